@@ -1,0 +1,146 @@
+//! The segment's first two pages: who the process is, and what belongs to no thread.
+
+use crate::BINS;
+
+/// Bytes of the header, a multiple of the page size.
+pub const HEADER_BYTES: usize = 8192;
+/// Slots that a segment can have; the file is sparse until they are used.
+pub const SLOTS_MAX: usize = 16_384;
+
+crate::vocabulary::vocabulary! {
+    /// What the writer last said of itself. `Running` with the lock released means that the
+    /// process was killed, crashed or replaced itself by `exec`.
+    State {
+        /// Serving.
+        Running = 1, "running";
+        /// The process ended normally, by `exit`, `_exit` or a return from `main`.
+        Exited = 2, "exited";
+    }
+}
+
+/// Meaning of one bin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct BinInfo {
+    /// Distance of two blocks in bytes, which is what a block costs; 0 if the bin is not used.
+    pub stride_bytes: u32,
+    /// A [`Class`](crate::Class).
+    pub class: u8,
+    /// The [`Outcome`](crate::Outcome) of fast frees whose caller did not tell the size.
+    pub fast_outcome: u8,
+    /// Bytes of a block that are not the program's: 1 where the routing has headers.
+    pub header_bytes: u8,
+    /// Zero.
+    pub reserved: u8,
+}
+const _: () = assert!(size_of::<BinInfo>() == 8);
+
+/// The header.
+///
+/// Fields up to `bins` are written once, before `ready`; those after it change at any time, each
+/// with one aligned store.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct SegmentHeader {
+    /// [`MAGIC`](crate::MAGIC).
+    pub magic: [u8; 8],
+    /// [`LAYOUT_MAJOR`](crate::LAYOUT_MAJOR) of the writer.
+    pub layout_major: u16,
+    /// [`LAYOUT_MINOR`](crate::LAYOUT_MINOR) of the writer.
+    pub layout_minor: u16,
+    /// [`HEADER_BYTES`] of the writer.
+    pub header_bytes: u32,
+    /// [`SLOT_BYTES`](crate::slot::SLOT_BYTES) of the writer.
+    pub slot_bytes: u32,
+    /// [`SLOTS_MAX`] of the writer.
+    pub slots_max: u32,
+    /// [`READY`](crate::READY) once the header is complete, before that 0. Stored last.
+    pub ready: u64,
+    /// Process id in its own pid namespace.
+    pub pid: u32,
+    /// Process id of the parent.
+    pub parent_pid: u32,
+    /// Real user id.
+    pub user_id: u32,
+    /// A [`Routing`](crate::Routing).
+    pub routing: u8,
+    /// 1 if the process came from a fork without `exec`, so that it began with blocks that its
+    /// parent had allocated.
+    pub forked: u8,
+    /// Zero.
+    pub reserved_bytes: [u8; 2],
+    /// Start of the process, field 22 of `/proc/<pid>/stat`: clock ticks since boot.
+    pub start_time_ticks: u64,
+    /// `CLOCK_REALTIME` in nanoseconds when the segment was made.
+    pub created_unix_ns: u64,
+    /// `CLOCK_MONOTONIC` in nanoseconds at the same moment; events use this clock.
+    pub created_monotonic_ns: u64,
+    /// Random; part of the file name.
+    pub nonce: u64,
+    /// Inode of the pid namespace (`/proc/self/ns/pid`), 0 if unknown.
+    pub pid_namespace: u64,
+    /// Boot id of the kernel, as 16 bytes.
+    pub boot_id: [u8; 16],
+    /// Bytes of `build_id` that count.
+    pub build_id_bytes: u32,
+    /// Bytes of `labels` that count.
+    pub labels_bytes: u32,
+    /// Bytes of `executable` that count.
+    pub executable_bytes: u32,
+    /// Bytes of `command_line` that count.
+    pub command_line_bytes: u32,
+    /// GNU build-id of the executable.
+    pub build_id: [u8; 32],
+    /// Version of the hakmem package, padded with zeros.
+    pub package_version: [u8; 16],
+    /// Path of the executable, as `/proc/self/exe` names it.
+    pub executable: [u8; 512],
+    /// Arguments separated by zero bytes, truncated.
+    pub command_line: [u8; 1024],
+    /// `HAKMEM_LABELS` as given: `key=value,key=value`.
+    pub labels: [u8; 512],
+    /// Meaning of the bins.
+    pub bins: [BinInfo; BINS],
+
+    /// A [`State`].
+    pub state: u32,
+    /// Exit code, once the state is `exited` and it is known; -1 otherwise.
+    pub exit_code: i32,
+    /// Slots that have ever been owned; slots from here on hold nothing.
+    pub slots_used: u32,
+    /// Threads now alive that have no slot in the file: their counts are missing from it.
+    pub threads_unpublished: u32,
+    /// Threads that ever ran without a slot in the file.
+    pub threads_unpublished_total: u64,
+    /// Address space reserved for slabs.
+    pub arena_reserved_bytes: u64,
+    /// The part of it made usable so far.
+    pub arena_committed_bytes: u64,
+    /// Slabs in use by some bin.
+    pub slab_bytes: u64,
+    /// Empty slabs whose memory is kept for reuse.
+    pub slab_cached_bytes: u64,
+    /// Memory of empty slabs given back to the system, ever.
+    pub slab_returned_bytes_total: u64,
+    /// Large spans in use.
+    pub large_bytes: u64,
+    /// Freed large spans kept for reuse.
+    pub large_cached_bytes: u64,
+    /// Blocks waiting in the central store, by bin.
+    pub central_blocks: [u64; BINS],
+    /// Blocks that were live when the process was forked, by bin: its parent allocated them.
+    pub inherited_blocks: [u64; BINS],
+    /// Bytes of large spans that were live when the process was forked.
+    pub inherited_large_bytes: u64,
+    /// `CLOCK_REALTIME` in nanoseconds when the state became `exited`, before that 0.
+    pub exited_unix_ns: u64,
+    /// Zero.
+    pub reserved: [u8; HEADER_BYTES - 3848],
+}
+const _: () = {
+    assert!(size_of::<SegmentHeader>() == HEADER_BYTES);
+    assert!(core::mem::offset_of!(SegmentHeader, ready) == 24);
+    assert!(core::mem::offset_of!(SegmentHeader, executable) == 168);
+    assert!(core::mem::offset_of!(SegmentHeader, bins) == 2216);
+    assert!(core::mem::offset_of!(SegmentHeader, state) == 2728);
+};

@@ -1,0 +1,62 @@
+//! The layout of a telemetry segment: the contract between the allocator, which writes one file
+//! per process, and every reader.
+//!
+//! A segment is one [`SegmentHeader`] followed by up to `slots_max` [`Slot`]s, each `slot_bytes`
+//! long; slot `i` starts at `header_bytes + i * slot_bytes`. Everything is little-endian, fixed
+//! width and free of pointers. A slot is written by one thread at a time and never reset: when a
+//! thread exits, a later thread takes its slot over and the counters go on, so totals over all
+//! slots never fall.
+//!
+//! # The identity
+//!
+//! Fast allocations are not counted but derived. For every slot and bin
+//!
+//! ```text
+//! allocated_fast = refilled_blocks + freed_fast - flushed_blocks - depth - spare_blocks
+//! ```
+//!
+//! where `depth` and `freed_fast` are the two halves of one [`ListWord`] and the other terms are
+//! in the bin's [`BinRecord`], which changes only on slow paths. A slow path makes
+//! [`SlotHeader::sequence`] odd, updates, and makes it even again: a copy of the slot during which
+//! the sequence stayed even and unchanged satisfies the identity exactly, because the fast path
+//! changes nothing but the word, with one aligned 64-bit store.
+//!
+//! # Conservation
+//!
+//! For every bin, `frees = freed_fast + sum of BinRecord::free_reasons`, and the outcomes sum to
+//! the same number: fast frees count as [`Outcome::Sized`] ([`Slot::sized_frees_fast`] of them)
+//! or, all others, as the bin's [`BinInfo::fast_outcome`]; slow frees stand in
+//! [`BinRecord::outcomes`].
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod duration;
+pub mod event;
+pub mod header;
+pub mod slot;
+pub mod vocabulary;
+pub mod word;
+
+pub use event::{Event, EventKind};
+pub use header::{BinInfo, SegmentHeader, State};
+pub use slot::{BinRecord, Slot, SlotHeader};
+pub use vocabulary::{AllocReason, Class, FreeReason, Outcome, Routing};
+pub use word::ListWord;
+
+/// First eight bytes of every segment.
+pub const MAGIC: [u8; 8] = *b"HAKMEMSG";
+/// A reader accepts any segment whose major version it knows.
+pub const LAYOUT_MAJOR: u16 = 1;
+/// Grows when a reserved field gets a meaning.
+pub const LAYOUT_MINOR: u16 = 0;
+/// Stored last in [`SegmentHeader::ready`], when everything before it is in place.
+pub const READY: u64 = 0x5245_4144_5948_414b;
+/// Bins a segment has room for; bin 0 is [`BIN_NONE`], bin 63 is [`BIN_LARGE`].
+pub const BINS: usize = 64;
+/// The bin of pointers that belong to no bin: foreign ones, and only those.
+pub const BIN_NONE: usize = 0;
+/// The bin of large allocations.
+pub const BIN_LARGE: usize = BINS - 1;
+/// File names end so; the whole name is `<pid>-<start_time_ticks>-<nonce in hex>.hakmem`.
+pub const FILE_SUFFIX: &str = ".hakmem";

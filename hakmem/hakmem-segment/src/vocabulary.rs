@@ -1,0 +1,155 @@
+//! The words that segment, protocol, metrics, screens and documents share.
+
+/// Declares a closed set of words with stable numbers and names.
+macro_rules! vocabulary {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $number:literal, $word:literal;)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum $name { $($(#[$vmeta])* $variant = $number,)* }
+
+        impl $name {
+            /// Every value, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The word used in JSON, metrics, protocol and on screen.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// The value with this number, or `None` if this version knows none.
+            pub const fn from_number(number: u8) -> Option<Self> {
+                match number { $($number => Some(Self::$variant),)* _ => None }
+            }
+
+            /// The value with this word, or `None`.
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($word => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+pub(crate) use vocabulary;
+
+vocabulary! {
+    /// What telemetry groups bins into.
+    Class {
+        /// Requests of up to 8 bytes.
+        C0 = 0, "C0";
+        /// 9 to 16 bytes.
+        C1 = 1, "C1";
+        /// 17 to 32 bytes.
+        C2 = 2, "C2";
+        /// 33 to 64 bytes.
+        C3 = 3, "C3";
+        /// 65 to 128 bytes.
+        C4 = 4, "C4";
+        /// 129 to 256 bytes.
+        C5 = 5, "C5";
+        /// 257 to 512 bytes.
+        C6 = 6, "C6";
+        /// 513 to 1024 bytes.
+        C7 = 7, "C7";
+        /// Above 1 KiB, from slabs and thread lists.
+        Mid = 8, "mid";
+        /// Page-aligned spans of their own.
+        Large = 9, "large";
+        /// No class: pointers that are not the allocator's.
+        None = 10, "none";
+    }
+}
+
+vocabulary! {
+    /// Why an allocation left the fast path.
+    AllocReason {
+        /// The list was empty and took a batch from the central store.
+        RefillCentral = 0, "refill_central";
+        /// The list was empty and took free blocks of a slab in use.
+        RefillSlab = 1, "refill_slab";
+        /// The list was empty and a slab was taken into use for it.
+        NewSlab = 2, "new_slab";
+        /// A span of its own.
+        LargeMap = 3, "large_map";
+        /// Aligned more strictly than any bin.
+        Aligned = 4, "aligned";
+        /// The thread's first allocation.
+        FirstUse = 5, "first_use";
+        /// Failed; not part of the number of allocations.
+        OutOfMemory = 6, "out_of_memory";
+        /// The list was empty and took the thread's own spare list.
+        RefillSpare = 7, "refill_spare";
+    }
+}
+
+vocabulary! {
+    /// Why a free left the fast path.
+    FreeReason {
+        /// The list and the spare were full: a batch went to the central store.
+        FlushFull = 0, "flush_full";
+        /// A span of its own.
+        LargeUnmap = 1, "large_unmap";
+        /// The routing sends this class the slow way.
+        Routed = 2, "routed";
+        /// Chosen for checking.
+        Check = 3, "check";
+        /// After the thread's lists were given back at its exit.
+        Late = 4, "late";
+        /// Not freed: the pointer is not a live block of ours.
+        Rejected = 5, "rejected";
+        /// The list was full and became the thread's spare list.
+        FlushSpare = 6, "flush_spare";
+    }
+}
+
+vocabulary! {
+    /// How a freed pointer was classified.
+    Outcome {
+        /// The caller told its size.
+        Sized = 0, "sized";
+        /// The class map.
+        Map = 1, "map";
+        /// A valid header.
+        Header = 2, "header";
+        /// The registry, because C7 has no header.
+        Headerless = 3, "headerless";
+        /// A mid class.
+        Mid = 4, "mid";
+        /// A large span.
+        Large = 5, "large";
+        /// Not the allocator's.
+        Foreign = 6, "foreign";
+        /// Anomaly: a byte looked like a header and was none.
+        HeaderFalsePositive = 7, "header_false_positive";
+        /// Anomaly: a header should be there and is not.
+        HeaderMissing = 8, "header_missing";
+        /// Anomaly: inside a block, not at its start.
+        Interior = 9, "interior";
+        /// Anomaly: the block is free already.
+        DoubleFree = 10, "double_free";
+    }
+}
+
+impl Outcome {
+    /// Whether the outcome can only come from a bug, in the program or in the routing.
+    pub const fn is_anomaly(self) -> bool {
+        self as u8 >= Self::HeaderFalsePositive as u8
+    }
+}
+
+vocabulary! {
+    /// How `free` finds a block's class.
+    Routing {
+        /// No headers; the class map answers with one load.
+        Direct = 0, "direct";
+        /// Registry first, then the header.
+        Registry = 1, "registry";
+        /// Header first; without one, and for C7, the registry.
+        Exclude = 2, "exclude";
+        /// A header on every class.
+        Uniform = 3, "uniform";
+        /// Header first, the registry only where it is ambiguous.
+        Hybrid = 4, "hybrid";
+        /// The bug of phase E3-1, kept to be shown.
+        E3 = 5, "e3";
+    }
+}
