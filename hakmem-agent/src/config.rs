@@ -1,0 +1,96 @@
+//! What an agent is told: where to look, how often, where to serve, how much to keep.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where segments of all users lie, one directory `hakmem-<uid>` each.
+pub const SHARED_MEMORY_DIRECTORY: &str = "/dev/shm";
+/// Where Prometheus finds the agent unless it is told otherwise.
+pub const DEFAULT_HTTP_PORT: u16 = 9847;
+
+/// Everything an agent can be told.
+///
+/// The default serves nothing: it is what an embedding program starts from. What the command
+/// `hakmem-agent` serves by default is in its help.
+#[derive(Clone, Debug)]
+pub struct AgentConfig {
+    /// Directories with segments. They need not exist yet.
+    pub directories: Vec<PathBuf>,
+    /// A directory whose sub-directories `hakmem-*` are watched as well, whoever owns them. Only
+    /// root can read those of other users.
+    pub directory_of_all_users: Option<PathBuf>,
+    /// Unix socket for gRPC; `None` opens none.
+    pub unix_socket: Option<PathBuf>,
+    /// Loopback address for gRPC; `None` opens none, port 0 lets the system choose.
+    pub tcp: Option<SocketAddr>,
+    /// Loopback address for HTTP; `None` opens none, port 0 lets the system choose.
+    pub http: Option<SocketAddr>,
+    /// Time between two samples of a process that somebody watches.
+    pub watched_interval: Duration,
+    /// Time between two samples of a process that nobody watches.
+    pub idle_interval: Duration,
+    /// Processes that get a `pid` label in the metrics; with more, series are summed per
+    /// executable and `pid` is empty.
+    pub max_processes_with_pid_label: usize,
+    /// Segments of ended processes to keep in each directory; older ones are removed first.
+    pub keep_ended: usize,
+    /// Age, counted from the last write, after which segments of ended processes are removed.
+    pub keep_ended_for: Duration,
+}
+
+impl Default for AgentConfig {
+    fn default() -> Self {
+        let everyone = rustix::process::geteuid().is_root();
+        Self {
+            directories: vec![default_directory()],
+            directory_of_all_users: everyone.then(|| PathBuf::from(SHARED_MEMORY_DIRECTORY)),
+            unix_socket: None,
+            tcp: None,
+            http: None,
+            watched_interval: Duration::from_millis(100),
+            idle_interval: Duration::from_secs(1),
+            max_processes_with_pid_label: 64,
+            keep_ended: 64,
+            keep_ended_for: Duration::from_secs(3600),
+        }
+    }
+}
+
+impl AgentConfig {
+    /// The default, but looking only at `directory`.
+    pub fn for_directory(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directories: vec![directory.into()],
+            directory_of_all_users: None,
+            ..Self::default()
+        }
+    }
+}
+
+/// Where programs of this user put their segments: `$HAKMEM_DIR`, or `/dev/shm/hakmem-<uid>`.
+pub fn default_directory() -> PathBuf {
+    match std::env::var_os("HAKMEM_DIR") {
+        Some(directory) if !directory.is_empty() => PathBuf::from(directory),
+        _ => {
+            let user = rustix::process::getuid().as_raw();
+            PathBuf::from(SHARED_MEMORY_DIRECTORY).join(format!("hakmem-{user}"))
+        }
+    }
+}
+
+/// Where an agent of this user listens, and where its clients look for it:
+/// `/run/hakmem-agent/agent.sock` for root, otherwise `$XDG_RUNTIME_DIR/hakmem-agent.sock`, or the
+/// same in `/run/user/<uid>` if that variable is not set.
+pub fn default_socket() -> PathBuf {
+    let user = rustix::process::geteuid();
+    if user.is_root() {
+        return PathBuf::from("/run/hakmem-agent/agent.sock");
+    }
+    match std::env::var_os("XDG_RUNTIME_DIR") {
+        Some(directory) if !directory.is_empty() => {
+            PathBuf::from(directory).join("hakmem-agent.sock")
+        }
+        _ => PathBuf::from(format!("/run/user/{}/hakmem-agent.sock", user.as_raw())),
+    }
+}
