@@ -1,1 +1,18 @@
-//! Not yet written.
+//! Programs that measure an allocator from outside.
+//!
+//! `bench_fixed_size` and `bench_random_mixed` call the C library's `malloc` and `free` and know
+//! of no allocator: `LD_PRELOAD` puts one under them. `bench_race` runs them side by side under
+//! hakmem and its peers.
+//!
+//! Modules, bottom to top: [`c_heap`] (the only unsafe code), [`usage`] (arguments and exit
+//! codes), [`report`] (the figures a program prints), [`fixed_size`] and [`random_mixed`] (the
+//! loops).
+
+#![deny(unsafe_code)]
+
+pub mod c_heap;
+pub mod fixed_size;
+pub mod pattern;
+pub mod random_mixed;
+pub mod report;
+pub mod usage;

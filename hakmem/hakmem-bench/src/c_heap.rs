@@ -1,0 +1,123 @@
+//! The C library's heap, as the dynamic linker bound it.
+//!
+//! # Safety
+//!
+//! This file holds the crate's unsafe code. A [`Block`] owns what one call of `malloc` returned:
+//! it is neither `Clone` nor `Copy`, only [`Block::free`] gives the memory back, and it consumes
+//! the block. The memory is reached only inside the size that was asked for.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, OsString, c_void};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::ptr::NonNull;
+
+use crate::pattern::{Damage, Pattern};
+
+/// A block that `malloc` returned and nobody has freed. Dropping it leaks it.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct Block(NonNull<u8>);
+
+impl Block {
+    /// Calls `malloc(size)` and touches the first byte; `None` where `malloc` returned null.
+    ///
+    /// `size` must not be 0: there would be no first byte.
+    #[inline(always)]
+    pub fn allocate(size: usize) -> Option<Self> {
+        // SAFETY: `malloc` may be called with any size.
+        let block = unsafe { libc::malloc(size) };
+        let block = NonNull::new(block.cast::<u8>())?;
+        // SAFETY: the block is new, ours alone, and at least one byte long.
+        unsafe { block.as_ptr().write_volatile(1) };
+        Some(Self(block))
+    }
+
+    /// Frees the block and allocates one of `size` bytes, more than 0, in its place. Ends the
+    /// process where `malloc` returns null, because then there is no block to leave in place.
+    #[inline(always)]
+    pub fn replace(&mut self, size: usize) {
+        Self(self.0).free();
+        match Self::allocate(size) {
+            Some(block) => self.0 = block.0,
+            None => no_block(size),
+        }
+    }
+
+    /// Calls `free`.
+    #[inline(always)]
+    pub fn free(self) {
+        // SAFETY: `malloc` returned the pointer and a `Block` is freed at most once.
+        unsafe { libc::free(self.0.as_ptr().cast::<c_void>()) }
+    }
+}
+
+#[cold]
+fn no_block(size: usize) -> ! {
+    eprintln!("malloc({size}) returned null; is there a limit on memory (ulimit -v)?");
+    std::process::exit(1)
+}
+
+/// A block whose every byte was written, with what it must still hold.
+#[derive(Debug)]
+pub struct FilledBlock {
+    block: Block,
+    size: usize,
+    pattern: Pattern,
+}
+
+impl FilledBlock {
+    /// Allocates `size` bytes, more than 0, and fills them; `None` where `malloc` returned null.
+    pub fn allocate(size: usize, pattern: Pattern) -> Option<Self> {
+        let block = Block::allocate(size)?;
+        let start = block.0.as_ptr();
+        // SAFETY: the block is `size` bytes long and ours alone.
+        unsafe { start.write_bytes(0, size) };
+        // SAFETY: all `size` bytes are initialised, and nothing else refers to them.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(start, size) };
+        pattern.write(bytes);
+        Some(Self { block, size, pattern })
+    }
+
+    /// Whether address and contents are what they were, and if not, what is wrong.
+    pub fn check(&self) -> Result<(), Damage> {
+        let start = self.block.0.as_ptr();
+        let address = start as usize;
+        let alignment = if self.size >= 16 { 16 } else { self.size.next_power_of_two().min(8) };
+        if !address.is_multiple_of(alignment) {
+            return Err(Damage::Alignment { address, size: self.size });
+        }
+        // SAFETY: `allocate` initialised `size` bytes, and nothing writes to them any more.
+        let bytes = unsafe { std::slice::from_raw_parts(start, self.size) };
+        match self.pattern.first_difference(bytes) {
+            None => Ok(()),
+            Some(offset) => {
+                let found = bytes[offset];
+                Err(Damage::Contents { address, size: self.size, offset, found })
+            }
+        }
+    }
+
+    /// Calls `free`.
+    pub fn free(self) {
+        self.block.free();
+    }
+}
+
+/// The file whose `malloc` this process calls, or `None` if the linker does not tell.
+pub fn malloc_file() -> Option<PathBuf> {
+    // SAFETY: the name is a C string; `dlsym` has no other precondition.
+    let malloc = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"malloc".as_ptr()) };
+    // SAFETY: `Dl_info` holds pointers only; all zeros is a value of it.
+    let mut found: libc::Dl_info = unsafe { std::mem::zeroed() };
+    // SAFETY: `found` is writable and `dladdr` accepts any address.
+    let known = unsafe { libc::dladdr(malloc, &raw mut found) };
+    if known == 0 || found.dli_fname.is_null() {
+        return None;
+    }
+    // SAFETY: `dladdr` succeeded, so the name is a C string that lives as long as the library,
+    // and nobody unloads it.
+    let name = unsafe { CStr::from_ptr(found.dli_fname) };
+    Some(PathBuf::from(OsString::from_vec(name.to_bytes().to_vec())))
+}

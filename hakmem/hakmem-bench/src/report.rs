@@ -1,0 +1,114 @@
+//! What a benchmark prints: one `key: value` line per figure, which [`crate::race`] reads back.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::c_heap;
+
+/// The calls a program made and the time they took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Calls of `malloc`.
+    pub mallocs: u64,
+    /// Calls of `free`.
+    pub frees: u64,
+    /// The part of both that was timed.
+    pub timed_operations: u64,
+    /// Time of that part.
+    pub elapsed: Duration,
+}
+
+/// Figures of one run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// Millions of timed calls a second, a call being one `malloc` or one `free`; 0 if none was.
+    pub million_operations_per_second: f64,
+    /// Calls of `malloc` by the measured loop, its preparation and its end.
+    pub mallocs: u64,
+    /// Calls of `free`, likewise.
+    pub frees: u64,
+    /// Peak resident memory of the process in KiB.
+    pub peak_resident_kib: u64,
+    /// The library whose `malloc` was called.
+    pub malloc_file: Option<PathBuf>,
+}
+
+impl Report {
+    /// The figures of this process.
+    pub fn of(tally: Tally) -> Self {
+        let seconds = tally.elapsed.as_secs_f64();
+        let rate = if tally.timed_operations == 0 || seconds == 0.0 {
+            0.0
+        } else {
+            tally.timed_operations as f64 / seconds / 1e6
+        };
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        Self {
+            million_operations_per_second: rate,
+            mallocs: tally.mallocs,
+            frees: tally.frees,
+            peak_resident_kib: peak_resident_kib(&status).unwrap_or(0),
+            malloc_file: c_heap::malloc_file(),
+        }
+    }
+
+    /// Reads back what [`fmt::Display`] printed; `None` if a figure is missing.
+    pub fn parse(text: &str) -> Option<Self> {
+        let value =
+            |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
+        let malloc_file = value("malloc from").filter(|file| *file != "unknown");
+        Some(Self {
+            million_operations_per_second: value("M ops/s")?.parse().ok()?,
+            mallocs: value("mallocs")?.parse().ok()?,
+            frees: value("frees")?.parse().ok()?,
+            peak_resident_kib: value("peak resident KiB")?.parse().ok()?,
+            malloc_file: malloc_file.map(PathBuf::from),
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "M ops/s: {:.2}", self.million_operations_per_second)?;
+        writeln!(out, "mallocs: {}", self.mallocs)?;
+        writeln!(out, "frees: {}", self.frees)?;
+        writeln!(out, "peak resident KiB: {}", self.peak_resident_kib)?;
+        match &self.malloc_file {
+            Some(file) => writeln!(out, "malloc from: {}", file.display()),
+            None => writeln!(out, "malloc from: unknown"),
+        }
+    }
+}
+
+/// `VmHWM` of a `/proc/<pid>/status`.
+fn peak_resident_kib(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_reads_back_as_it_was_printed() {
+        let report = Report {
+            million_operations_per_second: 93.25,
+            mallocs: 200_000,
+            frees: 199_999,
+            peak_resident_kib: 2340,
+            malloc_file: Some(PathBuf::from("/usr/lib/libc.so.6")),
+        };
+        assert_eq!(Report::parse(&report.to_string()), Some(report));
+        assert_eq!(Report::parse("M ops/s: 3\n"), None);
+    }
+
+    #[test]
+    fn this_process_knows_its_peak_and_its_malloc() {
+        let report = Report::of(Tally::default());
+        assert_eq!(report.million_operations_per_second, 0.0);
+        assert!(report.peak_resident_kib > 100);
+        assert!(report.malloc_file.is_some());
+    }
+}
