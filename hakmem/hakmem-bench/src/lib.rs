@@ -6,13 +6,14 @@
 //!
 //! Modules, bottom to top: [`c_heap`] (the only unsafe code), [`usage`] (arguments and exit
 //! codes), [`report`] (the figures a program prints), [`fixed_size`] and [`random_mixed`] (the
-//! loops).
+//! loops), [`race`].
 
 #![deny(unsafe_code)]
 
 pub mod c_heap;
 pub mod fixed_size;
 pub mod pattern;
+pub mod race;
 pub mod random_mixed;
 pub mod report;
 pub mod usage;

@@ -1,0 +1,86 @@
+//! Runs the benchmarks under hakmem and its peers; see `--help`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use hakmem_bench::race::Race;
+use hakmem_bench::usage::{EXIT_FAILED, EXIT_USAGE};
+
+/// Runs seven loads under hakmem, jemalloc, mimalloc, tcmalloc and glibc, interleaved.
+///
+/// Each lap is a process of its own; that the allocator under test served its calls is checked.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Options {
+    /// Times that each load runs under each allocator
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Calls of malloc and free in one lap, in millions
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    million_operations: u64,
+    /// The preload library; otherwise the one beside this program
+    #[arg(long, value_name = "PATH")]
+    hakmem: Option<PathBuf>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Exit with 2 if hakmem stays below this part of the best peer in any row
+    #[arg(long, value_name = "RATIO")]
+    bar: Option<f64>,
+    /// Do not say on standard error how far the race is
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Exit code of a race that was run and lost.
+const EXIT_BELOW_BAR: u8 = 2;
+
+fn main() -> ExitCode {
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) => {
+            let wrong = error.use_stderr();
+            // Nothing is left to do if even this cannot be printed.
+            let _ = error.print();
+            return if wrong { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    match run(&options) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("bench_race: {error}");
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let program = std::env::current_exe()?;
+    let programs = program.parent().ok_or("this program has no folder")?.to_path_buf();
+    let hakmem = options.hakmem.clone().unwrap_or_else(|| programs.join("libhakmem_preload.so"));
+    let race = Race {
+        rounds: options.rounds as usize,
+        operations: options.million_operations * 1_000_000,
+        programs,
+        hakmem,
+    };
+    let standings = race.run(|round| {
+        if !options.quiet {
+            eprintln!("round {} of {}", round + 1, race.rounds);
+        }
+    })?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&standings)?);
+    } else {
+        print!("{standings}");
+    }
+    let mut code = ExitCode::SUCCESS;
+    if let Some(bar) = options.bar {
+        for row in standings.below(bar) {
+            eprintln!("{}: {:.3} of {} is below {bar}", row.cell, row.ratio, row.best_peer);
+            code = ExitCode::from(EXIT_BELOW_BAR);
+        }
+    }
+    Ok(code)
+}

@@ -1,0 +1,79 @@
+//! The race: the same programs under hakmem and its peers, side by side on one machine.
+//!
+//! Every lap is a process of its own. A round runs every cell under every contender, one directly
+//! after the other, and each round begins with another contender, so that whatever else the
+//! machine does in the meantime meets all of them alike. Figures are medians over the rounds; the
+//! ratio to the best peer is taken within each round, and its spread is shown with it.
+
+pub mod cell;
+pub mod contender;
+pub mod lap;
+pub mod segment_counts;
+pub mod standings;
+
+use std::path::PathBuf;
+
+use crate::race::cell::{CELLS, Cell};
+use crate::race::contender::{Contender, FieldError};
+use crate::race::lap::{LapError, Track};
+use crate::race::standings::{Row, Standings};
+
+/// What to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Race {
+    /// Times that each cell runs under each contender.
+    pub rounds: usize,
+    /// Timed calls of `malloc` and `free` in one lap.
+    pub operations: u64,
+    /// Folder of the benchmark programs.
+    pub programs: PathBuf,
+    /// `libhakmem_preload.so`.
+    pub hakmem: PathBuf,
+}
+
+/// Why there are no standings.
+#[derive(Debug, thiserror::Error)]
+pub enum RaceError {
+    /// A contender is not there.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// A lap failed.
+    #[error(transparent)]
+    Lap(#[from] LapError),
+}
+
+impl Race {
+    /// Runs all rounds; `progress` hears of each as it begins.
+    pub fn run(&self, progress: impl Fn(usize)) -> Result<Standings, RaceError> {
+        let field = contender::field(&self.hakmem)?;
+        let track = Track::new(&self.programs)?;
+        let mut rows: Vec<Row> = CELLS.iter().map(|&cell| Row::new(cell, &field)).collect();
+        for round in 0..self.rounds {
+            progress(round);
+            for row in &mut rows {
+                self.run_cell(&track, &field, round, row)?;
+            }
+        }
+        Ok(Standings::new(self.rounds, rows))
+    }
+
+    fn run_cell(
+        &self,
+        track: &Track,
+        field: &[Contender],
+        round: usize,
+        row: &mut Row,
+    ) -> Result<(), RaceError> {
+        for turn in 0..field.len() {
+            let index = (round + turn) % field.len();
+            let lap = track.run(row.cell(), self.operations, &field[index])?;
+            row.record(index, &lap);
+        }
+        Ok(())
+    }
+}
+
+/// The rows of the race, in their order.
+pub fn cells() -> &'static [Cell] {
+    CELLS
+}

@@ -1,0 +1,57 @@
+use std::path::PathBuf;
+
+use super::*;
+use crate::race::cell::CELLS;
+
+fn standings(laps: &[[f64; 3]]) -> Standings {
+    let contender = |name| Contender { name, library: PathBuf::from("/lib/x.so"), preload: true };
+    let field = [contender(HAKMEM), contender("jemalloc"), contender("glibc")];
+    let mut row = Row::new(CELLS[0], &field);
+    for lap in laps {
+        for (index, &rate) in lap.iter().enumerate() {
+            row.record(
+                index,
+                &Report {
+                    million_operations_per_second: rate,
+                    mallocs: 1,
+                    frees: 1,
+                    peak_resident_kib: 2000 + index as u64,
+                    malloc_file: None,
+                },
+            );
+        }
+    }
+    Standings::new(laps.len(), vec![row])
+}
+
+#[test]
+fn the_ratio_is_taken_within_a_round_and_against_the_best_peer() {
+    let standings = standings(&[[110.0, 100.0, 50.0], [90.0, 100.0, 60.0], [60.0, 50.0, 55.0]]);
+    let row = &standings.rows[0];
+    assert_eq!(row.best_peer, "jemalloc");
+    assert_eq!((row.ratio, row.ratio_min, row.ratio_max), (1.1, 0.9, 1.2));
+    assert_eq!(standings.below(1.05).count(), 0);
+    assert_eq!(standings.below(1.15).count(), 1);
+}
+
+#[test]
+fn the_table_reads_so() {
+    let text = standings(&[[110.0, 100.0, 50.0]]).to_string();
+    assert_eq!(
+        text,
+        "M ops/s, median of 1 rounds; an op is one malloc or one free
+                  hakmem  jemalloc     glibc
+fixed 128 B        110.0     100.0      50.0  1.100 (1.100..1.100) of jemalloc
+
+peak resident KiB, median
+                  hakmem  jemalloc     glibc
+fixed 128 B         2000      2001      2002
+"
+    );
+}
+
+#[test]
+fn an_even_number_of_laps_has_a_median_too() {
+    assert_eq!(median(&[1.0, 9.0, 3.0, 5.0]), 4.0);
+    assert_eq!(median(&[]), 0.0);
+}
