@@ -1,1 +1,60 @@
-//! Not yet written.
+//! Reads telemetry segments from outside the process that writes them.
+//!
+//! A segment is a file that any user may have written and that changes while it is read. So
+//! nothing here maps it: every byte comes by `pread` into private memory, every size and index is
+//! bounded, and text is cleaned of control characters before anybody sees it.
+//!
+//! The layers, bottom to top; each uses only those above it in this list:
+//!
+//! - `fields`, `text`, `segment_file`: little-endian fields, untrusted text, one open file;
+//! - [`identity`], [`histogram`], [`sample`]: what a segment holds, decoded;
+//! - `slot_snapshot`: consistent copies of slots while their writers run;
+//! - [`totals`], [`invariants`]: pure sums over a sample, and what must hold of it;
+//! - [`events`], [`segment`]: one segment, sampled and followed;
+//! - [`liveness`], [`directory`]: what became of a process, and where segments are;
+//! - [`fuzz`], `fixture`: for tests.
+//!
+//! ```no_run
+//! use hakmem_reader::{Segment, directory};
+//!
+//! for path in directory::scan(&directory::default_directory())?.paths {
+//!     let mut segment = Segment::open(&path)?;
+//!     for class in segment.sample()?.classes() {
+//!         println!("{} {}", class.class.name(), class.allocations);
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+pub mod directory;
+pub mod events;
+#[cfg(feature = "fixture")]
+pub mod fixture;
+pub mod fuzz;
+pub mod histogram;
+pub mod identity;
+pub mod invariants;
+pub mod liveness;
+pub mod sample;
+pub mod segment;
+pub mod totals;
+
+mod fields;
+mod segment_file;
+mod slot_snapshot;
+mod text;
+
+pub use events::{Event, EventBatch, EventCursor};
+pub use histogram::Histogram;
+pub use identity::Identity;
+pub use liveness::ProcessState;
+pub use sample::{BinSample, ProcessSample, Sample, SlotSample};
+pub use segment::{OpenError, SampleError, Segment};
+pub use totals::{ClassTotals, ThreadTotals};
+
+pub use hakmem_segment::{
+    AllocReason, BINS, BinInfo, BinRecord, Class, EventKind, FreeReason, ListWord, Outcome,
+    Routing, State,
+};

@@ -1,0 +1,124 @@
+//! Where segments are.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hakmem_segment::FILE_SUFFIX;
+
+/// Most segments one scan returns.
+pub const SEGMENTS_MAX: usize = 65_536;
+
+/// The directory that programs of this user publish in: `$HAKMEM_DIR`, otherwise
+/// `/dev/shm/hakmem-<uid>`.
+pub fn default_directory() -> PathBuf {
+    match std::env::var_os("HAKMEM_DIR") {
+        Some(directory) if !directory.is_empty() => directory.into(),
+        _ => format!("/dev/shm/hakmem-{}", rustix::process::getuid().as_raw()).into(),
+    }
+}
+
+/// What a segment's file name says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentName {
+    /// Process id in its own pid namespace.
+    pub pid: u32,
+    /// Start of the process: clock ticks since boot.
+    pub start_time_ticks: u64,
+    /// Random.
+    pub nonce: u64,
+}
+
+impl SegmentName {
+    /// Takes a file name apart; `None` if no writer would give it to a segment.
+    pub fn parse(name: &OsStr) -> Option<Self> {
+        let stem = name.to_str()?.strip_suffix(FILE_SUFFIX)?;
+        let mut parts = stem.split('-');
+        let (pid, ticks, nonce) = (parts.next()?, parts.next()?, parts.next()?);
+        let parsed = Self {
+            pid: pid.parse().ok()?,
+            start_time_ticks: ticks.parse().ok()?,
+            nonce: u64::from_str_radix(nonce, 16).ok()?,
+        };
+        // Only one spelling of the numbers is right: this one.
+        (parsed.key() == stem).then_some(parsed)
+    }
+
+    /// The name without its suffix, which is the segment's key.
+    pub fn key(&self) -> String {
+        format!("{}-{}-{:016x}", self.pid, self.start_time_ticks, self.nonce)
+    }
+
+    /// The file name.
+    pub fn file_name(&self) -> String {
+        self.key() + FILE_SUFFIX
+    }
+}
+
+/// What [`scan`] found.
+#[derive(Clone, Debug, Default)]
+pub struct Scan {
+    /// Files with names of segments, sorted.
+    pub paths: Vec<PathBuf>,
+    /// Files that were left out because there are more than [`SEGMENTS_MAX`].
+    pub left_out: usize,
+}
+
+/// Why a directory could not be scanned.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// It does not exist: no program has published there yet.
+    #[error("{0} does not exist; no program has run under hakmem there yet")]
+    Missing(PathBuf),
+    /// It is no directory.
+    #[error("{0} is no directory; set HAKMEM_DIR to one")]
+    NotADirectory(PathBuf),
+    /// It belongs to somebody else.
+    #[error("no permission to read {0}; run as its owner or as root")]
+    Denied(PathBuf),
+    /// The system refused otherwise.
+    #[error("{path} cannot be read: {error}")]
+    Io {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+}
+
+impl ScanError {
+    fn new(path: &Path, error: io::Error) -> Self {
+        let path = path.to_owned();
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Missing(path),
+            io::ErrorKind::NotADirectory => Self::NotADirectory(path),
+            io::ErrorKind::PermissionDenied => Self::Denied(path),
+            _ => Self::Io { path, error },
+        }
+    }
+}
+
+/// Lists the files of `directory` whose names are those of segments. They may be anything; only
+/// opening them tells.
+pub fn scan(directory: &Path) -> Result<Scan, ScanError> {
+    let failed = |error| ScanError::new(directory, error);
+    let mut scan = Scan::default();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        if SegmentName::parse(&name).is_none() {
+            continue;
+        }
+        if scan.paths.len() < SEGMENTS_MAX {
+            scan.paths.push(directory.join(name));
+        } else {
+            scan.left_out += 1;
+        }
+    }
+    scan.paths.sort();
+    Ok(scan)
+}
+
+#[cfg(test)]
+mod tests;

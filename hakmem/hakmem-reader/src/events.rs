@@ -1,0 +1,251 @@
+//! Events: what the rings still hold, and how many were overwritten before anybody read them.
+//!
+//! A ring is read twice. A record counts if both copies are equal and carry the expected number:
+//! the first then ended before the second found the number still there, so nothing had begun to
+//! overwrite it; and the second began after the first had found the number, so it was complete.
+
+use std::mem::offset_of;
+
+use hakmem_segment::event::RING_EVENTS;
+use hakmem_segment::{
+    AllocReason, Class, EventKind, FreeReason, Outcome, Routing, Slot, SlotHeader,
+};
+
+use crate::fields::Fields;
+use crate::segment::{SampleError, Segment};
+use crate::segment_file::{Buffer, ReadError};
+
+const RECORD_BYTES: usize = size_of::<hakmem_segment::Event>();
+const RING_BYTES: usize = RING_EVENTS * RECORD_BYTES;
+/// Attempts at one ring in one call, if its writer interferes.
+const ATTEMPTS: u32 = 4;
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Slot whose ring held it.
+    pub slot: u32,
+    /// 1 for the slot's first event, one more for each.
+    pub number: u64,
+    /// `CLOCK_MONOTONIC` in nanoseconds; see [`Identity::unix_ns`](crate::Identity::unix_ns).
+    pub monotonic_ns: u64,
+    /// What happened.
+    pub kind: EventKind,
+    /// The class concerned.
+    pub class: Class,
+    /// The bin concerned.
+    pub bin: u8,
+    /// Reason, outcome or routing, as the kind says.
+    pub detail: EventDetail,
+    /// Class that a header claimed, where the kind is an anomaly of headers.
+    pub claimed_class: Option<Class>,
+    /// Thread that wrote it.
+    pub thread_id: u32,
+    /// Duration of the path in nanoseconds; 0 if it was not timed.
+    pub duration_ns: u32,
+    /// Bytes or a number, as the kind says.
+    pub value: u64,
+    /// The pointer concerned, or 0.
+    pub address: u64,
+}
+
+/// What an event's detail byte means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventDetail {
+    /// The kind has no detail, or one that this version does not know.
+    None,
+    /// Of a slow allocation.
+    Alloc(AllocReason),
+    /// Of a slow free.
+    Free(FreeReason),
+    /// Of an anomaly or a check.
+    Outcome(Outcome),
+    /// In force from now on.
+    Routing(Routing),
+}
+
+impl EventDetail {
+    /// The word, empty if there is none.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Alloc(reason) => reason.name(),
+            Self::Free(reason) => reason.name(),
+            Self::Outcome(outcome) => outcome.name(),
+            Self::Routing(routing) => routing.name(),
+        }
+    }
+
+    fn decode(kind: EventKind, detail: u8) -> Self {
+        let decoded = match kind {
+            EventKind::SlowAllocation => AllocReason::from_number(detail).map(Self::Alloc),
+            EventKind::SlowFree => FreeReason::from_number(detail).map(Self::Free),
+            EventKind::Anomaly | EventKind::CheckFinding => {
+                Outcome::from_number(detail).map(Self::Outcome)
+            }
+            EventKind::RoutingChosen => Routing::from_number(detail).map(Self::Routing),
+            _ => None,
+        };
+        decoded.unwrap_or(Self::None)
+    }
+}
+
+/// What [`Segment::read_events`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventBatch {
+    /// New events, by time.
+    pub events: Vec<Event>,
+    /// Events overwritten before they could be read.
+    pub lost: u64,
+    /// Events of kinds that this version does not know.
+    pub unknown: u64,
+}
+
+/// How far somebody has read a segment's events.
+#[derive(Clone, Debug)]
+pub struct EventCursor {
+    start: Start,
+    /// Number of the next event of each slot known so far.
+    next: Vec<u64>,
+    started: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Start {
+    Beginning,
+    Oldest,
+    Newest,
+}
+
+impl EventCursor {
+    /// From the process's first event on: what was overwritten before the first call is lost.
+    pub fn from_beginning() -> Self {
+        Self::new(Start::Beginning)
+    }
+
+    /// From the oldest events on that the rings still hold at the first call.
+    pub fn from_oldest() -> Self {
+        Self::new(Start::Oldest)
+    }
+
+    /// From the first call on, which returns nothing.
+    pub fn from_newest() -> Self {
+        Self::new(Start::Newest)
+    }
+
+    fn new(start: Start) -> Self {
+        Self { start, next: Vec::new(), started: false }
+    }
+
+    fn first(&self, written: u64) -> u64 {
+        match self.start {
+            // A slot that came after the first call is followed from its beginning.
+            _ if self.started => 1,
+            Start::Beginning => 1,
+            Start::Oldest => oldest(written),
+            Start::Newest => written.saturating_add(1),
+        }
+    }
+}
+
+/// Number of the oldest event that a ring can hold.
+fn oldest(written: u64) -> u64 {
+    written.saturating_sub(RING_EVENTS as u64) + 1
+}
+
+impl Segment {
+    /// Returns the events since the last call with this cursor.
+    pub fn read_events(&self, cursor: &mut EventCursor) -> Result<EventBatch, SampleError> {
+        let mut batch = EventBatch::default();
+        let slots_used = self.sample_process()?.slots_used;
+        for slot in 0..slots_used {
+            let offset = self.geometry.slot_offset(slot);
+            let written = self.read_events_written(offset)?;
+            if cursor.next.len() <= slot as usize {
+                cursor.next.push(cursor.first(written));
+            }
+            let next = &mut cursor.next[slot as usize];
+            for _ in 0..ATTEMPTS {
+                let written = self.read_events_written(offset)?;
+                if *next > written {
+                    break;
+                }
+                self.read_ring(slot, offset, written, next, &mut batch)?;
+            }
+        }
+        cursor.started = true;
+        batch.events.sort_by_key(|event| (event.monotonic_ns, event.slot, event.number));
+        Ok(batch)
+    }
+
+    fn read_events_written(&self, offset: u64) -> Result<u64, ReadError> {
+        self.file.read_u64(offset + offset_of!(SlotHeader, events_written) as u64)
+    }
+
+    /// Reads events `*next..=written` as far as the writer leaves them alone.
+    fn read_ring(
+        &self,
+        slot: u32,
+        offset: u64,
+        written: u64,
+        next: &mut u64,
+        batch: &mut EventBatch,
+    ) -> Result<(), ReadError> {
+        let mut copies = Box::new([Buffer::<RING_BYTES>::new(), Buffer::<RING_BYTES>::new()]);
+        for copy in copies.iter_mut() {
+            self.file.read(&mut copy.0, offset + offset_of!(Slot, events) as u64)?;
+        }
+        let oldest = oldest(written);
+        batch.lost = batch.lost.saturating_add(oldest.saturating_sub(*next));
+        *next = oldest.max(*next);
+        while *next <= written {
+            let at = ((*next - 1) % RING_EVENTS as u64) as usize * RECORD_BYTES;
+            let [first, second] =
+                [&copies[0], &copies[1]].map(|copy| Fields(&copy.0).bytes(at, RECORD_BYTES));
+            let record = Fields(second);
+            let number = record.u64(offset_of!(hakmem_segment::Event, number));
+            if number == *next && first == second {
+                match decode(slot, record) {
+                    Some(event) => batch.events.push(event),
+                    None => batch.unknown += 1,
+                }
+            } else if number == *next || (*next == written && number < *next) {
+                // Not complete when it was read: to be read again.
+                return Ok(());
+            } else {
+                batch.lost = batch.lost.saturating_add(1);
+            }
+            *next += 1;
+        }
+        Ok(())
+    }
+}
+
+fn decode(slot: u32, record: Fields<'_>) -> Option<Event> {
+    macro_rules! at {
+        ($field:ident) => {
+            offset_of!(hakmem_segment::Event, $field)
+        };
+    }
+    let kind = EventKind::from_number(record.u8(at!(kind)))?;
+    let detail = EventDetail::decode(kind, record.u8(at!(detail)));
+    let of_header = matches!(
+        detail,
+        EventDetail::Outcome(Outcome::HeaderFalsePositive | Outcome::HeaderMissing)
+    );
+    let claimed_class = Class::from_number(record.u8(at!(claimed_class)));
+    Some(Event {
+        slot,
+        number: record.u64(at!(number)),
+        monotonic_ns: record.u64(at!(monotonic_ns)),
+        kind,
+        class: Class::from_number(record.u8(at!(class))).unwrap_or(Class::None),
+        bin: record.u8(at!(bin)),
+        detail,
+        claimed_class: claimed_class.filter(|_| of_header),
+        thread_id: record.u32(at!(thread_id)),
+        duration_ns: record.u32(at!(duration_ns)),
+        value: record.u64(at!(value)),
+        address: record.u64(at!(address)),
+    })
+}

@@ -1,0 +1,1 @@
+//! A writer of synthetic live segments, for tests.

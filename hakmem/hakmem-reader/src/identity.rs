@@ -1,0 +1,296 @@
+//! Who a process is: the part of the header that never changes.
+
+use std::collections::BTreeMap;
+use std::mem::offset_of;
+
+use hakmem_segment::header::HEADER_BYTES;
+use hakmem_segment::slot::SLOT_BYTES;
+use hakmem_segment::{
+    BIN_LARGE, BIN_NONE, BINS, BinInfo, Class, LAYOUT_MAJOR, MAGIC, Outcome, READY, Routing,
+    SegmentHeader,
+};
+
+use crate::fields::Fields;
+use crate::segment::OpenError;
+use crate::text::{clean, clean_padded, hex};
+
+/// Who wrote a segment. All of it but [`Identity::owner_user_id`] is what the writer claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Process id in its own pid namespace.
+    pub pid: u32,
+    /// Process id of the parent.
+    pub parent_pid: u32,
+    /// Real user id that the process claims.
+    pub user_id: u32,
+    /// Owner of the file, which the system vouches for.
+    pub owner_user_id: u32,
+    /// Start of the process: clock ticks since boot.
+    pub start_time_ticks: u64,
+    /// When the segment was made: nanoseconds since 1970.
+    pub created_unix_ns: u64,
+    /// `CLOCK_MONOTONIC` at the same moment, in nanoseconds.
+    pub created_monotonic_ns: u64,
+    /// Random.
+    pub nonce: u64,
+    /// Inode of the pid namespace, 0 if unknown.
+    pub pid_namespace: u64,
+    /// Boot id of the kernel.
+    pub boot_id: [u8; 16],
+    /// Path of the executable, printable.
+    pub executable: String,
+    /// Arguments, printable; truncated by the writer.
+    pub arguments: Vec<String>,
+    /// `HAKMEM_LABELS`, printable; entries without `=` are left out.
+    pub labels: BTreeMap<String, String>,
+    /// GNU build-id of the executable in hex, empty if it has none.
+    pub build_id: String,
+    /// Version of the hakmem package in the process.
+    pub package_version: String,
+    /// How `free` finds a block's class.
+    pub routing: Routing,
+    /// Whether the process came from a fork without `exec`.
+    pub forked: bool,
+    /// Meaning of the bins.
+    pub bins: BinTable,
+    /// Major and minor version of the layout.
+    pub layout: (u16, u16),
+}
+
+impl Identity {
+    /// Names the process: pid, start time and nonce, as in the name of its file.
+    pub fn key(&self) -> String {
+        format!("{}-{}-{:016x}", self.pid, self.start_time_ticks, self.nonce)
+    }
+
+    /// The last part of the executable's path.
+    pub fn executable_name(&self) -> &str {
+        self.executable.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// When an event happened, as nanoseconds since 1970, from its monotonic time.
+    pub fn unix_ns(&self, monotonic_ns: u64) -> u64 {
+        let since = i128::from(monotonic_ns) - i128::from(self.created_monotonic_ns);
+        let at = i128::from(self.created_unix_ns) + since;
+        at.clamp(0, i128::from(u64::MAX)) as u64
+    }
+
+    /// Boot id in hex.
+    pub fn boot_id_hex(&self) -> String {
+        hex(&self.boot_id)
+    }
+}
+
+/// What each bin means; its classes and outcomes are known to be valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BinTable {
+    bins: [BinInfo; BINS],
+}
+
+impl BinTable {
+    /// Every bin as the writer described it.
+    pub fn all(&self) -> &[BinInfo; BINS] {
+        &self.bins
+    }
+
+    /// Bytes between two blocks of a bin; 0 for large and for unused bins.
+    pub fn stride_bytes(&self, bin: usize) -> u32 {
+        if bin == BIN_LARGE { 0 } else { self.bins[bin].stride_bytes }
+    }
+
+    /// Whether the routing uses the bin. The bins of large blocks and of no bin always are.
+    pub fn is_used(&self, bin: usize) -> bool {
+        bin == BIN_NONE || bin == BIN_LARGE || self.bins[bin].stride_bytes != 0
+    }
+
+    /// The class of a bin.
+    pub fn class(&self, bin: usize) -> Class {
+        match bin {
+            BIN_NONE => Class::None,
+            BIN_LARGE => Class::Large,
+            _ if !self.is_used(bin) => Class::None,
+            _ => Class::from_number(self.bins[bin].class).unwrap_or(Class::None),
+        }
+    }
+
+    /// What fast frees without a size count as.
+    pub fn fast_outcome(&self, bin: usize) -> Outcome {
+        Outcome::from_number(self.bins[bin].fast_outcome).unwrap_or(Outcome::Map)
+    }
+
+    fn decode(header: Fields<'_>) -> Result<Self, OpenError> {
+        let mut bins = [BinInfo::default(); BINS];
+        for (index, bin) in bins.iter_mut().enumerate() {
+            let at = offset_of!(SegmentHeader, bins) + index * size_of::<BinInfo>();
+            let fields = header.from(at);
+            *bin = BinInfo {
+                stride_bytes: fields.u32(offset_of!(BinInfo, stride_bytes)),
+                class: fields.u8(offset_of!(BinInfo, class)),
+                fast_outcome: fields.u8(offset_of!(BinInfo, fast_outcome)),
+                header_bytes: fields.u8(offset_of!(BinInfo, header_bytes)),
+                reserved: 0,
+            };
+            if bin.stride_bytes > 0 && Class::from_number(bin.class).is_none() {
+                return Err(OpenError::Malformed { what: "class of a bin" });
+            }
+            if bin.stride_bytes > 0 && Outcome::from_number(bin.fast_outcome).is_none() {
+                return Err(OpenError::Malformed { what: "fast outcome of a bin" });
+            }
+        }
+        Ok(Self { bins })
+    }
+}
+
+/// Where the slots lie.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Geometry {
+    header_bytes: u64,
+    slot_bytes: u64,
+    slots_max: u32,
+}
+
+impl Geometry {
+    /// A header of the same major version may grow, within reason.
+    const HEADER_BYTES_MAX: u32 = 1 << 20;
+    /// So may a slot.
+    const SLOT_BYTES_MAX: u32 = 1 << 20;
+    /// So may the number of slots.
+    const SLOTS_MAX: u32 = 1 << 16;
+
+    /// Where slot `index` starts; `index` is below [`Geometry::slots_max`].
+    pub(crate) fn slot_offset(self, index: u32) -> u64 {
+        self.header_bytes + u64::from(index) * self.slot_bytes
+    }
+
+    pub(crate) fn slots_max(self) -> u32 {
+        self.slots_max
+    }
+
+    fn decode(header: Fields<'_>) -> Result<Self, OpenError> {
+        let header_bytes = header.u32(offset_of!(SegmentHeader, header_bytes));
+        let slot_bytes = header.u32(offset_of!(SegmentHeader, slot_bytes));
+        let slots_max = header.u32(offset_of!(SegmentHeader, slots_max));
+        let header_fits = (HEADER_BYTES as u32..=Self::HEADER_BYTES_MAX).contains(&header_bytes);
+        if !header_fits || !header_bytes.is_multiple_of(4096) {
+            return Err(OpenError::Malformed { what: "size of the header" });
+        }
+        let slot_fits = (SLOT_BYTES as u32..=Self::SLOT_BYTES_MAX).contains(&slot_bytes);
+        if !slot_fits || !slot_bytes.is_multiple_of(4096) {
+            return Err(OpenError::Malformed { what: "size of a slot" });
+        }
+        if !(1..=Self::SLOTS_MAX).contains(&slots_max) {
+            return Err(OpenError::Malformed { what: "number of slots" });
+        }
+        let (header_bytes, slot_bytes) = (u64::from(header_bytes), u64::from(slot_bytes));
+        Ok(Self { header_bytes, slot_bytes, slots_max })
+    }
+}
+
+/// Checks the fields up to `ready`, so that the rest may be read.
+pub(crate) fn check_ready(start: Fields<'_>) -> Result<(), OpenError> {
+    let magic = start.bytes(offset_of!(SegmentHeader, magic), MAGIC.len());
+    let ready = start.u64(offset_of!(SegmentHeader, ready));
+    if ready == 0 && magic.iter().all(|&byte| byte == 0) {
+        return Err(OpenError::NotReady);
+    }
+    if magic != MAGIC {
+        return Err(OpenError::NotASegment { reason: "its first bytes are not a segment's" });
+    }
+    if ready == 0 {
+        return Err(OpenError::NotReady);
+    }
+    let major = start.u16(offset_of!(SegmentHeader, layout_major));
+    if major != LAYOUT_MAJOR {
+        return Err(OpenError::UnknownVersion { major });
+    }
+    if ready != READY {
+        return Err(OpenError::Malformed { what: "ready word" });
+    }
+    Ok(())
+}
+
+/// Decodes a complete header, of which [`check_ready`] approved.
+pub(crate) fn decode(
+    header: Fields<'_>,
+    owner_user_id: u32,
+) -> Result<(Identity, Geometry), OpenError> {
+    check_ready(header)?;
+    let text = |length_at: usize, at: usize, room: usize, what| {
+        let length = header.u32(length_at) as usize;
+        if length > room {
+            Err(OpenError::Malformed { what })
+        } else {
+            Ok(header.bytes(at, length))
+        }
+    };
+    macro_rules! text {
+        ($length:ident, $field:ident, $room:literal) => {
+            text(
+                offset_of!(SegmentHeader, $length),
+                offset_of!(SegmentHeader, $field),
+                $room,
+                concat!("length of ", stringify!($field)),
+            )?
+        };
+    }
+    let routing = Routing::from_number(header.u8(offset_of!(SegmentHeader, routing)))
+        .ok_or(OpenError::Malformed { what: "routing" })?;
+    let mut boot_id = [0; 16];
+    boot_id.copy_from_slice(header.bytes(offset_of!(SegmentHeader, boot_id), 16));
+    let identity = Identity {
+        pid: header.u32(offset_of!(SegmentHeader, pid)),
+        parent_pid: header.u32(offset_of!(SegmentHeader, parent_pid)),
+        user_id: header.u32(offset_of!(SegmentHeader, user_id)),
+        owner_user_id,
+        start_time_ticks: header.u64(offset_of!(SegmentHeader, start_time_ticks)),
+        created_unix_ns: header.u64(offset_of!(SegmentHeader, created_unix_ns)),
+        created_monotonic_ns: header.u64(offset_of!(SegmentHeader, created_monotonic_ns)),
+        nonce: header.u64(offset_of!(SegmentHeader, nonce)),
+        pid_namespace: header.u64(offset_of!(SegmentHeader, pid_namespace)),
+        boot_id,
+        executable: clean(text!(executable_bytes, executable, 512)),
+        arguments: arguments(text!(command_line_bytes, command_line, 1024)),
+        labels: labels(text!(labels_bytes, labels, 512)),
+        build_id: hex(text!(build_id_bytes, build_id, 32)),
+        package_version: clean_padded(header.bytes(offset_of!(SegmentHeader, package_version), 16)),
+        routing,
+        forked: header.u8(offset_of!(SegmentHeader, forked)) != 0,
+        bins: BinTable::decode(header)?,
+        layout: (
+            header.u16(offset_of!(SegmentHeader, layout_major)),
+            header.u16(offset_of!(SegmentHeader, layout_minor)),
+        ),
+    };
+    Ok((identity, Geometry::decode(header)?))
+}
+
+fn arguments(bytes: &[u8]) -> Vec<String> {
+    let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
+    if bytes.is_empty() { Vec::new() } else { bytes.split(|&byte| byte == 0).map(clean).collect() }
+}
+
+fn labels(bytes: &[u8]) -> BTreeMap<String, String> {
+    let text = clean(bytes);
+    let pairs = text.split(',').filter_map(|entry| entry.split_once('='));
+    let named = pairs.map(|(key, value)| (key.trim(), value.trim()));
+    named.filter(|(key, _)| !key.is_empty()).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_and_arguments_are_taken_apart() {
+        let check = |input: &str, expected: &[(&str, &str)]| {
+            let expected = expected.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
+            assert_eq!(labels(input.as_bytes()), expected, "{input}");
+        };
+        check("", &[]);
+        check("service=x,version=y", &[("service", "x"), ("version", "y")]);
+        check("a=b=c, d = e ,junk,=f", &[("a", "b=c"), ("d", "e")]);
+        assert_eq!(arguments(b"ls\0-l\0\0x\0"), ["ls", "-l", "", "x"]);
+        assert_eq!(arguments(b""), [""; 0]);
+        assert_eq!(arguments(b"cut\0sho"), ["cut", "sho"]);
+    }
+}

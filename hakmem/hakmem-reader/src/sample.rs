@@ -1,0 +1,251 @@
+//! A sample: what a segment held at one moment, decoded and not yet summed.
+
+use std::mem::offset_of;
+use std::sync::Arc;
+
+use hakmem_segment::{
+    AllocReason, BIN_LARGE, BINS, BinRecord, Class, FreeReason, ListWord, SegmentHeader, State,
+};
+
+use crate::fields::Fields;
+use crate::histogram::Histogram;
+use crate::identity::BinTable;
+
+/// Everything that one process counted, up to one moment.
+///
+/// Each slot is a consistent copy, but slots are read one after another: what one thread
+/// allocated and another freed can be seen freed first, so differences over slots are signed.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// When the sample was begun: nanoseconds since 1970.
+    pub unix_ns: u64,
+    /// The same moment by `CLOCK_MONOTONIC`, the clock of events.
+    pub monotonic_ns: u64,
+    /// What belongs to no thread.
+    pub process: ProcessSample,
+    /// One entry per slot ever owned, in their order.
+    pub slots: Vec<Arc<SlotSample>>,
+    /// Meaning of the bins.
+    pub bins: Arc<BinTable>,
+}
+
+impl Sample {
+    /// Whether some slot could not be copied at rest; see [`SlotSample::torn`].
+    pub fn is_torn(&self) -> bool {
+        self.slots.iter().any(|slot| slot.torn)
+    }
+
+    /// Indexes of the torn slots.
+    pub fn torn_slots(&self) -> impl Iterator<Item = u32> + '_ {
+        self.slots.iter().filter(|slot| slot.torn).map(|slot| slot.index)
+    }
+
+    /// Threads now alive: those with a slot and those without.
+    pub fn threads_alive(&self) -> u64 {
+        let published = self.slots.iter().filter(|slot| slot.thread_id != 0).count() as u64;
+        published + u64::from(self.process.threads_unpublished)
+    }
+
+    /// Events that writers did not put into their rings, to bound their rate.
+    pub fn suppressed_events(&self) -> u64 {
+        self.slots.iter().fold(0, |sum, slot| sum.saturating_add(slot.suppressed_events()))
+    }
+
+    /// Events ever put into the rings.
+    pub fn events_written(&self) -> u64 {
+        self.slots.iter().fold(0, |sum, slot| sum.saturating_add(slot.events_written))
+    }
+}
+
+/// What belongs to no thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessSample {
+    /// What the writer last said of itself; `None` if it is a word this version does not know.
+    pub state: Option<State>,
+    /// Exit code, if the writer knew it.
+    pub exit_code: Option<i32>,
+    /// When the process ended normally: nanoseconds since 1970; 0 before that.
+    pub exited_unix_ns: u64,
+    /// Slots that have ever been owned.
+    pub slots_used: u32,
+    /// Threads now alive that have no slot.
+    pub threads_unpublished: u32,
+    /// Threads that ever ran without a slot.
+    pub threads_unpublished_total: u64,
+    /// Address space reserved for slabs.
+    pub arena_reserved_bytes: u64,
+    /// The part of it made usable so far.
+    pub arena_committed_bytes: u64,
+    /// Slabs in use by some bin.
+    pub slab_bytes: u64,
+    /// Empty slabs whose memory is kept for reuse.
+    pub slab_cached_bytes: u64,
+    /// Memory of empty slabs given back to the system, ever.
+    pub slab_returned_bytes_total: u64,
+    /// Large spans in use.
+    pub large_bytes: u64,
+    /// Freed large spans kept for reuse.
+    pub large_cached_bytes: u64,
+    /// Blocks waiting in the central store, by bin.
+    pub central_blocks: [u64; BINS],
+    /// Blocks live when the process was forked, by bin.
+    pub inherited_blocks: [u64; BINS],
+    /// Bytes of large spans live when the process was forked.
+    pub inherited_large_bytes: u64,
+}
+
+impl ProcessSample {
+    /// Where the changing part of the header lies.
+    pub(crate) const START: usize = offset_of!(SegmentHeader, state);
+    /// Bytes of it that have a meaning.
+    pub(crate) const BYTES: usize = offset_of!(SegmentHeader, reserved) - Self::START;
+
+    /// Decodes the changing part of the header.
+    pub(crate) fn decode(bytes: &[u8; Self::BYTES]) -> Self {
+        let fields = Fields(bytes);
+        macro_rules! at {
+            ($field:ident) => {
+                offset_of!(SegmentHeader, $field) - Self::START
+            };
+        }
+        let state = u8::try_from(fields.u32(at!(state))).ok().and_then(State::from_number);
+        let exit_code = fields.u32(at!(exit_code)).cast_signed();
+        let exited = state == Some(State::Exited) && exit_code >= 0;
+        Self {
+            state,
+            exit_code: exited.then_some(exit_code),
+            exited_unix_ns: fields.u64(at!(exited_unix_ns)),
+            slots_used: fields.u32(at!(slots_used)),
+            threads_unpublished: fields.u32(at!(threads_unpublished)),
+            threads_unpublished_total: fields.u64(at!(threads_unpublished_total)),
+            arena_reserved_bytes: fields.u64(at!(arena_reserved_bytes)),
+            arena_committed_bytes: fields.u64(at!(arena_committed_bytes)),
+            slab_bytes: fields.u64(at!(slab_bytes)),
+            slab_cached_bytes: fields.u64(at!(slab_cached_bytes)),
+            slab_returned_bytes_total: fields.u64(at!(slab_returned_bytes_total)),
+            large_bytes: fields.u64(at!(large_bytes)),
+            large_cached_bytes: fields.u64(at!(large_cached_bytes)),
+            central_blocks: fields.u64s(at!(central_blocks)),
+            inherited_blocks: fields.u64s(at!(inherited_blocks)),
+            inherited_large_bytes: fields.u64(at!(inherited_large_bytes)),
+        }
+    }
+}
+
+/// A copy of one thread slot. Its counters cover all threads that have owned it.
+#[derive(Clone, Debug)]
+pub struct SlotSample {
+    /// Index of the slot.
+    pub index: u32,
+    /// Thread id of the owner, 0 while nobody owns the slot; slot 0 is the process's own.
+    pub thread_id: u32,
+    /// Threads that have owned the slot so far.
+    pub owners: u32,
+    /// Name of the owner, or of the last one; printable.
+    pub thread_name: String,
+    /// `CLOCK_MONOTONIC` in nanoseconds when the owner took the slot.
+    pub owned_since_ns: u64,
+    /// Events ever put into the slot's ring.
+    pub events_written: u64,
+    /// Slow allocations not put into the ring, by [`AllocReason`].
+    pub suppressed_allocations: [u64; 8],
+    /// Slow frees not put into the ring, by [`FreeReason`].
+    pub suppressed_frees: [u64; 8],
+    /// Other events not put into the ring.
+    pub suppressed_other: u64,
+    /// Bytes of large spans that the slot's owners allocated.
+    pub large_allocated_bytes: u64,
+    /// Bytes of large spans that the slot's owners freed.
+    pub large_freed_bytes: u64,
+    /// Blocks that each list may hold, by bin; the spare may hold as many again.
+    pub capacities: [u16; BINS],
+    /// Bins that were ever used, ascending.
+    pub bins: Vec<BinSample>,
+    /// Durations of slow paths, of the classes that have any.
+    pub durations: Arc<[(Class, Histogram)]>,
+    /// Whether some of it was not copied at rest. While the writer lives, what could not be read
+    /// is the copy before this one, so that nothing falls and the identity holds. If the writer
+    /// was killed in a slow path, the identity may not hold for the bin it was working on.
+    pub torn: bool,
+    /// The sequence at which all of `bins` and `durations` were copied, if they were together.
+    pub(crate) settled: Option<u64>,
+}
+
+impl SlotSample {
+    /// The sample of one bin, if the bin was ever used.
+    pub fn bin(&self, bin: usize) -> Option<&BinSample> {
+        let found = self.bins.binary_search_by_key(&bin, |sample| usize::from(sample.bin));
+        found.ok().map(|at| &self.bins[at])
+    }
+
+    /// Events not put into the ring.
+    pub fn suppressed_events(&self) -> u64 {
+        let all = self.suppressed_allocations.iter().chain(&self.suppressed_frees);
+        all.fold(self.suppressed_other, |sum, &count| sum.saturating_add(count))
+    }
+}
+
+/// One bin of one slot.
+#[derive(Clone, Copy, Debug)]
+pub struct BinSample {
+    /// The bin, below [`BINS`].
+    pub bin: u8,
+    /// Depth of the list and fast frees.
+    pub word: ListWord,
+    /// Fast frees whose caller told the size: never more than all fast frees.
+    pub sized_frees_fast: u64,
+    /// What slow paths counted.
+    pub record: BinRecord,
+}
+
+impl BinSample {
+    /// Fast allocations by the identity; negative only if the identity does not hold.
+    pub fn allocated_fast(&self) -> i128 {
+        let record = &self.record;
+        i128::from(record.refilled_blocks) + i128::from(self.word.freed_fast())
+            - i128::from(record.flushed_blocks)
+            - i128::from(self.word.depth())
+            - i128::from(record.spare_blocks)
+    }
+
+    /// Requests that failed.
+    pub fn failed_allocations(&self) -> u64 {
+        self.record.alloc_reasons[AllocReason::OutOfMemory as usize]
+    }
+
+    /// Successful slow allocations.
+    pub fn slow_allocations(&self) -> i128 {
+        sum(&self.record.alloc_reasons) - i128::from(self.failed_allocations())
+    }
+
+    /// Successful allocations, fast and slow.
+    pub fn allocations(&self) -> i128 {
+        self.allocated_fast() + self.slow_allocations()
+    }
+
+    /// Slow frees, rejected ones included.
+    pub fn slow_frees(&self) -> i128 {
+        sum(&self.record.free_reasons)
+    }
+
+    /// Frees, fast and slow, rejected ones included.
+    pub fn frees(&self) -> i128 {
+        i128::from(self.word.freed_fast()) + self.slow_frees()
+    }
+
+    /// Blocks allocated less blocks freed; a rejected free frees nothing.
+    pub fn live_blocks(&self) -> i128 {
+        let rejected = self.record.free_reasons[FreeReason::Rejected as usize];
+        self.allocations() - self.frees() + i128::from(rejected)
+    }
+
+    /// Whether this is the bin of large blocks, whose bytes the slot counts apart.
+    pub fn is_large(&self) -> bool {
+        usize::from(self.bin) == BIN_LARGE
+    }
+}
+
+/// Counts of strangers may be as large as they like: 2^64 of them fit.
+pub(crate) fn sum(counts: &[u64]) -> i128 {
+    counts.iter().map(|&count| i128::from(count)).sum()
+}

@@ -1,0 +1,185 @@
+//! One segment: opened, sampled, followed.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+use hakmem_segment::header::HEADER_BYTES;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::directory::SegmentName;
+use crate::fields::Fields;
+use crate::identity::{self, BinTable, Geometry, Identity};
+use crate::sample::{ProcessSample, Sample, SlotSample};
+use crate::segment_file::{Buffer, ReadError, SegmentFile};
+use crate::slot_snapshot::SlotReader;
+
+/// Why a file could not be opened as a segment.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The writer is still making it: try again in a moment.
+    #[error("the segment is still being made; try again in a moment")]
+    NotReady,
+    /// Some other file: leave it alone.
+    #[error("not a hakmem segment: {reason}")]
+    NotASegment {
+        /// How one sees that.
+        reason: &'static str,
+    },
+    /// A segment whose header contradicts itself: leave it alone.
+    #[error("not a valid hakmem segment: its {what} is impossible")]
+    Malformed {
+        /// The field that is wrong.
+        what: &'static str,
+    },
+    /// Written by a version of hakmem with another layout: read it with that version.
+    #[error("segment layout {major} is not known to this version; update the reader")]
+    UnknownVersion {
+        /// Major version of the segment's layout.
+        major: u16,
+    },
+    /// The file is not there (any more).
+    #[error("the segment is gone")]
+    Gone,
+    /// The file belongs to somebody else.
+    #[error("no permission to read the segment; run as its owner or as root")]
+    Denied,
+    /// The system refused otherwise.
+    #[error("the segment cannot be read: {0}")]
+    Io(#[source] io::Error),
+}
+
+/// Why a segment could not be sampled, or its events read.
+#[derive(Debug, thiserror::Error)]
+pub enum SampleError {
+    /// Somebody cut the file off; it will not recover.
+    #[error("the segment was truncated; nothing more can be read from it")]
+    Truncated,
+    /// The file contradicts itself.
+    #[error("not a valid hakmem segment: its {what} is impossible")]
+    Malformed {
+        /// The field that is wrong.
+        what: &'static str,
+    },
+    /// The system refused.
+    #[error("the segment cannot be read: {0}")]
+    Io(#[source] io::Error),
+}
+
+impl From<ReadError> for SampleError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Short => Self::Truncated,
+            ReadError::Io(error) => Self::Io(error),
+        }
+    }
+}
+
+/// An open segment. It keeps the last copy of every slot, so that a sample reads little more than
+/// what changed, and so that no counter ever falls from one sample to the next.
+#[derive(Debug)]
+pub struct Segment {
+    pub(crate) file: SegmentFile,
+    pub(crate) geometry: Geometry,
+    identity: Identity,
+    bins: Arc<BinTable>,
+    slots: Vec<Arc<SlotSample>>,
+}
+
+impl Segment {
+    /// Opens the segment at `path`.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let segment = Self::from_file(SegmentFile::open(path)?)?;
+        // A file under another name is a copy, which may be read; under a segment's name it must
+        // be that segment, or one file could pass for another.
+        let name = path.file_name().and_then(SegmentName::parse);
+        if name.is_some_and(|name| name.key() != segment.key()) {
+            return Err(OpenError::Malformed { what: "file name" });
+        }
+        Ok(segment)
+    }
+
+    /// Takes over a descriptor that is open for reading.
+    pub fn from_fd(fd: OwnedFd) -> Result<Self, OpenError> {
+        Self::from_file(SegmentFile::from_fd(fd)?)
+    }
+
+    fn from_file(file: SegmentFile) -> Result<Self, OpenError> {
+        let mut header = Box::new(Buffer::<HEADER_BYTES>::new());
+        let size = file.size().map_err(|error| open_error(error, 0))?;
+        // `ready` is read before what it vouches for.
+        file.read(&mut header.0[..32], 0).map_err(|error| open_error(error, size))?;
+        identity::check_ready(Fields(&header.0))?;
+        file.read(&mut header.0, 0).map_err(|error| open_error(error, size))?;
+        let (identity, geometry) = identity::decode(Fields(&header.0), file.owner_user_id())?;
+        let bins = Arc::new(identity.bins.clone());
+        Ok(Self { file, geometry, identity, bins, slots: Vec::new() })
+    }
+
+    /// Who wrote the segment.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Names the process: `<pid>-<start time in ticks>-<nonce in hex>`.
+    pub fn key(&self) -> String {
+        self.identity.key()
+    }
+
+    /// Whether the writer still runs. Once it does not, it never does again, and a sample taken
+    /// after that is the last word.
+    pub fn is_writer_alive(&self) -> bool {
+        self.file.is_locked()
+    }
+
+    /// Copies what the segment holds now.
+    pub fn sample(&mut self) -> Result<Sample, SampleError> {
+        let unix_ns = now_ns(ClockId::Realtime);
+        let monotonic_ns = now_ns(ClockId::Monotonic);
+        let process = self.read_process()?;
+        let mut reader = SlotReader::new(&self.file, &self.bins);
+        let mut slots = Vec::with_capacity(process.slots_used as usize);
+        for index in 0..process.slots_used {
+            let previous = self.slots.get(index as usize);
+            slots.push(reader.read(index, self.geometry.slot_offset(index), previous)?);
+        }
+        self.slots.clone_from(&slots);
+        Ok(Sample { unix_ns, monotonic_ns, process, slots, bins: Arc::clone(&self.bins) })
+    }
+
+    /// What belongs to no thread, without the slots: state and memory.
+    pub fn sample_process(&self) -> Result<ProcessSample, SampleError> {
+        self.read_process()
+    }
+
+    fn read_process(&self) -> Result<ProcessSample, SampleError> {
+        let mut bytes = Buffer::<{ ProcessSample::BYTES }>::new();
+        self.file.read(&mut bytes.0, ProcessSample::START as u64)?;
+        let process = ProcessSample::decode(&bytes.0);
+        let known = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        if process.slots_used > self.geometry.slots_max() || process.slots_used < known {
+            return Err(SampleError::Malformed { what: "number of used slots" });
+        }
+        // The size is asked after the number: the writer makes room before it uses a slot.
+        if self.file.size()? < self.geometry.slot_offset(process.slots_used) {
+            return Err(SampleError::Truncated);
+        }
+        Ok(process)
+    }
+}
+
+/// A file that is still empty is being made; one that is too short otherwise is no segment.
+fn open_error(error: ReadError, size: u64) -> OpenError {
+    match error {
+        ReadError::Short if size == 0 => OpenError::NotReady,
+        ReadError::Short => OpenError::NotASegment { reason: "it is too short" },
+        ReadError::Io(error) => OpenError::Io(error),
+    }
+}
+
+fn now_ns(clock: ClockId) -> u64 {
+    let now = clock_gettime(clock);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(now.tv_nsec).unwrap_or(0))
+}

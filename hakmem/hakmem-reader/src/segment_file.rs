@@ -1,0 +1,120 @@
+//! One open segment file: the only place that talks to the kernel about it.
+//!
+//! Reads copy ascending, but nothing promises it: where the order of two reads matters they are
+//! two calls. Buffers are aligned like the file's pages, so that the kernel's copy never splits
+//! an aligned word.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::segment::OpenError;
+
+/// A buffer that lies in memory as its source lies in the file.
+#[repr(C, align(64))]
+pub(crate) struct Buffer<const N: usize>(pub(crate) [u8; N]);
+
+impl<const N: usize> Buffer<N> {
+    pub(crate) fn new() -> Self {
+        Self([0; N])
+    }
+}
+
+/// Why bytes could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// The file ends before them.
+    #[error("the file ends too early")]
+    Short,
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// An open segment file.
+#[derive(Debug)]
+pub(crate) struct SegmentFile {
+    fd: OwnedFd,
+    owner_user_id: u32,
+    /// Set once the lock was found free: a dead writer does not come back.
+    dead: AtomicBool,
+}
+
+impl SegmentFile {
+    /// Opens a regular file without following a link or waiting for anybody.
+    pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
+        let flags =
+            OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| match errno {
+            Errno::NOENT | Errno::NOTDIR => OpenError::Gone,
+            Errno::LOOP => OpenError::NotASegment { reason: "it is a symbolic link" },
+            Errno::NXIO => OpenError::NotASegment { reason: "it is no regular file" },
+            Errno::ACCESS | Errno::PERM => OpenError::Denied,
+            other => OpenError::Io(other.into()),
+        })?;
+        Self::from_fd(fd)
+    }
+
+    /// Takes over a descriptor that is open for reading.
+    pub(crate) fn from_fd(fd: OwnedFd) -> Result<Self, OpenError> {
+        let stat = rustix::fs::fstat(&fd).map_err(|errno| OpenError::Io(errno.into()))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(OpenError::NotASegment { reason: "it is no regular file" });
+        }
+        Ok(Self { fd, owner_user_id: stat.st_uid, dead: AtomicBool::new(false) })
+    }
+
+    /// Owner of the file, as the system says.
+    pub(crate) fn owner_user_id(&self) -> u32 {
+        self.owner_user_id
+    }
+
+    /// Bytes of the file now.
+    pub(crate) fn size(&self) -> Result<u64, ReadError> {
+        let stat = rustix::fs::fstat(&self.fd).map_err(io::Error::from)?;
+        Ok(u64::try_from(stat.st_size).unwrap_or(0))
+    }
+
+    /// Fills `buffer` from `offset` on.
+    pub(crate) fn read(&self, buffer: &mut [u8], offset: u64) -> Result<(), ReadError> {
+        let mut done = 0;
+        while done < buffer.len() {
+            let position = offset.checked_add(done as u64).ok_or(ReadError::Short)?;
+            match rustix::io::pread(&self.fd, &mut buffer[done..], position) {
+                Ok(0) => return Err(ReadError::Short),
+                Ok(count) => done += count,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(io::Error::from(errno).into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// One word at `offset`.
+    pub(crate) fn read_u64(&self, offset: u64) -> Result<u64, ReadError> {
+        let mut word = Buffer::<8>::new();
+        self.read(&mut word.0, offset)?;
+        Ok(u64::from_le_bytes(word.0))
+    }
+
+    /// Whether the writer still holds its lock.
+    ///
+    /// The probe takes the shared lock for a moment if it is free, which no writer notices: the
+    /// writer locks before it makes its segment ready, and only ready segments are probed.
+    pub(crate) fn is_locked(&self) -> bool {
+        if self.dead.load(Ordering::Relaxed) {
+            return false;
+        }
+        if rustix::fs::flock(&self.fd, FlockOperation::NonBlockingLockShared).is_err() {
+            return true;
+        }
+        self.dead.store(true, Ordering::Relaxed);
+        // A failure to unlock is harmless: closing the descriptor unlocks too.
+        let _ = rustix::fs::flock(&self.fd, FlockOperation::Unlock);
+        false
+    }
+}

@@ -1,0 +1,377 @@
+//! Consistent copies of slots while their writers run.
+//!
+//! A slow path makes the slot's sequence odd, updates, and makes it even again; the fast path
+//! changes only words, and sized frees, each with one store. So:
+//!
+//! 1. Read the sequence `s`; if it is odd, wait.
+//! 2. Read the hot part, and the records unless they were already read at the same `s`.
+//! 3. Read the hot part again. If either copy's sequence is not `s`, start over.
+//!
+//! Words come from the first hot copy and belong to the records. Sized frees come from the
+//! second, so that they never lack one that a word counts already; for the rest see [`sized`].
+//!
+//! A thread in nothing but slow paths may never leave its slot alone for as long as this takes.
+//! After a few attempts, therefore, each bin is read by itself, word and record together, which
+//! needs a quiet moment a tenth as long; the identity holds per bin. What cannot be read even so
+//! keeps its former copy, and the slot is marked torn. All waiting of one sample together is
+//! bounded by [`PATIENCE`], so that a writer stopped in a slow path does not stop the reader.
+
+use std::mem::offset_of;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hakmem_segment::duration::BUCKETS;
+use hakmem_segment::slot::HISTOGRAMS;
+use hakmem_segment::{BINS, BinRecord, Class, ListWord, Slot, SlotHeader};
+
+use crate::fields::Fields;
+use crate::histogram::Histogram;
+use crate::identity::BinTable;
+use crate::sample::{BinSample, SlotSample};
+use crate::segment_file::{Buffer, ReadError, SegmentFile};
+use crate::text::clean_padded;
+
+/// How long one sample may wait for writers in slow paths, in all.
+const PATIENCE: Duration = Duration::from_millis(2);
+/// Attempts at a whole slot before its bins are read one by one.
+const WHOLE_ATTEMPTS: u32 = 6;
+
+const HOT_BYTES: usize = offset_of!(Slot, reserved_hot);
+const RECORDS: u64 = offset_of!(Slot, records) as u64;
+const RECORDS_BYTES: usize = BINS * size_of::<BinRecord>();
+const DURATIONS: u64 = offset_of!(Slot, durations) as u64;
+const DURATIONS_BYTES: usize = HISTOGRAMS * BUCKETS * 8;
+/// Sequence, thread id and number of owners.
+const GLANCE_BYTES: usize = 16;
+const _: () = {
+    assert!(offset_of!(SlotHeader, sequence) == 0);
+    assert!(offset_of!(SlotHeader, thread_id) + 8 <= GLANCE_BYTES);
+    assert!(offset_of!(SlotHeader, owners) + 4 <= GLANCE_BYTES);
+};
+
+/// Reads the slots of one segment for one sample.
+pub(crate) struct SlotReader<'a> {
+    file: &'a SegmentFile,
+    bins: &'a BinTable,
+    buffers: Box<Buffers>,
+    /// When waiting ends, once it has begun.
+    deadline: Option<Instant>,
+}
+
+struct Buffers {
+    first: Buffer<HOT_BYTES>,
+    second: Buffer<HOT_BYTES>,
+    records: Buffer<RECORDS_BYTES>,
+    durations: Buffer<DURATIONS_BYTES>,
+}
+
+type Previous<'a> = Option<&'a Arc<SlotSample>>;
+
+/// How the records in the buffer came about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Records {
+    /// Those of the previous copy are still right.
+    Kept,
+    /// In the buffer.
+    Read,
+}
+
+impl<'a> SlotReader<'a> {
+    pub(crate) fn new(file: &'a SegmentFile, bins: &'a BinTable) -> Self {
+        let buffers = Box::new(Buffers {
+            first: Buffer::new(),
+            second: Buffer::new(),
+            records: Buffer::new(),
+            durations: Buffer::new(),
+        });
+        Self { file, bins, buffers, deadline: None }
+    }
+
+    /// Copies the slot at `offset`.
+    pub(crate) fn read(
+        &mut self,
+        index: u32,
+        offset: u64,
+        previous: Previous<'_>,
+    ) -> Result<Arc<SlotSample>, ReadError> {
+        for attempt in 0..WHOLE_ATTEMPTS {
+            let mut glance = Buffer::<GLANCE_BYTES>::new();
+            self.file.read(&mut glance.0, offset)?;
+            let glance = Fields(&glance.0);
+            let sequence = glance.u64(offset_of!(SlotHeader, sequence));
+            if let Some(previous) = previous
+                && is_unowned_and_unchanged(glance, previous)
+            {
+                return Ok(Arc::clone(previous));
+            }
+            if sequence.is_multiple_of(2)
+                && let Some(records) = self.try_whole(offset, sequence, previous)?
+            {
+                let sample = self.settled(index, offset, sequence, records, previous)?;
+                return Ok(Arc::new(sample));
+            }
+            if !self.wait(attempt) {
+                break;
+            }
+        }
+        if self.file.is_locked() {
+            self.read_bin_by_bin(index, offset, previous).map(Arc::new)
+        } else {
+            self.read_dead(index, offset, previous).map(Arc::new)
+        }
+    }
+
+    /// Steps 2 and 3 above; `None` if the writer interfered.
+    fn try_whole(
+        &mut self,
+        offset: u64,
+        sequence: u64,
+        previous: Previous<'_>,
+    ) -> Result<Option<Records>, ReadError> {
+        let buffers = &mut *self.buffers;
+        self.file.read(&mut buffers.first.0, offset)?;
+        let records = match previous {
+            Some(previous) if previous.settled == Some(sequence) => Records::Kept,
+            _ => {
+                self.file.read(&mut buffers.records.0, offset + RECORDS)?;
+                Records::Read
+            }
+        };
+        self.file.read(&mut buffers.second.0, offset)?;
+        let sequences = [&buffers.first, &buffers.second]
+            .map(|hot| Fields(&hot.0).u64(offset_of!(SlotHeader, sequence)));
+        Ok((sequences == [sequence; 2]).then_some(records))
+    }
+
+    fn settled(
+        &mut self,
+        index: u32,
+        offset: u64,
+        sequence: u64,
+        records: Records,
+        previous: Previous<'_>,
+    ) -> Result<SlotSample, ReadError> {
+        let durations = match (records, previous) {
+            (Records::Kept, Some(previous)) => Arc::clone(&previous.durations),
+            _ => self.read_durations(offset)?,
+        };
+        let first = Fields(&self.buffers.first.0);
+        let second = Fields(&self.buffers.second.0);
+        let former = |bin| previous.and_then(|previous| previous.bin(bin));
+        let bins = (0..BINS).filter_map(|bin| {
+            let record = match records {
+                Records::Kept => former(bin).map_or(NO_RECORD, |former| former.record),
+                Records::Read => record(&self.buffers.records.0, bin),
+            };
+            bin_sample(bin, word(first, bin), second, record, former(bin))
+        });
+        let bins = bins.collect();
+        Ok(SlotSample {
+            settled: Some(sequence),
+            ..slot_sample(index, first, second, bins, durations)
+        })
+    }
+
+    /// Reads each bin at its own moment of rest.
+    fn read_bin_by_bin(
+        &mut self,
+        index: u32,
+        offset: u64,
+        previous: Previous<'_>,
+    ) -> Result<SlotSample, ReadError> {
+        let mut pairs = Vec::with_capacity(BINS);
+        for bin in (0..BINS).filter(|&bin| self.bins.is_used(bin)) {
+            pairs.push((bin, self.read_bin(offset, bin)?));
+        }
+        self.file.read(&mut self.buffers.second.0, offset)?;
+        let durations = self.read_durations(offset)?;
+        let hot = Fields(&self.buffers.second.0);
+        let mut torn = false;
+        let mut bins = Vec::with_capacity(pairs.len());
+        for (bin, pair) in pairs {
+            let former = previous.and_then(|previous| previous.bin(bin));
+            torn |= pair.is_none();
+            bins.extend(match pair {
+                Some((word, record)) => bin_sample(bin, word, hot, record, former),
+                None => former.copied(),
+            });
+        }
+        Ok(SlotSample { torn, ..slot_sample(index, hot, hot, bins, durations) })
+    }
+
+    /// Word and record of one bin; `None` if the writer gives no chance before patience ends.
+    fn read_bin(
+        &mut self,
+        offset: u64,
+        bin: usize,
+    ) -> Result<Option<(ListWord, BinRecord)>, ReadError> {
+        let word_at = offset + (offset_of!(Slot, words) + bin * 8) as u64;
+        let record_at = offset + RECORDS + (bin * size_of::<BinRecord>()) as u64;
+        let mut bytes = Buffer::<{ size_of::<BinRecord>() }>::new();
+        for attempt in 0.. {
+            let sequence = self.file.read_u64(offset)?;
+            if sequence.is_multiple_of(2) {
+                let word = ListWord(self.file.read_u64(word_at)?);
+                self.file.read(&mut bytes.0, record_at)?;
+                if self.file.read_u64(offset)? == sequence {
+                    return Ok(Some((word, Fields(&bytes.0).bin_record())));
+                }
+            }
+            if !self.wait(attempt) {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The last copy of a slot whose writer was killed in a slow path. A bin that seems to have
+    /// fallen was being worked on: it keeps its former copy.
+    fn read_dead(
+        &mut self,
+        index: u32,
+        offset: u64,
+        previous: Previous<'_>,
+    ) -> Result<SlotSample, ReadError> {
+        self.file.read(&mut self.buffers.first.0, offset)?;
+        self.file.read(&mut self.buffers.records.0, offset + RECORDS)?;
+        let durations = self.read_durations(offset)?;
+        let hot = Fields(&self.buffers.first.0);
+        let bins = (0..BINS).filter_map(|bin| {
+            let former = previous.and_then(|previous| previous.bin(bin));
+            let record = record(&self.buffers.records.0, bin);
+            let last = bin_sample(bin, word(hot, bin), hot, record, former);
+            match (last, former) {
+                (Some(last), Some(former)) if has_fallen(&last, former) => Some(*former),
+                (last, former) => last.or(former.copied()),
+            }
+        });
+        let bins = bins.collect();
+        Ok(SlotSample { torn: true, ..slot_sample(index, hot, hot, bins, durations) })
+    }
+
+    fn read_durations(&mut self, offset: u64) -> Result<Arc<[(Class, Histogram)]>, ReadError> {
+        let bytes = &mut self.buffers.durations.0;
+        self.file.read(bytes, offset + DURATIONS)?;
+        let fields = Fields(bytes);
+        let histograms = Class::ALL.iter().map(|&class| {
+            let start = class as usize * BUCKETS;
+            let counts = (start..start + BUCKETS).map(|index| fields.u64(index * 8));
+            (class, Histogram::from_counts(counts))
+        });
+        Ok(histograms.filter(|(_, histogram)| !histogram.is_empty()).collect())
+    }
+
+    /// Waits for a writer, longer with each attempt; `false` when patience has ended.
+    fn wait(&mut self, attempt: u32) -> bool {
+        let now = Instant::now();
+        if now >= *self.deadline.get_or_insert(now + PATIENCE) {
+            return false;
+        }
+        match attempt {
+            0..4 => std::hint::spin_loop(),
+            // The writer may need this very processor to get out of its slow path.
+            4..32 => std::thread::yield_now(),
+            _ => std::thread::sleep(Duration::from_micros(50)),
+        }
+        true
+    }
+}
+
+/// Whether the previous copy is still right: nobody owned the slot then or since.
+fn is_unowned_and_unchanged(glance: Fields<'_>, previous: &SlotSample) -> bool {
+    previous.thread_id == 0
+        && glance.u32(offset_of!(SlotHeader, thread_id)) == 0
+        && glance.u32(offset_of!(SlotHeader, owners)) == previous.owners
+        && previous.settled == Some(glance.u64(offset_of!(SlotHeader, sequence)))
+}
+
+fn word(hot: Fields<'_>, bin: usize) -> ListWord {
+    ListWord(hot.u64(offset_of!(Slot, words) + bin * 8))
+}
+
+fn record(records: &[u8], bin: usize) -> BinRecord {
+    Fields(records).from(bin * size_of::<BinRecord>()).bin_record()
+}
+
+/// `None` if the bin was never used.
+fn bin_sample(
+    bin: usize,
+    word: ListWord,
+    later_hot: Fields<'_>,
+    record: BinRecord,
+    former: Option<&BinSample>,
+) -> Option<BinSample> {
+    let read = later_hot.u64(offset_of!(Slot, sized_frees_fast) + bin * 8);
+    let sized_frees_fast = sized(read, word.freed_fast(), former);
+    let sample = BinSample { bin: bin as u8, word, sized_frees_fast, record };
+    (word != ListWord(0) || !is_empty(&record)).then_some(sample)
+}
+
+/// Fast frees with a known size, out of `freed_fast` ones.
+///
+/// They are read after the word, so they may be ahead of it. What is too much is left out, so
+/// that neither they nor the other fast frees ever fall.
+fn sized(read: u64, freed_fast: u64, former: Option<&BinSample>) -> u64 {
+    let others = former.map_or(0, |f| f.word.freed_fast().saturating_sub(f.sized_frees_fast));
+    read.min(freed_fast.saturating_sub(others))
+}
+
+const NO_RECORD: BinRecord = BinRecord {
+    alloc_reasons: [0; 8],
+    free_reasons: [0; 8],
+    outcomes: [0; 12],
+    refilled_blocks: 0,
+    flushed_blocks: 0,
+    spare_blocks: 0,
+    reserved: 0,
+};
+
+fn is_empty(record: &BinRecord) -> bool {
+    let counts = record.alloc_reasons.iter().chain(&record.free_reasons).chain(&record.outcomes);
+    let blocks = [record.refilled_blocks, record.flushed_blocks, record.spare_blocks];
+    counts.chain(&blocks).all(|&count| count == 0)
+}
+
+/// Whether any counter of a bin is lower than before.
+pub(crate) fn has_fallen(later: &BinSample, earlier: &BinSample) -> bool {
+    let fell = |later: &[u64], earlier: &[u64]| later.iter().zip(earlier).any(|(l, e)| l < e);
+    let unsized_fast = |bin: &BinSample| bin.word.freed_fast().saturating_sub(bin.sized_frees_fast);
+    later.allocated_fast() < earlier.allocated_fast()
+        || later.sized_frees_fast < earlier.sized_frees_fast
+        || unsized_fast(later) < unsized_fast(earlier)
+        || fell(&later.record.alloc_reasons, &earlier.record.alloc_reasons)
+        || fell(&later.record.free_reasons, &earlier.record.free_reasons)
+        || fell(&later.record.outcomes, &earlier.record.outcomes)
+}
+
+/// Everything but bins, from a copy of the hot part and a later one.
+fn slot_sample(
+    index: u32,
+    hot: Fields<'_>,
+    later_hot: Fields<'_>,
+    bins: Vec<BinSample>,
+    durations: Arc<[(Class, Histogram)]>,
+) -> SlotSample {
+    let capacity = |bin| later_hot.u16(offset_of!(Slot, capacities) + bin * 2);
+    SlotSample {
+        index,
+        thread_id: hot.u32(offset_of!(SlotHeader, thread_id)),
+        owners: hot.u32(offset_of!(SlotHeader, owners)),
+        thread_name: clean_padded(hot.bytes(offset_of!(SlotHeader, thread_name), 16)),
+        owned_since_ns: hot.u64(offset_of!(SlotHeader, owned_since_ns)),
+        events_written: hot.u64(offset_of!(SlotHeader, events_written)),
+        suppressed_allocations: hot.u64s(offset_of!(SlotHeader, suppressed_allocations)),
+        suppressed_frees: hot.u64s(offset_of!(SlotHeader, suppressed_frees)),
+        suppressed_other: hot.u64(offset_of!(SlotHeader, suppressed_other)),
+        large_allocated_bytes: hot.u64(offset_of!(SlotHeader, large_allocated_bytes)),
+        large_freed_bytes: hot.u64(offset_of!(SlotHeader, large_freed_bytes)),
+        capacities: std::array::from_fn(capacity),
+        bins,
+        durations,
+        torn: false,
+        settled: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
