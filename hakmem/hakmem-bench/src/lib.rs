@@ -4,15 +4,16 @@
 //! of no allocator: `LD_PRELOAD` puts one under them. `bench_race` runs them side by side under
 //! hakmem and its peers.
 //!
-//! Modules, bottom to top: [`c_heap`] (the only unsafe code), [`usage`] (arguments and exit
-//! codes), [`report`] (the figures a program prints), [`fixed_size`] and [`random_mixed`] (the
-//! loops), [`race`].
+//! Modules, bottom to top: [`c_heap`] and [`peak`] (the only unsafe code), [`pattern`] (what
+//! blocks are filled with), [`usage`] (arguments and exit codes), [`report`] (the figures a program
+//! prints), [`fixed_size`] and [`random_mixed`] (the loops), [`race`].
 
 #![deny(unsafe_code)]
 
 pub mod c_heap;
 pub mod fixed_size;
 pub mod pattern;
+pub mod peak;
 pub mod race;
 pub mod random_mixed;
 pub mod report;

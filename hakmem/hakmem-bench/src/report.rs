@@ -82,7 +82,7 @@ impl fmt::Display for Report {
 }
 
 /// `VmHWM` of a `/proc/<pid>/status`.
-fn peak_resident_kib(status: &str) -> Option<u64> {
+pub(crate) fn peak_resident_kib(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.parse().ok()
 }

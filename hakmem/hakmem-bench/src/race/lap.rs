@@ -5,7 +5,7 @@ use std::process::{Command, ExitStatus};
 
 use crate::race::cell::Cell;
 use crate::race::contender::{Contender, HAKMEM};
-use crate::race::segment_counts;
+use crate::race::segment_counts::{self, CountError};
 use crate::report::Report;
 
 /// Where laps run: the programs, and a folder of their own for telemetry segments.
@@ -59,7 +59,15 @@ pub enum LapError {
         /// Calls the program made.
         mallocs: u64,
         /// Allocations in the segment.
-        counted: String,
+        counted: u64,
+    },
+    /// hakmem's own counters cannot be read.
+    #[error("{cell} under hakmem cannot be proven: {error}")]
+    Unproven {
+        /// What ran.
+        cell: Cell,
+        /// What is wrong.
+        error: CountError,
     },
 }
 
@@ -114,12 +122,11 @@ impl Track {
     /// that each lap finds only its own.
     fn prove_counted(&self, cell: Cell, report: &Report) -> Result<(), LapError> {
         let mallocs = report.mallocs;
-        match segment_counts::take_allocations(self.segments.path()) {
-            Ok(counted) if counted >= mallocs => Ok(()),
-            Ok(counted) => {
-                Err(LapError::NotCounted { cell, mallocs, counted: counted.to_string() })
-            }
-            Err(error) => Err(LapError::NotCounted { cell, mallocs, counted: error }),
+        let counted = segment_counts::take_allocations(self.segments.path())
+            .map_err(|error| LapError::Unproven { cell, error })?;
+        if counted < mallocs {
+            return Err(LapError::NotCounted { cell, mallocs, counted });
         }
+        Ok(())
     }
 }

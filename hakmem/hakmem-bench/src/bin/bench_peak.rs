@@ -1,0 +1,50 @@
+//! Prints the peak resident memory of a program in KiB; see `--help`.
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+use clap::Parser;
+use hakmem_bench::peak;
+use hakmem_bench::usage::{EXIT_FAILED, EXIT_USAGE};
+
+/// Runs a program and prints its peak resident memory in KiB, children not included.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Options {
+    /// Library to put under the program; none if empty
+    #[arg(long, value_name = "PATH")]
+    preload: Option<OsString>,
+    /// The program and its arguments
+    #[arg(required = true, last = true)]
+    program: Vec<OsString>,
+}
+
+fn main() -> ExitCode {
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) => {
+            let wrong = error.use_stderr();
+            // Nothing is left to do if even this cannot be printed.
+            let _ = error.print();
+            return if wrong { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let mut command = Command::new(&options.program[0]);
+    command.args(&options.program[1..]);
+    if let Some(library) = options.preload.filter(|library| !library.is_empty()) {
+        command.env("LD_PRELOAD", library);
+    }
+    match peak::of_program(&mut command) {
+        Ok(peak) => {
+            println!("{}", peak.resident_kib);
+            match peak.exit_code {
+                Some(0) => ExitCode::SUCCESS,
+                _ => ExitCode::from(EXIT_FAILED),
+            }
+        }
+        Err(error) => {
+            eprintln!("bench_peak: {}: {error}", options.program[0].to_string_lossy());
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}

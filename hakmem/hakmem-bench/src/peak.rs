@@ -1,0 +1,97 @@
+//! Peak resident memory of a program, read from the kernel at the last moment of its life.
+//!
+//! The kernel's own account of a dead child (`ru_maxrss`) begins with what its parent held before
+//! `exec`, which hides small programs. So the program is traced: it stops when it is about to
+//! exit, and `VmHWM` in `/proc` is read then.
+//!
+//! # Safety
+//!
+//! The unsafe calls are `ptrace` requests about a child of ours that asked to be traced, none of
+//! which reads or writes memory of this process, and `waitpid` with a local variable.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::ptr::null_mut;
+
+use crate::report::peak_resident_kib;
+
+/// What a traced program did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peak {
+    /// Most memory that was resident at once, in KiB, threads included, children not.
+    pub resident_kib: u64,
+    /// Exit code; `None` if a signal ended it.
+    pub exit_code: Option<i32>,
+}
+
+/// Runs the program to its end.
+pub fn of_program(command: &mut Command) -> io::Result<Peak> {
+    let ask = || {
+        // SAFETY: the request takes no further arguments and concerns only the caller.
+        let answer = unsafe { libc::ptrace(libc::PTRACE_TRACEME) };
+        if answer == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    };
+    // SAFETY: between fork and exec the closure makes one system call and allocates nothing.
+    unsafe { command.pre_exec(ask) };
+    let child = command.spawn()?;
+    let pid = child.id() as libc::pid_t;
+    // It stops after exec, before its first instruction.
+    wait(pid)?;
+    request(libc::PTRACE_SETOPTIONS, pid, libc::PTRACE_O_TRACEEXIT as usize)?;
+    request(libc::PTRACE_CONT, pid, 0)?;
+    let mut resident_kib = 0;
+    loop {
+        let status = wait(pid)?;
+        if libc::WIFEXITED(status) {
+            return Ok(Peak { resident_kib, exit_code: Some(libc::WEXITSTATUS(status)) });
+        }
+        if libc::WIFSIGNALED(status) {
+            return Ok(Peak { resident_kib, exit_code: None });
+        }
+        let mut signal = libc::WSTOPSIG(status) as usize;
+        if status >> 16 == libc::PTRACE_EVENT_EXIT {
+            let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+            resident_kib = peak_resident_kib(&text).unwrap_or(0);
+            signal = 0;
+        }
+        request(libc::PTRACE_CONT, pid, signal)?;
+    }
+}
+
+fn wait(pid: libc::pid_t) -> io::Result<i32> {
+    loop {
+        let mut status = 0;
+        // SAFETY: `status` is writable.
+        if unsafe { libc::waitpid(pid, &raw mut status, 0) } == pid {
+            return Ok(status);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+fn request(request: libc::c_uint, pid: libc::pid_t, data: usize) -> io::Result<()> {
+    // SAFETY: the requests used here take a number as data, and no address.
+    let answer = unsafe { libc::ptrace(request, pid, null_mut::<libc::c_void>(), data) };
+    if answer == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_of_a_small_program_is_smaller_than_ours() {
+        // This process holds 64 MiB when it starts the small one.
+        let held = vec![1_u8; 64 << 20];
+        let peak = of_program(Command::new("/bin/sh").args(["-c", "exit 3"])).expect("sh runs");
+        assert_eq!(peak.exit_code, Some(3));
+        assert!((200..20_000).contains(&peak.resident_kib), "{} KiB", peak.resident_kib);
+        assert!(held.iter().all(|&byte| byte == 1));
+    }
+}
