@@ -1,1 +1,59 @@
-//! Not yet written.
+//! The allocator that shows what it does.
+//!
+//! Use [`Hakmem`] as a Rust program's global allocator, or the preload library (crate
+//! `hakmem-preload`) under any other program.
+//!
+//! # Layers, bottom to top
+//!
+//! A layer may use those above it in this list (the lower ones) and none below. The test
+//! `layers_do_not_reach_upwards` holds the code to it.
+//!
+//! - `os`: system calls and libc; knows nothing of allocation.
+//! - `sync`: atomics (loom's under test) and the lock; knows no memory layout.
+//! - `settings`: the environment, parsed once; makes no decision.
+//! - `bins`: sizes, bins and classes as data; touches no memory.
+//! - `block`: a free block and chains of them; knows no bin.
+//! - `class_map`: address to bin in one load; knows nothing of slabs.
+//! - `arena`: address space in granules and runs, given back late; knows no blocks.
+//! - `slab`: one run cut into blocks of one bin; takes no locks.
+//! - `batch_stack`: lock-free stack of whole batches; knows no slabs.
+//! - `central`: the store that threads refill from and flush to, per bin; knows no threads.
+//! - `large`: spans of their own; knows no bins.
+//! - `segment`: makes and fills the telemetry file; allocates nothing.
+//! - `slot`: writing one thread's slot; knows no lists.
+//! - `heap`: a thread's lists, with their words in the slot; knows no pointers' classes.
+//! - `threads`: which thread has which heap: first use, exit, fork.
+//! - `gate`: the front gate: what a freed pointer is; the only place that decides it.
+//! - `entry`: malloc, free and their family; the fast paths.
+//! - `global`: the same for Rust.
+
+#![no_std]
+#![deny(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+mod arena;
+mod batch_stack;
+mod bins;
+mod block;
+mod central;
+mod class_map;
+pub mod entry;
+mod gate;
+mod global;
+mod heap;
+mod large;
+mod os;
+mod segment;
+mod settings;
+mod slab;
+mod slot;
+mod sync;
+mod threads;
+pub mod totals;
+
+pub use global::Hakmem;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! C's allocation functions, with glibc's semantics.
+//!
+//! # Safety
+//! Each function's duties are those that the C library documents for its name.
+#![allow(unsafe_code, clippy::missing_safety_doc)]
+
+use core::ffi::{c_int, c_void};
+
+use hakmem::{entry, totals};
+
+/// `malloc(3)`.
+#[unsafe(no_mangle)]
+pub extern "C" fn malloc(size: usize) -> *mut c_void {
+    entry::malloc(size).cast()
+}
+
+/// `free(3)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn free(pointer: *mut c_void) {
+    // SAFETY: the caller's duty.
+    unsafe { entry::free(pointer.cast()) }
+}
+
+/// `calloc(3)`.
+#[unsafe(no_mangle)]
+pub extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
+    entry::calloc(count, size).cast()
+}
+
+/// `realloc(3)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn realloc(pointer: *mut c_void, size: usize) -> *mut c_void {
+    // SAFETY: the caller's duty.
+    unsafe { entry::realloc(pointer.cast(), size) }.cast()
+}
+
+/// `reallocarray(3)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn reallocarray(
+    pointer: *mut c_void,
+    count: usize,
+    size: usize,
+) -> *mut c_void {
+    // SAFETY: the caller's duty.
+    unsafe { entry::reallocarray(pointer.cast(), count, size) }.cast()
+}
+
+/// C23's `free_sized`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn free_sized(pointer: *mut c_void, size: usize) {
+    // SAFETY: the caller's duty.
+    unsafe { entry::free_sized(pointer.cast(), size) }
+}
+
+/// C23's `free_aligned_sized`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn free_aligned_sized(pointer: *mut c_void, alignment: usize, size: usize) {
+    // SAFETY: the caller's duty.
+    unsafe { entry::free_aligned_sized(pointer.cast(), alignment, size) }
+}
+
+/// `posix_memalign(3)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn posix_memalign(
+    out: *mut *mut c_void,
+    alignment: usize,
+    size: usize,
+) -> c_int {
+    // SAFETY: the caller's duty.
+    unsafe { entry::posix_memalign(out.cast(), alignment, size) }
+}
+
+/// `aligned_alloc(3)`.
+#[unsafe(no_mangle)]
+pub extern "C" fn aligned_alloc(alignment: usize, size: usize) -> *mut c_void {
+    entry::aligned_alloc(alignment, size).cast()
+}
+
+/// `memalign(3)`.
+#[unsafe(no_mangle)]
+pub extern "C" fn memalign(alignment: usize, size: usize) -> *mut c_void {
+    entry::memalign(alignment, size).cast()
+}
+
+/// `valloc(3)`.
+#[unsafe(no_mangle)]
+pub extern "C" fn valloc(size: usize) -> *mut c_void {
+    entry::valloc(size).cast()
+}
+
+/// `pvalloc(3)`.
+#[unsafe(no_mangle)]
+pub extern "C" fn pvalloc(size: usize) -> *mut c_void {
+    entry::pvalloc(size).cast()
+}
+
+/// `malloc_usable_size(3)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn malloc_usable_size(pointer: *mut c_void) -> usize {
+    // SAFETY: the caller's duty.
+    unsafe { entry::usable_size(pointer.cast()) }
+}
+
+/// `malloc_trim(3)`; the padding is ignored.
+#[unsafe(no_mangle)]
+pub extern "C" fn malloc_trim(_padding: usize) -> c_int {
+    entry::trim().into()
+}
+
+/// `mallinfo2(3)`: `arena` is the memory of slabs, `hblkhd` that of large spans. Blocks on threads'
+/// lists count as used.
+#[unsafe(no_mangle)]
+pub extern "C" fn mallinfo2() -> libc::mallinfo2 {
+    let totals = totals::totals();
+    // SAFETY: all zeros is a valid value of this structure of numbers.
+    let mut info: libc::mallinfo2 = unsafe { core::mem::zeroed() };
+    info.arena = totals.slab_bytes;
+    info.hblkhd = totals.large_bytes;
+    info.uordblks = totals.slab_bytes - totals.slab_cached_bytes;
+    info.fordblks = totals.slab_cached_bytes;
+    info.keepcost = totals.slab_cached_bytes + totals.large_cached_bytes;
+    info
+}
+
+/// `malloc_stats(3)`: one line on standard error.
+#[unsafe(no_mangle)]
+pub extern "C" fn malloc_stats() {
+    entry::print_stats();
+}

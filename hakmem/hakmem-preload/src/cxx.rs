@@ -1,0 +1,115 @@
+//! C++'s `operator new` and `operator delete` in all their forms, by their mangled names (Itanium
+//! C++ ABI, 5.1.3): `_Znw` new, `_Zna` new[], `_Zdl` delete, `_Zda` delete[]; `m` a size,
+//! `St11align_val_t` an alignment, `RKSt9nothrow_t` without exceptions.
+//!
+//! # Safety
+//! Each function's duties are those that C++ gives to its form.
+#![allow(unsafe_code, clippy::missing_safety_doc)]
+
+use core::ffi::c_void;
+
+use hakmem::entry;
+
+/// Calls the program's new-handler if there is one, else throws `std::bad_alloc`, else aborts; both
+/// are libstdc++'s, found by their symbols.
+#[cold]
+fn out_of_memory(retry: impl Fn() -> *mut u8) -> *mut c_void {
+    loop {
+        if !entry::call_cxx_new_handler() {
+            entry::throw_cxx_bad_alloc();
+        }
+        let block = retry();
+        if !block.is_null() {
+            return block.cast();
+        }
+    }
+}
+
+macro_rules! operator_new {
+    ($($name:ident $array:ident;)*) => {$(
+        #[doc = "`operator new(size)`, plain or array form."]
+        #[unsafe(no_mangle)]
+        pub extern "C-unwind" fn $name(size: usize) -> *mut c_void {
+            let block = entry::malloc(size);
+            if block.is_null() { out_of_memory(|| entry::malloc(size)) } else { block.cast() }
+        }
+        #[doc = "The same without exceptions."]
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $array(size: usize, _nothrow: *const c_void) -> *mut c_void {
+            entry::malloc(size).cast()
+        }
+    )*};
+}
+operator_new! {
+    _Znwm _ZnwmRKSt9nothrow_t;
+    _Znam _ZnamRKSt9nothrow_t;
+}
+
+macro_rules! operator_new_aligned {
+    ($($name:ident $nothrow:ident;)*) => {$(
+        #[doc = "`operator new(size, alignment)`, plain or array form."]
+        #[unsafe(no_mangle)]
+        pub extern "C-unwind" fn $name(size: usize, alignment: usize) -> *mut c_void {
+            let block = entry::aligned_alloc(alignment, size);
+            if block.is_null() {
+                return out_of_memory(|| entry::aligned_alloc(alignment, size));
+            }
+            block.cast()
+        }
+        #[doc = "The same without exceptions."]
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $nothrow(
+            size: usize,
+            alignment: usize,
+            _nothrow: *const c_void,
+        ) -> *mut c_void {
+            entry::aligned_alloc(alignment, size).cast()
+        }
+    )*};
+}
+operator_new_aligned! {
+    _ZnwmSt11align_val_t _ZnwmSt11align_val_tRKSt9nothrow_t;
+    _ZnamSt11align_val_t _ZnamSt11align_val_tRKSt9nothrow_t;
+}
+
+macro_rules! operator_delete {
+    ($($name:ident($($rest:ident: $type:ty),*);)*) => {$(
+        #[doc = "`operator delete(pointer, …)` without a size."]
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name(pointer: *mut c_void, $(_: $type),*) {
+            // SAFETY: the caller's duty.
+            unsafe { entry::free(pointer.cast()) }
+        }
+    )*};
+}
+operator_delete! {
+    _ZdlPv();
+    _ZdaPv();
+    _ZdlPvRKSt9nothrow_t(nothrow: *const c_void);
+    _ZdaPvRKSt9nothrow_t(nothrow: *const c_void);
+    _ZdlPvSt11align_val_t(alignment: usize);
+    _ZdaPvSt11align_val_t(alignment: usize);
+    _ZdlPvSt11align_val_tRKSt9nothrow_t(alignment: usize, nothrow: *const c_void);
+    _ZdaPvSt11align_val_tRKSt9nothrow_t(alignment: usize, nothrow: *const c_void);
+}
+
+macro_rules! operator_delete_sized {
+    ($($name:ident $aligned:ident;)*) => {$(
+        #[doc = "`operator delete(pointer, size)`, plain or array form."]
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name(pointer: *mut c_void, size: usize) {
+            // SAFETY: the caller's duty.
+            unsafe { entry::free_sized(pointer.cast(), size) }
+        }
+        #[doc = "`operator delete(pointer, size, alignment)`, plain or array form."]
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $aligned(pointer: *mut c_void, size: usize, alignment: usize) {
+            // SAFETY: the caller's duty.
+            unsafe { entry::free_aligned_sized(pointer.cast(), alignment, size) }
+        }
+    )*};
+}
+operator_delete_sized! {
+    _ZdlPvm _ZdlPvmSt11align_val_t;
+    _ZdaPvm _ZdaPvmSt11align_val_t;
+}

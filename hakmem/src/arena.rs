@@ -1,0 +1,373 @@
+//! Address space for slabs.
+//!
+//! An arena is reserved in one piece, without memory, and made usable from its start as it is
+//! needed. Its first granules hold one [`Slab`] descriptor per granule. Slabs are runs of 1, 2, 4
+//! … granules; a run that comes back keeps its memory for [`PURGE_AFTER_MS`] in case it is needed
+//! again, for whatever bin, and is then given back to the system while its address space stays.
+//! Runs are split but not joined: a free run without memory costs nothing but addresses.
+//!
+//! # Orderings
+//! Arenas are appended only. `COUNT` is stored with Release after the arena's range and loaded
+//! with Acquire before the ranges are read.
+//!
+//! # Safety
+//! Descriptors of runs in the free lists are guarded by the lock of [`ARENAS`].
+#![allow(unsafe_code)]
+
+use core::ptr::{self, NonNull};
+
+use crate::bins::{GRANULE, GRANULE_SHIFT, SLAB_ORDER_MAX};
+use crate::class_map;
+use crate::os::memory;
+use crate::slab::Slab;
+use crate::sync::{AtomicUsize, Locked, Ordering};
+
+/// How long an empty run keeps its memory. jemalloc and mimalloc choose between 10 ms and 10 s;
+/// half a second is long against a program's phases of reuse and short for whoever watches.
+pub(crate) const PURGE_AFTER_MS: u32 = 500;
+
+const ARENAS_MAX: usize = 64;
+const ORDERS: usize = SLAB_ORDER_MAX + 1;
+/// Address space of one arena where there is no limit: 16 GiB.
+const ARENA_BYTES: usize = 1 << 34;
+/// Smallest arena worth having: 1 MiB.
+const ARENA_BYTES_MIN: usize = 1 << 20;
+/// Share of a limit on address space that one arena may take.
+const LIMIT_SHARE: usize = 16;
+/// Granules made usable at once: at least 256 KiB, at most 16 MiB.
+const COMMIT_GRANULES_MIN: usize = 4;
+const COMMIT_GRANULES_MAX: usize = 256;
+
+struct Range {
+    base: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+static RANGES: [Range; ARENAS_MAX] =
+    [const { Range { base: AtomicUsize::new(0), bytes: AtomicUsize::new(0) } }; ARENAS_MAX];
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// Free runs of one order, newest first.
+#[derive(Clone, Copy)]
+struct Runs(*mut Slab);
+
+struct Arenas {
+    /// Granules of the last arena given out so far, descriptors included, and made usable so far.
+    frontier: usize,
+    committed: usize,
+    /// Bytes of the last arena's descriptors made usable so far.
+    descriptors: usize,
+    /// Free runs that still have memory, and those that do not, by order.
+    dirty: [Runs; ORDERS],
+    clean: [Runs; ORDERS],
+    usage: Usage,
+}
+
+/// What the arenas hold, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) reserved: usize,
+    pub(crate) committed: usize,
+    pub(crate) slabs: usize,
+    pub(crate) cached: usize,
+    pub(crate) returned_total: usize,
+}
+
+static ARENAS: Locked<Arenas> = Locked::new(Arenas {
+    frontier: 0,
+    committed: 0,
+    descriptors: 0,
+    dirty: [Runs(ptr::null_mut()); ORDERS],
+    clean: [Runs(ptr::null_mut()); ORDERS],
+    usage: Usage { reserved: 0, committed: 0, slabs: 0, cached: 0, returned_total: 0 },
+});
+
+/// The lock, for fork.
+pub(crate) fn lock() -> &'static crate::sync::Lock {
+    &ARENAS.lock
+}
+
+/// Reserves the first arena and sets the class map up, so that heaps can copy it.
+pub(crate) fn start() {
+    let mut arenas = ARENAS.lock();
+    if COUNT.load(Ordering::Relaxed) == 0 {
+        arenas.append();
+    }
+}
+
+/// Takes a run of `1 << order` granules; `None` if there is no memory. The descriptor is the
+/// caller's until [`give_run`].
+pub(crate) fn take_run(order: usize) -> Option<NonNull<Slab>> {
+    let mut arenas = ARENAS.lock();
+    let run = arenas.take(order)?;
+    arenas.usage.slabs += GRANULE << order;
+    Some(run)
+}
+
+/// Gives a run back; its memory is kept for a while.
+///
+/// # Safety
+/// The caller owns the run and nothing uses its memory any more.
+pub(crate) unsafe fn give_run(run: NonNull<Slab>, now_ms: u32) {
+    let mut arenas = ARENAS.lock();
+    // SAFETY: the caller's, and the lock is held.
+    let slab = unsafe { &mut *run.as_ptr() };
+    let order = usize::from(slab.order);
+    slab.freed_at_ms = now_ms;
+    arenas.dirty[order].push(slab);
+    arenas.usage.slabs -= GRANULE << order;
+    arenas.usage.cached += GRANULE << order;
+}
+
+/// Gives the memory of runs that have been free for `older_than_ms` back to the system; the bytes.
+/// Does nothing if another thread is at it.
+pub(crate) fn purge(now_ms: u32, older_than_ms: u32) -> usize {
+    let Some(mut arenas) = ARENAS.try_lock() else { return 0 };
+    let before = arenas.usage.returned_total;
+    for order in 0..ORDERS {
+        let mut run = arenas.dirty[order].0;
+        while let Some(slab) = NonNull::new(run) {
+            // SAFETY: in a free list, and the lock is held.
+            let slab = unsafe { &mut *slab.as_ptr() };
+            run = slab.next;
+            if now_ms.wrapping_sub(slab.freed_at_ms) >= older_than_ms {
+                arenas.purge_run(slab, order);
+            }
+        }
+    }
+    arenas.usage.returned_total - before
+}
+
+/// What the arenas hold now.
+pub(crate) fn usage() -> Usage {
+    ARENAS.lock().usage
+}
+
+/// The descriptor of the run that an address lies in, if the address is in an arena at all.
+pub(crate) fn run_of(address: usize) -> Option<NonNull<Slab>> {
+    // Acquire: pairs with the Release in `append`, publishes the ranges.
+    let count = COUNT.load(Ordering::Acquire);
+    for range in &RANGES[..count] {
+        let base = range.base.load(Ordering::Relaxed);
+        let offset = address.wrapping_sub(base);
+        if offset < range.bytes.load(Ordering::Relaxed) {
+            let granule = descriptor(base, offset >> GRANULE_SHIFT);
+            // SAFETY: the descriptor of a granule that was given out is usable; callers ask only
+            // for those (the class map names a bin for them).
+            return NonNull::new(unsafe { (*granule).head });
+        }
+    }
+    None
+}
+
+fn descriptor(base: usize, granule: usize) -> *mut Slab {
+    (base + granule * size_of::<Slab>()) as *mut Slab
+}
+
+impl Runs {
+    fn push(&mut self, slab: &mut Slab) {
+        slab.previous = ptr::null_mut();
+        slab.next = self.0;
+        if let Some(next) = NonNull::new(self.0) {
+            // SAFETY: in a free list, whose lock the caller holds.
+            unsafe { (*next.as_ptr()).previous = slab };
+        }
+        self.0 = slab;
+    }
+
+    fn remove(&mut self, slab: &mut Slab) {
+        match NonNull::new(slab.previous) {
+            // SAFETY: a neighbour in a free list, whose lock the caller holds.
+            Some(previous) => unsafe { (*previous.as_ptr()).next = slab.next },
+            None => self.0 = slab.next,
+        }
+        if let Some(next) = NonNull::new(slab.next) {
+            // SAFETY: as above.
+            unsafe { (*next.as_ptr()).previous = slab.previous };
+        }
+    }
+
+    fn pop(&mut self) -> Option<NonNull<Slab>> {
+        let run = NonNull::new(self.0)?;
+        // SAFETY: in a free list, whose lock the caller holds.
+        self.remove(unsafe { &mut *run.as_ptr() });
+        Some(run)
+    }
+}
+
+impl Arenas {
+    /// A run with memory, or else one without, or else new address space, or else a larger run.
+    fn take(&mut self, order: usize) -> Option<NonNull<Slab>> {
+        if let Some(run) = self.dirty[order].pop() {
+            self.usage.cached -= GRANULE << order;
+            return Some(run);
+        }
+        if let Some(run) = self.clean[order].pop() {
+            return Some(run);
+        }
+        if let Some(run) = self.split(order) {
+            return Some(run);
+        }
+        self.extend(order)
+    }
+
+    /// Splits the smallest larger free run.
+    fn split(&mut self, order: usize) -> Option<NonNull<Slab>> {
+        for larger in order + 1..ORDERS {
+            let (run, is_dirty) = match self.dirty[larger].pop() {
+                Some(run) => (run, true),
+                None => match self.clean[larger].pop() {
+                    Some(run) => (run, false),
+                    None => continue,
+                },
+            };
+            // SAFETY: a free run, and the lock is held.
+            let slab = unsafe { &mut *run.as_ptr() };
+            let (base, freed_at_ms) = (slab.base, slab.freed_at_ms);
+            describe(run.as_ptr(), base, order);
+            let mut part = order;
+            while part < larger {
+                let offset = 1_usize << part;
+                // SAFETY: descriptors of one run are adjacent.
+                let half = unsafe { run.as_ptr().add(offset) };
+                describe(half, base + (GRANULE << part), part);
+                // SAFETY: as above.
+                let half = unsafe { &mut *half };
+                half.freed_at_ms = freed_at_ms;
+                if is_dirty { &mut self.dirty[part] } else { &mut self.clean[part] }.push(half);
+                part += 1;
+            }
+            if is_dirty {
+                self.usage.cached -= GRANULE << order;
+            }
+            return Some(run);
+        }
+        None
+    }
+
+    /// A run at the frontier of the last arena, or of a new one.
+    fn extend(&mut self, order: usize) -> Option<NonNull<Slab>> {
+        let granules = 1 << order;
+        let count = COUNT.load(Ordering::Relaxed);
+        let room = match count.checked_sub(1) {
+            Some(last) => RANGES[last].bytes.load(Ordering::Relaxed) >> GRANULE_SHIFT,
+            None => 0,
+        };
+        if self.frontier + granules > room {
+            self.append()?;
+        }
+        let last = COUNT.load(Ordering::Relaxed).checked_sub(1)?;
+        let base = RANGES[last].base.load(Ordering::Relaxed);
+        self.commit(base, self.frontier + granules)?;
+        let run = descriptor(base, self.frontier);
+        describe(run, base + (self.frontier << GRANULE_SHIFT), order);
+        self.frontier += granules;
+        NonNull::new(run)
+    }
+
+    /// Makes the last arena usable up to a granule, and somewhat further.
+    fn commit(&mut self, base: usize, needed: usize) -> Option<()> {
+        if needed <= self.committed {
+            return Some(());
+        }
+        let last = COUNT.load(Ordering::Relaxed) - 1;
+        let room = RANGES[last].bytes.load(Ordering::Relaxed) >> GRANULE_SHIFT;
+        let step = (self.committed / 8).clamp(COMMIT_GRANULES_MIN, COMMIT_GRANULES_MAX);
+        let generous = (needed + step).min(room);
+        if self.commit_to(base, generous) || self.commit_to(base, needed) { Some(()) } else { None }
+    }
+
+    fn commit_to(&mut self, base: usize, granules: usize) -> bool {
+        let Some(descriptors) = memory::round_to_pages(granules * size_of::<Slab>()) else {
+            return false;
+        };
+        if descriptors > self.descriptors {
+            if !make_usable(base + self.descriptors, descriptors - self.descriptors) {
+                return false;
+            }
+            self.descriptors = descriptors;
+        }
+        let bytes = (granules - self.committed) << GRANULE_SHIFT;
+        if !make_usable(base + (self.committed << GRANULE_SHIFT), bytes) {
+            return false;
+        }
+        self.committed = granules;
+        self.usage.committed += bytes;
+        true
+    }
+
+    /// Reserves one more arena; what is left of the one before is lost as address space only.
+    fn append(&mut self) -> Option<()> {
+        let count = COUNT.load(Ordering::Relaxed);
+        if count == ARENAS_MAX {
+            return None;
+        }
+        let limit = memory::address_space_limit() / LIMIT_SHARE;
+        let mut bytes = ARENA_BYTES.min(limit.max(ARENA_BYTES_MIN).next_power_of_two());
+        let base = loop {
+            match reserve_covered(bytes) {
+                Some(base) => break base,
+                None if bytes > ARENA_BYTES_MIN => bytes /= 2,
+                None => return None,
+            }
+        };
+        let base = base.as_ptr() as usize;
+        RANGES[count].base.store(base, Ordering::Relaxed);
+        RANGES[count].bytes.store(bytes, Ordering::Relaxed);
+        // Release: pairs with the Acquire in `run_of`.
+        COUNT.store(count + 1, Ordering::Release);
+        let descriptor_granules = ((bytes >> GRANULE_SHIFT) * size_of::<Slab>()).div_ceil(GRANULE);
+        self.frontier = descriptor_granules;
+        self.committed = descriptor_granules;
+        self.descriptors = 0;
+        self.usage.reserved += bytes;
+        Some(())
+    }
+
+    /// Gives a dirty run's memory back.
+    fn purge_run(&mut self, slab: &mut Slab, order: usize) {
+        self.dirty[order].remove(slab);
+        let bytes = GRANULE << order;
+        if let Some(base) = NonNull::new(slab.base as *mut u8) {
+            // SAFETY: a free run: nothing uses its memory.
+            unsafe { memory::discard(base, bytes) };
+        }
+        self.clean[order].push(slab);
+        self.usage.cached -= bytes;
+        self.usage.returned_total += bytes;
+    }
+}
+
+/// Reserves an arena that the class map covers.
+fn reserve_covered(bytes: usize) -> Option<NonNull<u8>> {
+    let base = memory::reserve(bytes, GRANULE)?;
+    let address = base.as_ptr() as usize;
+    let mapped = COUNT.load(Ordering::Relaxed) > 0 || class_map::set_up(address);
+    if mapped && class_map::cover(address, bytes) {
+        memory::refuse_huge_pages(base, bytes);
+        return Some(base);
+    }
+    // SAFETY: just reserved, and nothing points into it.
+    unsafe { memory::unmap(base, bytes) };
+    None
+}
+
+fn make_usable(address: usize, bytes: usize) -> bool {
+    // SAFETY: callers pass reserved ranges of an arena.
+    NonNull::new(address as *mut u8)
+        .is_some_and(|base| unsafe { memory::make_writable(base, bytes) })
+}
+
+/// Writes the descriptors of a run.
+fn describe(run: *mut Slab, base: usize, order: usize) {
+    for granule in 0..1 << order {
+        // SAFETY: descriptors of one run are adjacent and usable.
+        let slab = unsafe { run.add(granule) };
+        // SAFETY: as above; the lock is held.
+        unsafe { (*slab).head = run };
+    }
+    // SAFETY: as above.
+    let slab = unsafe { &mut *run };
+    slab.base = base;
+    slab.order = order as u8;
+}

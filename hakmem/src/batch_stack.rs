@@ -1,0 +1,110 @@
+//! A lock-free stack of whole batches.
+//!
+//! A batch is a chain of free blocks that stays linked: handing 64 blocks over is one compare and
+//! exchange on the head. (R. K. Treiber, "Systems Programming: Coping with Parallelism", 1986,
+//! with tags against ABA.) The second word of a batch's first block holds the next batch and the
+//! number of blocks; blocks are 16-byte aligned and at least 16 bytes large.
+//!
+//! The head packs the address (bits 4..47, as 43 bits) with a tag of 21 bits that every successful
+//! operation raises: a thread would have to sleep, between its load and its exchange, through
+//! exactly a multiple of 2^21 operations that put the same block on top again, for its exchange to
+//! succeed wrongly.
+//!
+//! # Orderings
+//! - Push is a Release: it publishes the chain's links and the batch word.
+//! - Pop's load and exchange are Acquires and pair with it. The batch word may be read after
+//!   another thread has popped that block and its program writes there: it is read atomically, the
+//!   value is thrown away because the tag has changed, and the memory stays mapped.
+//!
+//! # Safety
+//! [`Links`] reaches the second word of a block, which stays mapped for the process's life.
+#![allow(unsafe_code)]
+
+use crate::sync::{AtomicU64, Ordering};
+
+const TAG_BITS: u32 = 21;
+const ADDRESS_SHIFT: u32 = 4;
+const ADDRESS_BITS: u32 = 64 - TAG_BITS;
+const COUNT_SHIFT: u32 = 48;
+
+/// Access to the word in a batch's first block that links batches.
+pub(crate) trait Links {
+    /// The batch word of the block at an address.
+    ///
+    /// # Safety
+    /// The address was pushed on the stack that asks.
+    unsafe fn batch_word(&self, address: usize) -> &AtomicU64;
+}
+
+/// Blocks handed over as one: the address of the first, which links to the others, and how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Batch {
+    pub(crate) address: usize,
+    pub(crate) count: u16,
+}
+
+/// The stack's head: address of the top batch and a tag.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Head(u64);
+
+impl Head {
+    fn address(self) -> usize {
+        ((self.0 & ((1 << ADDRESS_BITS) - 1)) << ADDRESS_SHIFT) as usize
+    }
+
+    fn next(self, address: usize) -> Self {
+        let tag = (self.0 >> ADDRESS_BITS).wrapping_add(1);
+        Self((tag << ADDRESS_BITS) | (address as u64 >> ADDRESS_SHIFT))
+    }
+}
+
+/// The stack. A zero word is an empty one. (There is no `const fn new`: loom's atomics are made at
+/// run time.)
+pub(crate) struct BatchStack(pub(crate) AtomicU64);
+
+impl BatchStack {
+    /// Puts a batch on top.
+    ///
+    /// # Safety
+    /// The caller owns the batch's blocks; they are 16-byte aligned.
+    pub(crate) unsafe fn push(&self, links: &impl Links, batch: Batch) {
+        // SAFETY: the block is about to be on the stack and is the caller's until then.
+        let word = unsafe { links.batch_word(batch.address) };
+        let mut head = Head(self.0.load(Ordering::Relaxed));
+        loop {
+            let value = (u64::from(batch.count) << COUNT_SHIFT) | head.address() as u64;
+            word.store(value, Ordering::Relaxed);
+            let new = head.next(batch.address);
+            // Release: publishes the chain and the word above to the thread that pops it.
+            match self.0.compare_exchange_weak(head.0, new.0, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => head = Head(now),
+            }
+        }
+    }
+
+    /// Takes the top batch.
+    pub(crate) fn pop(&self, links: &impl Links) -> Option<Batch> {
+        // Acquire: pairs with push, so that the top block's batch word can be read.
+        let mut head = Head(self.0.load(Ordering::Acquire));
+        loop {
+            let address = head.address();
+            if address == 0 {
+                return None;
+            }
+            // SAFETY: the address was on the stack; the module's text says why a stale read is
+            // harmless.
+            let value = unsafe { links.batch_word(address) }.load(Ordering::Relaxed);
+            let below = (value & ((1 << COUNT_SHIFT) - 1)) as usize;
+            let new = head.next(below);
+            // Acquire: pairs with push, so that the chain can be walked; on failure because the
+            // next turn reads a batch word again.
+            match self.0.compare_exchange_weak(head.0, new.0, Ordering::Acquire, Ordering::Acquire)
+            {
+                Ok(_) => return Some(Batch { address, count: (value >> COUNT_SHIFT) as u16 }),
+                Err(now) => head = Head(now),
+            }
+        }
+    }
+}

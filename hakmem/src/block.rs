@@ -1,0 +1,51 @@
+//! Free blocks and chains of them.
+//!
+//! # Safety
+//! A free block's first word is the allocator's: the address of the next one in its chain, or
+//! null. Whoever holds a [`Chain`] owns its blocks.
+#![allow(unsafe_code)]
+
+use core::ptr;
+
+/// A free block. Only ever handled by pointer: a block is at least this large.
+#[repr(C)]
+pub(crate) struct Block {
+    /// Next block of the chain, or null.
+    pub(crate) next: *mut Block,
+}
+
+/// Blocks linked one to the next. Invariant: `count` blocks are reachable from `head`, the last
+/// one's `next` is null, and `head` is null exactly if `count` is 0.
+#[derive(Clone, Copy)]
+pub(crate) struct Chain {
+    pub(crate) head: *mut Block,
+    pub(crate) count: u32,
+}
+
+impl Chain {
+    /// No blocks.
+    pub(crate) const EMPTY: Self = Self { head: ptr::null_mut(), count: 0 };
+
+    /// Puts a block in front.
+    ///
+    /// # Safety
+    /// The caller owns the block.
+    pub(crate) unsafe fn push(&mut self, block: *mut Block) {
+        // SAFETY: the block is the caller's, and large enough for the link.
+        unsafe { (*block).next = self.head };
+        self.head = block;
+        self.count += 1;
+    }
+
+    /// Takes the first block.
+    pub(crate) fn pop(&mut self) -> Option<*mut Block> {
+        if self.head.is_null() {
+            return None;
+        }
+        let block = self.head;
+        // SAFETY: the chain owns its blocks and their links are valid.
+        self.head = unsafe { (*block).next };
+        self.count -= 1;
+        Some(block)
+    }
+}

@@ -1,0 +1,124 @@
+//! The class map: address to bin in one load.
+//!
+//! A flat byte array with one entry per granule (64 KiB) of the 47-bit user address space; 0 means
+//! "no slab of ours". That is 2 GiB of address space, of which only the pages that are written
+//! exist: one page of the map covers 256 MiB of heap. The map is read-only except for the parts
+//! that cover an arena, so it costs nothing under `vm.overcommit_memory=2`.
+//!
+//! Where address space is scarce (`ulimit -v`), the map covers a window of 64 GiB around the first
+//! arena instead, and arenas outside of it are refused. The fast path is the same for both.
+//!
+//! # Orderings
+//! Base, first granule and length are written once, before any heap exists. Entries change when a
+//! slab is taken into or out of use: a thread that frees a block got its address from the thread
+//! that allocated it, and with it, by the program's own synchronisation, the entry; the entry
+//! changes back only after every block of the slab was freed. So relaxed suffices throughout.
+//!
+//! # Safety
+//! An index below `granules` lies inside the mapping at `base`.
+#![allow(unsafe_code)]
+
+use core::ptr::NonNull;
+
+use crate::bins::GRANULE_SHIFT;
+use crate::os::memory;
+use crate::sync::{AtomicU8, AtomicUsize, Ordering};
+
+/// User address space: 47 bits.
+const ADDRESS_BITS: u32 = 47;
+/// Granules of the window where the whole map cannot be had: 64 GiB.
+const WINDOW_GRANULES: usize = 1 << 20;
+
+/// Where the map is. Every heap keeps a copy, because its base register reaches that without
+/// another load; one of zeros, as in a sentinel, finds nothing.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct ClassMap {
+    /// Address of the entry of granule `first`.
+    base: usize,
+    /// First granule that the map covers.
+    first: usize,
+    /// Granules that it covers.
+    granules: usize,
+}
+
+static BASE: AtomicUsize = AtomicUsize::new(0);
+static FIRST: AtomicUsize = AtomicUsize::new(0);
+static GRANULES: AtomicUsize = AtomicUsize::new(0);
+
+impl ClassMap {
+    /// The process's map; it finds nothing before [`set_up`].
+    #[inline]
+    pub(crate) fn current() -> Self {
+        Self {
+            base: BASE.load(Ordering::Relaxed),
+            first: FIRST.load(Ordering::Relaxed),
+            granules: GRANULES.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The bin of the slab that an address lies in: 0 if the granule is in no slab, `None` if the
+    /// map does not cover it.
+    #[inline(always)]
+    pub(crate) fn bin(&self, address: usize) -> Option<usize> {
+        let index = (address >> GRANULE_SHIFT).wrapping_sub(self.first);
+        if index >= self.granules {
+            return None;
+        }
+        Some(usize::from(self.entry(index).load(Ordering::Relaxed)))
+    }
+
+    #[inline(always)]
+    fn entry(&self, index: usize) -> &'static AtomicU8 {
+        let address = self.base + index;
+        // SAFETY: callers checked `index` against `granules`, and the mapping is never unmapped.
+        unsafe { &*(address as *const AtomicU8) }
+    }
+}
+
+/// Sets the map up, once, for arenas that will be near `hint`. False if there is no memory.
+pub(crate) fn set_up(hint: usize) -> bool {
+    let whole = 1_usize << (ADDRESS_BITS - GRANULE_SHIFT);
+    if let Some(base) = memory::map_readable(whole) {
+        return publish(base, 0, whole);
+    }
+    let first = (hint >> GRANULE_SHIFT).saturating_sub(WINDOW_GRANULES / 2);
+    match memory::map_readable(WINDOW_GRANULES) {
+        Some(base) => publish(base, first, WINDOW_GRANULES),
+        None => false,
+    }
+}
+
+fn publish(base: NonNull<u8>, first: usize, granules: usize) -> bool {
+    BASE.store(base.as_ptr() as usize, Ordering::Relaxed);
+    FIRST.store(first, Ordering::Relaxed);
+    GRANULES.store(granules, Ordering::Relaxed);
+    true
+}
+
+/// Makes the entries of an address range writable; false if the map does not cover it or there is
+/// no memory.
+pub(crate) fn cover(address: usize, bytes: usize) -> bool {
+    let ClassMap { base, first, granules } = ClassMap::current();
+    let first = (address >> GRANULE_SHIFT).wrapping_sub(first);
+    let last = first.wrapping_add((bytes - 1) >> GRANULE_SHIFT);
+    if last < first || last >= granules {
+        return false;
+    }
+    let start = (base + first) & !(memory::PAGE - 1);
+    let end = base + last + 1;
+    let Some(length) = memory::round_to_pages(end - start) else { return false };
+    let Some(start) = NonNull::new(start as *mut u8) else { return false };
+    // SAFETY: the range lies inside the map's own mapping, whose length is a multiple of a page.
+    unsafe { memory::make_writable(start, length) }
+}
+
+/// Sets the bin of a covered run of granules; 0 takes it out of use.
+pub(crate) fn set(address: usize, granules: usize, bin: u8) {
+    let map = ClassMap::current();
+    let first = (address >> GRANULE_SHIFT).wrapping_sub(map.first);
+    for index in first..first + granules {
+        debug_assert!(index < map.granules);
+        map.entry(index).store(bin, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,354 @@
+//! malloc, free and their family: the fast paths, and the semantics of glibc around them.
+//!
+//! # The fast paths
+//!
+//! [`malloc`]: size to bin by a table; pop the bin's list; subtract one from the bin's word.
+//! [`free`]: the class map names the bin; compare the depth with the capacity; push; add a constant
+//! to the word. Both words are telemetry and bookkeeping at once, so telemetry costs no
+//! instruction. Everything else is out of line, in `entry::slow`.
+//!
+//! # Safety
+//! Functions that take a pointer demand that it is null or came from this allocator and was not
+//! freed since, as C does. Sizes told to the sized frees are those that were asked for.
+#![allow(unsafe_code)]
+
+mod cxx;
+mod slow;
+
+use core::ffi::c_int;
+use core::ptr::{self, addr_of_mut};
+
+use hakmem_segment::{BIN_LARGE, ListWord};
+
+use crate::bins::{self, MID_MAX, TINY_MAX};
+use crate::block::Block;
+use crate::gate;
+use crate::heap::{Heap, slot_of};
+use crate::os::{memory::PAGE, process, thread_local};
+use crate::sync::Ordering;
+
+pub use cxx::{call_cxx_new_handler, throw_cxx_bad_alloc};
+pub use slow::{exit_process, print_stats, start, trim};
+
+/// Largest request, as in glibc: differences of pointers must not overflow.
+const REQUEST_MAX: usize = isize::MAX as usize;
+/// What every block of at least this size is aligned to.
+const ALIGNMENT: usize = 16;
+
+#[inline(always)]
+fn thread_heap() -> *mut Heap {
+    thread_local::get().cast()
+}
+
+/// Pops a block off a bin's list; null if the list is empty.
+#[inline(always)]
+fn pop(heap: *mut Heap, bin: usize) -> *mut u8 {
+    // SAFETY: a sentinel or the thread's heap; `bin` is below BINS.
+    let head = unsafe { addr_of_mut!((*heap).heads).cast::<*mut Block>().add(bin) };
+    // SAFETY: as above.
+    let block = unsafe { *head };
+    if block.is_null() {
+        return ptr::null_mut();
+    }
+    // SAFETY: blocks on the list are the heap's and linked.
+    let next = unsafe { (*block).next };
+    // SAFETY: not a sentinel, whose lists are empty.
+    unsafe { *head = next };
+    let word = slot_of(heap).list_word(bin);
+    word.store(word.load(Ordering::Relaxed).wrapping_sub(ListWord::POP), Ordering::Relaxed);
+    block.cast()
+}
+
+/// Pushes a block on a bin's list; false if the list is full.
+#[inline(always)]
+fn push(heap: *mut Heap, bin: usize, block: *mut u8) -> bool {
+    let word = slot_of(heap).list_word(bin);
+    let value = word.load(Ordering::Relaxed);
+    // SAFETY: a sentinel or the thread's heap; `bin` is below BINS.
+    let capacity = unsafe { *addr_of_mut!((*heap).capacities).cast::<u16>().add(bin) };
+    if value as u16 >= capacity {
+        return false;
+    }
+    // SAFETY: not a sentinel, whose capacities are 0.
+    let head = unsafe { addr_of_mut!((*heap).heads).cast::<*mut Block>().add(bin) };
+    let block = block.cast::<Block>();
+    // SAFETY: the thread's own list.
+    let next = unsafe { *head };
+    // SAFETY: the caller gave the block up, and it is large enough for the link.
+    unsafe { (*block).next = next };
+    // SAFETY: the thread's own list.
+    unsafe { *head = block };
+    word.store(value.wrapping_add(ListWord::PUSH), Ordering::Relaxed);
+    true
+}
+
+/// The bin of a tiny request, from the heap's own table; 0 under a sentinel.
+#[inline(always)]
+fn tiny_bin(heap: *mut Heap, size: usize) -> usize {
+    debug_assert!(size <= TINY_MAX);
+    // SAFETY: a sentinel or the thread's heap; the index is at most TINY_MAX / 8.
+    let bin = unsafe { *addr_of_mut!((*heap).tiny_bins).cast::<u8>().add((size + 7) >> 3) };
+    usize::from(bin)
+}
+
+/// Allocates `size` bytes, aligned for any type of that size. Null, with `ENOMEM`, if there is no
+/// memory. A request of 0 bytes gets a pointer of its own.
+#[inline(always)]
+#[must_use]
+pub fn malloc(size: usize) -> *mut u8 {
+    let heap = thread_heap();
+    if size > TINY_MAX {
+        return malloc_above_tiny(heap, size);
+    }
+    let block = pop(heap, tiny_bin(heap, size));
+    if block.is_null() { slow::malloc(heap, bins::of_size(size)) } else { block }
+}
+
+#[inline(never)]
+extern "C" fn malloc_above_tiny(heap: *mut Heap, size: usize) -> *mut u8 {
+    if size > MID_MAX {
+        return slow::large(heap, size, PAGE).map_or(ptr::null_mut(), |span| span.address.as_ptr());
+    }
+    let bin = bins::of_size(size);
+    let block = pop(heap, bin);
+    if block.is_null() { slow::malloc(heap, bin) } else { block }
+}
+
+/// Frees what [`malloc`] and its family returned; null is ignored. `errno` stays as it is.
+///
+/// # Safety
+/// As the module says.
+#[inline(always)]
+pub unsafe fn free(pointer: *mut u8) {
+    let heap = thread_heap();
+    // SAFETY: a sentinel, whose map finds nothing, or the thread's heap.
+    let map = unsafe { &*addr_of_mut!((*heap).map) };
+    let Some(bin) = gate::bin(map, pointer) else { return slow::free(heap, pointer) };
+    if !push(heap, bin, pointer) {
+        slow::free(heap, pointer);
+    }
+}
+
+/// Frees a block whose size the caller knows: no classification is needed.
+///
+/// # Safety
+/// As the module says; `size` is what was asked for, without an alignment above 16.
+#[inline(always)]
+pub unsafe fn free_sized(pointer: *mut u8, size: usize) {
+    let heap = thread_heap();
+    let bin = if size <= TINY_MAX { tiny_bin(heap, size) } else { bins::of_size(size) };
+    // SAFETY: the caller's duty.
+    unsafe { free_in_bin(heap, bin, pointer) };
+}
+
+/// Frees a block whose size and alignment the caller knows.
+///
+/// # Safety
+/// As the module says; `size` and `alignment` are what was asked for.
+#[inline]
+pub unsafe fn free_aligned_sized(pointer: *mut u8, alignment: usize, size: usize) {
+    let bin = aligned_bin(size, alignment);
+    // SAFETY: the caller's duty.
+    unsafe { free_in_bin(thread_heap(), bin, pointer) };
+}
+
+#[inline(always)]
+unsafe fn free_in_bin(heap: *mut Heap, bin: usize, pointer: *mut u8) {
+    if !pointer.is_null() && push(heap, bin, pointer) {
+        let sized = slot_of(heap).sized_frees_fast(bin);
+        sized.store(sized.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    } else {
+        slow::free_sized(heap, pointer);
+    }
+}
+
+/// The bin that serves a size at an alignment, a power of two.
+#[inline]
+fn aligned_bin(size: usize, alignment: usize) -> usize {
+    if alignment <= 8 { bins::of_size(size) } else { bins::of_aligned(size, alignment) }
+}
+
+/// Allocates `size` bytes at an alignment, a power of two. Null, with `ENOMEM`, if there is no
+/// memory.
+#[inline]
+#[must_use]
+pub fn allocate_aligned(alignment: usize, size: usize) -> *mut u8 {
+    debug_assert!(alignment.is_power_of_two());
+    let heap = thread_heap();
+    let bin = aligned_bin(size, alignment);
+    if bin == BIN_LARGE {
+        return slow::large(heap, size, alignment)
+            .map_or(ptr::null_mut(), |span| span.address.as_ptr());
+    }
+    let block = pop(heap, bin);
+    if block.is_null() { slow::malloc(heap, bin) } else { block }
+}
+
+/// Allocates `count * size` zeroed bytes. Null, with `ENOMEM`, if there is no memory or the product
+/// overflows.
+#[inline]
+#[must_use]
+pub fn calloc(count: usize, size: usize) -> *mut u8 {
+    match count.checked_mul(size) {
+        Some(bytes) => allocate_zeroed(bytes),
+        None => slow::refuse(REQUEST_MAX),
+    }
+}
+
+/// Allocates `size` zeroed bytes. Null, with `ENOMEM`, if there is no memory.
+#[inline]
+#[must_use]
+pub fn allocate_zeroed(size: usize) -> *mut u8 {
+    if size > MID_MAX {
+        return match slow::large(thread_heap(), size, PAGE) {
+            Some(span) if span.is_fresh => span.address.as_ptr(),
+            Some(span) => zero(span.address.as_ptr(), size),
+            None => ptr::null_mut(),
+        };
+    }
+    let block = malloc(size);
+    if block.is_null() { block } else { zero(block, size) }
+}
+
+fn zero(block: *mut u8, size: usize) -> *mut u8 {
+    // SAFETY: just allocated with at least that size.
+    unsafe { ptr::write_bytes(block, 0, size) };
+    block
+}
+
+/// Changes the size of an allocation, moving it if needed; the contents up to the smaller size are
+/// kept. A null pointer allocates; size 0 frees and returns null, as glibc does. Null, with
+/// `ENOMEM` and the allocation unchanged, if there is no memory.
+///
+/// # Safety
+/// As the module says.
+#[must_use]
+pub unsafe fn realloc(pointer: *mut u8, size: usize) -> *mut u8 {
+    if pointer.is_null() {
+        return malloc(size);
+    }
+    if size == 0 {
+        // SAFETY: the caller's duty.
+        unsafe { free(pointer) };
+        return ptr::null_mut();
+    }
+    // SAFETY: the caller's duty; no alignment was asked for.
+    unsafe { resize(pointer, size, 8) }
+}
+
+/// Changes the size of an allocation that was made at an alignment, which is kept. `size` is not 0.
+///
+/// # Safety
+/// As the module says; `pointer` is not null.
+pub(crate) unsafe fn resize(pointer: *mut u8, size: usize, alignment: usize) -> *mut u8 {
+    let bin = gate::bin_slow(pointer);
+    let new_bin = aligned_bin(size, alignment);
+    // Only the very bin that a fresh allocation would get: a later sized free relies on it.
+    if bin != 0 && bin == new_bin {
+        return pointer;
+    }
+    if bin == 0 && new_bin == BIN_LARGE && alignment <= PAGE {
+        return slow::resize_large(thread_heap(), pointer, size);
+    }
+    let Some(old_size) = gate::usable_bytes(pointer) else {
+        slow::report_foreign(thread_heap(), pointer);
+        return slow::refuse(size);
+    };
+    let new = allocate_aligned(alignment, size);
+    if !new.is_null() {
+        // SAFETY: both blocks are live, different, and hold at least that much.
+        unsafe { ptr::copy_nonoverlapping(pointer, new, old_size.min(size)) };
+        // SAFETY: the caller's duty.
+        unsafe { free(pointer) };
+    }
+    new
+}
+
+/// [`realloc`] to `count * size` bytes; null, with `ENOMEM`, if the product overflows.
+///
+/// # Safety
+/// As the module says.
+#[must_use]
+pub unsafe fn reallocarray(pointer: *mut u8, count: usize, size: usize) -> *mut u8 {
+    match count.checked_mul(size) {
+        // SAFETY: the caller's duty.
+        Some(bytes) => unsafe { realloc(pointer, bytes) },
+        None => slow::refuse(REQUEST_MAX),
+    }
+}
+
+/// Allocates at an alignment, storing the pointer in `*out`. Returns 0, `EINVAL` if the alignment
+/// is no power of two or no multiple of a pointer's size, or `ENOMEM`; then `*out` and `errno` are
+/// left as they are.
+///
+/// # Safety
+/// `out` can be written.
+pub unsafe fn posix_memalign(out: *mut *mut u8, alignment: usize, size: usize) -> c_int {
+    if !alignment.is_power_of_two() || alignment % size_of::<usize>() != 0 {
+        return libc::EINVAL;
+    }
+    let errno = process::ErrnoGuard::new();
+    let block = allocate_checked(alignment, size);
+    drop(errno);
+    if block.is_null() {
+        return libc::ENOMEM;
+    }
+    // SAFETY: the caller's duty.
+    unsafe { *out = block };
+    0
+}
+
+/// Allocates at an alignment. Null, with `EINVAL`, if it is no power of two; null, with `ENOMEM`, if
+/// there is no memory.
+#[must_use]
+pub fn aligned_alloc(alignment: usize, size: usize) -> *mut u8 {
+    if !alignment.is_power_of_two() {
+        process::set_errno(libc::EINVAL);
+        return ptr::null_mut();
+    }
+    allocate_checked(alignment, size)
+}
+
+/// As [`aligned_alloc`], but an alignment that is no power of two is rounded up to one, as glibc
+/// does.
+#[must_use]
+pub fn memalign(alignment: usize, size: usize) -> *mut u8 {
+    match alignment.checked_next_power_of_two() {
+        Some(alignment) => allocate_checked(alignment, size),
+        None => aligned_alloc(0, size),
+    }
+}
+
+/// Allocates at page alignment.
+#[must_use]
+pub fn valloc(size: usize) -> *mut u8 {
+    allocate_checked(PAGE, size)
+}
+
+/// Allocates whole pages at page alignment.
+#[must_use]
+pub fn pvalloc(size: usize) -> *mut u8 {
+    match crate::os::memory::round_to_pages(size.max(1)) {
+        Some(size) => allocate_checked(PAGE, size),
+        None => slow::refuse(size),
+    }
+}
+
+fn allocate_checked(alignment: usize, size: usize) -> *mut u8 {
+    match size.checked_add(alignment) {
+        Some(sum) if sum <= REQUEST_MAX => {
+            // Blocks of 16 bytes and more are 16-aligned; C++ and Rust never ask for less here.
+            allocate_aligned(alignment.max(ALIGNMENT.min(alignment)), size)
+        }
+        _ => slow::refuse(size),
+    }
+}
+
+/// Bytes that an allocation has room for; 0 for null and for a foreign pointer.
+///
+/// # Safety
+/// As the module says.
+#[must_use]
+pub unsafe fn usable_size(pointer: *mut u8) -> usize {
+    if pointer.is_null() { 0 } else { gate::usable_bytes(pointer).unwrap_or(0) }
+}

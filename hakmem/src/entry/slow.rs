@@ -1,0 +1,301 @@
+//! What the fast paths leave to others: each call here counts as slow, with its reason.
+//!
+//! # Safety
+//! Heaps come from the fast path: a sentinel or the thread's own. Functions that fast paths end with
+//! are `extern "C"`: such calls cannot unwind, so they become jumps and the fast paths need no frame.
+#![allow(unsafe_code)]
+
+use core::ffi::c_int;
+use core::ptr;
+
+use hakmem_segment::{AllocReason, BIN_LARGE, BIN_NONE, Event, EventKind, FreeReason, Outcome};
+
+use super::{REQUEST_MAX, pop, push};
+use crate::block::{Block, Chain};
+use crate::gate;
+use crate::heap::{Heap, Stopwatch, slot_of};
+use crate::large::{self, Allocated};
+use crate::os::memory::PAGE;
+use crate::os::{message, process};
+use crate::sync::{AtomicBool, Ordering};
+use crate::threads::{self, Access};
+use crate::{arena, bins, central};
+
+fn out_of_memory() -> *mut u8 {
+    process::set_errno(libc::ENOMEM);
+    ptr::null_mut()
+}
+
+/// Allocates a block of a bin whose list is empty.
+#[cold]
+#[inline(never)]
+pub(super) extern "C" fn malloc(heap: *mut Heap, bin: usize) -> *mut u8 {
+    let watch = Stopwatch::start();
+    let errno = process::ErrnoGuard::new();
+    let block = match threads::access(heap) {
+        Access::Own(heap, first_use) => {
+            if heap.tick_if_due() {
+                threads::tick(heap);
+            }
+            // A child process may have got its parent's lists just now.
+            let block = pop(heap, bin);
+            if block.is_null() { heap.refill_slow(bin, watch, first_use).cast() } else { block }
+        }
+        Access::Late => {
+            threads::with_late_heap(|heap| malloc_late(heap, bin, watch)).unwrap_or(ptr::null_mut())
+        }
+    };
+    drop(errno);
+    if block.is_null() { out_of_memory() } else { block }
+}
+
+/// Allocates for a thread without lists: one block, the rest of its batch goes back at once.
+fn malloc_late(heap: &mut Heap, bin: usize, watch: Stopwatch) -> *mut u8 {
+    heap.tick_if_due();
+    let Some(mut refill) = central::take(bin, 1) else {
+        heap.count_out_of_memory(bin, bins::stride(bin));
+        return ptr::null_mut();
+    };
+    let Some(block) = refill.chain.pop() else { return ptr::null_mut() };
+    if refill.chain.count > 0 {
+        // SAFETY: the batch is this thread's.
+        unsafe { central::give(bin, refill.chain, heap.now_ms) };
+    }
+    heap.finish_allocation(bin, refill.reason, watch, block as usize, |_| ());
+    block.cast()
+}
+
+/// Runs with the thread's heap, or the process's own if the thread has none.
+fn with_heap<R>(heap: *mut Heap, work: impl FnOnce(&mut Heap) -> R) -> Option<R> {
+    match threads::access(heap) {
+        Access::Own(heap, _) => Some(work(heap)),
+        Access::Late => threads::with_late_heap(work),
+    }
+}
+
+/// Allocates a span of its own. `None`, with `ENOMEM`, if there is no memory.
+#[cold]
+#[inline(never)]
+pub(super) fn large(heap: *mut Heap, size: usize, alignment: usize) -> Option<Allocated> {
+    let watch = Stopwatch::start();
+    let errno = process::ErrnoGuard::new();
+    let span = with_heap(heap, |heap| large_with(heap, size, alignment, watch)).flatten();
+    drop(errno);
+    if span.is_none() {
+        out_of_memory();
+    }
+    span
+}
+
+fn large_with(
+    heap: &mut Heap,
+    size: usize,
+    alignment: usize,
+    watch: Stopwatch,
+) -> Option<Allocated> {
+    let span = if size <= REQUEST_MAX { large::allocate(size, alignment) } else { None };
+    let Some(span) = span else {
+        heap.count_out_of_memory(BIN_LARGE, size);
+        return None;
+    };
+    let reason = if size <= bins::MID_MAX { AllocReason::Aligned } else { AllocReason::LargeMap };
+    let address = span.address.as_ptr() as usize;
+    heap.finish_allocation(BIN_LARGE, reason, watch, address, |update| {
+        update.add_large_allocated(span.bytes);
+    });
+    if span.is_fresh {
+        heap.write_large_event(EventKind::LargeMapped, address, span.bytes);
+    }
+    threads::housekeep_memory(heap);
+    Some(span)
+}
+
+/// Changes the size of a span; what is no span is foreign.
+#[cold]
+#[inline(never)]
+pub(super) extern "C" fn resize_large(heap: *mut Heap, pointer: *mut u8, size: usize) -> *mut u8 {
+    let watch = Stopwatch::start();
+    let errno = process::ErrnoGuard::new();
+    let Some(old_bytes) = large::bytes(pointer as usize) else {
+        drop(errno);
+        report_foreign(heap, pointer);
+        return out_of_memory();
+    };
+    if crate::os::memory::round_to_pages(size) == Some(old_bytes) {
+        return pointer;
+    }
+    let resized = if size <= REQUEST_MAX { large::resize(pointer as usize, size) } else { None };
+    let block = with_heap(heap, |heap| {
+        let Some((new, bytes)) = resized else {
+            heap.count_out_of_memory(BIN_LARGE, size);
+            return ptr::null_mut();
+        };
+        // In place or moved, it counts as one allocation and one free: pages were mapped or
+        // unmapped, and the bytes must add up.
+        heap.finish_free(
+            BIN_LARGE,
+            FreeReason::LargeUnmap,
+            Outcome::Large,
+            watch,
+            pointer as usize,
+            |update| update.add_large_freed(old_bytes),
+        );
+        heap.finish_allocation(
+            BIN_LARGE,
+            AllocReason::LargeMap,
+            watch,
+            new.as_ptr() as usize,
+            |update| update.add_large_allocated(bytes),
+        );
+        new.as_ptr()
+    })
+    .unwrap_or(ptr::null_mut());
+    drop(errno);
+    if block.is_null() { out_of_memory() } else { block }
+}
+
+/// Frees what the fast path could not: the list is full, or there is none, or the pointer lies in
+/// no slab.
+#[cold]
+#[inline(never)]
+pub(super) extern "C" fn free(heap: *mut Heap, pointer: *mut u8) {
+    let bin = gate::bin_slow(pointer);
+    free_as(heap, bin, pointer, bins::fast_outcome(bin));
+}
+
+/// The same for a free whose caller told the size. The class map is asked all the same: here it
+/// costs nothing, and a wrong size does no harm.
+#[cold]
+#[inline(never)]
+pub(super) extern "C" fn free_sized(heap: *mut Heap, pointer: *mut u8) {
+    free_as(heap, gate::bin_slow(pointer), pointer, Outcome::Sized);
+}
+
+fn free_as(heap: *mut Heap, bin: usize, pointer: *mut u8, outcome: Outcome) {
+    if pointer.is_null() {
+        return;
+    }
+    let watch = Stopwatch::start();
+    let _errno = process::ErrnoGuard::new();
+    if bin == BIN_NONE {
+        with_heap(heap, |heap| free_span(heap, pointer, outcome, watch));
+        return;
+    }
+    match threads::access(heap) {
+        Access::Own(heap, _) => {
+            if heap.tick_if_due() {
+                threads::tick(heap);
+            }
+            // The thread may have got its lists just now.
+            if push(heap, bin, pointer) {
+                if outcome == Outcome::Sized {
+                    let sized = slot_of(heap).sized_frees_fast(bin);
+                    sized.store(sized.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+                }
+                return;
+            }
+            // SAFETY: the program gave the block up; the gate says that it is of this bin.
+            unsafe { heap.flush_slow(bin, pointer.cast(), outcome, watch) };
+        }
+        Access::Late => {
+            threads::with_late_heap(|heap| {
+                let chain = Chain { head: pointer.cast::<Block>(), count: 1 };
+                // SAFETY: as above; the block's link ends the chain.
+                unsafe { (*chain.head).next = ptr::null_mut() };
+                // SAFETY: as above.
+                unsafe { central::give_to_slabs(bin, chain, heap.now_ms) };
+                let address = pointer as usize;
+                heap.finish_free(bin, FreeReason::Late, outcome, watch, address, |_| ());
+            });
+        }
+    }
+}
+
+/// Frees a large span, or reports a foreign pointer.
+fn free_span(heap: &mut Heap, pointer: *mut u8, outcome: Outcome, watch: Stopwatch) {
+    heap.tick_if_due();
+    let Some(freed) = large::free(pointer as usize, heap.now_ms) else {
+        return reject(heap, pointer, watch);
+    };
+    let outcome = if outcome == Outcome::Sized { outcome } else { Outcome::Large };
+    let address = pointer as usize;
+    heap.finish_free(BIN_LARGE, FreeReason::LargeUnmap, outcome, watch, address, |update| {
+        update.add_large_freed(freed.bytes);
+    });
+    if freed.unmapped {
+        heap.write_large_event(EventKind::LargeUnmapped, address, freed.bytes);
+    }
+    threads::housekeep_memory(heap);
+}
+
+/// Counts and reports a pointer that is not the allocator's.
+#[cold]
+pub(super) fn report_foreign(heap: *mut Heap, pointer: *mut u8) {
+    let _errno = process::ErrnoGuard::new();
+    with_heap(heap, |heap| reject(heap, pointer, Stopwatch::start()));
+}
+
+/// Whether a foreign pointer has been printed: the first one names the bug, a million would hide
+/// it. All are counted.
+static REPORTED: AtomicBool = AtomicBool::new(false);
+
+fn reject(heap: &mut Heap, pointer: *mut u8, watch: Stopwatch) {
+    let address = pointer as usize;
+    heap.finish_free(BIN_NONE, FreeReason::Rejected, Outcome::Foreign, watch, address, |_| ());
+    slot_of(heap).write_event(Event {
+        detail: Outcome::Foreign as u8,
+        address: address as u64,
+        ..crate::slot::simple_event(EventKind::Anomaly, 0)
+    });
+    if !REPORTED.swap(true, Ordering::Relaxed) {
+        message::print(format_args!(
+            "the program freed {pointer:p}, which hakmem did not allocate; ignored \
+             (further ones are only counted, as outcome foreign)"
+        ));
+    }
+}
+
+/// Fails a request that can never be served.
+#[cold]
+pub(super) fn refuse(size: usize) -> *mut u8 {
+    with_heap(super::thread_heap(), |heap| heap.count_out_of_memory(BIN_LARGE, size));
+    out_of_memory()
+}
+
+/// Starts the allocator before the program's first call, and registers its hooks. The preload
+/// library calls this from its constructor.
+pub fn start() {
+    threads::access(super::thread_heap());
+    threads::hook();
+}
+
+/// Gives all memory back that is not in use; whether there was any. Other threads keep what is on
+/// their lists.
+pub fn trim() -> bool {
+    let _errno = process::ErrnoGuard::new();
+    with_heap(super::thread_heap(), |heap| {
+        heap.flush_all();
+        central::drain(heap.now_ms);
+        let freed = arena::purge(heap.now_ms, 0) + large::purge(heap.now_ms, 0);
+        threads::housekeep();
+        freed > 0
+    })
+    .unwrap_or(false)
+}
+
+/// Prints what the process holds, on standard error.
+pub fn print_stats() {
+    let totals = crate::totals::totals();
+    message::print(format_args!(
+        "slabs {} bytes ({} kept for reuse), large spans {} bytes ({} kept for reuse)",
+        totals.slab_bytes, totals.slab_cached_bytes, totals.large_bytes, totals.large_cached_bytes
+    ));
+}
+
+/// Ends the process as `_exit` does, after noting in the segment that it ended normally.
+pub fn exit_process(code: c_int) -> ! {
+    threads::on_exit(code, ptr::null_mut());
+    process::exit_now(code)
+}
+
+const _: () = assert!(PAGE <= bins::GRANULE);

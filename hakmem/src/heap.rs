@@ -1,0 +1,395 @@
+//! A thread's lists, with their words in the thread's slot.
+//!
+//! Per bin there are two lists: the *list* that the fast paths pop from and push to, and a *spare*
+//! (J. Bonwick and J. Adams, "Magazines and Vmem", 2001): when the list is full it becomes the
+//! spare, when it is empty the spare becomes the list, so that a thread that hovers around either
+//! end does not go to the central store each time, and whole lists are handed over without walking
+//! them. Capacities start small and double each time that the central store was needed.
+//!
+//! The heap lies in private memory, the slot at a constant distance behind it in the shared file:
+//! one base register reaches both, readers of the file see the words live, and the list heads,
+//! which could be abused to run code, are not in the file.
+//!
+//! Invariants, for every bin: the list's number of blocks is the depth in the bin's word; the
+//! identity of `hakmem_segment` holds outside of [`SlotWriter::update`].
+//!
+//! # Safety
+//! A heap is used by its thread only. Blocks on its lists are the heap's.
+#![allow(unsafe_code)]
+
+use core::ptr::{self, addr_of_mut};
+
+use hakmem_segment::slot::SLOT_BYTES;
+use hakmem_segment::{
+    AllocReason, BIN_LARGE, BINS, Event, EventKind, FreeReason, ListWord, Outcome, Slot,
+};
+
+use crate::bins;
+use crate::block::{Block, Chain};
+use crate::central;
+use crate::class_map::ClassMap;
+use crate::os::{clock, process};
+use crate::slot::{SlotUpdate, SlotWriter};
+use crate::sync::Ordering;
+
+/// Heaps and slots that are mapped together: first the heaps, then, behind them, the slots.
+pub(crate) const GROUP_SLOTS: usize = 16;
+/// From a heap to its slot.
+pub(crate) const SLOT_DISTANCE: usize = GROUP_SLOTS * SLOT_BYTES;
+/// In [`Heap::alive`] of a heap in use. A new child process finds 0 there.
+const ALIVE: u64 = 0x4841_4b4d_454d_4f4b;
+/// Least distance of two events of one reason: 20 a second tell the story and cost nothing.
+const EVENT_SPACING_NS: u64 = 50_000_000;
+/// Kinds of events whose rate is bounded: slow allocations and frees by reason, and large spans.
+const EVENT_KINDS: usize = AllocReason::ALL.len() + FreeReason::ALL.len() + 1;
+/// About 25 ms of time-stamp counter on current machines: how often housekeeping is looked at.
+const TICK: u64 = 1 << 26;
+
+/// A thread's lists.
+#[repr(C, align(64))]
+pub(crate) struct Heap {
+    /// First block of each list.
+    pub(crate) heads: [*mut Block; BINS],
+    /// Blocks that each list may hold.
+    pub(crate) capacities: [u16; BINS],
+    /// Bin of each tiny size; here because the base register reaches it.
+    pub(crate) tiny_bins: [u8; bins::TINY_STEPS],
+    /// The class map; here for the same reason.
+    pub(crate) map: ClassMap,
+    spares: [Chain; BINS],
+    alive: u64,
+    next_event_ns: [u64; EVENT_KINDS],
+    last_tick: u64,
+    /// Milliseconds of the monotonic clock at the last tick.
+    pub(crate) now_ms: u32,
+    /// Rounds of thread-exit destructors that have passed.
+    pub(crate) exit_rounds: u32,
+}
+const _: () = assert!(size_of::<Heap>() <= crate::os::memory::PAGE);
+const _: () =
+    assert!(SLOT_DISTANCE + 2 * crate::os::memory::PAGE <= crate::os::thread_local::SENTINEL_BYTES);
+
+/// A slow path that is being timed.
+#[derive(Clone, Copy)]
+pub(crate) struct Stopwatch(u64);
+
+impl Stopwatch {
+    /// Starts it.
+    #[inline(always)]
+    pub(crate) fn start() -> Self {
+        Self(clock::ticks())
+    }
+
+    fn elapsed_ns(self) -> u64 {
+        clock::ticks_to_ns(clock::ticks().wrapping_sub(self.0))
+    }
+}
+
+/// The slot that belongs to the heap at an address, or to a sentinel.
+#[inline(always)]
+pub(crate) fn slot_of(heap: *mut Heap) -> SlotWriter {
+    let slot = heap.cast::<u8>().wrapping_add(SLOT_DISTANCE).cast::<Slot>();
+    // SAFETY: heaps are mapped together with their slots, and sentinels with zeros.
+    unsafe { SlotWriter::new(slot) }
+}
+
+impl Heap {
+    /// Whether the heap is in use and of this process.
+    ///
+    /// # Safety
+    /// `heap` is a sentinel or points to a heap's page.
+    pub(crate) unsafe fn is_alive(heap: *mut Self) -> bool {
+        // SAFETY: the caller's duty; volatile because a fork changes it behind the compiler's back.
+        unsafe { addr_of_mut!((*heap).alive).read_volatile() == ALIVE }
+    }
+
+    /// Begins a heap's life: empty lists of first capacity.
+    pub(crate) fn open(&mut self) {
+        let slot = slot_of(self);
+        self.heads = [ptr::null_mut(); BINS];
+        self.spares = [Chain::EMPTY; BINS];
+        self.tiny_bins = bins::TINY_BINS;
+        self.map = ClassMap::current();
+        self.capacities = [0; BINS];
+        for bin in bins::in_use() {
+            self.capacities[bin] = bins::capacity_first(bin);
+            slot.set_capacity(bin, self.capacities[bin]);
+        }
+        self.next_event_ns = [0; EVENT_KINDS];
+        self.exit_rounds = 0;
+        self.tick();
+        self.alive = ALIVE;
+    }
+
+    /// Gives all blocks to the central store and ends the heap's life.
+    pub(crate) fn close(&mut self) {
+        self.flush_all();
+        for bin in bins::in_use() {
+            self.capacities[bin] = 0;
+            slot_of(self).set_capacity(bin, 0);
+        }
+        self.alive = 0;
+    }
+
+    /// Gives all blocks to the central store.
+    pub(crate) fn flush_all(&mut self) {
+        for bin in bins::in_use() {
+            let list = self.take_list(bin);
+            let spare = core::mem::replace(&mut self.spares[bin], Chain::EMPTY);
+            if list.count + spare.count == 0 {
+                continue;
+            }
+            slot_of(self).update(|update| {
+                update.set_depth(bin, 0);
+                update.set_spare(bin, 0);
+                update.add_flushed(bin, list.count + spare.count);
+            });
+            for chain in [list, spare] {
+                // SAFETY: the blocks were this heap's.
+                unsafe { central::give(bin, chain, self.now_ms) };
+            }
+        }
+    }
+
+    /// Takes over the lists of the heap that this process's thread had in its parent. The blocks
+    /// count as refilled: the child has not allocated them.
+    pub(crate) fn adopt(&mut self, lists: &Lists) {
+        for bin in bins::in_use() {
+            let Lists { heads, depths, spares, capacities } = lists;
+            self.heads[bin] = heads[bin];
+            self.spares[bin] = spares[bin];
+            self.capacities[bin] = capacities[bin];
+            slot_of(self).set_capacity(bin, capacities[bin]);
+            slot_of(self).update(|update| {
+                update.set_depth(bin, depths[bin].into());
+                update.set_spare(bin, spares[bin].count);
+                update.add_refilled(bin, u32::from(depths[bin]) + spares[bin].count);
+            });
+        }
+    }
+
+    /// A copy of the lists, for a child process.
+    pub(crate) fn lists(&self) -> Lists {
+        let slot = slot_of(ptr::from_ref(self).cast_mut());
+        let mut depths = [0; BINS];
+        for bin in bins::in_use() {
+            depths[bin] = ListWord(slot.list_word(bin).load(Ordering::Relaxed)).depth();
+        }
+        let (heads, spares, capacities) = (self.heads, self.spares, self.capacities);
+        Lists { heads, depths, spares, capacities }
+    }
+
+    fn depth(&self, bin: usize) -> u32 {
+        let slot = slot_of(ptr::from_ref(self).cast_mut());
+        ListWord(slot.list_word(bin).load(Ordering::Relaxed)).depth().into()
+    }
+
+    /// Takes the whole list; the caller writes the word.
+    fn take_list(&mut self, bin: usize) -> Chain {
+        let count = self.depth(bin);
+        Chain { head: core::mem::replace(&mut self.heads[bin], ptr::null_mut()), count }
+    }
+
+    /// Refills the empty list of a bin and returns one block more; null if there is no memory.
+    /// `first_use` is the reason that counts if this is the thread's first allocation.
+    #[inline(never)]
+    pub(crate) fn refill_slow(
+        &mut self,
+        bin: usize,
+        watch: Stopwatch,
+        first_use: bool,
+    ) -> *mut Block {
+        let mut chain = core::mem::replace(&mut self.spares[bin], Chain::EMPTY);
+        if let Some(block) = chain.pop() {
+            self.heads[bin] = chain.head;
+            let slot = slot_of(self);
+            slot.update(|update| {
+                update.set_depth(bin, chain.count);
+                update.set_spare(bin, 0);
+                update.add_flushed(bin, 1);
+                update.count_allocation(bin, AllocReason::RefillSpare);
+            });
+            slot.count_suppressed_allocation(AllocReason::RefillSpare);
+            return block;
+        }
+        let wanted = self.capacities[bin];
+        let Some(mut refill) = central::take(bin, wanted.max(1).into()) else {
+            self.count_out_of_memory(bin, bins::stride(bin));
+            return ptr::null_mut();
+        };
+        self.grow_capacity(bin);
+        let Some(block) = refill.chain.pop() else { return ptr::null_mut() };
+        self.heads[bin] = refill.chain.head;
+        let reason = if first_use { AllocReason::FirstUse } else { refill.reason };
+        self.finish_allocation(bin, reason, watch, block as usize, |update| {
+            update.set_depth(bin, refill.chain.count);
+            update.add_refilled(bin, refill.chain.count);
+        });
+        block
+    }
+
+    /// Puts a block on the full list of a bin: the list becomes the spare, and the spare, if there
+    /// is one, goes to the central store.
+    ///
+    /// # Safety
+    /// The caller owns the block, which is of this bin.
+    #[inline(never)]
+    pub(crate) unsafe fn flush_slow(
+        &mut self,
+        bin: usize,
+        block: *mut Block,
+        outcome: Outcome,
+        watch: Stopwatch,
+    ) {
+        let list = self.take_list(bin);
+        let spare = core::mem::replace(&mut self.spares[bin], list);
+        let mut new = Chain::EMPTY;
+        // SAFETY: the caller's duty.
+        unsafe { new.push(block) };
+        self.heads[bin] = new.head;
+        let change = |update: &SlotUpdate| {
+            update.set_depth(bin, 1);
+            update.set_spare(bin, list.count);
+            update.add_refilled(bin, 1);
+            update.add_flushed(bin, spare.count);
+        };
+        if spare.count == 0 {
+            let slot = slot_of(self);
+            slot.update(|update| {
+                change(update);
+                update.count_free(bin, FreeReason::FlushSpare, outcome);
+            });
+            slot.count_suppressed_free(FreeReason::FlushSpare);
+            return;
+        }
+        // SAFETY: the spare's blocks were this heap's.
+        unsafe { central::give(bin, spare, self.now_ms) };
+        self.grow_capacity(bin);
+        self.finish_free(bin, FreeReason::FlushFull, outcome, watch, block as usize, change);
+    }
+
+    fn grow_capacity(&mut self, bin: usize) {
+        let grown = self.capacities[bin].saturating_mul(2).min(bins::capacity_max(bin));
+        if grown > self.capacities[bin] && self.capacities[bin] > 0 {
+            self.capacities[bin] = grown;
+            slot_of(self).set_capacity(bin, grown);
+        }
+    }
+
+    /// Counts a slow allocation that succeeded, with its duration and, now and then, an event.
+    pub(crate) fn finish_allocation(
+        &mut self,
+        bin: usize,
+        reason: AllocReason,
+        watch: Stopwatch,
+        address: usize,
+        change: impl FnOnce(&SlotUpdate),
+    ) {
+        let duration_ns = watch.elapsed_ns();
+        let slot = slot_of(self);
+        slot.update(|update| {
+            change(update);
+            update.count_allocation(bin, reason);
+            update.count_duration(bin, duration_ns);
+        });
+        if self.is_event_due(reason as usize) {
+            let kind = EventKind::SlowAllocation;
+            self.write_event(kind, bin, reason as u8, duration_ns, address);
+        } else {
+            slot.count_suppressed_allocation(reason);
+        }
+    }
+
+    /// Counts a slow free, with its duration and, now and then, an event.
+    pub(crate) fn finish_free(
+        &mut self,
+        bin: usize,
+        reason: FreeReason,
+        outcome: Outcome,
+        watch: Stopwatch,
+        address: usize,
+        change: impl FnOnce(&SlotUpdate),
+    ) {
+        let duration_ns = watch.elapsed_ns();
+        let slot = slot_of(self);
+        slot.update(|update| {
+            change(update);
+            update.count_free(bin, reason, outcome);
+            update.count_duration(bin, duration_ns);
+        });
+        if self.is_event_due(AllocReason::ALL.len() + reason as usize) {
+            self.write_event(EventKind::SlowFree, bin, reason as u8, duration_ns, address);
+        } else {
+            slot.count_suppressed_free(reason);
+        }
+    }
+
+    /// Counts a request that failed, with an event.
+    #[cold]
+    pub(crate) fn count_out_of_memory(&mut self, bin: usize, size: usize) {
+        let slot = slot_of(self);
+        slot.update(|update| update.count_allocation(bin, AllocReason::OutOfMemory));
+        slot.write_event(Event {
+            class: bins::class(bin) as u8,
+            bin: bin as u8,
+            ..crate::slot::simple_event(EventKind::OutOfMemory, size as u64)
+        });
+    }
+
+    /// Writes an event about large spans, if the last one is long enough ago.
+    pub(crate) fn write_large_event(&mut self, kind: EventKind, address: usize, bytes: usize) {
+        if !self.is_event_due(EVENT_KINDS - 1) {
+            return;
+        }
+        let event = crate::slot::simple_event(kind, bytes as u64);
+        let (class, bin) = (bins::class(BIN_LARGE) as u8, BIN_LARGE as u8);
+        slot_of(self).write_event(Event { class, bin, address: address as u64, ..event });
+    }
+
+    /// Whether the spacing of events allows one more of this reason; takes it if so.
+    fn is_event_due(&mut self, index: usize) -> bool {
+        let now = clock::ticks_to_ns(clock::ticks());
+        let due = now >= self.next_event_ns[index];
+        if due {
+            self.next_event_ns[index] = now + EVENT_SPACING_NS;
+        }
+        due
+    }
+
+    fn write_event(&self, kind: EventKind, bin: usize, detail: u8, ns: u64, address: usize) {
+        slot_of(ptr::from_ref(self).cast_mut()).write_event(Event {
+            monotonic_ns: clock::monotonic_ns(),
+            kind: kind as u8,
+            class: bins::class(bin) as u8,
+            bin: bin as u8,
+            detail,
+            thread_id: process::thread_id(),
+            duration_ns: u32::try_from(ns).unwrap_or(u32::MAX),
+            address: address as u64,
+            ..Event::default()
+        });
+    }
+
+    /// Whether it is time to look at housekeeping; notes the time if so.
+    pub(crate) fn tick_if_due(&mut self) -> bool {
+        let due = clock::ticks().wrapping_sub(self.last_tick) >= TICK;
+        if due {
+            self.tick();
+        }
+        due
+    }
+
+    fn tick(&mut self) {
+        self.last_tick = clock::ticks();
+        self.now_ms = (clock::monotonic_ns() / 1_000_000) as u32;
+    }
+}
+
+/// A heap's lists as plain data.
+#[derive(Clone, Copy)]
+pub(crate) struct Lists {
+    heads: [*mut Block; BINS],
+    depths: [u16; BINS],
+    spares: [Chain; BINS],
+    capacities: [u16; BINS],
+}

@@ -1,0 +1,286 @@
+//! Large allocations: page-aligned spans of their own.
+//!
+//! A table (open addressing, linear probing, deletion by shifting back) finds a span by its
+//! address; it grows by halves of its own mapping. Freed spans are kept for [`PURGE_AFTER_MS`]
+//! within small bounds, because a program that frees a buffer often asks for one like it, and the
+//! kernel's clearing of pages costs more than everything else about a large allocation.
+//!
+//! # Safety
+//! A span in the table belongs to the program, one in the cache to the cache; both are touched
+//! under the lock only.
+#![allow(unsafe_code)]
+
+use core::ptr::NonNull;
+
+use crate::os::memory::{self, PAGE};
+use crate::sync::{Lock, Locked};
+
+/// How long a freed span is kept.
+pub(crate) const PURGE_AFTER_MS: u32 = crate::arena::PURGE_AFTER_MS;
+const CACHED_SPANS_MAX: usize = 16;
+const CACHED_BYTES_MAX: usize = 16 << 20;
+/// A larger span is never kept.
+const CACHED_SPAN_BYTES_MAX: usize = 4 << 20;
+const ENTRIES_MIN: usize = PAGE / size_of::<Span>();
+
+/// Address and bytes of a span; address 0 is an empty entry.
+#[derive(Clone, Copy)]
+struct Span {
+    address: usize,
+    bytes: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Cached {
+    span: Span,
+    freed_at_ms: u32,
+}
+
+struct Spans {
+    entries: *mut Span,
+    /// A power of two, or 0.
+    capacity: usize,
+    length: usize,
+    cache: [Cached; CACHED_SPANS_MAX],
+    usage: Usage,
+}
+
+/// What spans hold, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) live: usize,
+    pub(crate) cached: usize,
+}
+
+const NO_SPAN: Span = Span { address: 0, bytes: 0 };
+
+static SPANS: Locked<Spans> = Locked::new(Spans {
+    entries: core::ptr::null_mut(),
+    capacity: 0,
+    length: 0,
+    cache: [Cached { span: NO_SPAN, freed_at_ms: 0 }; CACHED_SPANS_MAX],
+    usage: Usage { live: 0, cached: 0 },
+});
+
+/// A span that was allocated.
+pub(crate) struct Allocated {
+    pub(crate) address: NonNull<u8>,
+    pub(crate) bytes: usize,
+    /// Whether its memory is new, and so all zeros.
+    pub(crate) is_fresh: bool,
+}
+
+/// What a free did with a span.
+pub(crate) struct Freed {
+    pub(crate) bytes: usize,
+    /// Whether the memory went back to the system.
+    pub(crate) unmapped: bool,
+}
+
+/// The lock, for fork.
+pub(crate) fn lock() -> &'static Lock {
+    &SPANS.lock
+}
+
+/// What spans hold now.
+pub(crate) fn usage() -> Usage {
+    SPANS.lock().usage
+}
+
+/// Allocates a span of at least `size` bytes, aligned to `alignment` (a power of two) or to a page.
+/// `None` if there is no memory.
+pub(crate) fn allocate(size: usize, alignment: usize) -> Option<Allocated> {
+    let bytes = memory::round_to_pages(size.max(1))?;
+    let mut spans = SPANS.lock();
+    spans.make_room()?;
+    let cached = if alignment <= PAGE { spans.take_cached(bytes) } else { None };
+    let (span, is_fresh) = match cached {
+        Some(span) => (span, false),
+        None => {
+            let base = memory::map_aligned(bytes, alignment)?;
+            (Span { address: base.as_ptr() as usize, bytes }, true)
+        }
+    };
+    spans.insert(span);
+    spans.length += 1;
+    spans.usage.live += span.bytes;
+    let address = NonNull::new(span.address as *mut u8)?;
+    Some(Allocated { address, bytes: span.bytes, is_fresh })
+}
+
+/// Frees the span that starts at an address; `None` if there is none.
+pub(crate) fn free(address: usize, now_ms: u32) -> Option<Freed> {
+    let mut spans = SPANS.lock();
+    let span = spans.remove(address)?;
+    spans.usage.live -= span.bytes;
+    if spans.keep(span, now_ms) {
+        return Some(Freed { bytes: span.bytes, unmapped: false });
+    }
+    drop(spans);
+    unmap(span);
+    Some(Freed { bytes: span.bytes, unmapped: true })
+}
+
+/// Bytes of the span that starts at an address; `None` if there is none.
+pub(crate) fn bytes(address: usize) -> Option<usize> {
+    let spans = SPANS.lock();
+    // SAFETY: `find` returns indices of the table.
+    spans.find(address).map(|index| unsafe { (*spans.entries.add(index)).bytes })
+}
+
+/// Changes the size of the span at an address, moving it if needed: its new address and bytes.
+/// `None`, and nothing has changed, if there is no such span or no memory.
+pub(crate) fn resize(address: usize, size: usize) -> Option<(NonNull<u8>, usize)> {
+    let bytes = memory::round_to_pages(size.max(1))?;
+    let mut spans = SPANS.lock();
+    let old = spans.remove(address)?;
+    // The entry's place in the table is still there, so whichever way this ends it can be filled.
+    let base = NonNull::new(old.address as *mut u8)?;
+    // SAFETY: the span is the program's, which asked for this and forgets the old address.
+    let moved = unsafe { memory::remap(base, old.bytes, bytes) };
+    let span = match moved {
+        Some(new) => Span { address: new.as_ptr() as usize, bytes },
+        None => old,
+    };
+    spans.insert(span);
+    spans.length += 1;
+    spans.usage.live = spans.usage.live - old.bytes + span.bytes;
+    moved.map(|new| (new, bytes))
+}
+
+/// Gives spans that have been kept for `older_than_ms` back to the system; the bytes.
+pub(crate) fn purge(now_ms: u32, older_than_ms: u32) -> usize {
+    let Some(mut spans) = SPANS.try_lock() else { return 0 };
+    let mut bytes = 0;
+    for index in 0..CACHED_SPANS_MAX {
+        let Cached { span, freed_at_ms } = spans.cache[index];
+        if span.bytes > 0 && now_ms.wrapping_sub(freed_at_ms) >= older_than_ms {
+            spans.cache[index].span = NO_SPAN;
+            spans.usage.cached -= span.bytes;
+            unmap(span);
+            bytes += span.bytes;
+        }
+    }
+    bytes
+}
+
+fn unmap(span: Span) {
+    if let Some(base) = NonNull::new(span.address as *mut u8) {
+        // SAFETY: the span is in neither table nor cache, so nobody else uses it.
+        unsafe { memory::unmap(base, span.bytes) };
+    }
+}
+
+impl Spans {
+    fn start(&self, address: usize) -> usize {
+        // Fibonacci hashing of the page number (D. Knuth, TAOCP 3, 6.4).
+        let hash = (address / PAGE).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (hash >> 20) & (self.capacity - 1)
+    }
+
+    fn entry(&self, index: usize) -> Span {
+        // SAFETY: callers pass indices below `capacity`.
+        unsafe { *self.entries.add(index) }
+    }
+
+    fn find(&self, address: usize) -> Option<usize> {
+        if self.capacity == 0 || address == 0 {
+            return None;
+        }
+        let mut index = self.start(address);
+        loop {
+            match self.entry(index).address {
+                0 => return None,
+                found if found == address => return Some(index),
+                _ => index = (index + 1) & (self.capacity - 1),
+            }
+        }
+    }
+
+    /// Puts a span into the first free entry of its probe sequence; there must be room.
+    fn insert(&mut self, span: Span) {
+        let mut index = self.start(span.address);
+        while self.entry(index).address != 0 {
+            index = (index + 1) & (self.capacity - 1);
+        }
+        // SAFETY: below `capacity`.
+        unsafe { *self.entries.add(index) = span };
+    }
+
+    /// Takes a span out and closes the gap (Knuth, TAOCP 3, algorithm 6.4R).
+    fn remove(&mut self, address: usize) -> Option<Span> {
+        let mut gap = self.find(address)?;
+        let span = self.entry(gap);
+        let mut index = gap;
+        loop {
+            index = (index + 1) & (self.capacity - 1);
+            let candidate = self.entry(index);
+            if candidate.address == 0 {
+                break;
+            }
+            let distance = |from: usize, to: usize| to.wrapping_sub(from) & (self.capacity - 1);
+            let start = self.start(candidate.address);
+            if distance(start, index) >= distance(gap, index) {
+                // SAFETY: below `capacity`.
+                unsafe { *self.entries.add(gap) = candidate };
+                gap = index;
+            }
+        }
+        // SAFETY: below `capacity`.
+        unsafe { *self.entries.add(gap) = NO_SPAN };
+        self.length -= 1;
+        Some(span)
+    }
+
+    /// Makes sure that one more span fits at a load of at most one half.
+    fn make_room(&mut self) -> Option<()> {
+        if (self.length + 1) * 2 <= self.capacity {
+            return Some(());
+        }
+        let capacity = (self.capacity * 2).max(ENTRIES_MIN);
+        let entries = memory::map(capacity * size_of::<Span>())?;
+        let old = (NonNull::new(self.entries), self.capacity);
+        self.entries = entries.as_ptr().cast();
+        self.capacity = capacity;
+        let (Some(old_entries), old_capacity) = old else { return Some(()) };
+        for index in 0..old_capacity {
+            // SAFETY: inside the old table.
+            let span = unsafe { *old_entries.as_ptr().add(index) };
+            if span.address != 0 {
+                self.insert(span);
+            }
+        }
+        // SAFETY: the old table's own mapping, read for the last time above.
+        unsafe { memory::unmap(old_entries.cast(), old_capacity * size_of::<Span>()) };
+        Some(())
+    }
+
+    /// The cached span that fits best, if it wastes at most a quarter.
+    fn take_cached(&mut self, bytes: usize) -> Option<Span> {
+        let fits = |span: &Span| span.bytes >= bytes && span.bytes - bytes <= span.bytes / 4;
+        let mut best: Option<usize> = None;
+        for (index, cached) in self.cache.iter().enumerate() {
+            let is_better = best.is_none_or(|at| self.cache[at].span.bytes > cached.span.bytes);
+            if fits(&cached.span) && is_better {
+                best = Some(index);
+            }
+        }
+        let index = best?;
+        let span = self.cache[index].span;
+        self.cache[index].span = NO_SPAN;
+        self.usage.cached -= span.bytes;
+        Some(span)
+    }
+
+    fn keep(&mut self, span: Span, now_ms: u32) -> bool {
+        if span.bytes > CACHED_SPAN_BYTES_MAX || self.usage.cached + span.bytes > CACHED_BYTES_MAX {
+            return false;
+        }
+        let Some(place) = self.cache.iter_mut().find(|cached| cached.span.bytes == 0) else {
+            return false;
+        };
+        *place = Cached { span, freed_at_ms: now_ms };
+        self.usage.cached += span.bytes;
+        true
+    }
+}

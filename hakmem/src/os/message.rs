@@ -1,0 +1,32 @@
+//! One clear line on standard error, without allocating.
+//!
+//! # Safety
+//! Writing to descriptor 2 has no precondition; if it is closed, the line is lost.
+#![allow(unsafe_code)]
+
+use core::fmt::{self, Write};
+
+/// A line under construction; what does not fit is cut.
+struct Line {
+    bytes: [u8; 512],
+    length: usize,
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.bytes.len() - 1 - self.length;
+        let taken = text.len().min(room);
+        self.bytes[self.length..self.length + taken].copy_from_slice(&text.as_bytes()[..taken]);
+        self.length += taken;
+        Ok(())
+    }
+}
+
+/// Prints `hakmem: ` and the message as one line, with one system call so that it stays whole.
+pub(crate) fn print(message: fmt::Arguments<'_>) {
+    let mut line = Line { bytes: [0; 512], length: 0 };
+    let _ = write!(line, "hakmem: {message}");
+    line.bytes[line.length] = b'\n';
+    // SAFETY: the range is initialised and inside the array.
+    unsafe { libc::write(2, line.bytes.as_ptr().cast(), line.length + 1) };
+}

@@ -1,0 +1,222 @@
+//! The process and its threads: identity, `errno`, environment, hooks.
+//!
+//! # Safety
+//! Each call states its own facts; pointers from the kernel's auxiliary vector live as long as
+//! the process.
+#![allow(unsafe_code)]
+
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ptr;
+
+unsafe extern "C" {
+    static environ: *const *const c_char;
+}
+
+/// The calling thread's `errno`.
+pub(crate) fn errno() -> c_int {
+    // SAFETY: libc's location is valid for the calling thread.
+    unsafe { *libc::__errno_location() }
+}
+
+/// Sets the calling thread's `errno`.
+pub(crate) fn set_errno(value: c_int) {
+    // SAFETY: as above.
+    unsafe { *libc::__errno_location() = value };
+}
+
+/// Restores `errno` when dropped.
+pub(crate) struct ErrnoGuard(c_int);
+
+impl ErrnoGuard {
+    /// Remembers `errno`.
+    pub(crate) fn new() -> Self {
+        Self(errno())
+    }
+}
+
+impl Drop for ErrnoGuard {
+    fn drop(&mut self) {
+        set_errno(self.0);
+    }
+}
+
+/// The thread id.
+pub(crate) fn thread_id() -> u32 {
+    // SAFETY: no precondition.
+    unsafe { libc::syscall(libc::SYS_gettid) as u32 }
+}
+
+/// The process id in its own namespace.
+pub(crate) fn process_id() -> u32 {
+    // SAFETY: no precondition.
+    unsafe { libc::getpid() as u32 }
+}
+
+/// The parent's process id.
+pub(crate) fn parent_process_id() -> u32 {
+    // SAFETY: no precondition.
+    unsafe { libc::getppid() as u32 }
+}
+
+/// Effective and real user id.
+pub(crate) fn user_ids() -> (u32, u32) {
+    // SAFETY: no precondition.
+    let effective = unsafe { libc::geteuid() };
+    // SAFETY: no precondition.
+    let real = unsafe { libc::getuid() };
+    (effective, real)
+}
+
+/// The calling thread's name, padded with zeros.
+pub(crate) fn thread_name() -> [u8; 16] {
+    let mut name = [0_u8; 16];
+    // SAFETY: PR_GET_NAME writes at most 16 bytes.
+    unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr(), 0, 0, 0) };
+    name
+}
+
+/// Random bits, or the clock's where the kernel has none yet.
+pub(crate) fn random() -> u64 {
+    let mut bits = 0_u64;
+    let bytes = size_of::<u64>();
+    // SAFETY: fills the word that it is given.
+    let got = unsafe { libc::getrandom((&raw mut bits).cast(), bytes, libc::GRND_NONBLOCK) };
+    if got == bytes as isize { bits } else { super::clock::ticks() ^ super::clock::unix_ns() }
+}
+
+/// Whether the program runs with more rights than its caller, so that the environment must not be
+/// trusted.
+pub(crate) fn is_privileged() -> bool {
+    // SAFETY: reads the auxiliary vector.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// Program headers of the executable: address, size of one, number.
+pub(crate) fn program_headers() -> (usize, usize, usize) {
+    // SAFETY: reads the auxiliary vector.
+    let address = unsafe { libc::getauxval(libc::AT_PHDR) } as usize;
+    // SAFETY: reads the auxiliary vector.
+    let size = unsafe { libc::getauxval(libc::AT_PHENT) } as usize;
+    // SAFETY: reads the auxiliary vector.
+    let count = unsafe { libc::getauxval(libc::AT_PHNUM) } as usize;
+    (address, size, count)
+}
+
+/// Calls `visit` for each `NAME=value` of the environment. Before libc has set `environ` up, which
+/// is the case when the dynamic loader allocates, the kernel's copy is read.
+pub(crate) fn for_each_variable(visit: &mut dyn FnMut(&[u8])) {
+    // SAFETY: libc's variable; start-up is single-threaded when this is read first.
+    let mut entry = unsafe { environ };
+    if entry.is_null() {
+        return for_each_initial_variable(visit);
+    }
+    loop {
+        // SAFETY: `environ` is an array of pointers that ends with a null pointer.
+        let text = unsafe { *entry };
+        if text.is_null() {
+            return;
+        }
+        // SAFETY: each entry is a C string.
+        visit(unsafe { CStr::from_ptr(text) }.to_bytes());
+        // SAFETY: not yet at the end.
+        entry = unsafe { entry.add(1) };
+    }
+}
+
+/// Reads `/proc/self/environ` piece by piece; a variable longer than the buffer is passed over.
+fn for_each_initial_variable(visit: &mut dyn FnMut(&[u8])) {
+    let Some(file) = super::file::File::open_read(c"/proc/self/environ") else { return };
+    let mut buffer = [0_u8; 2048];
+    let (mut filled, mut skipping) = (0, false);
+    loop {
+        let read = file.read(&mut buffer[filled..]);
+        let end = filled + read;
+        let mut start = 0;
+        while let Some(length) = buffer[start..end].iter().position(|&byte| byte == 0) {
+            if !skipping {
+                visit(&buffer[start..start + length]);
+            }
+            skipping = false;
+            start += length + 1;
+        }
+        if read == 0 {
+            return;
+        }
+        if start == 0 && end == buffer.len() {
+            skipping = true;
+            filled = 0;
+        } else {
+            buffer.copy_within(start..end, 0);
+            filled = end - start;
+        }
+    }
+}
+
+/// Makes a key whose destructor runs at each thread's exit; `None` if there are no keys left.
+pub(crate) fn exit_key(destructor: unsafe extern "C" fn(*mut c_void)) -> Option<u32> {
+    let mut key: libc::pthread_key_t = 0;
+    // SAFETY: fills the key; the destructor is a function of this library.
+    (unsafe { libc::pthread_key_create(&mut key, Some(destructor)) } == 0).then_some(key)
+}
+
+/// Arms the key's destructor for the calling thread.
+pub(crate) fn arm_exit_key(key: u32, value: *mut c_void) {
+    // SAFETY: the key was created by `exit_key`.
+    unsafe { libc::pthread_setspecific(key, value) };
+}
+
+/// Registers what runs around `fork`.
+pub(crate) fn at_fork(
+    prepare: unsafe extern "C" fn(),
+    parent: unsafe extern "C" fn(),
+    child: unsafe extern "C" fn(),
+) {
+    // SAFETY: functions of this library, which is never unloaded (see the preload crate's link
+    // options) or is part of the executable.
+    unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
+}
+
+unsafe extern "C" {
+    fn on_exit(hook: extern "C" fn(c_int, *mut c_void), argument: *mut c_void) -> c_int;
+}
+
+/// Registers what runs at `exit`, with the exit code.
+pub(crate) fn at_exit(hook: extern "C" fn(c_int, *mut c_void)) {
+    // SAFETY: as above.
+    unsafe { on_exit(hook, ptr::null_mut()) };
+}
+
+/// Ends the process at once, without running any hook.
+pub(crate) fn exit_now(code: c_int) -> ! {
+    // SAFETY: no precondition; does not return.
+    unsafe { libc::syscall(libc::SYS_exit_group, code) };
+    abort()
+}
+
+/// Whether libc has set itself up, so that hooks can be registered.
+pub(crate) fn is_libc_ready() -> bool {
+    // SAFETY: libc's variable, set once by its start-up code.
+    !unsafe { environ }.is_null()
+}
+
+/// A function of some loaded library, by its symbol; null if there is none.
+pub(crate) fn symbol(name: &CStr) -> *mut c_void {
+    // SAFETY: the name is a C string.
+    unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }
+}
+
+/// Ends the process by SIGABRT.
+pub(crate) fn abort() -> ! {
+    // SAFETY: no precondition.
+    unsafe { libc::abort() }
+}
+
+/// Copies a C string's worth of bytes out of memory that the kernel or linker laid out.
+///
+/// # Safety
+/// `address..address + length` is readable.
+pub(crate) unsafe fn copy_from(address: usize, buffer: &mut [u8], length: usize) {
+    let length = length.min(buffer.len());
+    // SAFETY: the caller's duty for the source; the target is a slice.
+    unsafe { ptr::copy_nonoverlapping(address as *const u8, buffer.as_mut_ptr(), length) };
+}

@@ -1,0 +1,264 @@
+//! The telemetry segment's file: made at start, filled with who the process is, mapped piece by
+//! piece.
+//!
+//! Nothing here may hurt the program. Space is reserved before it is touched, so that a full file
+//! system is an error here and not a SIGBUS later; if anything is missing, full, read-only or
+//! forbidden, one line says so and the same structures lie in private memory, where nobody sees
+//! them. The descriptor is closed at once (programs close descriptors they do not know); the file's
+//! lock lives as long as the mapping, so a reader that gets the lock knows the writer is gone.
+//!
+//! # Orderings
+//! `ready` is stored with Release after the identity. The live fields are single relaxed words.
+//!
+//! # Safety
+//! The header is mapped from [`Segment::create`] on until the value is replaced in a child process,
+//! by its only thread.
+#![allow(unsafe_code)]
+
+mod directory;
+mod identity;
+
+use core::ffi::CStr;
+use core::fmt;
+use core::ptr::{self, NonNull, addr_of_mut};
+
+use hakmem_segment::header::HEADER_BYTES;
+use hakmem_segment::slot::SLOT_BYTES;
+use hakmem_segment::{BINS, READY, SegmentHeader, State};
+
+use crate::heap::GROUP_SLOTS;
+use crate::os::file::{File, FileStatus};
+use crate::os::{clock, memory, message, process};
+use crate::settings::Settings;
+use crate::sync::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use directory::{NAME_MAX, Place};
+
+/// Bytes of one group's slots.
+const GROUP_BYTES: usize = GROUP_SLOTS * SLOT_BYTES;
+
+/// What a new child process inherited from its parent.
+#[derive(Clone, Copy)]
+pub(crate) struct Inherited {
+    pub(crate) blocks: [i64; BINS],
+    pub(crate) large_bytes: usize,
+}
+
+/// The header in force; null before the first segment. Readers of this are slow paths.
+static HEADER: AtomicPtr<SegmentHeader> = AtomicPtr::new(ptr::null_mut());
+
+/// A process's segment.
+pub(crate) struct Segment {
+    header: NonNull<SegmentHeader>,
+    /// Where the file is, if there is one.
+    file: Option<(Place, FileName, FileStatus)>,
+}
+
+type FileName = [u8; NAME_MAX];
+
+impl Segment {
+    /// Makes the process's segment, in private memory if it must be. `None` only if there is no
+    /// memory at all.
+    pub(crate) fn create(settings: &Settings, inherited: Option<&Inherited>) -> Option<Self> {
+        let file = if settings.telemetry { open_file(settings) } else { None };
+        let published = file.and_then(|(place, name, file)| map_header(place, name, &file));
+        let segment = match published {
+            Some(segment) => segment,
+            None => Self { header: memory::map(HEADER_BYTES)?.cast(), file: None },
+        };
+        // SAFETY: just mapped, zeroed, and of this size; nobody else knows it.
+        let header = unsafe { &mut *segment.header.as_ptr() };
+        identity::fill(header, settings, inherited);
+        header.nonce = match &segment.file {
+            Some((_, name, _)) => directory::nonce_of(name),
+            None => process::random(),
+        };
+        HEADER.store(segment.header.as_ptr(), Ordering::Relaxed);
+        if let Some(header) = Live::current() {
+            // SAFETY: a field of the mapped header.
+            header.word32(|header| unsafe { addr_of_mut!((*header).state) }, State::Running as u32);
+            header.exit_code(-1);
+            // Release: the identity is in place before the segment is ready.
+            header.ready();
+        }
+        Some(segment)
+    }
+
+    /// Whether others can see the segment.
+    pub(crate) fn is_published(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Maps the slots of a group over reserved space; false if the file cannot have them.
+    ///
+    /// # Safety
+    /// The caller owns the space and nothing is in it.
+    pub(crate) unsafe fn map_group(&self, base: NonNull<u8>, group: usize) -> bool {
+        let Some((place, name, status)) = &self.file else { return false };
+        let Some(file) = place.open(CStr::from_bytes_until_nul(name).unwrap_or_default()) else {
+            return false;
+        };
+        let offset = HEADER_BYTES + group * GROUP_BYTES;
+        let is_same = file
+            .status()
+            .is_some_and(|now| (now.device, now.inode) == (status.device, status.inode));
+        if !is_same || !file.set_length(offset + GROUP_BYTES) {
+            return false;
+        }
+        // SAFETY: the caller's duty; the descriptor is open.
+        unsafe { memory::map_file_over(base, GROUP_BYTES, file.descriptor(), offset) }
+    }
+
+    /// Makes sure that a slot of a mapped group has memory behind it.
+    pub(crate) fn reserve_slot(&self, slot: NonNull<u8>, index: usize) -> bool {
+        match memory::populate(slot, SLOT_BYTES) {
+            memory::Populated::Yes => true,
+            memory::Populated::NoSpace => false,
+            memory::Populated::Unsupported => self.file.as_ref().is_some_and(|(place, name, _)| {
+                let name = CStr::from_bytes_until_nul(name).unwrap_or_default();
+                let offset = HEADER_BYTES + index * SLOT_BYTES;
+                place.open(name).is_some_and(|file| file.reserve(offset, SLOT_BYTES))
+            }),
+        }
+    }
+
+    /// Forgets the segment of the parent process.
+    ///
+    /// # Safety
+    /// Called in a new child process by its only thread; [`HEADER`] is replaced right after.
+    pub(crate) unsafe fn forget(self) {
+        HEADER.store(ptr::null_mut(), Ordering::Relaxed);
+        // SAFETY: the caller's duty: nobody uses the mapping any more.
+        unsafe { memory::unmap(self.header.cast(), HEADER_BYTES) };
+    }
+}
+
+fn unavailable(what: fmt::Arguments<'_>) {
+    message::print(format_args!("telemetry is off: {what}; the program runs on"));
+}
+
+/// Makes the file and takes its lock.
+fn open_file(settings: &Settings) -> Option<(Place, FileName, File)> {
+    let place = match Place::open_or_make(settings) {
+        Ok(place) => place,
+        Err(problem) => {
+            unavailable(format_args!("{problem}"));
+            return None;
+        }
+    };
+    place.remove_stale();
+    let name = directory::file_name();
+    let text = CStr::from_bytes_until_nul(&name).unwrap_or_default();
+    let Some(file) = place.create(text) else {
+        unavailable(format_args!("cannot create a file in {} ({})", place, process::errno()));
+        return None;
+    };
+    let fits = file.try_lock()
+        && file.set_length(HEADER_BYTES + SLOT_BYTES)
+        && file.reserve(0, HEADER_BYTES + SLOT_BYTES);
+    if !fits {
+        unavailable(format_args!("no space left in {place}"));
+        place.remove(text);
+        return None;
+    }
+    Some((place, name, file))
+}
+
+fn map_header(place: Place, name: FileName, file: &File) -> Option<Segment> {
+    let status = file.status()?;
+    let base = memory::reserve(HEADER_BYTES, memory::PAGE)?;
+    // SAFETY: just reserved; the descriptor is open.
+    if unsafe { memory::map_file_over(base, HEADER_BYTES, file.descriptor(), 0) } {
+        return Some(Segment { header: base.cast(), file: Some((place, name, status)) });
+    }
+    unavailable(format_args!("cannot map a file of {place}"));
+    place.remove(CStr::from_bytes_until_nul(&name).unwrap_or_default());
+    None
+}
+
+/// The fields of the header that change while the process lives.
+pub(crate) struct Live(NonNull<SegmentHeader>);
+
+impl Live {
+    /// The current segment's, if there is one.
+    pub(crate) fn current() -> Option<Self> {
+        NonNull::new(HEADER.load(Ordering::Relaxed)).map(Self)
+    }
+
+    fn word32(&self, field: impl FnOnce(*mut SegmentHeader) -> *mut u32, value: u32) {
+        // SAFETY: a field of the mapped header, aligned, accessed atomically only.
+        unsafe { &*field(self.0.as_ptr()).cast::<AtomicU32>() }.store(value, Ordering::Relaxed);
+    }
+
+    fn word64(&self, field: impl FnOnce(*mut SegmentHeader) -> *mut u64, value: u64) {
+        // SAFETY: a field of the mapped header, aligned, accessed atomically only.
+        unsafe { &*field(self.0.as_ptr()).cast::<AtomicU64>() }.store(value, Ordering::Relaxed);
+    }
+
+    fn ready(&self) {
+        // SAFETY: a field of the mapped header.
+        let field = unsafe { addr_of_mut!((*self.0.as_ptr()).ready) };
+        // SAFETY: aligned, mapped, accessed atomically only. Release: publishes the identity.
+        unsafe { &*field.cast::<AtomicU64>() }.store(READY, Ordering::Release);
+    }
+
+    fn exit_code(&self, code: i32) {
+        // SAFETY: a field of the mapped header.
+        let field = unsafe { addr_of_mut!((*self.0.as_ptr()).exit_code) };
+        // SAFETY: aligned, mapped, accessed atomically only.
+        unsafe { &*field.cast::<AtomicI32>() }.store(code, Ordering::Relaxed);
+    }
+
+    /// The process ends normally.
+    pub(crate) fn exited(&self, code: i32) {
+        self.exit_code(code);
+        // SAFETY: fields of the mapped header.
+        self.word64(|header| unsafe { addr_of_mut!((*header).exited_unix_ns) }, clock::unix_ns());
+        // SAFETY: as above.
+        self.word32(|header| unsafe { addr_of_mut!((*header).state) }, State::Exited as u32);
+    }
+
+    /// Slots that have ever been owned.
+    pub(crate) fn slots_used(&self, slots: u32) {
+        // SAFETY: a field of the mapped header.
+        self.word32(|header| unsafe { addr_of_mut!((*header).slots_used) }, slots);
+    }
+
+    /// Threads whose slots are not in the file: now, and ever.
+    pub(crate) fn threads_unpublished(&self, now: u32, total: u64) {
+        // SAFETY: a field of the mapped header.
+        self.word32(|header| unsafe { addr_of_mut!((*header).threads_unpublished) }, now);
+        let field = |header: *mut SegmentHeader| {
+            // SAFETY: as above.
+            unsafe { addr_of_mut!((*header).threads_unpublished_total) }
+        };
+        self.word64(field, total);
+    }
+
+    /// Blocks that wait in the central store.
+    pub(crate) fn central_blocks(&self, bin: usize, blocks: u32) {
+        let field = |header: *mut SegmentHeader| {
+            // SAFETY: a field of the mapped header; `bin` is below BINS.
+            unsafe { addr_of_mut!((*header).central_blocks[bin]) }
+        };
+        self.word64(field, blocks.into());
+    }
+
+    /// What arenas and large spans hold.
+    pub(crate) fn memory(&self, arena: crate::arena::Usage, large: crate::large::Usage) {
+        macro_rules! publish {
+            ($($field:ident = $value:expr;)*) => {$(
+                // SAFETY: a field of the mapped header.
+                self.word64(|header| unsafe { addr_of_mut!((*header).$field) }, $value as u64);
+            )*};
+        }
+        publish! {
+            arena_reserved_bytes = arena.reserved;
+            arena_committed_bytes = arena.committed;
+            slab_bytes = arena.slabs;
+            slab_cached_bytes = arena.cached;
+            slab_returned_bytes_total = arena.returned_total;
+            large_bytes = large.live;
+            large_cached_bytes = large.cached;
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Where segments are: `HAKMEM_DIR` or `/dev/shm/hakmem-<uid>`.
+
+use core::ffi::CStr;
+use core::fmt::{self, Write};
+
+use hakmem_segment::FILE_SUFFIX;
+
+use crate::os::file::{self, File};
+use crate::os::{clock, process};
+use crate::settings::{Settings, TEXT_MAX};
+
+/// Bytes that a file name has room for, with its final zero.
+pub(super) const NAME_MAX: usize = 80;
+
+/// Dead segments are looked for at start-up when a directory has more entries than this.
+const ENTRIES_TOLERATED: usize = 64;
+/// Dead segments that are older than this are removed then.
+const STALE_AFTER_S: i64 = 600;
+/// Above this number of entries, any dead segment is removed that is older than
+/// [`FRESH_FOR_S`].
+const ENTRIES_MAX: usize = 512;
+const FRESH_FOR_S: i64 = 10;
+/// Files that one start-up looks at, at most, so that it stays cheap.
+const PROBES_MAX: usize = 128;
+
+/// Text being written into a fixed array, with room for a final zero.
+struct Written<'a> {
+    bytes: &'a mut [u8],
+    length: usize,
+}
+
+impl Write for Written<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length + text.len();
+        let target = self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?;
+        target.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
+
+/// `<pid>-<start time>-<nonce>.hakmem`, ended by a zero.
+pub(super) fn file_name() -> [u8; NAME_MAX] {
+    let mut name = [0; NAME_MAX];
+    let mut written = Written { bytes: &mut name[..NAME_MAX - 1], length: 0 };
+    let (pid, start) = (process::process_id(), super::identity::start_time_ticks());
+    let _ = write!(written, "{pid}-{start}-{:016x}{FILE_SUFFIX}", process::random());
+    name
+}
+
+/// The nonce in a name made by [`file_name`].
+pub(super) fn nonce_of(name: &[u8]) -> u64 {
+    let text = CStr::from_bytes_until_nul(name).ok().and_then(|name| name.to_str().ok());
+    let nonce = text.and_then(|text| text.strip_suffix(FILE_SUFFIX)?.rsplit('-').next());
+    nonce.and_then(|nonce| u64::from_str_radix(nonce, 16).ok()).unwrap_or(0)
+}
+
+/// A directory of segments that was found fit.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    path: [u8; TEXT_MAX],
+}
+
+/// Why a directory is not fit.
+pub(super) enum Problem {
+    Missing(Place, i32),
+    NotOwn(Place),
+    Open(Place),
+    NotInMemory(Place),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.c_str().to_str().unwrap_or("(unprintable)"))
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(place, errno) => {
+                write!(formatter, "cannot open the directory {place} (errno {errno})")
+            }
+            Self::NotOwn(place) => {
+                write!(formatter, "{place} belongs to another user; set HAKMEM_DIR to your own")
+            }
+            Self::Open(place) => {
+                write!(formatter, "others may write to {place}; make it mode 0700")
+            }
+            Self::NotInMemory(place) => {
+                write!(formatter, "{place} is not on tmpfs, where writes never wait for a disk")
+            }
+        }
+    }
+}
+
+impl Place {
+    fn c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.path).unwrap_or_default()
+    }
+
+    /// Opens the directory, making it if it is the default one or its parent exists, and verifies
+    /// that nobody but its owner can put files there.
+    pub(super) fn open_or_make(settings: &Settings) -> Result<Self, Problem> {
+        let mut path = [0; TEXT_MAX];
+        let (effective, _) = process::user_ids();
+        let given = settings.directory.as_bytes();
+        if given.is_empty() {
+            let mut written = Written { bytes: &mut path[..TEXT_MAX - 1], length: 0 };
+            let _ = write!(written, "/dev/shm/hakmem-{effective}");
+        } else {
+            path[..given.len()].copy_from_slice(given);
+        }
+        let place = Self { path };
+        file::make_directory(place.c_str());
+        let Some(directory) = File::open_directory(place.c_str()) else {
+            return Err(Problem::Missing(place, process::errno()));
+        };
+        let Some(status) = directory.status() else {
+            return Err(Problem::Missing(place, process::errno()));
+        };
+        const STICKY: u32 = 0o1000;
+        if status.mode & 0o022 != 0 && status.mode & STICKY == 0 {
+            return Err(Problem::Open(place));
+        }
+        // A sticky directory that root made for everybody is fit too.
+        if status.owner != effective && status.owner != 0 {
+            return Err(Problem::NotOwn(place));
+        }
+        if !directory.is_in_memory() {
+            return Err(Problem::NotInMemory(place));
+        }
+        Ok(place)
+    }
+
+    /// Makes a file.
+    pub(super) fn create(&self, name: &CStr) -> Option<File> {
+        File::open_directory(self.c_str())?.create_in(name)
+    }
+
+    /// Opens a file.
+    pub(super) fn open(&self, name: &CStr) -> Option<File> {
+        File::open_directory(self.c_str())?.open_in(name)
+    }
+
+    /// Removes a file.
+    pub(super) fn remove(&self, name: &CStr) {
+        if let Some(directory) = File::open_directory(self.c_str()) {
+            directory.remove_in(name);
+        }
+    }
+
+    /// Removes segments of dead processes when there are many: nobody may be running an agent.
+    pub(super) fn remove_stale(&self) {
+        let Some(count) = self.for_each_segment(&mut |_, _| true) else { return };
+        if count <= ENTRIES_TOLERATED {
+            return;
+        }
+        let now_s = (clock::unix_ns() / 1_000_000_000) as i64;
+        let age_s = if count > ENTRIES_MAX { FRESH_FOR_S } else { STALE_AFTER_S };
+        let mut probes = 0;
+        self.for_each_segment(&mut |directory, name| {
+            probes += 1;
+            let stale = directory.open_in(name).is_some_and(|file| {
+                let old = file.status().is_some_and(|status| now_s - status.modified_s >= age_s);
+                // The lock is free only if the writer is gone.
+                old && file.try_lock()
+            });
+            if stale {
+                directory.remove_in(name);
+            }
+            probes < PROBES_MAX
+        });
+    }
+
+    /// Calls `visit` for each segment's name until it returns false; how many there were.
+    fn for_each_segment(&self, visit: &mut dyn FnMut(&File, &CStr) -> bool) -> Option<usize> {
+        let directory = File::open_directory(self.c_str())?;
+        let mut buffer = [0_u8; 4096];
+        let mut count = 0;
+        loop {
+            let filled = directory.read_entries(&mut buffer);
+            if filled == 0 {
+                return Some(count);
+            }
+            let mut entries = &buffer[..filled];
+            while let Some((name, rest)) = next_entry(entries) {
+                entries = rest;
+                if name.to_bytes().ends_with(FILE_SUFFIX.as_bytes()) {
+                    count += 1;
+                    if !visit(&directory, name) {
+                        return Some(count);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The first entry's name, and the entries behind it (`linux_dirent64`: two 64-bit words, the
+/// record's length in 16 bits, a type byte, the name).
+fn next_entry(entries: &[u8]) -> Option<(&CStr, &[u8])> {
+    const LENGTH_AT: usize = 16;
+    const NAME_AT: usize = 19;
+    let length = entries.get(LENGTH_AT..LENGTH_AT + 2)?;
+    let length = usize::from(u16::from_ne_bytes([length[0], length[1]]));
+    let name = CStr::from_bytes_until_nul(entries.get(NAME_AT..length)?).ok()?;
+    Some((name, &entries[length..]))
+}

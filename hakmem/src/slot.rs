@@ -1,0 +1,250 @@
+//! Writing one thread's slot.
+//!
+//! # Orderings
+//! The reader is another process that copies the slot with `pread`. A slow path makes the sequence
+//! odd (relaxed, followed by a Release fence, so that no later store overtakes it), stores what
+//! changed, and makes it even with a Release store, so that the stores before it are seen first.
+//! The fast path's stores to the word are relaxed: they stand alone.
+//!
+//! # Safety
+//! A [`SlotWriter`] points to a slot that stays mapped while the writer exists and that no other
+//! thread writes.
+#![allow(unsafe_code)]
+
+use core::ptr::addr_of_mut;
+
+use hakmem_segment::event::RING_EVENTS;
+use hakmem_segment::{
+    AllocReason, BINS, Class, Event, EventKind, FreeReason, ListWord, Outcome, Slot, duration,
+};
+
+use crate::bins;
+use crate::os::{clock, process};
+use crate::sync::{AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
+
+/// The right to write a slot.
+#[derive(Clone, Copy)]
+pub(crate) struct SlotWriter(*mut Slot);
+
+/// A field of the slot as an atomic word.
+macro_rules! word {
+    ($writer:expr, $($field:tt)+) => {{
+        // SAFETY: inside the slot, which is mapped.
+        let address = unsafe { addr_of_mut!((*$writer.0).$($field)+) };
+        // SAFETY: aligned, mapped, and accessed atomically only.
+        unsafe { &*address.cast::<AtomicU64>() }
+    }};
+}
+
+fn add(word: &AtomicU64, amount: u64) {
+    word.store(word.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
+}
+
+impl SlotWriter {
+    /// A writer of the slot at an address.
+    ///
+    /// # Safety
+    /// As the module says.
+    pub(crate) const unsafe fn new(slot: *mut Slot) -> Self {
+        Self(slot)
+    }
+
+    /// The word of a bin.
+    #[inline(always)]
+    pub(crate) fn list_word(self, bin: usize) -> &'static AtomicU64 {
+        debug_assert!(bin < BINS);
+        // SAFETY: inside the slot, which is mapped.
+        let words = unsafe { addr_of_mut!((*self.0).words) }.cast::<AtomicU64>();
+        // SAFETY: `bin` is below BINS.
+        let word = unsafe { words.add(bin) };
+        // SAFETY: aligned, mapped, and accessed atomically only.
+        unsafe { &*word }
+    }
+
+    /// The number of fast frees of a bin whose caller told the size.
+    #[inline(always)]
+    pub(crate) fn sized_frees_fast(self, bin: usize) -> &'static AtomicU64 {
+        debug_assert!(bin < BINS);
+        // SAFETY: inside the slot, which is mapped.
+        let words = unsafe { addr_of_mut!((*self.0).sized_frees_fast) }.cast::<AtomicU64>();
+        // SAFETY: `bin` is below BINS.
+        let word = unsafe { words.add(bin) };
+        // SAFETY: aligned, mapped, and accessed atomically only.
+        unsafe { &*word }
+    }
+
+    /// Makes a change that readers see whole or not at all.
+    pub(crate) fn update(self, change: impl FnOnce(&SlotUpdate)) {
+        let sequence = word!(self, header.sequence);
+        let begun = sequence.load(Ordering::Relaxed).wrapping_add(1);
+        sequence.store(begun, Ordering::Relaxed);
+        // Release: the stores below do not overtake the odd sequence.
+        fence(Ordering::Release);
+        change(&SlotUpdate(self));
+        // Release: the stores above are seen before the even sequence.
+        sequence.store(begun.wrapping_add(1), Ordering::Release);
+    }
+
+    /// Writes an event to the ring.
+    pub(crate) fn write_event(self, event: Event) {
+        let written = word!(self, header.events_written);
+        let number = written.load(Ordering::Relaxed) + 1;
+        let place = (number - 1) as usize % RING_EVENTS;
+        let number_word = word!(self, events[place].number);
+        number_word.store(0, Ordering::Relaxed);
+        // Release: the fields below do not overtake the zero.
+        fence(Ordering::Release);
+        // SAFETY: inside the ring; only this thread writes it, and readers copy.
+        unsafe {
+            addr_of_mut!((*self.0).events[place]).write_volatile(Event { number: 0, ..event })
+        };
+        // Release: the fields above are seen before the number.
+        number_word.store(number, Ordering::Release);
+        written.store(number, Ordering::Release);
+    }
+
+    /// Counts an event that was not written.
+    pub(crate) fn count_suppressed_allocation(self, reason: AllocReason) {
+        add(word!(self, header.suppressed_allocations[reason as usize]), 1);
+    }
+
+    /// Counts an event that was not written.
+    pub(crate) fn count_suppressed_free(self, reason: FreeReason) {
+        add(word!(self, header.suppressed_frees[reason as usize]), 1);
+    }
+
+    /// Publishes what a list may hold.
+    pub(crate) fn set_capacity(self, bin: usize, capacity: u16) {
+        // SAFETY: inside the slot, which is mapped.
+        let field = unsafe { addr_of_mut!((*self.0).capacities[bin]) };
+        // SAFETY: aligned, mapped, and accessed atomically only.
+        unsafe { &*field.cast::<AtomicU16>() }.store(capacity, Ordering::Relaxed);
+    }
+
+    /// Writes the calling thread down as the slot's owner; `is_thread` is false for the process's
+    /// own slot.
+    pub(crate) fn set_owner(self, is_thread: bool) {
+        let thread_id = if is_thread { process::thread_id() } else { 0 };
+        let name = if is_thread { process::thread_name() } else { *b"(process)\0\0\0\0\0\0\0" };
+        self.update(|_| {
+            // SAFETY: inside the slot; only this thread writes it.
+            unsafe { addr_of_mut!((*self.0).header.thread_name).write_volatile(name) };
+            self.store_thread_id(thread_id);
+            add_owner(self);
+            word!(self, header.owned_since_ns).store(clock::monotonic_ns(), Ordering::Relaxed);
+        });
+        if is_thread {
+            self.write_event(simple_event(EventKind::ThreadStart, thread_id.into()));
+        }
+    }
+
+    /// Writes down that nobody owns the slot any more.
+    pub(crate) fn clear_owner(self) {
+        let thread_id = process::thread_id();
+        self.write_event(simple_event(EventKind::ThreadExit, thread_id.into()));
+        self.update(|_| self.store_thread_id(0));
+    }
+
+    fn store_thread_id(self, thread_id: u32) {
+        // SAFETY: inside the slot, which is mapped.
+        let field = unsafe { addr_of_mut!((*self.0).header.thread_id) };
+        // SAFETY: aligned, mapped, and accessed atomically only.
+        unsafe { &*field.cast::<AtomicU32>() }.store(thread_id, Ordering::Relaxed);
+    }
+
+    /// Blocks of a bin that this slot's owners allocated, less those that they freed.
+    pub(crate) fn live_blocks(self, bin: usize) -> i64 {
+        let list = ListWord(self.list_word(bin).load(Ordering::Relaxed));
+        let load = |word: &AtomicU64| word.load(Ordering::Relaxed) as i64;
+        let refilled = load(word!(self, records[bin].refilled_blocks));
+        let flushed = load(word!(self, records[bin].flushed_blocks));
+        let spare = load(word!(self, records[bin].spare_blocks));
+        // Fast allocations less fast frees: the identity with freed_fast cancelled.
+        let mut live = refilled - flushed - i64::from(list.depth()) - spare;
+        for &reason in AllocReason::ALL {
+            if reason != AllocReason::OutOfMemory {
+                live += load(word!(self, records[bin].alloc_reasons[reason as usize]));
+            }
+        }
+        for &reason in FreeReason::ALL {
+            if reason != FreeReason::Rejected {
+                live -= load(word!(self, records[bin].free_reasons[reason as usize]));
+            }
+        }
+        live
+    }
+}
+
+fn add_owner(writer: SlotWriter) {
+    // SAFETY: inside the slot, which is mapped.
+    let field = unsafe { addr_of_mut!((*writer.0).header.owners) };
+    // SAFETY: aligned, mapped, and accessed atomically only.
+    let owners = unsafe { &*field.cast::<AtomicU32>() };
+    owners.store(owners.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+}
+
+/// An event that concerns no block.
+pub(crate) fn simple_event(kind: EventKind, value: u64) -> Event {
+    Event {
+        monotonic_ns: clock::monotonic_ns(),
+        kind: kind as u8,
+        class: Class::None as u8,
+        thread_id: process::thread_id(),
+        value,
+        ..Event::default()
+    }
+}
+
+/// The stores of one slow path, between the two of the sequence.
+pub(crate) struct SlotUpdate(SlotWriter);
+
+impl SlotUpdate {
+    /// Sets a list's depth, leaving its number of fast frees.
+    pub(crate) fn set_depth(&self, bin: usize, depth: u32) {
+        let word = self.0.list_word(bin);
+        let new = ListWord(word.load(Ordering::Relaxed)).with_depth(depth as u16);
+        word.store(new.0, Ordering::Relaxed);
+    }
+
+    /// Adds blocks that the slow path put on the list or spare.
+    pub(crate) fn add_refilled(&self, bin: usize, blocks: u32) {
+        add(word!(self.0, records[bin].refilled_blocks), blocks.into());
+    }
+
+    /// Adds blocks that the slow path took from the list or spare.
+    pub(crate) fn add_flushed(&self, bin: usize, blocks: u32) {
+        add(word!(self.0, records[bin].flushed_blocks), blocks.into());
+    }
+
+    /// Sets the number of blocks on the spare list.
+    pub(crate) fn set_spare(&self, bin: usize, blocks: u32) {
+        word!(self.0, records[bin].spare_blocks).store(blocks.into(), Ordering::Relaxed);
+    }
+
+    /// Counts a slow allocation.
+    pub(crate) fn count_allocation(&self, bin: usize, reason: AllocReason) {
+        add(word!(self.0, records[bin].alloc_reasons[reason as usize]), 1);
+    }
+
+    /// Counts a slow free.
+    pub(crate) fn count_free(&self, bin: usize, reason: FreeReason, outcome: Outcome) {
+        add(word!(self.0, records[bin].free_reasons[reason as usize]), 1);
+        add(word!(self.0, records[bin].outcomes[outcome as usize]), 1);
+    }
+
+    /// Counts how long a slow path of this bin took.
+    pub(crate) fn count_duration(&self, bin: usize, duration_ns: u64) {
+        let class = bins::class(bin) as usize;
+        add(word!(self.0, durations[class][duration::bucket(duration_ns)]), 1);
+    }
+
+    /// Adds bytes of large spans that were allocated.
+    pub(crate) fn add_large_allocated(&self, bytes: usize) {
+        add(word!(self.0, header.large_allocated_bytes), bytes as u64);
+    }
+
+    /// Adds bytes of large spans that were freed.
+    pub(crate) fn add_large_freed(&self, bytes: usize) {
+        add(word!(self.0, header.large_freed_bytes), bytes as u64);
+    }
+}

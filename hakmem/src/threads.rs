@@ -1,0 +1,293 @@
+//! Which thread has which heap: first use, exit, fork and the time after.
+//!
+//! A thread's word of thread-local storage is the address of its heap, or of one of two sentinels:
+//! [`fresh`] before the thread's first call and [`late`] after its lists were given back. Both
+//! read as zeros, so that every fast path fails on them and the slow path lands here.
+//!
+//! Heaps and slots come in groups of [`GROUP_SLOTS`], mapped together. The first slot is the
+//! process's own and serves late threads, one at a time.
+//!
+//! # Fork
+//! A child must never write into its parent's segment. Heaps are wiped on fork by the kernel
+//! (`MADV_WIPEONFORK`), however the child came about, so its first call finds a heap of zeros, goes
+//! the slow way and lands in [`fork::begin_child`]. Where `pthread_atfork` is honoured, the locks
+//! are free in the child and the forking thread's lists are kept for it.
+//!
+//! # Safety
+//! A heap's memory stays mapped as long as its process lives. A heap is handed to the thread whose
+//! word names it.
+#![allow(unsafe_code)]
+
+pub(crate) mod fork;
+mod groups;
+
+use core::ffi::c_void;
+use core::ptr::NonNull;
+
+use crate::heap::{GROUP_SLOTS, Heap, slot_of};
+use crate::os::{clock, memory, process, thread_local};
+use crate::segment::{Inherited, Live, Segment};
+use crate::settings::Settings;
+use crate::slot::SlotWriter;
+use crate::sync::{AtomicBool, AtomicPtr, Lock, Locked, Ordering};
+use groups::Groups;
+
+/// What belongs to the process and to no thread.
+struct Process {
+    started: bool,
+    /// Key whose destructor runs at thread exit.
+    exit_key: Option<u32>,
+    settings: Settings,
+    segment: Option<Segment>,
+    groups: Groups,
+    /// Live blocks that the parent had when it forked this process.
+    inherited_blocks: [i64; hakmem_segment::BINS],
+}
+
+static PROCESS: Locked<Process> = Locked::new(Process {
+    started: false,
+    exit_key: None,
+    settings: Settings::DEFAULT,
+    segment: None,
+    groups: Groups::NONE,
+    inherited_blocks: [0; hakmem_segment::BINS],
+});
+
+/// Guards the process's own heap, the one of slot 0.
+static LATE: Lock = Lock::new();
+/// The process's own heap: found wiped in a child process.
+static FIRST_HEAP: AtomicPtr<Heap> = AtomicPtr::new(core::ptr::null_mut());
+/// Whether the hooks for fork and exit are in place.
+static HOOKED: AtomicBool = AtomicBool::new(false);
+/// Rounds of thread-exit destructors to wait for: other destructors may free. POSIX promises 4.
+const EXIT_ROUNDS: u32 = 2;
+
+/// The sentinel of threads that have made no call yet.
+pub(crate) fn fresh() -> *mut Heap {
+    thread_local::sentinel().cast()
+}
+
+/// The sentinel of threads whose lists were given back.
+pub(crate) fn late() -> *mut Heap {
+    thread_local::sentinel().wrapping_add(memory::PAGE).cast()
+}
+
+/// The heap that a slow path works with.
+pub(crate) enum Access {
+    /// The thread's own; true if the thread just got it.
+    Own(&'static mut Heap, bool),
+    /// None: the thread is ending, or there is no memory for a heap.
+    Late,
+}
+
+/// Finds the calling thread's heap, given what the fast path read, or makes one.
+#[cold]
+#[inline(never)]
+pub(crate) fn access(heap: *mut Heap) -> Access {
+    if heap == late() {
+        return Access::Late;
+    }
+    // SAFETY: a sentinel or the thread's heap.
+    if unsafe { Heap::is_alive(heap) } {
+        // SAFETY: alive, and this thread's.
+        return Access::Own(unsafe { &mut *heap }, false);
+    }
+    let _errno = process::ErrnoGuard::new();
+    match first_use() {
+        // SAFETY: just claimed for this thread.
+        Some(heap) => Access::Own(unsafe { &mut *heap.as_ptr() }, true),
+        None => Access::Late,
+    }
+}
+
+/// Gives the calling thread a heap.
+fn first_use() -> Option<NonNull<Heap>> {
+    fork::begin_child_if_wiped();
+    let current = thread_local::get().cast::<Heap>();
+    // SAFETY: a sentinel or the thread's heap. It is alive if the child took its lists over.
+    if unsafe { Heap::is_alive(current) } {
+        return NonNull::new(current);
+    }
+    claim_for_thread()
+}
+
+/// Takes a heap for the calling thread.
+fn claim_for_thread() -> Option<NonNull<Heap>> {
+    let mut process = PROCESS.lock();
+    process.start_if_needed()?;
+    let heap = process.claim()?;
+    thread_local::set(heap.as_ptr().cast());
+    let exit_key = process.exit_key;
+    drop(process);
+    slot_of(heap.as_ptr()).set_owner(true);
+    // From here on this thread can allocate, which the two calls below may do.
+    if let Some(key) = exit_key {
+        process::arm_exit_key(key, heap.as_ptr().cast());
+    }
+    hook();
+    Some(heap)
+}
+
+/// Puts the hooks for fork and exit in place, once libc is up.
+pub(crate) fn hook() {
+    if process::is_libc_ready() && !HOOKED.swap(true, Ordering::Relaxed) {
+        process::at_fork(fork::prepare, fork::parent, fork::child);
+        process::at_exit(on_exit);
+    }
+}
+
+/// Works with the process's own heap. `None` if the process has none, for lack of memory.
+pub(crate) fn with_late_heap<R>(work: impl FnOnce(&mut Heap) -> R) -> Option<R> {
+    fork::begin_child_if_wiped();
+    let heap = {
+        let mut process = PROCESS.lock();
+        process.start_if_needed()?;
+        process.groups.first()?
+    };
+    LATE.take();
+    // SAFETY: the process's own heap, whose lock is held.
+    let result = work(unsafe { &mut *heap.as_ptr() });
+    LATE.give();
+    Some(result)
+}
+
+/// Runs at each thread's exit, with the thread's heap.
+unsafe extern "C" fn on_thread_exit(value: *mut c_void) {
+    let heap = value.cast::<Heap>();
+    if thread_local::get() != heap.cast() {
+        // A child process began since; the heap is gone.
+        return;
+    }
+    // SAFETY: the thread's heap, or wiped, in which case the next call begins a child.
+    if !unsafe { Heap::is_alive(heap) } {
+        return;
+    }
+    // SAFETY: alive, and this thread's.
+    let heap = unsafe { &mut *heap };
+    if heap.exit_rounds < EXIT_ROUNDS {
+        heap.exit_rounds += 1;
+        let key = PROCESS.lock().exit_key;
+        if let Some(key) = key {
+            process::arm_exit_key(key, value);
+        }
+        return;
+    }
+    let _errno = process::ErrnoGuard::new();
+    slot_of(heap).clear_owner();
+    heap.close();
+    thread_local::set(late().cast());
+    PROCESS.lock().release(heap);
+}
+
+/// Runs at `exit`; `code` is the exit code if it is known, else -1.
+pub(crate) extern "C" fn on_exit(code: i32, _: *mut c_void) {
+    // A child that never allocated still has its parent's segment mapped: hands off.
+    if !fork::is_wiped()
+        && let Some(header) = Live::current()
+    {
+        housekeep();
+        header.exited(code);
+    }
+}
+
+/// Publishes what belongs to no thread.
+pub(crate) fn housekeep() {
+    let Some(header) = Live::current() else { return };
+    header.memory(crate::arena::usage(), crate::large::usage());
+    for bin in crate::bins::in_use() {
+        header.central_blocks(bin, crate::central::stacked(bin));
+    }
+}
+
+/// Publishes what arenas and spans hold, if the heap has not done so for a while.
+pub(crate) fn housekeep_memory(heap: &mut Heap) {
+    if heap.tick_if_due() {
+        tick(heap);
+    }
+}
+
+/// Gives back memory that nobody has needed for a while, and publishes what is held. Called from
+/// slow paths now and then.
+#[cold]
+pub(crate) fn tick(heap: &mut Heap) {
+    use hakmem_segment::EventKind;
+
+    let _errno = process::ErrnoGuard::new();
+    let now_ms = heap.now_ms;
+    crate::central::decay(now_ms);
+    let slabs = crate::arena::purge(now_ms, crate::arena::PURGE_AFTER_MS);
+    if slabs > 0 {
+        slot_of(heap).write_event(crate::slot::simple_event(EventKind::SlabReturned, slabs as u64));
+    }
+    let spans = crate::large::purge(now_ms, crate::large::PURGE_AFTER_MS);
+    if spans > 0 {
+        heap.write_large_event(EventKind::LargeUnmapped, 0, spans);
+    }
+    housekeep();
+}
+
+impl Process {
+    /// Starts the allocator in this process, at the very first call.
+    fn start_if_needed(&mut self) -> Option<()> {
+        if self.started {
+            return Some(());
+        }
+        clock::start();
+        self.settings = Settings::read();
+        self.exit_key = process::exit_key(on_thread_exit);
+        crate::arena::start();
+        self.begin(None)
+    }
+
+    /// Makes the segment and the process's own heap, at the start and in a new child.
+    fn begin(&mut self, inherited: Option<&Inherited>) -> Option<()> {
+        let segment = Segment::create(&self.settings, inherited)?;
+        self.segment = Some(segment);
+        self.inherited_blocks = inherited.map_or(self.inherited_blocks, |from| from.blocks);
+        let own = self.claim()?;
+        FIRST_HEAP.store(own.as_ptr(), Ordering::Relaxed);
+        clock::calibrate();
+        let slot = slot_of(own.as_ptr());
+        slot.set_owner(false);
+        slot.write_event(hakmem_segment::Event {
+            detail: hakmem_segment::Routing::Direct as u8,
+            ..crate::slot::simple_event(hakmem_segment::EventKind::RoutingChosen, 0)
+        });
+        self.started = true;
+        Some(())
+    }
+
+    /// Takes a free heap, with its slot in the file if that can be had.
+    fn claim(&mut self) -> Option<NonNull<Heap>> {
+        let heap = self.groups.claim(self.segment.as_ref())?;
+        // SAFETY: claimed, so nobody else has it, and mapped.
+        unsafe { &mut *heap.as_ptr() }.open();
+        self.publish_groups();
+        Some(heap)
+    }
+
+    /// Live blocks that this process itself inherited, by bin.
+    fn inherited_blocks(&self) -> [i64; hakmem_segment::BINS] {
+        self.inherited_blocks
+    }
+
+    fn release(&mut self, heap: &mut Heap) {
+        self.groups.release(heap);
+        self.publish_groups();
+    }
+
+    fn publish_groups(&self) {
+        if let Some(header) = Live::current() {
+            header.slots_used(self.groups.slots_used());
+            let (now, total) = self.groups.unpublished();
+            header.threads_unpublished(now, total);
+        }
+    }
+}
+
+/// Calls `visit` with the slot of every heap that was ever claimed.
+pub(crate) fn for_each_slot(visit: &mut dyn FnMut(SlotWriter)) {
+    PROCESS.lock().groups.for_each_heap(&mut |heap| visit(slot_of(heap)));
+}
+
+const _: () = assert!(GROUP_SLOTS <= 16, "groups keep their slots in a 16-bit set");

@@ -1,0 +1,143 @@
+//! Around `fork`, in all its forms.
+//!
+//! # Safety
+//! In a new child process there is one thread. What other threads' lists held in the parent is
+//! lost to the child, as with every allocator; its own segment says so by not counting it.
+#![allow(unsafe_code)]
+
+use core::sync::atomic::AtomicBool;
+
+use hakmem_segment::BINS;
+
+use super::{LATE, PROCESS, fresh};
+use crate::heap::{Heap, Lists};
+use crate::os::thread_local;
+use crate::segment::Inherited;
+use crate::sync::{Lock, Locked, Ordering};
+use crate::{arena, bins, central, large};
+
+/// What the parent leaves to the child. Filled by [`prepare`], in memory that is not wiped.
+struct Legacy {
+    /// Whether `prepare` ran for this fork.
+    valid: bool,
+    lists: Option<Lists>,
+    inherited: Inherited,
+}
+
+static LEGACY: Locked<Legacy> = Locked::new(Legacy {
+    valid: false,
+    lists: None,
+    inherited: Inherited { blocks: [0; BINS], large_bytes: 0 },
+});
+
+/// Whether this is a child that [`child`] was called in and that has not begun yet.
+static IS_CHILD: AtomicBool = AtomicBool::new(false);
+
+/// All locks, in the order in which they are taken.
+fn for_each_lock(visit: &mut dyn FnMut(&'static Lock)) {
+    visit(&PROCESS.lock);
+    visit(&LATE);
+    visit(large::lock());
+    for bin in bins::in_use() {
+        visit(central::lock(bin));
+    }
+    visit(arena::lock());
+}
+
+/// Before `fork`, in the parent.
+pub(super) unsafe extern "C" fn prepare() {
+    leave_legacy();
+    for_each_lock(&mut |lock| lock.take());
+}
+
+/// After `fork`, in the parent.
+pub(super) unsafe extern "C" fn parent() {
+    for_each_lock(&mut |lock| lock.give());
+    LEGACY.lock().valid = false;
+}
+
+/// After `fork`, in the child. The segment is made at the first call: many children only `exec`.
+pub(super) unsafe extern "C" fn child() {
+    for_each_lock(&mut |lock| lock.force_free());
+    LEGACY.lock.force_free();
+    IS_CHILD.store(true, Ordering::Relaxed);
+    thread_local::set(fresh().cast());
+}
+
+/// Notes the forking thread's lists and the live blocks.
+fn leave_legacy() {
+    let heap = thread_local::get().cast::<Heap>();
+    // SAFETY: a sentinel or this thread's heap.
+    let is_own = unsafe { Heap::is_alive(heap) };
+    let inherited = measure_inheritance();
+    let mut legacy = LEGACY.lock();
+    // SAFETY: alive, and this thread's.
+    legacy.lists = is_own.then(|| unsafe { (*heap).lists() });
+    legacy.inherited = inherited;
+    legacy.valid = true;
+}
+
+/// Adds up the live blocks of all slots, and those that this process inherited itself.
+fn measure_inheritance() -> Inherited {
+    let mut blocks = PROCESS.lock().inherited_blocks();
+    super::for_each_slot(&mut |slot| {
+        for bin in bins::in_use() {
+            blocks[bin] += slot.live_blocks(bin);
+        }
+    });
+    Inherited { blocks, large_bytes: large::usage().live }
+}
+
+/// Whether this is a child process that has made no call to the allocator yet.
+pub(super) fn is_wiped() -> bool {
+    if IS_CHILD.load(Ordering::Relaxed) {
+        return true;
+    }
+    // No lock: in a child of a raw `fork` it may be taken for ever.
+    let first = super::FIRST_HEAP.load(Ordering::Relaxed);
+    // SAFETY: the process's own heap stays mapped.
+    !first.is_null() && !unsafe { Heap::is_alive(first) }
+}
+
+/// If this is a new child process, gives it a segment and heaps of its own.
+pub(super) fn begin_child_if_wiped() {
+    if is_wiped() {
+        begin_child();
+    }
+}
+
+/// Begins the child's life. Only one thread exists.
+#[cold]
+fn begin_child() {
+    for_each_lock(&mut |lock| lock.force_free());
+    LEGACY.lock.force_free();
+    let (valid, lists, mut inherited) = {
+        let mut legacy = LEGACY.lock();
+        let valid = core::mem::replace(&mut legacy.valid, false);
+        (valid, legacy.lists.take(), legacy.inherited)
+    };
+    if !valid {
+        // `fork` went past libc: the parent may have moved on, so this is an estimate.
+        inherited = measure_inheritance();
+    }
+    thread_local::set(fresh().cast());
+    {
+        let mut process = PROCESS.lock();
+        super::FIRST_HEAP.store(core::ptr::null_mut(), Ordering::Relaxed);
+        // SAFETY: the only thread's word names no heap, so nothing uses the groups.
+        unsafe { process.groups.unmap_all() };
+        if let Some(segment) = process.segment.take() {
+            // SAFETY: the only thread; `begin` replaces it.
+            unsafe { segment.forget() };
+        }
+        IS_CHILD.store(false, Ordering::Relaxed);
+        if process.begin(Some(&inherited)).is_none() {
+            process.started = false;
+            return;
+        }
+    }
+    if let (true, Some(lists), Some(heap)) = (valid, lists, super::claim_for_thread()) {
+        // SAFETY: just claimed by this thread.
+        unsafe { &mut *heap.as_ptr() }.adopt(&lists);
+    }
+}

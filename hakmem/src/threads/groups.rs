@@ -1,0 +1,201 @@
+//! Groups of heaps and slots, and which of them are taken.
+//!
+//! The lowest free place is taken first, so that few slots serve many short threads, and so that
+//! the used slots of the file are always the first ones.
+//!
+//! # Safety
+//! A group's range is mapped from its making until [`Groups::unmap_all`].
+#![allow(unsafe_code)]
+
+use core::ptr::NonNull;
+
+use hakmem_segment::header::SLOTS_MAX;
+use hakmem_segment::slot::SLOT_BYTES;
+
+use crate::heap::{GROUP_SLOTS, Heap, SLOT_DISTANCE};
+use crate::os::memory;
+use crate::segment::Segment;
+
+const GROUPS_MAX: usize = SLOTS_MAX / GROUP_SLOTS;
+const GROUP_BYTES: usize = 2 * SLOT_DISTANCE;
+
+#[derive(Clone, Copy)]
+struct Group {
+    base: usize,
+    /// One bit a place: in use.
+    taken: u16,
+    /// One bit a place: has been in use, so there is memory behind its slot.
+    reserved: u16,
+    /// Position in the file, counted in groups; `None` if the slots are private memory.
+    position: Option<u16>,
+}
+
+/// All groups of the process.
+pub(super) struct Groups {
+    groups: [Group; GROUPS_MAX],
+    count: usize,
+    /// Groups that are in the file.
+    published: u16,
+    slots_used: u32,
+    unpublished_now: u32,
+    unpublished_total: u64,
+}
+
+impl Groups {
+    /// None yet.
+    pub(super) const NONE: Self = Self {
+        groups: [Group { base: 0, taken: 0, reserved: 0, position: None }; GROUPS_MAX],
+        count: 0,
+        published: 0,
+        slots_used: 0,
+        unpublished_now: 0,
+        unpublished_total: 0,
+    };
+
+    /// Slots of the file that have ever been taken.
+    pub(super) fn slots_used(&self) -> u32 {
+        self.slots_used
+    }
+
+    /// Heaps in use whose slots are not in the file, and how many there ever were.
+    pub(super) fn unpublished(&self) -> (u32, u64) {
+        (self.unpublished_now, self.unpublished_total)
+    }
+
+    /// The process's own heap.
+    pub(super) fn first(&self) -> Option<NonNull<Heap>> {
+        (self.count > 0).then(|| heap_at(self.groups[0].base, 0))?
+    }
+
+    /// Takes a free heap, with its slot in the file if that can be had.
+    pub(super) fn claim(&mut self, segment: Option<&Segment>) -> Option<NonNull<Heap>> {
+        for want_published in [true, false] {
+            for at in 0..self.count {
+                if self.groups[at].position.is_some() == want_published
+                    && self.groups[at].taken != u16::MAX
+                    && let Some(found) = self.claim_in(at, segment)
+                {
+                    return Some(found);
+                }
+            }
+            if self.make_group(segment.filter(|_| want_published), want_published)
+                && let Some(found) = self.claim_in(self.count - 1, segment)
+            {
+                return Some(found);
+            }
+        }
+        None
+    }
+
+    /// Takes the first free place of a group.
+    fn claim_in(&mut self, at: usize, segment: Option<&Segment>) -> Option<NonNull<Heap>> {
+        let group = &mut self.groups[at];
+        let place = group.taken.trailing_ones() as usize;
+        let heap = heap_at(group.base, place)?;
+        let bit = 1_u16 << place;
+        let index = match group.position {
+            Some(position) => usize::from(position) * GROUP_SLOTS + place,
+            None => 0,
+        };
+        if group.position.is_some() && group.reserved & bit == 0 {
+            let slot = NonNull::new(heap.as_ptr().cast::<u8>().wrapping_add(SLOT_DISTANCE))?;
+            if !segment?.reserve_slot(slot, index) {
+                return None;
+            }
+        }
+        group.taken |= bit;
+        group.reserved |= bit;
+        if group.position.is_some() {
+            self.slots_used = self.slots_used.max(index as u32 + 1);
+        } else {
+            self.unpublished_now += 1;
+            self.unpublished_total += 1;
+        }
+        Some(heap)
+    }
+
+    /// Maps one more group, in the file or in private memory.
+    fn make_group(&mut self, segment: Option<&Segment>, in_file: bool) -> bool {
+        if self.count == GROUPS_MAX {
+            return false;
+        }
+        let segment = match (segment, in_file) {
+            (Some(segment), true) if segment.is_published() => Some(segment),
+            (_, true) => return false,
+            (_, false) => None,
+        };
+        let Some(base) = memory::reserve(GROUP_BYTES, memory::PAGE) else { return false };
+        let Some(slots) = NonNull::new(base.as_ptr().wrapping_add(SLOT_DISTANCE)) else {
+            return false;
+        };
+        // SAFETY: just reserved.
+        let usable = unsafe { memory::make_writable(base, SLOT_DISTANCE) };
+        let usable = usable
+            && match segment {
+                // SAFETY: just reserved, and nothing is in it.
+                Some(segment) => unsafe { segment.map_group(slots, self.published.into()) },
+                // SAFETY: just reserved.
+                None => unsafe { memory::make_writable(slots, SLOT_DISTANCE) },
+            };
+        if !usable {
+            // SAFETY: just reserved, and nothing points into it.
+            unsafe { memory::unmap(base, GROUP_BYTES) };
+            return false;
+        }
+        memory::wipe_on_fork(base, SLOT_DISTANCE);
+        let position = segment.map(|_| self.published);
+        self.groups[self.count] =
+            Group { base: base.as_ptr() as usize, taken: 0, reserved: 0, position };
+        self.published += u16::from(position.is_some());
+        self.count += 1;
+        true
+    }
+
+    /// Gives a heap's place back.
+    pub(super) fn release(&mut self, heap: &Heap) {
+        let address = core::ptr::from_ref(heap) as usize;
+        for group in &mut self.groups[..self.count] {
+            let offset = address.wrapping_sub(group.base);
+            if offset < SLOT_DISTANCE {
+                group.taken &= !(1 << (offset / SLOT_BYTES));
+                self.unpublished_now -= u32::from(group.position.is_none());
+                return;
+            }
+        }
+    }
+
+    /// Calls `visit` with every heap that was ever taken.
+    pub(super) fn for_each_heap(&self, visit: &mut dyn FnMut(*mut Heap)) {
+        for group in &self.groups[..self.count] {
+            for place in 0..GROUP_SLOTS {
+                if group.reserved & (1 << place) != 0
+                    && let Some(heap) = heap_at(group.base, place)
+                {
+                    visit(heap.as_ptr());
+                }
+            }
+        }
+    }
+
+    /// Unmaps all groups: in a new child process, whose groups these are not.
+    ///
+    /// # Safety
+    /// Nothing uses them any more.
+    pub(super) unsafe fn unmap_all(&mut self) {
+        for group in &self.groups[..self.count] {
+            if let Some(base) = NonNull::new(group.base as *mut u8) {
+                // SAFETY: the caller's duty.
+                unsafe { memory::unmap(base, GROUP_BYTES) };
+            }
+        }
+        self.count = 0;
+        self.published = 0;
+        self.slots_used = 0;
+        self.unpublished_now = 0;
+        self.unpublished_total = 0;
+    }
+}
+
+fn heap_at(base: usize, place: usize) -> Option<NonNull<Heap>> {
+    NonNull::new((base + place * SLOT_BYTES) as *mut Heap)
+}
