@@ -2,17 +2,43 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
+use hakmem_proto::v1::telemetry_server::TelemetryServer;
 use tokio::task::JoinSet;
+use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
 use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 use tonic::transport::{Channel, Server};
 
+use crate::access::Gate;
 use crate::config::AgentConfig;
+use crate::grpc::TelemetryService;
+use crate::http;
 use crate::in_process::{InProcessConnector, in_process};
+use crate::loopback::{self, ListenError};
+use crate::sampler::Sampler;
+use crate::shared::Shared;
+use crate::state::interest::Interests;
+use crate::unix_socket::{self, SocketError, SocketFile};
+
+/// How long a shutdown waits for clients that do not let go of their connections.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why an agent did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The unix socket could not be opened.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// A TCP address could not be opened.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The sampler's thread could not be started.
+    #[error("cannot start the sampler: {0}; free some threads or file descriptors")]
+    Sampler(#[source] std::io::Error),
     /// The reflection service could not be built from the compiled contract.
     #[error("the gRPC contract in this build is damaged: {0}; build it again")]
     Contract(#[from] tonic_reflection::server::Error),
@@ -22,11 +48,12 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct RunningAgent {
     connector: InProcessConnector,
-    tasks: JoinSet<()>,
-    stop: CancellationToken,
+    servers: JoinSet<()>,
+    sampler: Sampler,
+    shared: Arc<Shared>,
+    socket_file: Option<SocketFile>,
     http_address: Option<SocketAddr>,
     tcp_address: Option<SocketAddr>,
-    config: AgentConfig,
 }
 
 impl RunningAgent {
@@ -36,18 +63,50 @@ impl RunningAgent {
     ///
     /// [`StartError`] names the address or socket that could not be opened and what to do.
     pub async fn start(config: AgentConfig) -> Result<Self, StartError> {
-        let (connector, incoming) = in_process();
-        let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
-        let (_, health) = tonic_health::server::health_reporter();
-        let server = Server::builder().add_service(health);
-        let stopped = stop.clone().cancelled_owned();
-        tasks.spawn(async move {
-            if let Err(error) = server.serve_with_incoming_shutdown(incoming, stopped).await {
-                tracing::error!(%error, "the embedded gRPC server ended");
-            }
+        // All addresses are opened before anything runs, so that a failure leaves nothing behind.
+        let unix = match &config.unix_socket {
+            Some(path) => Some(unix_socket::listen(path).await?),
+            None => None,
+        };
+        let tcp = match config.tcp {
+            Some(address) => Some(loopback::listen(address, "--listen").await?),
+            None => None,
+        };
+        let web = match config.http {
+            Some(address) => Some(loopback::listen(address, "--http").await?),
+            None => None,
+        };
+        let interests = Arc::new(Interests::default());
+        let sampler =
+            Sampler::start(&config, Arc::clone(&interests)).map_err(StartError::Sampler)?;
+        let shared = Arc::new(Shared {
+            config,
+            view: sampler.view(),
+            sampler: sampler.handle(),
+            interests,
+            stop: CancellationToken::new(),
+            scrapes: AtomicU64::new(0),
         });
-        Ok(Self { connector, tasks, stop, http_address: None, tcp_address: None, config })
+
+        let mut servers = JoinSet::new();
+        let (connector, incoming) = in_process();
+        serve_grpc(&mut servers, &shared, Gate::Open, incoming).await?;
+        let mut socket_file = None;
+        if let Some((listener, file)) = unix {
+            let incoming = UnixListenerStream::new(listener);
+            serve_grpc(&mut servers, &shared, Gate::PeerCredentials, incoming).await?;
+            socket_file = Some(file);
+        }
+        let tcp_address = tcp.as_ref().map(|(_, address)| *address);
+        if let Some((listener, _)) = tcp {
+            let incoming = TcpListenerStream::new(listener);
+            serve_grpc(&mut servers, &shared, Gate::Open, incoming).await?;
+        }
+        let http_address = web.as_ref().map(|(_, address)| *address);
+        if let Some((listener, _)) = web {
+            serve_http(&mut servers, &shared, listener);
+        }
+        Ok(Self { connector, servers, sampler, shared, socket_file, http_address, tcp_address })
     }
 
     /// A gRPC channel to this agent through memory; it sees every process the agent sees.
@@ -67,12 +126,68 @@ impl RunningAgent {
 
     /// The unix socket on which gRPC is served.
     pub fn unix_socket(&self) -> Option<&Path> {
-        self.config.unix_socket.as_deref()
+        self.shared.config.unix_socket.as_deref()
     }
 
-    /// Ends every stream, closes every listener and waits until all of it is done.
+    /// Ends every stream, closes every listener, removes the socket file and waits until all of
+    /// it is done; clients that hold on to their connections are cut off after two seconds.
     pub async fn shutdown(mut self) {
-        self.stop.cancel();
-        while self.tasks.join_next().await.is_some() {}
+        self.shared.stop.cancel();
+        let ended = async { while self.servers.join_next().await.is_some() {} };
+        if tokio::time::timeout(SHUTDOWN_PATIENCE, ended).await.is_err() {
+            tracing::warn!("cutting off clients that did not let go of their connections");
+            self.servers.shutdown().await;
+        }
+        drop(self.socket_file.take());
+        // Joining a thread blocks, but only until the round under way is over.
+        let sampler = self.sampler;
+        let _ = tokio::task::spawn_blocking(move || sampler.stop()).await;
     }
+}
+
+/// Serves gRPC to what comes in, in a task of its own.
+async fn serve_grpc<C, S>(
+    servers: &mut JoinSet<()>,
+    shared: &Arc<Shared>,
+    gate: Gate,
+    incoming: S,
+) -> Result<(), StartError>
+where
+    C: tokio::io::AsyncRead
+        + tokio::io::AsyncWrite
+        + tonic::transport::server::Connected
+        + Unpin
+        + Send
+        + 'static,
+    S: tokio_stream::Stream<Item = std::io::Result<C>> + Send + 'static,
+{
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_serving::<TelemetryServer<TelemetryService>>().await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(hakmem_proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()?;
+    let service = TelemetryService::new(Arc::clone(shared), gate);
+    let mut routes = Routes::builder();
+    routes.add_service(TelemetryServer::new(service)).add_service(health).add_service(reflection);
+    let server = Server::builder()
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .add_routes(routes.routes());
+    let stopped = shared.stop.clone().cancelled_owned();
+    servers.spawn(async move {
+        if let Err(error) = server.serve_with_incoming_shutdown(incoming, stopped).await {
+            tracing::error!("a gRPC server ended: {error}");
+        }
+    });
+    Ok(())
+}
+
+fn serve_http(servers: &mut JoinSet<()>, shared: &Arc<Shared>, listener: tokio::net::TcpListener) {
+    let router = http::router(Arc::clone(shared));
+    let stopped = shared.stop.clone().cancelled_owned();
+    servers.spawn(async move {
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
+            tracing::error!("the HTTP server ended: {error}");
+        }
+    });
 }

@@ -7,9 +7,23 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 pub mod agent;
 pub mod config;
+mod discovery;
+pub mod document;
+mod events;
+mod grpc;
+mod http;
 mod in_process;
+pub mod loopback;
+pub mod metrics;
+mod sampler;
+mod shared;
+mod state;
+mod time;
+pub mod unix_socket;
 
 pub use agent::{RunningAgent, StartError};
 pub use config::{AgentConfig, default_directory, default_socket};
+pub use document::{SnapshotDocument, snapshot_document};

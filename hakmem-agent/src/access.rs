@@ -1,0 +1,71 @@
+//! Who may see which processes.
+
+use tonic::Status;
+use tonic::transport::server::UdsConnectInfo;
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Viewer {
+    /// Sees every process the agent sees: root, and the program the agent is embedded in.
+    Everyone,
+    /// Sees the processes of one user id.
+    User(u32),
+}
+
+/// How a server learns who asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Gate {
+    /// Whoever reaches the server may see everything the agent's own user may see.
+    Open,
+    /// The kernel tells the user at the other end of the unix socket.
+    PeerCredentials,
+}
+
+impl Gate {
+    /// The viewer behind a request.
+    pub(crate) fn viewer<T>(self, request: &tonic::Request<T>) -> Result<Viewer, Status> {
+        match self {
+            Self::Open => Ok(Viewer::Everyone),
+            Self::PeerCredentials => request
+                .extensions()
+                .get::<UdsConnectInfo>()
+                .and_then(|info| info.peer_cred)
+                .map(|credentials| Viewer::of_user(credentials.uid()))
+                .ok_or_else(|| Status::unauthenticated("the kernel did not say who is asking")),
+        }
+    }
+}
+
+impl Viewer {
+    fn of_user(user_id: u32) -> Self {
+        if user_id == 0 { Self::Everyone } else { Self::User(user_id) }
+    }
+
+    /// Whether this viewer may see what a user with this id owns.
+    pub(crate) fn may_see(self, owner: u32) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::User(user_id) => user_id == owner,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_see_their_own_and_root_sees_all() {
+        assert!(Viewer::of_user(0).may_see(1000));
+        assert!(Viewer::of_user(1000).may_see(1000));
+        assert!(!Viewer::of_user(1000).may_see(1001));
+        assert!(!Viewer::of_user(1000).may_see(0));
+    }
+
+    #[test]
+    fn a_request_without_credentials_is_refused_at_the_unix_socket() {
+        let request = tonic::Request::new(());
+        assert!(Gate::PeerCredentials.viewer(&request).is_err());
+        assert_eq!(Gate::Open.viewer(&request).unwrap(), Viewer::Everyone);
+    }
+}

@@ -1,0 +1,145 @@
+//! The command line of `hakmem-agent`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Parser;
+use hakmem_agent::AgentConfig;
+use hakmem_agent::config::DEFAULT_HTTP_PORT;
+
+/// Watches programs that run under hakmem and serves what they do over gRPC and to Prometheus.
+///
+/// Exit codes: 0 after SIGTERM or SIGINT, 1 if it cannot start, 2 for a mistake on the command
+/// line.
+#[derive(Debug, Parser)]
+#[command(name = "hakmem-agent", version)]
+pub(crate) struct Arguments {
+    /// Directory with segments; may be given several times [default: $HAKMEM_DIR or
+    /// /dev/shm/hakmem-<uid>, and for root all of /dev/shm/hakmem-*]
+    #[arg(long, value_name = "DIR")]
+    directory: Vec<PathBuf>,
+    /// Unix socket for gRPC, or "off" [default: $XDG_RUNTIME_DIR/hakmem-agent.sock, for root
+    /// /run/hakmem-agent/agent.sock]
+    #[arg(long, value_name = "PATH|off")]
+    socket: Option<PathBuf>,
+    /// Serve gRPC on this loopback address too; everyone on this machine can then see what the
+    /// agent sees
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+    /// Loopback address for /metrics and the JSON snapshot, or "off"
+    #[arg(long, value_name = "ADDR:PORT|off", default_value_t = Http::default())]
+    http: Http,
+    /// Milliseconds between two samples of a process that somebody watches
+    #[arg(long, value_name = "MS", default_value_t = 100,
+        value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    interval: u64,
+    /// Milliseconds between two samples of a process that nobody watches
+    #[arg(long, value_name = "MS", default_value_t = 1000,
+        value_parser = clap::value_parser!(u64).range(10..=600_000))]
+    idle_interval: u64,
+    /// Processes with a pid label in /metrics; with more, series are summed per executable
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    max_pids: usize,
+    /// Segments of ended processes to keep in each directory
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    keep_ended: usize,
+    /// Minutes after which segments of ended processes are removed
+    #[arg(long, value_name = "MINUTES", default_value_t = 60,
+        value_parser = clap::value_parser!(u64).range(..=5_000_000))]
+    keep_minutes: u64,
+    /// What to log: off, error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub(crate) log: tracing::level_filters::LevelFilter,
+}
+
+/// An address, or none.
+#[derive(Clone, Copy, Debug)]
+struct Http(Option<SocketAddr>);
+
+impl Default for Http {
+    fn default() -> Self {
+        Self(Some(SocketAddr::from(([127, 0, 0, 1], DEFAULT_HTTP_PORT))))
+    }
+}
+
+impl std::fmt::Display for Http {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("off"),
+        }
+    }
+}
+
+impl FromStr for Http {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let address = text.parse().map_err(|_| {
+            format!(
+                "neither \"off\" nor an address with a port, such as 127.0.0.1:{DEFAULT_HTTP_PORT}"
+            )
+        })?;
+        Ok(Self(Some(address)))
+    }
+}
+
+impl Arguments {
+    /// What they ask for.
+    pub(crate) fn config(&self) -> AgentConfig {
+        let defaults = AgentConfig::default();
+        let unix_socket = match &self.socket {
+            None => Some(hakmem_agent::default_socket()),
+            Some(off) if off.as_os_str() == "off" => None,
+            Some(path) => Some(path.clone()),
+        };
+        let config = AgentConfig {
+            unix_socket,
+            tcp: self.listen,
+            http: self.http.0,
+            watched_interval: Duration::from_millis(self.interval),
+            idle_interval: Duration::from_millis(self.idle_interval.max(self.interval)),
+            max_processes_with_pid_label: self.max_pids,
+            keep_ended: self.keep_ended,
+            keep_ended_for: Duration::from_secs(self.keep_minutes * 60),
+            ..defaults
+        };
+        if self.directory.is_empty() {
+            return config;
+        }
+        AgentConfig { directories: self.directory.clone(), directory_of_all_users: None, ..config }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory as _;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn directories_replace_the_default_ones() {
+        let arguments =
+            Arguments::parse_from(["hakmem-agent", "--directory", "a", "--directory", "b"]);
+        let config = arguments.config();
+        assert_eq!(config.directories, [PathBuf::from("a"), PathBuf::from("b")]);
+        assert_eq!(config.directory_of_all_users, None);
+        assert_eq!(config.http.map(|address| address.port()), Some(DEFAULT_HTTP_PORT));
+    }
+
+    #[test]
+    fn listeners_can_be_off() {
+        let arguments = Arguments::parse_from(["hakmem-agent", "--http", "off", "--socket", "off"]);
+        let config = arguments.config();
+        assert_eq!((config.http, config.unix_socket), (None, None));
+    }
+}

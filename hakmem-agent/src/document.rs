@@ -1,0 +1,286 @@
+//! The JSON document of a snapshot: what `/api/v1/snapshot` serves and `hakmem-top --json` prints.
+//!
+//! It is built from messages of the gRPC contract, so that both make it the same way. Counts of
+//! reasons and outcomes are objects with a member per word; words that never occurred are absent.
+
+use std::collections::BTreeMap;
+
+use hakmem_proto::v1::{
+    ClassCounters, DurationHistogram, Memory, OutcomeCount, Process, ReasonCount,
+};
+use serde::Serialize;
+
+/// Version of the document: grows when a member changes its meaning or goes.
+pub const DOCUMENT_VERSION: u32 = 1;
+
+/// The document.
+#[derive(Clone, Debug, Serialize)]
+pub struct SnapshotDocument {
+    /// [`DOCUMENT_VERSION`].
+    pub version: u32,
+    /// One entry per process, in the order given.
+    pub processes: Vec<ProcessEntry>,
+}
+
+/// One process.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProcessEntry {
+    /// Names the process: pid, start time and nonce.
+    pub key: String,
+    /// Process id in its own pid namespace.
+    pub pid: u32,
+    /// Process id of the parent.
+    pub parent_pid: u32,
+    /// User who owns the process.
+    pub user_id: u32,
+    /// Path of the executable.
+    pub executable: String,
+    /// Arguments, truncated by the writer.
+    pub arguments: Vec<String>,
+    /// GNU build-id in hex, or empty.
+    pub build_id: String,
+    /// `HAKMEM_LABELS`.
+    pub labels: BTreeMap<String, String>,
+    /// `running`, `exited`, `crashed` or `replaced`.
+    pub state: String,
+    /// Exit code, or null if it is not known.
+    pub exit_code: Option<i32>,
+    /// Word of the routing.
+    pub routing: String,
+    /// Version of the hakmem library in the process.
+    pub library_version: String,
+    /// Whether the process came from a fork without exec.
+    pub forked: bool,
+    /// When the allocator started, in seconds of Unix time; null if not known.
+    pub started_at_unix_seconds: Option<f64>,
+    /// When the sample was taken, in seconds of Unix time; null if not known.
+    pub sampled_at_unix_seconds: Option<f64>,
+    /// Sums over all classes.
+    pub totals: TotalsEntry,
+    /// One entry per class that was ever used.
+    pub classes: Vec<ClassEntry>,
+    /// Bytes that belong to no thread.
+    pub memory: MemoryEntry,
+    /// What is missing from the numbers.
+    pub loss: LossEntry,
+}
+
+/// Sums over all classes.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct TotalsEntry {
+    /// Successful allocations.
+    pub allocations: u64,
+    /// Frees.
+    pub frees: u64,
+    /// Slow ones of the allocations.
+    pub slow_allocations: u64,
+    /// Slow ones of the frees.
+    pub slow_frees: u64,
+    /// Blocks allocated and not freed.
+    pub live_blocks: i64,
+    /// Bytes of live blocks.
+    pub live_bytes: i64,
+    /// Outcomes that only a bug can cause.
+    pub anomalies: u64,
+    /// Threads now alive.
+    pub threads: u32,
+}
+
+/// One class.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClassEntry {
+    /// Word of the class.
+    pub class: String,
+    /// Successful allocations, fast and slow.
+    pub allocations: u64,
+    /// Frees, fast and slow.
+    pub frees: u64,
+    /// Fast ones of the allocations.
+    pub allocations_fast: u64,
+    /// Fast ones of the frees.
+    pub frees_fast: u64,
+    /// Slow allocations by reason; `out_of_memory` counts failed requests, which are not part of
+    /// `allocations`.
+    pub slow_allocations: BTreeMap<String, u64>,
+    /// Slow frees by reason.
+    pub slow_frees: BTreeMap<String, u64>,
+    /// Frees by how the pointer was classified.
+    pub outcomes: BTreeMap<String, u64>,
+    /// Those of the outcomes that took the fast path.
+    pub outcomes_fast: BTreeMap<String, u64>,
+    /// Blocks on the threads' lists.
+    pub depth_blocks: u64,
+    /// Blocks that the lists of living threads may hold.
+    pub capacity_blocks: u64,
+    /// Blocks in the central store.
+    pub central_blocks: u64,
+    /// Blocks allocated and not freed.
+    pub live_blocks: i64,
+    /// Bytes of live blocks.
+    pub live_bytes: i64,
+    /// Durations of timed slow paths; null if none was timed.
+    pub slow_durations: Option<DurationEntry>,
+    /// Slow paths not written to the event rings.
+    pub suppressed_events: u64,
+}
+
+/// Durations of slow paths since the process started.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct DurationEntry {
+    /// Timed slow paths.
+    pub count: u64,
+    /// Median, nanoseconds.
+    pub p50_ns: u64,
+    /// 99th percentile, nanoseconds.
+    pub p99_ns: u64,
+    /// 99.9th percentile, nanoseconds.
+    pub p999_ns: u64,
+}
+
+/// Bytes that belong to no thread.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct MemoryEntry {
+    /// Address space reserved for slabs.
+    pub arena_reserved_bytes: u64,
+    /// The part of it made usable so far.
+    pub arena_committed_bytes: u64,
+    /// Slabs in use.
+    pub slab_bytes: u64,
+    /// Empty slabs kept for reuse.
+    pub slab_cached_bytes: u64,
+    /// Memory of empty slabs given back, ever.
+    pub slab_returned_bytes: u64,
+    /// Large spans in use.
+    pub large_bytes: u64,
+    /// Freed large spans kept for reuse.
+    pub large_cached_bytes: u64,
+}
+
+/// What is missing from the numbers.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct LossEntry {
+    /// Events overwritten before the agent read them.
+    pub lost_events: u64,
+    /// Events not written, to bound their rate.
+    pub suppressed_events: u64,
+    /// Threads now alive whose counts are not published.
+    pub unpublished_threads: u32,
+    /// Threads that ever ran without publishing their counts.
+    pub unpublished_threads_total: u64,
+    /// Whether the last sample is of a moment inside a slow path.
+    pub torn: bool,
+}
+
+/// The document of these processes.
+pub fn snapshot_document<'a>(processes: impl IntoIterator<Item = &'a Process>) -> SnapshotDocument {
+    SnapshotDocument {
+        version: DOCUMENT_VERSION,
+        processes: processes.into_iter().map(process_entry).collect(),
+    }
+}
+
+fn process_entry(process: &Process) -> ProcessEntry {
+    let identity = process.identity.clone().unwrap_or_default();
+    ProcessEntry {
+        key: process.key.clone(),
+        pid: identity.pid,
+        parent_pid: identity.parent_pid,
+        user_id: identity.user_id,
+        executable: identity.executable,
+        arguments: identity.arguments,
+        build_id: identity.build_id,
+        labels: identity.labels.into_iter().collect(),
+        state: process.state.clone(),
+        exit_code: process.exit_code,
+        routing: identity.routing,
+        library_version: identity.library_version,
+        forked: identity.forked,
+        started_at_unix_seconds: identity.started_at.map(unix_seconds),
+        sampled_at_unix_seconds: process.sampled_at.map(unix_seconds),
+        totals: process.totals.map(totals_entry).unwrap_or_default(),
+        classes: process.classes.iter().map(class_entry).collect(),
+        memory: process.memory.map(memory_entry).unwrap_or_default(),
+        loss: process.loss.map(loss_entry).unwrap_or_default(),
+    }
+}
+
+fn totals_entry(totals: hakmem_proto::v1::Totals) -> TotalsEntry {
+    TotalsEntry {
+        allocations: totals.allocations,
+        frees: totals.frees,
+        slow_allocations: totals.slow_allocations,
+        slow_frees: totals.slow_frees,
+        live_blocks: totals.live_blocks,
+        live_bytes: totals.live_bytes,
+        anomalies: totals.anomalies,
+        threads: totals.threads,
+    }
+}
+
+fn class_entry(class: &ClassCounters) -> ClassEntry {
+    ClassEntry {
+        class: class.class.clone(),
+        allocations: class.allocations,
+        frees: class.frees,
+        allocations_fast: class.allocations_fast,
+        frees_fast: class.frees_fast,
+        slow_allocations: reasons(&class.slow_allocations),
+        slow_frees: reasons(&class.slow_frees),
+        outcomes: outcomes(&class.outcomes, |outcome| outcome.count),
+        outcomes_fast: outcomes(&class.outcomes, |outcome| outcome.fast),
+        depth_blocks: class.depth_blocks,
+        capacity_blocks: class.capacity_blocks,
+        central_blocks: class.central_blocks,
+        live_blocks: class.live_blocks,
+        live_bytes: class.live_bytes,
+        slow_durations: class.slow_durations.as_ref().and_then(duration_entry),
+        suppressed_events: class.suppressed_events,
+    }
+}
+
+fn duration_entry(durations: &DurationHistogram) -> Option<DurationEntry> {
+    (durations.count > 0).then_some(DurationEntry {
+        count: durations.count,
+        p50_ns: durations.p50_ns,
+        p99_ns: durations.p99_ns,
+        p999_ns: durations.p999_ns,
+    })
+}
+
+fn memory_entry(memory: Memory) -> MemoryEntry {
+    MemoryEntry {
+        arena_reserved_bytes: memory.arena_reserved_bytes,
+        arena_committed_bytes: memory.arena_committed_bytes,
+        slab_bytes: memory.slab_bytes,
+        slab_cached_bytes: memory.slab_cached_bytes,
+        slab_returned_bytes: memory.slab_returned_bytes,
+        large_bytes: memory.large_bytes,
+        large_cached_bytes: memory.large_cached_bytes,
+    }
+}
+
+fn loss_entry(loss: hakmem_proto::v1::Loss) -> LossEntry {
+    LossEntry {
+        lost_events: loss.lost_events,
+        suppressed_events: loss.suppressed_events,
+        unpublished_threads: loss.unpublished_threads,
+        unpublished_threads_total: loss.unpublished_threads_total,
+        torn: loss.torn,
+    }
+}
+
+fn reasons(counts: &[ReasonCount]) -> BTreeMap<String, u64> {
+    counts.iter().map(|entry| (entry.reason.clone(), entry.count)).collect()
+}
+
+fn outcomes(
+    counts: &[OutcomeCount],
+    number: impl Fn(&OutcomeCount) -> u64,
+) -> BTreeMap<String, u64> {
+    let words = counts.iter().map(|entry| (entry.outcome.clone(), number(entry)));
+    words.filter(|(_, count)| *count > 0).collect()
+}
+
+fn unix_seconds(at: prost_types::Timestamp) -> f64 {
+    at.seconds as f64 + f64::from(at.nanos) / 1e9
+}

@@ -1,0 +1,161 @@
+//! Events on their way from the sampler to the streams that asked for them.
+//!
+//! Each stream has a bounded queue. An event that finds it full is dropped and counted, so that a
+//! slow client costs itself events and the agent nothing.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hakmem_proto::v1::{Event, WatchEventsResponse};
+use tokio::sync::mpsc;
+use tonic::Status;
+
+use crate::shared::Shared;
+use crate::state::FleetView;
+use crate::state::filter::Selection;
+use crate::state::interest::Interest;
+
+/// Events that wait for one client at most; about 150 bytes each.
+const QUEUE_EVENTS: usize = 8192;
+/// Events in one message at most; well below 4 MiB.
+const MESSAGE_EVENTS: usize = 4096;
+/// How often a stream looks which processes it watches now.
+const INTEREST_PERIOD: Duration = Duration::from_millis(250);
+
+/// Losses of one stream since it began.
+#[derive(Debug, Default)]
+struct Losses {
+    lost_events: AtomicU64,
+    dropped_events: AtomicU64,
+}
+
+/// The sampler's end of a stream.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    selection: Selection,
+    kinds: Vec<String>,
+    /// Whether the events still in the rings are wanted first.
+    pub(crate) include_recent: bool,
+    queue: mpsc::Sender<Event>,
+    losses: Arc<Losses>,
+}
+
+/// The client's end of a stream.
+#[derive(Debug)]
+pub(crate) struct EventStream {
+    selection: Selection,
+    queue: mpsc::Receiver<Event>,
+    losses: Arc<Losses>,
+}
+
+/// What one process had to tell in one round.
+#[derive(Debug)]
+pub(crate) struct News {
+    pub(crate) key: Arc<str>,
+    pub(crate) events: Vec<Event>,
+    /// Events overwritten before they were read, in this round.
+    pub(crate) lost_events: u64,
+}
+
+impl Subscription {
+    /// Both ends of a stream.
+    pub(crate) fn new(
+        selection: Selection,
+        kinds: Vec<String>,
+        include_recent: bool,
+    ) -> (Self, EventStream) {
+        let (sender, receiver) = mpsc::channel(QUEUE_EVENTS);
+        let losses = Arc::new(Losses::default());
+        let stream = EventStream {
+            selection: selection.clone(),
+            queue: receiver,
+            losses: Arc::clone(&losses),
+        };
+        (Self { selection, kinds, include_recent, queue: sender, losses }, stream)
+    }
+
+    /// Whether the client is gone.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.queue.is_closed()
+    }
+
+    /// Keys of the processes it wants to hear of, ended ones only if `recent` asks for what is
+    /// left of the past.
+    pub(crate) fn keys(&self, view: &FleetView, recent: bool) -> HashSet<Arc<str>> {
+        let ended_too = !recent || self.selection.includes_ended();
+        let wanted = self.selection.of(view).filter(|record| ended_too || !record.has_ended());
+        wanted.map(|record| Arc::clone(&record.key)).collect()
+    }
+
+    /// Queues what is of interest in `news`.
+    pub(crate) fn offer(&self, keys: &HashSet<Arc<str>>, news: &[News]) {
+        for process in news.iter().filter(|process| keys.contains(&process.key)) {
+            self.losses.lost_events.fetch_add(process.lost_events, Ordering::Relaxed);
+            for event in process.events.iter().filter(|event| self.wants(&event.kind)) {
+                if self.queue.try_send(event.clone()).is_err() {
+                    self.losses.dropped_events.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    /// Queues events that are already past.
+    pub(crate) fn offer_recent(&self, events: Vec<Event>) {
+        for event in events.into_iter().filter(|event| self.wants(&event.kind)) {
+            if self.queue.try_send(event).is_err() {
+                self.losses.dropped_events.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn wants(&self, kind: &str) -> bool {
+        self.kinds.is_empty() || self.kinds.iter().any(|wanted| wanted == kind)
+    }
+}
+
+impl EventStream {
+    /// Forwards events until the client or the agent goes.
+    pub(crate) async fn run(
+        mut self,
+        shared: Arc<Shared>,
+        interest: Interest,
+        client: mpsc::Sender<Result<WatchEventsResponse, Status>>,
+    ) {
+        let mut look = tokio::time::interval(INTEREST_PERIOD);
+        let mut told = (0, 0);
+        loop {
+            let mut events = Vec::new();
+            tokio::select! {
+                () = shared.stop.cancelled() => return,
+                () = client.closed() => return,
+                received = self.queue.recv_many(&mut events, MESSAGE_EVENTS) => {
+                    if received == 0 { return }
+                }
+                _ = look.tick() => self.renew(&shared, &interest),
+            }
+            let losses = self.losses();
+            if events.is_empty() && losses == told {
+                continue;
+            }
+            told = losses;
+            let (lost_events, dropped_events) = losses;
+            let message = WatchEventsResponse { events, lost_events, dropped_events };
+            if client.send(Ok(message)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn renew(&self, shared: &Shared, interest: &Interest) {
+        let view = shared.current();
+        let running = self.selection.of(&view).filter(|record| !record.has_ended());
+        interest.set(running.map(|record| Arc::clone(&record.key)).collect());
+    }
+
+    fn losses(&self) -> (u64, u64) {
+        let lost_events = self.losses.lost_events.load(Ordering::Relaxed);
+        (lost_events, self.losses.dropped_events.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,123 @@
+//! The service `hakmem.v1.Telemetry`.
+
+pub(crate) mod chunk;
+pub(crate) mod delta;
+pub(crate) mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hakmem_proto::v1::telemetry_server::Telemetry;
+use hakmem_proto::v1::{
+    GetProcessRequest, GetProcessResponse, ListProcessesRequest, ListProcessesResponse, Process,
+    WatchEventsRequest, WatchEventsResponse, WatchProcessesRequest, WatchProcessesResponse,
+};
+use prost::Message as _;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use crate::access::Gate;
+use crate::events::Subscription;
+use crate::shared::Shared;
+use crate::state::filter::Selection;
+use delta::Detail;
+use watch::Watch;
+
+/// The longest interval a stream may ask for.
+const INTERVAL_MAX: Duration = Duration::from_secs(60);
+/// Bytes of an answer that clients with gRPC's usual limit of 4 MiB accept.
+const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024 - 64 * 1024;
+
+/// The service behind one listener.
+#[derive(Clone)]
+pub(crate) struct TelemetryService {
+    shared: Arc<Shared>,
+    gate: Gate,
+}
+
+impl TelemetryService {
+    pub(crate) fn new(shared: Arc<Shared>, gate: Gate) -> Self {
+        Self { shared, gate }
+    }
+}
+
+#[tonic::async_trait]
+impl Telemetry for TelemetryService {
+    type WatchProcessesStream = ReceiverStream<Result<WatchProcessesResponse, Status>>;
+    type WatchEventsStream = ReceiverStream<Result<WatchEventsResponse, Status>>;
+
+    async fn list_processes(
+        &self,
+        request: Request<ListProcessesRequest>,
+    ) -> Result<Response<ListProcessesResponse>, Status> {
+        let viewer = self.gate.viewer(&request)?;
+        let selection = Selection::new(viewer, request.into_inner().filter);
+        let view = self.shared.current();
+        let wanted = selection.of(&view).filter(|r| selection.includes_ended() || !r.has_ended());
+        let processes = wanted.map(|record| outline(&record.message())).collect();
+        let answer = ListProcessesResponse { processes, agent: Some(self.shared.status(&view)) };
+        if answer.encoded_len() > ANSWER_BYTES_MAX {
+            let message =
+                "too many processes for one answer; narrow the filter or use WatchProcesses";
+            return Err(Status::resource_exhausted(message));
+        }
+        Ok(Response::new(answer))
+    }
+
+    async fn get_process(
+        &self,
+        request: Request<GetProcessRequest>,
+    ) -> Result<Response<GetProcessResponse>, Status> {
+        let viewer = self.gate.viewer(&request)?;
+        let key = request.into_inner().key;
+        // A process of somebody else is as unknown as one that never was.
+        let unknown = || Status::not_found(format!("no process has the key '{key}'"));
+        let view = self.shared.current();
+        let known = view.processes.get(key.as_str()).filter(|r| viewer.may_see(r.owner()));
+        let key = Arc::clone(&known.ok_or_else(unknown)?.key);
+        let fresh = self.shared.sampler.sample_now(key).await.ok_or_else(unknown)?;
+        let process = Some(Process::clone(&fresh.message()));
+        Ok(Response::new(GetProcessResponse { process }))
+    }
+
+    async fn watch_processes(
+        &self,
+        request: Request<WatchProcessesRequest>,
+    ) -> Result<Response<Self::WatchProcessesStream>, Status> {
+        let viewer = self.gate.viewer(&request)?;
+        let request = request.into_inner();
+        let least = self.shared.config.watched_interval;
+        let interval = match request.interval_ms {
+            0 => least,
+            asked => Duration::from_millis(asked.into()).clamp(least, INTERVAL_MAX.max(least)),
+        };
+        let detail = Detail { threads: request.include_threads, classes: request.include_classes };
+        let watch = Watch::new(Selection::new(viewer, request.filter), detail, interval);
+        let interest = self.shared.interests.register(interval);
+        let (client, answers) = mpsc::channel(1);
+        tokio::spawn(watch.run(Arc::clone(&self.shared), interest, client));
+        Ok(Response::new(ReceiverStream::new(answers)))
+    }
+
+    async fn watch_events(
+        &self,
+        request: Request<WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
+        let viewer = self.gate.viewer(&request)?;
+        let request = request.into_inner();
+        let selection = Selection::new(viewer, request.filter);
+        let interest = self.shared.interests.register(self.shared.config.watched_interval);
+        let (subscription, stream) =
+            Subscription::new(selection, request.kinds, request.include_recent);
+        self.shared.sampler.subscribe(subscription);
+        let (client, answers) = mpsc::channel(1);
+        tokio::spawn(stream.run(Arc::clone(&self.shared), interest, client));
+        Ok(Response::new(ReceiverStream::new(answers)))
+    }
+}
+
+/// Identity, state and totals.
+fn outline(process: &Process) -> Process {
+    delta::whole(process, Detail { threads: false, classes: false })
+}

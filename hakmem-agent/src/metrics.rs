@@ -1,0 +1,272 @@
+//! What Prometheus is told: counters, gauges and one histogram per class, of running processes.
+//!
+//! Every word a label can take is written from the start, at 0, for each class that a process
+//! uses, because `rate()` cannot see the step from "absent" to 1: only outcomes on the fast path
+//! are left out while they are 0, since each class has one or two of those.
+
+pub mod exposition;
+mod families;
+mod group;
+
+use std::sync::atomic::Ordering;
+
+use hakmem_reader::{AllocReason, Class, FreeReason, Histogram, Outcome, ProcessState};
+use hakmem_segment::duration::{BUCKETS, bucket_start_ns};
+
+use crate::shared::{Shared, VERSION};
+use crate::state::counters::ClassSums;
+use crate::state::{FleetView, ROUND_BOUNDS_SECONDS};
+use exposition::{Exposition, Family, Format};
+use group::{ClassGauges, Gauges, Group, groups};
+
+/// Upper bounds of the duration histogram, in nanoseconds: starts of the segment's own buckets.
+const DURATION_BOUNDS_NS: [u64; 16] = [
+    1 << 8,
+    1 << 9,
+    1 << 10,
+    1 << 11,
+    1 << 12,
+    1 << 13,
+    1 << 14,
+    1 << 15,
+    1 << 16,
+    1 << 18,
+    1 << 20,
+    1 << 22,
+    1 << 24,
+    1 << 26,
+    1 << 28,
+    1 << 30,
+];
+
+/// The document in one of the two formats, as of the newest samples.
+pub(crate) fn render(shared: &Shared, format: Format) -> String {
+    let view = shared.current();
+    let groups = groups(&view, shared.config.max_processes_with_pid_label);
+    let mut page = Page { out: Exposition::new(format), groups: &groups };
+    page.counters();
+    page.process_counters();
+    page.identity();
+    page.gauges();
+    page.durations();
+    agent(&mut page.out, &view, shared.scrapes.load(Ordering::Relaxed));
+    page.out.finish()
+}
+
+struct Page<'a> {
+    out: Exposition,
+    groups: &'a [Group],
+}
+
+impl Page<'_> {
+    fn counters(&mut self) {
+        self.each_class(&families::ALLOCATIONS, |class| class.allocations);
+        self.each_word(&families::SLOW_ALLOCATIONS, "reason", |class| {
+            let reasons = AllocReason::ALL.iter().filter(|&&r| r != AllocReason::OutOfMemory);
+            reasons.map(|&r| (r.name(), class.alloc_reasons[r as usize])).collect()
+        });
+        self.each_class(&families::FAILED_ALLOCATIONS, ClassSums::failed_allocations);
+        self.each_class(&families::FREES, |class| class.frees);
+        self.each_word(&families::SLOW_FREES, "reason", |class| {
+            let reasons = FreeReason::ALL.iter();
+            reasons.map(|&r| (r.name(), class.free_reasons[r as usize])).collect()
+        });
+        self.classified_frees();
+    }
+
+    fn classified_frees(&mut self) {
+        for (group, class, sums) in used_classes(self.groups) {
+            for &outcome in Outcome::ALL {
+                let fast = sums.outcomes_fast[outcome as usize];
+                let slow = sums.outcomes[outcome as usize].saturating_sub(fast);
+                for (path, count) in [("fast", fast), ("slow", slow)] {
+                    if path == "fast" && count == 0 {
+                        continue;
+                    }
+                    let labels = [
+                        ("executable", group.executable.as_str()),
+                        ("pid", group.pid.as_str()),
+                        ("class", class.name()),
+                        ("outcome", outcome.name()),
+                        ("path", path),
+                    ];
+                    self.out.number(&families::CLASSIFIED_FREES, &labels, count.into());
+                }
+            }
+        }
+    }
+
+    fn process_counters(&mut self) {
+        self.each_group(&families::SLAB_RETURNED_BYTES, |g| g.counters.slab_returned_bytes);
+        self.each_group(&families::LOST_EVENTS, |g| g.counters.lost_events);
+        self.each_group(&families::SUPPRESSED_EVENTS, |g| g.counters.suppressed_events);
+        self.each_group(&families::UNPUBLISHED_THREADS_CREATED, |g| {
+            g.counters.unpublished_threads_created
+        });
+    }
+
+    fn identity(&mut self) {
+        for group in self.groups {
+            for build in &group.builds {
+                let labels = [
+                    ("executable", group.executable.as_str()),
+                    ("pid", group.pid.as_str()),
+                    ("routing", build.routing.as_str()),
+                    ("build_id", build.build_id.as_str()),
+                    ("library_version", build.library_version.as_str()),
+                ];
+                self.out.number(&families::PROCESS_INFO, &labels, 1);
+            }
+        }
+        for group in self.groups {
+            if let Some(started) = group.gauges.started_unix_ns {
+                let labels = group.labels();
+                self.out.float(&families::PROCESS_START_TIME, &labels, started as f64 / 1e9);
+            }
+        }
+    }
+
+    fn gauges(&mut self) {
+        type Get = fn(&Gauges) -> u64;
+        let all: [(&Family, Get); 8] = [
+            (&families::THREADS, |g| g.threads),
+            (&families::UNPUBLISHED_THREADS, |g| g.unpublished_threads),
+            (&families::ARENA_RESERVED, |g| g.arena_reserved_bytes),
+            (&families::ARENA_COMMITTED, |g| g.arena_committed_bytes),
+            (&families::SLAB, |g| g.slab_bytes),
+            (&families::SLAB_CACHED, |g| g.slab_cached_bytes),
+            (&families::LARGE, |g| g.large_bytes),
+            (&families::LARGE_CACHED, |g| g.large_cached_bytes),
+        ];
+        for (family, get) in all {
+            self.each_group(family, |group| get(&group.gauges));
+        }
+        type GetOfClass = fn(&ClassGauges) -> i128;
+        let of_classes: [(&Family, GetOfClass); 5] = [
+            (&families::LIST_DEPTH, |class| class.depth_blocks.into()),
+            (&families::LIST_CAPACITY, |class| class.capacity_blocks.into()),
+            (&families::CENTRAL, |class| class.central_blocks.into()),
+            (&families::LIVE_BLOCKS, |class| class.live_blocks.into()),
+            (&families::LIVE_BYTES, |class| class.live_bytes.into()),
+        ];
+        for (family, get) in of_classes {
+            for (group, class, _) in used_classes(self.groups) {
+                let value = get(&group.gauges.classes[class as usize]);
+                self.out.number(family, &group.class_labels(class), value);
+            }
+        }
+    }
+
+    fn durations(&mut self) {
+        for (group, class, sums) in used_classes(self.groups) {
+            let (buckets, above, sum) = seconds(&sums.durations);
+            let labels = group.class_labels(class);
+            self.out.histogram(&families::SLOW_PATH_DURATION, &labels, &buckets, above, sum);
+        }
+    }
+
+    fn each_group(&mut self, family: &Family, get: impl Fn(&Group) -> u64) {
+        for group in self.groups {
+            self.out.number(family, &group.labels(), get(group).into());
+        }
+    }
+
+    fn each_class(&mut self, family: &Family, get: impl Fn(&ClassSums) -> u64) {
+        for (group, class, sums) in used_classes(self.groups) {
+            self.out.number(family, &group.class_labels(class), get(sums).into());
+        }
+    }
+
+    fn each_word(
+        &mut self,
+        family: &Family,
+        label: &'static str,
+        get: impl Fn(&ClassSums) -> Vec<(&'static str, u64)>,
+    ) {
+        for (group, class, sums) in used_classes(self.groups) {
+            let [executable, pid, class] = group.class_labels(class);
+            for (word, count) in get(sums) {
+                let labels = [executable, pid, class, (label, word)];
+                self.out.number(family, &labels, count.into());
+            }
+        }
+    }
+}
+
+impl Group {
+    fn labels(&self) -> [(&'static str, &str); 2] {
+        [("executable", &self.executable), ("pid", &self.pid)]
+    }
+
+    fn class_labels(&self, class: Class) -> [(&'static str, &str); 3] {
+        [("executable", &self.executable), ("pid", &self.pid), ("class", class.name())]
+    }
+}
+
+/// Every class that a group uses.
+fn used_classes(groups: &[Group]) -> impl Iterator<Item = (&Group, Class, &ClassSums)> {
+    groups.iter().flat_map(|group| {
+        let classes = Class::ALL.iter().zip(&group.counters.classes);
+        classes.filter(|(_, sums)| sums.used).map(move |(&class, sums)| (group, class, sums))
+    })
+}
+
+/// Buckets by upper bound in seconds, what is above them, and the sum of all durations, taken to
+/// lie in the middle of the segment's finer buckets.
+fn seconds(histogram: &Histogram) -> (Vec<(f64, u64)>, u64, f64) {
+    let bounds = DURATION_BOUNDS_NS.iter().map(|&bound| bound as f64 / 1e9);
+    let mut buckets: Vec<(f64, u64)> = bounds.map(|bound| (bound, 0)).collect();
+    let mut above = 0;
+    let mut sum = 0.0;
+    for (index, count) in histogram.buckets() {
+        let start = bucket_start_ns(index);
+        let middle = (start + bucket_start_ns((index + 1).min(BUCKETS))) as f64 / 2.0;
+        sum += middle / 1e9 * count as f64;
+        let at = DURATION_BOUNDS_NS.partition_point(|&bound| bound <= start);
+        match buckets.get_mut(at) {
+            Some(bucket) => bucket.1 += count,
+            None => above += count,
+        }
+    }
+    (buckets, above, sum)
+}
+
+fn agent(out: &mut Exposition, view: &FleetView, scrapes: u64) {
+    let health = &view.health;
+    out.number(&families::AGENT_BUILD_INFO, &[("version", VERSION)], 1);
+    for state in ProcessState::ALL {
+        let number = view.processes.values().filter(|record| record.state == state).count();
+        out.number(&families::AGENT_PROCESSES, &[("state", state.name())], number as i128);
+    }
+    out.number(&families::AGENT_UNREADABLE, &[], health.unreadable_segments.into());
+    out.number(&families::AGENT_TORN, &[], health.torn_samples.into());
+    let (counts, above) = health.rounds.split_at(ROUND_BOUNDS_SECONDS.len());
+    let buckets: Vec<_> = ROUND_BOUNDS_SECONDS.into_iter().zip(counts.iter().copied()).collect();
+    let sum = health.rounds_time.as_secs_f64();
+    out.histogram(&families::AGENT_SAMPLE_DURATION, &[], &buckets, above[0], sum);
+    out.number(&families::AGENT_SCRAPES, &[], scrapes.into());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_fall_on_the_right_side_of_the_bounds() {
+        let bucket_of = |duration_ns: u64| {
+            let mut counts = [0; BUCKETS];
+            counts[hakmem_segment::duration::bucket(duration_ns)] = 1;
+            let (buckets, above, sum) = seconds(&Histogram::from_counts(counts));
+            assert!(sum > 0.0);
+            if above > 0 {
+                return f64::INFINITY;
+            }
+            buckets.iter().find(|(_, count)| *count > 0).unwrap().0
+        };
+        assert_eq!(bucket_of(1), 256e-9);
+        assert_eq!(bucket_of(255), 256e-9);
+        assert_eq!(bucket_of(256), 512e-9);
+        assert_eq!(bucket_of((1 << 30) - 1), 1.073741824);
+        assert_eq!(bucket_of(1 << 30), f64::INFINITY);
+    }
+}

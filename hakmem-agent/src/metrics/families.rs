@@ -1,0 +1,192 @@
+//! Every family the agent serves: names, units and what they mean.
+
+use super::exposition::{Family, Kind};
+
+pub(super) const ALLOCATIONS: Family = Family {
+    name: "hakmem_allocations_total",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Successful allocations, fast and slow.",
+};
+pub(super) const SLOW_ALLOCATIONS: Family = Family {
+    name: "hakmem_slow_allocations_total",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Allocations that left the fast path, by reason.",
+};
+pub(super) const FAILED_ALLOCATIONS: Family = Family {
+    name: "hakmem_failed_allocations_total",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Requests that failed for want of memory; they are not part of the allocations.",
+};
+pub(super) const FREES: Family = Family {
+    name: "hakmem_frees_total",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Frees, fast and slow.",
+};
+pub(super) const SLOW_FREES: Family = Family {
+    name: "hakmem_slow_frees_total",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Frees that left the fast path, by reason.",
+};
+pub(super) const CLASSIFIED_FREES: Family = Family {
+    name: "hakmem_classified_frees_total",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Frees by how the pointer was classified and by the path they took.",
+};
+pub(super) const SLAB_RETURNED_BYTES: Family = Family {
+    name: "hakmem_slab_returned_bytes_total",
+    kind: Kind::Counter,
+    unit: "bytes",
+    help: "Memory of empty slabs given back to the system.",
+};
+pub(super) const LOST_EVENTS: Family = Family {
+    name: "hakmem_lost_events_total",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Events overwritten before the agent read them.",
+};
+pub(super) const SUPPRESSED_EVENTS: Family = Family {
+    name: "hakmem_suppressed_events_total",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Slow paths not written to the event rings, to bound their rate.",
+};
+pub(super) const UNPUBLISHED_THREADS_CREATED: Family = Family {
+    name: "hakmem_unpublished_threads_created_total",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Threads that ran without publishing their counts.",
+};
+pub(super) const PROCESS_INFO: Family = Family {
+    name: "hakmem_process_info",
+    kind: Kind::Info,
+    unit: "",
+    help: "What runs in the process, as labels.",
+};
+pub(super) const PROCESS_START_TIME: Family = Family {
+    name: "hakmem_process_start_time_seconds",
+    kind: Kind::Gauge,
+    unit: "seconds",
+    help: "When the allocator started, in Unix time; the earliest of several processes.",
+};
+pub(super) const THREADS: Family = Family {
+    name: "hakmem_threads",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "Threads now alive that publish their counts.",
+};
+pub(super) const LIST_DEPTH: Family = Family {
+    name: "hakmem_list_depth_blocks",
+    kind: Kind::Gauge,
+    unit: "blocks",
+    help: "Blocks on the free lists of threads.",
+};
+pub(super) const LIST_CAPACITY: Family = Family {
+    name: "hakmem_list_capacity_blocks",
+    kind: Kind::Gauge,
+    unit: "blocks",
+    help: "Blocks that the free lists of living threads may hold.",
+};
+pub(super) const CENTRAL: Family = Family {
+    name: "hakmem_central_blocks",
+    kind: Kind::Gauge,
+    unit: "blocks",
+    help: "Free blocks waiting in the central store.",
+};
+pub(super) const LIVE_BLOCKS: Family = Family {
+    name: "hakmem_live_blocks",
+    kind: Kind::Gauge,
+    unit: "blocks",
+    help: "Blocks allocated and not freed.",
+};
+pub(super) const LIVE_BYTES: Family = Family {
+    name: "hakmem_live_bytes",
+    kind: Kind::Gauge,
+    unit: "bytes",
+    help: "Bytes of live blocks, rounding up to the bin included.",
+};
+pub(super) const ARENA_RESERVED: Family = Family {
+    name: "hakmem_arena_reserved_bytes",
+    kind: Kind::Gauge,
+    unit: "bytes",
+    help: "Address space reserved for slabs.",
+};
+pub(super) const ARENA_COMMITTED: Family = Family {
+    name: "hakmem_arena_committed_bytes",
+    kind: Kind::Gauge,
+    unit: "bytes",
+    help: "Part of the reserved address space made usable so far.",
+};
+pub(super) const SLAB: Family =
+    Family { name: "hakmem_slab_bytes", kind: Kind::Gauge, unit: "bytes", help: "Slabs in use." };
+pub(super) const SLAB_CACHED: Family = Family {
+    name: "hakmem_slab_cached_bytes",
+    kind: Kind::Gauge,
+    unit: "bytes",
+    help: "Empty slabs whose memory is kept for reuse.",
+};
+pub(super) const LARGE: Family = Family {
+    name: "hakmem_large_bytes",
+    kind: Kind::Gauge,
+    unit: "bytes",
+    help: "Large spans in use.",
+};
+pub(super) const LARGE_CACHED: Family = Family {
+    name: "hakmem_large_cached_bytes",
+    kind: Kind::Gauge,
+    unit: "bytes",
+    help: "Freed large spans kept for reuse.",
+};
+pub(super) const UNPUBLISHED_THREADS: Family = Family {
+    name: "hakmem_unpublished_threads",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "Threads now alive whose counts are not published.",
+};
+pub(super) const SLOW_PATH_DURATION: Family = Family {
+    name: "hakmem_slow_path_duration_seconds",
+    kind: Kind::Histogram,
+    unit: "seconds",
+    help: "Durations of timed slow paths; the sum is estimated from the middles of finer buckets.",
+};
+pub(super) const AGENT_BUILD_INFO: Family = Family {
+    name: "hakmem_agent_build_info",
+    kind: Kind::Info,
+    unit: "",
+    help: "Version of the agent.",
+};
+pub(super) const AGENT_PROCESSES: Family = Family {
+    name: "hakmem_agent_processes",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "Processes known to the agent, by state.",
+};
+pub(super) const AGENT_UNREADABLE: Family = Family {
+    name: "hakmem_agent_unreadable_segments_total",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Segments that could not be read.",
+};
+pub(super) const AGENT_TORN: Family = Family {
+    name: "hakmem_agent_torn_samples_total",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Samples given up because the writer was never seen at rest.",
+};
+pub(super) const AGENT_SAMPLE_DURATION: Family = Family {
+    name: "hakmem_agent_sample_duration_seconds",
+    kind: Kind::Histogram,
+    unit: "seconds",
+    help: "Time that one round of sampling took.",
+};
+pub(super) const AGENT_SCRAPES: Family = Family {
+    name: "hakmem_agent_scrapes_total",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Requests for metrics answered, this one included.",
+};

@@ -1,0 +1,135 @@
+//! One segment that the sampler follows.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hakmem_proto::v1;
+use hakmem_reader::liveness::{Host, effective_state};
+use hakmem_reader::{Event, EventCursor, Identity, OpenError, ProcessState, SampleError, Segment};
+
+use crate::state::{Facts, ProcessRecord};
+use crate::time::timestamp_of_unix_ns;
+
+/// A segment and how far it has been read.
+#[derive(Debug)]
+pub(super) struct Tracked {
+    pub(super) key: Arc<str>,
+    pub(super) path: PathBuf,
+    pub(super) facts: Arc<Facts>,
+    /// `None` once the process has ended and its last word was read: the descriptor is needed
+    /// for others.
+    segment: Option<Segment>,
+    cursor: EventCursor,
+    /// Events written, at the last sample: what has not grown need not be read.
+    events_written: u64,
+    /// Number of the newest event read, by slot.
+    newest: Vec<u64>,
+    lost_events: u64,
+    /// The last tick in which it was sampled.
+    pub(super) last_tick: u64,
+}
+
+/// What one look at a segment gave.
+pub(super) struct Look {
+    pub(super) record: ProcessRecord,
+    pub(super) events: Vec<v1::Event>,
+    pub(super) lost_events: u64,
+}
+
+impl Tracked {
+    /// Opens the segment at `path`.
+    pub(super) fn open(path: &Path, tick: u64) -> Result<Self, OpenError> {
+        let segment = Segment::open(path)?;
+        let facts = Arc::new(Facts::new(segment.identity()));
+        Ok(Self {
+            key: segment.key().into(),
+            path: path.to_owned(),
+            facts,
+            segment: Some(segment),
+            cursor: EventCursor::from_oldest(),
+            events_written: 0,
+            newest: Vec::new(),
+            lost_events: 0,
+            last_tick: tick,
+        })
+    }
+
+    /// Whether there may be more to read.
+    pub(super) fn is_open(&self) -> bool {
+        self.segment.is_some()
+    }
+
+    /// Samples the process; `None` if it had ended before and nothing can have changed.
+    ///
+    /// Whether the writer lives is asked first: if it does not, what is read after that is its
+    /// last word. `others` are the identities that might prove an `exec`.
+    pub(super) fn look<'a>(
+        &mut self,
+        host: &Host,
+        others: impl IntoIterator<Item = &'a Identity>,
+    ) -> Result<Option<Look>, SampleError> {
+        let Some(segment) = &mut self.segment else { return Ok(None) };
+        let alive = segment.is_writer_alive();
+        let sample = segment.sample()?;
+        let (mut events, mut lost_events) = (Vec::new(), 0);
+        let written = sample.events_written();
+        if written != self.events_written || !alive {
+            let batch = segment.read_events(&mut self.cursor)?;
+            self.events_written = written;
+            lost_events = batch.lost;
+            self.lost_events = self.lost_events.saturating_add(batch.lost);
+            for event in &batch.events {
+                let slot = event.slot as usize;
+                if self.newest.len() <= slot {
+                    self.newest.resize(slot + 1, 0);
+                }
+                self.newest[slot] = self.newest[slot].max(event.number);
+            }
+            events = batch.events.iter().map(|event| self.facts.event(&self.key, event)).collect();
+        }
+        let identity = &self.facts.raw;
+        let state = effective_state(identity, alive, &sample.process, others, host);
+        if state != ProcessState::Running {
+            self.segment = None;
+        }
+        let (key, facts) = (Arc::clone(&self.key), Arc::clone(&self.facts));
+        let record = ProcessRecord::new(key, facts, state, sample, self.lost_events);
+        Ok(Some(Look { record, events, lost_events }))
+    }
+
+    /// Events still in the rings that [`Tracked::look`] has given out before; none if the segment
+    /// cannot be read any more.
+    pub(super) fn recent_events(&self) -> Vec<v1::Event> {
+        let mut cursor = EventCursor::from_oldest();
+        let batch = match &self.segment {
+            Some(segment) => segment.read_events(&mut cursor).ok(),
+            None => Segment::open(&self.path).ok().and_then(|s| s.read_events(&mut cursor).ok()),
+        };
+        let events = batch.map(|batch| batch.events).unwrap_or_default();
+        let given = |event: &&Event| {
+            self.newest.get(event.slot as usize).is_some_and(|&newest| event.number <= newest)
+        };
+        events.iter().filter(given).map(|event| self.facts.event(&self.key, event)).collect()
+    }
+}
+
+impl Facts {
+    /// An event of this process as the contract says it.
+    fn event(&self, key: &str, event: &Event) -> v1::Event {
+        v1::Event {
+            process_key: key.to_owned(),
+            pid: self.identity.pid,
+            at: Some(timestamp_of_unix_ns(self.raw.unix_ns(event.monotonic_ns))),
+            kind: event.kind.name().to_owned(),
+            class: event.class.name().to_owned(),
+            detail: event.detail.name().to_owned(),
+            thread_id: event.thread_id,
+            duration_ns: event.duration_ns.into(),
+            value: event.value,
+            address: event.address,
+            slot: event.slot,
+            number: event.number,
+            claimed_class: event.claimed_class.map(|c| c.name().to_owned()).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What the servers share with the sampler.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use hakmem_proto::v1::AgentStatus;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::AgentConfig;
+use crate::sampler::SamplerHandle;
+use crate::state::FleetView;
+use crate::state::interest::Interests;
+
+/// Version of the agent.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// One per agent.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: AgentConfig,
+    /// The newest state.
+    pub(crate) view: watch::Receiver<Arc<FleetView>>,
+    pub(crate) sampler: SamplerHandle,
+    pub(crate) interests: Arc<Interests>,
+    /// Ends every stream and server.
+    pub(crate) stop: CancellationToken,
+    /// Requests for `/metrics` answered so far.
+    pub(crate) scrapes: AtomicU64,
+}
+
+impl Shared {
+    /// The newest state.
+    pub(crate) fn current(&self) -> Arc<FleetView> {
+        Arc::clone(&self.view.borrow())
+    }
+
+    /// The agent's own state, as of `view`.
+    pub(crate) fn status(&self, view: &FleetView) -> AgentStatus {
+        let interval_ms = self.config.watched_interval.as_millis();
+        AgentStatus {
+            version: VERSION.to_owned(),
+            processes: u32::try_from(view.processes.len()).unwrap_or(u32::MAX),
+            unreadable_segments: view.health.unreadable_segments,
+            directory: self.directory_text(),
+            interval_ms: u32::try_from(interval_ms).unwrap_or(u32::MAX),
+            torn_samples: view.health.torn_samples,
+        }
+    }
+
+    /// The directories watched, separated by commas.
+    pub(crate) fn directory_text(&self) -> String {
+        let all_users = self.config.directory_of_all_users.as_ref();
+        let listed = self.config.directories.iter().cloned();
+        let directories: Vec<PathBuf> =
+            listed.chain(all_users.map(|parent| parent.join("hakmem-*"))).collect();
+        let texts: Vec<String> = directories.iter().map(|d| d.display().to_string()).collect();
+        texts.join(", ")
+    }
+}

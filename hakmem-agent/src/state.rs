@@ -1,0 +1,178 @@
+//! The model: what the agent knows of every process. Samples go in, views come out; nothing here
+//! reads files or waits.
+
+pub(crate) mod counters;
+pub(crate) mod filter;
+pub(crate) mod interest;
+mod message;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use hakmem_proto::v1::{self, Process, Totals};
+use hakmem_reader::totals::CLASSES;
+use hakmem_reader::{ClassTotals, ProcessState, Sample};
+
+use counters::Retired;
+
+/// Upper bounds of the histogram of rounds, in seconds.
+pub(crate) const ROUND_BOUNDS_SECONDS: [f64; 8] =
+    [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5];
+
+/// What does not change while a process lives.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    /// As the segment says it.
+    pub(crate) raw: hakmem_reader::Identity,
+    /// As the contract says it.
+    pub(crate) identity: v1::Identity,
+    pub(crate) executable_name: String,
+}
+
+/// One process as of its newest sample. Never changes: the next sample makes another one.
+#[derive(Debug)]
+pub(crate) struct ProcessRecord {
+    pub(crate) key: Arc<str>,
+    pub(crate) facts: Arc<Facts>,
+    pub(crate) state: ProcessState,
+    pub(crate) sample: Sample,
+    /// Events overwritten before they were read.
+    pub(crate) lost_events: u64,
+    classes: OnceLock<Box<[ClassTotals; CLASSES]>>,
+    message: OnceLock<Arc<Process>>,
+}
+
+impl ProcessRecord {
+    pub(crate) fn new(
+        key: Arc<str>,
+        facts: Arc<Facts>,
+        state: ProcessState,
+        sample: Sample,
+        lost_events: u64,
+    ) -> Self {
+        let (classes, message) = (OnceLock::new(), OnceLock::new());
+        Self { key, facts, state, sample, lost_events, classes, message }
+    }
+
+    /// The same sample of a process that is now known to have ended otherwise.
+    pub(crate) fn with_state(&self, state: ProcessState) -> Self {
+        let (key, facts) = (Arc::clone(&self.key), Arc::clone(&self.facts));
+        Self::new(key, facts, state, self.sample.clone(), self.lost_events)
+    }
+
+    /// Owner of the segment's file, for whom the system vouches.
+    pub(crate) fn owner(&self) -> u32 {
+        self.facts.raw.owner_user_id
+    }
+
+    /// Who the process is.
+    pub(crate) fn identity(&self) -> &v1::Identity {
+        &self.facts.identity
+    }
+
+    /// Whether the process runs no more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state != ProcessState::Running
+    }
+
+    /// Sums per class, made when they are first asked for: most samples are never looked at.
+    pub(crate) fn classes(&self) -> &[ClassTotals; CLASSES] {
+        self.classes.get_or_init(|| Box::new(self.sample.classes()))
+    }
+
+    /// Everything about the process as the contract says it, made when it is first asked for.
+    pub(crate) fn message(&self) -> Arc<Process> {
+        Arc::clone(self.message.get_or_init(|| Arc::new(message::process(self))))
+    }
+
+    /// Sums over all classes.
+    pub(crate) fn totals(&self) -> Totals {
+        message::totals(self)
+    }
+}
+
+/// What the agent knows of itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Health {
+    /// Whether every segment that was there at the start has been read or refused.
+    pub(crate) first_scan_done: bool,
+    /// Segments that could not be read, since the agent started.
+    pub(crate) unreadable_segments: u64,
+    /// Samples with a slot that was never seen at rest, since the agent started.
+    pub(crate) torn_samples: u64,
+    /// Rounds of sampling by duration, as [`ROUND_BOUNDS_SECONDS`] says; the last is above all.
+    pub(crate) rounds: [u64; ROUND_BOUNDS_SECONDS.len() + 1],
+    /// Time spent in all rounds.
+    pub(crate) rounds_time: Duration,
+}
+
+impl Health {
+    /// Counts one round of sampling.
+    pub(crate) fn count_round(&mut self, took: Duration) {
+        let seconds = took.as_secs_f64();
+        self.rounds[ROUND_BOUNDS_SECONDS.partition_point(|&bound| bound < seconds)] += 1;
+        self.rounds_time += took;
+    }
+}
+
+/// Everything the agent knows, at one moment. Cheap to copy: records are shared.
+#[derive(Clone, Debug)]
+pub(crate) struct FleetView {
+    pub(crate) processes: BTreeMap<Arc<str>, Arc<ProcessRecord>>,
+    /// When the newest samples were taken.
+    pub(crate) sampled_at: SystemTime,
+    pub(crate) health: Health,
+    /// What processes counted that have ended.
+    pub(crate) retired: Arc<Retired>,
+}
+
+impl Default for FleetView {
+    fn default() -> Self {
+        Self {
+            processes: BTreeMap::new(),
+            sampled_at: SystemTime::UNIX_EPOCH,
+            health: Health::default(),
+            retired: Arc::default(),
+        }
+    }
+}
+
+impl FleetView {
+    /// Takes in a newer sample of a process, new or known.
+    ///
+    /// A process that seemed to have crashed was replaced by `exec` if the same process turns up
+    /// again with a younger segment.
+    pub(crate) fn put(&mut self, record: ProcessRecord) -> Arc<ProcessRecord> {
+        let known = self.processes.get(&record.key);
+        if record.has_ended() && !known.is_some_and(|known| known.has_ended()) {
+            Arc::make_mut(&mut self.retired).add(&record);
+        } else if known.is_none() {
+            Arc::make_mut(&mut self.retired).name(&record.facts.executable_name);
+        }
+        if known.is_none() {
+            self.mark_replaced(&record.facts);
+        }
+        let record = Arc::new(record);
+        self.processes.insert(Arc::clone(&record.key), Arc::clone(&record));
+        record
+    }
+
+    fn mark_replaced(&mut self, successor: &Facts) {
+        let process = |identity: &hakmem_reader::Identity| {
+            let pid = (identity.pid, identity.pid_namespace);
+            (pid, identity.start_time_ticks, identity.boot_id, identity.owner_user_id)
+        };
+        for record in self.processes.values_mut() {
+            let (former, later) = (&record.facts.raw, &successor.raw);
+            let same_process = process(former) == process(later);
+            let younger = former.created_monotonic_ns < later.created_monotonic_ns;
+            if same_process && younger && record.state == ProcessState::Crashed {
+                *record = Arc::new(record.with_state(ProcessState::Replaced));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

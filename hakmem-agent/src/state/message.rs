@@ -1,0 +1,168 @@
+//! Samples as messages of the contract.
+
+use hakmem_proto::v1::{
+    Bin, ClassCounters, DurationBucket, DurationHistogram, Identity, ListDepth, Loss, Memory,
+    OutcomeCount, Process, ReasonCount, Thread, Totals,
+};
+use hakmem_reader::{AllocReason, BINS, ClassTotals, Histogram, ThreadTotals};
+use hakmem_segment::duration::bucket_start_ns;
+
+use super::{Facts, ProcessRecord};
+use crate::time::timestamp_of_unix_ns;
+
+/// Everything about a process.
+pub(super) fn process(record: &ProcessRecord) -> Process {
+    let used = record.classes().iter().filter(|class| class.is_used());
+    Process {
+        key: record.key.to_string(),
+        identity: Some(record.facts.identity.clone()),
+        state: record.state.name().to_owned(),
+        exit_code: record.sample.process.exit_code,
+        sampled_at: Some(timestamp_of_unix_ns(record.sample.unix_ns)),
+        totals: Some(totals(record)),
+        classes: used.map(class_counters).collect(),
+        threads: record.sample.threads().into_iter().map(thread).collect(),
+        memory: Some(memory(record)),
+        loss: Some(loss(record)),
+    }
+}
+
+impl Facts {
+    /// What a segment says of its writer.
+    pub(crate) fn new(identity: &hakmem_reader::Identity) -> Self {
+        let bins = (0..BINS).filter(|&bin| identity.bins.stride_bytes(bin) > 0);
+        let bins = bins.map(|bin| Bin {
+            bin: bin as u32,
+            class: identity.bins.class(bin).name().to_owned(),
+            stride_bytes: identity.bins.stride_bytes(bin),
+        });
+        let message = Identity {
+            pid: identity.pid,
+            parent_pid: identity.parent_pid,
+            user_id: identity.owner_user_id,
+            executable: identity.executable.clone(),
+            arguments: identity.arguments.clone(),
+            build_id: identity.build_id.clone(),
+            labels: identity.labels.clone().into_iter().collect(),
+            routing: identity.routing.name().to_owned(),
+            started_at: Some(timestamp_of_unix_ns(identity.created_unix_ns)),
+            library_version: identity.package_version.clone(),
+            boot_id: identity.boot_id_hex(),
+            pid_namespace: identity.pid_namespace,
+            forked: identity.forked,
+            bins: bins.collect(),
+        };
+        let executable_name = identity.executable_name().to_owned();
+        Self { raw: identity.clone(), identity: message, executable_name }
+    }
+}
+
+/// Sums over all classes.
+pub(super) fn totals(record: &ProcessRecord) -> Totals {
+    let mut totals = Totals {
+        threads: u32::try_from(record.sample.threads_alive()).unwrap_or(u32::MAX),
+        ..Totals::default()
+    };
+    for class in record.classes() {
+        totals.allocations = totals.allocations.saturating_add(class.allocations);
+        totals.frees = totals.frees.saturating_add(class.frees);
+        let slow_allocations = class.slow_allocations();
+        totals.slow_allocations = totals.slow_allocations.saturating_add(slow_allocations);
+        totals.slow_frees = totals.slow_frees.saturating_add(class.slow_frees());
+        totals.live_blocks = totals.live_blocks.saturating_add(class.live_blocks);
+        totals.live_bytes = totals.live_bytes.saturating_add(class.live_bytes);
+        totals.anomalies = totals.anomalies.saturating_add(class.anomalies());
+    }
+    totals
+}
+
+fn class_counters(class: &ClassTotals) -> ClassCounters {
+    let reasons = AllocReason::ALL.iter().map(|&r| (r.name(), class.alloc_reasons[r as usize]));
+    let free_reasons = class.slow_frees_by_reason().map(|(reason, n)| (reason.name(), n));
+    let outcomes = class.frees_by_outcome().filter(|&(_, count, _)| count > 0);
+    ClassCounters {
+        class: class.class.name().to_owned(),
+        allocations: class.allocations,
+        frees: class.frees,
+        allocations_fast: class.allocations_fast,
+        frees_fast: class.frees_fast,
+        slow_allocations: reason_counts(reasons),
+        slow_frees: reason_counts(free_reasons),
+        outcomes: outcomes.map(|(o, count, fast)| outcome_count(o.name(), count, fast)).collect(),
+        depth_blocks: class.depth_blocks,
+        capacity_blocks: class.capacity_blocks,
+        central_blocks: class.central_blocks,
+        live_blocks: class.live_blocks,
+        live_bytes: class.live_bytes,
+        slow_durations: (!class.durations.is_empty()).then(|| durations(&class.durations)),
+        // Segments count these per reason and not per class.
+        suppressed_events: 0,
+    }
+}
+
+fn reason_counts<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> Vec<ReasonCount> {
+    let occurred = counts.filter(|&(_, count)| count > 0);
+    occurred.map(|(reason, count)| ReasonCount { reason: reason.to_owned(), count }).collect()
+}
+
+fn outcome_count(outcome: &str, count: u64, fast: u64) -> OutcomeCount {
+    OutcomeCount { outcome: outcome.to_owned(), count, fast }
+}
+
+fn durations(histogram: &Histogram) -> DurationHistogram {
+    let buckets = histogram.buckets();
+    DurationHistogram {
+        buckets: buckets
+            .map(|(index, count)| DurationBucket { start_ns: bucket_start_ns(index), count })
+            .collect(),
+        count: histogram.count(),
+        p50_ns: histogram.quantile_ns(0.5),
+        p99_ns: histogram.quantile_ns(0.99),
+        p999_ns: histogram.quantile_ns(0.999),
+    }
+}
+
+fn thread(thread: ThreadTotals) -> Thread {
+    let blocks = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+    let lists = thread.lists.iter().map(|list| ListDepth {
+        class: list.class.name().to_owned(),
+        depth_blocks: blocks(list.depth_blocks),
+        capacity_blocks: blocks(list.capacity_blocks),
+    });
+    Thread {
+        slot: thread.slot,
+        thread_id: thread.thread_id,
+        lists: lists.collect(),
+        name: thread.name,
+        owners: thread.owners,
+        allocations: thread.allocations,
+        frees: thread.frees,
+        slow_allocations: thread.slow_allocations,
+        slow_frees: thread.slow_frees,
+        events_written: thread.events_written,
+    }
+}
+
+fn memory(record: &ProcessRecord) -> Memory {
+    let process = &record.sample.process;
+    Memory {
+        arena_reserved_bytes: process.arena_reserved_bytes,
+        arena_committed_bytes: process.arena_committed_bytes,
+        slab_bytes: process.slab_bytes,
+        slab_cached_bytes: process.slab_cached_bytes,
+        slab_returned_bytes: process.slab_returned_bytes_total,
+        large_bytes: process.large_bytes,
+        large_cached_bytes: process.large_cached_bytes,
+    }
+}
+
+fn loss(record: &ProcessRecord) -> Loss {
+    let sample = &record.sample;
+    Loss {
+        lost_events: record.lost_events,
+        suppressed_events: sample.suppressed_events(),
+        unpublished_threads: sample.process.threads_unpublished,
+        unpublished_threads_total: sample.process.threads_unpublished_total,
+        torn: sample.is_torn(),
+    }
+}
