@@ -1,1 +1,33 @@
-//! Not yet written.
+//! Watches, live, which path every allocation and free of a program takes.
+//!
+//! Everything shown comes through the gRPC contract, from an agent in this process or elsewhere.
+//! The layers, from bottom to top; each uses only those above it in this list:
+//!
+//! - [`quantity`], [`explanation`]: numbers and words for people; no state, no I/O
+//! - [`model`]: what is known, merged from updates, and the rates derived from it; no I/O
+//! - [`view_state`], [`keys`]: what the person looks at, and how input changes that; no I/O
+//! - [`view`]: draws a model and a view state; changes neither
+//! - [`report`]: the same as plain text tables; no I/O
+//! - [`library`], [`program`], [`signals`], [`endpoint`], [`feed`], [`snapshot`], [`screen`]: I/O, one matter each
+//! - [`session`]: the one loop that ties input, data and screen together
+//! - [`cli`], [`command`]: what the command line offers
+
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod command;
+pub mod endpoint;
+pub mod explanation;
+pub mod feed;
+pub mod keys;
+pub mod library;
+pub mod model;
+pub mod program;
+pub mod quantity;
+pub mod report;
+pub mod screen;
+pub mod session;
+pub mod signals;
+pub mod snapshot;
+pub mod view;
+pub mod view_state;

@@ -1,0 +1,148 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Watch, live, which path every allocation and free of a program takes.
+///
+/// Without a command, it attaches to the agent on the default socket; if none runs, it reads the
+/// segment directory itself. When standard output is not a terminal it prints once and ends.
+#[derive(Debug, Parser)]
+#[command(name = "hakmem-top", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do; nothing means to attach.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Print the counts of every process once, as text, and end.
+    #[arg(long)]
+    pub once: bool,
+    /// Print the snapshot document (JSON) once and end.
+    #[arg(long)]
+    pub json: bool,
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: GlobalOptions,
+}
+
+const EXAMPLES: &str = "Examples:
+  hakmem-top demo                          see it, with a built-in workload
+  hakmem-top run -- python3 script.py      watch a program
+  hakmem-top run --json out.json -- make   run it, keep the final counts
+  env $(hakmem-top env) redis-server &     put a program under hakmem …
+  hakmem-top                               … and attach
+  hakmem-top --once --json | jq .          for scripts
+
+In the screen, ? shows the keys.";
+
+/// Options of every command.
+#[derive(Args, Clone, Debug)]
+pub struct GlobalOptions {
+    /// Agent to attach to: http://HOST:PORT, unix:PATH or a path [default: the agent's socket].
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub connect: Option<String>,
+    /// Directory of the telemetry segments [default: $HAKMEM_DIR, else /dev/shm/hakmem-UID].
+    #[arg(long, global = true, value_name = "PATH")]
+    pub directory: Option<PathBuf>,
+    /// Time between updates: milliseconds, or with a unit (250ms, 2s).
+    #[arg(long, global = true, value_name = "TIME", default_value = "100ms",
+          value_parser = parse_interval)]
+    pub interval: Duration,
+    /// The allocator library [default: $HAKMEM_LIBRARY, else beside this program].
+    #[arg(long, global = true, value_name = "PATH")]
+    pub library: Option<PathBuf>,
+    /// No colours, as with NO_COLOR.
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a program under hakmem and watch it.
+    Run(RunOptions),
+    /// Watch a built-in workload whose phases repeat until you quit.
+    Demo(DemoOptions),
+    /// List the processes that publish, one per line.
+    Ls,
+    /// Print the LD_PRELOAD assignment for a shell.
+    Env,
+    /// The demo's workload; ends when its standard input does.
+    #[command(hide = true)]
+    DemoWorkload(WorkloadOptions),
+}
+
+/// Options of `run`.
+///
+/// When standard output is a terminal, the screen takes it: what the program prints there is kept
+/// (key `o`, the last 256 KiB) and printed after the screen is left, and its standard input is
+/// empty unless redirected. Programs that need the terminal run with `--plain`. Otherwise nothing
+/// of the program's input and output is touched, and a summary goes to standard error at the end.
+/// The exit code is the program's, 128 + N if signal N killed it, 125 if hakmem-top itself failed,
+/// 126 or 127 if the program cannot be run or found.
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub struct RunOptions {
+    /// Write the final snapshot document to this file.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// No screen: the program keeps the terminal, the summary comes at the end.
+    #[arg(long)]
+    pub plain: bool,
+    /// The program and its arguments.
+    #[arg(last = true, required = true, value_name = "PROGRAM ARGS")]
+    pub words: Vec<OsString>,
+}
+
+/// Options of `demo`.
+#[derive(Args, Debug)]
+pub struct DemoOptions {
+    /// End after this many seconds.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub seconds: Option<u64>,
+}
+
+/// Options of the demo's workload.
+#[derive(Args, Debug)]
+pub struct WorkloadOptions {
+    /// Seconds that each phase lasts.
+    #[arg(long, default_value_t = 5.0)]
+    pub phase_seconds: f64,
+}
+
+/// Shortest and longest interval, in milliseconds.
+const INTERVAL_MS: std::ops::RangeInclusive<u64> = 20..=60_000;
+
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let (number, scale) = match text.strip_suffix("ms") {
+        Some(number) => (number, 1.0),
+        None => match text.strip_suffix('s') {
+            Some(number) => (number, 1000.0),
+            None => (text, 1.0),
+        },
+    };
+    let milliseconds = number.trim().parse::<f64>().map(|value| value * scale);
+    match milliseconds {
+        Ok(value) if value.is_finite() && INTERVAL_MS.contains(&(value.round() as u64)) => {
+            Ok(Duration::from_millis(value.round() as u64))
+        }
+        _ => Err("give 20ms to 60s, for example 100ms or 2s".into()),
+    }
+}
+
+impl GlobalOptions {
+    /// The segment directory.
+    pub fn segment_directory(&self) -> PathBuf {
+        self.directory.clone().unwrap_or_else(hakmem_agent::default_directory)
+    }
+
+    /// The interval in milliseconds.
+    pub fn interval_ms(&self) -> u32 {
+        u32::try_from(self.interval.as_millis()).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+//! What each command does, from start to exit code.
+
+mod attach;
+mod demo;
+mod run;
+mod watch;
+mod workload;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use hakmem_proto::v1 as proto;
+
+use crate::cli::{Cli, Command, GlobalOptions};
+use crate::endpoint::{ConnectError, Endpoint};
+use crate::library::{self, LibraryError};
+use crate::program::ProgramError;
+use crate::report;
+use crate::snapshot::{self, SnapshotError};
+use crate::view_state::ThemeName;
+
+/// Exit code of `run` when this program failed and not the one it runs, as `env` and `nohup` have.
+const RUN_FAILED: u8 = 125;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Options that exclude each other.
+    #[error("{0}")]
+    Usage(String),
+    /// The allocator library is missing.
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    /// The program does not start.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The agent cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The agent does not answer.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The document cannot be written.
+    #[error("cannot write {}: {error}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The terminal or a signal handler fails.
+    #[error("{what}: {error}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        error: std::io::Error,
+    },
+}
+
+impl CommandError {
+    fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |error| Self::System { what, error }
+    }
+
+    /// The exit code, for a command that is `run` or not.
+    fn exit_code(&self, is_run: bool) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Program(error) => error.exit_code(),
+            _ if is_run => RUN_FAILED,
+            _ => 1,
+        }
+    }
+}
+
+/// Does what the command line asks for; errors are printed as one line.
+pub fn execute(cli: Cli) -> ExitCode {
+    if let Some(Command::DemoWorkload(options)) = &cli.command {
+        return workload::run(options);
+    }
+    let is_run = matches!(cli.command, Some(Command::Run(_)));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(CommandError::system("cannot start"));
+    let result = runtime.and_then(|runtime| {
+        let result = runtime.block_on(dispatch(cli));
+        // A read of the terminal may be under way that nothing can cancel.
+        runtime.shutdown_background();
+        result
+    });
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("hakmem-top: {error}");
+            ExitCode::from(error.exit_code(is_run))
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<u8, CommandError> {
+    let global = cli.global;
+    if cli.command.is_some() && (cli.once || cli.json) {
+        let remedy = "--once and --json belong before no command; `run --json FILE` writes a file";
+        return Err(CommandError::Usage(remedy.into()));
+    }
+    match cli.command {
+        None if cli.once || cli.json || !crate::screen::is_available() => {
+            print_once(&global, cli.json).await
+        }
+        None => attach::attach(&global).await,
+        Some(Command::Run(options)) => run::run(&options, &global).await,
+        Some(Command::Demo(options)) => demo::demo(&options, &global).await,
+        Some(Command::Ls) => list(&global).await,
+        Some(Command::Env) => print_environment(&global),
+        Some(Command::DemoWorkload(_)) => Ok(0),
+    }
+}
+
+/// Where `--connect` and `--directory` say the data is.
+async fn endpoint(global: &GlobalOptions) -> Result<Endpoint, CommandError> {
+    Ok(match (&global.connect, &global.directory) {
+        (Some(_), Some(_)) => {
+            let remedy = "--connect and --directory exclude each other: an agent reads its own";
+            return Err(CommandError::Usage(remedy.into()));
+        }
+        (Some(address), None) => Endpoint::parse(address)?,
+        (None, Some(directory)) => Endpoint::embedded(directory.clone(), global.interval).await?,
+        (None, None) => Endpoint::attach(global.segment_directory(), global.interval).await?,
+    })
+}
+
+/// The theme that `--no-color`, `NO_COLOR` or neither asks for.
+fn theme(global: &GlobalOptions) -> ThemeName {
+    let variable = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if global.no_color || variable { ThemeName::Mono } else { ThemeName::Dark }
+}
+
+fn everything() -> proto::ProcessFilter {
+    proto::ProcessFilter { include_ended: true, ..Default::default() }
+}
+
+async fn print_once(global: &GlobalOptions, json: bool) -> Result<u8, CommandError> {
+    let endpoint = endpoint(global).await?;
+    let snapshot = snapshot::fetch(&endpoint, everything()).await?;
+    if json {
+        print(&document(&snapshot.processes))?;
+        return Ok(0);
+    }
+    say_source(&endpoint, snapshot.processes.len());
+    print(&report::once(&snapshot.processes))?;
+    Ok(0)
+}
+
+async fn list(global: &GlobalOptions) -> Result<u8, CommandError> {
+    let endpoint = endpoint(global).await?;
+    let snapshot = snapshot::fetch(&endpoint, everything()).await?;
+    say_source(&endpoint, snapshot.processes.len());
+    print(&report::list(&snapshot.processes))?;
+    Ok(0)
+}
+
+/// Says on standard error what a reader of the table could not know.
+fn say_source(endpoint: &Endpoint, processes: usize) {
+    if let Endpoint::Embedded { stands_in: true, .. } = endpoint {
+        eprintln!("hakmem-top: {}", endpoint.describe());
+    }
+    if processes == 0 {
+        eprintln!("hakmem-top: no process publishes; start one with hakmem-top run -- PROGRAM");
+    }
+}
+
+/// The snapshot document of some processes.
+fn document(processes: &[proto::Process]) -> String {
+    let document = hakmem_agent::snapshot_document(processes);
+    let mut text = serde_json::to_string_pretty(&document)
+        .expect("the document has no keys that JSON cannot have");
+    text.push('\n');
+    text
+}
+
+fn print_environment(global: &GlobalOptions) -> Result<u8, CommandError> {
+    let library = library::find(global.library.as_deref())?;
+    let already = std::env::var_os("LD_PRELOAD");
+    let value = library::preload_value(&library, already.as_deref());
+    print(&format!("{}\n", library::shell_assignment(&value)))?;
+    Ok(0)
+}
+
+/// Prints to standard output; a reader that has gone away (`| head`) is no error.
+fn print(text: &str) -> Result<(), CommandError> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CommandError::System { what: "cannot print", error })
+        }
+        _ => Ok(()),
+    }
+}

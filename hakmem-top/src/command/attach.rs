@@ -1,0 +1,38 @@
+//! Attaching to whatever runs already.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::watch::Watch;
+use super::{CommandError, everything};
+use crate::cli::GlobalOptions;
+use crate::session::{EVENTS_WAITING, Ended};
+use crate::signals;
+use crate::view_state::Tab;
+
+/// The least time between two updates of all processes, in milliseconds: the agent samples those
+/// that nobody looks into less often.
+const OVERVIEW_MS_MIN: u32 = 250;
+
+/// Shows the overview until the person quits.
+pub(super) async fn attach(global: &GlobalOptions) -> Result<u8, CommandError> {
+    let endpoint = Arc::new(super::endpoint(global).await?);
+    // A wrong address is an error now; what is lost later is waited for.
+    endpoint.channel().await?;
+    let (sender, mut events) = mpsc::channel(EVENTS_WAITING);
+    signals::listen(sender.clone()).map_err(CommandError::system("cannot handle signals"))?;
+    let mut watch = Watch::begin(
+        &endpoint,
+        everything(),
+        OVERVIEW_MS_MIN.max(global.interval_ms()),
+        Tab::Processes,
+        global,
+        &sender,
+    );
+    let ended = watch.show(&sender, &mut events).await?;
+    Ok(match ended {
+        Ended::Signal(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+        Ended::Quit | Ended::Left | Ended::TimeOver => 0,
+    })
+}

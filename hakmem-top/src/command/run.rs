@@ -1,0 +1,224 @@
+//! `run`: a program under the allocator, with an agent inside this process.
+//!
+//! With a screen, the program's output is kept and shown on demand; without one, the program has
+//! all streams to itself and the loop only forwards signals. Either way the end is the same: a
+//! last snapshot, the summary on standard error, the document if asked for, the program's code.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use hakmem_proto::v1 as proto;
+use tokio::sync::mpsc;
+
+use super::watch::Watch;
+use super::{CommandError, document};
+use crate::cli::{GlobalOptions, RunOptions};
+use crate::endpoint::Endpoint;
+use crate::library;
+use crate::model::ProgramEnd;
+use crate::program::{self, ProgramSpec, RunningProgram, Streams};
+use crate::report;
+use crate::session::{EVENTS_WAITING, Ended, Event};
+use crate::signals::{self, Received};
+use crate::snapshot::{self, Snapshot};
+use crate::view_state::Tab;
+
+/// How long a program that was asked to end may take.
+const END_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Runs a program and returns its exit code.
+pub(super) async fn run(options: &RunOptions, global: &GlobalOptions) -> Result<u8, CommandError> {
+    if global.connect.is_some() {
+        let remedy = "--connect does not go with run, which has an agent of its own";
+        return Err(CommandError::Usage(remedy.into()));
+    }
+    let with_screen = !options.plain && crate::screen::is_available();
+    let spec = ProgramSpec {
+        words: options.words.clone(),
+        library: library::find(global.library.as_deref())?,
+        directory: global.segment_directory(),
+        streams: if with_screen { captured() } else { Streams::default() },
+        says_phases: false,
+    };
+    if let Some(path) = &options.json {
+        prepare(path)?;
+    }
+    let endpoint = Endpoint::embedded(spec.directory.clone(), global.interval).await?;
+    let mut run = Run::start(spec, endpoint)?;
+    let lost_events = if with_screen { run.show(global).await? } else { run.follow_plain().await };
+    let end = run.wait().await;
+    let snapshot = run.snapshot().await?;
+    run.explain_if_unpublished(&snapshot);
+    if !snapshot.processes.is_empty() {
+        eprint!("{}", report::summary(&snapshot.processes, lost_events));
+    }
+    if let Some(path) = &options.json {
+        std::fs::write(path, document(&snapshot.processes))
+            .map_err(|error| CommandError::Write { path: path.clone(), error })?;
+    }
+    Ok(end.exit_code())
+}
+
+/// Makes sure, before the program runs, that its counts can be written after it.
+fn prepare(path: &PathBuf) -> Result<(), CommandError> {
+    let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    opened.map(drop).map_err(|error| CommandError::Write { path: path.clone(), error })
+}
+
+/// Streams of a program that shares the terminal with the screen: those that are the terminal.
+fn captured() -> Streams {
+    Streams {
+        empty_input: std::io::stdin().is_terminal(),
+        captured_output: std::io::stdout().is_terminal(),
+        captured_error: std::io::stderr().is_terminal(),
+        kept_input: false,
+    }
+}
+
+/// A program that this command started, and the agent that watches it.
+struct Run {
+    spec: ProgramSpec,
+    endpoint: Arc<Endpoint>,
+    pid: u32,
+    since: f64,
+    end: Option<ProgramEnd>,
+    sender: mpsc::Sender<Event>,
+    events: mpsc::Receiver<Event>,
+}
+
+impl Run {
+    fn start(spec: ProgramSpec, endpoint: Endpoint) -> Result<Self, CommandError> {
+        let (sender, events) = mpsc::channel(EVENTS_WAITING);
+        signals::listen(sender.clone()).map_err(CommandError::system("cannot handle signals"))?;
+        let since = unix_seconds();
+        let program: RunningProgram = program::start(&spec, &sender)?;
+        let pid = program.pid;
+        tokio::spawn(program.report_end(sender.clone()));
+        let endpoint = Arc::new(endpoint);
+        Ok(Self { spec, endpoint, pid, since, end: None, sender, events })
+    }
+
+    /// The program and its descendants, ended ones too.
+    fn filter(&self) -> proto::ProcessFilter {
+        proto::ProcessFilter {
+            pids: vec![self.pid],
+            include_ended: true,
+            include_children: true,
+            ..Default::default()
+        }
+    }
+
+    /// Shows the screen until the person leaves it; returns the number of lost events.
+    async fn show(&mut self, global: &GlobalOptions) -> Result<u64, CommandError> {
+        let interval_ms = global.interval_ms();
+        let mut watch = Watch::begin(
+            &self.endpoint,
+            self.filter(),
+            interval_ms,
+            Tab::Classes,
+            global,
+            &self.sender,
+        );
+        let words: Vec<_> = self.spec.words.iter().map(|it| it.to_string_lossy()).collect();
+        watch.set_program(words.join(" "), self.pid);
+        watch.session.state.asks_before_quit = true;
+        let ended = watch.show(&self.sender, &mut self.events).await?;
+        let model = &watch.session.model;
+        let program = model.program.clone().unwrap_or_default();
+        self.end = program.end;
+        replay(&program.output);
+        let lost_events = model.events.missing();
+        drop(watch);
+        if self.end.is_none() {
+            match ended {
+                Ended::Left => {}
+                // It has the signal already.
+                Ended::Signal(_) => self.expect_end().await,
+                Ended::Quit | Ended::TimeOver => {
+                    signals::send(self.pid, signal_hook::consts::SIGTERM);
+                    self.expect_end().await;
+                }
+            }
+        }
+        Ok(lost_events)
+    }
+
+    /// Forwards signals until the program ends. Nothing is known of lost events here.
+    async fn follow_plain(&mut self) -> u64 {
+        self.wait().await;
+        0
+    }
+
+    /// Waits for the end of a program that was asked for it, and kills it if it takes too long.
+    async fn expect_end(&mut self) {
+        if tokio::time::timeout(END_PATIENCE, self.wait()).await.is_err() {
+            eprintln!("hakmem-top: {} ignores SIGTERM, sending SIGKILL", self.pid);
+            signals::send(self.pid, signal_hook::consts::SIGKILL);
+        }
+    }
+
+    /// Waits for the program's end; what it prints meanwhile goes to standard output, signals go
+    /// to it.
+    async fn wait(&mut self) -> ProgramEnd {
+        loop {
+            if let Some(end) = self.end {
+                return end;
+            }
+            match self.events.recv().await {
+                Some(Event::ProgramEnded(end)) => self.end = Some(end),
+                Some(Event::Signal(received)) => self.forward(received),
+                Some(Event::Output(bytes)) => print_bytes(&bytes),
+                Some(_) => {}
+                None => return ProgramEnd::Exited(u8::MAX),
+            }
+        }
+    }
+
+    fn forward(&self, received: Received) {
+        if !received.from_terminal {
+            signals::send(self.pid, received.signal);
+        }
+        if received.is_stop() {
+            // A shell that waits for us must see us stop with the program.
+            signals::stop_self();
+        }
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, CommandError> {
+        let (filter, pid) = (self.filter(), self.pid);
+        Ok(snapshot::fetch_ended(&self.endpoint, filter, pid, self.since).await?)
+    }
+
+    fn explain_if_unpublished(&self, snapshot: &Snapshot) {
+        if !snapshot.processes.is_empty() {
+            return;
+        }
+        let program = std::path::Path::new(&self.spec.words[0]);
+        let reason = program::likely_reason(program, &self.spec.directory);
+        eprintln!("hakmem-top: {} published nothing: {reason}", program.display());
+    }
+}
+
+/// Seconds since the Unix epoch, a moment ago: clocks of different sources need some slack.
+fn unix_seconds() -> f64 {
+    const SLACK_SECONDS: f64 = 0.1;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    now.as_secs_f64() - SLACK_SECONDS
+}
+
+/// Prints what was captured while the screen was taken.
+fn replay(output: &crate::model::OutputTail) {
+    if output.dropped_bytes > 0 {
+        let bytes = output.dropped_bytes;
+        eprintln!("hakmem-top: the first {bytes} bytes of the output were not kept");
+    }
+    print_bytes(&output.bytes());
+}
+
+fn print_bytes(bytes: &[u8]) {
+    let mut stdout = std::io::stdout().lock();
+    // Nobody is left to tell if the terminal is gone.
+    let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+}

@@ -1,0 +1,66 @@
+//! What every command with a screen does: fetch, and run a session on the terminal.
+
+use std::sync::Arc;
+
+use hakmem_proto::v1 as proto;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::{CommandError, theme};
+use crate::cli::GlobalOptions;
+use crate::endpoint::Endpoint;
+use crate::feed::{self, Wish};
+use crate::model::{Model, Program};
+use crate::screen::Screen;
+use crate::session::{Ended, Event, Session};
+use crate::view_state::{Tab, ViewState};
+
+/// A session and what feeds it.
+pub(super) struct Watch {
+    pub(super) session: Session,
+    feed: JoinHandle<()>,
+}
+
+impl Watch {
+    /// Begins to fetch.
+    pub(super) fn begin(
+        endpoint: &Arc<Endpoint>,
+        filter: proto::ProcessFilter,
+        overview_ms: u32,
+        tab: Tab,
+        global: &GlobalOptions,
+        sender: &mpsc::Sender<Event>,
+    ) -> Self {
+        let detail_ms = global.interval_ms();
+        let (wish, wished) = watch::channel(Wish { filter, overview_ms, detail_ms, focus: None });
+        let feed = tokio::spawn(feed::run(endpoint.clone(), wished, sender.clone()));
+        let state = ViewState::new(tab, detail_ms, theme(global));
+        let session = Session::new(Model::new(endpoint.describe()), state, wish);
+        Self { session, feed }
+    }
+
+    /// Says which program this command started.
+    pub(super) fn set_program(&mut self, command: String, pid: u32) {
+        self.session.model.program = Some(Program { command, pid, ..Program::default() });
+    }
+
+    /// Takes the terminal, runs the session, gives the terminal back.
+    pub(super) async fn show(
+        &mut self,
+        sender: &mpsc::Sender<Event>,
+        events: &mut mpsc::Receiver<Event>,
+    ) -> Result<Ended, CommandError> {
+        let mut screen =
+            Screen::enter().map_err(CommandError::system("cannot use the terminal"))?;
+        let ended = self.session.run(&mut screen, sender, events).await;
+        drop(screen);
+        self.feed.abort();
+        ended.map_err(CommandError::system("cannot draw on the terminal"))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.feed.abort();
+    }
+}

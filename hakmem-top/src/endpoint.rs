@@ -1,0 +1,177 @@
+//! How to reach an agent: one inside this process, a unix socket, or TCP.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hakmem_agent::{AgentConfig, RunningAgent, StartError, default_socket};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+use tonic::transport::{Channel, Uri};
+
+/// How long a connection may take, so that a dead host is reported and retried.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Where the data comes from.
+#[derive(Debug)]
+pub enum Endpoint {
+    /// An agent inside this process.
+    Embedded {
+        /// It runs as long as the endpoint lives.
+        agent: RunningAgent,
+        /// The directory it reads.
+        directory: PathBuf,
+        /// Whether it stands in for an agent that was not running.
+        stands_in: bool,
+    },
+    /// An agent that listens on this socket.
+    Unix(PathBuf),
+    /// An agent that listens at this address, e.g. `http://127.0.0.1:9848`.
+    Tcp(String),
+}
+
+/// Why an agent cannot be reached.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// `--connect` was given something else.
+    #[error("cannot connect to `{0}`: give http://HOST:PORT, unix:PATH or a path with a slash")]
+    BadAddress(String),
+    /// Nothing listens on the socket, or it is not ours to use.
+    #[error("cannot connect to the agent's socket {}: {error}; is hakmem-agent running?", path.display())]
+    Unix {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Nothing answers at the address.
+    #[error("cannot connect to the agent at {address}: {error}; is hakmem-agent running there?")]
+    Tcp {
+        /// The address.
+        address: String,
+        /// What went wrong.
+        error: String,
+    },
+    /// The agent inside this process did not start.
+    #[error("the embedded agent did not start: {0}")]
+    Embedded(#[from] StartError),
+}
+
+impl Endpoint {
+    /// The endpoint that `--connect` names.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::BadAddress`] if it is neither a URL nor a path.
+    pub fn parse(address: &str) -> Result<Self, ConnectError> {
+        if let Some(path) = address.strip_prefix("unix:") {
+            return Ok(Self::Unix(PathBuf::from(path.strip_prefix("//").unwrap_or(path))));
+        }
+        let is_url = address.starts_with("http://");
+        if is_url && address.parse::<Uri>().is_ok_and(|uri| uri.host().is_some()) {
+            return Ok(Self::Tcp(address.to_owned()));
+        }
+        if !is_url && !address.contains("://") && address.contains('/') {
+            return Ok(Self::Unix(PathBuf::from(address)));
+        }
+        Err(ConnectError::BadAddress(address.to_owned()))
+    }
+
+    /// An agent inside this process that reads `directory`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::Embedded`] if it does not start.
+    pub async fn embedded(directory: PathBuf, interval: Duration) -> Result<Self, ConnectError> {
+        let config =
+            AgentConfig { watched_interval: interval, ..AgentConfig::for_directory(&directory) };
+        let agent = RunningAgent::start(config).await?;
+        Ok(Self::Embedded { agent, directory, stands_in: false })
+    }
+
+    /// The agent on the default socket or, if none listens there, one inside this process that
+    /// reads `directory`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] if there is a socket that must not be used, or no agent starts.
+    pub async fn attach(directory: PathBuf, interval: Duration) -> Result<Self, ConnectError> {
+        let path = default_socket();
+        match UnixStream::connect(&path).await {
+            Ok(_) => Ok(Self::Unix(path)),
+            Err(error) if no_agent(&error) => {
+                let mut endpoint = Self::embedded(directory, interval).await?;
+                if let Self::Embedded { stands_in, .. } = &mut endpoint {
+                    *stands_in = true;
+                }
+                Ok(endpoint)
+            }
+            Err(error) => Err(ConnectError::Unix { path, error }),
+        }
+    }
+
+    /// What to tell the person about it.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Embedded { directory, stands_in: true, .. } => {
+                format!("no agent runs: reading {} directly", directory.display())
+            }
+            Self::Embedded { directory, .. } => directory.display().to_string(),
+            Self::Unix(path) => path.display().to_string(),
+            Self::Tcp(address) => address.clone(),
+        }
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] names the address and what went wrong.
+    pub async fn channel(&self) -> Result<Channel, ConnectError> {
+        match self {
+            Self::Embedded { agent, .. } => Ok(agent.connect().await),
+            Self::Unix(path) => unix_channel(path).await,
+            Self::Tcp(address) => tcp_channel(address).await,
+        }
+    }
+}
+
+fn no_agent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+}
+
+async fn unix_channel(path: &Path) -> Result<Channel, ConnectError> {
+    // The transport's own error says nothing of the cause: try first, and report that.
+    let failed = |error| ConnectError::Unix { path: path.to_owned(), error };
+    UnixStream::connect(path).await.map_err(failed)?;
+    let socket = path.to_owned();
+    let connect = tower::service_fn(move |_: Uri| {
+        let socket = socket.clone();
+        async move { Ok::<_, io::Error>(TokioIo::new(UnixStream::connect(socket).await?)) }
+    });
+    tonic::transport::Endpoint::from_static("http://agent.local")
+        .connect_timeout(CONNECT_TIMEOUT)
+        .connect_with_connector(connect)
+        .await
+        .map_err(|error| failed(io::Error::other(error)))
+}
+
+async fn tcp_channel(address: &str) -> Result<Channel, ConnectError> {
+    let failed = |error: tonic::transport::Error| {
+        // The outermost message is only "transport error"; the innermost names the cause.
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        ConnectError::Tcp { address: address.to_owned(), error: cause.to_string() }
+    };
+    tonic::transport::Endpoint::from_shared(address.to_owned())
+        .map_err(failed)?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .connect()
+        .await
+        .map_err(failed)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! What is known of the agent and its processes, merged from updates.
+//!
+//! Two streams feed it: one of all processes with totals only, one of the process in focus with
+//! classes and threads. Both carry cumulative values with the moment they were sampled, so the
+//! order of their messages does not matter: older values than those known are ignored, and
+//! counters never fall.
+
+mod event_log;
+mod flow;
+mod history;
+mod output;
+mod process;
+mod window;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hakmem_proto::v1 as proto;
+
+pub use event_log::EventLog;
+pub use flow::{ClassFlow, Measure, OutcomeFlow, ThreadFlow, TotalsFlow};
+pub use history::{History, HistoryPoint, STEP_SECONDS};
+pub use output::OutputTail;
+pub use process::{ClassName, Process};
+
+/// How the agent can be reached now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Connection {
+    /// Not yet connected for the first time.
+    Connecting,
+    /// Updates arrive.
+    Live,
+    /// The last attempt failed or the stream broke; another attempt follows.
+    Lost {
+        /// What went wrong, for the person at the screen.
+        reason: String,
+        /// Attempts since it was lost.
+        attempts: u32,
+    },
+}
+
+/// Which of the two streams an update came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// All processes, totals only.
+    Overview,
+    /// One process with classes and threads.
+    Detail,
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProgramEnd {
+    /// With this exit code.
+    Exited(u8),
+    /// By this signal.
+    Signalled(i32),
+}
+
+impl ProgramEnd {
+    /// The exit code that a shell would report: 128 and the signal for a killed program.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Exited(code) => code,
+            Self::Signalled(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+        }
+    }
+}
+
+/// The program that this command started, if it started one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Program {
+    /// What was started, as the person would type it.
+    pub command: String,
+    /// Its process id.
+    pub pid: u32,
+    /// How it ended; `None` while it runs.
+    pub end: Option<ProgramEnd>,
+    /// What the demo's workload is doing.
+    pub phase: Option<String>,
+    /// The last of what it printed.
+    pub output: OutputTail,
+}
+
+/// Everything that views show.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// Where the data comes from, e.g. `embedded` or a socket's path.
+    pub endpoint: String,
+    /// Whether updates arrive.
+    pub connection: Connection,
+    /// How long nothing has come from the agent.
+    pub silent_for: Duration,
+    /// The agent's own state.
+    pub agent: Option<proto::AgentStatus>,
+    /// By key.
+    pub processes: BTreeMap<String, Process>,
+    /// Events of the process in focus.
+    pub events: EventLog,
+    /// Updates that the agent skipped because we were slow.
+    pub skipped_updates: u64,
+    /// The program that this command started.
+    pub program: Option<Program>,
+}
+
+impl Model {
+    /// A model that knows nothing yet.
+    pub fn new(endpoint: impl Into<String>) -> Self {
+        Self {
+            endpoint: endpoint.into(),
+            connection: Connection::Connecting,
+            silent_for: Duration::ZERO,
+            agent: None,
+            processes: BTreeMap::new(),
+            events: EventLog::default(),
+            skipped_updates: 0,
+            program: None,
+        }
+    }
+
+    /// Merges one message of a stream.
+    pub fn merge(&mut self, stream: Stream, update: proto::WatchProcessesResponse) {
+        self.connection = Connection::Live;
+        self.silent_for = Duration::ZERO;
+        if let Some(agent) = update.agent {
+            self.agent = Some(agent);
+        }
+        self.skipped_updates = self.skipped_updates.max(update.skipped_updates);
+        let sampled_at = update.sampled_at.as_ref().map(seconds);
+        let detailed: Vec<String> = match stream {
+            Stream::Overview => Vec::new(),
+            Stream::Detail => update.changed.iter().map(|it| it.key.clone()).collect(),
+        };
+        for changed in update.changed {
+            let at = changed.sampled_at.as_ref().map(seconds).or(sampled_at).unwrap_or(0.0);
+            match self.processes.get_mut(&changed.key) {
+                Some(known) => known.merge(stream, at, changed),
+                None => {
+                    let process = Process::new(stream, at, changed);
+                    self.processes.insert(process.key.clone(), process);
+                }
+            }
+        }
+        if let (true, Some(at)) = (update.complete, sampled_at) {
+            self.settle(stream, at, &detailed);
+        }
+        if stream == Stream::Overview {
+            for key in &update.removed {
+                self.processes.remove(key);
+            }
+        }
+    }
+
+    /// Marks the time of a complete update for processes that did not change in it, so that their
+    /// rates fall to zero instead of standing still.
+    fn settle(&mut self, stream: Stream, at: f64, changed: &[String]) {
+        for process in self.processes.values_mut() {
+            match stream {
+                Stream::Overview => process.settle_totals(at),
+                Stream::Detail if process.is_detailed() && !changed.contains(&process.key) => {
+                    process.settle_details(at);
+                }
+                Stream::Detail => {}
+            }
+        }
+    }
+
+    /// Whether the program that this command started has ended.
+    pub fn program_ended(&self) -> bool {
+        self.program.as_ref().is_some_and(|program| program.end.is_some())
+    }
+
+    /// The key of the program's own process: the newest one with its pid.
+    pub fn program_key(&self) -> Option<&str> {
+        let pid = self.program.as_ref()?.pid;
+        self.processes
+            .values()
+            .filter(|process| process.identity.pid == pid)
+            .max_by(|a, b| a.started_at().total_cmp(&b.started_at()))
+            .map(|process| process.key.as_str())
+    }
+}
+
+/// Seconds since the Unix epoch.
+pub(crate) fn seconds(timestamp: &prost_types::Timestamp) -> f64 {
+    timestamp.seconds as f64 + f64::from(timestamp.nanos) / 1e9
+}
+
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;

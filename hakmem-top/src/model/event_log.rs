@@ -1,0 +1,59 @@
+//! The newest events, and how many are missing.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hakmem_proto::v1 as proto;
+
+/// Events kept.
+const CAPACITY: usize = 2000;
+
+/// Events in the order they came, each once, whatever streams repeat.
+#[derive(Clone, Debug, Default)]
+pub struct EventLog {
+    key: String,
+    events: VecDeque<proto::Event>,
+    seen: BTreeMap<(String, u32), u64>,
+    lost_earlier: u64,
+    lost: u64,
+    dropped_earlier: u64,
+    dropped: u64,
+}
+
+impl EventLog {
+    /// Adds what a stream brought; events already seen are left out.
+    pub fn merge(&mut self, update: proto::WatchEventsResponse) {
+        self.lost = self.lost.max(update.lost_events);
+        self.dropped = self.dropped.max(update.dropped_events);
+        for event in update.events {
+            let newest = self.seen.entry((event.process_key.clone(), event.slot)).or_default();
+            if event.number <= *newest {
+                continue;
+            }
+            *newest = event.number;
+            if self.events.len() == CAPACITY {
+                self.events.pop_front();
+            }
+            self.events.push_back(event);
+        }
+    }
+
+    /// Says that a new stream begins, whose losses count from zero. Events of another process
+    /// than that with this key are forgotten.
+    pub fn begin_stream(&mut self, key: &str) {
+        if self.key != key {
+            *self = Self { key: key.to_owned(), ..Self::default() };
+        }
+        self.lost_earlier += std::mem::take(&mut self.lost);
+        self.dropped_earlier += std::mem::take(&mut self.dropped);
+    }
+
+    /// Events, newest first.
+    pub fn newest_first(&self) -> impl Iterator<Item = &proto::Event> {
+        self.events.iter().rev()
+    }
+
+    /// Events that were overwritten before anyone read them, or dropped on the way.
+    pub fn missing(&self) -> u64 {
+        self.lost_earlier + self.lost + self.dropped_earlier + self.dropped
+    }
+}

@@ -1,0 +1,70 @@
+//! Why a program that ran published nothing.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use super::resolve;
+
+/// Bytes of a file that hold its ELF header and program headers, or its `#!` line.
+const LOOK_AT_BYTES: u64 = 4096;
+
+/// The likely reason, in one clause; general advice if nothing is found.
+pub fn likely_reason(program: &Path, directory: &Path) -> String {
+    if std::env::var_os("HAKMEM_TELEMETRY").is_some_and(|value| value == "off") {
+        return "HAKMEM_TELEMETRY=off turns telemetry off".into();
+    }
+    let Some(path) = resolve(program) else {
+        return "its file is gone".into();
+    };
+    if let Some(reason) = reason_of_file(&path) {
+        return reason;
+    }
+    format!(
+        "it may start no dynamically linked process, or could not write to {}",
+        directory.display()
+    )
+}
+
+fn reason_of_file(path: &Path) -> Option<String> {
+    let file = File::open(path).ok()?;
+    let mode = file.metadata().ok()?.permissions().mode();
+    if mode & 0o6000 != 0 {
+        return Some(format!(
+            "{} is setuid or setgid, for which the loader ignores LD_PRELOAD",
+            path.display()
+        ));
+    }
+    let mut bytes = Vec::new();
+    file.take(LOOK_AT_BYTES).read_to_end(&mut bytes).ok()?;
+    if let Some(line) = bytes.strip_prefix(b"#!") {
+        let line = line.split(|byte| *byte == b'\n').next()?;
+        let interpreter = line.trim_ascii().split(u8::is_ascii_whitespace).next()?;
+        let interpreter = std::str::from_utf8(interpreter).ok()?;
+        return reason_of_file(Path::new(interpreter));
+    }
+    reason_of_elf(path, &bytes)
+}
+
+fn reason_of_elf(path: &Path, bytes: &[u8]) -> Option<String> {
+    const CLASS_64: u8 = 2;
+    const INTERPRETER: u32 = 3;
+    if !bytes.starts_with(b"\x7fELF") {
+        return None;
+    }
+    if bytes.get(4) != Some(&CLASS_64) {
+        return Some(format!("{} is a 32-bit program, the library has 64 bits", path.display()));
+    }
+    let half = |at: usize| Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
+    let word = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    let table = usize::try_from(u64::from_le_bytes(bytes.get(32..40)?.try_into().ok()?)).ok()?;
+    let (size, count) = (usize::from(half(54)?), usize::from(half(56)?));
+    for index in 0..count {
+        let at = table.checked_add(index.checked_mul(size)?)?;
+        if word(at)? == INTERPRETER {
+            return None;
+        }
+    }
+    Some(format!("{} is statically linked, so no loader puts it under hakmem", path.display()))
+}

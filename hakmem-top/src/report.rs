@@ -1,0 +1,211 @@
+//! Plain text tables: what is printed where there is no screen. Numbers are exact here.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use hakmem_proto::v1 as proto;
+
+use crate::model::{ClassName, Measure, Process};
+use crate::quantity;
+
+/// The final summary of a program: one row per class over all its processes, one line per process
+/// if there are several, and what is missing.
+pub fn summary(processes: &[proto::Process], lost_events: u64) -> String {
+    let mut text = String::new();
+    let classes = sum_classes(processes);
+    write_classes(&mut text, &classes);
+    if processes.len() > 1 {
+        text.push('\n');
+        text.push_str(&list(processes));
+    }
+    for line in missing(processes, lost_events) {
+        let _ = writeln!(text, "hakmem-top: {line}");
+    }
+    text
+}
+
+/// The counts of every process: a line that names it, then a row per class.
+pub fn once(processes: &[proto::Process]) -> String {
+    let mut text = String::new();
+    for (index, process) in processes.iter().enumerate() {
+        if index > 0 {
+            text.push('\n');
+        }
+        let identity = process.identity.clone().unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "{} {} {} {} threads {} live {}",
+            identity.pid,
+            process.state,
+            identity.routing,
+            command_line(&identity),
+            process.totals.map_or(0, |it| it.threads),
+            quantity::bytes(process.totals.map_or(0, |it| it.live_bytes)),
+        );
+        let one = std::slice::from_ref(process);
+        write_classes(&mut text, &sum_classes(one));
+        for line in missing(one, 0) {
+            let _ = writeln!(text, "{line}");
+        }
+    }
+    text
+}
+
+/// One line per process.
+pub fn list(processes: &[proto::Process]) -> String {
+    let mut text = format!(
+        "{:>8} {:<9} {:<8} {:>7} {:>14} {:>14} {:>7} {:>10}  {}\n",
+        "PID", "STATE", "ROUTING", "THREADS", "ALLOCATIONS", "FREES", "FAST %", "LIVE", "COMMAND"
+    );
+    for process in processes {
+        let identity = process.identity.clone().unwrap_or_default();
+        let totals = process.totals.unwrap_or_default();
+        let operations = totals.allocations + totals.frees;
+        let slow = totals.slow_allocations + totals.slow_frees;
+        let _ = writeln!(
+            text,
+            "{:>8} {:<9} {:<8} {:>7} {:>14} {:>14} {:>7} {:>10}  {}",
+            identity.pid,
+            process.state,
+            identity.routing,
+            totals.threads,
+            totals.allocations,
+            totals.frees,
+            quantity::percent(operations.saturating_sub(slow) as f64, operations as f64),
+            quantity::bytes(totals.live_bytes),
+            command_line(&identity),
+        );
+    }
+    text
+}
+
+/// The rates of one process now, one row per class; what the demo prints every second.
+pub fn rates(process: &Process, phase: &str, second: u64) -> String {
+    let flow = process.totals_flow(Measure::Rate).unwrap_or_default();
+    let mut text = format!(
+        "{second:>3} s  phase {phase}: {} allocations/s, {} frees/s, {} % fast, live {}\n",
+        quantity::rate(flow.allocations),
+        quantity::rate(flow.frees),
+        quantity::percent(flow.operations() - flow.slow, flow.operations()),
+        quantity::bytes(process.totals.live_bytes),
+    );
+    let _ = writeln!(
+        text,
+        "{:<6} {:>9} {:>9} {:>7} {:>9} {:>13} {:>10} {:>9} {:>9}  SLOW/S BY REASON",
+        "CLASS", "ALLOC/S", "FREE/S", "FAST %", "SLOW/S", "DEPTH", "LIVE", "P50", "P99"
+    );
+    for (name, counters) in process.classes() {
+        let flow = process.class_flow(name, Measure::Rate).unwrap_or_default();
+        let reasons = flow.slow_reasons();
+        let reasons = reasons.iter().filter(|(_, flow)| *flow > 0.0);
+        let reasons: Vec<String> =
+            reasons.map(|(reason, flow)| format!("{reason} {}", quantity::rate(*flow))).collect();
+        let depth = format!(
+            "{}/{}",
+            quantity::count(counters.depth_blocks),
+            quantity::count(counters.capacity_blocks)
+        );
+        let _ = writeln!(
+            text,
+            "{:<6} {:>9} {:>9} {:>7} {:>9} {:>13} {:>10} {:>9} {:>9}  {}",
+            name.as_str(),
+            quantity::rate(flow.allocations),
+            quantity::rate(flow.frees),
+            quantity::percent(flow.fast(), flow.operations()),
+            quantity::rate(flow.slow()),
+            depth,
+            quantity::bytes(counters.live_bytes),
+            quantity::duration_ns(flow.p50_ns),
+            quantity::duration_ns(flow.p99_ns),
+            reasons.join(", "),
+        );
+    }
+    text
+}
+
+/// The command as it was given, as far as it is known, on one line.
+pub fn command_line(identity: &proto::Identity) -> String {
+    let words = match identity.arguments.as_slice() {
+        [] => identity.executable.clone(),
+        words => words.join(" "),
+    };
+    words.chars().map(|it| if it.is_control() { ' ' } else { it }).take(200).collect()
+}
+
+/// One class over several processes.
+#[derive(Clone, Debug, Default)]
+struct ClassSum {
+    allocations: u64,
+    frees: u64,
+    fast: u64,
+    live_blocks: i64,
+    live_bytes: i64,
+    reasons: BTreeMap<String, u64>,
+}
+
+fn sum_classes(processes: &[proto::Process]) -> BTreeMap<ClassName, ClassSum> {
+    let mut sums: BTreeMap<ClassName, ClassSum> = BTreeMap::new();
+    for class in processes.iter().flat_map(|process| &process.classes) {
+        let sum = sums.entry(ClassName::new(class.class.clone())).or_default();
+        sum.allocations += class.allocations;
+        sum.frees += class.frees;
+        sum.fast += class.allocations_fast + class.frees_fast;
+        sum.live_blocks += class.live_blocks;
+        sum.live_bytes += class.live_bytes;
+        for it in class.slow_allocations.iter().chain(&class.slow_frees) {
+            *sum.reasons.entry(it.reason.clone()).or_default() += it.count;
+        }
+    }
+    sums
+}
+
+fn write_classes(text: &mut String, classes: &BTreeMap<ClassName, ClassSum>) {
+    let _ = writeln!(
+        text,
+        "{:<6} {:>14} {:>14} {:>7} {:>12} {:>12} {:>10}  SLOW BY REASON",
+        "CLASS", "ALLOCATIONS", "FREES", "FAST %", "SLOW", "LIVE BLOCKS", "LIVE"
+    );
+    for (name, sum) in classes {
+        let operations = sum.allocations + sum.frees;
+        let mut reasons: Vec<(&String, &u64)> = sum.reasons.iter().collect();
+        reasons.sort_by(|a, b| b.1.cmp(a.1));
+        let reasons: Vec<String> =
+            reasons.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+        let _ = writeln!(
+            text,
+            "{:<6} {:>14} {:>14} {:>7} {:>12} {:>12} {:>10}  {}",
+            name.as_str(),
+            sum.allocations,
+            sum.frees,
+            quantity::percent(sum.fast as f64, operations as f64),
+            operations.saturating_sub(sum.fast),
+            sum.live_blocks,
+            quantity::bytes(sum.live_bytes),
+            reasons.join(", "),
+        );
+    }
+}
+
+/// What the numbers do not hold, one clause each.
+fn missing(processes: &[proto::Process], lost_events: u64) -> Vec<String> {
+    let losses = || processes.iter().filter_map(|it| it.loss.as_ref());
+    let threads: u64 = losses().map(|it| it.unpublished_threads_total).sum();
+    let lost: u64 = losses().map(|it| it.lost_events).sum::<u64>().max(lost_events);
+    let torn = losses().filter(|it| it.torn).count();
+    let mut said = Vec::new();
+    if threads > 0 {
+        said.push(format!("LOST: {threads} threads ran without a slot and are not counted"));
+    }
+    if torn > 0 {
+        said.push(format!(
+            "LOST: {torn} processes were killed within a slow path, counts may be one off"
+        ));
+    }
+    if lost > 0 {
+        said.push(format!("lost {lost} events (counts are complete)"));
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,259 @@
+//! The one loop: an event comes, the model or the view changes, the screen is drawn.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crossterm::event::EventStream;
+use futures::StreamExt as _;
+use ratatui::layout::Rect;
+use tokio::sync::{mpsc, watch};
+
+use crate::feed::{FeedEvent, Wish};
+use crate::keys;
+use crate::model::{Connection, Model, ProgramEnd};
+use crate::screen::Screen;
+use crate::signals::{self, Received};
+use crate::view;
+use crate::view_state::{Effect, ViewState};
+
+/// The shortest time between two pictures.
+const FRAME: Duration = Duration::from_millis(33);
+/// How often time alone (silence of the agent) is looked at.
+const TICK: Duration = Duration::from_millis(500);
+/// Events that wait before their senders do.
+pub const EVENTS_WAITING: usize = 256;
+
+/// Everything that can happen.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A key, the mouse, a new size.
+    Input(crossterm::event::Event),
+    /// The terminal is gone.
+    InputClosed,
+    /// Data from the agent, or its loss.
+    Feed(FeedEvent),
+    /// The program printed something that we capture.
+    Output(Vec<u8>),
+    /// The demo's workload says what it does now.
+    Phase(String),
+    /// The program that we started has ended.
+    ProgramEnded(ProgramEnd),
+    /// A signal for us.
+    Signal(Received),
+    /// The time given to the demo is over.
+    TimeOver,
+    /// Some time has passed.
+    Tick,
+}
+
+/// Why the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The person quit.
+    Quit,
+    /// The person left the screen; the program goes on.
+    Left,
+    /// The demo's time is over.
+    TimeOver,
+    /// A signal asked for it.
+    Signal(i32),
+}
+
+/// The loop's state.
+#[derive(Debug)]
+pub struct Session {
+    /// What is known.
+    pub model: Model,
+    /// What is looked at.
+    pub state: ViewState,
+    /// The picture that stands still while paused.
+    frozen: Option<Box<Model>>,
+    wish: watch::Sender<Wish>,
+    last_data: Instant,
+}
+
+impl Session {
+    /// A session that asks for data through `wish`.
+    pub fn new(model: Model, state: ViewState, wish: watch::Sender<Wish>) -> Self {
+        Self { model, state, frozen: None, wish, last_data: Instant::now() }
+    }
+
+    /// Runs until something ends it. Senders of `events` must be all but `sender`'s clones.
+    ///
+    /// # Errors
+    ///
+    /// What the system says if the terminal cannot be drawn on.
+    pub async fn run(
+        &mut self,
+        screen: &mut Screen,
+        sender: &mpsc::Sender<Event>,
+        events: &mut mpsc::Receiver<Event>,
+    ) -> io::Result<Ended> {
+        let input = tokio::spawn(read_input(sender.clone()));
+        let ended = self.follow(screen, events).await;
+        input.abort();
+        ended
+    }
+
+    async fn follow(
+        &mut self,
+        screen: &mut Screen,
+        events: &mut mpsc::Receiver<Event>,
+    ) -> io::Result<Ended> {
+        loop {
+            self.update_wish();
+            let drawn_at = Instant::now();
+            let shown = self.frozen.as_deref().unwrap_or(&self.model);
+            screen.terminal.draw(|frame| view::draw(frame, shown, &self.state))?;
+            let size = screen.terminal.size()?;
+            let area = Rect::new(0, 0, size.width, size.height);
+            let first = tokio::time::timeout(TICK, events.recv()).await;
+            let mut next = Some(first.ok().flatten().unwrap_or(Event::Tick));
+            // Everything that has come by the time of the next picture goes into it.
+            while let Some(event) = next {
+                let wait = FRAME.saturating_sub(drawn_at.elapsed());
+                let urgent = matches!(event, Event::Input(_));
+                if let Some(ended) = self.handle(event, screen, area)? {
+                    return Ok(ended);
+                }
+                next = if urgent {
+                    events.try_recv().ok()
+                } else {
+                    tokio::time::timeout(wait, events.recv()).await.ok().flatten()
+                };
+            }
+        }
+    }
+
+    fn handle(
+        &mut self,
+        event: Event,
+        screen: &mut Screen,
+        area: Rect,
+    ) -> io::Result<Option<Ended>> {
+        match event {
+            Event::Input(input) => {
+                let shown = self.frozen.as_deref().unwrap_or(&self.model);
+                let action = keys::action(&input, &self.state, shown, area);
+                let effect = action.and_then(|action| self.state.apply(action, shown));
+                self.freeze_or_thaw();
+                return self.perform(effect, screen);
+            }
+            Event::Signal(received) if received.is_stop() => {
+                self.suspend(screen)?;
+            }
+            Event::Signal(received) => {
+                if let Some(program) = self.model.program.as_ref().filter(|it| it.end.is_none()) {
+                    // In raw mode the terminal sends no signals: what comes was sent to us.
+                    signals::send(program.pid, received.signal);
+                }
+                if received.is_fatal() {
+                    return Ok(Some(Ended::Signal(received.signal)));
+                }
+            }
+            Event::InputClosed => return Ok(Some(Ended::Signal(signal_hook::consts::SIGHUP))),
+            Event::TimeOver => return Ok(Some(Ended::TimeOver)),
+            other => self.take_in(other),
+        }
+        Ok(None)
+    }
+
+    /// Changes the model by an event that is data. Public so that what follows the screen (a
+    /// program that runs on) can go on with the same model.
+    pub fn take_in(&mut self, event: Event) {
+        match event {
+            Event::Feed(feed) => self.take_in_feed(feed),
+            Event::Output(bytes) => {
+                if let Some(program) = &mut self.model.program {
+                    program.output.push(&bytes);
+                }
+            }
+            Event::Phase(phase) => {
+                if let Some(program) = &mut self.model.program {
+                    program.phase = Some(phase);
+                }
+            }
+            Event::ProgramEnded(end) => {
+                if let Some(program) = &mut self.model.program {
+                    program.end = Some(end);
+                }
+                self.state.asking = false;
+            }
+            Event::Tick => self.model.silent_for = self.last_data.elapsed(),
+            Event::Input(_) | Event::InputClosed | Event::Signal(_) | Event::TimeOver => {}
+        }
+    }
+
+    fn take_in_feed(&mut self, feed: FeedEvent) {
+        self.last_data = Instant::now();
+        match feed {
+            FeedEvent::Update(stream, update) => self.model.merge(stream, *update),
+            FeedEvent::EventsBegin { key } => self.model.events.begin_stream(&key),
+            FeedEvent::Events(update) => self.model.events.merge(*update),
+            FeedEvent::Lost { reason, attempts } => {
+                self.model.connection = Connection::Lost { reason, attempts };
+            }
+        }
+    }
+
+    fn perform(
+        &mut self,
+        effect: Option<Effect>,
+        screen: &mut Screen,
+    ) -> io::Result<Option<Ended>> {
+        match effect {
+            None | Some(Effect::SetInterval(_)) => {}
+            Some(Effect::Suspend) => self.suspend(screen)?,
+            Some(Effect::Leave) => return Ok(Some(Ended::Left)),
+            Some(Effect::Quit) => return Ok(Some(Ended::Quit)),
+        }
+        Ok(None)
+    }
+
+    /// Gives the terminal back to the shell until it continues us, the program stopping with us.
+    fn suspend(&mut self, screen: &mut Screen) -> io::Result<()> {
+        let program = self.model.program.as_ref().filter(|it| it.end.is_none());
+        let pid = program.map(|it| it.pid);
+        screen.pause();
+        if let Some(pid) = pid {
+            signals::send(pid, signal_hook::consts::SIGTSTP);
+        }
+        signals::stop_self();
+        if let Some(pid) = pid {
+            signals::send(pid, signal_hook::consts::SIGCONT);
+        }
+        screen.resume()
+    }
+
+    fn freeze_or_thaw(&mut self) {
+        match (self.state.paused, &self.frozen) {
+            (true, None) => self.frozen = Some(Box::new(self.model.clone())),
+            (false, Some(_)) => self.frozen = None,
+            _ => {}
+        }
+    }
+
+    /// Asks for the process in focus at the interval chosen.
+    pub fn update_wish(&mut self) {
+        let focus = self.state.focused(&self.model).map(|process| process.key.clone());
+        let interval_ms = self.state.interval_ms;
+        self.wish.send_if_modified(|wish| {
+            let overview_ms = wish.overview_ms.max(interval_ms);
+            let wanted =
+                Wish { filter: wish.filter.clone(), overview_ms, detail_ms: interval_ms, focus };
+            let changed = *wish != wanted;
+            *wish = wanted;
+            changed
+        });
+    }
+}
+
+async fn read_input(events: mpsc::Sender<Event>) {
+    let mut stream = EventStream::new();
+    while let Some(Ok(event)) = stream.next().await {
+        if events.send(Event::Input(event)).await.is_err() {
+            return;
+        }
+    }
+    let _ = events.send(Event::InputClosed).await;
+}

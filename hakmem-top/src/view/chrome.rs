@@ -1,0 +1,210 @@
+//! Title, tabs and footer.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::table::shortened;
+use crate::model::{Connection, Model, Process, ProgramEnd};
+use crate::quantity;
+use crate::view_state::{Tab, Theme, ViewState};
+
+/// Silence after which the data is called stale, in milliseconds; slower intervals get more.
+const STALE_MS: u128 = 2500;
+
+/// Draws who is shown on the left, and whether the data is live on the right.
+pub(super) fn draw_title(frame: &mut Frame, area: Rect, model: &Model, state: &ViewState) {
+    let theme = &state.theme;
+    let health = shortened(health(model, state), usize::from(area.width / 2));
+    let health_width = health.width() as u16;
+    let mut spans = vec![Span::styled(" hakmem ", theme.badge), Span::raw(" ")];
+    spans.extend(subject(model, state));
+    let left = Rect { width: area.width.saturating_sub(health_width + 1), ..area };
+    frame.render_widget(shortened(Line::from(spans), usize::from(left.width)), left);
+    let right = Rect {
+        x: area.x + area.width.saturating_sub(health_width),
+        width: health_width.min(area.width),
+        ..area
+    };
+    frame.render_widget(health, right);
+}
+
+fn subject<'a>(model: &'a Model, state: &ViewState) -> Vec<Span<'a>> {
+    let theme = &state.theme;
+    let mut spans = Vec::new();
+    if let Some(phase) = model.program.as_ref().and_then(|it| it.phase.as_deref()) {
+        spans.push(Span::styled("demo ", theme.accent));
+        spans.push(Span::styled("phase ", theme.dim));
+        spans.push(Span::styled(phase, theme.warn));
+        spans.push(Span::styled(" · ", theme.faint));
+    }
+    match state.focused(model).filter(|_| state.tab != Tab::Processes) {
+        Some(process) => spans.extend(process_words(process, theme)),
+        None => {
+            let running = model.processes.values().filter(|it| it.is_running()).count();
+            let ended = model.processes.len() - running;
+            spans.push(Span::styled(format!("{running} running"), theme.text));
+            if ended > 0 {
+                spans.push(Span::styled(format!(" · {ended} ended"), theme.dim));
+            }
+        }
+    }
+    if let Some(end) = model.program.as_ref().and_then(|it| it.end) {
+        let (text, style) = match end {
+            ProgramEnd::Exited(0) => ("exited 0".to_owned(), theme.good),
+            ProgramEnd::Exited(code) => (format!("exited {code}"), theme.bad),
+            ProgramEnd::Signalled(signal) => (format!("killed by signal {signal}"), theme.bad),
+        };
+        spans.push(Span::styled(" · ", theme.faint));
+        spans.push(Span::styled(text, style));
+    }
+    spans
+}
+
+fn process_words<'a>(process: &'a Process, theme: &Theme) -> Vec<Span<'a>> {
+    let age = quantity::span_seconds(process.age_seconds() as u64);
+    let dot = || Span::styled(" · ", theme.faint);
+    let mut spans = vec![
+        Span::styled(process.name(), theme.accent),
+        Span::styled(format!(" {}", process.identity.pid), theme.text),
+        dot(),
+        Span::styled(process.state.as_str(), state_style(process, theme)),
+        Span::styled(format!(" {age}"), theme.dim),
+    ];
+    if !process.identity.routing.is_empty() {
+        spans.push(dot());
+        spans.push(Span::styled(process.identity.routing.as_str(), theme.text));
+    }
+    spans
+}
+
+/// How a process's state looks.
+pub(super) fn state_style(process: &Process, theme: &Theme) -> ratatui::style::Style {
+    match process.state.as_str() {
+        "running" => theme.good,
+        "exited" | "replaced" => theme.dim,
+        _ => theme.bad,
+    }
+}
+
+fn health(model: &Model, state: &ViewState) -> Line<'static> {
+    let theme = &state.theme;
+    if state.paused {
+        return Line::styled("‖ paused ", theme.warn);
+    }
+    let mut spans = Vec::new();
+    if model.skipped_updates > 0 {
+        spans.push(Span::styled(format!("{} skipped ", model.skipped_updates), theme.dim));
+    }
+    let silent_ms = model.silent_for.as_millis();
+    spans.push(match &model.connection {
+        Connection::Connecting => Span::styled("○ connecting ", theme.warn),
+        Connection::Lost { reason, attempts } => {
+            Span::styled(format!("✗ no agent, attempt {attempts}: {reason} "), theme.bad)
+        }
+        Connection::Live if silent_ms > STALE_MS + u128::from(state.interval_ms) => {
+            Span::styled(format!("✗ silent for {} s ", silent_ms / 1000), theme.bad)
+        }
+        Connection::Live => Span::styled(format!("● {} ms ", state.interval_ms), theme.good),
+    });
+    Line::from(spans)
+}
+
+/// The tabs' texts, from left to right; short ones where the width does not allow more.
+fn tab_texts(width: u16, model: &Model, state: &ViewState) -> Vec<(Tab, String)> {
+    let counts = |tab| match tab {
+        Tab::Processes => Some(state.processes(model).len()),
+        Tab::Threads => state.focused(model).map(|it| it.threads().count()),
+        _ => None,
+    };
+    let full: Vec<(Tab, String)> = Tab::ALL
+        .iter()
+        .map(|tab| {
+            let count = counts(*tab).map(|it| format!(" {it}")).unwrap_or_default();
+            (*tab, format!(" {} {}{count} ", *tab as usize + 1, tab.title()))
+        })
+        .collect();
+    let needed: usize = full.iter().map(|(_, text)| text.chars().count() + 1).sum();
+    if needed <= usize::from(width) {
+        return full;
+    }
+    let short = |tab: Tab| {
+        if tab == state.tab {
+            format!(" {} {} ", tab as usize + 1, tab.title())
+        } else {
+            format!(" {} ", tab as usize + 1)
+        }
+    };
+    Tab::ALL.iter().map(|tab| (*tab, short(*tab))).collect()
+}
+
+/// Draws the tabs.
+pub(super) fn draw_tabs(frame: &mut Frame, area: Rect, model: &Model, state: &ViewState) {
+    let theme = &state.theme;
+    let mut spans = Vec::new();
+    for (tab, text) in tab_texts(area.width, model, state) {
+        let style = if tab == state.tab { theme.accent.patch(theme.selected) } else { theme.dim };
+        spans.push(Span::styled(text, style));
+        spans.push(Span::raw(" "));
+    }
+    frame.render_widget(Line::from(spans), area);
+}
+
+/// The tab at a column.
+pub(super) fn tab_at(area: Rect, column: u16, model: &Model, state: &ViewState) -> Option<Tab> {
+    let mut x = area.x;
+    for (tab, text) in tab_texts(area.width, model, state) {
+        let end = x + text.chars().count() as u16;
+        if (x..end).contains(&column) {
+            return Some(tab);
+        }
+        x = end + 1;
+    }
+    None
+}
+
+/// Draws the hints, or the filter.
+pub(super) fn draw_footer(frame: &mut Frame, area: Rect, model: &Model, state: &ViewState) {
+    let theme = &state.theme;
+    if state.editing_filter || !state.filter.is_empty() {
+        let cursor = if state.editing_filter { "▏" } else { "" };
+        let line = Line::from(vec![
+            Span::styled(" filter / ", theme.accent),
+            Span::styled(format!("{}{cursor}", state.filter), theme.text),
+            Span::styled("   Enter keeps  Esc clears", theme.dim),
+        ]);
+        frame.render_widget(line, area);
+        return;
+    }
+    let mut hints = vec![("q", "quit"), ("?", "help")];
+    match state.tab {
+        Tab::Processes => {
+            hints.extend([("Enter", "open"), ("s i", "sort"), ("/", "filter"), ("e", "ended")]);
+        }
+        Tab::Classes => hints.extend([("j k", "class"), ("c", "rates/totals"), ("Enter", "C7")]),
+        Tab::Routing => hints.extend([("c", "rates/totals"), ("Esc", "processes")]),
+        Tab::Threads | Tab::Events => hints.extend([("j k", "scroll"), ("/", "filter")]),
+    }
+    hints.extend([("p", "pause"), ("+ -", "interval"), ("t", "theme")]);
+    if model.program.as_ref().is_some_and(|it| it.phase.is_none()) {
+        hints.insert(2, ("o", "output"));
+    }
+    let mut spans = vec![Span::raw(" ")];
+    let mut used = 1;
+    for (key, meaning) in hints {
+        let width = key.chars().count() + meaning.chars().count() + 3;
+        if used + width > usize::from(area.width) + 2 {
+            break;
+        }
+        used += width;
+        spans.push(Span::styled(key, theme.accent));
+        spans.push(Span::styled(format!(" {meaning}  "), theme.dim));
+    }
+    let shown = Line::from(spans);
+    let room = usize::from(area.width).saturating_sub(shown.width() + 1);
+    frame.render_widget(shown, area);
+    let source = Line::styled(format!("{} ", model.endpoint), theme.faint);
+    if source.width() <= room {
+        frame.render_widget(source.right_aligned(), area);
+    }
+}

@@ -1,0 +1,125 @@
+//! The overview: one row per process.
+
+use ratatui::Frame;
+use ratatui::text::Line;
+
+use super::chrome::state_style;
+use super::table::{self, Column, Table};
+use super::{Areas, classes, draw_nothing, is_lossy};
+use crate::model::{Measure, Model, Process};
+use crate::quantity;
+use crate::view_state::{SortColumn, Theme, ViewState};
+
+const COLUMNS: [Column; 13] = [
+    Column::right("PID", 7, 0),
+    Column::left("PROGRAM", 14, 0).grows(),
+    Column::left("STATE", 9, 2),
+    Column::right("UP", 6, 6),
+    Column::left("ROUTING", 8, 8),
+    Column::right("THR", 4, 5),
+    Column::right("ALLOC/S", 8, 0),
+    Column::right("FREE/S", 8, 3),
+    Column::right("FAST %", 6, 1),
+    Column::right("SLOW/S", 7, 2),
+    Column::right("LIVE", 9, 4),
+    Column::right("BLOCKS", 7, 9),
+    Column::right("ANOMALIES", 9, 7),
+];
+
+/// Draws the table.
+pub(super) fn draw(frame: &mut Frame, areas: &Areas, model: &Model, state: &ViewState) {
+    let processes = state.processes(model);
+    if processes.is_empty() {
+        draw_nothing(frame, areas.body, model, state);
+        return;
+    }
+    let selected = state.selected_row(model);
+    let height = usize::from(areas.rows.height);
+    let first = table::first_row(selected, processes.len(), height);
+    let shown = processes.iter().skip(first).take(height);
+    let table = Table {
+        columns: &COLUMNS,
+        rows: shown.map(|process| cells(process, state)).collect(),
+        selected: Some(selected),
+        position: (first, processes.len()),
+        sorted: Some((sorted_column(state.sort), state.inverted)),
+    };
+    table::draw(frame, areas, table, &state.theme);
+    if let Some(process) = state.focused(model).filter(|_| areas.panels.height > 0) {
+        classes::draw_preview(frame, areas.panels, process, state);
+    }
+}
+
+fn sorted_column(sort: SortColumn) -> usize {
+    match sort {
+        SortColumn::Pid => 0,
+        SortColumn::Name => 1,
+        SortColumn::Threads => 5,
+        SortColumn::Allocations => 6,
+        SortColumn::Frees => 7,
+        SortColumn::Slow => 9,
+        SortColumn::LiveBytes => 10,
+    }
+}
+
+fn cells<'a>(process: &'a Process, state: &ViewState) -> Vec<Line<'a>> {
+    let theme = &state.theme;
+    let rates = state.measure_of(process) == Measure::Rate;
+    let flow = process.totals_flow(state.measure_of(process)).unwrap_or_default();
+    // What an ended process did in all must not be read as a rate.
+    let number = |value: f64| if rates { quantity::rate(value) } else { total(value) };
+    let style = if process.is_running() { theme.text } else { theme.dim };
+    let anomalies = process.totals.anomalies;
+    vec![
+        Line::styled(process.identity.pid.to_string(), style),
+        program(process, theme),
+        Line::styled(process.state.as_str(), state_style(process, theme)),
+        Line::styled(quantity::span_seconds(process.age_seconds() as u64), theme.dim),
+        Line::styled(process.identity.routing.as_str(), theme.dim),
+        Line::styled(process.totals.threads.to_string(), style),
+        Line::styled(number(flow.allocations), style),
+        Line::styled(number(flow.frees), style),
+        fast_share(flow.operations() - flow.slow, flow.operations(), theme),
+        Line::styled(number(flow.slow), style),
+        Line::styled(quantity::bytes(process.totals.live_bytes), style),
+        Line::styled(quantity::signed_count(process.totals.live_blocks), theme.dim),
+        match anomalies {
+            0 => Line::styled("0", theme.faint),
+            some => Line::styled(quantity::count(some), theme.bad),
+        },
+    ]
+}
+
+/// A total, marked so that nobody takes it for a rate.
+fn total(value: f64) -> String {
+    format!("Σ{}", quantity::count(value as u64))
+}
+
+/// The executable in full weight, its arguments dimmed.
+fn program<'a>(process: &'a Process, theme: &Theme) -> Line<'a> {
+    let mut line = Line::styled(process.name(), theme.text);
+    if is_lossy(process) {
+        line.push_span(ratatui::text::Span::styled(" !", theme.bad));
+    }
+    for argument in process.identity.arguments.iter().skip(1).take(8) {
+        line.push_span(ratatui::text::Span::styled(format!(" {}", one_line(argument)), theme.dim));
+    }
+    line
+}
+
+/// Text from another process, without what would break a line or the terminal.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(|it| if it.is_control() { ' ' } else { it }).take(200).collect()
+}
+
+/// The share of the fast path, coloured by how good it is.
+pub(super) fn fast_share(fast: f64, all: f64, theme: &Theme) -> Line<'static> {
+    let share = if all > 0.0 { fast / all } else { 1.0 };
+    let style = match share {
+        _ if all <= 0.0 => theme.faint,
+        0.95.. => theme.good,
+        0.5..0.95 => theme.warn,
+        _ => theme.bad,
+    };
+    Line::styled(quantity::percent(fast, all), style)
+}

@@ -1,0 +1,187 @@
+//! C7's routing: what is in force and what it does, how C7's frees were recognised, fast and slow
+//! by reason, and the last minutes.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
+
+use super::bar::{bar, sparkline};
+use super::charts;
+use super::classes::{amount, side_by_side};
+use super::processes::fast_share;
+use super::slow_paths;
+use super::table::shortened;
+use crate::explanation;
+use crate::model::{ClassFlow, ClassName, HistoryPoint, Measure, Process};
+use crate::quantity;
+use crate::view_state::{Theme, ViewState};
+
+/// The class that this is about.
+const C7: &str = "C7";
+/// Width from which the tab has its slow paths beside it.
+const TWO_COLUMNS_WIDTH: u16 = 100;
+/// Rows of the panel when there is something below it.
+const PANEL_ROWS: u16 = 15;
+/// Rows below it that are worth using.
+const ROWS_BELOW_MIN: u16 = 6;
+/// Rows that sparklines and their title need.
+const HISTORY_ROWS: u16 = 5;
+
+/// Draws the whole tab.
+pub(super) fn draw(frame: &mut Frame, area: Rect, process: &Process, state: &ViewState) {
+    let wide = area.width >= TWO_COLUMNS_WIDTH;
+    let below = area.height.saturating_sub(PANEL_ROWS);
+    let below = if below >= ROWS_BELOW_MIN { below } else { 0 };
+    let [top, bottom] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(below)]).areas(area);
+    if !wide {
+        draw_panel(frame, top, process, state);
+        slow_paths::draw(frame, bottom, process, C7, state);
+        return;
+    }
+    let [left, right] = side_by_side(top);
+    draw_panel(frame, left, process, state);
+    slow_paths::draw(frame, right, process, C7, state);
+    let [fast, slow] = Layout::vertical([Constraint::Fill(1), Constraint::Fill(1)]).areas(bottom);
+    charts::draw(frame, fast, process, C7, charts::Path::Fast, &state.theme);
+    charts::draw(frame, slow, process, C7, charts::Path::Slow, &state.theme);
+}
+
+/// Draws the panel: explanation, outcomes, sparklines, as far as there is room.
+pub(super) fn draw_panel(frame: &mut Frame, area: Rect, process: &Process, state: &ViewState) {
+    let theme = &state.theme;
+    let measure = state.measure_of(process);
+    let routing = &process.identity.routing;
+    let flow = process.class_flow(&ClassName::new(C7), measure).unwrap_or_default();
+    let mut title = vec![Span::styled("C7 routing ", theme.accent)];
+    title.push(Span::styled(routing.clone(), routing_style(routing, theme)));
+    draw_rule(frame, Rect { height: area.height.min(1), ..area }, title, theme);
+    let inner = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
+    let explanation = explanation::routing(routing);
+    let width = usize::from(inner.width.max(1));
+    let explanation_rows = (explanation.chars().count() / width + 1).min(2) as u16;
+    // Two lines of paths, a heading, the outcomes.
+    let number_rows = 3 + u16::try_from(flow.outcomes.len().max(1)).unwrap_or(u16::MAX);
+    let has_history = inner.height >= explanation_rows + number_rows + HISTORY_ROWS;
+    let [said, numbers, history, _] = Layout::vertical([
+        Constraint::Length(explanation_rows),
+        Constraint::Max(number_rows),
+        Constraint::Length(if has_history { HISTORY_ROWS } else { 0 }),
+        Constraint::Fill(1),
+    ])
+    .areas(inner);
+    let text = Paragraph::new(Line::styled(explanation, theme.dim)).wrap(Wrap { trim: true });
+    frame.render_widget(text, said);
+    draw_outcomes(frame, numbers, &flow, measure, theme);
+    if history.height > 0 {
+        draw_sparklines(frame, history, process, theme);
+    }
+}
+
+fn routing_style(routing: &str, theme: &Theme) -> Style {
+    match explanation::c7_is_fast(routing) {
+        Some(true) => theme.good,
+        Some(false) if routing == "e3" => theme.bad,
+        Some(false) | None => theme.warn,
+    }
+}
+
+/// Draws a line with a title in it.
+pub(super) fn draw_rule(frame: &mut Frame, area: Rect, title: Vec<Span<'_>>, theme: &Theme) {
+    frame.render_widget(Line::styled("─".repeat(usize::from(area.width)), theme.faint), area);
+    let mut line = Line::from(vec![Span::styled("─ ", theme.faint)]);
+    line.spans.extend(title);
+    line.push_span(Span::raw(" "));
+    frame.render_widget(line, area);
+}
+
+fn draw_outcomes(frame: &mut Frame, area: Rect, flow: &ClassFlow, measure: Measure, theme: &Theme) {
+    let unit = if measure == Measure::Rate { "/s" } else { "" };
+    let mut lines = vec![
+        path_line("allocations", flow.allocations_fast, flow.allocations, measure, theme),
+        path_line("frees", flow.frees_fast, flow.frees, measure, theme),
+    ];
+    if flow.outcomes.is_empty() {
+        lines.push(Line::styled("no C7 block has been freed yet", theme.faint));
+    } else {
+        lines.push(Line::styled(
+            format!("FREES RECOGNISED BY   {:>9}{:>9}{:>9}", format!("ALL{unit}"), "FAST", "SLOW"),
+            theme.heading,
+        ));
+    }
+    for it in &flow.outcomes {
+        let style = if explanation::is_anomaly(&it.outcome) { theme.bad } else { theme.text };
+        let slow = (it.all - it.fast).max(0.0);
+        let mut line = Line::from(vec![
+            Span::styled(format!("  {:<20}", it.outcome), style),
+            Span::styled(format!("{:>9}", amount(it.all, measure)), style),
+            Span::styled(format!("{:>9}", amount(it.fast, measure)), theme.good),
+            Span::styled(
+                format!("{:>9}", amount(slow, measure)),
+                if slow > 0.0 { theme.warn } else { theme.faint },
+            ),
+        ]);
+        let meaning = format!("  {}", explanation::outcome(&it.outcome));
+        if line.width() + meaning.chars().count() <= usize::from(area.width) {
+            line.push_span(Span::styled(meaning, theme.dim));
+        }
+        lines.push(shortened(line, usize::from(area.width)));
+    }
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// One direction: how much, and a bar of the fast path's share.
+fn path_line(
+    label: &'static str,
+    fast: f64,
+    all: f64,
+    measure: Measure,
+    theme: &Theme,
+) -> Line<'static> {
+    let unit = if measure == Measure::Rate { "/s" } else { "" };
+    let mut line = Line::from(vec![
+        Span::styled(format!("{label:<12}"), theme.dim),
+        Span::styled(format!("{:>8}{unit:<2} ", amount(all, measure)), theme.text),
+    ]);
+    let share = if all > 0.0 { fast / all } else { 0.0 };
+    line.spans.extend(bar(share, 14, theme.good, if all > 0.0 { theme.warn } else { theme.faint }));
+    let percent = fast_share(fast, all, theme);
+    line.push_span(Span::styled(format!(" {percent} % fast"), percent.style));
+    line
+}
+
+type HistoryValue = fn(&HistoryPoint) -> f64;
+
+/// What the sparklines show, and whether it is a slow path.
+const SERIES: [(&str, HistoryValue, bool); 4] = [
+    ("alloc fast", |it| it.allocations_fast, false),
+    ("alloc slow", |it| it.allocations_slow, true),
+    ("free  fast", |it| it.frees_fast, false),
+    ("free  slow", |it| it.frees_slow, true),
+];
+
+fn draw_sparklines(frame: &mut Frame, area: Rect, process: &Process, theme: &Theme) {
+    const LABEL_WIDTH: u16 = 22;
+    let points = usize::from(area.width.saturating_sub(LABEL_WIDTH));
+    let seconds = points as f64 * crate::model::STEP_SECONDS;
+    let mut lines = vec![Line::styled(
+        format!("{:<11}{:>10} LAST {}", "", "PEAK/S", quantity::span_seconds(seconds as u64)),
+        theme.heading,
+    )];
+    let history = process.history.get(&ClassName::new(C7));
+    for (label, value, slow) in SERIES {
+        let values = history.map(|it| it.newest(points, value)).unwrap_or_default();
+        let peak = values.iter().copied().fold(0.0, f64::max);
+        let style = if slow { theme.warn } else { theme.good };
+        // The newest is at the right edge from the first point on.
+        let graph = format!("{:>points$}", sparkline(&values, peak));
+        lines.push(Line::from(vec![
+            Span::styled(format!("{label:<11}"), theme.dim),
+            Span::styled(format!("{:>10} ", quantity::rate(peak)), theme.text),
+            Span::styled(graph, style),
+        ]));
+    }
+    frame.render_widget(Paragraph::new(lines), area);
+}
