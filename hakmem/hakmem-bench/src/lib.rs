@@ -6,7 +6,7 @@
 //!
 //! Modules, bottom to top: [`c_heap`] and [`peak`] (the only unsafe code), [`pattern`] (what
 //! blocks are filled with), [`usage`] (arguments and exit codes), [`report`] (the figures a program
-//! prints), [`fixed_size`] and [`random_mixed`] (the loops), [`race`].
+//! prints), [`fixed_size`] and [`random_mixed`] (the loops), [`workload`] (threads), [`race`].
 
 #![deny(unsafe_code)]
 
@@ -18,3 +18,4 @@ pub mod race;
 pub mod random_mixed;
 pub mod report;
 pub mod usage;
+pub mod workload;

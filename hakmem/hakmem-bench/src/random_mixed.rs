@@ -20,10 +20,10 @@ pub struct RandomMixed {
 
 /// Marsaglia's xorshift of 64 bits: three shifts, so that it costs the loop little.
 #[derive(Clone, Copy, Debug)]
-struct XorShift(u64);
+pub(crate) struct XorShift(u64);
 
 impl XorShift {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         // State 0 would stay 0, and small seeds begin with small numbers: spread them first
         // (the constant is 2^64 divided by the golden ratio).
         let spread = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -31,7 +31,7 @@ impl XorShift {
     }
 
     #[inline(always)]
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -1,0 +1,80 @@
+//! The files under test, built on demand.
+//!
+//! `cargo test` builds no `cdylib` of another crate, so this asks cargo for it. The preload
+//! library and the benchmarks are those of the release profile, which is what users run; agent and
+//! TUI are built like the tests, because their profile changes nothing but the build's duration.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// `libhakmem_preload.so`.
+pub(crate) fn preload_library() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| cargo(&["build", "--release", "-p", "hakmem-preload"]));
+    target_directory().join("release/libhakmem_preload.so")
+}
+
+/// A program of this crate, by name.
+pub(crate) fn benchmark(name: &str) -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| cargo(&["build", "--release", "-p", "hakmem-bench", "--bins"]));
+    target_directory().join("release").join(name)
+}
+
+/// An example of this crate, by name.
+pub(crate) fn example(name: &str) -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| cargo(&["build", "--release", "-p", "hakmem-bench", "--examples"]));
+    target_directory().join("release/examples").join(name)
+}
+
+/// `hakmem-agent`.
+pub(crate) fn agent() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| build_like_the_tests("hakmem-agent"));
+    profile_directory().join("hakmem-agent")
+}
+
+/// `hakmem-top`. It finds the preload library beside itself or where `HAKMEM_PRELOAD` says.
+pub(crate) fn top() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| build_like_the_tests("hakmem-top"));
+    profile_directory().join("hakmem-top")
+}
+
+/// A file of this repository, from its root.
+pub(crate) fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+fn build_like_the_tests(package: &str) {
+    let release = profile_directory().ends_with("release");
+    let mut arguments = vec!["build", "-p", package, "--bins"];
+    arguments.extend(release.then_some("--release"));
+    cargo(&arguments);
+}
+
+/// This test is `<target>/<profile>/deps/it-<hash>`.
+fn profile_directory() -> PathBuf {
+    let test = std::env::current_exe().expect("the system knows this program's path");
+    test.ancestors().nth(2).expect("cargo puts tests two folders deep").to_path_buf()
+}
+
+fn target_directory() -> PathBuf {
+    profile_directory().parent().expect("a profile's folder is in the target folder").to_path_buf()
+}
+
+fn cargo(arguments: &[&str]) {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(arguments)
+        .arg("--quiet")
+        .arg("--manifest-path")
+        .arg(repository("Cargo.toml"))
+        .env("CARGO_TARGET_DIR", target_directory())
+        .output()
+        .expect("cargo starts");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo {arguments:?} failed:\n{message}");
+}

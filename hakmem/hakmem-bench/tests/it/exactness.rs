@@ -1,0 +1,84 @@
+//! A program that makes exactly N calls in a class shows exactly N.
+
+use std::process::Command;
+
+use hakmem_bench::report::Report;
+use hakmem_reader::{Class, ClassTotals};
+
+use crate::{built, scratch};
+
+/// Runs a benchmark under the preload library and reads what hakmem counted of it.
+fn counted(program: &str, arguments: &[&str]) -> (Report, Vec<ClassTotals>) {
+    let directory = scratch::segments_directory();
+    let output = Command::new(built::benchmark(program))
+        .args(arguments)
+        .env("LD_PRELOAD", built::preload_library())
+        .env("HAKMEM_DIR", directory.path())
+        .output()
+        .expect("the benchmark starts");
+    let messages = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {messages}");
+    assert_eq!(messages, "", "hakmem has nothing to complain about");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let report = Report::parse(&text).expect("a complete report");
+    let server = report.malloc_file.clone().unwrap_or_default();
+    assert!(server.ends_with("libhakmem_preload.so"), "malloc came from {server:?}");
+    (report, scratch::only_segment(&directory))
+}
+
+fn class(totals: &[ClassTotals], class: Class) -> &ClassTotals {
+    totals.iter().find(|total| total.class == class).expect("every class has totals")
+}
+
+/// Compares `iterations` with 0, which is written with as many digits so that the two programs
+/// differ in nothing else.
+fn check(size: usize, expected: Class, iterations: u64) {
+    let size_text = size.to_string();
+    let number = format!("{iterations:09}");
+    let zero = format!("{:09}", 0);
+    let (report, full) = counted("bench_fixed_size", &[&number, &size_text, "128"]);
+    let (_, empty) = counted("bench_fixed_size", &[&zero, &size_text, "128"]);
+    assert_eq!((report.mallocs, report.frees), (iterations, iterations));
+    for &each in Class::ALL {
+        let (full, empty) = (class(&full, each), class(&empty, each));
+        let difference = (full.allocations - empty.allocations, full.frees - empty.frees);
+        let exact = if each == expected { (iterations, iterations) } else { (0, 0) };
+        assert_eq!(difference, exact, "{size} B shows in {}", each.name());
+    }
+}
+
+#[test]
+fn each_tiny_class_shows_exactly_the_calls_that_were_made() {
+    let sizes = [8, 16, 32, 64, 128, 256, 512, 1024];
+    for (size, &class) in sizes.into_iter().zip(Class::ALL) {
+        for iterations in [1, 127, 129, 200_000] {
+            check(size, class, iterations);
+        }
+    }
+}
+
+#[test]
+fn mixed_sizes_show_exactly_the_calls_that_were_made() {
+    let (report, full) = counted("bench_random_mixed", &["000300000", "512"]);
+    let (_, empty) = counted("bench_random_mixed", &["000000000", "512"]);
+    let sum = |totals: &[ClassTotals]| {
+        let allocations: u64 = totals.iter().map(|total| total.allocations).sum();
+        let frees: u64 = totals.iter().map(|total| total.frees).sum();
+        (allocations, frees)
+    };
+    let (full, empty) = (sum(&full), sum(&empty));
+    assert_eq!((full.0 - empty.0, full.1 - empty.1), (report.mallocs, report.frees));
+}
+
+#[test]
+fn a_wrong_call_is_refused_under_hakmem_too() {
+    let output = Command::new(built::benchmark("bench_fixed_size"))
+        .args(["12", "64"])
+        .env("LD_PRELOAD", built::preload_library())
+        .output()
+        .expect("the benchmark starts");
+    assert_eq!(output.status.code(), Some(64));
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(message.contains("WORKING_SET is missing"), "{message}");
+}

@@ -1,0 +1,81 @@
+//! Programs that run while a test looks at them: a load under hakmem, and an agent.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::{built, http};
+
+/// A child process that does not outlive its test.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+    name: String,
+}
+
+impl Running {
+    /// Starts a program; `remedy` says what to do if it is not there.
+    pub(crate) fn start(command: &mut Command, remedy: &str) -> Self {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} does not start: {error}; {remedy}"));
+        Self { child, name }
+    }
+
+    /// Process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it still runs; fails the test if it has ended.
+    pub(crate) fn assert_running(&mut self) {
+        let ended = self.child.try_wait().expect("a child can be waited for");
+        assert!(ended.is_none(), "{} ended: {ended:?}", self.name);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only if the child has ended already, which is what they are for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Threads under the preload library that run until the value is dropped.
+pub(crate) fn busy_threads(threads: usize, directory: &Path) -> Running {
+    let mut command = Command::new(built::benchmark("busy_threads"));
+    command
+        .args([&threads.to_string(), "1000000000000"])
+        .env("LD_PRELOAD", built::preload_library())
+        .env("HAKMEM_DIR", directory)
+        .stdout(Stdio::null());
+    Running::start(&mut command, "cargo should have built it")
+}
+
+/// An agent that looks at one folder and serves `/metrics` at the address.
+pub(crate) fn agent(directory: &Path) -> (Running, SocketAddr) {
+    let address = http::free_address();
+    let mut command = Command::new(built::agent());
+    command
+        .arg("--directory")
+        .arg(directory)
+        .args(["--socket", "off", "--idle-interval", "100", "--log", "warn"])
+        .args(["--http", &address.to_string()]);
+    let running = Running::start(&mut command, "cargo should have built it");
+    wait_until("the agent is ready", Duration::from_secs(20), || {
+        http::get(address, "/-/ready", "*/*").is_some_and(|response| response.status == 200)
+    });
+    (running, address)
+}
+
+/// Fails the test if the condition does not come true in time.
+pub(crate) fn wait_until(what: &str, patience: Duration, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

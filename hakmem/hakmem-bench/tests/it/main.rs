@@ -1,0 +1,13 @@
+//! The whole path with real programs: allocator under the C library's clients, segment, agent,
+//! Prometheus, dashboards.
+
+mod built;
+mod dashboards;
+mod exactness;
+mod http;
+mod live;
+mod programs;
+mod prometheus;
+mod queries;
+mod scratch;
+mod snapshots;
