@@ -1,4 +1,6 @@
-//! Where segments are.
+//! Where segments are, and how long they stay.
+
+mod removal;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -6,6 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use hakmem_segment::FILE_SUFFIX;
+
+pub use removal::{Removal, remove_dead};
 
 /// Most segments one scan returns.
 pub const SEGMENTS_MAX: usize = 65_536;

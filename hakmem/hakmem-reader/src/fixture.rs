@@ -147,8 +147,7 @@ pub struct ProcessNumbers {
     pub inherited_large_bytes: u64,
 }
 
-/// A live segment. Dropping it, and every slot detached from it, releases the lock, as a crash
-/// does.
+/// A live segment. Dropping it releases the lock, as a crash does.
 #[derive(Debug)]
 pub struct SegmentWriter {
     file: File,
@@ -309,6 +308,14 @@ impl SegmentWriter {
             self.store(at, &bin.stride_bytes.to_le_bytes());
             self.store(at + 4, &[bin.class, bin.fast_outcome, bin.header_bytes]);
         }
+    }
+}
+
+impl Drop for SegmentWriter {
+    fn drop(&mut self) {
+        // Closing is not enough: detached slots, and children that were just forked and have not
+        // done `exec` yet, share the descriptor.
+        flock(&self.file, FlockOperation::Unlock).expect("the lock can be released");
     }
 }
 

@@ -30,7 +30,7 @@
 
 pub mod directory;
 pub mod events;
-#[cfg(feature = "fixture")]
+#[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
 pub mod fuzz;
 pub mod histogram;

@@ -105,16 +105,25 @@ impl Segment {
         Self::from_file(SegmentFile::from_fd(fd)?)
     }
 
+    /// Whether `file` holds a segment that this version understands, without keeping it.
+    pub(crate) fn check(file: &SegmentFile) -> Result<(), OpenError> {
+        Self::read_header(file).map(drop)
+    }
+
     fn from_file(file: SegmentFile) -> Result<Self, OpenError> {
+        let (identity, geometry) = Self::read_header(&file)?;
+        let bins = Arc::new(identity.bins.clone());
+        Ok(Self { file, geometry, identity, bins, slots: Vec::new() })
+    }
+
+    fn read_header(file: &SegmentFile) -> Result<(Identity, Geometry), OpenError> {
         let mut header = Box::new(Buffer::<HEADER_BYTES>::new());
         let size = file.size().map_err(|error| open_error(error, 0))?;
         // `ready` is read before what it vouches for.
         file.read(&mut header.0[..32], 0).map_err(|error| open_error(error, size))?;
         identity::check_ready(Fields(&header.0))?;
         file.read(&mut header.0, 0).map_err(|error| open_error(error, size))?;
-        let (identity, geometry) = identity::decode(Fields(&header.0), file.owner_user_id())?;
-        let bins = Arc::new(identity.bins.clone());
-        Ok(Self { file, geometry, identity, bins, slots: Vec::new() })
+        identity::decode(Fields(&header.0), file.owner_user_id())
     }
 
     /// Who wrote the segment.

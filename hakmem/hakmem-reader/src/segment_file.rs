@@ -5,7 +5,7 @@
 //! an aligned word.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -47,15 +47,23 @@ pub(crate) struct SegmentFile {
 impl SegmentFile {
     /// Opens a regular file without following a link or waiting for anybody.
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
+        Self::open_at(rustix::fs::CWD, path)
+    }
+
+    /// The same, for a path relative to an open directory.
+    pub(crate) fn open_at(directory: impl AsFd, path: &Path) -> Result<Self, OpenError> {
         let flags =
             OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| match errno {
-            Errno::NOENT | Errno::NOTDIR => OpenError::Gone,
-            Errno::LOOP => OpenError::NotASegment { reason: "it is a symbolic link" },
-            Errno::NXIO => OpenError::NotASegment { reason: "it is no regular file" },
-            Errno::ACCESS | Errno::PERM => OpenError::Denied,
-            other => OpenError::Io(other.into()),
-        })?;
+        let fd =
+            rustix::fs::openat(directory, path, flags, Mode::empty()).map_err(
+                |errno| match errno {
+                    Errno::NOENT | Errno::NOTDIR => OpenError::Gone,
+                    Errno::LOOP => OpenError::NotASegment { reason: "it is a symbolic link" },
+                    Errno::NXIO => OpenError::NotASegment { reason: "it is no regular file" },
+                    Errno::ACCESS | Errno::PERM => OpenError::Denied,
+                    other => OpenError::Io(other.into()),
+                },
+            )?;
         Self::from_fd(fd)
     }
 
@@ -66,6 +74,11 @@ impl SegmentFile {
             return Err(OpenError::NotASegment { reason: "it is no regular file" });
         }
         Ok(Self { fd, owner_user_id: stat.st_uid, dead: AtomicBool::new(false) })
+    }
+
+    /// The descriptor, for what only removal does.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 
     /// Owner of the file, as the system says.

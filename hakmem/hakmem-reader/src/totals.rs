@@ -303,3 +303,6 @@ fn count(value: i128) -> u64 {
 fn signed(value: i128) -> i64 {
     value.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
 }
+
+#[cfg(test)]
+mod tests;

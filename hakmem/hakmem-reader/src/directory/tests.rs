@@ -1,1 +1,122 @@
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::time::{Duration, SystemTime};
 
+use super::*;
+use crate::Segment;
+use crate::fixture::{FixtureProcess, SegmentWriter};
+
+#[test]
+fn only_names_in_the_writers_spelling_are_segments() {
+    let check = |name: &str, expected: Option<(u32, u64, u64)>| {
+        let found = SegmentName::parse(OsStr::new(name));
+        assert_eq!(found.map(|n| (n.pid, n.start_time_ticks, n.nonce)), expected, "{name}");
+    };
+    check("12-345-00000000000000ff.hakmem", Some((12, 345, 0xff)));
+    check("12-345-ff.hakmem", None);
+    check("12-345-00000000000000FF.hakmem", None);
+    check("012-345-00000000000000ff.hakmem", None);
+    check("+12-345-00000000000000ff.hakmem", None);
+    check("12-345-00000000000000ff", None);
+    check("12-345-00000000000000ff-1.hakmem", None);
+    check("99999999999-1-00000000000000ff.hakmem", None);
+    check(".hakmem", None);
+    check("x", None);
+}
+
+#[test]
+fn a_scan_lists_segments_only_and_says_what_is_wrong_with_a_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let writer = SegmentWriter::create(directory.path(), &FixtureProcess::new("/bin/a"));
+    fs::write(directory.path().join("other"), "x").unwrap();
+    assert_eq!(scan(directory.path()).unwrap().paths, [writer.path()]);
+    let missing = scan(&directory.path().join("missing")).unwrap_err();
+    assert!(matches!(missing, ScanError::Missing(_)), "{missing}");
+    let file = scan(&directory.path().join("other")).unwrap_err();
+    assert!(matches!(file, ScanError::NotADirectory(_)), "{file}");
+}
+
+fn names(directory: &Path) -> Vec<PathBuf> {
+    scan(directory).unwrap().paths
+}
+
+/// Pretends that the segment was found dead `age` ago.
+fn set_age(path: &Path, age: Duration) {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    let file = fs::File::options().write(true).open(path).unwrap();
+    file.set_modified(SystemTime::now() - age).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o400)).unwrap();
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn dead(directory: &Path) -> PathBuf {
+    SegmentWriter::create(directory, &FixtureProcess::new("/bin/dead")).path().to_owned()
+}
+
+#[test]
+fn dead_segments_go_by_number_and_age_and_live_ones_never() {
+    let directory = tempfile::tempdir().unwrap();
+    let live = SegmentWriter::create(directory.path(), &FixtureProcess::new("/bin/live"));
+    let [young, middle, old] = [0, 1, 2].map(|_| dead(directory.path()));
+    // A file that has not changed for long was not dead for long.
+    let removal = remove_dead(directory.path(), 10, HOUR).unwrap();
+    assert_eq!((removal.removed.len(), removal.kept), (0, 3));
+    set_age(&young, HOUR / 4);
+    set_age(&middle, HOUR / 2);
+    set_age(&old, HOUR * 2);
+    assert_eq!(remove_dead(directory.path(), 10, HOUR).unwrap().removed, [old]);
+    assert_eq!(remove_dead(directory.path(), 1, HOUR).unwrap().removed, [middle]);
+    assert_eq!(remove_dead(directory.path(), 0, HOUR).unwrap().removed, [young]);
+    assert_eq!(names(directory.path()), [live.path()]);
+    assert!(Segment::open(live.path()).unwrap().is_writer_alive());
+}
+
+#[test]
+fn a_dead_segments_age_counts_from_when_it_was_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = dead(directory.path());
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(SystemTime::now() - HOUR * 48).unwrap();
+    assert_eq!(remove_dead(directory.path(), 10, HOUR).unwrap().kept, 1);
+    assert_eq!(remove_dead(directory.path(), 10, HOUR).unwrap().kept, 1);
+    assert!(path.exists());
+    assert!(!Segment::open(&path).unwrap().is_writer_alive());
+}
+
+#[test]
+fn what_is_no_segment_stays_and_what_never_became_ready_goes() {
+    let directory = tempfile::tempdir().unwrap();
+    let name = |pid: u32| SegmentName { pid, start_time_ticks: 1, nonce: 1 }.file_name();
+    let stranger = directory.path().join(name(1));
+    fs::write(&stranger, [b'x'; 9000]).unwrap();
+    let target = directory.path().join("target");
+    fs::write(&target, "").unwrap();
+    let link = directory.path().join(name(2));
+    symlink(&target, &link).unwrap();
+    let fresh = directory.path().join(name(3));
+    fs::write(&fresh, "").unwrap();
+    let abandoned = directory.path().join(name(4));
+    fs::write(&abandoned, "").unwrap();
+    let file = fs::File::options().write(true).open(&abandoned).unwrap();
+    file.set_modified(SystemTime::now() - HOUR).unwrap();
+    let being_made = SegmentWriter::create_unready(directory.path(), &FixtureProcess::new("/a"));
+    let file = fs::File::options().write(true).open(being_made.path()).unwrap();
+    file.set_modified(SystemTime::now() - HOUR).unwrap();
+    assert_eq!(remove_dead(directory.path(), 0, HOUR).unwrap().removed, [abandoned]);
+    for path in [&stranger, &link, &fresh, &target] {
+        assert!(path.symlink_metadata().is_ok(), "{}", path.display());
+    }
+    assert!(being_made.path().exists());
+}
+
+#[test]
+fn a_link_in_place_of_the_directory_is_not_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let real = directory.path().join("real");
+    fs::create_dir(&real).unwrap();
+    let path = dead(&real);
+    let link = directory.path().join("link");
+    symlink(&real, &link).unwrap();
+    assert!(remove_dead(&link, 0, HOUR).is_err());
+    assert!(path.exists());
+}

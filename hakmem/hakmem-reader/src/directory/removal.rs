@@ -1,0 +1,126 @@
+//! Removal of what dead processes left.
+//!
+//! A segment does not say when its writer was killed. So the first pass that finds it dead marks
+//! it, by taking away its owner's right to write and setting its time of modification; its age
+//! counts from there. Nobody writes to it any more, and who reads it needs neither.
+
+use std::cmp::Reverse;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{
+    AtFlags, FlockOperation, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT,
+};
+
+use super::{ScanError, scan};
+use crate::segment::{OpenError, Segment};
+use crate::segment_file::SegmentFile;
+
+/// Age from which a segment that never became ready counts as abandoned, if nobody locks it.
+const UNREADY_AGE: Duration = Duration::from_secs(60);
+const OWNER_MAY_WRITE: u32 = 0o200;
+
+/// What [`remove_dead`] did.
+#[derive(Debug, Default)]
+pub struct Removal {
+    /// Segments that were removed.
+    pub removed: Vec<PathBuf>,
+    /// Segments of dead processes that stay.
+    pub kept: usize,
+    /// Segments that should go and could not be removed.
+    pub failed: Vec<(PathBuf, io::Error)>,
+}
+
+/// Removes segments of dead processes: all but the `keep` that died last, and of these the ones
+/// that were found dead longer than `max_age` ago.
+///
+/// Only files that the current user owns are touched, or any for root; never one whose writer
+/// lives, and never one that is no segment this version understands. The symbolic link of a
+/// stranger is not followed, not even as `directory`.
+pub fn remove_dead(directory: &Path, keep: usize, max_age: Duration) -> Result<Removal, ScanError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rustix::fs::open(directory, flags, Mode::empty())
+        .map_err(|errno| ScanError::new(directory, errno.into()))?;
+    let paths = scan(directory)?.paths;
+    let names = paths.iter().filter_map(|path| path.file_name());
+    let mut dead: Vec<Dead> = names.filter_map(|name| find_dead(&fd, name)).collect();
+    dead.sort_by_key(|dead| Reverse(dead.since));
+    let now = SystemTime::now();
+    let mut removal = Removal::default();
+    for (rank, dead) in dead.iter().enumerate() {
+        let age = now.duration_since(dead.since).unwrap_or_default();
+        if rank < keep && age <= max_age {
+            removal.kept += 1;
+            continue;
+        }
+        let path = directory.join(&dead.name);
+        match unlink(&fd, dead) {
+            Ok(()) => removal.removed.push(path),
+            Err(error) => removal.failed.push((path, error)),
+        }
+    }
+    Ok(removal)
+}
+
+/// A segment without a living writer. The file is not kept open: there may be many.
+struct Dead {
+    name: OsString,
+    /// Device and inode.
+    file_id: (u64, u64),
+    /// When it was first found dead.
+    since: SystemTime,
+}
+
+/// Opens the segment `name`; `None` if it must be left alone.
+fn find_dead(directory: &OwnedFd, name: &OsStr) -> Option<Dead> {
+    let file = SegmentFile::open_at(directory, Path::new(name)).ok()?;
+    let stat = rustix::fs::fstat(file.fd()).ok()?;
+    let user = rustix::process::geteuid();
+    if !user.is_root() && stat.st_uid != user.as_raw() {
+        return None;
+    }
+    let is_ready = match Segment::check(&file) {
+        Ok(()) => true,
+        Err(OpenError::NotReady) => false,
+        Err(_) => return None,
+    };
+    let modified = modified(&stat);
+    let is_fresh = modified.elapsed().unwrap_or_default() < UNREADY_AGE;
+    if (!is_ready && is_fresh) || file.is_locked() {
+        return None;
+    }
+    let since = if stat.st_mode & OWNER_MAY_WRITE == 0 { modified } else { mark(&file) };
+    Some(Dead { name: name.to_owned(), file_id: (stat.st_dev, stat.st_ino), since })
+}
+
+/// Notes that the segment was found dead now. Where that fails, it counts as just found again.
+fn mark(file: &SegmentFile) -> SystemTime {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let unchanged = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    let times = Timestamps { last_access: unchanged, last_modification: now };
+    if rustix::fs::futimens(file.fd(), &times).is_ok() {
+        let _ = rustix::fs::fchmod(file.fd(), Mode::RUSR);
+    }
+    SystemTime::now()
+}
+
+fn modified(stat: &Stat) -> SystemTime {
+    let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
+    let nanoseconds = u32::try_from(stat.st_mtime_nsec).unwrap_or(0);
+    UNIX_EPOCH + Duration::new(seconds, nanoseconds)
+}
+
+/// Removes the name, if it is still that of the file which was found dead.
+fn unlink(directory: &OwnedFd, dead: &Dead) -> io::Result<()> {
+    let name = Path::new(&dead.name);
+    let file = SegmentFile::open_at(directory, name).map_err(io::Error::other)?;
+    let stat = rustix::fs::fstat(file.fd())?;
+    if (stat.st_dev, stat.st_ino) != dead.file_id {
+        return Err(io::Error::other("the name belongs to another file now"));
+    }
+    rustix::fs::flock(file.fd(), FlockOperation::NonBlockingLockExclusive)?;
+    Ok(rustix::fs::unlinkat(directory, name, AtFlags::empty())?)
+}

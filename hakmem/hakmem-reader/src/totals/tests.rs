@@ -1,0 +1,142 @@
+use super::*;
+use crate::Segment;
+use crate::fixture::{FixtureProcess, ProcessNumbers, SegmentWriter, SlotWriter, bin_of};
+
+/// The sums over a segment in which one thread did `work`.
+fn totals_after(work: impl FnOnce(&mut SegmentWriter, usize)) -> [ClassTotals; CLASSES] {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = SegmentWriter::create(directory.path(), &FixtureProcess::new("/bin/a"));
+    let slot = writer.take_slot(7, "main");
+    work(&mut writer, slot);
+    let sample = Segment::open(writer.path()).unwrap().sample().unwrap();
+    sample.check_identity().unwrap();
+    sample.check_conservation().unwrap();
+    let classes = sample.classes();
+    for class in &classes {
+        assert_eq!(class.frees, class.outcomes.iter().sum::<u64>(), "{:?}", class.class);
+        assert_eq!(class.frees, class.frees_fast + class.slow_frees(), "{:?}", class.class);
+    }
+    let threads = sample.threads();
+    let sum = |of: fn(&ThreadTotals) -> u64| threads.iter().map(of).sum::<u64>();
+    assert_eq!(sum(|t| t.allocations), classes.iter().map(|c| c.allocations).sum::<u64>());
+    assert_eq!(sum(|t| t.frees), classes.iter().map(|c| c.frees).sum::<u64>());
+    classes
+}
+
+fn totals_of(class: Class, work: impl FnOnce(&mut SlotWriter, usize)) -> ClassTotals {
+    let all = totals_after(|writer, slot| work(writer.slot(slot), bin_of(class)));
+    all[class as usize].clone()
+}
+
+#[test]
+fn fast_allocations_follow_from_the_identity() {
+    let totals = totals_of(Class::C7, |slot, bin| {
+        slot.allocate_slow(bin, AllocReason::RefillCentral, 31);
+        slot.allocate_fast(bin, 20);
+        slot.free_fast(bin, 5, false);
+        slot.free_fast(bin, 2, true);
+        slot.free_slow(bin, FreeReason::FlushFull, Outcome::Map, 8);
+        slot.spare(bin);
+    });
+    assert_eq!((totals.allocations, totals.allocations_fast), (21, 20));
+    assert_eq!((totals.frees, totals.frees_fast), (8, 7));
+    assert_eq!((totals.depth_blocks, totals.spare_blocks), (10, 10));
+    assert_eq!((totals.live_blocks, totals.live_bytes), (13, 13 * 1024));
+    let outcomes: Vec<_> = totals.frees_by_outcome().filter(|&(_, all, _)| all > 0).collect();
+    assert_eq!(outcomes, [(Outcome::Sized, 2, 2), (Outcome::Map, 6, 5)]);
+    assert_eq!(totals.capacity_blocks, 2 * 64);
+}
+
+#[test]
+fn failed_requests_and_rejected_frees_change_nothing_that_lives() {
+    let totals = totals_of(Class::C1, |slot, bin| {
+        slot.allocate_slow(bin, AllocReason::NewSlab, 3);
+        slot.allocate_slow(bin, AllocReason::OutOfMemory, 0);
+        slot.free_slow(bin, FreeReason::Rejected, Outcome::DoubleFree, 0);
+    });
+    assert_eq!((totals.allocations, totals.failed_allocations()), (1, 1));
+    assert_eq!(totals.slow_allocations(), 1);
+    assert_eq!((totals.frees, totals.anomalies()), (1, 1));
+    assert_eq!((totals.live_blocks, totals.live_bytes), (1, 16));
+}
+
+#[test]
+fn foreign_pointers_count_in_no_class_and_leave_nothing_owed() {
+    let totals = totals_of(Class::None, |slot, bin| {
+        slot.free_slow(bin, FreeReason::Rejected, Outcome::Foreign, 0);
+    });
+    assert_eq!((totals.frees, totals.live_blocks), (1, 0));
+    assert_eq!(totals.outcomes[Outcome::Foreign as usize], 1);
+}
+
+#[test]
+fn large_blocks_have_the_bytes_they_asked_for() {
+    let totals = totals_of(Class::Large, |slot, _| {
+        slot.allocate_large(1 << 20);
+        slot.allocate_large(3 << 20);
+        slot.free_large(1 << 20);
+    });
+    assert_eq!((totals.live_blocks, totals.live_bytes), (1, 3 << 20));
+    assert_eq!(totals.alloc_reasons[AllocReason::LargeMap as usize], 2);
+}
+
+#[test]
+fn a_forked_process_begins_with_what_its_parent_allocated() {
+    let classes = totals_after(|writer, slot| {
+        let bin = bin_of(Class::C2);
+        writer.set_inherited_blocks(bin, 10);
+        writer.set_inherited_blocks(bin_of(Class::Large), 1);
+        let numbers = ProcessNumbers { inherited_large_bytes: 4096, ..ProcessNumbers::default() };
+        writer.set_numbers(&numbers);
+        writer.set_central_blocks(bin, 5);
+        writer.slot(slot).free(bin, 4);
+    });
+    let tiny = &classes[Class::C2 as usize];
+    assert_eq!((tiny.inherited_blocks, tiny.live_blocks, tiny.live_bytes), (10, 6, 6 * 32));
+    assert_eq!((tiny.allocations, tiny.central_blocks), (0, 5));
+    let large = &classes[Class::Large as usize];
+    assert_eq!((large.live_blocks, large.live_bytes), (1, 4096));
+}
+
+#[test]
+fn blocks_freed_by_another_thread_than_allocated_them_balance() {
+    let classes = totals_after(|writer, slot| {
+        let bin = bin_of(Class::Mid);
+        let other = writer.take_slot(8, "other");
+        writer.slot(slot).allocate(bin, 1000);
+        writer.slot(other).free(bin, 990);
+        writer.slot(other).duration(Class::Mid, 5000);
+        writer.slot(slot).duration(Class::Mid, 5000);
+        writer.slot(other).give_up();
+    });
+    let mid = &classes[Class::Mid as usize];
+    assert_eq!((mid.allocations, mid.frees, mid.live_blocks), (1000, 990, 10));
+    assert_eq!(mid.live_bytes, 10 * 4096);
+    assert_eq!(mid.outcomes_fast[Outcome::Mid as usize], mid.frees_fast);
+    assert_eq!(mid.durations.count(), 2);
+    assert_eq!(mid.capacity_blocks, 128);
+}
+
+#[test]
+fn violations_are_found_and_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = SegmentWriter::create(directory.path(), &FixtureProcess::new("/bin/a"));
+    let slot = writer.take_slot(7, "main");
+    let mut segment = Segment::open(writer.path()).unwrap();
+    let bin = bin_of(Class::C3);
+    writer.slot(slot).allocate(bin, 1);
+    let good = segment.sample().unwrap();
+    let mut bad = good.clone();
+    let slot = std::sync::Arc::make_mut(&mut bad.slots[slot]);
+    slot.bins[0].record.outcomes[Outcome::Map as usize] = 1;
+    slot.bins[0].record.flushed_blocks = 1000;
+    let check = |found: Result<(), crate::invariants::Violation>, expected: &str| {
+        assert_eq!(found.unwrap_err().to_string(), expected);
+    };
+    check(bad.check_identity(), "slot 1 bin 4: the identity gives -1000 fast allocations");
+    check(bad.check_conservation(), "slot 1 bin 4: 1 outcomes of 0 slow frees");
+    check(bad.check_not_fallen(&good), "slot 1 bin 4: a counter is lower than before");
+    good.check_not_fallen(&good).unwrap();
+    assert_eq!(bad.classes()[Class::C3 as usize].identity_violations, 1);
+    assert_eq!(bad.classes()[Class::C3 as usize].allocations_fast, 0);
+}

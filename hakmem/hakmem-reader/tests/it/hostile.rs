@@ -1,0 +1,215 @@
+//! Files that strangers wrote.
+
+use std::fs;
+use std::mem::offset_of;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use hakmem_reader::directory::SegmentName;
+use hakmem_reader::fixture::{FixtureProcess, SegmentWriter, bin_of};
+use hakmem_reader::{Class, EventCursor, OpenError, SampleError, Segment};
+use hakmem_segment::SegmentHeader;
+use hakmem_segment::header::HEADER_BYTES;
+use hakmem_segment::slot::SLOT_BYTES;
+
+struct Case {
+    directory: tempfile::TempDir,
+    writer: SegmentWriter,
+}
+
+/// A segment with two slots that hold something.
+fn case() -> Case {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = SegmentWriter::create(directory.path(), &FixtureProcess::new("/bin/a"));
+    let slot = writer.take_slot(7, "main");
+    writer.slot(slot).allocate(bin_of(Class::C7), 100);
+    Case { directory, writer }
+}
+
+/// What opening says of a segment after `spoil`.
+fn opened(spoil: impl FnOnce(&SegmentWriter)) -> String {
+    let case = case();
+    spoil(&case.writer);
+    match Segment::open(case.writer.path()) {
+        Ok(_) => "ok".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+macro_rules! forged {
+    ($field:ident, $value:expr) => {
+        opened(|writer| writer.store(offset_of!(SegmentHeader, $field), &$value.to_le_bytes()))
+    };
+}
+
+#[test]
+fn forged_headers_are_refused_with_the_field_that_is_wrong() {
+    let impossible = |what: &str| format!("not a valid hakmem segment: its {what} is impossible");
+    assert_eq!(opened(|_| ()), "ok");
+    assert_eq!(forged!(header_bytes, 0u32), impossible("size of the header"));
+    assert_eq!(forged!(header_bytes, u32::MAX), impossible("size of the header"));
+    assert_eq!(forged!(header_bytes, 8193u32), impossible("size of the header"));
+    assert_eq!(forged!(slot_bytes, 0u32), impossible("size of a slot"));
+    assert_eq!(forged!(slot_bytes, 4096u32), impossible("size of a slot"));
+    assert_eq!(forged!(slot_bytes, 0x8000_0000u32), impossible("size of a slot"));
+    assert_eq!(forged!(slots_max, 0u32), impossible("number of slots"));
+    assert_eq!(forged!(slots_max, u32::MAX), impossible("number of slots"));
+    assert_eq!(forged!(executable_bytes, 513u32), impossible("length of executable"));
+    assert_eq!(forged!(command_line_bytes, u32::MAX), impossible("length of command_line"));
+    assert_eq!(forged!(labels_bytes, 4096u32), impossible("length of labels"));
+    assert_eq!(forged!(build_id_bytes, 33u32), impossible("length of build_id"));
+    assert_eq!(forged!(routing, 99u8), impossible("routing"));
+    assert_eq!(forged!(ready, 1u64), impossible("ready word"));
+    assert_eq!(forged!(pid, 1u32), impossible("file name"));
+    let bins = offset_of!(SegmentHeader, bins);
+    assert_eq!(opened(|writer| writer.store(bins + 8 + 4, &[77])), impossible("class of a bin"));
+    let outcome = opened(|writer| writer.store(bins + 8 + 5, &[77]));
+    assert_eq!(outcome, impossible("fast outcome of a bin"));
+}
+
+#[test]
+fn other_versions_and_unready_segments_are_told_apart() {
+    let later = forged!(layout_major, 2u16);
+    assert_eq!(later, "segment layout 2 is not known to this version; update the reader");
+    assert_eq!(forged!(layout_minor, 9u16), "ok");
+    let unready = "the segment is still being made; try again in a moment";
+    assert_eq!(forged!(ready, 0u64), unready);
+    let directory = tempfile::tempdir().unwrap();
+    let writer = SegmentWriter::create_unready(directory.path(), &FixtureProcess::new("/bin/a"));
+    assert!(matches!(Segment::open(writer.path()), Err(OpenError::NotReady)));
+    writer.make_ready();
+    assert!(Segment::open(writer.path()).unwrap().is_writer_alive());
+}
+
+fn segment_path(directory: &Path, pid: u32) -> PathBuf {
+    directory.join(SegmentName { pid, start_time_ticks: 1, nonce: 1 }.file_name())
+}
+
+#[test]
+fn files_that_are_no_segments_are_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = segment_path(directory.path(), 1);
+    let check = |expected: &str| {
+        let start = Instant::now();
+        assert_eq!(Segment::open(&path).unwrap_err().to_string(), expected);
+        assert!(start.elapsed() < Duration::from_secs(5), "waited for a stranger");
+    };
+    check("the segment is gone");
+    fs::write(&path, "").unwrap();
+    check("the segment is still being made; try again in a moment");
+    fs::write(&path, "short").unwrap();
+    check("not a hakmem segment: it is too short");
+    fs::write(&path, vec![0xa5; HEADER_BYTES + SLOT_BYTES]).unwrap();
+    check("not a hakmem segment: its first bytes are not a segment's");
+    fs::write(&path, vec![0; HEADER_BYTES]).unwrap();
+    check("the segment is still being made; try again in a moment");
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    check("not a hakmem segment: it is no regular file");
+    fs::remove_dir(&path).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+        .unwrap();
+    check("not a hakmem segment: it is no regular file");
+    fs::remove_file(&path).unwrap();
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    check("not a hakmem segment: it is no regular file");
+    drop(listener);
+    fs::remove_file(&path).unwrap();
+    symlink(case().writer.path(), &path).unwrap();
+    check("not a hakmem segment: it is a symbolic link");
+    fs::remove_file(&path).unwrap();
+    symlink("/dev/zero", &path).unwrap();
+    check("not a hakmem segment: it is a symbolic link");
+}
+
+#[test]
+fn a_segment_cut_off_anywhere_is_refused_or_says_so() {
+    let case = case();
+    let whole = fs::read(case.writer.path()).unwrap();
+    assert_eq!(whole.len(), HEADER_BYTES + 2 * SLOT_BYTES);
+    let cuts = (0..whole.len()).step_by(4096).flat_map(|page| [page, page + 1, page + 2048]);
+    for length in cuts {
+        let copy = case.directory.path().join("copy");
+        fs::write(&copy, &whole[..length]).unwrap();
+        match Segment::open(&copy) {
+            Err(OpenError::NotReady) => assert_eq!(length, 0),
+            Err(OpenError::NotASegment { .. }) => assert!(length < HEADER_BYTES, "{length}"),
+            Err(other) => panic!("{length}: {other}"),
+            Ok(mut segment) => {
+                let error = segment.sample().unwrap_err();
+                assert!(matches!(error, SampleError::Truncated), "{length}: {error}");
+                let error = segment.read_events(&mut EventCursor::from_oldest()).unwrap_err();
+                assert!(matches!(error, SampleError::Truncated), "{length}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_segment_cut_off_between_samples_is_an_error_and_not_a_signal() {
+    let case = case();
+    let mut segment = Segment::open(case.writer.path()).unwrap();
+    segment.sample().unwrap();
+    for length in [HEADER_BYTES + SLOT_BYTES + 1, HEADER_BYTES, 100, 0] {
+        case.writer.truncate(length as u64);
+        let error = segment.sample().unwrap_err();
+        assert!(matches!(error, SampleError::Truncated), "{length}: {error}");
+    }
+}
+
+#[test]
+fn numbers_of_slots_beyond_reason_are_refused_without_reading_them() {
+    let case = case();
+    let slots_used = offset_of!(SegmentHeader, slots_used);
+    let mut segment = Segment::open(case.writer.path()).unwrap();
+    segment.sample().unwrap();
+    let mut check = |used: u32, expected: &str| {
+        case.writer.store(slots_used, &used.to_le_bytes());
+        let start = Instant::now();
+        assert_eq!(segment.sample().unwrap_err().to_string(), expected, "{used}");
+        assert!(start.elapsed() < Duration::from_secs(1));
+    };
+    let malformed = "not a valid hakmem segment: its number of used slots is impossible";
+    check(u32::MAX, malformed);
+    check(16_385, malformed);
+    check(1, malformed);
+    check(16_384, "the segment was truncated; nothing more can be read from it");
+    check(3, "the segment was truncated; nothing more can be read from it");
+}
+
+#[test]
+fn a_sparse_segment_of_all_slots_costs_time_and_memory_in_proportion_to_its_content() {
+    let case = case();
+    let slots_used = offset_of!(SegmentHeader, slots_used);
+    case.writer.truncate((HEADER_BYTES + 16_384 * SLOT_BYTES) as u64);
+    case.writer.store(slots_used, &16_384u32.to_le_bytes());
+    let mut segment = Segment::open(case.writer.path()).unwrap();
+    let sample = segment.sample().unwrap();
+    assert_eq!(sample.slots.len(), 16_384);
+    let bins: usize = sample.slots.iter().map(|slot| slot.bins.len()).sum();
+    assert_eq!(bins, 1);
+}
+
+#[test]
+fn text_from_a_segment_is_printable() {
+    let directory = tempfile::tempdir().unwrap();
+    let process = FixtureProcess {
+        arguments: vec!["a\x1b]0;title\x07".to_owned(), "\u{202e}b".to_owned()],
+        labels: "service=\x1b[2J,b\x00c=d".to_owned(),
+        package_version: "1\r2".to_owned(),
+        ..FixtureProcess::new("/bin/\x1b[31mred")
+    };
+    let mut writer = SegmentWriter::create(directory.path(), &process);
+    let slot = writer.take_slot(1, "\x1b[5m");
+    let mut segment = Segment::open(writer.path()).unwrap();
+    let sample = segment.sample().unwrap();
+    let identity = segment.identity();
+    let labels = identity.labels.iter().flat_map(|(key, value)| [key, value]);
+    let texts = [&identity.executable, &identity.package_version, &sample.slots[slot].thread_name];
+    for text in identity.arguments.iter().chain(labels).chain(texts) {
+        assert!(!text.chars().any(char::is_control), "{text:?}");
+        assert!(!text.contains('\u{202e}'), "{text:?}");
+    }
+    assert_eq!(identity.executable_name(), "\u{fffd}[31mred");
+}

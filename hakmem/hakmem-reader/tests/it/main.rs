@@ -1,0 +1,6 @@
+//! Segments from outside: synthetic ones, hostile ones, and those of real programs.
+
+mod concurrency;
+mod fuzz;
+mod hostile;
+mod throughput;
