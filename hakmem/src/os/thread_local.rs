@@ -11,21 +11,25 @@
 //! The symbol is defined here and nowhere else; its section gives it 8 bytes and alignment 8.
 #![allow(unsafe_code)]
 
-use core::ptr;
+use core::cell::UnsafeCell;
 
 /// Bytes of zeros around a sentinel: what the fast paths may read relative to a heap's address.
 pub(crate) const SENTINEL_BYTES: usize = 1 << 20;
 
-/// Zeros that stand for the heap of a thread that has none. Never written.
+/// Zeros that stand for the heap of a thread that has none. Never written; the cell only places
+/// them where zeros take no room in the file.
 #[repr(C, align(4096))]
-pub(crate) struct Zeros([u8; SENTINEL_BYTES]);
+pub(crate) struct Zeros(UnsafeCell<[u8; SENTINEL_BYTES]>);
 
-static SENTINEL: Zeros = Zeros([0; SENTINEL_BYTES]);
+// SAFETY: nobody writes the zeros.
+unsafe impl Sync for Zeros {}
+
+static SENTINEL: Zeros = Zeros(UnsafeCell::new([0; SENTINEL_BYTES]));
 
 /// Address of the sentinel of threads that have no heap yet.
 #[inline(always)]
 pub(crate) fn sentinel() -> *mut u8 {
-    ptr::from_ref(&SENTINEL).cast_mut().cast()
+    SENTINEL.0.get().cast()
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -85,7 +89,6 @@ pub(crate) fn set(heap: *mut u8) {
 
 #[cfg(not(target_arch = "x86_64"))]
 mod portable {
-    use super::ptr;
     use crate::sync::{AtomicU32, Ordering};
 
     /// Key plus one; 0 until the first `set`.

@@ -12,16 +12,17 @@ use crate::settings::{Settings, TEXT_MAX};
 /// Bytes that a file name has room for, with its final zero.
 pub(super) const NAME_MAX: usize = 80;
 
-/// Dead segments are looked for at start-up when a directory has more entries than this.
+/// When a directory has more segments than this, some start-ups look for dead ones.
 const ENTRIES_TOLERATED: usize = 64;
+/// One start-up in so many looks, so that the cost of looking, about 1 ms, is not every program's.
+const CLEANING_SHARE: u64 = 32;
 /// Dead segments that are older than this are removed then.
 const STALE_AFTER_S: i64 = 600;
-/// Above this number of entries, any dead segment is removed that is older than
-/// [`FRESH_FOR_S`].
+/// Beyond this number of segments, dead ones are removed that are older than [`FRESH_FOR_S`].
 const ENTRIES_MAX: usize = 512;
 const FRESH_FOR_S: i64 = 10;
-/// Files that one start-up looks at, at most, so that it stays cheap.
-const PROBES_MAX: usize = 128;
+/// Files that one start-up looks at, at most.
+const PROBES_MAX: usize = 2048;
 
 /// Text being written into a fixed array, with room for a final zero.
 struct Written<'a> {
@@ -152,15 +153,22 @@ impl Place {
 
     /// Removes segments of dead processes when there are many: nobody may be running an agent.
     pub(super) fn remove_stale(&self) {
-        let Some(count) = self.for_each_segment(&mut |_, _| true) else { return };
+        if !process::random().is_multiple_of(CLEANING_SHARE) {
+            return;
+        }
+        let mut count = 0;
+        self.for_each_segment(&mut |_, _| {
+            count += 1;
+            count <= ENTRIES_TOLERATED
+        });
         if count <= ENTRIES_TOLERATED {
             return;
         }
         let now_s = (clock::unix_ns() / 1_000_000_000) as i64;
-        let age_s = if count > ENTRIES_MAX { FRESH_FOR_S } else { STALE_AFTER_S };
         let mut probes = 0;
         self.for_each_segment(&mut |directory, name| {
             probes += 1;
+            let age_s = if probes > ENTRIES_MAX { FRESH_FOR_S } else { STALE_AFTER_S };
             let stale = directory.open_in(name).is_some_and(|file| {
                 let old = file.status().is_some_and(|status| now_s - status.modified_s >= age_s);
                 // The lock is free only if the writer is gone.
@@ -173,24 +181,21 @@ impl Place {
         });
     }
 
-    /// Calls `visit` for each segment's name until it returns false; how many there were.
-    fn for_each_segment(&self, visit: &mut dyn FnMut(&File, &CStr) -> bool) -> Option<usize> {
-        let directory = File::open_directory(self.c_str())?;
+    /// Calls `visit` for each segment's name until it returns false.
+    fn for_each_segment(&self, visit: &mut dyn FnMut(&File, &CStr) -> bool) {
+        let Some(directory) = File::open_directory(self.c_str()) else { return };
         let mut buffer = [0_u8; 4096];
-        let mut count = 0;
         loop {
             let filled = directory.read_entries(&mut buffer);
             if filled == 0 {
-                return Some(count);
+                return;
             }
             let mut entries = &buffer[..filled];
             while let Some((name, rest)) = next_entry(entries) {
                 entries = rest;
-                if name.to_bytes().ends_with(FILE_SUFFIX.as_bytes()) {
-                    count += 1;
-                    if !visit(&directory, name) {
-                        return Some(count);
-                    }
+                let is_segment = name.to_bytes().ends_with(FILE_SUFFIX.as_bytes());
+                if is_segment && !visit(&directory, name) {
+                    return;
                 }
             }
         }
