@@ -46,6 +46,7 @@ impl Shared {
             directory: self.directory_text(),
             interval_ms: u32::try_from(interval_ms).unwrap_or(u32::MAX),
             torn_samples: view.health.torn_samples,
+            ready: view.health.first_scan_done,
         }
     }
 

@@ -62,6 +62,13 @@ pub struct GlobalOptions {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a program under hakmem and watch it.
+    ///
+    /// When standard output is a terminal, the screen takes it: what the program prints there is kept
+    /// (key `o`, the last 256 KiB) and printed after the screen is left, and its standard input is
+    /// empty unless redirected. Programs that need the terminal run with `--plain`. Otherwise nothing
+    /// of the program's input and output is touched, and a summary goes to standard error at the end.
+    /// The exit code is the program's, 128 + N if signal N killed it, 125 if hakmem-top itself failed,
+    /// 126 or 127 if the program cannot be run or found.
     Run(RunOptions),
     /// Watch a built-in workload whose phases repeat until you quit.
     Demo(DemoOptions),
@@ -75,15 +82,7 @@ pub enum Command {
 }
 
 /// Options of `run`.
-///
-/// When standard output is a terminal, the screen takes it: what the program prints there is kept
-/// (key `o`, the last 256 KiB) and printed after the screen is left, and its standard input is
-/// empty unless redirected. Programs that need the terminal run with `--plain`. Otherwise nothing
-/// of the program's input and output is touched, and a summary goes to standard error at the end.
-/// The exit code is the program's, 128 + N if signal N killed it, 125 if hakmem-top itself failed,
-/// 126 or 127 if the program cannot be run or found.
 #[derive(Args, Debug)]
-#[command(verbatim_doc_comment)]
 pub struct RunOptions {
     /// Write the final snapshot document to this file.
     #[arg(long, value_name = "FILE")]

@@ -17,7 +17,7 @@ use crate::endpoint::{ConnectError, Endpoint};
 use crate::library::{self, LibraryError};
 use crate::program::ProgramError;
 use crate::report;
-use crate::snapshot::{self, SnapshotError};
+use crate::snapshot::{self, Snapshot, SnapshotError};
 use crate::view_state::ThemeName;
 
 /// Exit code of `run` when this program failed and not the one it runs, as `env` and `nohup` have.
@@ -145,30 +145,35 @@ fn everything() -> proto::ProcessFilter {
 
 async fn print_once(global: &GlobalOptions, json: bool) -> Result<u8, CommandError> {
     let endpoint = endpoint(global).await?;
-    let snapshot = snapshot::fetch(&endpoint, everything()).await?;
+    let snapshot = snapshot::fetch_all(&endpoint).await?;
     if json {
         print(&document(&snapshot.processes))?;
         return Ok(0);
     }
-    say_source(&endpoint, snapshot.processes.len());
+    say_source(&endpoint, &snapshot);
     print(&report::once(&snapshot.processes))?;
     Ok(0)
 }
 
 async fn list(global: &GlobalOptions) -> Result<u8, CommandError> {
     let endpoint = endpoint(global).await?;
-    let snapshot = snapshot::fetch(&endpoint, everything()).await?;
-    say_source(&endpoint, snapshot.processes.len());
+    let snapshot = snapshot::fetch_all(&endpoint).await?;
+    say_source(&endpoint, &snapshot);
     print(&report::list(&snapshot.processes))?;
     Ok(0)
 }
 
 /// Says on standard error what a reader of the table could not know.
-fn say_source(endpoint: &Endpoint, processes: usize) {
+fn say_source(endpoint: &Endpoint, snapshot: &Snapshot) {
     if let Endpoint::Embedded { stands_in: true, .. } = endpoint {
         eprintln!("hakmem-top: {}", endpoint.describe());
     }
-    if processes == 0 {
+    let agent = snapshot.agent.clone().unwrap_or_default();
+    if agent.unreadable_segments > 0 {
+        let (count, directory) = (agent.unreadable_segments, agent.directory);
+        eprintln!("hakmem-top: {count} files in {directory} could not be read as segments");
+    }
+    if snapshot.processes.is_empty() {
         eprintln!("hakmem-top: no process publishes; start one with hakmem-top run -- PROGRAM");
     }
 }

@@ -5,23 +5,50 @@ use std::fmt::Write as _;
 
 use hakmem_proto::v1 as proto;
 
-use crate::model::{ClassName, Measure, Process};
+use crate::model::{ClassName, Measure, Process, ProgramEnd};
 use crate::quantity;
 
-/// The final summary of a program: one row per class over all its processes, one line per process
-/// if there are several, and what is missing.
-pub fn summary(processes: &[proto::Process], lost_events: u64) -> String {
+/// Processes that a summary names; it counts the others.
+const LISTED_MAX: usize = 20;
+
+/// The final summary of a program: how it ended, one row per class over all its processes, one
+/// line per process if there are several, and what is missing.
+pub fn summary(
+    command: &str,
+    end: ProgramEnd,
+    processes: &[proto::Process],
+    lost_events: u64,
+) -> String {
     let mut text = String::new();
-    let classes = sum_classes(processes);
-    write_classes(&mut text, &classes);
-    if processes.len() > 1 {
+    let end = match end {
+        ProgramEnd::Exited(code) => format!("exited {code}"),
+        ProgramEnd::Signalled(signal) => format!("was killed by signal {signal}"),
+    };
+    let count = processes.len();
+    let plural = if count == 1 { "process" } else { "processes" };
+    let _ = writeln!(text, "hakmem-top: {} {end}, {count} {plural}", one_line(command, 60));
+    write_classes(&mut text, &sum_classes(processes));
+    if count > 1 {
         text.push('\n');
-        text.push_str(&list(processes));
+        text.push_str(&list(&busiest(processes)));
+    }
+    if count > LISTED_MAX {
+        let _ = writeln!(text, "{:>8} … and {} less busy ones", "", count - LISTED_MAX);
     }
     for line in missing(processes, lost_events) {
         let _ = writeln!(text, "hakmem-top: {line}");
     }
     text
+}
+
+/// The processes with most allocations, in the order given.
+fn busiest(processes: &[proto::Process]) -> Vec<proto::Process> {
+    let allocations = |it: &proto::Process| it.totals.map_or(0, |it| it.allocations);
+    let mut counts: Vec<u64> = processes.iter().map(allocations).collect();
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    let least = counts.get(LISTED_MAX - 1).copied().unwrap_or(0);
+    let busy = processes.iter().filter(|it| allocations(it) >= least);
+    busy.take(LISTED_MAX).cloned().collect()
 }
 
 /// The counts of every process: a line that names it, then a row per class.
@@ -129,7 +156,16 @@ pub fn command_line(identity: &proto::Identity) -> String {
         [] => identity.executable.clone(),
         words => words.join(" "),
     };
-    words.chars().map(|it| if it.is_control() { ' ' } else { it }).take(200).collect()
+    one_line(&words, 80)
+}
+
+/// Text from elsewhere on one line, cut to a number of characters.
+fn one_line(text: &str, characters_max: usize) -> String {
+    let plain: String = text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
+    match plain.char_indices().nth(characters_max) {
+        Some((cut, _)) => format!("{}…", &plain[..cut]),
+        None => plain,
+    }
 }
 
 /// One class over several processes.

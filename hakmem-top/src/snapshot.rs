@@ -13,6 +13,8 @@ use crate::model::seconds;
 const END_PATIENCE: Duration = Duration::from_millis(1500);
 /// How long a program that ended without a trace is waited for.
 const TRACE_PATIENCE: Duration = Duration::from_millis(600);
+/// How long an agent that has just started may take to look through its directory.
+const READY_PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(20);
 
 /// Why there is no snapshot.
@@ -35,7 +37,7 @@ pub struct Snapshot {
     pub agent: Option<proto::AgentStatus>,
 }
 
-/// Fetches the processes that pass the filter.
+/// Fetches the processes that pass the filter, once the agent has looked for processes at all.
 ///
 /// # Errors
 ///
@@ -45,8 +47,16 @@ pub async fn fetch(
     filter: proto::ProcessFilter,
 ) -> Result<Snapshot, SnapshotError> {
     let mut client = TelemetryClient::new(endpoint.channel().await?);
-    let request = proto::ListProcessesRequest { filter: Some(filter) };
-    let list = client.list_processes(request).await?.into_inner();
+    let began = tokio::time::Instant::now();
+    let list = loop {
+        let request = proto::ListProcessesRequest { filter: Some(filter.clone()) };
+        let list = client.list_processes(request).await?.into_inner();
+        let is_ready = list.agent.as_ref().is_some_and(|agent| agent.ready);
+        if is_ready || began.elapsed() >= READY_PATIENCE {
+            break list;
+        }
+        tokio::time::sleep(POLL).await;
+    };
     let mut processes = Vec::new();
     for listed in list.processes {
         let request = proto::GetProcessRequest { key: listed.key };
@@ -59,6 +69,15 @@ pub async fn fetch(
     }
     processes.sort_by(|a, b| started_at(a).total_cmp(&started_at(b)));
     Ok(Snapshot { processes, agent: list.agent })
+}
+
+/// Fetches every process, ended ones too.
+///
+/// # Errors
+///
+/// [`SnapshotError`] if the agent cannot be asked.
+pub async fn fetch_all(endpoint: &Endpoint) -> Result<Snapshot, SnapshotError> {
+    fetch(endpoint, proto::ProcessFilter { include_ended: true, ..Default::default() }).await
 }
 
 /// Fetches a program and its descendants after its end: waits, for a moment, until the agent has

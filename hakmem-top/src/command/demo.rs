@@ -74,7 +74,7 @@ pub(super) async fn demo(
     };
     drop(watch);
     let snapshot = snapshot::fetch_ended(&endpoint, filter, pid, 0.0).await?;
-    eprint!("{}", report::summary(&snapshot.processes, lost_events));
+    eprint!("{}", report::summary("demo", end, &snapshot.processes, lost_events));
     Ok(match (ended, end) {
         (Ended::Signal(signal), _) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
         (_, end) => end.exit_code(),

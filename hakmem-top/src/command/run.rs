@@ -52,7 +52,8 @@ pub(super) async fn run(options: &RunOptions, global: &GlobalOptions) -> Result<
     let snapshot = run.snapshot().await?;
     run.explain_if_unpublished(&snapshot);
     if !snapshot.processes.is_empty() {
-        eprint!("{}", report::summary(&snapshot.processes, lost_events));
+        let summary = report::summary(&run.command(), end, &snapshot.processes, lost_events);
+        eprint!("{summary}");
     }
     if let Some(path) = &options.json {
         std::fs::write(path, document(&snapshot.processes))
@@ -100,6 +101,12 @@ impl Run {
         Ok(Self { spec, endpoint, pid, since, end: None, sender, events })
     }
 
+    /// What was started, as the person would type it.
+    fn command(&self) -> String {
+        let words: Vec<_> = self.spec.words.iter().map(|it| it.to_string_lossy()).collect();
+        words.join(" ")
+    }
+
     /// The program and its descendants, ended ones too.
     fn filter(&self) -> proto::ProcessFilter {
         proto::ProcessFilter {
@@ -121,8 +128,7 @@ impl Run {
             global,
             &self.sender,
         );
-        let words: Vec<_> = self.spec.words.iter().map(|it| it.to_string_lossy()).collect();
-        watch.set_program(words.join(" "), self.pid);
+        watch.set_program(self.command(), self.pid);
         watch.session.state.asks_before_quit = true;
         let ended = watch.show(&self.sender, &mut self.events).await?;
         let model = &watch.session.model;

@@ -20,8 +20,6 @@ use crate::view_state::{Theme, ViewState};
 const BAR_WIDTH: u16 = 10;
 /// Index of the reasons among the columns.
 const REASONS: usize = 6;
-/// Rows of the panels when there is room for charts too.
-const PANEL_ROWS: u16 = 15;
 /// Rows that a chart needs to be worth showing.
 const CHART_ROWS_MIN: u16 = 4;
 /// Width from which the two panels are side by side.
@@ -104,8 +102,9 @@ fn draw_panels(frame: &mut Frame, area: Rect, process: &Process, state: &ViewSta
         routing::draw_panel(frame, area, process, state);
         return;
     }
-    let charts =
-        if area.height >= PANEL_ROWS + CHART_ROWS_MIN { area.height - PANEL_ROWS } else { 0 };
+    let wanted = routing::rows_wanted(process).max(slow_paths::rows_wanted(process, &class));
+    let left_over = area.height.saturating_sub(wanted);
+    let charts = if left_over >= CHART_ROWS_MIN { left_over } else { 0 };
     let [panels, charts] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(charts)]).areas(area);
     let [left, right] = side_by_side(panels);

@@ -22,8 +22,6 @@ use crate::view_state::{Theme, ViewState};
 const C7: &str = "C7";
 /// Width from which the tab has its slow paths beside it.
 const TWO_COLUMNS_WIDTH: u16 = 100;
-/// Rows of the panel when there is something below it.
-const PANEL_ROWS: u16 = 15;
 /// Rows below it that are worth using.
 const ROWS_BELOW_MIN: u16 = 6;
 /// Rows that sparklines and their title need.
@@ -32,7 +30,11 @@ const HISTORY_ROWS: u16 = 5;
 /// Draws the whole tab.
 pub(super) fn draw(frame: &mut Frame, area: Rect, process: &Process, state: &ViewState) {
     let wide = area.width >= TWO_COLUMNS_WIDTH;
-    let below = area.height.saturating_sub(PANEL_ROWS);
+    let below = area.height.saturating_sub(rows_wanted(process).max(if wide {
+        slow_paths::rows_wanted(process, C7)
+    } else {
+        0
+    }));
     let below = if below >= ROWS_BELOW_MIN { below } else { 0 };
     let [top, bottom] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(below)]).areas(area);
@@ -47,6 +49,12 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, process: &Process, state: &Vie
     let [fast, slow] = Layout::vertical([Constraint::Fill(1), Constraint::Fill(1)]).areas(bottom);
     charts::draw(frame, fast, process, C7, charts::Path::Fast, &state.theme);
     charts::draw(frame, slow, process, C7, charts::Path::Slow, &state.theme);
+}
+
+/// Rows that the panel fills: title, explanation, paths, outcomes, sparklines, and a blank one.
+pub(super) fn rows_wanted(process: &Process) -> u16 {
+    let outcomes = process.class(C7).map_or(0, |it| it.outcomes.len()).max(1);
+    1 + 2 + 3 + u16::try_from(outcomes).unwrap_or(0) + HISTORY_ROWS + 1
 }
 
 /// Draws the panel: explanation, outcomes, sparklines, as far as there is room.

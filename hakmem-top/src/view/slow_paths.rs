@@ -14,6 +14,13 @@ use crate::model::{ClassName, Measure, Process};
 use crate::quantity;
 use crate::view_state::{Theme, ViewState};
 
+/// Rows that the panel fills: title, two sums, the reasons, two lines of facts, and a blank one.
+pub(super) fn rows_wanted(process: &Process, class: &str) -> u16 {
+    let reasons =
+        process.class(class).map_or(0, |it| it.slow_allocations.len() + it.slow_frees.len());
+    1 + 2 + u16::try_from(reasons).unwrap_or(0) + 3 + 1
+}
+
 /// Draws the panel.
 pub(super) fn draw(
     frame: &mut Frame,
