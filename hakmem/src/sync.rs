@@ -95,9 +95,19 @@ impl<T> Locked<T> {
         Guard(self)
     }
 
+    /// The value, for whoever has taken the lock without a guard, as around a fork.
+    ///
+    /// # Safety
+    /// The calling thread holds the lock, and no other reference to the value exists.
+    #[allow(clippy::mut_from_ref)]
+    pub(crate) unsafe fn held(&self) -> &mut T {
+        // SAFETY: the caller's duty.
+        unsafe { &mut *self.value.get() }
+    }
+
     /// The guard if the lock is free.
     pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
-        self.lock.try_take().then_some(Guard(self))
+        self.lock.try_take().then(|| Guard(self))
     }
 }
 
