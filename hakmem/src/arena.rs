@@ -143,6 +143,11 @@ pub(crate) fn usage() -> Usage {
     ARENAS.lock().usage
 }
 
+/// The same if nobody is at it: for a process that is ending.
+pub(crate) fn try_usage() -> Option<Usage> {
+    ARENAS.try_lock().map(|arenas| arenas.usage)
+}
+
 /// The descriptor of the run that an address lies in, if the address is in an arena at all.
 pub(crate) fn run_of(address: usize) -> Option<NonNull<Slab>> {
     // Acquire: pairs with the Release in `append`, publishes the ranges.

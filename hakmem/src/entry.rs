@@ -165,7 +165,12 @@ unsafe fn free_in_bin(heap: *mut Heap, bin: usize, pointer: *mut u8) {
 /// The bin that serves a size at an alignment, a power of two.
 #[inline]
 fn aligned_bin(size: usize, alignment: usize) -> usize {
-    if alignment <= 8 { bins::of_size(size) } else { bins::of_aligned(size, alignment) }
+    if alignment <= ALIGNMENT {
+        // A size of at least the alignment gets a stride that is a multiple of it.
+        bins::of_size(size.max(alignment))
+    } else {
+        bins::of_aligned(size, alignment)
+    }
 }
 
 /// Allocates `size` bytes at an alignment, a power of two. Null, with `ENOMEM`, if there is no
@@ -336,10 +341,7 @@ pub fn pvalloc(size: usize) -> *mut u8 {
 
 fn allocate_checked(alignment: usize, size: usize) -> *mut u8 {
     match size.checked_add(alignment) {
-        Some(sum) if sum <= REQUEST_MAX => {
-            // Blocks of 16 bytes and more are 16-aligned; C++ and Rust never ask for less here.
-            allocate_aligned(alignment.max(ALIGNMENT.min(alignment)), size)
-        }
+        Some(sum) if sum <= REQUEST_MAX => allocate_aligned(alignment, size),
         _ => slow::refuse(size),
     }
 }

@@ -62,6 +62,7 @@ pub(crate) struct Heap {
     last_tick: u64,
     /// Milliseconds of the monotonic clock at the last tick.
     pub(crate) now_ms: u32,
+    is_threads: bool,
     /// Rounds of thread-exit destructors that have passed.
     pub(crate) exit_rounds: u32,
 }
@@ -103,8 +104,9 @@ impl Heap {
         unsafe { addr_of_mut!((*heap).alive).read_volatile() == ALIVE }
     }
 
-    /// Begins a heap's life: empty lists of first capacity.
-    pub(crate) fn open(&mut self) {
+    /// Begins a heap's life: empty lists of first capacity. `is_threads` is false for the process's
+    /// own heap.
+    pub(crate) fn open(&mut self, is_threads: bool) {
         let slot = slot_of(self);
         self.heads = [ptr::null_mut(); BINS];
         self.spares = [Chain::EMPTY; BINS];
@@ -116,6 +118,7 @@ impl Heap {
             slot.set_capacity(bin, self.capacities[bin]);
         }
         self.next_event_ns = [0; EVENT_KINDS];
+        self.is_threads = is_threads;
         self.exit_rounds = 0;
         self.tick();
         self.alive = ALIVE;
@@ -377,6 +380,11 @@ impl Heap {
             self.tick();
         }
         due
+    }
+
+    /// Whether the heap is a thread's, not the process's own.
+    pub(crate) fn is_threads(&self) -> bool {
+        self.is_threads
     }
 
     fn tick(&mut self) {

@@ -87,6 +87,20 @@ pub(crate) fn usage() -> Usage {
     SPANS.lock().usage
 }
 
+/// The same if nobody is at it: for a process that is ending.
+pub(crate) fn try_usage() -> Option<Usage> {
+    SPANS.try_lock().map(|spans| spans.usage)
+}
+
+/// The same around a fork.
+///
+/// # Safety
+/// The calling thread holds the lock, or is the only one.
+pub(crate) unsafe fn usage_held() -> Usage {
+    // SAFETY: the caller's duty.
+    unsafe { SPANS.held() }.usage
+}
+
 /// Allocates a span of at least `size` bytes, aligned to `alignment` (a power of two) or to a page.
 /// `None` if there is no memory.
 pub(crate) fn allocate(size: usize, alignment: usize) -> Option<Allocated> {

@@ -127,8 +127,7 @@ impl SlotWriter {
         let thread_id = if is_thread { process::thread_id() } else { 0 };
         let name = if is_thread { process::thread_name() } else { *b"(process)\0\0\0\0\0\0\0" };
         self.update(|_| {
-            // SAFETY: inside the slot; only this thread writes it.
-            unsafe { addr_of_mut!((*self.0).header.thread_name).write_volatile(name) };
+            self.store_thread_name(name);
             self.store_thread_id(thread_id);
             add_owner(self);
             word!(self, header.owned_since_ns).store(clock::monotonic_ns(), Ordering::Relaxed);
@@ -143,6 +142,17 @@ impl SlotWriter {
         let thread_id = process::thread_id();
         self.write_event(simple_event(EventKind::ThreadExit, thread_id.into()));
         self.update(|_| self.store_thread_id(0));
+    }
+
+    /// Writes the thread's name down again: threads are often named after they have begun.
+    pub(crate) fn set_thread_name(self) {
+        let name = process::thread_name();
+        self.update(|_| self.store_thread_name(name));
+    }
+
+    fn store_thread_name(self, name: [u8; 16]) {
+        // SAFETY: inside the slot; only this thread writes it, and readers copy.
+        unsafe { addr_of_mut!((*self.0).header.thread_name).write_volatile(name) };
     }
 
     fn store_thread_id(self, thread_id: u32) {

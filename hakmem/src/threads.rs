@@ -28,7 +28,6 @@ use crate::heap::{GROUP_SLOTS, Heap, slot_of};
 use crate::os::{clock, memory, process, thread_local};
 use crate::segment::{Inherited, Live, Segment};
 use crate::settings::Settings;
-use crate::slot::SlotWriter;
 use crate::sync::{AtomicBool, AtomicPtr, Lock, Locked, Ordering};
 use groups::Groups;
 
@@ -42,6 +41,8 @@ struct Process {
     groups: Groups,
     /// Live blocks that the parent had when it forked this process.
     inherited_blocks: [i64; hakmem_segment::BINS],
+    /// What a child finds after a fork that is under way.
+    legacy: fork::Legacy,
 }
 
 static PROCESS: Locked<Process> = Locked::new(Process {
@@ -51,6 +52,7 @@ static PROCESS: Locked<Process> = Locked::new(Process {
     segment: None,
     groups: Groups::NONE,
     inherited_blocks: [0; hakmem_segment::BINS],
+    legacy: fork::Legacy::NONE,
 });
 
 /// Guards the process's own heap, the one of slot 0.
@@ -115,7 +117,7 @@ fn first_use() -> Option<NonNull<Heap>> {
 fn claim_for_thread() -> Option<NonNull<Heap>> {
     let mut process = PROCESS.lock();
     process.start_if_needed()?;
-    let heap = process.claim()?;
+    let heap = process.claim(true)?;
     thread_local::set(heap.as_ptr().cast());
     let exit_key = process.exit_key;
     drop(process);
@@ -190,10 +192,13 @@ pub(crate) extern "C" fn on_exit(code: i32, _: *mut c_void) {
     }
 }
 
-/// Publishes what belongs to no thread.
+/// Publishes what belongs to no thread. Waits for no lock: a signal handler may have called `exit`
+/// while its thread held one.
 pub(crate) fn housekeep() {
     let Some(header) = Live::current() else { return };
-    header.memory(crate::arena::usage(), crate::large::usage());
+    if let (Some(arena), Some(large)) = (crate::arena::try_usage(), crate::large::try_usage()) {
+        header.memory(arena, large);
+    }
     for bin in crate::bins::in_use() {
         header.central_blocks(bin, crate::central::stacked(bin));
     }
@@ -213,6 +218,9 @@ pub(crate) fn tick(heap: &mut Heap) {
     use hakmem_segment::EventKind;
 
     let _errno = process::ErrnoGuard::new();
+    if heap.is_threads() {
+        slot_of(heap).set_thread_name();
+    }
     let now_ms = heap.now_ms;
     crate::central::decay(now_ms);
     let slabs = crate::arena::purge(now_ms, crate::arena::PURGE_AFTER_MS);
@@ -244,7 +252,7 @@ impl Process {
         let segment = Segment::create(&self.settings, inherited)?;
         self.segment = Some(segment);
         self.inherited_blocks = inherited.map_or(self.inherited_blocks, |from| from.blocks);
-        let own = self.claim()?;
+        let own = self.claim(false)?;
         FIRST_HEAP.store(own.as_ptr(), Ordering::Relaxed);
         clock::calibrate();
         let slot = slot_of(own.as_ptr());
@@ -258,17 +266,12 @@ impl Process {
     }
 
     /// Takes a free heap, with its slot in the file if that can be had.
-    fn claim(&mut self) -> Option<NonNull<Heap>> {
+    fn claim(&mut self, is_threads: bool) -> Option<NonNull<Heap>> {
         let heap = self.groups.claim(self.segment.as_ref())?;
         // SAFETY: claimed, so nobody else has it, and mapped.
-        unsafe { &mut *heap.as_ptr() }.open();
+        unsafe { &mut *heap.as_ptr() }.open(is_threads);
         self.publish_groups();
         Some(heap)
-    }
-
-    /// Live blocks that this process itself inherited, by bin.
-    fn inherited_blocks(&self) -> [i64; hakmem_segment::BINS] {
-        self.inherited_blocks
     }
 
     fn release(&mut self, heap: &mut Heap) {
@@ -283,11 +286,6 @@ impl Process {
             header.threads_unpublished(now, total);
         }
     }
-}
-
-/// Calls `visit` with the slot of every heap that was ever claimed.
-pub(crate) fn for_each_slot(visit: &mut dyn FnMut(SlotWriter)) {
-    PROCESS.lock().groups.for_each_heap(&mut |heap| visit(slot_of(heap)));
 }
 
 const _: () = assert!(GROUP_SLOTS <= 16, "groups keep their slots in a 16-bit set");

@@ -5,30 +5,30 @@
 //! lost to the child, as with every allocator; its own segment says so by not counting it.
 #![allow(unsafe_code)]
 
-use core::sync::atomic::AtomicBool;
-
 use hakmem_segment::BINS;
 
-use super::{LATE, PROCESS, fresh};
-use crate::heap::{Heap, Lists};
+use super::{LATE, PROCESS, Process, fresh};
+use crate::heap::{Heap, Lists, slot_of};
 use crate::os::thread_local;
 use crate::segment::Inherited;
-use crate::sync::{Lock, Locked, Ordering};
+use crate::sync::{AtomicBool, Lock, Ordering};
 use crate::{arena, bins, central, large};
 
 /// What the parent leaves to the child. Filled by [`prepare`], in memory that is not wiped.
-struct Legacy {
+pub(super) struct Legacy {
     /// Whether `prepare` ran for this fork.
     valid: bool,
     lists: Option<Lists>,
     inherited: Inherited,
 }
 
-static LEGACY: Locked<Legacy> = Locked::new(Legacy {
-    valid: false,
-    lists: None,
-    inherited: Inherited { blocks: [0; BINS], large_bytes: 0 },
-});
+impl Legacy {
+    pub(super) const NONE: Self = Self {
+        valid: false,
+        lists: None,
+        inherited: Inherited { blocks: [0; BINS], large_bytes: 0 },
+    };
+}
 
 /// Whether this is a child that [`child`] was called in and that has not begun yet.
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
@@ -46,46 +46,54 @@ fn for_each_lock(visit: &mut dyn FnMut(&'static Lock)) {
 
 /// Before `fork`, in the parent.
 pub(super) unsafe extern "C" fn prepare() {
-    leave_legacy();
     for_each_lock(&mut |lock| lock.take());
+    // SAFETY: this thread has just taken the lock, and holds no guard.
+    let process = unsafe { PROCESS.held() };
+    // SAFETY: all locks are held.
+    process.legacy = unsafe { make_legacy(process) };
 }
 
 /// After `fork`, in the parent.
 pub(super) unsafe extern "C" fn parent() {
+    // SAFETY: this thread has held the lock since `prepare`.
+    unsafe { PROCESS.held() }.legacy.valid = false;
     for_each_lock(&mut |lock| lock.give());
-    LEGACY.lock().valid = false;
 }
 
 /// After `fork`, in the child. The segment is made at the first call: many children only `exec`.
 pub(super) unsafe extern "C" fn child() {
     for_each_lock(&mut |lock| lock.force_free());
-    LEGACY.lock.force_free();
     IS_CHILD.store(true, Ordering::Relaxed);
     thread_local::set(fresh().cast());
 }
 
-/// Notes the forking thread's lists and the live blocks.
-fn leave_legacy() {
+/// The forking thread's lists and the live blocks.
+///
+/// # Safety
+/// The calling thread holds all locks, or is the only one.
+unsafe fn make_legacy(process: &Process) -> Legacy {
     let heap = thread_local::get().cast::<Heap>();
     // SAFETY: a sentinel or this thread's heap.
     let is_own = unsafe { Heap::is_alive(heap) };
-    let inherited = measure_inheritance();
-    let mut legacy = LEGACY.lock();
     // SAFETY: alive, and this thread's.
-    legacy.lists = is_own.then(|| unsafe { (*heap).lists() });
-    legacy.inherited = inherited;
-    legacy.valid = true;
+    let lists = is_own.then(|| unsafe { (*heap).lists() });
+    // SAFETY: the caller's duty.
+    Legacy { valid: true, lists, inherited: unsafe { measure_inheritance(process) } }
 }
 
 /// Adds up the live blocks of all slots, and those that this process inherited itself.
-fn measure_inheritance() -> Inherited {
-    let mut blocks = PROCESS.lock().inherited_blocks();
-    super::for_each_slot(&mut |slot| {
+///
+/// # Safety
+/// The calling thread holds all locks, or is the only one.
+unsafe fn measure_inheritance(process: &Process) -> Inherited {
+    let mut blocks = process.inherited_blocks;
+    process.groups.for_each_heap(&mut |heap| {
         for bin in bins::in_use() {
-            blocks[bin] += slot.live_blocks(bin);
+            blocks[bin] += slot_of(heap).live_blocks(bin);
         }
     });
-    Inherited { blocks, large_bytes: large::usage().live }
+    // SAFETY: the caller's duty.
+    Inherited { blocks, large_bytes: unsafe { large::usage_held() }.live }
 }
 
 /// Whether this is a child process that has made no call to the allocator yet.
@@ -110,19 +118,16 @@ pub(super) fn begin_child_if_wiped() {
 #[cold]
 fn begin_child() {
     for_each_lock(&mut |lock| lock.force_free());
-    LEGACY.lock.force_free();
-    let (valid, lists, mut inherited) = {
-        let mut legacy = LEGACY.lock();
-        let valid = core::mem::replace(&mut legacy.valid, false);
-        (valid, legacy.lists.take(), legacy.inherited)
-    };
-    if !valid {
-        // `fork` went past libc: the parent may have moved on, so this is an estimate.
-        inherited = measure_inheritance();
-    }
+    let mut legacy;
     thread_local::set(fresh().cast());
     {
         let mut process = PROCESS.lock();
+        legacy = core::mem::replace(&mut process.legacy, Legacy::NONE);
+        if !legacy.valid {
+            // `fork` went past libc: the parent may have moved on, so this is an estimate.
+            // SAFETY: the only thread.
+            legacy.inherited = unsafe { measure_inheritance(&process) };
+        }
         super::FIRST_HEAP.store(core::ptr::null_mut(), Ordering::Relaxed);
         // SAFETY: the only thread's word names no heap, so nothing uses the groups.
         unsafe { process.groups.unmap_all() };
@@ -131,12 +136,14 @@ fn begin_child() {
             unsafe { segment.forget() };
         }
         IS_CHILD.store(false, Ordering::Relaxed);
-        if process.begin(Some(&inherited)).is_none() {
+        if process.begin(Some(&legacy.inherited)).is_none() {
             process.started = false;
             return;
         }
     }
-    if let (true, Some(lists), Some(heap)) = (valid, lists, super::claim_for_thread()) {
+    if let (true, Some(lists)) = (legacy.valid, legacy.lists)
+        && let Some(heap) = super::claim_for_thread()
+    {
         // SAFETY: just claimed by this thread.
         unsafe { &mut *heap.as_ptr() }.adopt(&lists);
     }
