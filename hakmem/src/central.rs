@@ -28,6 +28,10 @@ use crate::sync::{AtomicU32, AtomicU64, Lock, Locked, Ordering};
 
 /// Bytes of blocks that wait in one bin's stack at most.
 const STACK_BYTES_MAX: usize = 512 * 1024;
+/// How long blocks wait in a stack that nobody takes from.
+const DECAY_MS: u32 = 250;
+/// When a thread last looked, in milliseconds of the monotonic clock.
+static DECAYED_AT_MS: AtomicU32 = AtomicU32::new(0);
 /// The smallest block that can carry the stack's link: two words.
 const LINKED_BYTES_MIN: usize = 16;
 
@@ -149,9 +153,17 @@ pub(crate) fn drain(now_ms: u32) {
     }
 }
 
-/// Moves what nobody has needed since the last call to the slabs (the low-water mark of
-/// gperftools' thread caches, applied to the central store).
+/// Moves what nobody has needed for [`DECAY_MS`] to the slabs (the low-water mark of gperftools'
+/// thread caches, applied to the central store).
 pub(crate) fn decay(now_ms: u32) {
+    let last = DECAYED_AT_MS.load(Ordering::Relaxed);
+    let is_mine = now_ms.wrapping_sub(last) >= DECAY_MS
+        && DECAYED_AT_MS
+            .compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok();
+    if !is_mine {
+        return;
+    }
     for bin in bins::in_use() {
         shrink(bin, STORE[bin].unused.load(Ordering::Relaxed), now_ms);
         let now = STORE[bin].stacked.load(Ordering::Relaxed);
@@ -232,8 +244,10 @@ impl Slabs {
         if !slab.listed {
             self.insert(slab);
         }
+        // The last small slab of a bin stays, so that a program that hovers around one block does
+        // not open and close it; a large one would hold too much.
         let is_only = self.first == run.as_ptr() && slab.next.is_null();
-        if slab.is_empty() && !is_only {
+        if slab.is_empty() && !(is_only && slab.order == 0) {
             self.remove(slab);
             class_map::set(slab.base, 1 << slab.order, 0);
             // SAFETY: every block came back, and the slab is in no list.

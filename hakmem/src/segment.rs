@@ -208,6 +208,12 @@ impl Live {
         unsafe { &*field.cast::<AtomicI32>() }.store(code, Ordering::Relaxed);
     }
 
+    /// The process that the segment is of.
+    pub(crate) fn pid(&self) -> u32 {
+        // SAFETY: a field of the mapped header that was written before the header became current.
+        unsafe { (*self.0.as_ptr()).pid }
+    }
+
     /// The process ends normally.
     pub(crate) fn exited(&self, code: i32) {
         self.exit_code(code);

@@ -183,9 +183,11 @@ unsafe extern "C" fn on_thread_exit(value: *mut c_void) {
 
 /// Runs at `exit`; `code` is the exit code if it is known, else -1.
 pub(crate) extern "C" fn on_exit(code: i32, _: *mut c_void) {
-    // A child that never allocated still has its parent's segment mapped: hands off.
+    // A child that never allocated still has its parent's segment mapped, and a child of `vfork`
+    // runs in its parent's memory: hands off.
     if !fork::is_wiped()
         && let Some(header) = Live::current()
+        && header.pid() == process::process_id()
     {
         housekeep();
         header.exited(code);
