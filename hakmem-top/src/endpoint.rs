@@ -18,7 +18,7 @@ pub enum Endpoint {
     /// An agent inside this process.
     Embedded {
         /// It runs as long as the endpoint lives.
-        agent: RunningAgent,
+        agent: Box<RunningAgent>,
         /// The directory it reads.
         directory: PathBuf,
         /// Whether it stands in for an agent that was not running.
@@ -85,7 +85,7 @@ impl Endpoint {
     pub async fn embedded(directory: PathBuf, interval: Duration) -> Result<Self, ConnectError> {
         let config =
             AgentConfig { watched_interval: interval, ..AgentConfig::for_directory(&directory) };
-        let agent = RunningAgent::start(config).await?;
+        let agent = Box::new(RunningAgent::start(config).await?);
         Ok(Self::Embedded { agent, directory, stands_in: false })
     }
 

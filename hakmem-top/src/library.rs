@@ -82,7 +82,7 @@ fn candidates(executable: &Path) -> Vec<PathBuf> {
 fn loadable(path: &Path) -> Result<PathBuf, LibraryError> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let separates = |byte: &u8| byte.is_ascii_whitespace() || *byte == b':';
-    if path.as_os_str().as_encoded_bytes().iter().any(|byte| separates(byte)) {
+    if path.as_os_str().as_encoded_bytes().iter().any(separates) {
         return Err(LibraryError::Unloadable(path));
     }
     Ok(path)

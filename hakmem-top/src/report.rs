@@ -8,6 +8,8 @@ use hakmem_proto::v1 as proto;
 use crate::model::{ClassName, Measure, Process, ProgramEnd};
 use crate::quantity;
 
+/// Characters of a command line that are printed; a summary, which people read, has half.
+const COMMAND_MAX: usize = 80;
 /// Processes that a summary names; it counts the others.
 const LISTED_MAX: usize = 20;
 
@@ -30,7 +32,7 @@ pub fn summary(
     write_classes(&mut text, &sum_classes(processes));
     if count > 1 {
         text.push('\n');
-        text.push_str(&list(&busiest(processes)));
+        text.push_str(&list_with(&busiest(processes), COMMAND_MAX / 2));
     }
     if count > LISTED_MAX {
         let _ = writeln!(text, "{:>8} … and {} less busy ones", "", count - LISTED_MAX);
@@ -80,6 +82,10 @@ pub fn once(processes: &[proto::Process]) -> String {
 
 /// One line per process.
 pub fn list(processes: &[proto::Process]) -> String {
+    list_with(processes, COMMAND_MAX)
+}
+
+fn list_with(processes: &[proto::Process], command_max: usize) -> String {
     let mut text = format!(
         "{:>8} {:<9} {:<8} {:>7} {:>14} {:>14} {:>7} {:>10}  {}\n",
         "PID", "STATE", "ROUTING", "THREADS", "ALLOCATIONS", "FREES", "FAST %", "LIVE", "COMMAND"
@@ -100,7 +106,7 @@ pub fn list(processes: &[proto::Process]) -> String {
             totals.frees,
             quantity::percent(operations.saturating_sub(slow) as f64, operations as f64),
             quantity::bytes(totals.live_bytes),
-            command_line(&identity),
+            one_line(&command_line(&identity), command_max),
         );
     }
     text
@@ -156,7 +162,7 @@ pub fn command_line(identity: &proto::Identity) -> String {
         [] => identity.executable.clone(),
         words => words.join(" "),
     };
-    one_line(&words, 80)
+    one_line(&words, COMMAND_MAX)
 }
 
 /// Text from elsewhere on one line, cut to a number of characters.

@@ -48,7 +48,10 @@ impl Screen {
     /// As for [`Screen::enter`].
     pub fn resume(&mut self) -> io::Result<()> {
         take()?;
-        self.terminal.clear()
+        // A fresh one draws everything. `Terminal::clear` would ask the terminal where the cursor
+        // is, and wait for an answer that the reader of keys takes away.
+        self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        Ok(())
     }
 }
 

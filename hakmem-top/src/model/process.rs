@@ -134,7 +134,10 @@ impl Process {
 
     /// Says that totals had not changed at a moment.
     pub(super) fn settle_totals(&mut self, at: f64) {
-        self.totals_window.push(at, self.totals);
+        // Time stands still for a process that has ended: its age is that at its end.
+        if self.is_running() {
+            self.totals_window.push(at, self.totals);
+        }
     }
 
     /// Says that classes and threads had not changed at a moment.

@@ -49,7 +49,13 @@ fn subject<'a>(model: &'a Model, state: &ViewState) -> Vec<Span<'a>> {
             }
         }
     }
+    // The program may have ended otherwise than the process shown, which may be its child.
+    let shown = state.focused(model).filter(|_| state.tab != Tab::Processes);
+    let is_program = shown.is_some_and(|it| Some(it.key.as_str()) == model.program_key());
     if let Some(end) = model.program.as_ref().and_then(|it| it.end) {
+        if is_program && matches!(end, ProgramEnd::Exited(_)) {
+            return spans;
+        }
         let (text, style) = match end {
             ProgramEnd::Exited(0) => ("exited 0".to_owned(), theme.good),
             ProgramEnd::Exited(code) => (format!("exited {code}"), theme.bad),
@@ -62,14 +68,17 @@ fn subject<'a>(model: &'a Model, state: &ViewState) -> Vec<Span<'a>> {
 }
 
 fn process_words<'a>(process: &'a Process, theme: &Theme) -> Vec<Span<'a>> {
-    let age = quantity::span_seconds(process.age_seconds() as u64);
+    let age = match process.is_running() {
+        true => format!(" {}", quantity::span_seconds(process.age_seconds() as u64)),
+        false => process.exit_code.map(|code| format!(" {code}")).unwrap_or_default(),
+    };
     let dot = || Span::styled(" · ", theme.faint);
     let mut spans = vec![
         Span::styled(process.name(), theme.accent),
         Span::styled(format!(" {}", process.identity.pid), theme.text),
         dot(),
         Span::styled(process.state.as_str(), state_style(process, theme)),
-        Span::styled(format!(" {age}"), theme.dim),
+        Span::styled(age, theme.dim),
     ];
     if !process.identity.routing.is_empty() {
         spans.push(dot());

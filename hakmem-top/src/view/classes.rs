@@ -16,8 +16,8 @@ use crate::model::{ClassName, Measure, Process};
 use crate::quantity;
 use crate::view_state::{Theme, ViewState};
 
-/// Cells of the depth bar.
-const BAR_WIDTH: u16 = 10;
+/// Cells of the depth bar: as many as let the column into 80.
+const BAR_WIDTH: u16 = 7;
 /// Index of the reasons among the columns.
 const REASONS: usize = 6;
 /// Rows that a chart needs to be worth showing.
@@ -33,7 +33,7 @@ const RATE_COLUMNS: [Column; 11] = [
     Column::right("FAST %", 6, 1),
     Column::right("SLOW/S", 6, 2),
     Column::left(" BY REASON", 12, 7).grows(),
-    Column::left("LIST DEPTH", BAR_WIDTH + 11, 6),
+    Column::left("LIST DEPTH", BAR_WIDTH + 12, 6),
     Column::right("LIVE", 8, 2),
     Column::right("P50", 7, 5),
     Column::right("P99", 7, 4),

@@ -74,7 +74,11 @@ fn cells<'a>(process: &'a Process, state: &ViewState) -> Vec<Line<'a>> {
         Line::styled(process.identity.pid.to_string(), style),
         program(process, theme),
         Line::styled(process.state.as_str(), state_style(process, theme)),
-        Line::styled(quantity::span_seconds(process.age_seconds() as u64), theme.dim),
+        match process.is_running() {
+            true => Line::styled(quantity::span_seconds(process.age_seconds() as u64), theme.dim),
+            // When it ended is not known if it ended before anyone watched.
+            false => Line::styled("–", theme.faint),
+        },
         Line::styled(process.identity.routing.as_str(), theme.dim),
         Line::styled(process.totals.threads.to_string(), style),
         Line::styled(number(flow.allocations), style),

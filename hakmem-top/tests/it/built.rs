@@ -1,0 +1,84 @@
+//! What is under test, and where it may write.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The command.
+pub(crate) const TOP: &str = env!("CARGO_BIN_EXE_hakmem-top");
+
+/// `libhakmem_preload.so`. Cargo builds no `cdylib` of another crate for a test, so this asks it.
+pub(crate) fn library() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build_library).clone()
+}
+
+fn build_library() -> PathBuf {
+    cargo(&["build", "--release", "-p", "hakmem-preload"]);
+    target_directory().join("release/libhakmem_preload.so")
+}
+
+/// An example of this crate. Cargo builds them for `cargo test`, but not for `--test it`.
+pub(crate) fn example(name: &str) -> PathBuf {
+    cargo(&["build", "-p", "hakmem-top", "--example", name]);
+    target_directory().join("debug/examples").join(name)
+}
+
+fn target_directory() -> PathBuf {
+    let profile = Path::new(TOP).parent().expect("programs are in the profile's folder");
+    profile.parent().expect("a profile's folder is in the target folder").to_path_buf()
+}
+
+fn cargo(arguments: &[&str]) {
+    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(arguments)
+        .arg("--quiet")
+        .arg("--manifest-path")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))
+        .env("CARGO_TARGET_DIR", target_directory())
+        .output()
+        .expect("cargo starts");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo {arguments:?} failed:\n{message}");
+}
+
+/// A folder in shared memory, where segments can be; removed at the end.
+pub(crate) fn segments() -> tempfile::TempDir {
+    tempfile::Builder::new()
+        .prefix("hakmem-top-test-")
+        .tempdir_in("/dev/shm")
+        .expect("/dev/shm takes a folder")
+}
+
+/// The command with a folder of its own for segments, the library, and no agent to attach to.
+pub(crate) fn top(segments: &Path) -> Command {
+    let mut command = Command::new(TOP);
+    command
+        .env("HAKMEM_DIR", segments)
+        .env("HAKMEM_LIBRARY", library())
+        .env_remove("LD_PRELOAD")
+        .env_remove("NO_COLOR");
+    command
+}
+
+/// Runs it to its end.
+pub(crate) fn output(command: &mut Command) -> Output {
+    command.output().expect("hakmem-top starts")
+}
+
+/// Standard output as text.
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+/// Standard error as text.
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("text")
+}
+
+/// A name that no other test of this run has.
+pub(crate) fn unique(prefix: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{prefix}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}

@@ -1,0 +1,79 @@
+//! Words and exit codes where nothing runs.
+
+use std::process::Command;
+
+use crate::built::{TOP, library, output, segments, stderr, stdout, top};
+
+fn check_error(arguments: &[&str], code: i32, expected: &str) {
+    let segments = segments();
+    let result = output(top(segments.path()).args(arguments));
+    let said = stderr(&result);
+    assert_eq!(result.status.code(), Some(code), "{arguments:?}: {said}");
+    assert!(said.contains(expected), "{arguments:?}: {said}");
+    assert_eq!(stdout(&result), "", "{arguments:?}");
+}
+
+#[test]
+fn the_help_names_commands_and_options() {
+    let help = stdout(&output(Command::new(TOP).arg("--help")));
+    for word in ["run", "demo", "ls", "env", "--once", "--json", "--connect", "--directory"] {
+        assert!(help.contains(word), "{word} is missing:\n{help}");
+    }
+    assert!(!help.contains("demo-workload"), "{help}");
+    let run = stdout(&output(Command::new(TOP).args(["run", "--help"])));
+    for word in ["--plain", "--json", "128 + N", "/dev/null", "--library"] {
+        let word = if word == "/dev/null" { "input is empty" } else { word };
+        assert!(run.replace('\n', " ").contains(word), "{word} is missing:\n{run}");
+    }
+}
+
+#[test]
+fn bad_arguments_are_named_in_one_line() {
+    check_error(&["--interval", "soon", "ls"], 2, "give 20ms to 60s");
+    check_error(&["run"], 2, "PROGRAM ARGS");
+    check_error(&["demo", "--seconds", "0"], 2, "--seconds");
+    check_error(&["--once", "ls"], 2, "--once and --json belong before no command");
+    check_error(&["--connect", "nowhere", "ls"], 1, "give http://HOST:PORT");
+    check_error(&["--connect", "/nonexistent.sock", "ls"], 1, "is hakmem-agent running?");
+    check_error(&["--connect", "http://127.0.0.1:1", "ls"], 1, "Connection refused");
+    check_error(&["--connect", "/a/b", "run", "--", "true"], 2, "--connect does not go with run");
+}
+
+#[test]
+fn a_missing_library_says_where_it_was_looked_for() {
+    let missing = ["--library", "/nonexistent/lib.so"];
+    for command in [&["run", "--", "true"][..], &["demo"], &["env"]] {
+        let code = if command[0] == "run" { 125 } else { 1 };
+        let arguments = [&missing[..], command].concat();
+        check_error(&arguments, code, "no allocator library at /nonexistent/lib.so");
+    }
+    let segments = segments();
+    let copy = segments.path().join("hakmem-top");
+    std::fs::copy(TOP, &copy).unwrap();
+    let mut command = Command::new(&copy);
+    let result = output(command.args(["run", "--", "true"]).env_remove("HAKMEM_LIBRARY"));
+    let said = stderr(&result);
+    let directory = segments.path().display();
+    assert!(said.contains(&format!("looked for {directory}/libhakmem_preload.so")), "{said}");
+    assert!(said.contains("run `cargo build --release`"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
+fn env_prints_an_assignment_that_keeps_what_was_preloaded() {
+    let segments = segments();
+    let library = library();
+    let alone = stdout(&output(top(segments.path()).arg("env")));
+    assert_eq!(alone, format!("LD_PRELOAD={}\n", library.display()));
+    let both = stdout(&output(top(segments.path()).arg("env").env("LD_PRELOAD", "libm.so.6")));
+    assert_eq!(both, format!("LD_PRELOAD={}:libm.so.6\n", library.display()));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let segments = segments();
+    let script = format!("{TOP} ls | true; exit ${{PIPESTATUS[0]}}");
+    let mut command = Command::new("bash");
+    let result = output(command.args(["-c", &script]).env("HAKMEM_DIR", segments.path()));
+    assert_eq!(result.status.code(), Some(0), "{}", stderr(&result));
+}

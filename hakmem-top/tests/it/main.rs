@@ -1,0 +1,12 @@
+//! The command `hakmem-top` from outside: its words, its exit codes, and what it does to the
+//! programs and terminals it is given.
+
+#![forbid(unsafe_code)]
+
+mod attach;
+mod built;
+mod command_line;
+mod demo;
+mod reconnection;
+mod run;
+mod terminal;

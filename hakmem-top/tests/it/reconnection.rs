@@ -1,0 +1,76 @@
+//! An agent that goes away and comes back.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hakmem_agent::{AgentConfig, RunningAgent};
+use hakmem_proto::v1 as proto;
+use hakmem_top::endpoint::Endpoint;
+use hakmem_top::feed::{self, FeedEvent, Wish};
+use hakmem_top::session::Event;
+use tokio::sync::{mpsc, watch};
+
+use crate::built::segments;
+
+async fn start_agent(segments: &Path, socket: &Path) -> RunningAgent {
+    let config = AgentConfig {
+        unix_socket: Some(socket.to_owned()),
+        ..AgentConfig::for_directory(segments)
+    };
+    RunningAgent::start(config).await.expect("the agent starts")
+}
+
+/// The next event of the feed that `wanted` picks.
+async fn next<T>(events: &mut mpsc::Receiver<Event>, wanted: impl Fn(FeedEvent) -> Option<T>) -> T {
+    let search = async {
+        loop {
+            match events.recv().await.expect("the feed goes on") {
+                Event::Feed(event) => {
+                    if let Some(found) = wanted(event) {
+                        return found;
+                    }
+                }
+                other => panic!("a feed does not send {other:?}"),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), search).await.expect("it comes in time")
+}
+
+fn update(event: FeedEvent) -> Option<()> {
+    matches!(event, FeedEvent::Update(..)).then_some(())
+}
+
+fn lost(event: FeedEvent) -> Option<(String, u32)> {
+    match event {
+        FeedEvent::Lost { reason, attempts } => Some((reason, attempts)),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn a_lost_agent_is_reported_and_found_again() {
+    let segments = segments();
+    let socket = segments.path().join("agent.sock");
+    let agent = start_agent(segments.path(), &socket).await;
+    let wish = Wish {
+        filter: proto::ProcessFilter::default(),
+        overview_ms: 50,
+        detail_ms: 50,
+        focus: None,
+    };
+    let (_wish, wished) = watch::channel(wish);
+    let (sender, mut events) = mpsc::channel(64);
+    tokio::spawn(feed::run(Arc::new(Endpoint::Unix(socket.clone())), wished, sender));
+    next(&mut events, update).await;
+
+    agent.shutdown().await;
+    let (_, attempts) = next(&mut events, lost).await;
+    assert_eq!(attempts, 1);
+    let (reason, _) = next(&mut events, |it| lost(it).filter(|(_, attempts)| *attempts == 2)).await;
+    assert!(reason.contains("is hakmem-agent running?"), "{reason}");
+
+    let _agent = start_agent(segments.path(), &socket).await;
+    next(&mut events, update).await;
+}
