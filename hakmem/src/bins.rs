@@ -89,7 +89,7 @@ pub(crate) const fn of_aligned(size: usize, alignment: usize) -> usize {
         return BIN_LARGE;
     }
     let bin = of_size(needed);
-    if STRIDES[bin] as usize % alignment == 0 { bin } else { of_size(needed.next_power_of_two()) }
+    if stride(bin).is_multiple_of(alignment) { bin } else { of_size(needed.next_power_of_two()) }
 }
 
 /// Bytes that a block of this bin holds.

@@ -16,14 +16,14 @@ mod cxx;
 mod slow;
 
 use core::ffi::c_int;
-use core::ptr::{self, addr_of_mut};
+use core::ptr;
 
 use hakmem_segment::{BIN_LARGE, ListWord};
 
 use crate::bins::{self, MID_MAX, TINY_MAX};
 use crate::block::Block;
 use crate::gate;
-use crate::heap::{Heap, slot_of};
+use crate::heap::{Heap, capacity_of, head_of, map_of, slot_of, tiny_bin_of};
 use crate::os::{memory::PAGE, process, thread_local};
 use crate::sync::Ordering;
 
@@ -43,9 +43,8 @@ fn thread_heap() -> *mut Heap {
 /// Pops a block off a bin's list; null if the list is empty.
 #[inline(always)]
 fn pop(heap: *mut Heap, bin: usize) -> *mut u8 {
+    let head = head_of(heap, bin);
     // SAFETY: a sentinel or the thread's heap; `bin` is below BINS.
-    let head = unsafe { addr_of_mut!((*heap).heads).cast::<*mut Block>().add(bin) };
-    // SAFETY: as above.
     let block = unsafe { *head };
     if block.is_null() {
         return ptr::null_mut();
@@ -65,14 +64,13 @@ fn push(heap: *mut Heap, bin: usize, block: *mut u8) -> bool {
     let word = slot_of(heap).list_word(bin);
     let value = word.load(Ordering::Relaxed);
     // SAFETY: a sentinel or the thread's heap; `bin` is below BINS.
-    let capacity = unsafe { *addr_of_mut!((*heap).capacities).cast::<u16>().add(bin) };
+    let capacity = unsafe { *capacity_of(heap, bin) };
     if value as u16 >= capacity {
         return false;
     }
-    // SAFETY: not a sentinel, whose capacities are 0.
-    let head = unsafe { addr_of_mut!((*heap).heads).cast::<*mut Block>().add(bin) };
+    let head = head_of(heap, bin);
     let block = block.cast::<Block>();
-    // SAFETY: the thread's own list.
+    // SAFETY: the thread's own list: a sentinel's capacities are 0.
     let next = unsafe { *head };
     // SAFETY: the caller gave the block up, and it is large enough for the link.
     unsafe { (*block).next = next };
@@ -87,7 +85,7 @@ fn push(heap: *mut Heap, bin: usize, block: *mut u8) -> bool {
 fn tiny_bin(heap: *mut Heap, size: usize) -> usize {
     debug_assert!(size <= TINY_MAX);
     // SAFETY: a sentinel or the thread's heap; the index is at most TINY_MAX / 8.
-    let bin = unsafe { *addr_of_mut!((*heap).tiny_bins).cast::<u8>().add((size + 7) >> 3) };
+    let bin = unsafe { *tiny_bin_of(heap, (size + 7) >> 3) };
     usize::from(bin)
 }
 
@@ -122,7 +120,7 @@ extern "C" fn malloc_above_tiny(heap: *mut Heap, size: usize) -> *mut u8 {
 pub unsafe fn free(pointer: *mut u8) {
     let heap = thread_heap();
     // SAFETY: a sentinel, whose map finds nothing, or the thread's heap.
-    let map = unsafe { &*addr_of_mut!((*heap).map) };
+    let map = unsafe { &*map_of(heap) };
     let Some(bin) = gate::bin(map, pointer) else { return slow::free(heap, pointer) };
     if !push(heap, bin, pointer) {
         slow::free(heap, pointer);
@@ -289,7 +287,7 @@ pub unsafe fn reallocarray(pointer: *mut u8, count: usize, size: usize) -> *mut 
 /// # Safety
 /// `out` can be written.
 pub unsafe fn posix_memalign(out: *mut *mut u8, alignment: usize, size: usize) -> c_int {
-    if !alignment.is_power_of_two() || alignment % size_of::<usize>() != 0 {
+    if !alignment.is_power_of_two() || !alignment.is_multiple_of(size_of::<usize>()) {
         return libc::EINVAL;
     }
     let errno = process::ErrnoGuard::new();

@@ -17,7 +17,8 @@
 //! A heap is used by its thread only. Blocks on its lists are the heap's.
 #![allow(unsafe_code)]
 
-use core::ptr::{self, addr_of_mut};
+use core::mem::offset_of;
+use core::ptr;
 
 use hakmem_segment::slot::SLOT_BYTES;
 use hakmem_segment::{
@@ -94,6 +95,35 @@ pub(crate) fn slot_of(heap: *mut Heap) -> SlotWriter {
     unsafe { SlotWriter::new(slot) }
 }
 
+/// Where the first block of a bin's list is kept.
+#[inline(always)]
+pub(crate) fn head_of(heap: *mut Heap, bin: usize) -> *mut *mut Block {
+    field(heap, offset_of!(Heap, heads)).cast::<*mut Block>().wrapping_add(bin)
+}
+
+/// Where the capacity of a bin's list is kept.
+#[inline(always)]
+pub(crate) fn capacity_of(heap: *mut Heap, bin: usize) -> *mut u16 {
+    field(heap, offset_of!(Heap, capacities)).cast::<u16>().wrapping_add(bin)
+}
+
+/// Where the bin of tiny sizes is kept, by steps of 8 bytes.
+#[inline(always)]
+pub(crate) fn tiny_bin_of(heap: *mut Heap, step: usize) -> *mut u8 {
+    field(heap, offset_of!(Heap, tiny_bins)).wrapping_add(step)
+}
+
+/// Where the heap's copy of the class map's place is.
+#[inline(always)]
+pub(crate) fn map_of(heap: *mut Heap) -> *mut ClassMap {
+    field(heap, offset_of!(Heap, map)).cast()
+}
+
+#[inline(always)]
+fn field(heap: *mut Heap, offset: usize) -> *mut u8 {
+    heap.cast::<u8>().wrapping_add(offset)
+}
+
 impl Heap {
     /// Whether the heap is in use and of this process.
     ///
@@ -101,7 +131,7 @@ impl Heap {
     /// `heap` is a sentinel or points to a heap's page.
     pub(crate) unsafe fn is_alive(heap: *mut Self) -> bool {
         // SAFETY: the caller's duty; volatile because a fork changes it behind the compiler's back.
-        unsafe { addr_of_mut!((*heap).alive).read_volatile() == ALIVE }
+        unsafe { field(heap, offset_of!(Self, alive)).cast::<u64>().read_volatile() == ALIVE }
     }
 
     /// Begins a heap's life: empty lists of first capacity. `is_threads` is false for the process's

@@ -138,8 +138,7 @@ pub(crate) fn free(address: usize, now_ms: u32) -> Option<Freed> {
 /// Bytes of the span that starts at an address; `None` if there is none.
 pub(crate) fn bytes(address: usize) -> Option<usize> {
     let spans = SPANS.lock();
-    // SAFETY: `find` returns indices of the table.
-    spans.find(address).map(|index| unsafe { (*spans.entries.add(index)).bytes })
+    spans.find(address).map(|index| spans.entry(index).bytes)
 }
 
 /// Changes the size of the span at an address, moving it if needed: its new address and bytes.
@@ -194,7 +193,7 @@ impl Spans {
 
     fn entry(&self, index: usize) -> Span {
         // SAFETY: callers pass indices below `capacity`.
-        unsafe { *self.entries.add(index) }
+        unsafe { *self.entries.wrapping_add(index) }
     }
 
     fn find(&self, address: usize) -> Option<usize> {
@@ -218,7 +217,7 @@ impl Spans {
             index = (index + 1) & (self.capacity - 1);
         }
         // SAFETY: below `capacity`.
-        unsafe { *self.entries.add(index) = span };
+        unsafe { *self.entries.wrapping_add(index) = span };
     }
 
     /// Takes a span out and closes the gap (Knuth, TAOCP 3, algorithm 6.4R).
@@ -236,12 +235,12 @@ impl Spans {
             let start = self.start(candidate.address);
             if distance(start, index) >= distance(gap, index) {
                 // SAFETY: below `capacity`.
-                unsafe { *self.entries.add(gap) = candidate };
+                unsafe { *self.entries.wrapping_add(gap) = candidate };
                 gap = index;
             }
         }
         // SAFETY: below `capacity`.
-        unsafe { *self.entries.add(gap) = NO_SPAN };
+        unsafe { *self.entries.wrapping_add(gap) = NO_SPAN };
         self.length -= 1;
         Some(span)
     }
@@ -259,7 +258,7 @@ impl Spans {
         let (Some(old_entries), old_capacity) = old else { return Some(()) };
         for index in 0..old_capacity {
             // SAFETY: inside the old table.
-            let span = unsafe { *old_entries.as_ptr().add(index) };
+            let span = unsafe { *old_entries.as_ptr().wrapping_add(index) };
             if span.address != 0 {
                 self.insert(span);
             }

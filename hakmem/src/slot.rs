@@ -94,10 +94,10 @@ impl SlotWriter {
         number_word.store(0, Ordering::Relaxed);
         // Release: the fields below do not overtake the zero.
         fence(Ordering::Release);
-        // SAFETY: inside the ring; only this thread writes it, and readers copy.
-        unsafe {
-            addr_of_mut!((*self.0).events[place]).write_volatile(Event { number: 0, ..event })
-        };
+        // SAFETY: inside the slot, which is mapped.
+        let record = unsafe { addr_of_mut!((*self.0).events[place]) };
+        // SAFETY: only this thread writes the ring, and readers copy.
+        unsafe { record.write_volatile(Event { number: 0, ..event }) };
         // Release: the fields above are seen before the number.
         number_word.store(number, Ordering::Release);
         written.store(number, Ordering::Release);
@@ -151,8 +151,10 @@ impl SlotWriter {
     }
 
     fn store_thread_name(self, name: [u8; 16]) {
-        // SAFETY: inside the slot; only this thread writes it, and readers copy.
-        unsafe { addr_of_mut!((*self.0).header.thread_name).write_volatile(name) };
+        // SAFETY: inside the slot, which is mapped.
+        let field = unsafe { addr_of_mut!((*self.0).header.thread_name) };
+        // SAFETY: only this thread writes it, and readers copy.
+        unsafe { field.write_volatile(name) };
     }
 
     fn store_thread_id(self, thread_id: u32) {

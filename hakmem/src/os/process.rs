@@ -14,14 +14,18 @@ unsafe extern "C" {
 
 /// The calling thread's `errno`.
 pub(crate) fn errno() -> c_int {
+    // SAFETY: no precondition.
+    let location = unsafe { libc::__errno_location() };
     // SAFETY: libc's location is valid for the calling thread.
-    unsafe { *libc::__errno_location() }
+    unsafe { *location }
 }
 
 /// Sets the calling thread's `errno`.
 pub(crate) fn set_errno(value: c_int) {
-    // SAFETY: as above.
-    unsafe { *libc::__errno_location() = value };
+    // SAFETY: no precondition.
+    let location = unsafe { libc::__errno_location() };
+    // SAFETY: libc's location is valid for the calling thread.
+    unsafe { *location = value };
 }
 
 /// Restores `errno` when dropped.

@@ -102,6 +102,7 @@ impl Place {
 
     /// Opens the directory, making it if it is the default one or its parent exists, and verifies
     /// that nobody but its owner can put files there.
+    #[allow(clippy::result_large_err)] // there is no allocator here to box it with
     pub(super) fn open_or_make(settings: &Settings) -> Result<Self, Problem> {
         let mut path = [0; TEXT_MAX];
         let (effective, _) = process::user_ids();
