@@ -41,13 +41,8 @@ const RECORDS: u64 = offset_of!(Slot, records) as u64;
 const RECORDS_BYTES: usize = BINS * size_of::<BinRecord>();
 const DURATIONS: u64 = offset_of!(Slot, durations) as u64;
 const DURATIONS_BYTES: usize = HISTOGRAMS * BUCKETS * 8;
-/// Sequence, thread id and number of owners.
-const GLANCE_BYTES: usize = 16;
-const _: () = {
-    assert!(offset_of!(SlotHeader, sequence) == 0);
-    assert!(offset_of!(SlotHeader, thread_id) + 8 <= GLANCE_BYTES);
-    assert!(offset_of!(SlotHeader, owners) + 4 <= GLANCE_BYTES);
-};
+/// What tells whether anything happened in a slot that has no owner.
+const GLANCE_BYTES: usize = offset_of!(SlotHeader, reserved);
 
 /// Reads the slots of one segment for one sample.
 pub(crate) struct SlotReader<'a> {
@@ -277,12 +272,26 @@ impl<'a> SlotReader<'a> {
     }
 }
 
-/// Whether the previous copy is still right: nobody owned the slot then or since.
+/// Whether the previous copy is still right: nobody owned the slot then or since, and no slow
+/// path, which an unowned slot may serve, came by.
 fn is_unowned_and_unchanged(glance: Fields<'_>, previous: &SlotSample) -> bool {
     previous.thread_id == 0
+        && previous.settled == Some(glance.u64(offset_of!(SlotHeader, sequence)))
         && glance.u32(offset_of!(SlotHeader, thread_id)) == 0
         && glance.u32(offset_of!(SlotHeader, owners)) == previous.owners
-        && previous.settled == Some(glance.u64(offset_of!(SlotHeader, sequence)))
+        // These change outside of the sequence.
+        && glance.u64(offset_of!(SlotHeader, events_written)) == previous.events_written
+        && glance.u64(offset_of!(SlotHeader, suppressed_other)) == previous.suppressed_other
+        && suppressed_allocations(glance) == previous.suppressed_allocations
+        && suppressed_frees(glance) == previous.suppressed_frees
+}
+
+fn suppressed_allocations(hot: Fields<'_>) -> [u64; 8] {
+    hot.u64s(offset_of!(SlotHeader, suppressed_allocations))
+}
+
+fn suppressed_frees(hot: Fields<'_>) -> [u64; 8] {
+    hot.u64s(offset_of!(SlotHeader, suppressed_frees))
 }
 
 fn word(hot: Fields<'_>, bin: usize) -> ListWord {
@@ -360,8 +369,8 @@ fn slot_sample(
         thread_name: clean_padded(hot.bytes(offset_of!(SlotHeader, thread_name), 16)),
         owned_since_ns: hot.u64(offset_of!(SlotHeader, owned_since_ns)),
         events_written: hot.u64(offset_of!(SlotHeader, events_written)),
-        suppressed_allocations: hot.u64s(offset_of!(SlotHeader, suppressed_allocations)),
-        suppressed_frees: hot.u64s(offset_of!(SlotHeader, suppressed_frees)),
+        suppressed_allocations: suppressed_allocations(hot),
+        suppressed_frees: suppressed_frees(hot),
         suppressed_other: hot.u64(offset_of!(SlotHeader, suppressed_other)),
         large_allocated_bytes: hot.u64(offset_of!(SlotHeader, large_allocated_bytes)),
         large_freed_bytes: hot.u64(offset_of!(SlotHeader, large_freed_bytes)),

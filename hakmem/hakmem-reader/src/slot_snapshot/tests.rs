@@ -89,6 +89,8 @@ fn a_slot_that_nobody_owns_is_not_read_again_until_somebody_does() {
     let first = segment.sample().unwrap();
     let second = segment.sample().unwrap();
     assert!(Arc::ptr_eq(&first.slots[slot], &second.slots[slot]));
+    writer.slot(slot).suppress(hakmem_segment::AllocReason::NewSlab);
+    assert_eq!(segment.sample().unwrap().suppressed_events(), 1);
     writer.slot(slot).take(78, "next");
     writer.slot(slot).allocate(BIN, 1);
     let third = segment.sample().unwrap();

@@ -3,4 +3,5 @@
 mod concurrency;
 mod fuzz;
 mod hostile;
+mod programs;
 mod throughput;

@@ -1,0 +1,211 @@
+//! Real programs under the preload library.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hakmem_reader::liveness::{Host, effective_state};
+use hakmem_reader::{ProcessState, Sample, Segment, directory};
+
+/// Snapshots of eight busy threads, each of which must be consistent.
+const SNAPSHOTS: u32 = 100_000;
+/// Programs killed at random moments.
+const KILLS: u64 = 50;
+
+/// The preload library and the program to run under it, built like this test.
+struct Built {
+    library: PathBuf,
+    churn: PathBuf,
+}
+
+fn built() -> &'static Built {
+    static BUILT: OnceLock<Built> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        // The test lies in `<target directory>/<profile>/deps`.
+        let test = std::env::current_exe().unwrap();
+        let profile_directory = test.ancestors().nth(2).unwrap();
+        let profile = match profile_directory.file_name().unwrap().to_str().unwrap() {
+            "debug" => "dev",
+            other => other,
+        };
+        for what in [&["-p", "hakmem-preload"][..], &["-p", "hakmem-reader", "--example", "churn"]]
+        {
+            let status = Command::new(env!("CARGO"))
+                .args(["build", "--quiet", "--profile", profile, "--target-dir"])
+                .arg(profile_directory.parent().unwrap())
+                .args(what)
+                .current_dir(env!("CARGO_MANIFEST_DIR"))
+                .status()
+                .unwrap();
+            assert!(status.success(), "cannot build {what:?}");
+        }
+        let built = Built {
+            library: profile_directory.join("libhakmem_preload.so"),
+            churn: profile_directory.join("examples/churn"),
+        };
+        assert!(built.library.exists() && built.churn.exists());
+        built
+    })
+}
+
+/// A program that runs under the library; killed when the test ends.
+struct Program {
+    child: Child,
+    directory: tempfile::TempDir,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn start(program: &Path, arguments: &[&str]) -> Program {
+    // The allocator publishes on tmpfs only.
+    let directory = tempfile::tempdir_in("/dev/shm").unwrap();
+    let child = Command::new(program)
+        .args(arguments)
+        .env("LD_PRELOAD", &built().library)
+        .env("HAKMEM_DIR", directory.path())
+        .env_remove("HAKMEM_TELEMETRY")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    Program { child, directory }
+}
+
+impl Program {
+    fn wait_until_ready(&mut self) {
+        let mut line = String::new();
+        BufReader::new(self.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+    }
+
+    /// The segments of the program, oldest first, once there are `count` ready ones.
+    fn segments(&self, count: usize) -> Vec<Segment> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let paths = directory::scan(self.directory.path()).unwrap().paths;
+            let opened = paths.iter().filter_map(|path| Segment::open(path).ok());
+            let mut segments = opened.collect::<Vec<_>>();
+            if segments.len() >= count {
+                segments.sort_by_key(|segment| segment.identity().created_monotonic_ns);
+                return segments;
+            }
+            assert!(Instant::now() < deadline, "no {count} segments in time");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn segment(&self) -> Segment {
+        self.segments(1).remove(0)
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+fn allocations(sample: &Sample) -> u64 {
+    sample.classes().iter().map(|class| class.allocations).sum()
+}
+
+fn check(sample: &Sample, before: &Sample) {
+    sample.check_identity().unwrap();
+    sample.check_conservation().unwrap();
+    sample.check_not_fallen(before).unwrap();
+}
+
+#[test]
+fn every_snapshot_of_eight_busy_threads_is_consistent() {
+    let mut program = start(&built().churn, &["8"]);
+    program.wait_until_ready();
+    let mut segment = program.segment();
+    let mut before = segment.sample().unwrap();
+    let first = allocations(&before);
+    let (mut torn, mut wrong) = (0, 0);
+    let begun = Instant::now();
+    for number in 0..SNAPSHOTS {
+        let sample = segment.sample().unwrap();
+        check(&sample, &before);
+        torn += u32::from(sample.is_torn());
+        // The sums cost more than the sample; every tenth must do for them.
+        if number % 10 == 0 {
+            let classes = sample.classes();
+            wrong += classes.iter().map(|class| class.identity_violations).sum::<u64>();
+            for (class, before) in classes.iter().zip(&before.classes()) {
+                assert_eq!(class.frees, class.outcomes.iter().sum::<u64>());
+                let pairs = class.outcomes.iter().zip(&before.outcomes);
+                assert!(pairs.into_iter().all(|(now, then)| now >= then), "an outcome fell");
+            }
+        }
+        before = sample;
+    }
+    println!("{SNAPSHOTS} snapshots in {:?}, {torn} of them torn", begun.elapsed());
+    assert_eq!(wrong, 0);
+    assert!(allocations(&before) > first, "nothing was allocated meanwhile");
+    assert!(before.threads_alive() >= 8);
+    assert!(torn < SNAPSHOTS / 100, "{torn} snapshots were torn");
+    assert!(segment.is_writer_alive());
+}
+
+#[test]
+fn a_program_killed_at_any_moment_leaves_its_last_counts() {
+    let mut random = Instant::now().elapsed().as_nanos() as u64 ^ u64::from(std::process::id());
+    let mut torn = 0;
+    for _ in 0..KILLS {
+        let mut program = start(&built().churn, &["4"]);
+        program.wait_until_ready();
+        let mut segment = program.segment();
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        thread::sleep(Duration::from_micros(random >> 33 & 0x7fff));
+        let before = segment.sample().unwrap();
+        program.kill();
+        assert!(!segment.is_writer_alive());
+        let after = segment.sample().unwrap();
+        after.check_not_fallen(&before).unwrap();
+        let mut late = program.segment();
+        let alone = late.sample().unwrap();
+        assert!(allocations(&after) >= allocations(&before));
+        assert!(allocations(&alone) > 0);
+        if alone.is_torn() {
+            torn += 1;
+        } else {
+            check(&alone, &before);
+            assert_eq!(allocations(&alone), allocations(&after));
+        }
+        assert_eq!(state(&late, &alone, &[]), ProcessState::Crashed);
+    }
+    println!("{torn} of {KILLS} programs were killed in a slow path");
+}
+
+fn state(segment: &Segment, sample: &Sample, others: &[&Segment]) -> ProcessState {
+    let others = others.iter().map(|other| other.identity());
+    let alive = segment.is_writer_alive();
+    effective_state(segment.identity(), alive, &sample.process, others, &Host::current())
+}
+
+#[test]
+fn a_program_that_ends_and_one_that_does_exec_are_told_apart() {
+    let mut program = start(Path::new("/bin/sh"), &["-c", "exit 7"]);
+    program.child.wait().unwrap();
+    let mut segment = program.segment();
+    let sample = segment.sample().unwrap();
+    assert_eq!(state(&segment, &sample, &[]), ProcessState::Exited);
+    assert_eq!(sample.process.exit_code, Some(7));
+    assert_eq!(segment.identity().arguments, ["/bin/sh", "-c", "exit 7"]);
+
+    let program = start(Path::new("/bin/sh"), &["-c", "exec sleep 60"]);
+    let mut segments = program.segments(2);
+    let (mut later, mut earlier) = (segments.pop().unwrap(), segments.pop().unwrap());
+    let (first, second) = (earlier.sample().unwrap(), later.sample().unwrap());
+    assert_eq!(state(&earlier, &first, &[&later]), ProcessState::Replaced);
+    assert_eq!(state(&earlier, &first, &[]), ProcessState::Replaced);
+    assert_eq!(state(&later, &second, &[&earlier]), ProcessState::Running);
+}
