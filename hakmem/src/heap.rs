@@ -17,21 +17,23 @@
 //! A heap is used by its thread only. Blocks on its lists are the heap's.
 #![allow(unsafe_code)]
 
+mod account;
+
 use core::mem::offset_of;
 use core::ptr;
 
 use hakmem_segment::slot::SLOT_BYTES;
-use hakmem_segment::{
-    AllocReason, BIN_LARGE, BINS, Event, EventKind, FreeReason, ListWord, Outcome, Slot,
-};
+use hakmem_segment::{AllocReason, BINS, FreeReason, ListWord, Outcome, Slot};
 
 use crate::bins;
 use crate::block::{Block, Chain};
 use crate::central;
 use crate::class_map::ClassMap;
-use crate::os::{clock, process};
+use crate::os::clock;
 use crate::slot::{SlotUpdate, SlotWriter};
 use crate::sync::Ordering;
+
+pub(crate) use account::Stopwatch;
 
 /// Heaps and slots that are mapped together: first the heaps, then, behind them, the slots.
 pub(crate) const GROUP_SLOTS: usize = 16;
@@ -39,8 +41,6 @@ pub(crate) const GROUP_SLOTS: usize = 16;
 pub(crate) const SLOT_DISTANCE: usize = GROUP_SLOTS * SLOT_BYTES;
 /// In [`Heap::alive`] of a heap in use. A new child process finds 0 there.
 const ALIVE: u64 = 0x4841_4b4d_454d_4f4b;
-/// Least distance of two events of one reason: 20 a second tell the story and cost nothing.
-const EVENT_SPACING_NS: u64 = 50_000_000;
 /// Kinds of events whose rate is bounded: slow allocations and frees by reason, and large spans.
 const EVENT_KINDS: usize = AllocReason::ALL.len() + FreeReason::ALL.len() + 1;
 /// About 25 ms of time-stamp counter on current machines: how often housekeeping is looked at.
@@ -70,22 +70,6 @@ pub(crate) struct Heap {
 const _: () = assert!(size_of::<Heap>() <= crate::os::memory::PAGE);
 const _: () =
     assert!(SLOT_DISTANCE + 2 * crate::os::memory::PAGE <= crate::os::thread_local::SENTINEL_BYTES);
-
-/// A slow path that is being timed.
-#[derive(Clone, Copy)]
-pub(crate) struct Stopwatch(u64);
-
-impl Stopwatch {
-    /// Starts it.
-    #[inline(always)]
-    pub(crate) fn start() -> Self {
-        Self(clock::ticks())
-    }
-
-    fn elapsed_ns(self) -> u64 {
-        clock::ticks_to_ns(clock::ticks().wrapping_sub(self.0))
-    }
-}
 
 /// The slot that belongs to the heap at an address, or to a sentinel.
 #[inline(always)]
@@ -307,100 +291,6 @@ impl Heap {
             self.capacities[bin] = grown;
             slot_of(self).set_capacity(bin, grown);
         }
-    }
-
-    /// Counts a slow allocation that succeeded, with its duration and, now and then, an event.
-    pub(crate) fn finish_allocation(
-        &mut self,
-        bin: usize,
-        reason: AllocReason,
-        watch: Stopwatch,
-        address: usize,
-        change: impl FnOnce(&SlotUpdate),
-    ) {
-        let duration_ns = watch.elapsed_ns();
-        let slot = slot_of(self);
-        slot.update(|update| {
-            change(update);
-            update.count_allocation(bin, reason);
-            update.count_duration(bin, duration_ns);
-        });
-        if self.is_event_due(reason as usize) {
-            let kind = EventKind::SlowAllocation;
-            self.write_event(kind, bin, reason as u8, duration_ns, address);
-        } else {
-            slot.count_suppressed_allocation(reason);
-        }
-    }
-
-    /// Counts a slow free, with its duration and, now and then, an event.
-    pub(crate) fn finish_free(
-        &mut self,
-        bin: usize,
-        reason: FreeReason,
-        outcome: Outcome,
-        watch: Stopwatch,
-        address: usize,
-        change: impl FnOnce(&SlotUpdate),
-    ) {
-        let duration_ns = watch.elapsed_ns();
-        let slot = slot_of(self);
-        slot.update(|update| {
-            change(update);
-            update.count_free(bin, reason, outcome);
-            update.count_duration(bin, duration_ns);
-        });
-        if self.is_event_due(AllocReason::ALL.len() + reason as usize) {
-            self.write_event(EventKind::SlowFree, bin, reason as u8, duration_ns, address);
-        } else {
-            slot.count_suppressed_free(reason);
-        }
-    }
-
-    /// Counts a request that failed, with an event.
-    #[cold]
-    pub(crate) fn count_out_of_memory(&mut self, bin: usize, size: usize) {
-        let slot = slot_of(self);
-        slot.update(|update| update.count_allocation(bin, AllocReason::OutOfMemory));
-        slot.write_event(Event {
-            class: bins::class(bin) as u8,
-            bin: bin as u8,
-            ..crate::slot::simple_event(EventKind::OutOfMemory, size as u64)
-        });
-    }
-
-    /// Writes an event about large spans, if the last one is long enough ago.
-    pub(crate) fn write_large_event(&mut self, kind: EventKind, address: usize, bytes: usize) {
-        if !self.is_event_due(EVENT_KINDS - 1) {
-            return;
-        }
-        let event = crate::slot::simple_event(kind, bytes as u64);
-        let (class, bin) = (bins::class(BIN_LARGE) as u8, BIN_LARGE as u8);
-        slot_of(self).write_event(Event { class, bin, address: address as u64, ..event });
-    }
-
-    /// Whether the spacing of events allows one more of this reason; takes it if so.
-    fn is_event_due(&mut self, index: usize) -> bool {
-        let now = clock::ticks_to_ns(clock::ticks());
-        let due = now >= self.next_event_ns[index];
-        if due {
-            self.next_event_ns[index] = now + EVENT_SPACING_NS;
-        }
-        due
-    }
-
-    fn write_event(&self, kind: EventKind, bin: usize, detail: u8, ns: u64, address: usize) {
-        slot_of(ptr::from_ref(self).cast_mut()).write_event(Event {
-            monotonic_ns: clock::monotonic_ns(),
-            kind: kind as u8,
-            class: bins::class(bin) as u8,
-            bin: bin as u8,
-            detail,
-            thread_id: process::thread_id(),
-            duration_ns: u32::try_from(ns).unwrap_or(u32::MAX),
-            address: address as u64,
-            ..Event::default()
-        });
     }
 
     /// Whether it is time to look at housekeeping; notes the time if so.

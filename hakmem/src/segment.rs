@@ -156,7 +156,7 @@ fn open_file(settings: &Settings) -> Option<(Place, FileName, File)> {
         && file.set_length(HEADER_BYTES + SLOT_BYTES)
         && file.reserve(0, HEADER_BYTES + SLOT_BYTES);
     if !fits {
-        unavailable(format_args!("no space left in {place}"));
+        unavailable(format_args!("no space for a file in {place}"));
         place.remove(text);
         return None;
     }

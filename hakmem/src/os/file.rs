@@ -92,8 +92,12 @@ impl File {
         unsafe { libc::flock(self.0, libc::LOCK_EX | libc::LOCK_NB) == 0 }
     }
 
-    /// Sets the length; what is beyond the old one is a hole.
+    /// Sets the length; what is beyond the old one is a hole. False also if the limit on file sizes
+    /// is lower: the kernel would answer with SIGXFSZ.
     pub(crate) fn set_length(&self, bytes: usize) -> bool {
+        if bytes > size_limit() {
+            return false;
+        }
         // SAFETY: an open descriptor.
         unsafe { libc::ftruncate(self.0, bytes as libc::off_t) == 0 }
     }
@@ -132,6 +136,16 @@ impl File {
             modified_s: status.st_mtime,
         })
     }
+}
+
+/// The limit on file sizes, in bytes; `usize::MAX` if there is none.
+fn size_limit() -> usize {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: fills the structure that it is given.
+    if unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut limit) } != 0 {
+        return usize::MAX;
+    }
+    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
 }
 
 /// Reads the start of a file; the number of bytes read.

@@ -1,0 +1,124 @@
+//! What slow paths write down: counters, durations, and events at a bounded rate.
+use core::ptr;
+
+use hakmem_segment::{AllocReason, BIN_LARGE, Event, EventKind, FreeReason, Outcome};
+
+use super::{EVENT_KINDS, Heap, slot_of};
+use crate::bins;
+use crate::os::{clock, process};
+use crate::slot::SlotUpdate;
+
+/// Least distance of two events of one reason: 20 a second tell the story and cost nothing.
+const EVENT_SPACING_NS: u64 = 50_000_000;
+
+/// A slow path that is being timed.
+#[derive(Clone, Copy)]
+pub(crate) struct Stopwatch(u64);
+
+impl Stopwatch {
+    /// Starts it.
+    #[inline(always)]
+    pub(crate) fn start() -> Self {
+        Self(clock::ticks())
+    }
+
+    fn elapsed_ns(self) -> u64 {
+        clock::ticks_to_ns(clock::ticks().wrapping_sub(self.0))
+    }
+}
+
+impl Heap {
+    /// Counts a slow allocation that succeeded, with its duration and, now and then, an event.
+    pub(crate) fn finish_allocation(
+        &mut self,
+        bin: usize,
+        reason: AllocReason,
+        watch: Stopwatch,
+        address: usize,
+        change: impl FnOnce(&SlotUpdate),
+    ) {
+        let duration_ns = watch.elapsed_ns();
+        let slot = slot_of(self);
+        slot.update(|update| {
+            change(update);
+            update.count_allocation(bin, reason);
+            update.count_duration(bin, duration_ns);
+        });
+        if self.is_event_due(reason as usize) {
+            let kind = EventKind::SlowAllocation;
+            self.write_event(kind, bin, reason as u8, duration_ns, address);
+        } else {
+            slot.count_suppressed_allocation(reason);
+        }
+    }
+
+    /// Counts a slow free, with its duration and, now and then, an event.
+    pub(crate) fn finish_free(
+        &mut self,
+        bin: usize,
+        reason: FreeReason,
+        outcome: Outcome,
+        watch: Stopwatch,
+        address: usize,
+        change: impl FnOnce(&SlotUpdate),
+    ) {
+        let duration_ns = watch.elapsed_ns();
+        let slot = slot_of(self);
+        slot.update(|update| {
+            change(update);
+            update.count_free(bin, reason, outcome);
+            update.count_duration(bin, duration_ns);
+        });
+        if self.is_event_due(AllocReason::ALL.len() + reason as usize) {
+            self.write_event(EventKind::SlowFree, bin, reason as u8, duration_ns, address);
+        } else {
+            slot.count_suppressed_free(reason);
+        }
+    }
+
+    /// Counts a request that failed, with an event.
+    #[cold]
+    pub(crate) fn count_out_of_memory(&mut self, bin: usize, size: usize) {
+        let slot = slot_of(self);
+        slot.update(|update| update.count_allocation(bin, AllocReason::OutOfMemory));
+        slot.write_event(Event {
+            class: bins::class(bin) as u8,
+            bin: bin as u8,
+            ..crate::slot::simple_event(EventKind::OutOfMemory, size as u64)
+        });
+    }
+
+    /// Writes an event about large spans, if the last one is long enough ago.
+    pub(crate) fn write_large_event(&mut self, kind: EventKind, address: usize, bytes: usize) {
+        if !self.is_event_due(EVENT_KINDS - 1) {
+            return;
+        }
+        let event = crate::slot::simple_event(kind, bytes as u64);
+        let (class, bin) = (bins::class(BIN_LARGE) as u8, BIN_LARGE as u8);
+        slot_of(self).write_event(Event { class, bin, address: address as u64, ..event });
+    }
+
+    /// Whether the spacing of events allows one more of this reason; takes it if so.
+    fn is_event_due(&mut self, index: usize) -> bool {
+        let now = clock::ticks_to_ns(clock::ticks());
+        let due = now >= self.next_event_ns[index];
+        if due {
+            self.next_event_ns[index] = now + EVENT_SPACING_NS;
+        }
+        due
+    }
+
+    fn write_event(&self, kind: EventKind, bin: usize, detail: u8, ns: u64, address: usize) {
+        slot_of(ptr::from_ref(self).cast_mut()).write_event(Event {
+            monotonic_ns: clock::monotonic_ns(),
+            kind: kind as u8,
+            class: bins::class(bin) as u8,
+            bin: bin as u8,
+            detail,
+            thread_id: process::thread_id(),
+            duration_ns: u32::try_from(ns).unwrap_or(u32::MAX),
+            address: address as u64,
+            ..Event::default()
+        });
+    }
+}
