@@ -120,8 +120,6 @@ pub struct ClassEntry {
     pub live_bytes: i64,
     /// Durations of timed slow paths; null if none was timed.
     pub slow_durations: Option<DurationEntry>,
-    /// Slow paths not written to the event rings.
-    pub suppressed_events: u64,
 }
 
 /// Durations of slow paths since the process started.
@@ -234,7 +232,6 @@ fn class_entry(class: &ClassCounters) -> ClassEntry {
         live_blocks: class.live_blocks,
         live_bytes: class.live_bytes,
         slow_durations: class.slow_durations.as_ref().and_then(duration_entry),
-        suppressed_events: class.suppressed_events,
     }
 }
 

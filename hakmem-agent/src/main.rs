@@ -4,17 +4,22 @@
 
 mod arguments;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use hakmem_agent::RunningAgent;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use arguments::Arguments;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    raise_limit_of_open_files();
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
+        .with_ansi(colours)
         .with_max_level(arguments.log)
         .with_writer(std::io::stderr)
         .with_target(false)
@@ -26,6 +31,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Every running process takes a descriptor, and the usual soft limit is 1024. What cannot be
+/// raised is reported when it is reached.
+fn raise_limit_of_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let _ = setrlimit(Resource::Nofile, raised);
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {

@@ -1,8 +1,8 @@
 //! What Prometheus is told: counters, gauges and one histogram per class, of running processes.
 //!
-//! Every word a label can take is written from the start, at 0, for each class that a process
-//! uses, because `rate()` cannot see the step from "absent" to 1: only outcomes on the fast path
-//! are left out while they are 0, since each class has one or two of those.
+//! Reasons and anomalies are written from the start, at 0, for each class that a process uses,
+//! because `rate()` cannot see the step from "absent" to 1. Other outcomes are left out while
+//! they are 0: a class only ever has two or three of them.
 
 pub mod exposition;
 mod families;
@@ -80,7 +80,8 @@ impl Page<'_> {
                 let fast = sums.outcomes_fast[outcome as usize];
                 let slow = sums.outcomes[outcome as usize].saturating_sub(fast);
                 for (path, count) in [("fast", fast), ("slow", slow)] {
-                    if path == "fast" && count == 0 {
+                    let told = count > 0 || path == "slow" && outcome.is_anomaly();
+                    if !told {
                         continue;
                     }
                     let labels = [

@@ -20,8 +20,8 @@ pub(super) struct Tracked {
     /// for others.
     segment: Option<Segment>,
     cursor: EventCursor,
-    /// Events written, at the last sample: what has not grown need not be read.
-    events_written: u64,
+    /// Whether the cursor has been used.
+    follows_events: bool,
     /// Number of the newest event read, by slot.
     newest: Vec<u64>,
     lost_events: u64,
@@ -47,7 +47,7 @@ impl Tracked {
             facts,
             segment: Some(segment),
             cursor: EventCursor::from_oldest(),
-            events_written: 0,
+            follows_events: false,
             newest: Vec::new(),
             lost_events: 0,
             last_tick: tick,
@@ -72,10 +72,11 @@ impl Tracked {
         let alive = segment.is_writer_alive();
         let sample = segment.sample()?;
         let (mut events, mut lost_events) = (Vec::new(), 0);
-        let written = sample.events_written();
-        if written != self.events_written || !alive {
+        let newest = |slot: u32| self.newest.get(slot as usize).copied().unwrap_or(0);
+        let unread = sample.slots.iter().any(|slot| slot.events_written > newest(slot.index));
+        // The first read decides from where on events count as lost, so it is never left out.
+        if unread || !std::mem::replace(&mut self.follows_events, true) {
             let batch = segment.read_events(&mut self.cursor)?;
-            self.events_written = written;
             lost_events = batch.lost;
             self.lost_events = self.lost_events.saturating_add(batch.lost);
             for event in &batch.events {

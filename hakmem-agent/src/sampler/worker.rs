@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant, SystemTime};
 
+use hakmem_reader::directory::{ScanError, remove_dead};
 use hakmem_reader::liveness::Host;
 use hakmem_reader::{OpenError, SampleError};
 use tokio::sync::watch;
@@ -26,6 +27,10 @@ const LISTING_INTERVAL: Duration = Duration::from_secs(1);
 const UNREADY_INTERVAL: Duration = Duration::from_millis(5);
 /// Attempts at that pace; after them, the listings try it.
 const UNREADY_ATTEMPTS: u32 = 40;
+/// Time between two removals of what ended processes left.
+const REMOVAL_INTERVAL: Duration = Duration::from_secs(10);
+/// Descriptors left to everything else in the process.
+const SPARE_DESCRIPTORS: usize = 128;
 
 /// Everything the thread owns.
 pub(super) struct Worker {
@@ -49,6 +54,10 @@ pub(super) struct Worker {
     /// Events found since they were last given out.
     news: Vec<News>,
     changed: bool,
+    next_removal: Instant,
+    /// Segments that may be open at a time, and whether the log says that they were too many.
+    open_max: usize,
+    told_of_limit: bool,
 }
 
 /// Whether the loop goes on.
@@ -86,6 +95,9 @@ impl Worker {
             subscriptions: Vec::new(),
             news: Vec::new(),
             changed: true,
+            next_removal: Instant::now(),
+            open_max: open_files_max().saturating_sub(SPARE_DESCRIPTORS),
+            told_of_limit: false,
         }
     }
 
@@ -113,6 +125,7 @@ impl Worker {
             self.try_unready();
             if told.list_again || Instant::now() >= next_listing {
                 self.list();
+                self.remove_ended();
                 next_listing = Instant::now() + LISTING_INTERVAL;
             }
             let now = self.schedule.tick_at(Instant::now());
@@ -155,6 +168,29 @@ impl Worker {
         }
     }
 
+    /// Removes what the configuration does not keep. The next listing forgets it.
+    fn remove_ended(&mut self) {
+        if Instant::now() < self.next_removal {
+            return;
+        }
+        self.next_removal = Instant::now() + REMOVAL_INTERVAL;
+        for directory in self.discovery.directories() {
+            let (keep, age) = (self.config.keep_ended, self.config.keep_ended_for);
+            match remove_dead(&directory, keep, age) {
+                Ok(removal) => {
+                    for path in &removal.removed {
+                        tracing::debug!("removed {}", path.display());
+                    }
+                    for (path, error) in &removal.failed {
+                        tracing::warn!("cannot remove {}: {error}", path.display());
+                    }
+                }
+                Err(ScanError::Missing(_)) => {}
+                Err(error) => tracing::debug!("{error}"),
+            }
+        }
+    }
+
     fn try_unready(&mut self) {
         let due = self.unready.iter().filter(|(_, attempts)| **attempts < UNREADY_ATTEMPTS);
         for path in due.map(|(path, _)| path.clone()).collect::<Vec<_>>() {
@@ -166,6 +202,9 @@ impl Worker {
     /// Begins to follow a segment, if it is one.
     fn follow(&mut self, path: &Path) {
         if self.keys.contains_key(path) || self.refused.contains(path) {
+            return;
+        }
+        if self.is_full() {
             return;
         }
         match Tracked::open(path, self.schedule.tick_at(Instant::now())) {
@@ -183,6 +222,23 @@ impl Worker {
             Err(OpenError::Gone) => drop(self.unready.remove(path)),
             Err(error) => self.refuse(path, &error),
         }
+    }
+
+    /// Whether no more segments can be opened. The next listing tries again.
+    fn is_full(&mut self) -> bool {
+        // Counting takes time, so it is left out where even all of them would be few enough.
+        if self.tracked.len() < self.open_max {
+            return false;
+        }
+        let open = self.tracked.values().filter(|tracked| tracked.is_open()).count();
+        let full = open >= self.open_max;
+        if full && !std::mem::replace(&mut self.told_of_limit, true) {
+            tracing::warn!(
+                "more processes than the limit of open files allows ({open} are watched); \
+                 raise it, for example with ulimit -n 65536"
+            );
+        }
+        full
     }
 
     fn refuse(&mut self, path: &Path, error: &dyn std::fmt::Display) {
@@ -286,4 +342,9 @@ impl Worker {
             self.publisher.send_replace(Arc::new(self.fleet.clone()));
         }
     }
+}
+
+fn open_files_max() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }

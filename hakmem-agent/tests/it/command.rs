@@ -1,0 +1,47 @@
+//! The command itself: what it prints and how it ends.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+fn agent() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_hakmem-agent"))
+}
+
+#[test]
+fn mistakes_are_named_in_one_line() {
+    let check = |arguments: &[&str], code: i32, expected: &str| {
+        let output = agent().args(arguments).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        assert!(told.lines().next().unwrap().contains(expected), "{told}");
+    };
+    check(&["--listen", "10.0.0.1:1"], 1, "10.0.0.1:1 is not a loopback address");
+    check(&["--http", "everywhere"], 2, "neither \"off\" nor an address with a port");
+    check(&["--interval", "1"], 2, "'1' for '--interval <MS>'");
+    check(&["--socket", "/proc/none/agent.sock", "--http", "off"], 1, "choose another path");
+}
+
+#[test]
+fn sigterm_ends_it_cleanly() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("agent.sock");
+    let mut child = agent()
+        .arg("--directory")
+        .arg(directory.path())
+        .arg("--socket")
+        .arg(&socket)
+        .args(["--http", "127.0.0.1:0"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let up = lines.find(|line| line.as_ref().unwrap().contains("metrics on http://127.0.0.1:"));
+    assert!(up.is_some() && socket.exists());
+    let pid = Pid::from_child(&child);
+    kill_process(pid, Signal::TERM).unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert!(!socket.exists());
+}

@@ -1,0 +1,9 @@
+//! The agent as a whole: synthetic segments go in, answers over gRPC and HTTP come out.
+
+mod command;
+mod events;
+mod fleet;
+mod metrics;
+mod processes;
+mod sockets;
+mod watching;

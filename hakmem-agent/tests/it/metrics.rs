@@ -1,0 +1,194 @@
+//! What Prometheus gets.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use hakmem_reader::Class;
+use hakmem_reader::fixture::{SegmentWriter, bin_of};
+
+use crate::fleet::{Fleet, eventually, http_get, program};
+
+const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0";
+
+fn load(writer: &mut SegmentWriter) {
+    let slot = writer.slot(1);
+    slot.free(bin_of(Class::C7), 50);
+    slot.duration(Class::C7, 1000);
+    slot.allocate_large(1 << 20);
+}
+
+async fn page(fleet: &Fleet, accept: &str) -> String {
+    fleet.http("/metrics", accept).await.1
+}
+
+/// Value of a series, named as in the page.
+fn value(page: &str, series: &str) -> Option<f64> {
+    let line =
+        page.lines().find(|line| line.strip_prefix(series).is_some_and(|l| l.starts_with(' ')));
+    line.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
+}
+
+fn promtool_accepts(page: &str) {
+    let child = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = child.expect("this test needs promtool; install Debian's package `prometheus`");
+    child.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let complaints = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && complaints.is_empty(), "{complaints}");
+}
+
+#[tokio::test]
+async fn promtool_accepts_the_text_format() {
+    let fleet = Fleet::start().await;
+    let mut writer = program(fleet.path(), "/usr/bin/a \"quoted\" \\name", 200);
+    load(&mut writer);
+    eventually(async || page(&fleet, "").await.contains("class=\"large\"").then_some(())).await;
+    promtool_accepts(&page(&fleet, "text/plain").await);
+}
+
+#[tokio::test]
+async fn both_formats_say_the_same() {
+    let fleet = Fleet::start().await;
+    let mut writer = program(fleet.path(), "both", 200);
+    load(&mut writer);
+    eventually(async || page(&fleet, "").await.contains("class=\"large\"").then_some(())).await;
+    let (head, text) = fleet.http("/metrics", "text/plain").await;
+    assert!(head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{head}");
+    let (head, open) = fleet.http("/metrics", OPENMETRICS).await;
+    assert!(head.contains("application/openmetrics-text; version=1.0.0"), "{head}");
+    assert!(open.ends_with("\n# EOF\n") && !text.contains("# EOF"));
+    assert!(open.starts_with("# TYPE hakmem_allocations counter\n"));
+    assert!(text.starts_with("# TYPE hakmem_allocations_total counter\n"));
+    let samples = |page: &str| -> HashMap<String, String> {
+        let lines = page.lines().filter(|line| !line.starts_with('#'));
+        let pairs = lines.filter_map(|line| line.rsplit_once(' '));
+        let steady = pairs.filter(|(series, _)| !series.starts_with("hakmem_agent_"));
+        steady.map(|(series, value)| (series.to_owned(), value.to_owned())).collect()
+    };
+    assert_eq!(samples(&open), samples(&text));
+    assert!(samples(&open).len() > 50);
+}
+
+/// The rules of OpenMetrics that `promtool` does not check: names, units and order.
+#[tokio::test]
+async fn openmetrics_families_are_well_formed() {
+    let fleet = Fleet::start().await;
+    let mut writer = program(fleet.path(), "formed", 200);
+    load(&mut writer);
+    eventually(async || page(&fleet, "").await.contains("class=\"large\"").then_some(())).await;
+    let page = page(&fleet, OPENMETRICS).await;
+    let mut families: Vec<(&str, &str)> = Vec::new();
+    for line in page.lines().filter(|&line| line != "# EOF") {
+        let words: Vec<&str> = line.splitn(4, ' ').collect();
+        match (words[0], words.get(1).copied()) {
+            ("#", Some("TYPE")) => {
+                assert!(families.iter().all(|(name, _)| *name != words[2]), "{} twice", words[2]);
+                families.push((words[2], words[3]));
+            }
+            ("#", Some("UNIT")) => assert!(words[2].ends_with(&format!("_{}", words[3])), "{line}"),
+            ("#", Some("HELP")) => assert!(words[3].ends_with('.'), "{line}"),
+            _ => {
+                let (name, kind) = families.last().unwrap();
+                let suffix = line.split(['{', ' ']).next().unwrap().strip_prefix(name).unwrap();
+                let allowed: &[&str] = match *kind {
+                    "counter" => &["_total"],
+                    "gauge" => &[""],
+                    "info" => &["_info"],
+                    "histogram" => &["_bucket", "_sum", "_count"],
+                    other => panic!("{other}"),
+                };
+                assert!(allowed.contains(&suffix), "{line}");
+                assert!(!line.contains("NaN"), "{line}");
+            }
+        }
+    }
+    assert!(families.len() > 30, "{}", families.len());
+}
+
+#[tokio::test]
+async fn ended_processes_are_dropped_and_live_ones_carry_their_counts() {
+    let fleet = Fleet::start().await;
+    let writer = program(fleet.path(), "/bin/lives", 200);
+    let ends = program(fleet.path(), "/bin/ends", 100);
+    let series = |name: &str| format!("hakmem_allocations_total{{executable=\"{name}\",pid=");
+    eventually(async || page(&fleet, "").await.contains(&series("ends")).then_some(())).await;
+    ends.exit(0);
+    eventually(async || (!page(&fleet, "").await.contains(&series("ends"))).then_some(())).await;
+    let page = page(&fleet, "").await;
+    let line = page.lines().find(|line| line.starts_with(&series("lives"))).unwrap();
+    assert!(line.ends_with("class=\"C7\"} 200"), "{line}");
+    assert_eq!(value(&page, "hakmem_agent_processes{state=\"exited\"}"), Some(1.0));
+    drop(writer);
+}
+
+#[tokio::test]
+async fn many_processes_are_summed_and_the_sum_never_falls() {
+    let fleet = Fleet::start_with(|config| config.max_processes_with_pid_label = 2).await;
+    let mut writers: Vec<_> = (0..5).map(|_| program(fleet.path(), "/bin/many", 100)).collect();
+    let series = "hakmem_allocations_total{executable=\"many\",pid=\"\",class=\"C7\"}";
+    let all = eventually(async || {
+        let sum = value(&page(&fleet, "").await, series);
+        sum.filter(|&sum| sum >= 500.0)
+    });
+    assert_eq!(all.await, 500.0);
+    writers.pop().unwrap().exit(0);
+    writers.pop();
+    eventually(async || {
+        let page = page(&fleet, "").await;
+        assert!(value(&page, series).is_none_or(|sum| sum >= 500.0), "the sum fell");
+        let running = value(&page, "hakmem_agent_processes{state=\"running\"}");
+        (running == Some(3.0)).then_some(())
+    })
+    .await;
+    writers[0].slot(1).allocate(bin_of(Class::C7), 11);
+    eventually(async || (value(&page(&fleet, "").await, series) == Some(511.0)).then_some(()))
+        .await;
+}
+
+#[tokio::test]
+async fn other_pages_answer() {
+    let fleet = Fleet::start().await;
+    let mut writer = program(fleet.path(), "/bin/<page>", 200);
+    load(&mut writer);
+    fleet.key_of("/bin/<page>").await;
+    assert!(fleet.http("/-/healthy", "").await.0.starts_with("HTTP/1.1 200"));
+    eventually(async || {
+        fleet.http("/-/ready", "").await.0.starts_with("HTTP/1.1 200").then_some(())
+    })
+    .await;
+    let (head, body) = fleet.http("/", "text/html").await;
+    assert!(head.contains("text/html") && body.contains("&lt;page&gt;"), "{body}");
+    assert!(fleet.http("/nothing", "").await.0.starts_with("HTTP/1.1 404"));
+    let (head, body) = fleet.http("/api/v1/snapshot", "").await;
+    assert!(head.contains("application/json"), "{head}");
+    let document: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let process = &document["processes"][0];
+    assert_eq!(process["executable"], "/bin/<page>");
+    assert_eq!((&process["state"], &process["routing"]), (&"running".into(), &"direct".into()));
+    let class = &process["classes"][0];
+    assert_eq!(class["class"], "C7");
+    assert_eq!((&class["allocations"], &class["frees"]), (&200.into(), &50.into()));
+    for member in ["slow_allocations", "slow_frees", "outcomes"] {
+        assert!(class[member].is_object(), "{member}");
+    }
+    for member in ["depth_blocks", "live_blocks", "live_bytes"] {
+        assert!(class[member].is_number(), "{member}");
+    }
+}
+
+#[tokio::test]
+async fn scrapes_are_counted() {
+    let fleet = Fleet::start().await;
+    let address = fleet.agent.http_address().unwrap();
+    for expected in 1..=3 {
+        let (_, page) = http_get(address, "/metrics", "").await;
+        assert_eq!(value(&page, "hakmem_agent_scrapes_total"), Some(f64::from(expected)));
+    }
+}
