@@ -1,0 +1,96 @@
+//! What is under test: the library, and the programs of `tests/programs`.
+//!
+//! Cargo builds no `cdylib` for an integration test, so this asks it to. The library is that of the
+//! tests' own profile: under `cargo test` its debug assertions are checked, under
+//! `cargo test --release` it is what users run. Instructions are always counted in the latter.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, OnceLock};
+
+/// Where the programs' sources are.
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs");
+
+/// The library, built like the tests.
+pub(crate) fn library() -> PathBuf {
+    if profile_directory().ends_with("release") {
+        return release_library();
+    }
+    static BUILT: OnceLock<()> = OnceLock::new();
+    library_in(&profile_directory(), &BUILT, &[])
+}
+
+/// The library as users run it.
+pub(crate) fn release_library() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    library_in(&target_directory().join("release"), &BUILT, &["--release"])
+}
+
+fn library_in(directory: &Path, built: &OnceLock<()>, profile: &[&str]) -> PathBuf {
+    built.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command.args(["build", "--quiet", "-p", "hakmem-preload", "--lib"]).args(profile);
+        command.current_dir(env!("CARGO_MANIFEST_DIR"));
+        run(command.env("CARGO_TARGET_DIR", target_directory()), "cargo", "cargo");
+    });
+    let library = directory.join("libhakmem_preload.so");
+    assert!(library.is_file(), "cargo built no {}", library.display());
+    library
+}
+
+/// A program by the name of its source, such as `churn.c`, compiled once per run.
+pub(crate) fn program(source: &str) -> PathBuf {
+    compile(source, &[])
+}
+
+/// A source compiled as a shared library.
+pub(crate) fn plugin(source: &str) -> PathBuf {
+    compile(source, &["-shared", "-fPIC"])
+}
+
+fn compile(source: &str, options: &[&str]) -> PathBuf {
+    static COMPILED: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+    let (stem, extension) = source.rsplit_once('.').expect("sources have an extension");
+    let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(stem);
+    let mut compiled = COMPILED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let compiled = compiled.get_or_insert_default();
+    if compiled.contains(source) {
+        return output;
+    }
+    let (compiler, package) = if extension == "cc" { ("c++", "g++") } else { ("cc", "gcc") };
+    let mut command = Command::new(compiler);
+    // Without optimisation no call is left out, which compilers may do with pairs of new and
+    // delete, malloc and free.
+    command.args(["-O0", "-g", "-Wall", "-Wextra", "-Werror", "-fno-builtin", "-pthread"]);
+    // Many tests free what was freed or ask for what cannot be had: that is their purpose.
+    command.args(["-Wno-alloc-size-larger-than", "-Wno-use-after-free", "-Wno-unused-result"]);
+    if extension == "cc" {
+        command.args(["-std=c++17", "-fsized-deallocation", "-faligned-new"]);
+    }
+    command.args(options).arg("-o").arg(&output).arg(Path::new(SOURCES).join(source)).arg("-ldl");
+    run(&mut command, compiler, package);
+    compiled.insert(source.to_owned());
+    output
+}
+
+/// Runs a tool to its end; the Debian package that has it is named if it is missing.
+pub(crate) fn run(command: &mut Command, tool: &str, package: &str) -> String {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{tool}: {error}; install the Debian package {package}"));
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{tool} failed:\n{message}");
+    String::from_utf8_lossy(&output.stdout).into_owned() + &message
+}
+
+/// This test is `<target>/<profile>/deps/it-<hash>`.
+fn profile_directory() -> PathBuf {
+    let test = std::env::current_exe().expect("the system knows this program's path");
+    test.ancestors().nth(2).expect("cargo puts tests two folders deep").to_path_buf()
+}
+
+fn target_directory() -> PathBuf {
+    profile_directory().parent().expect("a profile's folder is in the target folder").to_path_buf()
+}

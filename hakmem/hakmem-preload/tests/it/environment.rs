@@ -1,0 +1,240 @@
+//! Settings, directories and limits: whatever is wrong with them, the program runs on, and one line
+//! says what is wrong.
+//!
+//! Not tested here: `vm.overcommit_memory=2`. It is a setting of the whole machine; under it,
+//! whatever else runs there may fail. What the allocator relies on is tested instead: that it
+//! reserves address space without access, which is not accounted, and makes it writable piece by
+//! piece (`exhaust.c` under a limit).
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use hakmem_reader::{Class, ProcessState};
+
+use crate::built;
+use crate::loaded::{Finished, Loaded, records, segments_directory, wait_for};
+
+fn in_directory(directory: &Path) -> Finished {
+    Loaded::new("allocate.c").env("HAKMEM_DIR", directory).run()
+}
+
+/// The program ran as ever, and the line says `text`.
+fn check_refused(directory: &Path, text: &str) {
+    let finished = in_directory(directory);
+    finished.assert_one_line(7, text);
+    assert_eq!(finished.stdout, "done\n");
+    assert!(finished.stderr.contains("telemetry is off"), "{}", finished.stderr);
+    assert!(records(directory).is_empty());
+}
+
+/// Runs a shell script that may use `$RUN`, which runs a program under the library; `$OUT` is the
+/// directory of the result.
+fn shell(script: &str, program: &str) -> Finished {
+    Loaded::of(Path::new("/bin/sh"))
+        .env("LD_PRELOAD", "")
+        .env("PROGRAM", built::program(program))
+        .env("LIBRARY", built::library())
+        .arg("-c")
+        .arg(format!("OUT=$HAKMEM_DIR; RUN='env LD_PRELOAD='$LIBRARY; {script}"))
+        .run()
+}
+
+#[test]
+fn a_directory_whose_parent_is_missing_turns_telemetry_off() {
+    let parent = segments_directory();
+    check_refused(&parent.path().join("missing/child"), "cannot open the directory");
+}
+
+#[test]
+fn a_missing_directory_is_made_for_its_owner_only() {
+    let parent = segments_directory();
+    let directory = parent.path().join("new");
+    in_directory(&directory).assert_silent(7);
+    let mode = fs::metadata(&directory).expect("it was made").permissions().mode();
+    assert_eq!(mode & 0o7777, 0o700);
+    let file = fs::read_dir(&directory).expect("readable").next().expect("a segment");
+    let mode = file.and_then(|file| file.metadata()).expect("readable").permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600);
+    assert_eq!(records(&directory).len(), 1);
+}
+
+#[test]
+fn a_file_or_a_link_in_place_of_the_directory_turns_telemetry_off() {
+    let parent = segments_directory();
+    let file = parent.path().join("file");
+    fs::write(&file, "precious").expect("can be written");
+    check_refused(&file, "cannot open the directory");
+    assert_eq!(fs::read(&file).expect("is there"), b"precious");
+    let (target, link) = (parent.path().join("target"), parent.path().join("link"));
+    fs::create_dir(&target).expect("can be made");
+    symlink(&target, &link).expect("can be made");
+    check_refused(&link, "cannot open the directory");
+    assert!(fs::read_dir(&target).expect("readable").next().is_none(), "no link is followed");
+}
+
+#[test]
+fn a_directory_that_others_may_write_to_turns_telemetry_off() {
+    let directory = segments_directory();
+    for mode in [0o777, 0o770, 0o702] {
+        fs::set_permissions(directory.path(), Permissions::from_mode(mode)).expect("own");
+        check_refused(directory.path(), "make it mode 0700");
+    }
+    // A sticky one of one's own is fit: others cannot remove or replace files in it.
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o1777)).expect("own");
+    in_directory(directory.path()).assert_silent(7);
+    assert_eq!(records(directory.path()).len(), 1);
+}
+
+#[test]
+fn a_directory_of_another_user_turns_telemetry_off() {
+    const NOBODY: u32 = 65534;
+    let directory = segments_directory();
+    chown(directory.path(), Some(NOBODY), None).expect("run this test as root: it changes owners");
+    check_refused(directory.path(), "belongs to another user");
+}
+
+#[test]
+fn a_directory_on_another_file_system_turns_telemetry_off() {
+    check_refused(Path::new("/proc/sys"), "is not on tmpfs");
+}
+
+/// `script` with a private tmpfs of these options at `$HAKMEM_DIR`; segments are copied to where
+/// the test can read them.
+fn on_private_tmpfs(options: &str) -> Finished {
+    let script = "copy=$(mktemp -d /dev/shm/hakmem-test-copy-XXXXXX); \
+        unshare -m sh -c \"mount -t tmpfs -o $OPTIONS none $OUT || exit 99; \
+            $RUN $PROGRAM; code=\\$?; cp $OUT/*.hakmem $copy 2>/dev/null; exit \\$code\"; \
+        code=$?; mv $copy/* $OUT 2>/dev/null; rmdir $copy; exit $code";
+    let finished = shell(&format!("OPTIONS={options}; {script}"), "allocate.c");
+    assert_ne!(finished.status.code(), Some(99), "run this test as root: it mounts a tmpfs");
+    finished
+}
+
+#[test]
+fn a_read_only_directory_turns_telemetry_off() {
+    let finished = on_private_tmpfs("ro,mode=700");
+    finished.assert_one_line(7, "cannot create a file in");
+    assert_eq!(finished.stdout, "done\n");
+}
+
+#[test]
+fn a_full_directory_turns_telemetry_off() {
+    let finished = on_private_tmpfs("size=16k,mode=700");
+    finished.assert_one_line(7, "no space left");
+    assert_eq!(finished.stdout, "done\n");
+    assert!(finished.records().is_empty(), "nothing half made is left");
+}
+
+#[test]
+fn a_directory_that_fills_up_leaves_later_threads_unpublished() {
+    // Room for the header and three slots, of 21 that are wanted.
+    let finished = on_private_tmpfs("size=124k,mode=700");
+    assert_eq!(finished.status.code(), Some(7), "{}", finished.stderr);
+    assert!(finished.stderr.lines().count() <= 1, "{}", finished.stderr);
+    let record = finished.record();
+    record.assert_sound();
+    assert_eq!(record.state, ProcessState::Exited);
+    assert!(record.sample.process.threads_unpublished_total > 0, "it says that counts are missing");
+    assert!(record.sample.process.slots_used >= 2);
+}
+
+#[test]
+fn telemetry_can_be_turned_off() {
+    let finished = Loaded::new("allocate.c").env("HAKMEM_TELEMETRY", "off").run();
+    finished.assert_silent(7);
+    assert!(finished.records().is_empty());
+}
+
+#[test]
+fn bad_settings_are_named_once_and_defaults_are_used() {
+    let check = |name: &str, value: &str, text: &str| {
+        let finished = Loaded::new("allocate.c").env(name, value).run();
+        finished.assert_one_line(7, text);
+        assert_eq!(finished.records().len(), 1, "{name}={value}");
+    };
+    check("HAKMEM_TELEMETRY", "maybe", "HAKMEM_TELEMETRY=maybe is not on or off; using on");
+    check("HAKMEM_ROUTING", "e4", "HAKMEM_ROUTING=e4 is not");
+    check("HAKMEM_COLOUR", "red", "HAKMEM_COLOUR is no setting");
+    check("HAKMEM_LABELS", &"k=v,".repeat(200), "HAKMEM_LABELS is longer than 511 bytes");
+    check("HAKMEM_TELEMETRY", "\x1b[31m", "(unprintable)");
+}
+
+#[test]
+fn labels_are_published() {
+    let finished = Loaded::new("allocate.c").env("HAKMEM_LABELS", "service=x,version=7").run();
+    finished.assert_silent(7);
+    let labels = finished.record().identity.labels;
+    assert_eq!(labels.get("service").map(String::as_str), Some("x"));
+    assert_eq!(labels.get("version").map(String::as_str), Some("7"));
+}
+
+#[test]
+fn scarce_address_space_is_enough() {
+    for kib in [524_288, 131_072, 65_536] {
+        let finished = shell(&format!("ulimit -v {kib}; exec $RUN $PROGRAM"), "allocate.c");
+        // 20 threads need stacks of 8 MiB each, which the smallest limit has no room for.
+        if kib > 200_000 {
+            finished.assert_silent(7);
+            finished.record().assert_sound();
+        }
+        let finished = shell(&format!("ulimit -v {kib}; exec $RUN $PROGRAM"), "exhaust.c");
+        finished.assert_silent(7);
+        let record = finished.record();
+        record.assert_sound();
+        let failed: u64 =
+            Class::ALL.iter().map(|&class| record.class(class).failed_allocations()).sum();
+        assert_eq!(failed, 10, "each exhaustion is counted once");
+        for mib in finished.stdout.lines() {
+            let mib: u64 = mib.parse().expect("a number");
+            assert!(mib * 1024 > kib / 4, "of {kib} KiB only {mib} MiB could be had");
+        }
+    }
+}
+
+#[test]
+fn closed_standard_streams_do_no_harm() {
+    let closings = ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", "<&- 2>&-"];
+    for closing in closings {
+        let finished = shell(&format!("exec $RUN $PROGRAM {closing}"), "allocate.c");
+        assert_eq!(finished.status.code(), Some(7), "{closing}: {}", finished.stderr);
+        finished.record().assert_sound();
+        // With something to say and nowhere to say it, nothing else may get the text.
+        let script = format!("export HAKMEM_COLOUR=red; exec $RUN $PROGRAM {closing}");
+        let finished = shell(&script, "allocate.c");
+        assert_eq!(finished.status.code(), Some(7), "{closing}: {}", finished.stderr);
+        assert!(!finished.stdout.contains("hakmem"), "{closing}: {}", finished.stdout);
+        finished.record().assert_sound();
+    }
+}
+
+#[test]
+fn a_program_that_closes_all_descriptors_stays_visible() {
+    let mut running = Loaded::new("closer.c").with_stdin().start();
+    wait_for(running.directory(), "a segment", |paths| paths.len() == 1);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(records(running.directory())[0].state, ProcessState::Running);
+    drop(running.child.stdin.take());
+    let finished = running.finish();
+    finished.assert_silent(7);
+    let record = finished.record();
+    record.assert_sound();
+    assert_eq!(record.state, ProcessState::Exited);
+    assert_eq!(record.sample.process.threads_unpublished_total, 0);
+}
+
+#[test]
+fn a_program_whose_directory_is_removed_runs_on() {
+    let mut running = Loaded::new("closer.c").with_stdin().start();
+    wait_for(running.directory(), "a segment", |paths| paths.len() == 1);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let output = Command::new("rm").arg("-r").arg(running.directory()).output().expect("rm runs");
+    assert!(output.status.success());
+    // The test's own directory must be there again, to be removed once more.
+    fs::create_dir(running.directory()).expect("can be made");
+    drop(running.child.stdin.take());
+    let finished = running.finish();
+    assert_eq!(finished.status.code(), Some(7), "{}", finished.stderr);
+    assert!(finished.stderr.lines().count() <= 1, "{}", finished.stderr);
+}

@@ -1,0 +1,247 @@
+//! A program under the library, with a segment directory of its own, and what it left behind.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use hakmem_reader::liveness::{Host, effective_state};
+use hakmem_reader::{Class, ClassTotals, Identity, ProcessState, Sample, Segment, directory};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tempfile::TempDir;
+
+use crate::built;
+
+/// A program that takes longer hangs: the slowest takes seconds, on two busy cores.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A program about to be run under the library.
+pub(crate) struct Loaded {
+    command: Command,
+    directory: TempDir,
+}
+
+impl Loaded {
+    /// The program compiled from `source`.
+    pub(crate) fn new(source: &str) -> Self {
+        Self::of(&built::program(source))
+    }
+
+    /// Any program.
+    pub(crate) fn of(program: &Path) -> Self {
+        let directory = segments_directory();
+        let mut command = Command::new(program);
+        command.env("LD_PRELOAD", built::library()).env("HAKMEM_DIR", directory.path());
+        for variable in ["HAKMEM_LABELS", "HAKMEM_TELEMETRY", "HAKMEM_ROUTING"] {
+            command.env_remove(variable);
+        }
+        command.stdin(Stdio::null()).process_group(0);
+        Self { command, directory }
+    }
+
+    pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// A pipe instead of an empty standard input; [`Running::stdin`] is the other end.
+    pub(crate) fn with_stdin(mut self) -> Self {
+        self.command.stdin(Stdio::piped());
+        self
+    }
+
+    /// Where the segments will be, unless another `HAKMEM_DIR` is set.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn start(mut self) -> Running {
+        let program = self.command.get_program().to_owned();
+        let mut child = self
+            .command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
+        let stdout = collect(child.stdout.take().expect("was asked for"));
+        let stderr = collect(child.stderr.take().expect("was asked for"));
+        Running { child, stdout, stderr, directory: self.directory }
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(self) -> Finished {
+        self.start().finish()
+    }
+
+    /// Runs it to its end, which must be a success without a word on standard error.
+    pub(crate) fn run_well(self) -> Finished {
+        let finished = self.run();
+        finished.assert_silent(0);
+        finished
+    }
+}
+
+fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = Vec::new();
+        // A failure leaves what was read; the tests look at that.
+        let _ = stream.read_to_end(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    })
+}
+
+/// A program that runs, in a process group of its own, which does not outlive the test.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    stdout: JoinHandle<String>,
+    stderr: JoinHandle<String>,
+    directory: TempDir,
+}
+
+impl Running {
+    /// Its segment directory.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The standard input asked for with [`Loaded::with_stdin`].
+    pub(crate) fn stdin(&mut self) -> &mut std::process::ChildStdin {
+        self.child.stdin.as_mut().expect("was asked for")
+    }
+
+    /// Waits for its end.
+    pub(crate) fn finish(mut self) -> Finished {
+        drop(self.child.stdin.take());
+        let status = wait(&mut self.child);
+        let stdout = self.stdout.join().expect("reading does not panic");
+        let stderr = self.stderr.join().expect("reading does not panic");
+        Finished { status, stdout, stderr, directory: self.directory }
+    }
+}
+
+fn wait(child: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().expect("the child can be waited for") {
+            return status;
+        }
+        if Instant::now() > deadline {
+            let group = Pid::from_child(child);
+            let _ = kill_process_group(group, Signal::KILL);
+            panic!("the program did not end within {PATIENCE:?}: a deadlock?");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A program that has ended.
+pub(crate) struct Finished {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    directory: TempDir,
+}
+
+impl Finished {
+    /// It ended with this code and said nothing on standard error.
+    pub(crate) fn assert_silent(&self, code: i32) {
+        self.assert_code(code);
+        assert_eq!(self.stderr, "", "nothing to complain about");
+    }
+
+    /// It ended with this code and one line on standard error, which contains `text`.
+    pub(crate) fn assert_one_line(&self, code: i32, text: &str) {
+        self.assert_code(code);
+        assert_eq!(self.stderr.lines().count(), 1, "one line, not {:?}", self.stderr);
+        assert!(self.stderr.starts_with("hakmem: "), "{:?} tells who speaks", self.stderr);
+        assert!(self.stderr.contains(text), "{:?} says {text:?}", self.stderr);
+    }
+
+    fn assert_code(&self, code: i32) {
+        let (status, signal) = (self.status.code(), self.status.signal());
+        assert_eq!(status, Some(code), "signal {signal:?}; {}{}", self.stdout, self.stderr);
+    }
+
+    /// What each process left, oldest first.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        records(self.directory.path())
+    }
+
+    /// What the only process left.
+    pub(crate) fn record(&self) -> Record {
+        let mut records = self.records();
+        assert_eq!(records.len(), 1, "one segment, not {}", records.len());
+        records.remove(0)
+    }
+}
+
+/// What a segment holds.
+pub(crate) struct Record {
+    pub(crate) identity: Identity,
+    pub(crate) sample: Sample,
+    pub(crate) state: ProcessState,
+}
+
+impl Record {
+    /// What was counted for a class.
+    pub(crate) fn class(&self, class: Class) -> ClassTotals {
+        self.sample.classes()[class as usize].clone()
+    }
+
+    /// Identity and conservation hold, and no slot was left in the middle of a slow path.
+    pub(crate) fn assert_sound(&self) {
+        assert!(!self.sample.is_torn(), "a slot was left in the middle of a slow path");
+        self.sample.check_identity().unwrap_or_else(|error| panic!("{error:?}"));
+        self.sample.check_conservation().unwrap_or_else(|error| panic!("{error:?}"));
+    }
+}
+
+/// What each process of a directory left or shows, oldest first.
+pub(crate) fn records(path: &Path) -> Vec<Record> {
+    let paths = directory::scan(path).map(|scan| scan.paths).unwrap_or_default();
+    let mut opened: Vec<(Segment, bool)> = Vec::new();
+    for path in &paths {
+        let segment = Segment::open(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        let alive = segment.is_writer_alive();
+        opened.push((segment, alive));
+    }
+    opened.sort_by_key(|(segment, _)| segment.identity().created_monotonic_ns);
+    let identities: Vec<_> = opened.iter().map(|(each, _)| each.identity().clone()).collect();
+    let host = Host::current();
+    let record = |(mut segment, alive): (Segment, bool)| {
+        let sample = segment.sample().expect("the segment can be sampled");
+        let identity = segment.identity().clone();
+        let state = effective_state(&identity, alive, &sample.process, &identities, &host);
+        Record { identity, sample, state }
+    };
+    opened.into_iter().map(record).collect()
+}
+
+/// Waits until the segments of a directory satisfy a condition.
+pub(crate) fn wait_for(path: &Path, what: &str, condition: impl Fn(&[PathBuf]) -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        let paths = directory::scan(path).map(|scan| scan.paths).unwrap_or_default();
+        if condition(&paths) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("{what} did not happen within {PATIENCE:?}");
+}
+
+/// A directory in shared memory, removed at the end of the test.
+pub(crate) fn segments_directory() -> TempDir {
+    tempfile::Builder::new()
+        .prefix("hakmem-test-")
+        .tempdir_in("/dev/shm")
+        .expect("/dev/shm can be written to")
+}

@@ -1,0 +1,14 @@
+//! The built library under programs in C and C++: what it exports, what its functions promise,
+//! and what threads, forks, exits and hostile surroundings do to it and to its segment.
+
+mod built;
+mod counts;
+mod environment;
+mod exits;
+mod forks;
+mod instructions;
+mod loaded;
+mod loader;
+mod semantics;
+mod shared_object;
+mod threads;

@@ -1,0 +1,62 @@
+//! The library as a file: what it exports, what it needs, how large it is.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use crate::built;
+
+/// Everything that a program can call. Nothing else may be exported: it would take the place of a
+/// function of the same name in the program.
+const EXPORTED: &str = "
+    malloc calloc realloc reallocarray free free_sized free_aligned_sized
+    posix_memalign aligned_alloc memalign valloc pvalloc
+    malloc_usable_size malloc_trim mallinfo2 malloc_stats
+    _Znwm _ZnwmRKSt9nothrow_t _Znam _ZnamRKSt9nothrow_t
+    _ZnwmSt11align_val_t _ZnwmSt11align_val_tRKSt9nothrow_t
+    _ZnamSt11align_val_t _ZnamSt11align_val_tRKSt9nothrow_t
+    _ZdlPv _ZdaPv _ZdlPvRKSt9nothrow_t _ZdaPvRKSt9nothrow_t _ZdlPvm _ZdaPvm
+    _ZdlPvSt11align_val_t _ZdaPvSt11align_val_t
+    _ZdlPvSt11align_val_tRKSt9nothrow_t _ZdaPvSt11align_val_tRKSt9nothrow_t
+    _ZdlPvmSt11align_val_t _ZdaPvmSt11align_val_t
+    _exit _Exit
+";
+
+fn ask(tool: &str, options: &[&str]) -> String {
+    let library = built::release_library();
+    built::run(Command::new(tool).args(options).arg(library), tool, "binutils")
+}
+
+#[test]
+fn exactly_the_allocation_family_is_exported() {
+    let symbols = ask("nm", &["-D", "--defined-only", "--format=posix"]);
+    let names = symbols.lines().filter_map(|line| line.split_whitespace().next());
+    let exported: BTreeSet<&str> = names.collect();
+    let expected: BTreeSet<&str> = EXPORTED.split_whitespace().collect();
+    assert_eq!(exported, expected);
+}
+
+#[test]
+fn nothing_but_the_c_library_is_needed() {
+    let dynamic = ask("readelf", &["-d", "-W"]);
+    let allowed = ["libc.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"];
+    let mut needed = 0;
+    for line in dynamic.lines().filter(|line| line.contains("(NEEDED)")) {
+        needed += 1;
+        assert!(allowed.iter().any(|name| line.contains(&format!("[{name}]"))), "{line}");
+    }
+    assert!(needed > 0, "readelf lists what is needed:\n{dynamic}");
+    assert!(dynamic.contains("NODELETE"), "hooks in libc outlive a dlclose");
+    assert!(dynamic.contains("STATIC_TLS"), "the initial-exec model: two instructions an access");
+    assert!(!dynamic.contains("TEXTREL"), "{dynamic}");
+}
+
+#[test]
+fn no_part_of_the_agent_is_inside() {
+    let library = std::fs::read(built::release_library()).expect("readable");
+    let size_kib = library.len() / 1024;
+    assert!(size_kib <= 1024, "{size_kib} KiB");
+    for word in ["tokio", "tonic", "prost", "hyper", "axum", "ratatui", "serde"] {
+        let found = library.windows(word.len()).any(|window| window == word.as_bytes());
+        assert!(!found, "{word} is in the library");
+    }
+}

@@ -1,0 +1,109 @@
+//! Threads come and go, free each other's blocks, and free while they end.
+
+use hakmem_reader::{Class, FreeReason, ProcessState};
+
+use crate::loaded::{Loaded, Record};
+
+/// Allocations and frees of the tiny and mid classes and of large blocks.
+fn calls(record: &Record) -> (u64, u64) {
+    let classes = record.sample.classes();
+    let sum = |count: fn(&hakmem_reader::ClassTotals) -> u64| classes.iter().map(count).sum();
+    (sum(|class| class.allocations), sum(|class| class.frees))
+}
+
+/// What a program does in a class because of one argument, over what it does anyway.
+fn difference(program: &str, arguments: [&[&str]; 2], class: Class) -> (u64, u64) {
+    let [more, less] = arguments.map(|arguments| {
+        let loaded = arguments.iter().fold(Loaded::new(program), Loaded::arg);
+        let record = loaded.run_well().record();
+        record.assert_sound();
+        record.class(class)
+    });
+    (more.allocations - less.allocations, more.frees - less.frees)
+}
+
+#[test]
+fn thousands_of_short_threads_share_few_slots() {
+    let record = Loaded::new("churn.c").arg("4000").arg("8").run_well().record();
+    record.assert_sound();
+    assert_eq!(record.state, ProcessState::Exited);
+    let used = record.sample.process.slots_used;
+    // The process's own, main's, and those of 8 threads. A thread that pthread_join has seen end
+    // has given its slot back.
+    assert!(used <= 10, "{used} slots for 8 threads at a time");
+    let owners: u32 = record.sample.slots.iter().map(|slot| slot.owners).sum();
+    assert_eq!(owners, 4000 + 2, "every thread owned a slot");
+    assert_eq!(record.sample.process.threads_unpublished_total, 0);
+    // 80 blocks a thread, of 40 sizes; what other callers (libc, for threads) did is little.
+    let (allocations, frees) = calls(&record);
+    assert!((320_000..325_000).contains(&allocations), "{allocations}");
+    assert!(frees <= allocations && allocations - frees < 100, "{allocations} and {frees}");
+}
+
+#[test]
+fn totals_of_short_threads_are_exact() {
+    // The program's sizes are 16 + 25 i for i below 40, twice for each thread. C6 is left out:
+    // libc's own blocks for threads are there.
+    for (class, sizes) in [(Class::C1, 1), (Class::C3, 1), (Class::C4, 3), (Class::C7, 20)] {
+        let made = difference("churn.c", [&["3016", "8"], &["1016", "8"]], class);
+        assert_eq!(made, (2000 * 2 * sizes, 2000 * 2 * sizes), "{}", class.name());
+    }
+}
+
+#[test]
+fn ten_thousand_threads_at_once_have_a_slot_each() {
+    const THREADS: u32 = 10_000;
+    let record = Loaded::new("crowd.c").arg(THREADS.to_string()).run_well().record();
+    record.assert_sound();
+    assert_eq!(record.sample.process.threads_unpublished_total, 0);
+    assert_eq!(record.sample.process.slots_used, THREADS + 2);
+    let mid = record.class(Class::Mid);
+    assert!(mid.allocations >= THREADS.into() && mid.frees >= THREADS.into());
+}
+
+#[test]
+fn frees_in_the_last_destructors_of_a_thread_work_and_count_as_late() {
+    let record = Loaded::new("late_free.c").arg("300").run_well().record();
+    record.assert_sound();
+    let late: u64 = Class::ALL
+        .iter()
+        .map(|&class| record.class(class).free_reasons[FreeReason::Late as usize])
+        .sum();
+    assert!(late > 0, "some destructor ran after the lists were given back");
+    let c5 = record.class(Class::C5);
+    assert!(c5.allocations >= 1200, "4 blocks a thread: {}", c5.allocations);
+    let live = c5.live_blocks;
+    assert!(live < 20, "{live} blocks leaked");
+    let used = record.sample.process.slots_used;
+    assert!(used <= 4, "{used} slots for one thread at a time");
+}
+
+#[test]
+fn destructors_of_thread_local_objects_free() {
+    let record = Loaded::new("thread_local.cc").run_well().record();
+    record.assert_sound();
+    let c4 = record.class(Class::C4);
+    assert!(c4.frees >= 80_000, "800 threads, 100 texts each: {}", c4.frees);
+}
+
+#[test]
+fn a_thread_may_only_free() {
+    let made = difference("free_only.c", [&["3000"], &["1000"]], Class::C7);
+    assert_eq!(made, (2000, 2000));
+    let record = Loaded::new("free_only.c").arg("3000").run_well().record();
+    let c7 = record.class(Class::C7);
+    assert!(c7.frees >= 3000 && c7.live_blocks < 10, "{} freed", c7.frees);
+}
+
+#[test]
+fn a_producer_and_a_consumer_use_no_more_memory_over_time() {
+    for size in ["64", "1024", "20000"] {
+        let finished = Loaded::new("pipeline.c").arg("2").arg(size).run_well();
+        finished.record().assert_sound();
+        let resident: Vec<u64> =
+            finished.stdout.lines().map(|line| line.parse().expect("a number")).collect();
+        let [early, late] = resident[..] else { panic!("{:?}", finished.stdout) };
+        // The ring holds 1024 blocks: 20 MiB of the largest size, which come with time.
+        assert!(late < early + 8 * 1024, "{size} B: {early} KiB, later {late} KiB");
+    }
+}

@@ -1,0 +1,35 @@
+/* What every test program uses: a check that names itself and ends the program with code 1. */
+#pragma once
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define CHECK(condition)                                                                      \
+    do {                                                                                      \
+        if (!(condition)) {                                                                   \
+            dprintf(2, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition);                \
+            _exit(1);                                                                         \
+        }                                                                                     \
+    } while (0)
+
+/* The compiler must not know where a pointer came from. */
+static inline void *opaque(void *pointer) {
+    void *volatile copy = pointer;
+    return copy;
+}
+
+/* Writes a pattern that depends on the address, and checks it later. */
+static inline void fill(void *pointer, size_t size, unsigned seed) {
+    unsigned char *bytes = pointer ? (unsigned char *)pointer : 0;
+    for (size_t i = 0; i < size; i++) bytes[i] = (unsigned char)(seed + i * 31);
+}
+
+static inline int is_filled(const void *pointer, size_t size, unsigned seed) {
+    const unsigned char *bytes = (const unsigned char *)pointer;
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] != (unsigned char)(seed + i * 31)) return 0;
+    return 1;
+}

@@ -1,0 +1,36 @@
+/* exhaust: takes memory of every kind until there is none, is told so, gives all back, and goes on.
+   Prints how many MiB there were. */
+#include "check.h"
+
+#include <errno.h>
+#include <string.h>
+
+static size_t exhaust(size_t size) {
+    void **first = NULL;
+    size_t blocks = 0;
+    for (;; blocks++) {
+        errno = 0;
+        void **block = malloc(size);
+        if (!block) break;
+        *block = first;
+        first = block;
+    }
+    CHECK(errno == ENOMEM);
+    while (first) {
+        void **next = *first;
+        free(first);
+        first = next;
+    }
+    return blocks * size >> 20;
+}
+
+int main(void) {
+    for (int round = 0; round < 2; round++) {
+        const size_t sizes[] = {64, 1024, 20000, 100000, 1 << 20};
+        for (int i = 0; i < 5; i++) printf("%zu\n", exhaust(sizes[i]));
+    }
+    void *block = malloc(100);
+    CHECK(block);
+    free(block);
+    return 7;
+}
