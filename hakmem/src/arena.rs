@@ -20,7 +20,7 @@ use crate::bins::{GRANULE, GRANULE_SHIFT, SLAB_ORDER_MAX};
 use crate::class_map;
 use crate::os::memory;
 use crate::slab::Slab;
-use crate::sync::{AtomicUsize, Locked, Ordering};
+use crate::sync::{AtomicU32, AtomicUsize, Locked, Ordering};
 
 /// How long an empty run keeps its memory. jemalloc and mimalloc choose between 10 ms and 10 s;
 /// half a second is long against a program's phases of reuse and short for whoever watches.
@@ -46,6 +46,8 @@ struct Range {
 static RANGES: [Range; ARENAS_MAX] =
     [const { Range { base: AtomicUsize::new(0), bytes: AtomicUsize::new(0) } }; ARENAS_MAX];
 static COUNT: AtomicUsize = AtomicUsize::new(0);
+/// Runs taken and given back, and purges; wraps.
+static CHANGES: AtomicU32 = AtomicU32::new(0);
 
 /// Free runs of one order, newest first.
 #[derive(Clone, Copy)]
@@ -100,6 +102,7 @@ pub(crate) fn start() {
 pub(crate) fn take_run(order: usize) -> Option<NonNull<Slab>> {
     let mut arenas = ARENAS.lock();
     let run = arenas.take(order)?;
+    CHANGES.fetch_add(1, Ordering::Relaxed);
     arenas.usage.slabs += GRANULE << order;
     Some(run)
 }
@@ -114,6 +117,7 @@ pub(crate) unsafe fn give_run(run: NonNull<Slab>, now_ms: u32) {
     let slab = unsafe { &mut *run.as_ptr() };
     let order = usize::from(slab.order);
     slab.freed_at_ms = now_ms;
+    CHANGES.fetch_add(1, Ordering::Relaxed);
     arenas.dirty[order].push(slab);
     arenas.usage.slabs -= GRANULE << order;
     arenas.usage.cached += GRANULE << order;
@@ -136,6 +140,11 @@ pub(crate) fn purge(now_ms: u32, older_than_ms: u32) -> usize {
         }
     }
     arenas.usage.returned_total - before
+}
+
+/// A number that changes whenever what the arenas hold does.
+pub(crate) fn changes() -> u32 {
+    CHANGES.load(Ordering::Relaxed)
 }
 
 /// What the arenas hold now.

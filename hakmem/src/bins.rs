@@ -137,7 +137,7 @@ pub(crate) const SLAB_ORDER_MAX: usize = slab_granules(BINS_USED).ilog2() as usi
 /// Bytes that a list may hold at most, by which capacities are bounded.
 const LIST_BYTES_MAX: usize = 32 * 1024;
 /// The same for bins above [`TINY_MAX`].
-const MID_LIST_BYTES_MAX: usize = 128 * 1024;
+const MID_LIST_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that a list may hold at first: a thread that needs ten blocks must not touch ten pages.
 const LIST_BYTES_FIRST: usize = 2048;
 /// Blocks that a list may hold at most; keeps depths far below 65536.
@@ -145,13 +145,19 @@ const LIST_BLOCKS_MAX: usize = 512;
 
 /// Capacity of a new thread's list.
 pub(crate) const fn capacity_first(bin: usize) -> u16 {
-    clamp(LIST_BYTES_FIRST / stride(bin), 2, 32)
+    clamp(LIST_BYTES_FIRST / stride(bin), list_blocks_min(bin), 32)
 }
 
 /// Capacity up to which a list grows.
 pub(crate) const fn capacity_max(bin: usize) -> u16 {
     let bytes = if stride(bin) <= TINY_MAX { LIST_BYTES_MAX } else { MID_LIST_BYTES_MAX };
-    clamp(bytes / stride(bin), 2, LIST_BLOCKS_MAX)
+    clamp(bytes / stride(bin), list_blocks_min(bin), LIST_BLOCKS_MAX)
+}
+
+/// Blocks that a list may always hold: with its spare, enough for a program that holds two at a
+/// time, without keeping half a megabyte of the largest.
+const fn list_blocks_min(bin: usize) -> usize {
+    if stride(bin) <= MID_LIST_BYTES_MAX / 2 { 2 } else { 1 }
 }
 
 const fn clamp(value: usize, low: usize, high: usize) -> u16 {

@@ -64,6 +64,8 @@ pub(crate) struct Heap {
     /// Milliseconds of the monotonic clock at the last tick.
     pub(crate) now_ms: u32,
     is_threads: bool,
+    /// [`crate::arena::changes`] when this heap last looked.
+    pub(crate) arena_changes: u32,
     /// Rounds of thread-exit destructors that have passed.
     pub(crate) exit_rounds: u32,
 }
@@ -133,6 +135,7 @@ impl Heap {
         }
         self.next_event_ns = [0; EVENT_KINDS];
         self.is_threads = is_threads;
+        self.arena_changes = 0;
         self.exit_rounds = 0;
         self.tick();
         self.alive = ALIVE;

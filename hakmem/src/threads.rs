@@ -206,11 +206,16 @@ pub(crate) fn housekeep() {
     }
 }
 
-/// Publishes what arenas and spans hold, if the heap has not done so for a while.
-pub(crate) fn housekeep_memory(heap: &mut Heap) {
+/// Gives memory back and publishes what is held, if it is time to; publishes also if slabs were
+/// taken or given back since this heap last looked.
+pub(crate) fn housekeep_if_due(heap: &mut Heap) {
+    let changes = crate::arena::changes();
     if heap.tick_if_due() {
         tick(heap);
+    } else if heap.arena_changes != changes {
+        housekeep();
     }
+    heap.arena_changes = changes;
 }
 
 /// Gives back memory that nobody has needed for a while, and publishes what is held. Called from
@@ -264,6 +269,7 @@ impl Process {
             ..crate::slot::simple_event(hakmem_segment::EventKind::RoutingChosen, 0)
         });
         self.started = true;
+        housekeep();
         Some(())
     }
 

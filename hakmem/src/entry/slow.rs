@@ -34,12 +34,14 @@ pub(super) extern "C" fn malloc(heap: *mut Heap, bin: usize) -> *mut u8 {
     let errno = process::ErrnoGuard::new();
     let block = match threads::access(heap) {
         Access::Own(heap, first_use) => {
-            if heap.tick_if_due() {
-                threads::tick(heap);
-            }
             // A child process may have got its parent's lists just now.
             let block = pop(heap, bin);
-            if block.is_null() { heap.refill_slow(bin, watch, first_use).cast() } else { block }
+            if !block.is_null() {
+                return block;
+            }
+            let block = heap.refill_slow(bin, watch, first_use).cast();
+            threads::housekeep_if_due(heap);
+            block
         }
         Access::Late => {
             threads::with_late_heap(|heap| malloc_late(heap, bin, watch)).unwrap_or(ptr::null_mut())
@@ -51,7 +53,7 @@ pub(super) extern "C" fn malloc(heap: *mut Heap, bin: usize) -> *mut u8 {
 
 /// Allocates for a thread without lists: one block, the rest of its batch goes back at once.
 fn malloc_late(heap: &mut Heap, bin: usize, watch: Stopwatch) -> *mut u8 {
-    heap.tick_if_due();
+    threads::housekeep_if_due(heap);
     let Some(mut refill) = central::take(bin, 1) else {
         heap.count_out_of_memory(bin, bins::stride(bin));
         return ptr::null_mut();
@@ -106,7 +108,7 @@ fn large_with(
     if span.is_fresh {
         heap.write_large_event(EventKind::LargeMapped, address, span.bytes);
     }
-    threads::housekeep_memory(heap);
+    threads::housekeep_if_due(heap);
     Some(span)
 }
 
@@ -183,9 +185,6 @@ fn free_as(heap: *mut Heap, bin: usize, pointer: *mut u8, outcome: Outcome) {
     }
     match threads::access(heap) {
         Access::Own(heap, _) => {
-            if heap.tick_if_due() {
-                threads::tick(heap);
-            }
             // The thread may have got its lists just now.
             if push(heap, bin, pointer) {
                 if outcome == Outcome::Sized {
@@ -196,6 +195,7 @@ fn free_as(heap: *mut Heap, bin: usize, pointer: *mut u8, outcome: Outcome) {
             }
             // SAFETY: the program gave the block up; the gate says that it is of this bin.
             unsafe { heap.flush_slow(bin, pointer.cast(), outcome, watch) };
+            threads::housekeep_if_due(heap);
         }
         Access::Late => {
             threads::with_late_heap(|heap| {
@@ -213,7 +213,7 @@ fn free_as(heap: *mut Heap, bin: usize, pointer: *mut u8, outcome: Outcome) {
 
 /// Frees a large span, or reports a foreign pointer.
 fn free_span(heap: &mut Heap, pointer: *mut u8, outcome: Outcome, watch: Stopwatch) {
-    heap.tick_if_due();
+    threads::housekeep_if_due(heap);
     let Some(freed) = large::free(pointer as usize, heap.now_ms) else {
         return reject(heap, pointer, watch);
     };
@@ -225,7 +225,6 @@ fn free_span(heap: &mut Heap, pointer: *mut u8, outcome: Outcome, watch: Stopwat
     if freed.unmapped {
         heap.write_large_event(EventKind::LargeUnmapped, address, freed.bytes);
     }
-    threads::housekeep_memory(heap);
 }
 
 /// Counts and reports a pointer that is not the allocator's.
