@@ -157,7 +157,9 @@ async fn print_once(global: &GlobalOptions, json: bool) -> Result<u8, CommandErr
 
 async fn list(global: &GlobalOptions) -> Result<u8, CommandError> {
     let endpoint = endpoint(global).await?;
-    let snapshot = snapshot::fetch_all(&endpoint).await?;
+    let mut snapshot = snapshot::fetch_all(&endpoint).await?;
+    // Running ones first; those that ended keep the order in which they started.
+    snapshot.processes.sort_by_key(|process| process.state != "running");
     say_source(&endpoint, &snapshot);
     print(&report::list(&snapshot.processes))?;
     Ok(0)

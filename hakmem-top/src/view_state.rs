@@ -1,155 +1,20 @@
 //! What the person looks at: tab, selection, sorting, filter, theme. Input changes it through
 //! [`Action`]s; whatever reaches beyond it comes back as an [`Effect`].
 
+mod action;
+mod tab;
 mod theme;
 
 use crate::model::{Measure, Model, Process};
 
+pub use action::{Action, Effect};
+pub use tab::{SortColumn, Tab};
 pub use theme::{Theme, ThemeName};
 
 /// Intervals that `+` and `-` step through, in milliseconds.
 const INTERVALS_MS: [u32; 7] = [50, 100, 200, 500, 1000, 2000, 5000];
 /// The interval at the start, in milliseconds.
 pub const INTERVAL_MS_DEFAULT: u32 = 100;
-
-/// One screen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tab {
-    /// All processes.
-    Processes,
-    /// The classes of the process in focus.
-    Classes,
-    /// How its C7 blocks are routed.
-    Routing,
-    /// Its threads.
-    Threads,
-    /// Its events.
-    Events,
-}
-
-impl Tab {
-    /// In the order of their number keys.
-    pub const ALL: [Self; 5] =
-        [Self::Processes, Self::Classes, Self::Routing, Self::Threads, Self::Events];
-
-    /// The name on the tab.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Processes => "Processes",
-            Self::Classes => "Classes",
-            Self::Routing => "C7 routing",
-            Self::Threads => "Threads",
-            Self::Events => "Events",
-        }
-    }
-
-    fn step(self, forward: bool) -> Self {
-        let index = self as usize;
-        let count = Self::ALL.len();
-        Self::ALL[if forward { index + 1 } else { index + count - 1 } % count]
-    }
-}
-
-/// Columns by which processes are sorted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SortColumn {
-    /// Allocations per second.
-    Allocations,
-    /// Frees per second.
-    Frees,
-    /// Slow paths per second.
-    Slow,
-    /// Live bytes.
-    LiveBytes,
-    /// Threads.
-    Threads,
-    /// Process id.
-    Pid,
-    /// File name of the executable.
-    Name,
-}
-
-impl SortColumn {
-    const ALL: [Self; 7] = [
-        Self::Allocations,
-        Self::Frees,
-        Self::Slow,
-        Self::LiveBytes,
-        Self::Threads,
-        Self::Pid,
-        Self::Name,
-    ];
-
-    fn next(self) -> Self {
-        Self::ALL[(self as usize + 1) % Self::ALL.len()]
-    }
-}
-
-/// What input asks for.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Action {
-    /// Show a tab.
-    Tab(Tab),
-    /// The next tab, or the one before.
-    TabStep(bool),
-    /// Move the selection by rows.
-    Move(i64),
-    /// Select the first row.
-    First,
-    /// Select the last row.
-    Last,
-    /// Select the row with this index.
-    Row(usize),
-    /// Open the selected row.
-    Open,
-    /// Close the topmost thing, or go back to the processes.
-    Back,
-    /// Show or hide the help.
-    Help,
-    /// Begin to edit the filter.
-    FilterBegin,
-    /// Add a character to the filter.
-    FilterPush(char),
-    /// Remove the filter's last character.
-    FilterPop,
-    /// Keep the filter and stop editing.
-    FilterKeep,
-    /// Sort by the next column.
-    SortNext,
-    /// Sort the other way round.
-    SortInvert,
-    /// Stop or resume the picture.
-    Pause,
-    /// A shorter interval, or a longer one.
-    Interval(bool),
-    /// The next theme.
-    ThemeNext,
-    /// Rates or totals.
-    Measure,
-    /// Show or hide ended processes.
-    Ended,
-    /// Show or hide what the program printed.
-    Output,
-    /// Stop this program until the shell continues it.
-    Suspend,
-    /// Leave the screen; the program that was started goes on.
-    Leave,
-    /// End.
-    Quit,
-}
-
-/// What reaches beyond the view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Ask the agent for this interval.
-    SetInterval(u32),
-    /// Stop this program until the shell continues it.
-    Suspend,
-    /// Leave the screen, let the program go on.
-    Leave,
-    /// End, and the program with it.
-    Quit,
-}
 
 /// Everything that decides how a model is shown.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::events;
 use super::table::shortened;
 use crate::model::{Connection, Model, Process, ProgramEnd};
 use crate::quantity;
@@ -114,24 +115,32 @@ fn health(model: &Model, state: &ViewState) -> Line<'static> {
         Connection::Live if silent_ms > STALE_MS + u128::from(state.interval_ms) => {
             Span::styled(format!("✗ silent for {} s ", silent_ms / 1000), theme.bad)
         }
-        Connection::Live => Span::styled(format!("● {} ms ", state.interval_ms), theme.good),
+        Connection::Live => {
+            // No update comes faster than the agent samples.
+            let agent_ms = model.agent.as_ref().map_or(0, |agent| agent.interval_ms);
+            let interval_ms = state.interval_ms.max(agent_ms);
+            Span::styled(format!("● {interval_ms} ms "), theme.good)
+        }
     });
     Line::from(spans)
 }
 
 /// The tabs' texts, from left to right; short ones where the width does not allow more.
 fn tab_texts(width: u16, model: &Model, state: &ViewState) -> Vec<(Tab, String)> {
-    let counts = |tab| match tab {
-        Tab::Processes => Some(state.processes(model).len()),
-        Tab::Threads => state.focused(model).map(|it| it.threads().count()),
-        _ => None,
+    let count = |tab| match tab {
+        Tab::Processes => format!(" {}", state.processes(model).len()),
+        Tab::Threads => {
+            state.focused(model).map(|it| format!(" {}", it.threads().count())).unwrap_or_default()
+        }
+        Tab::Events => match state.focused(model).map_or(0, |it| events::lost(model, it)) {
+            0 => String::new(),
+            lost => format!(" {} lost", quantity::count(lost)),
+        },
+        Tab::Classes | Tab::Routing => String::new(),
     };
     let full: Vec<(Tab, String)> = Tab::ALL
         .iter()
-        .map(|tab| {
-            let count = counts(*tab).map(|it| format!(" {it}")).unwrap_or_default();
-            (*tab, format!(" {} {}{count} ", *tab as usize + 1, tab.title()))
-        })
+        .map(|tab| (*tab, format!(" {} {}{} ", *tab as usize + 1, tab.title(), count(*tab))))
         .collect();
     let needed: usize = full.iter().map(|(_, text)| text.chars().count() + 1).sum();
     if needed <= usize::from(width) {
@@ -213,7 +222,9 @@ pub(super) fn draw_footer(frame: &mut Frame, area: Rect, model: &Model, state: &
     let room = usize::from(area.width).saturating_sub(shown.width() + 1);
     frame.render_widget(shown, area);
     let source = Line::styled(format!("{} ", model.endpoint), theme.faint);
+    let width = source.width() as u16;
     if source.width() <= room {
-        frame.render_widget(source.right_aligned(), area);
+        // A rectangle of its own: a line's style covers all of its area.
+        frame.render_widget(source, Rect { x: area.right() - width, width, ..area });
     }
 }

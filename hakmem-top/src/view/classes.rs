@@ -208,7 +208,11 @@ fn cells<'a>(
         Line::styled(class_sizes(name.as_str()), theme.dim),
         number(flow.allocations),
         number(flow.frees),
-        fast_share(flow.fast(), flow.operations(), theme),
+        match name.as_str() {
+            // Spans of their own have no fast path that they could miss.
+            "large" => Line::styled(quantity::percent(flow.fast(), flow.operations()), theme.dim),
+            _ => fast_share(flow.fast(), flow.operations(), theme),
+        },
         number(flow.slow()),
         reasons(&flow.slow_reasons(), measure, reasons_width, theme),
         depth(counters, theme),
@@ -221,21 +225,23 @@ fn cells<'a>(
 /// Reasons with their flow, most first, as many as fit whole; those that do not flow now are left
 /// out.
 fn reasons(flows: &[(&str, f64)], measure: Measure, width: usize, theme: &Theme) -> Line<'static> {
-    let mut line = Line::raw(" ");
+    let mut line = Line::default();
     let flowing = flows.iter().filter(|(_, flow)| *flow > 0.0);
     let mut left_out = flowing.clone().count();
     for (reason, flow) in flowing {
         let amount = amount(*flow, measure);
+        let gap = if line.spans.is_empty() { " " } else { "  " };
         // Room for the mark of what is left out, unless this is the last.
-        let mark = if left_out > 1 { 3 } else { 0 };
-        if line.width() + reason.len() + amount.len() + 1 + mark > width && line.spans.len() > 1 {
-            line.push_span(Span::styled(format!("+{left_out}"), theme.dim));
+        let mark = if left_out > 1 { "  +9".len() } else { 0 };
+        let needed = gap.len() + reason.len() + 1 + amount.len() + mark;
+        if line.width() + needed > width && !line.spans.is_empty() {
+            line.push_span(Span::styled(format!("  +{left_out}"), theme.dim));
             break;
         }
         left_out -= 1;
         let style = if *reason == "out_of_memory" { theme.bad } else { theme.dim };
-        line.push_span(Span::styled(format!("{reason} "), style));
-        line.push_span(Span::styled(format!("{amount}  "), theme.warn));
+        line.push_span(Span::styled(format!("{gap}{reason} "), style));
+        line.push_span(Span::styled(amount, theme.warn));
     }
     line
 }

@@ -49,9 +49,15 @@ pub(super) fn draw(
     table::draw(frame, areas, table, theme);
 }
 
+/// Events of a process that nobody saw: lost since it started as far as the agent knows, or since
+/// they are watched.
+pub(super) fn lost(model: &Model, process: &Process) -> u64 {
+    model.events.missing().max(process.loss.lost_events)
+}
+
 /// What the list does not show, said before what it shows.
 fn missing(model: &Model, process: &Process, theme: &Theme) -> Line<'static> {
-    let lost = model.events.missing();
+    let lost = lost(model, process);
     let suppressed = process.loss.suppressed_events;
     let lost_style = if lost > 0 { theme.bad } else { theme.dim };
     Line::from(vec![

@@ -273,7 +273,7 @@ fn events_say_first_what_is_missing() {
     model.events.merge(events());
     insta::assert_snapshot!(drawn(100, 9, &model, &state(Tab::Events)), @r"
     hakmem  redis-server 4000 · running 16s · direct                                          ● 100 ms
-    1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events
+    1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events 12 lost
     12 lost · 0 suppressed to bound their rate · counters count everything
         AGO     TID EVENT           CLASS DETAIL                         TOOK      VALUE ADDRESS
       1.25s    4001 anomaly         C7    header_false_positive cla…        –            0x7f0012345400

@@ -1,0 +1,74 @@
+//! The screens, and the columns by which processes are sorted.
+
+/// One screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tab {
+    /// All processes.
+    Processes,
+    /// The classes of the process in focus.
+    Classes,
+    /// How its C7 blocks are routed.
+    Routing,
+    /// Its threads.
+    Threads,
+    /// Its events.
+    Events,
+}
+
+impl Tab {
+    /// In the order of their number keys.
+    pub const ALL: [Self; 5] =
+        [Self::Processes, Self::Classes, Self::Routing, Self::Threads, Self::Events];
+
+    /// The name on the tab.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Processes => "Processes",
+            Self::Classes => "Classes",
+            Self::Routing => "C7 routing",
+            Self::Threads => "Threads",
+            Self::Events => "Events",
+        }
+    }
+
+    pub(super) fn step(self, forward: bool) -> Self {
+        let index = self as usize;
+        let count = Self::ALL.len();
+        Self::ALL[if forward { index + 1 } else { index + count - 1 } % count]
+    }
+}
+
+/// Columns by which processes are sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SortColumn {
+    /// Allocations per second.
+    Allocations,
+    /// Frees per second.
+    Frees,
+    /// Slow paths per second.
+    Slow,
+    /// Live bytes.
+    LiveBytes,
+    /// Threads.
+    Threads,
+    /// Process id.
+    Pid,
+    /// File name of the executable.
+    Name,
+}
+
+impl SortColumn {
+    const ALL: [Self; 7] = [
+        Self::Allocations,
+        Self::Frees,
+        Self::Slow,
+        Self::LiveBytes,
+        Self::Threads,
+        Self::Pid,
+        Self::Name,
+    ];
+
+    pub(super) fn next(self) -> Self {
+        Self::ALL[(self as usize + 1) % Self::ALL.len()]
+    }
+}
