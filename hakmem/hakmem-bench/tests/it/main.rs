@@ -10,4 +10,3 @@ mod programs;
 mod prometheus;
 mod queries;
 mod scratch;
-mod snapshots;

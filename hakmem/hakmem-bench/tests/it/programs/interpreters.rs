@@ -1,0 +1,56 @@
+//! CPython.
+
+use super::{Program, summary};
+
+const JSON: &str = "
+import json
+rows = [{'id': i, 'name': 'row %d' % i, 'tags': ['a' * (i % 50), 'b'], 'x': i / 7}
+        for i in range(40000)]
+text = json.dumps(rows)
+assert json.loads(text) == rows
+print(len(text), hash(text[:0]), sum(row['id'] for row in json.loads(text)))
+";
+
+const THREADS: &str = "
+import threading
+sums = [0] * 16
+def work(index):
+    table = {}
+    for round in range(60):
+        for i in range(400):
+            table[i] = bytes(i * 3) + b'x' * index
+        sums[index] += sum(len(value) for value in table.values())
+threads = [threading.Thread(target=work, args=(i,)) for i in range(16)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(sum(sums))
+";
+
+fn check(script: &str, environment: &[(&str, &str)], allocations_min: u64) {
+    let directory = tempfile::tempdir().expect("a temporary folder");
+    let program = Program {
+        words: &["python3", "-c", script],
+        directory: directory.path(),
+        environment,
+        package: "python3",
+    };
+    let processes = program.compare();
+    summary::busiest(&processes, "python3").assert_plausible(allocations_min);
+}
+
+#[test]
+fn python_with_json() {
+    check(JSON, &[], 10_000);
+}
+
+/// Without Python's own allocator for small objects, every object is a `malloc`.
+#[test]
+fn python_with_json_and_every_object_from_malloc() {
+    check(JSON, &[("PYTHONMALLOC", "malloc")], 1_000_000);
+}
+
+#[test]
+fn python_with_threads() {
+    check(THREADS, &[], 10_000);
+    check(THREADS, &[("PYTHONMALLOC", "malloc")], 500_000);
+}

@@ -1,0 +1,77 @@
+//! Rust programs: with hakmem as `GlobalAlloc`, and with the system's allocator under the preload
+//! library.
+
+use std::process::Command;
+
+use super::{Program, summary};
+use crate::{built, scratch};
+
+fn checksum(threads: &str, rounds: &str) -> String {
+    let output = Command::new(built::benchmark("busy_threads"))
+        .args([threads, rounds])
+        .output()
+        .expect("cargo built it");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// Without any preloading the program publishes itself.
+fn check_alone(threads: &str, rounds: &str, allocations_min: u64) {
+    let segments = scratch::segments_directory();
+    let output = Command::new(built::example("global_allocator"))
+        .args([threads, rounds])
+        .env("HAKMEM_DIR", segments.path())
+        .env_remove("LD_PRELOAD")
+        .output()
+        .expect("cargo built it");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && message.is_empty(), "{message}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), checksum(threads, rounds));
+    let classes = scratch::only_segment(&segments);
+    let allocations: u64 = classes.iter().map(|class| class.allocations).sum();
+    assert!(allocations >= allocations_min, "{allocations} < {allocations_min}");
+    // Rust tells the size at every free, so no class lookup is needed.
+    let sized = hakmem_reader::Outcome::Sized as usize;
+    let (frees, sized) = classes
+        .iter()
+        .filter(|class| class.class <= hakmem_reader::Class::C7)
+        .fold((0, 0), |sum, class| (sum.0 + class.frees, sum.1 + class.outcomes[sized]));
+    assert_eq!(frees, sized);
+}
+
+fn check_with_top(program: &str, threads: &str, rounds: &str, allocations_min: u64) {
+    let directory = tempfile::tempdir().expect("a temporary folder");
+    let program = Program {
+        words: &[program, threads, rounds],
+        directory: directory.path(),
+        environment: &[],
+        package: "cargo",
+    };
+    let processes = program.compare();
+    let name = program.words[0].rsplit('/').next().expect("a path");
+    summary::busiest(&processes, name).assert_plausible(allocations_min);
+}
+
+#[test]
+fn global_alloc_unloaded() {
+    check_alone("1", "100", 100);
+}
+
+#[test]
+fn global_alloc_with_64_threads() {
+    check_alone("64", "20000", 1_280_000);
+}
+
+#[test]
+fn global_alloc_under_top() {
+    let example = built::example("global_allocator");
+    let example = example.to_str().expect("a path in UTF-8");
+    check_with_top(example, "1", "1000", 1_000);
+    check_with_top(example, "64", "20000", 1_280_000);
+}
+
+#[test]
+fn preloaded_rust_program_with_64_threads() {
+    let program = built::benchmark("busy_threads");
+    let program = program.to_str().expect("a path in UTF-8");
+    check_with_top(program, "64", "20000", 1_280_000);
+}
