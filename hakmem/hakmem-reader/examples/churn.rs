@@ -1,7 +1,8 @@
 //! Allocates and frees on several threads until it is killed or its standard input ends.
 //!
 //! `churn THREADS`: each thread keeps a working set of mixed sizes, hands some blocks to its
-//! neighbour to free, and is replaced by a new one now and then. Prints `ready` once all run.
+//! neighbour to free, and is replaced by a new one now and then. Prints `ready` once all run. It is
+//! nice, so that whoever watches it gets a processor.
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +17,7 @@ const ROUNDS: u32 = 400;
 static STOP: AtomicBool = AtomicBool::new(false);
 
 fn main() {
+    let _ = rustix::process::nice(10);
     let threads = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(8);
     let (senders, mut receivers): (Vec<_>, Vec<_>) = (0..threads).map(|_| sync_channel(64)).unzip();
     receivers.rotate_left(1);

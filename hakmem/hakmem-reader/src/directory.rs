@@ -2,13 +2,11 @@
 
 mod removal;
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use hakmem_segment::FILE_SUFFIX;
-
+pub use crate::segment_name::SegmentName;
 pub use removal::{Removal, remove_dead};
 
 /// Most segments one scan returns.
@@ -20,43 +18,6 @@ pub fn default_directory() -> PathBuf {
     match std::env::var_os("HAKMEM_DIR") {
         Some(directory) if !directory.is_empty() => directory.into(),
         _ => format!("/dev/shm/hakmem-{}", rustix::process::getuid().as_raw()).into(),
-    }
-}
-
-/// What a segment's file name says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SegmentName {
-    /// Process id in its own pid namespace.
-    pub pid: u32,
-    /// Start of the process: clock ticks since boot.
-    pub start_time_ticks: u64,
-    /// Random.
-    pub nonce: u64,
-}
-
-impl SegmentName {
-    /// Takes a file name apart; `None` if no writer would give it to a segment.
-    pub fn parse(name: &OsStr) -> Option<Self> {
-        let stem = name.to_str()?.strip_suffix(FILE_SUFFIX)?;
-        let mut parts = stem.split('-');
-        let (pid, ticks, nonce) = (parts.next()?, parts.next()?, parts.next()?);
-        let parsed = Self {
-            pid: pid.parse().ok()?,
-            start_time_ticks: ticks.parse().ok()?,
-            nonce: u64::from_str_radix(nonce, 16).ok()?,
-        };
-        // Only one spelling of the numbers is right: this one.
-        (parsed.key() == stem).then_some(parsed)
-    }
-
-    /// The name without its suffix, which is the segment's key.
-    pub fn key(&self) -> String {
-        format!("{}-{}-{:016x}", self.pid, self.start_time_ticks, self.nonce)
-    }
-
-    /// The file name.
-    pub fn file_name(&self) -> String {
-        self.key() + FILE_SUFFIX
     }
 }
 

@@ -11,8 +11,9 @@ use hakmem_segment::{
     AllocReason, Class, EventKind, FreeReason, Outcome, Routing, Slot, SlotHeader,
 };
 
+use crate::error::SampleError;
 use crate::fields::Fields;
-use crate::segment::{SampleError, Segment};
+use crate::segment::Segment;
 use crate::segment_file::{Buffer, ReadError};
 
 const RECORD_BYTES: usize = size_of::<hakmem_segment::Event>();

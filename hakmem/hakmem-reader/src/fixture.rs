@@ -21,7 +21,7 @@ use hakmem_segment::{
 };
 use rustix::fs::{FlockOperation, flock};
 
-use crate::directory::SegmentName;
+use crate::segment_name::SegmentName;
 pub use slot::{NewEvent, SlotWriter};
 
 /// The process that a segment pretends to be of. Change what matters to the test.

@@ -10,8 +10,8 @@ use hakmem_segment::{
     SegmentHeader,
 };
 
+use crate::error::OpenError;
 use crate::fields::Fields;
-use crate::segment::OpenError;
 use crate::text::{clean, clean_padded, hex};
 
 /// Who wrote a segment. All of it but [`Identity::owner_user_id`] is what the writer claims.

@@ -5,7 +5,6 @@ use std::fmt;
 use hakmem_segment::BIN_LARGE;
 
 use crate::sample::{BinSample, Sample, sum};
-use crate::slot_snapshot::has_fallen;
 
 /// Something that must hold and does not, in one bin of one slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +83,7 @@ impl Sample {
             let fell = |bin| Violation { slot: before.index, bin, kind: ViolationKind::Fell };
             let Some(after) = self.slots.get(before.index as usize) else { return Err(fell(0)) };
             if let Some(bin) = before.bins.iter().find(|former| {
-                after.bin(usize::from(former.bin)).is_none_or(|bin| has_fallen(bin, former))
+                after.bin(usize::from(former.bin)).is_none_or(|bin| bin.has_fallen(former))
             }) {
                 return Err(fell(bin.bin));
             }

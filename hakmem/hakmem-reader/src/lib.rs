@@ -6,11 +6,13 @@
 //!
 //! The layers, bottom to top; each uses only those above it in this list:
 //!
-//! - `fields`, `text`, `segment_file`: little-endian fields, untrusted text, one open file;
+//! - [`error`], `segment_name`, `fields`, `text`: words for what goes wrong, names of files,
+//!   little-endian fields, untrusted text;
+//! - `segment_file`: one open file, the only place that reads one;
 //! - [`identity`], [`histogram`], [`sample`]: what a segment holds, decoded;
-//! - `slot_snapshot`: consistent copies of slots while their writers run;
+//! - `slot_decode`, `slot_snapshot`: consistent copies of slots while their writers run;
 //! - [`totals`], [`invariants`]: pure sums over a sample, and what must hold of it;
-//! - [`events`], [`segment`]: one segment, sampled and followed;
+//! - [`segment`], [`events`]: one segment, sampled and followed;
 //! - [`liveness`], [`directory`]: what became of a process, and where segments are;
 //! - [`fuzz`], `fixture`: for tests.
 //!
@@ -29,6 +31,7 @@
 #![forbid(unsafe_code)]
 
 pub mod directory;
+pub mod error;
 pub mod events;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
@@ -43,15 +46,18 @@ pub mod totals;
 
 mod fields;
 mod segment_file;
+mod segment_name;
+mod slot_decode;
 mod slot_snapshot;
 mod text;
 
+pub use error::{OpenError, SampleError};
 pub use events::{Event, EventBatch, EventCursor};
 pub use histogram::Histogram;
 pub use identity::Identity;
 pub use liveness::ProcessState;
 pub use sample::{BinSample, ProcessSample, Sample, SlotSample};
-pub use segment::{OpenError, SampleError, Segment};
+pub use segment::Segment;
 pub use totals::{ClassTotals, ThreadTotals};
 
 pub use hakmem_segment::{

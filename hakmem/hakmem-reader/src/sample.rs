@@ -239,6 +239,22 @@ impl BinSample {
         self.allocations() - self.frees() + i128::from(rejected)
     }
 
+    /// Fast frees whose caller did not tell the size.
+    pub fn unsized_frees_fast(&self) -> u64 {
+        self.word.freed_fast().saturating_sub(self.sized_frees_fast)
+    }
+
+    /// Whether any counter is lower than it was in `earlier`.
+    pub fn has_fallen(&self, earlier: &Self) -> bool {
+        let fell = |later: &[u64], earlier: &[u64]| later.iter().zip(earlier).any(|(l, e)| l < e);
+        self.allocated_fast() < earlier.allocated_fast()
+            || self.sized_frees_fast < earlier.sized_frees_fast
+            || self.unsized_frees_fast() < earlier.unsized_frees_fast()
+            || fell(&self.record.alloc_reasons, &earlier.record.alloc_reasons)
+            || fell(&self.record.free_reasons, &earlier.record.free_reasons)
+            || fell(&self.record.outcomes, &earlier.record.outcomes)
+    }
+
     /// Whether this is the bin of large blocks, whose bytes the slot counts apart.
     pub fn is_large(&self) -> bool {
         usize::from(self.bin) == BIN_LARGE

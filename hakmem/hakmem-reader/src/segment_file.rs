@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::segment::OpenError;
+use crate::error::OpenError;
 
 /// A buffer that lies in memory as its source lies in the file.
 #[repr(C, align(64))]

@@ -8,7 +8,7 @@
 //! 3. Read the hot part again. If either copy's sequence is not `s`, start over.
 //!
 //! Words come from the first hot copy and belong to the records. Sized frees come from the
-//! second, so that they never lack one that a word counts already; for the rest see [`sized`].
+//! second, so that they never lack one that a word counts already; for the rest see `slot_decode::sized`.
 //!
 //! A thread in nothing but slow paths may never leave its slot alone for as long as this takes.
 //! After a few attempts, therefore, each bin is read by itself, word and record together, which
@@ -20,16 +20,18 @@ use std::mem::offset_of;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hakmem_segment::duration::BUCKETS;
 use hakmem_segment::slot::HISTOGRAMS;
 use hakmem_segment::{BINS, BinRecord, Class, ListWord, Slot, SlotHeader};
 
 use crate::fields::Fields;
 use crate::histogram::Histogram;
 use crate::identity::BinTable;
-use crate::sample::{BinSample, SlotSample};
+use crate::sample::SlotSample;
 use crate::segment_file::{Buffer, ReadError, SegmentFile};
-use crate::text::clean_padded;
+use crate::slot_decode::{
+    NO_RECORD, ROW_BYTES, bin_sample, durations, is_unowned_and_unchanged, record, slot_sample,
+    word,
+};
 
 /// How long one sample may wait for writers in slow paths, in all.
 const PATIENCE: Duration = Duration::from_millis(2);
@@ -40,7 +42,7 @@ const HOT_BYTES: usize = offset_of!(Slot, reserved_hot);
 const RECORDS: u64 = offset_of!(Slot, records) as u64;
 const RECORDS_BYTES: usize = BINS * size_of::<BinRecord>();
 const DURATIONS: u64 = offset_of!(Slot, durations) as u64;
-const DURATIONS_BYTES: usize = HISTOGRAMS * BUCKETS * 8;
+const DURATIONS_BYTES: usize = HISTOGRAMS * ROW_BYTES;
 /// What tells whether anything happened in a slot that has no owner.
 const GLANCE_BYTES: usize = offset_of!(SlotHeader, reserved);
 
@@ -236,7 +238,7 @@ impl<'a> SlotReader<'a> {
             let record = record(&self.buffers.records.0, bin);
             let last = bin_sample(bin, word(hot, bin), hot, record, former);
             match (last, former) {
-                (Some(last), Some(former)) if has_fallen(&last, former) => Some(*former),
+                (Some(last), Some(former)) if last.has_fallen(former) => Some(*former),
                 (last, former) => last.or(former.copied()),
             }
         });
@@ -247,13 +249,7 @@ impl<'a> SlotReader<'a> {
     fn read_durations(&mut self, offset: u64) -> Result<Arc<[(Class, Histogram)]>, ReadError> {
         let bytes = &mut self.buffers.durations.0;
         self.file.read(bytes, offset + DURATIONS)?;
-        let fields = Fields(bytes);
-        let histograms = Class::ALL.iter().map(|&class| {
-            let start = class as usize * BUCKETS;
-            let counts = (start..start + BUCKETS).map(|index| fields.u64(index * 8));
-            (class, Histogram::from_counts(counts))
-        });
-        Ok(histograms.filter(|(_, histogram)| !histogram.is_empty()).collect())
+        Ok(durations(bytes))
     }
 
     /// Waits for a writer, longer with each attempt; `false` when patience has ended.
@@ -269,116 +265,6 @@ impl<'a> SlotReader<'a> {
             _ => std::thread::sleep(Duration::from_micros(50)),
         }
         true
-    }
-}
-
-/// Whether the previous copy is still right: nobody owned the slot then or since, and no slow
-/// path, which an unowned slot may serve, came by.
-fn is_unowned_and_unchanged(glance: Fields<'_>, previous: &SlotSample) -> bool {
-    previous.thread_id == 0
-        && previous.settled == Some(glance.u64(offset_of!(SlotHeader, sequence)))
-        && glance.u32(offset_of!(SlotHeader, thread_id)) == 0
-        && glance.u32(offset_of!(SlotHeader, owners)) == previous.owners
-        // These change outside of the sequence.
-        && glance.u64(offset_of!(SlotHeader, events_written)) == previous.events_written
-        && glance.u64(offset_of!(SlotHeader, suppressed_other)) == previous.suppressed_other
-        && suppressed_allocations(glance) == previous.suppressed_allocations
-        && suppressed_frees(glance) == previous.suppressed_frees
-}
-
-fn suppressed_allocations(hot: Fields<'_>) -> [u64; 8] {
-    hot.u64s(offset_of!(SlotHeader, suppressed_allocations))
-}
-
-fn suppressed_frees(hot: Fields<'_>) -> [u64; 8] {
-    hot.u64s(offset_of!(SlotHeader, suppressed_frees))
-}
-
-fn word(hot: Fields<'_>, bin: usize) -> ListWord {
-    ListWord(hot.u64(offset_of!(Slot, words) + bin * 8))
-}
-
-fn record(records: &[u8], bin: usize) -> BinRecord {
-    Fields(records).from(bin * size_of::<BinRecord>()).bin_record()
-}
-
-/// `None` if the bin was never used.
-fn bin_sample(
-    bin: usize,
-    word: ListWord,
-    later_hot: Fields<'_>,
-    record: BinRecord,
-    former: Option<&BinSample>,
-) -> Option<BinSample> {
-    let read = later_hot.u64(offset_of!(Slot, sized_frees_fast) + bin * 8);
-    let sized_frees_fast = sized(read, word.freed_fast(), former);
-    let sample = BinSample { bin: bin as u8, word, sized_frees_fast, record };
-    (word != ListWord(0) || !is_empty(&record)).then_some(sample)
-}
-
-/// Fast frees with a known size, out of `freed_fast` ones.
-///
-/// They are read after the word, so they may be ahead of it. What is too much is left out, so
-/// that neither they nor the other fast frees ever fall.
-fn sized(read: u64, freed_fast: u64, former: Option<&BinSample>) -> u64 {
-    let others = former.map_or(0, |f| f.word.freed_fast().saturating_sub(f.sized_frees_fast));
-    read.min(freed_fast.saturating_sub(others))
-}
-
-const NO_RECORD: BinRecord = BinRecord {
-    alloc_reasons: [0; 8],
-    free_reasons: [0; 8],
-    outcomes: [0; 12],
-    refilled_blocks: 0,
-    flushed_blocks: 0,
-    spare_blocks: 0,
-    reserved: 0,
-};
-
-fn is_empty(record: &BinRecord) -> bool {
-    let counts = record.alloc_reasons.iter().chain(&record.free_reasons).chain(&record.outcomes);
-    let blocks = [record.refilled_blocks, record.flushed_blocks, record.spare_blocks];
-    counts.chain(&blocks).all(|&count| count == 0)
-}
-
-/// Whether any counter of a bin is lower than before.
-pub(crate) fn has_fallen(later: &BinSample, earlier: &BinSample) -> bool {
-    let fell = |later: &[u64], earlier: &[u64]| later.iter().zip(earlier).any(|(l, e)| l < e);
-    let unsized_fast = |bin: &BinSample| bin.word.freed_fast().saturating_sub(bin.sized_frees_fast);
-    later.allocated_fast() < earlier.allocated_fast()
-        || later.sized_frees_fast < earlier.sized_frees_fast
-        || unsized_fast(later) < unsized_fast(earlier)
-        || fell(&later.record.alloc_reasons, &earlier.record.alloc_reasons)
-        || fell(&later.record.free_reasons, &earlier.record.free_reasons)
-        || fell(&later.record.outcomes, &earlier.record.outcomes)
-}
-
-/// Everything but bins, from a copy of the hot part and a later one.
-fn slot_sample(
-    index: u32,
-    hot: Fields<'_>,
-    later_hot: Fields<'_>,
-    bins: Vec<BinSample>,
-    durations: Arc<[(Class, Histogram)]>,
-) -> SlotSample {
-    let capacity = |bin| later_hot.u16(offset_of!(Slot, capacities) + bin * 2);
-    SlotSample {
-        index,
-        thread_id: hot.u32(offset_of!(SlotHeader, thread_id)),
-        owners: hot.u32(offset_of!(SlotHeader, owners)),
-        thread_name: clean_padded(hot.bytes(offset_of!(SlotHeader, thread_name), 16)),
-        owned_since_ns: hot.u64(offset_of!(SlotHeader, owned_since_ns)),
-        events_written: hot.u64(offset_of!(SlotHeader, events_written)),
-        suppressed_allocations: suppressed_allocations(hot),
-        suppressed_frees: suppressed_frees(hot),
-        suppressed_other: hot.u64(offset_of!(SlotHeader, suppressed_other)),
-        large_allocated_bytes: hot.u64(offset_of!(SlotHeader, large_allocated_bytes)),
-        large_freed_bytes: hot.u64(offset_of!(SlotHeader, large_freed_bytes)),
-        capacities: std::array::from_fn(capacity),
-        bins,
-        durations,
-        torn: false,
-        settled: None,
     }
 }
 

@@ -138,7 +138,7 @@ impl ClassTotals {
         add_all(&mut self.alloc_reasons, &bin.record.alloc_reasons);
         add_all(&mut self.free_reasons, &bin.record.free_reasons);
         add_all(&mut self.outcomes, &bin.record.outcomes);
-        let unsized_fast = bin.word.freed_fast().saturating_sub(bin.sized_frees_fast);
+        let unsized_fast = bin.unsized_frees_fast();
         let fast = [(Outcome::Sized, bin.sized_frees_fast), (fast_outcome, unsized_fast)];
         for (outcome, fast) in fast {
             add(&mut self.outcomes[outcome as usize], fast);

@@ -16,7 +16,8 @@ use rustix::fs::{
 };
 
 use super::{ScanError, scan};
-use crate::segment::{OpenError, Segment};
+use crate::error::OpenError;
+use crate::segment::Segment;
 use crate::segment_file::SegmentFile;
 
 /// Age from which a segment that never became ready counts as abandoned, if nobody locks it.

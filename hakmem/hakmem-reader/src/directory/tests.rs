@@ -6,24 +6,6 @@ use crate::Segment;
 use crate::fixture::{FixtureProcess, SegmentWriter};
 
 #[test]
-fn only_names_in_the_writers_spelling_are_segments() {
-    let check = |name: &str, expected: Option<(u32, u64, u64)>| {
-        let found = SegmentName::parse(OsStr::new(name));
-        assert_eq!(found.map(|n| (n.pid, n.start_time_ticks, n.nonce)), expected, "{name}");
-    };
-    check("12-345-00000000000000ff.hakmem", Some((12, 345, 0xff)));
-    check("12-345-ff.hakmem", None);
-    check("12-345-00000000000000FF.hakmem", None);
-    check("012-345-00000000000000ff.hakmem", None);
-    check("+12-345-00000000000000ff.hakmem", None);
-    check("12-345-00000000000000ff", None);
-    check("12-345-00000000000000ff-1.hakmem", None);
-    check("99999999999-1-00000000000000ff.hakmem", None);
-    check(".hakmem", None);
-    check("x", None);
-}
-
-#[test]
 fn a_scan_lists_segments_only_and_says_what_is_wrong_with_a_directory() {
     let directory = tempfile::tempdir().unwrap();
     let writer = SegmentWriter::create(directory.path(), &FixtureProcess::new("/bin/a"));

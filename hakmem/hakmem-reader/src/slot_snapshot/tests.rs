@@ -98,22 +98,3 @@ fn a_slot_that_nobody_owns_is_not_read_again_until_somebody_does() {
     assert_eq!(third.slots[slot].thread_name, "next");
     assert_eq!(allocations(&third), 11);
 }
-
-#[test]
-fn sized_frees_that_run_ahead_of_the_word_never_make_others_fall() {
-    let former = |freed: u64, sized: u64| BinSample {
-        bin: 1,
-        word: ListWord(freed << 16),
-        sized_frees_fast: sized,
-        record: NO_RECORD,
-    };
-    let check = |read, freed, former: Option<&BinSample>, expected| {
-        assert_eq!(sized(read, freed, former), expected);
-    };
-    check(4, 10, None, 4);
-    check(12, 10, None, 10);
-    check(10, 100, Some(&former(90, 10)), 10);
-    // 80 others before; 30 read, of which only 20 can be among the 100.
-    check(30, 100, Some(&former(90, 10)), 20);
-    check(20, 100, Some(&former(100, 10)), 10);
-}

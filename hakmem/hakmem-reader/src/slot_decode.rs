@@ -1,0 +1,153 @@
+//! The parts of a slot, out of copies of its bytes.
+
+use std::mem::offset_of;
+use std::sync::Arc;
+
+use hakmem_segment::duration::BUCKETS;
+use hakmem_segment::{BinRecord, Class, ListWord, Slot, SlotHeader};
+
+use crate::fields::Fields;
+use crate::histogram::Histogram;
+use crate::sample::{BinSample, SlotSample};
+use crate::text::clean_padded;
+
+/// Bytes of one class's durations.
+pub(crate) const ROW_BYTES: usize = BUCKETS * 8;
+const ZEROS: [u8; ROW_BYTES] = [0; ROW_BYTES];
+
+/// Whether the previous copy is still right: nobody owned the slot then or since, and no slow
+/// path, which an unowned slot may serve, came by.
+pub(crate) fn is_unowned_and_unchanged(glance: Fields<'_>, previous: &SlotSample) -> bool {
+    previous.thread_id == 0
+        && previous.settled == Some(glance.u64(offset_of!(SlotHeader, sequence)))
+        && glance.u32(offset_of!(SlotHeader, thread_id)) == 0
+        && glance.u32(offset_of!(SlotHeader, owners)) == previous.owners
+        // These change outside of the sequence.
+        && glance.u64(offset_of!(SlotHeader, events_written)) == previous.events_written
+        && glance.u64(offset_of!(SlotHeader, suppressed_other)) == previous.suppressed_other
+        && suppressed_allocations(glance) == previous.suppressed_allocations
+        && suppressed_frees(glance) == previous.suppressed_frees
+}
+
+fn suppressed_allocations(hot: Fields<'_>) -> [u64; 8] {
+    hot.u64s(offset_of!(SlotHeader, suppressed_allocations))
+}
+
+fn suppressed_frees(hot: Fields<'_>) -> [u64; 8] {
+    hot.u64s(offset_of!(SlotHeader, suppressed_frees))
+}
+
+/// The word of a bin.
+pub(crate) fn word(hot: Fields<'_>, bin: usize) -> ListWord {
+    ListWord(hot.u64(offset_of!(Slot, words) + bin * 8))
+}
+
+/// The record of a bin, out of all of them.
+pub(crate) fn record(records: &[u8], bin: usize) -> BinRecord {
+    let bytes = Fields(records).bytes(bin * size_of::<BinRecord>(), size_of::<BinRecord>());
+    if bytes == &ZEROS[..bytes.len()] { NO_RECORD } else { Fields(bytes).bin_record() }
+}
+
+/// `None` if the bin was never used.
+pub(crate) fn bin_sample(
+    bin: usize,
+    word: ListWord,
+    later_hot: Fields<'_>,
+    record: BinRecord,
+    former: Option<&BinSample>,
+) -> Option<BinSample> {
+    let read = later_hot.u64(offset_of!(Slot, sized_frees_fast) + bin * 8);
+    let sized_frees_fast = sized(read, word.freed_fast(), former);
+    let sample = BinSample { bin: bin as u8, word, sized_frees_fast, record };
+    (word != ListWord(0) || !is_empty(&record)).then_some(sample)
+}
+
+/// Fast frees with a known size, out of `freed_fast` ones.
+///
+/// They are read after the word, so they may be ahead of it. What is too much is left out, so
+/// that neither they nor the other fast frees ever fall.
+pub(crate) fn sized(read: u64, freed_fast: u64, former: Option<&BinSample>) -> u64 {
+    let others = former.map_or(0, BinSample::unsized_frees_fast);
+    read.min(freed_fast.saturating_sub(others))
+}
+
+/// The histograms of all classes that have any duration.
+pub(crate) fn durations(durations: &[u8]) -> Arc<[(Class, Histogram)]> {
+    let histograms = Class::ALL.iter().filter_map(|&class| {
+        let row = Fields(durations).bytes(class as usize * ROW_BYTES, ROW_BYTES);
+        let counts = (0..BUCKETS).map(|index| Fields(row).u64(index * 8));
+        // Comparing bytes is much cheaper than decoding them, and most rows are empty.
+        (row != ZEROS).then(|| (class, Histogram::from_counts(counts)))
+    });
+    histograms.collect()
+}
+
+/// What a bin holds that was never used.
+pub(crate) const NO_RECORD: BinRecord = BinRecord {
+    alloc_reasons: [0; 8],
+    free_reasons: [0; 8],
+    outcomes: [0; 12],
+    refilled_blocks: 0,
+    flushed_blocks: 0,
+    spare_blocks: 0,
+    reserved: 0,
+};
+
+fn is_empty(record: &BinRecord) -> bool {
+    let arrays = (&record.alloc_reasons, &record.free_reasons, &record.outcomes);
+    let blocks = (record.refilled_blocks, record.flushed_blocks, record.spare_blocks);
+    arrays == (&[0; 8], &[0; 8], &[0; 12]) && blocks == (0, 0, 0)
+}
+
+/// Everything but bins, from a copy of the hot part and a later one.
+pub(crate) fn slot_sample(
+    index: u32,
+    hot: Fields<'_>,
+    later_hot: Fields<'_>,
+    bins: Vec<BinSample>,
+    durations: Arc<[(Class, Histogram)]>,
+) -> SlotSample {
+    let capacity = |bin| later_hot.u16(offset_of!(Slot, capacities) + bin * 2);
+    SlotSample {
+        index,
+        thread_id: hot.u32(offset_of!(SlotHeader, thread_id)),
+        owners: hot.u32(offset_of!(SlotHeader, owners)),
+        thread_name: clean_padded(hot.bytes(offset_of!(SlotHeader, thread_name), 16)),
+        owned_since_ns: hot.u64(offset_of!(SlotHeader, owned_since_ns)),
+        events_written: hot.u64(offset_of!(SlotHeader, events_written)),
+        suppressed_allocations: suppressed_allocations(hot),
+        suppressed_frees: suppressed_frees(hot),
+        suppressed_other: hot.u64(offset_of!(SlotHeader, suppressed_other)),
+        large_allocated_bytes: hot.u64(offset_of!(SlotHeader, large_allocated_bytes)),
+        large_freed_bytes: hot.u64(offset_of!(SlotHeader, large_freed_bytes)),
+        capacities: std::array::from_fn(capacity),
+        bins,
+        durations,
+        torn: false,
+        settled: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sized_frees_that_run_ahead_of_the_word_never_make_others_fall() {
+        let former = |freed: u64, sized: u64| BinSample {
+            bin: 1,
+            word: ListWord(freed << 16),
+            sized_frees_fast: sized,
+            record: NO_RECORD,
+        };
+        let check = |read, freed, former: Option<&BinSample>, expected| {
+            assert_eq!(sized(read, freed, former), expected);
+        };
+        check(4, 10, None, 4);
+        check(12, 10, None, 10);
+        check(10, 100, Some(&former(90, 10)), 10);
+        // 80 others before; 30 read, of which only 20 can be among the 100.
+        check(30, 100, Some(&former(90, 10)), 20);
+        check(20, 100, Some(&former(100, 10)), 10);
+    }
+}
