@@ -13,8 +13,8 @@ use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
 use crate::endpoint::Endpoint;
+use crate::event::{Event, FeedEvent};
 use crate::model::Stream;
-use crate::session::Event;
 
 /// The wait before the first attempt to reconnect; it doubles up to [`RETRY_MAX`].
 const RETRY_FIRST: Duration = Duration::from_millis(250);
@@ -31,27 +31,6 @@ pub struct Wish {
     pub detail_ms: u32,
     /// Key of the process in focus.
     pub focus: Option<String>,
-}
-
-/// What was fetched.
-#[derive(Clone, Debug)]
-pub enum FeedEvent {
-    /// One message of a stream of processes.
-    Update(Stream, Box<proto::WatchProcessesResponse>),
-    /// A stream of events begins.
-    EventsBegin {
-        /// Key of the process whose events they are.
-        key: String,
-    },
-    /// Events of the process in focus.
-    Events(Box<proto::WatchEventsResponse>),
-    /// The agent cannot be reached; another attempt follows.
-    Lost {
-        /// Why.
-        reason: String,
-        /// Attempts so far.
-        attempts: u32,
-    },
 }
 
 /// Fetches until the receiver of `events` is gone.

@@ -5,10 +5,13 @@
 //!
 //! - [`quantity`], [`explanation`]: numbers and words for people; no state, no I/O
 //! - [`model`]: what is known, merged from updates, and the rates derived from it; no I/O
-//! - [`view_state`], [`keys`]: what the person looks at, and how input changes that; no I/O
-//! - [`view`]: draws a model and a view state; changes neither
+//! - [`event`]: everything that can happen, one closed type
+//! - [`view_state`]: what the person looks at, and how actions change that; no I/O
+//! - [`view`]: draws a model and a view state, and changes neither; no I/O
+//! - [`keys`]: what input means, given what is drawn where; no I/O
 //! - [`report`]: the same as plain text tables; no I/O
-//! - [`library`], [`program`], [`signals`], [`endpoint`], [`feed`], [`snapshot`], [`screen`]: I/O, one matter each
+//! - [`library`], [`signals`], [`program`], [`endpoint`], [`feed`], [`snapshot`], [`screen`]: I/O,
+//!   one matter each
 //! - [`session`]: the one loop that ties input, data and screen together
 //! - [`cli`], [`command`]: what the command line offers
 
@@ -17,6 +20,7 @@
 pub mod cli;
 pub mod command;
 pub mod endpoint;
+pub mod event;
 pub mod explanation;
 pub mod feed;
 pub mod keys;
@@ -31,3 +35,6 @@ pub mod signals;
 pub mod snapshot;
 pub mod view;
 pub mod view_state;
+
+#[cfg(test)]
+mod tests;

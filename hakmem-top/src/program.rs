@@ -13,9 +13,9 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::event::Event;
 use crate::library::preload_value;
 use crate::model::ProgramEnd;
-use crate::session::Event;
 
 pub use unpublished::likely_reason;
 

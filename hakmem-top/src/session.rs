@@ -8,11 +8,12 @@ use futures::StreamExt as _;
 use ratatui::layout::Rect;
 use tokio::sync::{mpsc, watch};
 
-use crate::feed::{FeedEvent, Wish};
+use crate::event::{Event, FeedEvent};
+use crate::feed::Wish;
 use crate::keys;
-use crate::model::{Connection, Model, ProgramEnd};
+use crate::model::{Connection, Model};
 use crate::screen::Screen;
-use crate::signals::{self, Received};
+use crate::signals;
 use crate::view;
 use crate::view_state::{Effect, ViewState};
 
@@ -22,29 +23,6 @@ const FRAME: Duration = Duration::from_millis(33);
 const TICK: Duration = Duration::from_millis(500);
 /// Events that wait before their senders do.
 pub const EVENTS_WAITING: usize = 256;
-
-/// Everything that can happen.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// A key, the mouse, a new size.
-    Input(crossterm::event::Event),
-    /// The terminal is gone.
-    InputClosed,
-    /// Data from the agent, or its loss.
-    Feed(FeedEvent),
-    /// The program printed something that we capture.
-    Output(Vec<u8>),
-    /// The demo's workload says what it does now.
-    Phase(String),
-    /// The program that we started has ended.
-    ProgramEnded(ProgramEnd),
-    /// A signal for us.
-    Signal(Received),
-    /// The time given to the demo is over.
-    TimeOver,
-    /// Some time has passed.
-    Tick,
-}
 
 /// Why the loop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

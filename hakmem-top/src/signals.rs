@@ -15,38 +15,11 @@ use signal_hook::iterator::exfiltrator::origin::WithOrigin;
 use signal_hook::low_level::siginfo::Cause;
 use tokio::sync::mpsc;
 
-use crate::session::Event;
+use crate::event::{Event, Received};
 
 /// Signals that are handled.
 const HANDLED: [i32; 9] =
     [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGUSR1, SIGUSR2, SIGWINCH];
-
-/// A signal that arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Received {
-    /// Its number.
-    pub signal: i32,
-    /// Whether the kernel sent it, which for these signals means the terminal: then the whole
-    /// foreground group has it.
-    pub from_terminal: bool,
-}
-
-impl Received {
-    /// Whether the signal asks this program to end.
-    pub fn is_fatal(self) -> bool {
-        matches!(self.signal, SIGINT | SIGTERM | SIGHUP | SIGQUIT)
-    }
-
-    /// Whether the signal asks this program to stop until it is continued.
-    pub fn is_stop(self) -> bool {
-        self.signal == SIGTSTP
-    }
-
-    /// Whether the signal says that the terminal has another size.
-    pub fn is_resize(self) -> bool {
-        self.signal == SIGWINCH
-    }
-}
 
 /// Sends every signal that arrives from now on to `events`.
 ///

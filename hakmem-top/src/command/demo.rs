@@ -16,9 +16,10 @@ use super::watch::Watch;
 use super::{CommandError, workload};
 use crate::cli::{DemoOptions, GlobalOptions};
 use crate::endpoint::Endpoint;
+use crate::event::Event;
 use crate::model::ProgramEnd;
 use crate::program::{self, ProgramSpec, Streams};
-use crate::session::{EVENTS_WAITING, Ended, Event};
+use crate::session::{EVENTS_WAITING, Ended};
 use crate::view_state::Tab;
 use crate::{library, report, signals, snapshot};
 

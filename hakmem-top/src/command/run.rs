@@ -16,12 +16,14 @@ use super::watch::Watch;
 use super::{CommandError, document};
 use crate::cli::{GlobalOptions, RunOptions};
 use crate::endpoint::Endpoint;
+use crate::event::Event;
+use crate::event::Received;
 use crate::library;
 use crate::model::ProgramEnd;
 use crate::program::{self, ProgramSpec, RunningProgram, Streams};
 use crate::report;
-use crate::session::{EVENTS_WAITING, Ended, Event};
-use crate::signals::{self, Received};
+use crate::session::{EVENTS_WAITING, Ended};
+use crate::signals;
 use crate::snapshot::{self, Snapshot};
 use crate::view_state::Tab;
 

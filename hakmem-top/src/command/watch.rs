@@ -9,10 +9,11 @@ use tokio::task::JoinHandle;
 use super::{CommandError, theme};
 use crate::cli::GlobalOptions;
 use crate::endpoint::Endpoint;
+use crate::event::Event;
 use crate::feed::{self, Wish};
 use crate::model::{Model, Program};
 use crate::screen::Screen;
-use crate::session::{Ended, Event, Session};
+use crate::session::{Ended, Session};
 use crate::view_state::{Tab, ViewState};
 
 /// A session and what feeds it.

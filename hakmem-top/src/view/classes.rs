@@ -157,7 +157,7 @@ fn draw_strip(frame: &mut Frame, area: Rect, process: &Process, state: &ViewStat
     let style = share.style;
     add("fast", format!("{} %", share), style);
     add("slow", format!("{}{unit}", number(flow.slow)), theme.text);
-    add("live", quantity::bytes(process.totals.live_bytes), theme.text);
+    add("live", live_bytes(process.totals.live_bytes), theme.text);
     add("threads", process.totals.threads.to_string(), theme.text);
     add("slabs", bytes(memory.slab_bytes), theme.text);
     add("cached", bytes(memory.slab_cached_bytes), theme.text);
@@ -173,6 +173,12 @@ fn fitting(mut line: Line<'_>, width: u16) -> Line<'_> {
         line.spans.truncate(pairs);
     }
     line
+}
+
+/// Live bytes. Threads are not read at one instant, so that blocks which cross over between two
+/// of them can make the sum fall below what it can be.
+pub(super) fn live_bytes(bytes: i64) -> String {
+    quantity::bytes(bytes.max(0))
 }
 
 /// A rate, or a total.
@@ -216,7 +222,7 @@ fn cells<'a>(
         number(flow.slow()),
         reasons(&flow.slow_reasons(), measure, reasons_width, theme),
         depth(counters, theme),
-        Line::styled(quantity::bytes(counters.live_bytes), theme.text),
+        Line::styled(live_bytes(counters.live_bytes), theme.text),
         quantile(flow.p50_ns, lifetime.map_or(0, |it| it.p50_ns)),
         quantile(flow.p99_ns, lifetime.map_or(0, |it| it.p99_ns)),
     ]

@@ -85,8 +85,8 @@ fn cells<'a>(process: &'a Process, state: &ViewState) -> Vec<Line<'a>> {
         Line::styled(number(flow.frees), style),
         fast_share(flow.operations() - flow.slow, flow.operations(), theme),
         Line::styled(number(flow.slow), style),
-        Line::styled(quantity::bytes(process.totals.live_bytes), style),
-        Line::styled(quantity::signed_count(process.totals.live_blocks), theme.dim),
+        Line::styled(classes::live_bytes(process.totals.live_bytes), style),
+        Line::styled(quantity::signed_count(process.totals.live_blocks.max(0)), theme.dim),
         match anomalies {
             0 => Line::styled("0", theme.faint),
             some => Line::styled(quantity::count(some), theme.bad),

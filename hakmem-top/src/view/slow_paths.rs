@@ -67,7 +67,7 @@ pub(super) fn draw(
         ]));
         lines.push(Line::from(vec![
             Span::styled("blocks      ", theme.dim),
-            Span::styled(quantity::signed_count(counters.live_blocks), theme.text),
+            Span::styled(quantity::signed_count(counters.live_blocks.max(0)), theme.text),
             Span::styled(" live  ", theme.dim),
             Span::styled(quantity::count(counters.depth_blocks), theme.text),
             Span::styled(" on lists  ", theme.dim),

@@ -90,8 +90,8 @@ fn cells(process: &Process, thread: &proto::Thread, state: &ViewState) -> Vec<Li
     };
     let mut cells = vec![
         match thread.thread_id {
-            // A slot that no thread ever owned holds what the process does outside of threads.
-            0 if thread.owners == 0 => Line::styled("–", theme.faint),
+            // What the process counts outside of threads has a slot too, named in parentheses.
+            0 if thread.name.starts_with('(') => Line::styled("–", theme.faint),
             0 => Line::styled("ended", theme.faint),
             id => Line::styled(id.to_string(), theme.text),
         },

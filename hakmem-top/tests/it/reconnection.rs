@@ -7,8 +7,8 @@ use std::time::Duration;
 use hakmem_agent::{AgentConfig, RunningAgent};
 use hakmem_proto::v1 as proto;
 use hakmem_top::endpoint::Endpoint;
-use hakmem_top::feed::{self, FeedEvent, Wish};
-use hakmem_top::session::Event;
+use hakmem_top::event::{Event, FeedEvent};
+use hakmem_top::feed::{self, Wish};
 use tokio::sync::{mpsc, watch};
 
 use crate::built::segments;
