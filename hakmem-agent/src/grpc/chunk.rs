@@ -3,8 +3,8 @@
 use hakmem_proto::v1::Process;
 use prost::Message as _;
 
-/// Bytes of processes in one message: half the limit, so that framing never matters.
-pub(crate) const CHUNK_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes of processes in one message: a quarter of the limit, so that framing never matters.
+pub(crate) const CHUNK_BYTES: usize = 1024 * 1024;
 
 /// Groups `processes` so that each group's encoding is about `limit` bytes at most. At least one
 /// group comes out, so that an empty update is a message too.

@@ -170,7 +170,7 @@ async fn ended_processes_come_only_when_asked_for() {
 
 #[tokio::test]
 async fn a_large_update_comes_in_messages_below_the_limit() {
-    const PROCESSES: usize = 1600;
+    const PROCESSES: usize = 1200;
     let directory = tempfile::tempdir().unwrap();
     // Ended ones, because running ones would cost this test a descriptor each.
     for _ in 0..PROCESSES {
