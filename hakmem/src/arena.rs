@@ -18,9 +18,10 @@ use core::ptr::{self, NonNull};
 
 use crate::bins::{GRANULE, GRANULE_SHIFT, SLAB_ORDER_MAX};
 use crate::class_map;
+use crate::lock::Locked;
 use crate::os::memory;
 use crate::slab::Slab;
-use crate::sync::{AtomicU32, AtomicUsize, Locked, Ordering};
+use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 
 /// How long an empty run keeps its memory. jemalloc and mimalloc choose between 10 ms and 10 s;
 /// half a second is long against a program's phases of reuse and short for whoever watches.
@@ -85,7 +86,7 @@ static ARENAS: Locked<Arenas> = Locked::new(Arenas {
 });
 
 /// The lock, for fork.
-pub(crate) fn lock() -> &'static crate::sync::Lock {
+pub(crate) fn lock() -> &'static crate::lock::Lock {
     &ARENAS.lock
 }
 
@@ -385,3 +386,6 @@ fn describe(run: *mut Slab, base: usize, order: usize) {
     slab.base = base;
     slab.order = order as u8;
 }
+
+#[cfg(test)]
+mod tests;

@@ -192,3 +192,6 @@ pub(crate) fn published() -> [BinInfo; BINS] {
     }
     table
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,8 +23,9 @@ use crate::batch_stack::{Batch, BatchStack, Links};
 use crate::bins;
 use crate::block::{Block, Chain};
 use crate::class_map;
+use crate::lock::{Lock, Locked};
 use crate::slab::Slab;
-use crate::sync::{AtomicU32, AtomicU64, Lock, Locked, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Bytes of blocks that wait in one bin's stack at most.
 const STACK_BYTES_MAX: usize = 512 * 1024;

@@ -122,3 +122,6 @@ pub(crate) fn set(address: usize, granules: usize, bin: u8) {
         map.entry(index).store(bin, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

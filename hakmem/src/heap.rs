@@ -30,13 +30,12 @@ use crate::block::{Block, Chain};
 use crate::central;
 use crate::class_map::ClassMap;
 use crate::os::clock;
+use crate::segment::GROUP_SLOTS;
 use crate::slot::{SlotUpdate, SlotWriter};
 use crate::sync::Ordering;
 
 pub(crate) use account::Stopwatch;
 
-/// Heaps and slots that are mapped together: first the heaps, then, behind them, the slots.
-pub(crate) const GROUP_SLOTS: usize = 16;
 /// From a heap to its slot.
 pub(crate) const SLOT_DISTANCE: usize = GROUP_SLOTS * SLOT_BYTES;
 /// In [`Heap::alive`] of a heap in use. A new child process finds 0 there.

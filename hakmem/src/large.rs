@@ -12,8 +12,8 @@
 
 use core::ptr::NonNull;
 
+use crate::lock::{Lock, Locked};
 use crate::os::memory::{self, PAGE};
-use crate::sync::{Lock, Locked};
 
 /// How long a freed span is kept.
 pub(crate) const PURGE_AFTER_MS: u32 = crate::arena::PURGE_AFTER_MS;
@@ -297,3 +297,6 @@ impl Spans {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,17 +8,19 @@
 //! A layer may use those above it in this list (the lower ones) and none below. The test
 //! `layers_do_not_reach_upwards` holds the code to it.
 //!
+//! - `sync`: atomics (loom's under test); knows no system.
 //! - `os`: system calls and libc; knows nothing of allocation.
-//! - `sync`: atomics (loom's under test) and the lock; knows no memory layout.
+//! - `lock`: the lock; knows no memory layout.
 //! - `settings`: the environment, parsed once; makes no decision.
 //! - `bins`: sizes, bins and classes as data; touches no memory.
 //! - `block`: a free block and chains of them; knows no bin.
 //! - `class_map`: address to bin in one load; knows nothing of slabs.
-//! - `arena`: address space in granules and runs, given back late; knows no blocks.
 //! - `slab`: one run cut into blocks of one bin; takes no locks.
+//! - `arena`: address space in granules and runs, given back late; knows no blocks.
 //! - `batch_stack`: lock-free stack of whole batches; knows no slabs.
 //! - `central`: the store that threads refill from and flush to, per bin; knows no threads.
 //! - `large`: spans of their own; knows no bins.
+//! - `totals`: what the process holds in all; only adds up.
 //! - `segment`: makes and fills the telemetry file; allocates nothing.
 //! - `slot`: writing one thread's slot; knows no lists.
 //! - `heap`: a thread's lists, with their words in the slot; knows no pointers' classes.
@@ -44,6 +46,7 @@ mod gate;
 mod global;
 mod heap;
 mod large;
+mod lock;
 mod os;
 mod segment;
 mod settings;

@@ -26,13 +26,14 @@ use hakmem_segment::header::HEADER_BYTES;
 use hakmem_segment::slot::SLOT_BYTES;
 use hakmem_segment::{BINS, READY, SegmentHeader, State};
 
-use crate::heap::GROUP_SLOTS;
 use crate::os::file::{File, FileStatus};
 use crate::os::{clock, memory, message, process};
 use crate::settings::Settings;
 use crate::sync::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use directory::{NAME_MAX, Place};
 
+/// Slots that are mapped together, behind the heaps that they belong to.
+pub(crate) const GROUP_SLOTS: usize = 16;
 /// Bytes of one group's slots.
 const GROUP_BYTES: usize = GROUP_SLOTS * SLOT_BYTES;
 

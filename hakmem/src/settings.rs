@@ -95,6 +95,9 @@ fn complain(name: &str, value: &[u8], allowed: &str, default: &str) {
 
 /// The text if it is printable ASCII; untrusted bytes must not reach a terminal.
 fn printable(bytes: &[u8]) -> &str {
-    let text = core::str::from_utf8(bytes).unwrap_or("");
-    if text.bytes().all(|byte| byte.is_ascii_graphic()) { text } else { "(unprintable)" }
+    let text = core::str::from_utf8(bytes).ok();
+    text.filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic())).unwrap_or("(unprintable)")
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,3 +107,6 @@ impl Slab {
         unsafe { self.free.push(block) };
     }
 }
+
+#[cfg(test)]
+mod tests;

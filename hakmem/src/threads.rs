@@ -24,11 +24,12 @@ mod groups;
 use core::ffi::c_void;
 use core::ptr::NonNull;
 
-use crate::heap::{GROUP_SLOTS, Heap, slot_of};
+use crate::heap::{Heap, slot_of};
+use crate::lock::{Lock, Locked};
 use crate::os::{clock, memory, process, thread_local};
-use crate::segment::{Inherited, Live, Segment};
+use crate::segment::{GROUP_SLOTS, Inherited, Live, Segment};
 use crate::settings::Settings;
-use crate::sync::{AtomicBool, AtomicPtr, Lock, Locked, Ordering};
+use crate::sync::{AtomicBool, AtomicPtr, Ordering};
 use groups::Groups;
 
 /// What belongs to the process and to no thread.

@@ -213,3 +213,6 @@ fn next_entry(entries: &[u8]) -> Option<(&CStr, &[u8])> {
     let name = CStr::from_bytes_until_nul(entries.get(NAME_AT..length)?).ok()?;
     Some((name, &entries[length..]))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,9 +9,10 @@ use hakmem_segment::BINS;
 
 use super::{LATE, PROCESS, Process, fresh};
 use crate::heap::{Heap, Lists, slot_of};
+use crate::lock::Lock;
 use crate::os::thread_local;
 use crate::segment::Inherited;
-use crate::sync::{AtomicBool, Lock, Ordering};
+use crate::sync::{AtomicBool, Ordering};
 use crate::{arena, bins, central, large};
 
 /// What the parent leaves to the child. Filled by [`prepare`], in memory that is not wiped.

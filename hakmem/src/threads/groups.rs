@@ -12,9 +12,9 @@ use core::ptr::NonNull;
 use hakmem_segment::header::SLOTS_MAX;
 use hakmem_segment::slot::SLOT_BYTES;
 
-use crate::heap::{GROUP_SLOTS, Heap, SLOT_DISTANCE};
+use crate::heap::{Heap, SLOT_DISTANCE};
 use crate::os::memory;
-use crate::segment::Segment;
+use crate::segment::{GROUP_SLOTS, Segment};
 
 const GROUPS_MAX: usize = SLOTS_MAX / GROUP_SLOTS;
 const GROUP_BYTES: usize = 2 * SLOT_DISTANCE;

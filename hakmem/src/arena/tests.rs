@@ -1,0 +1,140 @@
+#![allow(unsafe_code)]
+
+use std::vec::Vec;
+
+use super::*;
+use crate::tests::alone;
+
+fn take(order: usize) -> NonNull<Slab> {
+    take_run(order).expect("there is memory")
+}
+
+fn base(run: NonNull<Slab>) -> usize {
+    // SAFETY: taken, so its descriptor is usable.
+    unsafe { (*run.as_ptr()).base }
+}
+
+/// Writes to every page of a run, which must read as the byte before.
+fn touch(run: NonNull<Slab>, order: usize, expected: Option<u8>, new: u8) {
+    for at in (0..GRANULE << order).step_by(memory::PAGE) {
+        let page = (base(run) + at) as *mut u8;
+        // SAFETY: a taken run's memory is the taker's.
+        let found = unsafe { page.read() };
+        assert!(expected.is_none_or(|expected| expected == found), "{found} at {at}");
+        // SAFETY: as above.
+        unsafe { page.write(new) };
+    }
+}
+
+#[test]
+fn runs_are_aligned_disjoint_and_described() {
+    let _alone = alone();
+    let runs: Vec<_> = (0..ORDERS).chain(0..ORDERS).map(|order| (take(order), order)).collect();
+    for (index, &(run, order)) in runs.iter().enumerate() {
+        assert_eq!(base(run) % GRANULE, 0);
+        touch(run, order, None, index as u8 + 1);
+        for granule in 0..1 << order {
+            let inside = base(run) + granule * GRANULE + 17;
+            assert_eq!(run_of(inside), Some(run), "granule {granule} of order {order}");
+        }
+    }
+    for (index, &(run, order)) in runs.iter().enumerate() {
+        touch(run, order, Some(index as u8 + 1), 0);
+    }
+    let stack = 0;
+    assert_eq!(run_of(&raw const stack as usize), None, "no arena");
+    for (run, _) in runs {
+        // SAFETY: taken above, used for the last time.
+        unsafe { give_run(run, 0) };
+    }
+}
+
+#[test]
+fn a_run_that_comes_back_is_reused_with_its_memory() {
+    let _alone = alone();
+    let run = take(1);
+    touch(run, 1, None, 77);
+    let before = usage();
+    // SAFETY: taken above.
+    unsafe { give_run(run, 0) };
+    let after = usage();
+    assert_eq!(after.slabs, before.slabs - 2 * GRANULE);
+    assert_eq!(after.cached, before.cached + 2 * GRANULE);
+    let again = take(1);
+    assert_eq!(again, run);
+    touch(again, 1, Some(77), 77);
+    assert_eq!(usage(), before);
+    // SAFETY: taken above.
+    unsafe { give_run(again, 0) };
+}
+
+#[test]
+fn memory_goes_back_after_its_time_and_reads_as_zeros_afterwards() {
+    let _alone = alone();
+    let run = take(2);
+    touch(run, 2, None, 55);
+    // Milliseconds wrap: the time of the free lies before the wrap.
+    let freed_at = u32::MAX - 10;
+    // SAFETY: taken above.
+    unsafe { give_run(run, freed_at) };
+    purge(freed_at.wrapping_add(400), 500);
+    let kept = take(2);
+    assert_eq!(kept, run);
+    touch(kept, 2, Some(55), 55);
+    // SAFETY: taken above.
+    unsafe { give_run(kept, freed_at) };
+    let before = usage();
+    let returned = purge(freed_at.wrapping_add(500), 500);
+    assert!(returned >= 4 * GRANULE);
+    let after = usage();
+    assert_eq!(after.returned_total, before.returned_total + returned);
+    assert_eq!(after.cached, before.cached - returned);
+    assert_eq!(after.slabs, before.slabs);
+    let clean = take(2);
+    touch(clean, 2, if clean == run { Some(0) } else { None }, 1);
+    // SAFETY: taken above.
+    unsafe { give_run(clean, 0) };
+}
+
+#[test]
+fn a_large_run_is_split_rather_than_address_space_taken() {
+    let _alone = alone();
+    // Every free run is taken, so that only the one below is left to be split.
+    let mut held = Vec::new();
+    let committed = usage().committed;
+    while usage().committed == committed {
+        held.push(take(0));
+    }
+    while held.len() < 10_000 && {
+        let arenas = ARENAS.lock();
+        let free = |runs: &[Runs]| runs.iter().any(|runs| !runs.0.is_null());
+        free(&arenas.dirty) || free(&arenas.clean)
+    } {
+        held.push(take(0));
+    }
+    let whole = take(3);
+    touch(whole, 3, None, 9);
+    // SAFETY: taken above.
+    unsafe { give_run(whole, 0) };
+    let before = usage();
+    let parts: Vec<_> = [0, 2, 1, 0].into_iter().map(|order| (take(order), order)).collect();
+    let mut ranges: Vec<_> =
+        parts.iter().map(|&(run, order)| (base(run), base(run) + (GRANULE << order))).collect();
+    ranges.sort_unstable();
+    assert_eq!(ranges[0].0, base(whole));
+    assert!(ranges.windows(2).all(|pair| pair[0].1 == pair[1].0), "{ranges:x?}");
+    assert_eq!(ranges[3].1, base(whole) + 8 * GRANULE);
+    let after = usage();
+    assert_eq!(after.committed, before.committed, "no new address space");
+    assert_eq!(after.cached, before.cached - 8 * GRANULE);
+    for (run, order) in parts {
+        assert_eq!(run_of(base(run) + (GRANULE << order) - 1), Some(run));
+        touch(run, order, Some(9), 0);
+        // SAFETY: taken above.
+        unsafe { give_run(run, 0) };
+    }
+    for run in held {
+        // SAFETY: taken above.
+        unsafe { give_run(run, 0) };
+    }
+}

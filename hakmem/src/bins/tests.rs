@@ -1,0 +1,107 @@
+use hakmem_segment::{BIN_LARGE, Class};
+
+use super::*;
+
+#[test]
+fn strides_rise_and_satisfy_the_c_rule() {
+    assert_eq!(stride(1), 8);
+    for bin in in_use().skip(1) {
+        assert!(stride(bin) > stride(bin - 1));
+        assert_eq!(stride(bin) % 16, 0, "bin {bin}");
+    }
+}
+
+#[test]
+fn every_size_gets_the_smallest_bin_that_fits() {
+    for size in 0..=MID_MAX {
+        let bin = of_size(size);
+        assert!(in_use().contains(&bin), "{size}");
+        assert!(stride(bin) >= size, "{size} in {}", stride(bin));
+        assert!(bin == 1 || stride(bin - 1) < size.max(1), "{size} fits in bin {}", bin - 1);
+    }
+    assert_eq!(of_size(MID_MAX + 1), BIN_LARGE);
+    assert_eq!(of_size(usize::MAX), BIN_LARGE);
+}
+
+#[test]
+fn at_most_a_quarter_is_wasted_and_an_eighth_on_average() {
+    // Below 64 bytes it is the alignment that wastes.
+    let mut wasted = 0.0;
+    for size in 65..=MID_MAX {
+        let waste = (stride(of_size(size)) - size) as f64 / stride(of_size(size)) as f64;
+        assert!(waste <= 0.25, "{size} B: {waste}");
+        wasted += waste;
+    }
+    let average = wasted / (MID_MAX - 64) as f64;
+    assert!(average <= 0.125, "{average} on average");
+}
+
+#[test]
+fn aligned_requests_get_blocks_that_are_aligned() {
+    let sizes = (0..5000).chain((5000..MID_MAX + 5000).step_by(509));
+    for size in sizes {
+        for shift in 4..=18 {
+            let alignment = 1_usize << shift;
+            let bin = of_aligned(size, alignment);
+            if bin == BIN_LARGE {
+                assert!(size.next_power_of_two() > MID_MAX || alignment > GRANULE);
+                continue;
+            }
+            assert!(stride(bin) >= size, "{size} at {alignment}");
+            // Slabs begin at granules, so this aligns every block.
+            assert_eq!(stride(bin) % alignment, 0, "{size} at {alignment}");
+            assert!(alignment <= GRANULE);
+        }
+    }
+}
+
+#[test]
+fn classes_are_those_of_the_vocabulary() {
+    let ends = [8, 16, 32, 64, 128, 256, 512, 1024];
+    let mut start = 0;
+    for (&class_, end) in Class::ALL.iter().zip(ends) {
+        for size in start..=end {
+            assert_eq!(class(of_size(size)), class_, "{size}");
+        }
+        start = end + 1;
+    }
+    assert_eq!(class(of_size(1025)), Class::Mid);
+    assert_eq!(class(of_size(MID_MAX)), Class::Mid);
+    assert_eq!(class(of_size(MID_MAX + 1)), Class::Large);
+    assert_eq!(class(0), Class::None);
+}
+
+#[test]
+fn slabs_hold_eight_blocks_and_lists_stay_far_from_the_words_limit() {
+    for bin in in_use() {
+        assert!(slab_granules(bin) * GRANULE >= 8 * stride(bin), "bin {bin}");
+        assert!(slab_granules(bin).ilog2() as usize <= SLAB_ORDER_MAX);
+        assert!(capacity_first(bin) >= 1 && capacity_first(bin) <= capacity_max(bin));
+        assert!(capacity_max(bin) <= 4096, "bin {bin}");
+    }
+}
+
+#[test]
+fn the_published_table_is_the_table() {
+    let table = published();
+    for bin in in_use() {
+        assert_eq!(table[bin].stride_bytes as usize, stride(bin));
+        assert_eq!(table[bin].class, class(bin) as u8);
+    }
+    assert_eq!(table[BIN_LARGE].class, Class::Large as u8);
+    assert_eq!(table[0].stride_bytes, 0);
+}
+
+#[test]
+fn words_count_pushes_and_pops() {
+    use hakmem_segment::ListWord;
+    let mut word = 0_u64;
+    for number in 1..=70_000_u64 {
+        word = word.wrapping_add(ListWord::PUSH);
+        assert_eq!((ListWord(word).depth(), ListWord(word).freed_fast()), (1, number));
+        word = word.wrapping_sub(ListWord::POP);
+        assert_eq!((ListWord(word).depth(), ListWord(word).freed_fast()), (0, number));
+    }
+    let changed = ListWord(word).with_depth(u16::MAX);
+    assert_eq!((changed.depth(), changed.freed_fast()), (u16::MAX, 70_000));
+}

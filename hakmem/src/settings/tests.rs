@@ -1,0 +1,52 @@
+use super::*;
+
+fn read(variables: &[&[u8]]) -> Settings {
+    let mut settings = Settings::DEFAULT;
+    for variable in variables {
+        settings.apply(variable);
+    }
+    settings
+}
+
+#[test]
+fn settings_are_taken_from_their_variables() {
+    let settings =
+        read(&[b"PATH=/bin", b"HAKMEM_DIR=/dev/shm/x", b"HAKMEM_LABELS=a=b,c=d", b"HAKMEM"]);
+    assert_eq!(settings.directory.as_bytes(), b"/dev/shm/x");
+    assert_eq!(settings.labels.as_bytes(), b"a=b,c=d", "values may hold =");
+    assert!(settings.telemetry);
+}
+
+#[test]
+fn telemetry_is_on_unless_off_is_said() {
+    for (value, expected) in [("on", true), ("", true), ("off", false), ("OFF", true), ("1", true)]
+    {
+        let variable = std::format!("HAKMEM_TELEMETRY={value}");
+        assert_eq!(read(&[variable.as_bytes()]).telemetry, expected, "{variable}");
+    }
+}
+
+#[test]
+fn text_that_is_too_long_leaves_the_default() {
+    let variable = |length: usize| {
+        let mut variable = b"HAKMEM_DIR=".to_vec();
+        variable.resize(variable.len() + length, b'x');
+        variable
+    };
+    assert_eq!(read(&[&variable(TEXT_MAX - 1)]).directory.as_bytes().len(), TEXT_MAX - 1);
+    assert_eq!(read(&[&variable(TEXT_MAX)]).directory.as_bytes(), b"");
+}
+
+#[test]
+fn names_that_only_begin_like_settings_change_nothing() {
+    let settings = read(&[b"HAKMEM_DIRECTORY=/x", b"HAKMEM_=y", b"HAKMEM_DIR", b"XHAKMEM_DIR=/z"]);
+    assert_eq!(settings.directory.as_bytes(), b"");
+}
+
+#[test]
+fn only_printable_text_reaches_the_terminal() {
+    assert_eq!(printable(b"plain"), "plain");
+    for text in [&b"\x1b[31m"[..], b"a b", b"\n", b"\xff", "ä".as_bytes()] {
+        assert_eq!(printable(text), "(unprintable)");
+    }
+}
