@@ -27,7 +27,7 @@ use crate::heap::{Heap, capacity_of, head_of, map_of, slot_of, tiny_bin_of};
 use crate::os::{memory::PAGE, process, thread_local};
 use crate::sync::Ordering;
 
-pub use cxx::{call_cxx_new_handler, throw_cxx_bad_alloc};
+pub use cxx::{call_cxx_new_handler, retry_cxx_nothrow, throw_cxx_bad_alloc};
 pub use slow::{exit_process, print_stats, start, trim};
 
 /// Largest request, as in glibc: differences of pointers must not overflow.

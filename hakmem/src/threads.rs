@@ -136,6 +136,7 @@ pub(crate) fn hook() {
     if process::is_libc_ready() && !HOOKED.swap(true, Ordering::Relaxed) {
         process::at_fork(fork::prepare, fork::parent, fork::child);
         process::at_exit(on_exit);
+        process::at_quick_exit(on_quick_exit);
     }
 }
 
@@ -193,6 +194,11 @@ pub(crate) extern "C" fn on_exit(code: i32, _: *mut c_void) {
         housekeep();
         header.exited(code);
     }
+}
+
+/// Runs at `quick_exit`, which does not tell its code.
+extern "C" fn on_quick_exit(_: *mut c_void) {
+    on_exit(-1, core::ptr::null_mut());
 }
 
 /// Publishes what belongs to no thread. Waits for no lock: a signal handler may have called `exit`

@@ -6,7 +6,7 @@
 //! Each function's duties are those that C++ gives to its form.
 #![allow(unsafe_code, clippy::missing_safety_doc)]
 
-use core::ffi::c_void;
+use core::ffi::{CStr, c_void};
 
 use hakmem::entry;
 
@@ -25,8 +25,15 @@ fn out_of_memory(retry: impl Fn() -> *mut u8) -> *mut c_void {
     }
 }
 
+/// An identifier as a C string.
+macro_rules! name {
+    ($name:ident) => {
+        CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()).unwrap_or_default()
+    };
+}
+
 macro_rules! operator_new {
-    ($($name:ident $array:ident;)*) => {$(
+    ($($name:ident $nothrow:ident;)*) => {$(
         #[doc = "`operator new(size)`, plain or array form."]
         #[unsafe(no_mangle)]
         pub extern "C-unwind" fn $name(size: usize) -> *mut c_void {
@@ -35,8 +42,12 @@ macro_rules! operator_new {
         }
         #[doc = "The same without exceptions."]
         #[unsafe(no_mangle)]
-        pub extern "C" fn $array(size: usize, _nothrow: *const c_void) -> *mut c_void {
-            entry::malloc(size).cast()
+        pub extern "C" fn $nothrow(size: usize, nothrow: *const c_void) -> *mut c_void {
+            let block = entry::malloc(size);
+            if !block.is_null() {
+                return block.cast();
+            }
+            entry::retry_cxx_nothrow(name!($nothrow), size, None, nothrow).cast()
         }
     )*};
 }
@@ -61,9 +72,14 @@ macro_rules! operator_new_aligned {
         pub extern "C" fn $nothrow(
             size: usize,
             alignment: usize,
-            _nothrow: *const c_void,
+            nothrow: *const c_void,
         ) -> *mut c_void {
-            entry::aligned_alloc(alignment, size).cast()
+            let block = entry::aligned_alloc(alignment, size);
+            if !block.is_null() {
+                return block.cast();
+            }
+            let alignment = Some(alignment);
+            entry::retry_cxx_nothrow(name!($nothrow), size, alignment, nothrow).cast()
         }
     )*};
 }

@@ -4,7 +4,8 @@
 //! The symbols are libstdc++'s, with the types that its ABI gives them.
 #![allow(unsafe_code)]
 
-use core::ffi::c_void;
+use core::ffi::{CStr, c_void};
+use core::ptr;
 
 use crate::os::{message, process};
 
@@ -39,4 +40,33 @@ pub fn throw_cxx_bad_alloc() -> ! {
     let throw: extern "C-unwind" fn() -> ! =
         unsafe { core::mem::transmute::<*mut c_void, _>(throw) };
     throw()
+}
+
+/// What libstdc++'s form of `operator new` without exceptions makes of a request that failed: it
+/// asks the form that throws, which is this library's and knows the new-handler, and turns what
+/// that throws into null. `name` is the form's mangled name, `nothrow` its last argument.
+pub fn retry_cxx_nothrow(
+    name: &CStr,
+    size: usize,
+    alignment: Option<usize>,
+    nothrow: *const c_void,
+) -> *mut u8 {
+    let form = process::symbol_of(c"libstdc++.so.6", name);
+    if form.is_null() {
+        return ptr::null_mut();
+    }
+    match alignment {
+        None => {
+            // SAFETY: the function of that name has this type.
+            let form: extern "C" fn(usize, *const c_void) -> *mut u8 =
+                unsafe { core::mem::transmute::<*mut c_void, _>(form) };
+            form(size, nothrow)
+        }
+        Some(alignment) => {
+            // SAFETY: as above.
+            let form: extern "C" fn(usize, usize, *const c_void) -> *mut u8 =
+                unsafe { core::mem::transmute::<*mut c_void, _>(form) };
+            form(size, alignment, nothrow)
+        }
+    }
 }

@@ -183,11 +183,27 @@ pub(crate) fn at_fork(
 unsafe extern "C" {
     fn on_exit(hook: extern "C" fn(c_int, *mut c_void), argument: *mut c_void) -> c_int;
 }
+#[cfg(target_env = "gnu")]
+unsafe extern "C" {
+    /// Behind `at_quick_exit`, which glibc has only for static linking.
+    fn __cxa_at_quick_exit(hook: extern "C" fn(*mut c_void), library: *mut c_void) -> c_int;
+}
 
 /// Registers what runs at `exit`, with the exit code.
 pub(crate) fn at_exit(hook: extern "C" fn(c_int, *mut c_void)) {
     // SAFETY: as above.
     unsafe { on_exit(hook, ptr::null_mut()) };
+}
+
+/// Registers what runs at `quick_exit`.
+pub(crate) fn at_quick_exit(hook: extern "C" fn(*mut c_void)) {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: as above.
+    unsafe {
+        __cxa_at_quick_exit(hook, ptr::null_mut())
+    };
+    #[cfg(not(target_env = "gnu"))]
+    let _ = hook;
 }
 
 /// Ends the process at once, without running any hook.
@@ -207,6 +223,18 @@ pub(crate) fn is_libc_ready() -> bool {
 pub(crate) fn symbol(name: &CStr) -> *mut c_void {
     // SAFETY: the name is a C string.
     unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }
+}
+
+/// A function of a library, if it is loaded, by their names; null if either is not there.
+pub(crate) fn symbol_of(library: &CStr, name: &CStr) -> *mut c_void {
+    let flags = libc::RTLD_LAZY | libc::RTLD_NOLOAD;
+    // SAFETY: a C string; the library stays loaded, which is what holding on to it means.
+    let library = unsafe { libc::dlopen(library.as_ptr(), flags) };
+    if library.is_null() {
+        return ptr::null_mut();
+    }
+    // SAFETY: a loaded library and a C string.
+    unsafe { libc::dlsym(library, name.as_ptr()) }
 }
 
 /// Ends the process by SIGABRT.

@@ -122,7 +122,7 @@ fn a_read_only_directory_turns_telemetry_off() {
 #[test]
 fn a_full_directory_turns_telemetry_off() {
     let finished = on_private_tmpfs("size=16k,mode=700");
-    finished.assert_one_line(7, "no space left");
+    finished.assert_one_line(7, "no space for a file");
     assert_eq!(finished.stdout, "done\n");
     assert!(finished.records().is_empty(), "nothing half made is left");
 }

@@ -94,10 +94,10 @@ fn a_program_that_execs_is_replaced_by_its_successor() {
     let records = finished.records();
     assert_eq!(records.len(), 2);
     assert_eq!(records[0].identity.pid, records[1].identity.pid);
-    assert_eq!([records[0].state, records[1].state], [
-        ProcessState::Replaced,
-        ProcessState::Exited
-    ]);
+    assert_eq!(
+        [records[0].state, records[1].state],
+        [ProcessState::Replaced, ProcessState::Exited]
+    );
     assert_eq!(records[1].sample.process.exit_code, Some(5));
 }
 

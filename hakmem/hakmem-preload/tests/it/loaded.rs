@@ -52,15 +52,10 @@ impl Loaded {
         self
     }
 
-    /// A pipe instead of an empty standard input; [`Running::stdin`] is the other end.
+    /// A pipe instead of an empty standard input; it ends when the test drops the other end.
     pub(crate) fn with_stdin(mut self) -> Self {
         self.command.stdin(Stdio::piped());
         self
-    }
-
-    /// Where the segments will be, unless another `HAKMEM_DIR` is set.
-    pub(crate) fn directory(&self) -> &Path {
-        self.directory.path()
     }
 
     pub(crate) fn start(mut self) -> Running {
@@ -110,11 +105,6 @@ impl Running {
     /// Its segment directory.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
-    }
-
-    /// The standard input asked for with [`Loaded::with_stdin`].
-    pub(crate) fn stdin(&mut self) -> &mut std::process::ChildStdin {
-        self.child.stdin.as_mut().expect("was asked for")
     }
 
     /// Waits for its end.

@@ -36,8 +36,7 @@ fn beside(first: &Path, second: &Path) -> OsString {
 fn another_preloaded_library_may_come_first_or_last() {
     let (ours, wrapper) = (built::library(), built::plugin("wrapper.c"));
     // First: its calls reach the allocator. Last: it is never asked, and does no harm.
-    for (preload, wrapped) in
-        [(beside(&wrapper, &ours), "some"), (beside(&ours, &wrapper), "none")]
+    for (preload, wrapped) in [(beside(&wrapper, &ours), "some"), (beside(&ours, &wrapper), "none")]
     {
         let finished = Loaded::new("allocate.c").env("LD_PRELOAD", &preload).run();
         finished.assert_silent(7);

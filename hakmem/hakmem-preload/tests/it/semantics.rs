@@ -13,10 +13,8 @@ fn the_malloc_family_keeps_glibcs_promises() {
     // 11 of the 16 impossible requests of the program are ENOMEM ones with a size, and so on: at
     // least those that name no alignment must be counted.
     assert!(large.failed_allocations() >= 12, "{} failures", large.failed_allocations());
-    let sized: u64 = Class::ALL
-        .iter()
-        .map(|&class| record.class(class).outcomes[Outcome::Sized as usize])
-        .sum();
+    let sized: u64 =
+        Class::ALL.iter().map(|&class| record.class(class).outcomes[Outcome::Sized as usize]).sum();
     assert!(sized > 0, "free_sized counts as sized");
     assert!(record.class(Class::Large).alloc_reasons[AllocReason::Aligned as usize] > 0);
     assert_eq!(record.class(Class::None).frees, 0, "nothing was taken for foreign");
