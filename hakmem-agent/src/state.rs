@@ -173,6 +173,3 @@ impl FleetView {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

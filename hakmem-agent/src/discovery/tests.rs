@@ -25,7 +25,7 @@ fn a_directory_that_comes_later_is_noticed() {
     assert!(discovery.list().is_empty());
     let file = directory.join("1-2-0000000000000003.hakmem");
     std::fs::write(&file, "").unwrap();
-    assert_eq!(wait_for_notice(&mut discovery).appeared, [file.clone()]);
+    assert_eq!(wait_for_notice(&mut discovery).appeared, std::slice::from_ref(&file));
     assert_eq!(discovery.list(), BTreeSet::from([file]));
 }
 

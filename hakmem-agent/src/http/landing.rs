@@ -9,7 +9,9 @@ const ROWS_MAX: usize = 200;
 pub(crate) fn page(shared: &Shared) -> String {
     let view = shared.current();
     let mut rows = String::new();
-    for record in view.processes.values().take(ROWS_MAX) {
+    let (ended, running): (Vec<_>, Vec<_>) =
+        view.processes.values().partition(|record| record.has_ended());
+    for record in running.into_iter().chain(ended).take(ROWS_MAX) {
         let totals = record.totals();
         rows.push_str(&format!(
             "<tr><td class=n>{}<td>{}<td>{}<td class=n>{}<td class=n>{}<td class=n>{}\n",
@@ -82,7 +84,8 @@ const TEMPLATE: &str = r#"<!doctype html>
 <h2>Processes</h2>
 <p>{processes}</p>
 <div class="wide"><table>
-<tr><th class=n>pid<th>executable<th>state<th class=n>allocations<th class=n>slow<th class=n>live bytes
+<tr><th class=n>pid<th>executable<th>state
+  <th class=n>allocations<th class=n>slow<th class=n>live bytes
 {rows}</table></div>
 "#;
 

@@ -86,6 +86,3 @@ impl Selection {
             || record.identity().arguments.join(" ").contains(text.as_str())
     }
 }
-
-#[cfg(test)]
-mod tests;
