@@ -159,3 +159,42 @@ impl EventStream {
         (lost_events, self.losses.dropped_events.load(Ordering::Relaxed))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Viewer;
+
+    fn news(events: usize) -> (HashSet<Arc<str>>, News) {
+        let key: Arc<str> = "1-2-3".into();
+        let kind = |number: usize| if number.is_multiple_of(2) { "anomaly" } else { "slow_free" };
+        let events = (0..events)
+            .map(|number| Event { kind: kind(number).to_owned(), ..Event::default() })
+            .collect();
+        (HashSet::from([Arc::clone(&key)]), News { key, events, lost_events: 3 })
+    }
+
+    fn subscribe(kinds: &[&str]) -> (Subscription, EventStream) {
+        let kinds = kinds.iter().map(ToString::to_string).collect();
+        Subscription::new(Selection::new(Viewer::Everyone, None), kinds, false)
+    }
+
+    #[test]
+    fn a_full_queue_drops_events_and_counts_them() {
+        let (subscription, stream) = subscribe(&[]);
+        let (keys, news) = news(QUEUE_EVENTS + 10);
+        subscription.offer(&keys, &[news]);
+        assert_eq!(stream.queue.len(), QUEUE_EVENTS);
+        assert_eq!(stream.losses(), (3, 10));
+    }
+
+    #[test]
+    fn events_that_nobody_asked_for_are_no_loss() {
+        let (subscription, stream) = subscribe(&["anomaly"]);
+        let (keys, news) = news(10);
+        subscription.offer(&HashSet::new(), std::slice::from_ref(&news));
+        assert_eq!((stream.queue.len(), stream.losses()), (0, (0, 0)));
+        subscription.offer(&keys, &[news]);
+        assert_eq!((stream.queue.len(), stream.losses()), (5, (3, 0)));
+    }
+}

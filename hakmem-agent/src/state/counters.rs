@@ -119,3 +119,20 @@ fn add_all(totals: &mut [u64], counts: &[u64]) {
         add(total, count);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_bounded_and_never_change() {
+        let mut retired = Retired::default();
+        let executables: Vec<String> = (0..EXECUTABLES_MAX + 2).map(|n| n.to_string()).collect();
+        for executable in &executables[..EXECUTABLES_MAX] {
+            assert_eq!(retired.name(executable), executable);
+        }
+        assert_eq!(retired.name(&executables[EXECUTABLES_MAX]), OTHER);
+        assert_eq!(retired.name_of(&executables[EXECUTABLES_MAX + 1]), OTHER);
+        assert_eq!(retired.name_of("0"), "0");
+    }
+}
