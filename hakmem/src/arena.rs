@@ -4,7 +4,8 @@
 //! needed. Its first granules hold one [`Slab`] descriptor per granule. Slabs are runs of 1, 2, 4
 //! … granules; a run that comes back keeps its memory for [`PURGE_AFTER_MS`] in case it is needed
 //! again, for whatever bin, and is then given back to the system while its address space stays.
-//! Runs are split but not joined: a free run without memory costs nothing but addresses.
+//! Runs are split but not joined while there are addresses left: a free run without memory costs
+//! nothing else. When there are none left, neighbouring free runs are joined.
 //!
 //! # Orderings
 //! Arenas are appended only. `COUNT` is stored with Release after the arena's range and loaded
@@ -13,6 +14,8 @@
 //! # Safety
 //! Descriptors of runs in the free lists are guarded by the lock of [`ARENAS`].
 #![allow(unsafe_code)]
+
+mod join;
 
 use core::ptr::{self, NonNull};
 
@@ -58,6 +61,8 @@ struct Arenas {
     /// Granules of the last arena given out so far, descriptors included, and made usable so far.
     frontier: usize,
     committed: usize,
+    /// What `frontier` was of each arena before the last.
+    ends: [usize; ARENAS_MAX],
     /// Bytes of the last arena's descriptors made usable so far.
     descriptors: usize,
     /// Free runs that still have memory, and those that do not, by order.
@@ -79,6 +84,7 @@ pub(crate) struct Usage {
 static ARENAS: Locked<Arenas> = Locked::new(Arenas {
     frontier: 0,
     committed: 0,
+    ends: [0; ARENAS_MAX],
     descriptors: 0,
     dirty: [Runs(ptr::null_mut()); ORDERS],
     clean: [Runs(ptr::null_mut()); ORDERS],
@@ -179,8 +185,14 @@ fn descriptor(base: usize, granule: usize) -> *mut Slab {
     (base + granule * size_of::<Slab>()) as *mut Slab
 }
 
+/// Granules at an arena's start that hold its descriptors.
+fn descriptor_granules(arena_bytes: usize) -> usize {
+    ((arena_bytes >> GRANULE_SHIFT) * size_of::<Slab>()).div_ceil(GRANULE)
+}
+
 impl Runs {
     fn push(&mut self, slab: &mut Slab) {
+        slab.idle = true;
         slab.previous = ptr::null_mut();
         slab.next = self.0;
         if let Some(next) = NonNull::new(self.0) {
@@ -191,6 +203,7 @@ impl Runs {
     }
 
     fn remove(&mut self, slab: &mut Slab) {
+        slab.idle = false;
         match NonNull::new(slab.previous) {
             // SAFETY: a neighbour in a free list, whose lock the caller holds.
             Some(previous) => unsafe { (*previous.as_ptr()).next = slab.next },
@@ -211,8 +224,17 @@ impl Runs {
 }
 
 impl Arenas {
-    /// A run with memory, or else one without, or else new address space, or else a larger run.
+    /// A run that there is, or else one of new address space, or else one joined from smaller ones.
     fn take(&mut self, order: usize) -> Option<NonNull<Slab>> {
+        if let Some(run) = self.take_free(order).or_else(|| self.extend(order)) {
+            return Some(run);
+        }
+        self.join_free_runs();
+        self.take_free(order)
+    }
+
+    /// A run with memory, or else one without, or else a part of a larger one.
+    fn take_free(&mut self, order: usize) -> Option<NonNull<Slab>> {
         if let Some(run) = self.dirty[order].pop() {
             self.usage.cached -= GRANULE << order;
             return Some(run);
@@ -220,10 +242,7 @@ impl Arenas {
         if let Some(run) = self.clean[order].pop() {
             return Some(run);
         }
-        if let Some(run) = self.split(order) {
-            return Some(run);
-        }
-        self.extend(order)
+        self.split(order)
     }
 
     /// Splits the smallest larger free run.
@@ -329,11 +348,13 @@ impl Arenas {
         let base = base.as_ptr() as usize;
         RANGES[count].base.store(base, Ordering::Relaxed);
         RANGES[count].bytes.store(bytes, Ordering::Relaxed);
+        if count > 0 {
+            self.ends[count - 1] = self.frontier;
+        }
         // Release: pairs with the Acquire in `run_of`.
         COUNT.store(count + 1, Ordering::Release);
-        let descriptor_granules = ((bytes >> GRANULE_SHIFT) * size_of::<Slab>()).div_ceil(GRANULE);
-        self.frontier = descriptor_granules;
-        self.committed = descriptor_granules;
+        self.frontier = descriptor_granules(bytes);
+        self.committed = descriptor_granules(bytes);
         self.descriptors = 0;
         self.usage.reserved += bytes;
         Some(())

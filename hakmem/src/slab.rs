@@ -43,8 +43,8 @@ pub(crate) struct Slab {
     pub(crate) order: u8,
     /// Whether the slab is in its bin's list of slabs that have blocks to give.
     pub(crate) listed: bool,
-    /// Unused.
-    reserved: u8,
+    /// Whether the run is in the arenas' lists of free runs.
+    pub(crate) idle: bool,
 }
 const _: () = assert!(size_of::<Slab>() == 64);
 

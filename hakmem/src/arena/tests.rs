@@ -138,3 +138,56 @@ fn a_large_run_is_split_rather_than_address_space_taken() {
         unsafe { give_run(run, 0) };
     }
 }
+
+#[test]
+fn free_neighbours_are_joined_and_those_in_use_left_alone() {
+    let _alone = alone();
+    let runs: Vec<_> = (0..64).map(|_| take(0)).collect();
+    for (index, &run) in runs.iter().enumerate() {
+        touch(run, 0, None, index as u8 + 1);
+    }
+    // One in sixteen stays in use.
+    let (kept, given): (Vec<_>, Vec<_>) = (0..64).partition(|index| index % 16 == 0);
+    for &index in &given {
+        // SAFETY: taken above, used for the last time.
+        unsafe { give_run(runs[index], 0) };
+    }
+    let before = usage();
+    ARENAS.lock().join_free_runs();
+    let after = usage();
+    assert_eq!(after.cached, 0, "free runs have no memory");
+    assert_eq!((after.slabs, after.committed), (before.slabs, before.committed));
+    assert_eq!(after.returned_total, before.returned_total + before.cached);
+    {
+        // No two free runs are neighbours any more, unless they are of the largest order.
+        let arenas = ARENAS.lock();
+        let mut free: Vec<(usize, usize)> = Vec::new();
+        for order in 0..ORDERS {
+            assert!(arenas.dirty[order].0.is_null());
+            let mut run = arenas.clean[order].0;
+            while let Some(slab) = NonNull::new(run) {
+                // SAFETY: in a free list, and the lock is held.
+                let slab = unsafe { &*slab.as_ptr() };
+                assert!(slab.idle && usize::from(slab.order) == order);
+                free.push((slab.base, order));
+                run = slab.next;
+            }
+        }
+        free.sort_unstable();
+        for pair in free.windows(2) {
+            let ((first, order), (second, next)) = (pair[0], pair[1]);
+            let neighbours = first + (GRANULE << order) == second;
+            assert!(!neighbours || next < order || order == ORDERS - 1, "{order} before {next}");
+        }
+    }
+    for &index in &kept {
+        touch(runs[index], 0, Some(index as u8 + 1), 0);
+        assert_eq!(run_of(base(runs[index]) + 5), Some(runs[index]));
+    }
+    let large = take(3);
+    touch(large, 3, Some(0), 1);
+    for run in kept.into_iter().map(|index| runs[index]).chain([large]) {
+        // SAFETY: taken above.
+        unsafe { give_run(run, 0) };
+    }
+}

@@ -23,7 +23,7 @@ fn slab(bin: usize, order: u8) -> Slab {
         bin: 0,
         order,
         listed: true,
-        reserved: 0,
+        idle: false,
     };
     slab.open(bin);
     slab

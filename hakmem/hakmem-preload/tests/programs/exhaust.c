@@ -1,5 +1,5 @@
-/* exhaust: takes memory of every kind until there is none, is told so, gives all back, and goes on.
-   Prints how many MiB there were. */
+/* exhaust: takes memory of every size until there is none, is told so, gives all back, and goes on
+   with another size. Prints how many MiB there were. */
 #include "check.h"
 
 #include <errno.h>
@@ -25,10 +25,9 @@ static size_t exhaust(size_t size) {
 }
 
 int main(void) {
-    for (int round = 0; round < 2; round++) {
-        const size_t sizes[] = {64, 1024, 20000, 100000, 1 << 20};
-        for (int i = 0; i < 5; i++) printf("%zu\n", exhaust(sizes[i]));
-    }
+    /* Spans of their own come first: address space that slabs have used stays theirs. */
+    const size_t sizes[] = {1 << 20, 64, 1024, 20000, 100000, 5000, 16, 200000, 64};
+    for (int i = 0; i < 9; i++) printf("%zu\n", exhaust(sizes[i]));
     void *block = malloc(100);
     CHECK(block);
     free(block);
