@@ -65,3 +65,40 @@ async fn snapshot(State(shared): State<Arc<Shared>>) -> Response {
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use tokio::sync::watch;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::config::AgentConfig;
+    use crate::sampler::Sampler;
+    use crate::state::FleetView;
+    use crate::state::interest::Interests;
+
+    #[tokio::test]
+    async fn it_is_not_ready_before_the_first_scan_is_done() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = AgentConfig::for_directory(directory.path());
+        let interests = Arc::new(Interests::default());
+        let sampler = Sampler::start(&config, Arc::clone(&interests)).unwrap();
+        let (publisher, view) = watch::channel(Arc::new(FleetView::default()));
+        let shared = Arc::new(Shared {
+            config,
+            view,
+            sampler: sampler.handle(),
+            interests,
+            stop: CancellationToken::new(),
+            scrapes: AtomicU64::new(0),
+        });
+        let status = ready(State(Arc::clone(&shared))).await.0;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        let mut scanned = FleetView::default();
+        scanned.health.first_scan_done = true;
+        publisher.send_replace(Arc::new(scanned));
+        assert_eq!(ready(State(shared)).await.0, StatusCode::OK);
+    }
+}
