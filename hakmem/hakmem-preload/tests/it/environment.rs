@@ -14,7 +14,7 @@ use std::process::Command;
 use hakmem_reader::{Class, ProcessState};
 
 use crate::built;
-use crate::loaded::{Finished, Loaded, records, segments_directory, wait_for};
+use crate::loaded::{Finished, Loaded, records, segments_directory};
 
 fn in_directory(directory: &Path) -> Finished {
     Loaded::new("allocate.c").env("HAKMEM_DIR", directory).run()
@@ -212,8 +212,7 @@ fn closed_standard_streams_do_no_harm() {
 #[test]
 fn a_program_that_closes_all_descriptors_stays_visible() {
     let mut running = Loaded::new("closer.c").with_stdin().start();
-    wait_for(running.directory(), "a segment", |paths| paths.len() == 1);
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    running.wait_for_mark();
     assert_eq!(records(running.directory())[0].state, ProcessState::Running);
     drop(running.child.stdin.take());
     let finished = running.finish();
@@ -227,8 +226,7 @@ fn a_program_that_closes_all_descriptors_stays_visible() {
 #[test]
 fn a_program_whose_directory_is_removed_runs_on() {
     let mut running = Loaded::new("closer.c").with_stdin().start();
-    wait_for(running.directory(), "a segment", |paths| paths.len() == 1);
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    running.wait_for_mark();
     let output = Command::new("rm").arg("-r").arg(running.directory()).output().expect("rm runs");
     assert!(output.status.success());
     // The test's own directory must be there again, to be removed once more.

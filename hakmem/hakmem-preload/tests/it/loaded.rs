@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -35,6 +35,7 @@ impl Loaded {
         let directory = segments_directory();
         let mut command = Command::new(program);
         command.env("LD_PRELOAD", built::library()).env("HAKMEM_DIR", directory.path());
+        command.env("MARK", directory.path().join("mark"));
         for variable in ["HAKMEM_LABELS", "HAKMEM_TELEMETRY", "HAKMEM_ROUTING"] {
             command.env_remove(variable);
         }
@@ -105,6 +106,16 @@ impl Running {
     /// Its segment directory.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Waits until the program says that it has come as far as the test wants to see it.
+    pub(crate) fn wait_for_mark(&self) {
+        let mark = self.directory.path().join("mark");
+        let deadline = Instant::now() + PATIENCE;
+        while !mark.exists() {
+            assert!(Instant::now() < deadline, "the program did not come so far in {PATIENCE:?}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Waits for its end.
@@ -213,19 +224,6 @@ pub(crate) fn records(path: &Path) -> Vec<Record> {
         Record { identity, sample, state }
     };
     opened.into_iter().map(record).collect()
-}
-
-/// Waits until the segments of a directory satisfy a condition.
-pub(crate) fn wait_for(path: &Path, what: &str, condition: impl Fn(&[PathBuf]) -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        let paths = directory::scan(path).map(|scan| scan.paths).unwrap_or_default();
-        if condition(&paths) {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    panic!("{what} did not happen within {PATIENCE:?}");
 }
 
 /// A directory in shared memory, removed at the end of the test.

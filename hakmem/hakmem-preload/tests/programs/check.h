@@ -3,6 +3,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,6 +15,15 @@
             _exit(1);                                                                         \
         }                                                                                     \
     } while (0)
+
+/* Tells the test that the program has come this far, and waits until its input ends. */
+static inline void show_and_wait(void) {
+    const char *path = getenv("MARK");
+    int file = path ? open(path, O_CREAT | O_WRONLY, 0600) : -1;
+    char byte;
+    CHECK(file >= 0 && close(file) == 0);
+    CHECK(read(0, &byte, 1) == 0);
+}
 
 /* The compiler must not know where a pointer came from. */
 static inline void *opaque(void *pointer) {

@@ -2,7 +2,6 @@
    input in between, so that it can be looked at. */
 #include "check.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 
 static void *work(void *argument) {
@@ -15,16 +14,13 @@ int main(void) {
     closefrom(3);
     int own = open("/dev/zero", O_RDONLY);
     CHECK(own == 3);
-    puts("closed");
-    fflush(stdout);
-    char byte;
-    CHECK(read(0, &byte, 1) == 0);
+    show_and_wait();
     for (int i = 0; i < 100; i++) {
         pthread_t threads[20];
         for (int j = 0; j < 20; j++) CHECK(pthread_create(&threads[j], NULL, work, NULL) == 0);
         for (int j = 0; j < 20; j++) CHECK(pthread_join(threads[j], NULL) == 0);
     }
-    byte = 1;
+    char byte = 1;
     CHECK(read(own, &byte, 1) == 1 && byte == 0);
     CHECK(open("/dev/null", O_RDONLY) == 4);
     return 7;
