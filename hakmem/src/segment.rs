@@ -19,7 +19,6 @@ mod directory;
 mod identity;
 
 use core::ffi::CStr;
-use core::fmt;
 use core::ptr::{self, NonNull, addr_of_mut};
 
 use hakmem_segment::header::HEADER_BYTES;
@@ -30,7 +29,7 @@ use crate::os::file::{File, FileStatus};
 use crate::os::{clock, memory, message, process};
 use crate::settings::Settings;
 use crate::sync::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
-use directory::{NAME_MAX, Place};
+use directory::{NAME_MAX, Place, Problem};
 
 /// Slots that are mapped together, behind the heaps that they belong to.
 pub(crate) const GROUP_SLOTS: usize = 16;
@@ -60,8 +59,19 @@ impl Segment {
     /// Makes the process's segment, in private memory if it must be. `None` only if there is no
     /// memory at all.
     pub(crate) fn create(settings: &Settings, inherited: Option<&Inherited>) -> Option<Self> {
-        let file = if settings.telemetry { open_file(settings) } else { None };
-        let published = file.and_then(|(place, name, file)| map_header(place, name, &file));
+        let published = match settings.telemetry.then(|| publish(settings)) {
+            Some(Ok(segment)) => Some(segment),
+            Some(Err(problem)) => {
+                // A child's parent has said so already.
+                if inherited.is_none() {
+                    message::print(format_args!(
+                        "telemetry is off: {problem}; the program runs on"
+                    ));
+                }
+                None
+            }
+            None => None,
+        };
         let segment = match published {
             Some(segment) => segment,
             None => Self { header: memory::map(HEADER_BYTES)?.cast(), file: None },
@@ -133,47 +143,34 @@ impl Segment {
     }
 }
 
-fn unavailable(what: fmt::Arguments<'_>) {
-    message::print(format_args!("telemetry is off: {what}; the program runs on"));
-}
-
-/// Makes the file and takes its lock.
-fn open_file(settings: &Settings) -> Option<(Place, FileName, File)> {
-    let place = match Place::open_or_make(settings) {
-        Ok(place) => place,
-        Err(problem) => {
-            unavailable(format_args!("{problem}"));
-            return None;
-        }
-    };
+/// Makes the file, takes its lock and maps its header.
+#[allow(clippy::result_large_err)] // there is no allocator here to box it with
+fn publish(settings: &Settings) -> Result<Segment, Problem> {
+    let place = Place::open_or_make(settings)?;
     place.remove_stale();
     let name = directory::file_name();
     let text = CStr::from_bytes_until_nul(&name).unwrap_or_default();
-    let Some(file) = place.create(text) else {
-        unavailable(format_args!("cannot create a file in {} ({})", place, process::errno()));
-        return None;
-    };
+    let file = place.create(text).ok_or_else(|| Problem::Refused(place, process::errno()))?;
     let fits = file.try_lock()
         && file.set_length(HEADER_BYTES + SLOT_BYTES)
         && file.reserve(0, HEADER_BYTES + SLOT_BYTES);
     if !fits {
-        unavailable(format_args!("no space for a file in {place}"));
         place.remove(text);
-        return None;
+        return Err(Problem::NoSpace(place));
     }
-    Some((place, name, file))
+    map_header(place, name, &file).ok_or_else(|| {
+        let errno = process::errno();
+        place.remove(text);
+        Problem::Refused(place, errno)
+    })
 }
 
 fn map_header(place: Place, name: FileName, file: &File) -> Option<Segment> {
     let status = file.status()?;
     let base = memory::reserve(HEADER_BYTES, memory::PAGE)?;
     // SAFETY: just reserved; the descriptor is open.
-    if unsafe { memory::map_file_over(base, HEADER_BYTES, file.descriptor(), 0) } {
-        return Some(Segment { header: base.cast(), file: Some((place, name, status)) });
-    }
-    unavailable(format_args!("cannot map a file of {place}"));
-    place.remove(CStr::from_bytes_until_nul(&name).unwrap_or_default());
-    None
+    let mapped = unsafe { memory::map_file_over(base, HEADER_BYTES, file.descriptor(), 0) };
+    mapped.then_some(Segment { header: base.cast(), file: Some((place, name, status)) })
 }
 
 /// The fields of the header that change while the process lives.

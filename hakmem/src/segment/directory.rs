@@ -68,6 +68,8 @@ pub(super) enum Problem {
     NotOwn(Place),
     Open(Place),
     NotInMemory(Place),
+    Refused(Place, i32),
+    NoSpace(Place),
 }
 
 impl fmt::Display for Place {
@@ -88,6 +90,10 @@ impl fmt::Display for Problem {
             Self::Open(place) => {
                 write!(formatter, "others may write to {place}; make it mode 0700")
             }
+            Self::Refused(place, errno) => {
+                write!(formatter, "cannot make a file in {place} (errno {errno})")
+            }
+            Self::NoSpace(place) => write!(formatter, "no space for a file in {place}"),
             Self::NotInMemory(place) => {
                 write!(formatter, "{place} is not on tmpfs, where writes never wait for a disk")
             }
