@@ -141,6 +141,17 @@ fn a_directory_that_fills_up_leaves_later_threads_unpublished() {
 }
 
 #[test]
+fn a_limit_on_file_sizes_turns_telemetry_off() {
+    let finished = shell("ulimit -f 0; exec $RUN $PROGRAM", "allocate.c");
+    finished.assert_one_line(7, "telemetry is off");
+    assert!(finished.records().is_empty(), "nothing half made is left");
+    // Room for the header and the first slots, in units of 512 or 1024 bytes, but not for 21.
+    let finished = shell("ulimit -f 700; exec $RUN $PROGRAM", "allocate.c");
+    assert_eq!(finished.status.code(), Some(7), "{:?} {}", finished.status, finished.stderr);
+    assert!(finished.stderr.lines().count() <= 1, "{}", finished.stderr);
+}
+
+#[test]
 fn telemetry_can_be_turned_off() {
     let finished = Loaded::new("allocate.c").env("HAKMEM_TELEMETRY", "off").run();
     finished.assert_silent(7);

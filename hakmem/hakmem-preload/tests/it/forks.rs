@@ -25,6 +25,17 @@ fn two_hundred_forks_of_a_busy_process_do_not_hang() {
     }
 }
 
+#[test]
+fn forks_without_telemetry_work_too() {
+    let off = |program: &str, argument: &str| {
+        Loaded::new(program).env("HAKMEM_TELEMETRY", "off").arg(argument).run_well()
+    };
+    assert!(off("fork_threaded.c", "30").records().is_empty());
+    for how in ["fork", "raw", "clone"] {
+        assert!(off("fork_counts.c", how).records().is_empty());
+    }
+}
+
 /// Parent and child of `fork_counts.c`.
 fn parent_and_child(how: &str) -> (Record, Record) {
     let mut records = Loaded::new("fork_counts.c").arg(how).run_well().records();

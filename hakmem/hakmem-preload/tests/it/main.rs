@@ -9,6 +9,7 @@ mod forks;
 mod instructions;
 mod loaded;
 mod loader;
+mod memory;
 mod semantics;
 mod shared_object;
 mod threads;

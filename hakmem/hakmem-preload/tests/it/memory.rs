@@ -1,0 +1,37 @@
+//! Memory that is not needed goes back, and what is not the allocator's is left alone.
+
+use hakmem_reader::{Class, FreeReason, Outcome};
+
+use crate::loaded::Loaded;
+
+#[test]
+fn memory_that_was_freed_goes_back_to_the_system() {
+    const MIB: u64 = 1024;
+    let finished = Loaded::new("give_back.c").run_well();
+    let resident: Vec<u64> =
+        finished.stdout.lines().map(|line| line.parse().expect("a number")).collect();
+    assert_eq!(resident.len(), 12);
+    for phase in resident.chunks(3) {
+        let [held, later, trimmed] = phase[..] else { panic!("{resident:?}") };
+        assert!(held > 256 * MIB, "{resident:?} KiB");
+        assert!(later < 32 * MIB, "{later} KiB a second after the free; {resident:?}");
+        assert!(trimmed <= later && trimmed < 16 * MIB, "{trimmed} KiB after malloc_trim");
+    }
+    let record = finished.record();
+    record.assert_sound();
+    let process = &record.sample.process;
+    assert!(process.slab_returned_bytes_total > 768 << 20, "it is counted");
+}
+
+#[test]
+fn foreign_pointers_are_named_once_counted_always_and_never_touched() {
+    let finished = Loaded::new("foreign.c").run();
+    finished.assert_one_line(0, "which hakmem did not allocate");
+    let record = finished.record();
+    record.assert_sound();
+    let none = record.class(Class::None);
+    // 40 frees and one realloc.
+    assert_eq!(none.outcomes[Outcome::Foreign as usize], 41);
+    assert_eq!(none.free_reasons[FreeReason::Rejected as usize], 41);
+    assert_eq!(none.live_blocks, 0);
+}

@@ -1,0 +1,44 @@
+/* give_back: holds 256 MiB in blocks of several sizes, frees them, and goes on with little. Prints
+   resident KiB while it holds them, some time after, and after malloc_trim. */
+#include "check.h"
+
+#include <malloc.h>
+#include <string.h>
+
+static long resident_kib(void) {
+    char text[128];
+    int file = open("/proc/self/statm", O_RDONLY);
+    ssize_t length = read(file, text, sizeof text - 1);
+    CHECK(length > 0 && close(file) == 0);
+    text[length] = 0;
+    long pages = 0;
+    CHECK(sscanf(text, "%*d %ld", &pages) == 1);
+    return pages * 4;
+}
+
+static void hold_and_free(size_t size, size_t bytes) {
+    size_t count = bytes / size;
+    void **blocks = malloc(count * sizeof *blocks);
+    for (size_t i = 0; i < count; i++) memset(blocks[i] = malloc(size), 1, size);
+    printf("%ld\n", resident_kib());
+    for (size_t i = 0; i < count; i++) free(blocks[i]);
+    free(blocks);
+}
+
+int main(void) {
+    const size_t sizes[] = {64, 1000, 9000, 300000};
+    for (int i = 0; i < 4; i++) {
+        hold_and_free(sizes[i], 256 << 20);
+        /* Some activity, as in any program: that is when memory is given back. */
+        for (int turn = 0; turn < 120; turn++) {
+            void *some[64];
+            for (int j = 0; j < 64; j++) some[j] = malloc(2000);
+            for (int j = 0; j < 64; j++) free(some[j]);
+            usleep(10000);
+        }
+        printf("%ld\n", resident_kib());
+        malloc_trim(0);
+        printf("%ld\n", resident_kib());
+    }
+    return 0;
+}
