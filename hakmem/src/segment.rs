@@ -59,9 +59,9 @@ impl Segment {
     /// Makes the process's segment, in private memory if it must be. `None` only if there is no
     /// memory at all.
     pub(crate) fn create(settings: &Settings, inherited: Option<&Inherited>) -> Option<Self> {
-        let published = match settings.telemetry.then(|| publish(settings)) {
-            Some(Ok(segment)) => Some(segment),
-            Some(Err(problem)) => {
+        let published = match publish(settings) {
+            Ok(segment) => segment,
+            Err(problem) => {
                 // A child's parent has said so already.
                 if inherited.is_none() {
                     message::print(format_args!(
@@ -70,7 +70,6 @@ impl Segment {
                 }
                 None
             }
-            None => None,
         };
         let segment = match published {
             Some(segment) => segment,
@@ -143,9 +142,12 @@ impl Segment {
     }
 }
 
-/// Makes the file, takes its lock and maps its header.
+/// Makes the file, takes its lock and maps its header; `None` if no telemetry is wanted.
 #[allow(clippy::result_large_err)] // there is no allocator here to box it with
-fn publish(settings: &Settings) -> Result<Segment, Problem> {
+fn publish(settings: &Settings) -> Result<Option<Segment>, Problem> {
+    if !settings.telemetry {
+        return Ok(None);
+    }
     let place = Place::open_or_make(settings)?;
     place.remove_stale();
     let name = directory::file_name();
@@ -158,11 +160,13 @@ fn publish(settings: &Settings) -> Result<Segment, Problem> {
         place.remove(text);
         return Err(Problem::NoSpace(place));
     }
-    map_header(place, name, &file).ok_or_else(|| {
+    let segment = map_header(place, name, &file);
+    if segment.is_none() {
         let errno = process::errno();
         place.remove(text);
-        Problem::Refused(place, errno)
-    })
+        return Err(Problem::Refused(place, errno));
+    }
+    Ok(segment)
 }
 
 fn map_header(place: Place, name: FileName, file: &File) -> Option<Segment> {

@@ -30,7 +30,7 @@ impl File {
     fn open(path: &CStr, flags: i32, mode: u32) -> Option<Self> {
         // SAFETY: a C string and plain numbers.
         let descriptor = unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC, mode) };
-        (descriptor >= 0).then_some(Self(descriptor))
+        (descriptor >= 0).then(|| Self(descriptor))
     }
 
     /// Opens for reading.
@@ -47,7 +47,7 @@ impl File {
         let flags = flags | libc::O_CLOEXEC | libc::O_NOFOLLOW;
         // SAFETY: an open directory, a C string, plain numbers.
         let descriptor = unsafe { libc::openat(self.0, name.as_ptr(), flags, mode) };
-        (descriptor >= 0).then_some(Self(descriptor))
+        (descriptor >= 0).then(|| Self(descriptor))
     }
 
     /// Makes a new file in this directory, readable and writable by its owner only.
