@@ -1,6 +1,6 @@
 //! Real programs under the preload library.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -208,4 +208,55 @@ fn a_program_that_ends_and_one_that_does_exec_are_told_apart() {
     assert_eq!(state(&earlier, &first, &[&later]), ProcessState::Replaced);
     assert_eq!(state(&earlier, &first, &[]), ProcessState::Replaced);
     assert_eq!(state(&later, &second, &[&earlier]), ProcessState::Running);
+}
+
+/// Kills the process, if it still runs, when the test ends.
+struct Orphan(u32);
+
+impl Drop for Orphan {
+    fn drop(&mut self) {
+        let pid = rustix::process::Pid::from_raw(self.0.cast_signed());
+        let _ = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+    }
+}
+
+#[test]
+fn a_forked_child_lives_on_in_its_own_segment_when_its_parent_is_killed() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = directory.path().join("gate");
+    rustix::fs::mknodat(rustix::fs::CWD, &gate, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+        .unwrap();
+    let script = r#"(read line < "$0"; exit 3) & read line; kill -9 $$"#;
+    let mut program = start(Path::new("/bin/sh"), &["-c", script, gate.to_str().unwrap()]);
+    let mut segments = program.segments(2);
+    let (mut child, mut parent) = (segments.pop().unwrap(), segments.pop().unwrap());
+    let _orphan = Orphan(child.identity().pid);
+    program.child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    program.child.wait().unwrap();
+    assert_eq!(child.identity().parent_pid, parent.identity().pid);
+    assert_eq!([parent.identity().forked, child.identity().forked], [false, true]);
+    let (last, first) = (parent.sample().unwrap(), child.sample().unwrap());
+    assert_eq!(state(&parent, &last, &[&child]), ProcessState::Crashed);
+    assert_eq!(state(&child, &first, &[&parent]), ProcessState::Running);
+    first.check_identity().unwrap();
+    // What the child began with it did not allocate: it is inherited, and still lives.
+    let total = |sample: &Sample, of: fn(&hakmem_reader::ClassTotals) -> u64| {
+        sample.classes().iter().map(of).sum::<u64>()
+    };
+    assert!(total(&first, |class| class.inherited_blocks) > 0);
+    assert!(allocations(&first) < allocations(&last), "the child counts its parent's");
+    let negative = first.classes().iter().any(|class| class.live_blocks < 0);
+    assert!(!negative, "the child freed what it never had: {:?}", first.classes());
+
+    std::fs::write(&gate, "go\n").unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while child.is_writer_alive() {
+        assert!(Instant::now() < deadline, "the child does not end");
+        thread::sleep(Duration::from_millis(1));
+    }
+    let ended = child.sample().unwrap();
+    ended.check_not_fallen(&first).unwrap();
+    assert_eq!(state(&child, &ended, &[&parent]), ProcessState::Exited);
+    assert_eq!(ended.process.exit_code, Some(3));
+    assert_eq!(allocations(&parent.sample().unwrap()), allocations(&last));
 }
