@@ -87,15 +87,16 @@ impl Session {
             let area = Rect::new(0, 0, size.width, size.height);
             let first = tokio::time::timeout(TICK, events.recv()).await;
             let mut next = Some(first.ok().flatten().unwrap_or(Event::Tick));
-            // Everything that has come by the time of the next picture goes into it.
+            // Everything that comes before the next picture is due goes into it, and no more: a
+            // flood of events must not keep the screen from being drawn.
             while let Some(event) = next {
-                let wait = FRAME.saturating_sub(drawn_at.elapsed());
                 let urgent = matches!(event, Event::Input(_));
                 if let Some(ended) = self.handle(event, screen, area)? {
                     return Ok(ended);
                 }
-                next = if urgent {
-                    events.try_recv().ok()
+                let wait = FRAME.saturating_sub(drawn_at.elapsed());
+                next = if urgent || wait.is_zero() {
+                    None
                 } else {
                     tokio::time::timeout(wait, events.recv()).await.ok().flatten()
                 };

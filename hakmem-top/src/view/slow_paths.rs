@@ -59,7 +59,7 @@ pub(super) fn draw(
             Span::styled(quantity::duration_ns(flow.p50_ns), theme.text),
             Span::styled("  p99 ", theme.dim),
             Span::styled(quantity::duration_ns(flow.p99_ns), theme.text),
-            Span::styled("  since start p99.9 ", theme.dim),
+            Span::styled("  p99.9 ever ", theme.dim),
             Span::styled(
                 quantity::duration_ns(counters.slow_durations.as_ref().map_or(0, |it| it.p999_ns)),
                 theme.text,

@@ -169,6 +169,22 @@ fn leaving_the_screen_lets_the_program_go_on() {
 }
 
 #[test]
+fn a_flood_of_output_does_not_keep_the_screen_from_being_drawn() {
+    let segments = segments();
+    let terminal = Terminal::open(100, 30, segments.path());
+    terminal.type_line(&format!("{TOP} run -- yes flood; clear; echo code $?"));
+    terminal.wait_for_text("C7 routing direct");
+    terminal.press("o");
+    terminal.wait_for_text("│flood");
+    terminal.press("4");
+    terminal.wait_for_text("alive in");
+    terminal.press("q");
+    terminal.wait_for_text("the program still runs");
+    terminal.press("q");
+    terminal.wait_for("the end", |screen| screen.starts_with("code "));
+}
+
+#[test]
 fn a_signal_gives_the_terminal_back() {
     for (signal, code) in [("TERM", 143), ("HUP", 129), ("INT", 130)] {
         let segments = segments();
