@@ -107,3 +107,17 @@ fn a_producer_and_a_consumer_use_no_more_memory_over_time() {
         assert!(late < early + 8 * 1024, "{size} B: {early} KiB, later {late} KiB");
     }
 }
+
+#[test]
+fn blocks_of_all_sizes_survive_a_storm_of_threads() {
+    let record = Loaded::new("storm.c").arg("5").arg("6").run_well().record();
+    record.assert_sound();
+    for class in record.sample.classes() {
+        // All was freed; what is left is libc's, for threads and streams.
+        assert!(class.live_blocks.abs() < 50, "{}: {}", class.class.name(), class.live_blocks);
+        assert_eq!(class.anomalies(), 0);
+        let is_used = class.class == Class::None || class.allocations > 100;
+        assert!(is_used, "{}: {} allocations", class.class.name(), class.allocations);
+    }
+    assert!(record.sample.process.large_bytes < 1 << 20, "no span was lost");
+}

@@ -1,10 +1,10 @@
 /* A shared library that allocates when it is loaded and frees when it is unloaded, with
-   thread-local storage of the static kind. */
+   thread-local storage of the static kind, nearly all that libc sets aside for late libraries. */
 #include <stdlib.h>
 #include <string.h>
 
 static void *kept;
-static __thread char buffer[64] __attribute__((tls_model("initial-exec")));
+static __thread char buffer[1024] __attribute__((tls_model("initial-exec")));
 static __thread char *lazy;
 
 __attribute__((constructor)) static void load(void) { kept = malloc(1000); }
