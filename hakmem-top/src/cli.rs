@@ -40,7 +40,8 @@ In the screen, ? shows the keys.";
 /// Options of every command.
 #[derive(Args, Clone, Debug)]
 pub struct GlobalOptions {
-    /// Agent to attach to: http://HOST:PORT, unix:PATH or a path [default: the agent's socket].
+    /// Agent to attach to: http://HOST:PORT (its --listen), unix:PATH or a path [default: the
+    /// agent's socket].
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub connect: Option<String>,
     /// Directory of the telemetry segments [default: $HAKMEM_DIR, else /dev/shm/hakmem-UID].

@@ -1,9 +1,13 @@
 //! Fetches everything about some processes once.
 
-use std::time::Duration;
+use std::collections::HashSet;
+use std::fs::DirEntry;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use hakmem_proto::v1 as proto;
 use hakmem_proto::v1::telemetry_client::TelemetryClient;
+use hakmem_segment::FILE_SUFFIX;
 use tonic::{Code, Status};
 
 use crate::endpoint::{ConnectError, Endpoint};
@@ -11,8 +15,6 @@ use crate::model::seconds;
 
 /// How long the end of a program may take to reach the agent.
 const END_PATIENCE: Duration = Duration::from_millis(1500);
-/// How long a program that ended without a trace is waited for.
-const TRACE_PATIENCE: Duration = Duration::from_millis(600);
 /// How long an agent that has just started may take to look through its directory.
 const READY_PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(20);
@@ -81,8 +83,8 @@ pub async fn fetch_all(endpoint: &Endpoint) -> Result<Snapshot, SnapshotError> {
 }
 
 /// Fetches a program and its descendants after its end: waits, for a moment, until the agent has
-/// seen that end. Processes that started before `since` (seconds of Unix time) had the same pid
-/// earlier and are left out.
+/// seen that end, and every segment that `directory` holds by then. Processes that started before
+/// `since` (seconds of Unix time) had the same pid earlier and are left out.
 ///
 /// # Errors
 ///
@@ -92,24 +94,48 @@ pub async fn fetch_ended(
     filter: proto::ProcessFilter,
     pid: u32,
     since: f64,
+    directory: &Path,
 ) -> Result<Snapshot, SnapshotError> {
     let began = tokio::time::Instant::now();
+    let mut client = TelemetryClient::new(endpoint.channel().await?);
+    let segments = segments(directory, since);
     loop {
-        let mut snapshot = fetch(endpoint, filter.clone()).await?;
-        snapshot.processes.retain(|process| started_at(process) >= since);
-        let own = |it: &&proto::Process| it.identity.as_ref().is_some_and(|it| it.pid == pid);
-        let mut trace = snapshot.processes.iter().filter(own);
-        let running = trace.clone().any(|process| process.state == "running");
-        let patience = match (trace.next(), running) {
-            (Some(_), false) => return Ok(snapshot),
-            (Some(_), true) => END_PATIENCE,
-            (None, _) => TRACE_PATIENCE,
-        };
-        if began.elapsed() >= patience {
-            return Ok(snapshot);
+        let everything = proto::ProcessFilter { include_ended: true, ..Default::default() };
+        let request = proto::ListProcessesRequest { filter: Some(everything) };
+        let known = client.list_processes(request).await?.into_inner().processes;
+        let keys: HashSet<&str> = known.iter().map(|process| process.key.as_str()).collect();
+        // A process that ended within the agent's interval is still called running; asking for it
+        // alone makes the agent look.
+        let own = known.iter().filter(|it| {
+            started_at(it) >= since && it.identity.as_ref().is_some_and(|it| it.pid == pid)
+        });
+        let mut running = false;
+        for process in own {
+            let request = proto::GetProcessRequest { key: process.key.clone() };
+            let fresh = client.get_process(request).await.map(|it| it.into_inner().process);
+            running |= fresh.is_ok_and(|it| it.is_some_and(|it| it.state == "running"));
+        }
+        let complete = !running && segments.iter().all(|key| keys.contains(key.as_str()));
+        if complete || began.elapsed() >= END_PATIENCE {
+            break;
         }
         tokio::time::sleep(POLL).await;
     }
+    let mut snapshot = fetch(endpoint, filter).await?;
+    snapshot.processes.retain(|process| started_at(process) >= since);
+    Ok(snapshot)
+}
+
+/// Keys of the segments in a directory that were made since a moment, in seconds of Unix time;
+/// older ones, which nobody may be able to read, are none of a program that started then.
+fn segments(directory: &Path, since: f64) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let is_new = |entry: &DirEntry| {
+        let modified = entry.metadata().and_then(|it| it.modified()).unwrap_or(UNIX_EPOCH);
+        modified.duration_since(UNIX_EPOCH).is_ok_and(|it| it.as_secs_f64() >= since)
+    };
+    let names = entries.filter(is_new).filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter_map(|name| Some(name.strip_suffix(FILE_SUFFIX)?.to_owned())).collect()
 }
 
 fn started_at(process: &proto::Process) -> f64 {

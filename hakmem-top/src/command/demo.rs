@@ -74,7 +74,7 @@ pub(super) async fn demo(
         None => end_workload(pid, input, &mut events).await,
     };
     drop(watch);
-    let snapshot = snapshot::fetch_ended(&endpoint, filter, pid, 0.0).await?;
+    let snapshot = snapshot::fetch_ended(&endpoint, filter, pid, 0.0, &spec.directory).await?;
     eprint!("{}", report::summary("demo", end, &snapshot.processes, lost_events));
     Ok(match (ended, end) {
         (Ended::Signal(signal), _) => u8::try_from(128 + signal).unwrap_or(u8::MAX),

@@ -196,7 +196,8 @@ impl Run {
 
     async fn snapshot(&self) -> Result<Snapshot, CommandError> {
         let (filter, pid) = (self.filter(), self.pid);
-        Ok(snapshot::fetch_ended(&self.endpoint, filter, pid, self.since).await?)
+        let directory = &self.spec.directory;
+        Ok(snapshot::fetch_ended(&self.endpoint, filter, pid, self.since, directory).await?)
     }
 
     fn explain_if_unpublished(&self, snapshot: &Snapshot) {
