@@ -58,9 +58,10 @@ fn pop(heap: *mut Heap, bin: usize) -> *mut u8 {
     block.cast()
 }
 
-/// Pushes a block on a bin's list; false if the list is full.
+/// Pushes a block on a bin's list; false if the list is full. `SIZED` says that the caller told the
+/// size.
 #[inline(always)]
-fn push(heap: *mut Heap, bin: usize, block: *mut u8) -> bool {
+fn push<const SIZED: bool>(heap: *mut Heap, bin: usize, block: *mut u8) -> bool {
     let word = slot_of(heap).list_word(bin);
     let value = word.load(Ordering::Relaxed);
     // SAFETY: a sentinel or the thread's heap; `bin` is below BINS.
@@ -76,7 +77,13 @@ fn push(heap: *mut Heap, bin: usize, block: *mut u8) -> bool {
     unsafe { (*block).next = next };
     // SAFETY: the thread's own list.
     unsafe { *head = block };
-    word.store(value.wrapping_add(ListWord::PUSH), Ordering::Relaxed);
+    if SIZED {
+        // Before the word, so that no reader takes this free for one that was classified.
+        let sized = slot_of(heap).sized_frees_fast(bin);
+        sized.store(sized.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+    // Release: the sized count is seen before the free. The same instruction as Relaxed here.
+    word.store(value.wrapping_add(ListWord::PUSH), Ordering::Release);
     true
 }
 
@@ -122,7 +129,7 @@ pub unsafe fn free(pointer: *mut u8) {
     // SAFETY: a sentinel, whose map finds nothing, or the thread's heap.
     let map = unsafe { &*map_of(heap) };
     let Some(bin) = gate::bin(map, pointer) else { return slow::free(heap, pointer) };
-    if !push(heap, bin, pointer) {
+    if !push::<false>(heap, bin, pointer) {
         slow::free(heap, pointer);
     }
 }
@@ -152,10 +159,7 @@ pub unsafe fn free_aligned_sized(pointer: *mut u8, alignment: usize, size: usize
 
 #[inline(always)]
 unsafe fn free_in_bin(heap: *mut Heap, bin: usize, pointer: *mut u8) {
-    if !pointer.is_null() && push(heap, bin, pointer) {
-        let sized = slot_of(heap).sized_frees_fast(bin);
-        sized.store(sized.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-    } else {
+    if pointer.is_null() || !push::<true>(heap, bin, pointer) {
         slow::free_sized(heap, pointer);
     }
 }

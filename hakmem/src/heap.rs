@@ -25,10 +25,12 @@ use core::ptr;
 use hakmem_segment::slot::SLOT_BYTES;
 use hakmem_segment::{AllocReason, BINS, FreeReason, ListWord, Outcome, Slot};
 
+use crate::arena;
 use crate::bins;
 use crate::block::{Block, Chain};
 use crate::central;
 use crate::class_map::ClassMap;
+use crate::large;
 use crate::os::clock;
 use crate::segment::GROUP_SLOTS;
 use crate::slot::{SlotUpdate, SlotWriter};
@@ -231,8 +233,12 @@ impl Heap {
             slot.count_suppressed_allocation(AllocReason::RefillSpare);
             return block;
         }
-        let wanted = self.capacities[bin];
-        let Some(mut refill) = central::take(bin, wanted.max(1).into()) else {
+        let wanted = self.capacities[bin].max(1).into();
+        let taken = central::take(bin, wanted).or_else(|| {
+            self.reclaim();
+            central::take(bin, wanted)
+        });
+        let Some(mut refill) = taken else {
             self.count_out_of_memory(bin, bins::stride(bin));
             return ptr::null_mut();
         };
@@ -245,6 +251,15 @@ impl Heap {
             update.add_refilled(bin, refill.chain.count);
         });
         block
+    }
+
+    /// Gives back all that is kept for reuse, because a request would fail otherwise. Other
+    /// threads keep what is on their lists.
+    #[cold]
+    pub(crate) fn reclaim(&mut self) -> usize {
+        self.flush_all();
+        central::drain(self.now_ms);
+        arena::purge(self.now_ms, 0) + large::purge(self.now_ms, 0)
     }
 
     /// Puts a block on the full list of a bin: the list becomes the spare, and the spare, if there

@@ -19,7 +19,7 @@ use crate::os::memory::PAGE;
 use crate::os::{message, process};
 use crate::sync::{AtomicBool, Ordering};
 use crate::threads::{self, Access};
-use crate::{arena, bins, central};
+use crate::{bins, central};
 
 fn out_of_memory() -> *mut u8 {
     process::set_errno(libc::ENOMEM);
@@ -95,7 +95,11 @@ fn large_with(
     alignment: usize,
     watch: Stopwatch,
 ) -> Option<Allocated> {
-    let span = if size <= REQUEST_MAX { large::allocate(size, alignment) } else { None };
+    let allocate = || if size <= REQUEST_MAX { large::allocate(size, alignment) } else { None };
+    let span = allocate().or_else(|| {
+        heap.reclaim();
+        allocate()
+    });
     let Some(span) = span else {
         heap.count_out_of_memory(BIN_LARGE, size);
         return None;
@@ -186,11 +190,12 @@ fn free_as(heap: *mut Heap, bin: usize, pointer: *mut u8, outcome: Outcome) {
     match threads::access(heap) {
         Access::Own(heap, _) => {
             // The thread may have got its lists just now.
-            if push(heap, bin, pointer) {
-                if outcome == Outcome::Sized {
-                    let sized = slot_of(heap).sized_frees_fast(bin);
-                    sized.store(sized.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-                }
+            let pushed = if outcome == Outcome::Sized {
+                push::<true>(heap, bin, pointer)
+            } else {
+                push::<false>(heap, bin, pointer)
+            };
+            if pushed {
                 return;
             }
             // SAFETY: the program gave the block up; the gate says that it is of this bin.
@@ -273,9 +278,7 @@ pub fn start() {
 pub fn trim() -> bool {
     let _errno = process::ErrnoGuard::new();
     with_heap(super::thread_heap(), |heap| {
-        heap.flush_all();
-        central::drain(heap.now_ms);
-        let freed = arena::purge(heap.now_ms, 0) + large::purge(heap.now_ms, 0);
+        let freed = heap.reclaim();
         threads::housekeep();
         freed > 0
     })
