@@ -37,7 +37,9 @@ pub enum ConnectError {
     #[error("cannot connect to `{0}`: give http://HOST:PORT, unix:PATH or a path with a slash")]
     BadAddress(String),
     /// Nothing listens on the socket, or it is not ours to use.
-    #[error("cannot connect to the agent's socket {}: {error}; is hakmem-agent running?", path.display())]
+    #[error(
+        "cannot connect to the agent's socket {}: {error}; is hakmem-agent running?", path.display()
+    )]
     Unix {
         /// The socket.
         path: PathBuf,

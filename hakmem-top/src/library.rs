@@ -12,7 +12,10 @@ pub const LIBRARY_VARIABLE: &str = "HAKMEM_LIBRARY";
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum LibraryError {
     /// The file that was named is not there.
-    #[error("no allocator library at {} (named by {named_by}); build it with `cargo build --release` or name another", path.display())]
+    #[error(
+        "no allocator library at {} (named by {named_by}); build it with `cargo build \
+         --release` or name another", path.display()
+    )]
     NamedMissing {
         /// The file.
         path: PathBuf,
@@ -21,14 +24,18 @@ pub enum LibraryError {
     },
     /// It is in none of the places where it could be.
     #[error(
-        "{LIBRARY} not found: looked for {looked_for}; run `cargo build --release`, or name it with --library PATH"
+        "{LIBRARY} not found: looked for {looked_for}; run `cargo build \
+         --release`, or name it with --library PATH"
     )]
     NotFound {
         /// The places.
         looked_for: String,
     },
     /// `LD_PRELOAD` separates its entries with these characters.
-    #[error("the path {} holds a space or a colon, which LD_PRELOAD cannot carry; copy the library elsewhere and name it with --library PATH", .0.display())]
+    #[error(
+        "the path {} holds a space or a colon, which LD_PRELOAD cannot carry; copy the \
+         library elsewhere and name it with --library PATH", .0.display()
+    )]
     Unloadable(PathBuf),
 }
 

@@ -117,7 +117,9 @@ fn the_demo_shows_live_data_within_two_seconds_and_gives_the_terminal_back() {
         terminal.press(key);
         terminal.wait_for_text(expected);
     }
+    // A key right after Escape would make an Alt key of both.
     terminal.press("Escape");
+    terminal.wait_for("closed help", |screen| !screen.contains("┌ help"));
     terminal.press("q");
     terminal.wait_for_text("code 0");
     terminal.check_restored();
