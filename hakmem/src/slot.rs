@@ -157,6 +157,14 @@ impl SlotWriter {
         unsafe { field.write_volatile(name) };
     }
 
+    /// The owner's thread id; 0 if nobody owns the slot.
+    pub(crate) fn thread_id(self) -> u32 {
+        // SAFETY: inside the slot, which is mapped.
+        let field = unsafe { addr_of_mut!((*self.0).header.thread_id) };
+        // SAFETY: aligned, mapped, and accessed atomically only.
+        unsafe { &*field.cast::<AtomicU32>() }.load(Ordering::Relaxed)
+    }
+
     fn store_thread_id(self, thread_id: u32) {
         // SAFETY: inside the slot, which is mapped.
         let field = unsafe { addr_of_mut!((*self.0).header.thread_id) };

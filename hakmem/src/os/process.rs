@@ -50,6 +50,13 @@ pub(crate) fn thread_id() -> u32 {
     unsafe { libc::syscall(libc::SYS_gettid) as u32 }
 }
 
+/// Whether a thread with this id exists, in whatever process: a new task may share this memory.
+pub(crate) fn thread_exists(thread_id: u32) -> bool {
+    // SAFETY: signal 0 only asks.
+    let found = unsafe { libc::syscall(libc::SYS_tkill, thread_id, 0) } == 0;
+    found || errno() != libc::ESRCH
+}
+
 /// The process id in its own namespace.
 pub(crate) fn process_id() -> u32 {
     // SAFETY: no precondition.

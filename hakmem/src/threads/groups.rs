@@ -3,6 +3,10 @@
 //! The lowest free place is taken first, so that few slots serve many short threads, and so that
 //! the used slots of the file are always the first ones.
 //!
+//! A thread that ends without our destructor running, because its first call came in the last round
+//! of them or because it ended by a system call, leaves its heap taken. Before a group is made, a
+//! few taken heaps are probed for such.
+//!
 //! # Safety
 //! A group's range is mapped from its making until [`Groups::unmap_all`].
 #![allow(unsafe_code)]
@@ -12,8 +16,8 @@ use core::ptr::NonNull;
 use hakmem_segment::header::SLOTS_MAX;
 use hakmem_segment::slot::SLOT_BYTES;
 
-use crate::heap::{Heap, SLOT_DISTANCE};
-use crate::os::memory;
+use crate::heap::{Heap, SLOT_DISTANCE, slot_of};
+use crate::os::{memory, process};
 use crate::segment::{GROUP_SLOTS, Segment};
 
 const GROUPS_MAX: usize = SLOTS_MAX / GROUP_SLOTS;
@@ -39,7 +43,12 @@ pub(super) struct Groups {
     slots_used: u32,
     unpublished_now: u32,
     unpublished_total: u64,
+    /// Where the next probe for an abandoned heap looks.
+    next_probe: usize,
 }
+
+/// Heaps that are probed each time.
+const PROBES_MAX: usize = 64;
 
 impl Groups {
     /// None yet.
@@ -50,6 +59,7 @@ impl Groups {
         slots_used: 0,
         unpublished_now: 0,
         unpublished_total: 0,
+        next_probe: 0,
     };
 
     /// Slots of the file that have ever been taken.
@@ -78,10 +88,37 @@ impl Groups {
                     return Some(found);
                 }
             }
+            if let Some(found) = self.take_over_abandoned() {
+                return Some(found);
+            }
             if self.make_group(segment.filter(|_| want_published), want_published)
                 && let Some(found) = self.claim_in(self.count - 1, segment)
             {
                 return Some(found);
+            }
+        }
+        None
+    }
+
+    /// Takes a heap over whose thread is gone.
+    fn take_over_abandoned(&mut self) -> Option<NonNull<Heap>> {
+        let places = self.count * GROUP_SLOTS;
+        for _ in 0..places.min(PROBES_MAX) {
+            let probe = self.next_probe % places;
+            self.next_probe = probe + 1;
+            let (group, place) = (&self.groups[probe / GROUP_SLOTS], probe % GROUP_SLOTS);
+            if group.taken & (1 << place) == 0 {
+                continue;
+            }
+            let heap = heap_at(group.base, place)?;
+            let slot = slot_of(heap.as_ptr());
+            // A thread that is just taking a heap has not written its id yet.
+            let owner = slot.thread_id();
+            if owner != 0 && !process::thread_exists(owner) {
+                slot.clear_owner();
+                // SAFETY: its thread is gone and the place is taken, so nobody else uses it.
+                unsafe { &mut *heap.as_ptr() }.close();
+                return Some(heap);
             }
         }
         None

@@ -79,6 +79,16 @@ fn frees_in_the_last_destructors_of_a_thread_work_and_count_as_late() {
 }
 
 #[test]
+fn heaps_of_threads_that_could_not_give_them_back_are_taken_over() {
+    let record = Loaded::new("last_moment.c").arg("500").run_well().record();
+    record.assert_sound();
+    let used = record.sample.process.slots_used;
+    assert!(used <= 32, "{used} slots for one thread at a time");
+    let c4 = record.class(Class::C4);
+    assert!(c4.allocations >= 10_000 && c4.live_blocks.abs() < 20, "{}", c4.live_blocks);
+}
+
+#[test]
 fn destructors_of_thread_local_objects_free() {
     let record = Loaded::new("thread_local.cc").run_well().record();
     record.assert_sound();
