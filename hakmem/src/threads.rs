@@ -10,7 +10,7 @@
 //! # Fork
 //! A child must never write into its parent's segment. Heaps are wiped on fork by the kernel
 //! (`MADV_WIPEONFORK`), however the child came about, so its first call finds a heap of zeros, goes
-//! the slow way and lands in [`fork::begin_child`]. Where `pthread_atfork` is honoured, the locks
+//! the slow way and lands in `fork::begin_child`. Where `pthread_atfork` is honoured, the locks
 //! are free in the child and the forking thread's lists are kept for it.
 //!
 //! # Safety

@@ -2,7 +2,7 @@
 //!
 //! On x86-64 a tick is one count of the time-stamp counter, which Linux only uses where it is
 //! constant; its rate is measured against `CLOCK_MONOTONIC` over the time that start-up takes
-//! anyway, and measured again over a longer time by [`refine`]. Elsewhere a tick is a nanosecond.
+//! anyway. Elsewhere a tick is a nanosecond.
 //!
 //! # Safety
 //! Reading clocks has no precondition.
