@@ -38,9 +38,10 @@ fn check(script: &str, environment: &[(&str, &str)], allocations_min: u64) {
     summary::busiest(&processes, "python3").assert_plausible(allocations_min);
 }
 
+/// Python takes small objects from blocks of its own, so `malloc` hears of the large ones only.
 #[test]
 fn python_with_json() {
-    check(JSON, &[], 10_000);
+    check(JSON, &[], 1_000);
 }
 
 /// Without Python's own allocator for small objects, every object is a `malloc`.
@@ -51,6 +52,6 @@ fn python_with_json_and_every_object_from_malloc() {
 
 #[test]
 fn python_with_threads() {
-    check(THREADS, &[], 10_000);
+    check(THREADS, &[], 5_000);
     check(THREADS, &[("PYTHONMALLOC", "malloc")], 500_000);
 }

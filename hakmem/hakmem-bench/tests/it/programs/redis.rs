@@ -77,11 +77,12 @@ impl Drop for Server {
     }
 }
 
-/// Allocations of redis-server that the agent tells Prometheus.
+/// Allocations of the server that the agent tells Prometheus. It is not called redis-server there:
+/// Debian's is a link to `redis-check-rdb`, and telemetry names the file that runs.
 fn allocations(agent: SocketAddr) -> u64 {
     let page = http::get(agent, "/metrics", "text/plain").expect("the agent answers").body;
     let of_redis = page.lines().filter(|line| {
-        line.starts_with("hakmem_allocations_total{") && line.contains("\"redis-server\"")
+        line.starts_with("hakmem_allocations_total{") && line.contains("executable=\"redis-")
     });
     of_redis.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
@@ -123,7 +124,7 @@ fn redis_under_its_benchmark() {
 
     let processes = summary::read(&document).expect("hakmem-top wrote its document");
     processes.iter().for_each(summary::Process::assert_conserved);
-    let redis = summary::busiest(&processes, "redis-server");
+    let redis = summary::busiest(&processes, "redis-");
     redis.assert_plausible(after);
     assert!(redis.class("C1").allocations > 0 && redis.class("C1").frees > 0);
 }

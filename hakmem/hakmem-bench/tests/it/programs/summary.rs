@@ -38,9 +38,13 @@ pub(super) fn read(path: &Path) -> Result<Vec<Process>, Box<dyn std::error::Erro
     Ok(document.processes)
 }
 
-/// The busiest process of an executable.
+/// The busiest process of an executable, whose file name may also have a target before it
+/// (`x86_64-linux-gnu-as`) or a version after it (`python3.11`).
 pub(super) fn busiest<'a>(processes: &'a [Process], executable: &str) -> &'a Process {
-    let of_it = processes.iter().filter(|process| process.name().starts_with(executable));
+    let with_target = format!("-{executable}");
+    let of_it = processes.iter().filter(|process| {
+        process.name().starts_with(executable) || process.name().ends_with(&with_target)
+    });
     of_it.max_by_key(|process| process.allocations()).unwrap_or_else(|| {
         let names: Vec<_> = processes.iter().map(Process::name).collect();
         panic!("{executable} is missing among {names:?}")
