@@ -103,20 +103,20 @@ fn tiny_bin(heap: *mut Heap, size: usize) -> usize {
 pub fn malloc(size: usize) -> *mut u8 {
     let heap = thread_heap();
     if size > TINY_MAX {
-        return malloc_above_tiny(heap, size);
+        return malloc_above_tiny(size, heap);
     }
     let block = pop(heap, tiny_bin(heap, size));
-    if block.is_null() { slow::malloc(heap, bins::of_size(size)) } else { block }
+    if block.is_null() { slow::malloc(size, heap) } else { block }
 }
 
 #[inline(never)]
-extern "C" fn malloc_above_tiny(heap: *mut Heap, size: usize) -> *mut u8 {
+extern "C" fn malloc_above_tiny(size: usize, heap: *mut Heap) -> *mut u8 {
     if size > MID_MAX {
         return slow::large(heap, size, PAGE).map_or(ptr::null_mut(), |span| span.address.as_ptr());
     }
     let bin = bins::of_size(size);
     let block = pop(heap, bin);
-    if block.is_null() { slow::malloc(heap, bin) } else { block }
+    if block.is_null() { slow::malloc_in_bin(bin, heap) } else { block }
 }
 
 /// Frees what [`malloc`] and its family returned; null is ignored. `errno` stays as it is.
@@ -128,9 +128,9 @@ pub unsafe fn free(pointer: *mut u8) {
     let heap = thread_heap();
     // SAFETY: a sentinel, whose map finds nothing, or the thread's heap.
     let map = unsafe { &*map_of(heap) };
-    let Some(bin) = gate::bin(map, pointer) else { return slow::free(heap, pointer) };
+    let Some(bin) = gate::bin(map, pointer) else { return slow::free(pointer, heap) };
     if !push::<false>(heap, bin, pointer) {
-        slow::free(heap, pointer);
+        slow::free(pointer, heap);
     }
 }
 
@@ -160,7 +160,7 @@ pub unsafe fn free_aligned_sized(pointer: *mut u8, alignment: usize, size: usize
 #[inline(always)]
 unsafe fn free_in_bin(heap: *mut Heap, bin: usize, pointer: *mut u8) {
     if pointer.is_null() || !push::<true>(heap, bin, pointer) {
-        slow::free_sized(heap, pointer);
+        slow::free_sized(pointer, heap);
     }
 }
 
@@ -188,7 +188,7 @@ pub fn allocate_aligned(alignment: usize, size: usize) -> *mut u8 {
             .map_or(ptr::null_mut(), |span| span.address.as_ptr());
     }
     let block = pop(heap, bin);
-    if block.is_null() { slow::malloc(heap, bin) } else { block }
+    if block.is_null() { slow::malloc_in_bin(bin, heap) } else { block }
 }
 
 /// Allocates `count * size` zeroed bytes. Null, with `ENOMEM`, if there is no memory or the product

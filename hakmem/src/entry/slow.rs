@@ -2,7 +2,8 @@
 //!
 //! # Safety
 //! Heaps come from the fast path: a sentinel or the thread's own. Functions that fast paths end with
-//! are `extern "C"`: such calls cannot unwind, so they become jumps and the fast paths need no frame.
+//! are `extern "C"`: such calls cannot unwind, so they become jumps and the fast paths need no
+//! frame. The program's argument stays their first, so that the fast paths need not move it.
 #![allow(unsafe_code)]
 
 use core::ffi::c_int;
@@ -26,10 +27,17 @@ fn out_of_memory() -> *mut u8 {
     ptr::null_mut()
 }
 
+/// Allocates a block of a tiny size whose list is empty.
+#[cold]
+#[inline(never)]
+pub(super) extern "C" fn malloc(size: usize, heap: *mut Heap) -> *mut u8 {
+    malloc_in_bin(bins::of_size(size), heap)
+}
+
 /// Allocates a block of a bin whose list is empty.
 #[cold]
 #[inline(never)]
-pub(super) extern "C" fn malloc(heap: *mut Heap, bin: usize) -> *mut u8 {
+pub(super) extern "C" fn malloc_in_bin(bin: usize, heap: *mut Heap) -> *mut u8 {
     let watch = Stopwatch::start();
     let errno = process::ErrnoGuard::new();
     let block = match threads::access(heap) {
@@ -164,7 +172,7 @@ pub(super) extern "C" fn resize_large(heap: *mut Heap, pointer: *mut u8, size: u
 /// no slab.
 #[cold]
 #[inline(never)]
-pub(super) extern "C" fn free(heap: *mut Heap, pointer: *mut u8) {
+pub(super) extern "C" fn free(pointer: *mut u8, heap: *mut Heap) {
     let bin = gate::bin_slow(pointer);
     free_as(heap, bin, pointer, bins::fast_outcome(bin));
 }
@@ -173,7 +181,7 @@ pub(super) extern "C" fn free(heap: *mut Heap, pointer: *mut u8) {
 /// costs nothing, and a wrong size does no harm.
 #[cold]
 #[inline(never)]
-pub(super) extern "C" fn free_sized(heap: *mut Heap, pointer: *mut u8) {
+pub(super) extern "C" fn free_sized(pointer: *mut u8, heap: *mut Heap) {
     free_as(heap, gate::bin_slow(pointer), pointer, Outcome::Sized);
 }
 
