@@ -51,10 +51,13 @@ pub(crate) fn segments() -> tempfile::TempDir {
         .expect("/dev/shm takes a folder")
 }
 
-/// The command with a folder of its own for segments, the library, and no agent to attach to.
+/// The command with a folder of its own for segments, the library, and no agent to attach to. `env`
+/// gives it signals that are not ignored: whoever runs the tests in the background ignores some, and
+/// the command passes that on.
 pub(crate) fn top(segments: &Path) -> Command {
-    let mut command = Command::new(TOP);
+    let mut command = Command::new("env");
     command
+        .args(["--default-signal", TOP])
         .env("HAKMEM_DIR", segments)
         .env("HAKMEM_LIBRARY", library())
         .env_remove("LD_PRELOAD")
