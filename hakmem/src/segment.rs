@@ -30,6 +30,7 @@ use crate::os::{clock, memory, message, process};
 use crate::settings::Settings;
 use crate::sync::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use directory::{NAME_MAX, Place, Problem};
+use identity::Birth;
 
 /// Slots that are mapped together, behind the heaps that they belong to.
 pub(crate) const GROUP_SLOTS: usize = 16;
@@ -59,7 +60,8 @@ impl Segment {
     /// Makes the process's segment, in private memory if it must be. `None` only if there is no
     /// memory at all.
     pub(crate) fn create(settings: &Settings, inherited: Option<&Inherited>) -> Option<Self> {
-        let published = match publish(settings) {
+        let birth = Birth::now();
+        let published = match publish(birth, settings) {
             Ok(segment) => segment,
             Err(problem) => {
                 // A child's parent has said so already.
@@ -77,11 +79,7 @@ impl Segment {
         };
         // SAFETY: just mapped, zeroed, and of this size; nobody else knows it.
         let header = unsafe { &mut *segment.header.as_ptr() };
-        identity::fill(header, settings, inherited);
-        header.nonce = match &segment.file {
-            Some((_, name, _)) => directory::nonce_of(name),
-            None => process::random(),
-        };
+        identity::fill(header, birth, settings, inherited);
         HEADER.store(segment.header.as_ptr(), Ordering::Relaxed);
         if let Some(header) = Live::current() {
             // SAFETY: a field of the mapped header.
@@ -144,13 +142,13 @@ impl Segment {
 
 /// Makes the file, takes its lock and maps its header; `None` if no telemetry is wanted.
 #[allow(clippy::result_large_err)] // there is no allocator here to box it with
-fn publish(settings: &Settings) -> Result<Option<Segment>, Problem> {
+fn publish(birth: Birth, settings: &Settings) -> Result<Option<Segment>, Problem> {
     if !settings.telemetry {
         return Ok(None);
     }
     let place = Place::open_or_make(settings)?;
     place.remove_stale();
-    let name = directory::file_name();
+    let name = directory::file_name(birth);
     let text = CStr::from_bytes_until_nul(&name).unwrap_or_default();
     let file = place.create(text).ok_or_else(|| Problem::Refused(place, process::errno()))?;
     let fits = file.try_lock()

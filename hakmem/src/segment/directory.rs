@@ -5,6 +5,8 @@ use core::fmt::{self, Write};
 
 use hakmem_segment::FILE_SUFFIX;
 
+use super::identity::Birth;
+
 use crate::os::file::{self, File};
 use crate::os::{clock, process};
 use crate::settings::{Settings, TEXT_MAX};
@@ -41,19 +43,13 @@ impl Write for Written<'_> {
 }
 
 /// `<pid>-<start time>-<nonce>.hakmem`, ended by a zero.
-pub(super) fn file_name() -> [u8; NAME_MAX] {
+pub(super) fn file_name(birth: Birth) -> [u8; NAME_MAX] {
     let mut name = [0; NAME_MAX];
     let mut written = Written { bytes: &mut name[..NAME_MAX - 1], length: 0 };
-    let (pid, start) = (process::process_id(), super::identity::start_time_ticks());
-    let _ = write!(written, "{pid}-{start}-{:016x}{FILE_SUFFIX}", process::random());
+    let Birth { start_time_ticks, nonce } = birth;
+    let pid = process::process_id();
+    let _ = write!(written, "{pid}-{start_time_ticks}-{nonce:016x}{FILE_SUFFIX}");
     name
-}
-
-/// The nonce in a name made by [`file_name`].
-pub(super) fn nonce_of(name: &[u8]) -> u64 {
-    let text = CStr::from_bytes_until_nul(name).ok().and_then(|name| name.to_str().ok());
-    let nonce = text.and_then(|text| text.strip_suffix(FILE_SUFFIX)?.rsplit('-').next());
-    nonce.and_then(|nonce| u64::from_str_radix(nonce, 16).ok()).unwrap_or(0)
 }
 
 /// A directory of segments that was found fit.

@@ -12,8 +12,27 @@ use crate::bins;
 use crate::os::{clock, file, process};
 use crate::settings::Settings;
 
+/// What tells this process's segment from all others, in its header and in its file's name.
+#[derive(Clone, Copy)]
+pub(super) struct Birth {
+    pub(super) start_time_ticks: u64,
+    pub(super) nonce: u64,
+}
+
+impl Birth {
+    /// Reads the start time and draws the nonce.
+    pub(super) fn now() -> Self {
+        Self { start_time_ticks: start_time_ticks(), nonce: process::random() }
+    }
+}
+
 /// Fills everything but `ready` into a zeroed header.
-pub(super) fn fill(header: &mut SegmentHeader, settings: &Settings, inherited: Option<&Inherited>) {
+pub(super) fn fill(
+    header: &mut SegmentHeader,
+    birth: Birth,
+    settings: &Settings,
+    inherited: Option<&Inherited>,
+) {
     header.magic = MAGIC;
     header.layout_major = LAYOUT_MAJOR;
     header.layout_minor = LAYOUT_MINOR;
@@ -24,7 +43,8 @@ pub(super) fn fill(header: &mut SegmentHeader, settings: &Settings, inherited: O
     header.parent_pid = process::parent_process_id();
     header.user_id = process::user_ids().1;
     header.routing = Routing::Direct as u8;
-    header.start_time_ticks = start_time_ticks();
+    header.start_time_ticks = birth.start_time_ticks;
+    header.nonce = birth.nonce;
     header.created_unix_ns = clock::unix_ns();
     header.created_monotonic_ns = clock::monotonic_ns();
     header.pid_namespace = pid_namespace();
@@ -49,7 +69,7 @@ pub(super) fn fill(header: &mut SegmentHeader, settings: &Settings, inherited: O
 }
 
 /// Field 22 of `/proc/self/stat`; 0 if it cannot be read.
-pub(super) fn start_time_ticks() -> u64 {
+fn start_time_ticks() -> u64 {
     let mut buffer = [0; 512];
     let length = file::read_start(c"/proc/self/stat", &mut buffer);
     // The second field, the name, is in parentheses and may contain anything, also parentheses.

@@ -49,13 +49,14 @@ fn broken_entries_end_the_reading() {
 
 #[test]
 fn file_names_carry_their_nonce() {
-    let name = file_name();
+    let birth = Birth::now();
+    let name = file_name(birth);
     let text = CStr::from_bytes_until_nul(&name).expect("ended by a zero").to_str().expect("ascii");
     let stem = text.strip_suffix(FILE_SUFFIX).expect("the suffix");
     let parts: Vec<&str> = stem.split('-').collect();
     assert_eq!(parts.len(), 3);
     assert_eq!(parts[0], std::format!("{}", std::process::id()));
     assert!(parts[1].parse::<u64>().expect("a number") > 0);
-    assert_eq!(nonce_of(&name), u64::from_str_radix(parts[2], 16).expect("hex"));
-    assert_ne!(file_name(), name, "each is new");
+    assert_eq!(birth.nonce, u64::from_str_radix(parts[2], 16).expect("hex"));
+    assert_ne!(file_name(Birth::now()), name, "each is new");
 }
