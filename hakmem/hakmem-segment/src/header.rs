@@ -67,8 +67,10 @@ pub struct SegmentHeader {
     /// 1 if the process came from a fork without `exec`, so that it began with blocks that its
     /// parent had allocated.
     pub forked: u8,
-    /// Zero.
-    pub reserved_bytes: [u8; 2],
+    /// A [`Check`](crate::Check).
+    pub check: u8,
+    /// A [`Push`](crate::Push).
+    pub push: u8,
     /// Start of the process, field 22 of `/proc/<pid>/stat`: clock ticks since boot.
     pub start_time_ticks: u64,
     /// `CLOCK_REALTIME` in nanoseconds when the segment was made.

@@ -15,8 +15,9 @@
 //! allocated_fast = refilled_blocks + freed_fast - flushed_blocks - depth - spare_blocks
 //! ```
 //!
-//! where `depth` and `freed_fast` are the two halves of one [`ListWord`] and the other terms are
-//! in the bin's [`BinRecord`], which changes only on slow paths. A slow path makes
+//! where `depth` and `freed_fast` are what one [`ListWord`] says together with the list's capacity
+//! ([`Slot::capacities`]), and the other terms are in the bin's [`BinRecord`]; capacity and record
+//! change only on slow paths. A slow path makes
 //! [`SlotHeader::sequence`] odd, updates, and makes it even again: a copy of the slot during which
 //! the sequence stayed even and unchanged satisfies the identity exactly, because the fast path
 //! changes nothing but the word, with one aligned 64-bit store.
@@ -41,13 +42,13 @@ pub mod word;
 pub use event::{Event, EventKind};
 pub use header::{BinInfo, SegmentHeader, State};
 pub use slot::{BinRecord, Slot, SlotHeader};
-pub use vocabulary::{AllocReason, Class, FreeReason, Outcome, Routing};
-pub use word::ListWord;
+pub use vocabulary::{AllocReason, Check, Class, FreeReason, Outcome, Push, Routing};
+pub use word::{ListState, ListWord};
 
 /// First eight bytes of every segment.
 pub const MAGIC: [u8; 8] = *b"HAKMEMSG";
 /// A reader accepts any segment whose major version it knows.
-pub const LAYOUT_MAJOR: u16 = 1;
+pub const LAYOUT_MAJOR: u16 = 2;
 /// Grows when a reserved field gets a meaning.
 pub const LAYOUT_MINOR: u16 = 0;
 /// Stored last in [`SegmentHeader::ready`], when everything before it is in place.

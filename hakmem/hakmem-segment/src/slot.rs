@@ -77,7 +77,8 @@ pub struct Slot {
     pub words: [u64; BINS],
     /// Fast frees whose caller told the size; part of the word's fast frees.
     pub sized_frees_fast: [u64; BINS],
-    /// Blocks that each list may hold; the spare may hold as many again.
+    /// Blocks that each list may hold; the spare may hold as many again. The words are read with
+    /// them, so they change under the sequence only.
     pub capacities: [u16; BINS],
     /// Zero.
     pub reserved_hot: [u8; SLOT_HOT_BYTES - 512 - 512 - 512 - 128],

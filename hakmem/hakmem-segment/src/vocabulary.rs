@@ -153,3 +153,25 @@ vocabulary! {
         E3 = 5, "e3";
     }
 }
+
+vocabulary! {
+    /// Which frees are compared with what the allocator knows otherwise.
+    Check {
+        /// None; what the slow paths come across is still reported.
+        Off = 0, "off";
+        /// One in [`CHECK_PERIOD`](crate::word::CHECK_PERIOD) of each list.
+        Sample = 1, "sample";
+        /// Every free.
+        Full = 2, "full";
+    }
+}
+
+vocabulary! {
+    /// How a block gets onto a thread's list.
+    Push {
+        /// Only the capacity is checked.
+        Direct = 0, "direct";
+        /// Class 7 is rejected where it has no header, and so is the block that was pushed last.
+        Boxed = 1, "boxed";
+    }
+}
