@@ -126,6 +126,8 @@ vocabulary! {
         Interior = 9, "interior";
         /// Anomaly: the block is free already.
         DoubleFree = 10, "double_free";
+        /// Anomaly: the caller told the size of another class.
+        SizeMismatch = 11, "size_mismatch";
     }
 }
 
