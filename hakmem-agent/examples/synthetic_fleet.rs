@@ -64,6 +64,7 @@ fn work(writer: &mut SegmentWriter, thread: usize, round: u64) {
         class: Class::C7,
         bin: bin_of(Class::C7) as u8,
         detail: AllocReason::RefillCentral as u8,
+        claimed_class: Class::None,
         monotonic_ns: round * 1_000_000_000,
         duration_ns: 300,
         value: 1024,

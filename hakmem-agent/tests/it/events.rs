@@ -13,6 +13,7 @@ fn event(kind: EventKind, detail: u8, value: u64) -> NewEvent {
         class: Class::C7,
         bin: 8,
         detail,
+        claimed_class: Class::C0,
         monotonic_ns: 1_000_000 + value,
         duration_ns: 500,
         value,

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use hakmem_segment::LAYOUT_MAJOR;
+
 /// Why a file could not be opened as a segment.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -21,7 +23,10 @@ pub enum OpenError {
         what: &'static str,
     },
     /// Written by a version of hakmem with another layout: read it with that version.
-    #[error("segment layout {major} is not known to this version; update the reader")]
+    #[error(
+        "segment layout {major} is not known to this version, which reads layout {LAYOUT_MAJOR}; \
+         use the same version for program and reader"
+    )]
     UnknownVersion {
         /// Major version of the segment's layout.
         major: u16,

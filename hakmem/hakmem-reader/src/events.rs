@@ -38,7 +38,7 @@ pub struct Event {
     pub bin: u8,
     /// Reason, outcome or routing, as the kind says.
     pub detail: EventDetail,
-    /// Class that a header claimed, where the kind is an anomaly of headers.
+    /// Class that a header or the caller's size claimed, where that is the anomaly.
     pub claimed_class: Option<Class>,
     /// Thread that wrote it.
     pub thread_id: u32,
@@ -48,6 +48,13 @@ pub struct Event {
     pub value: u64,
     /// The pointer concerned, or 0.
     pub address: u64,
+}
+
+impl Event {
+    /// The byte in front of the pointer, where the event is an anomaly of headers.
+    pub fn header_byte(&self) -> Option<u8> {
+        self.detail.is_of_header().then_some(self.value as u8)
+    }
 }
 
 /// What an event's detail byte means.
@@ -75,6 +82,10 @@ impl EventDetail {
             Self::Outcome(outcome) => outcome.name(),
             Self::Routing(routing) => routing.name(),
         }
+    }
+
+    fn is_of_header(self) -> bool {
+        matches!(self, Self::Outcome(Outcome::HeaderFalsePositive | Outcome::HeaderMissing))
     }
 
     fn decode(kind: EventKind, detail: u8) -> Self {
@@ -232,10 +243,7 @@ fn decode(slot: u32, record: Fields<'_>) -> Option<Event> {
     }
     let kind = EventKind::from_number(record.u8(at!(kind)))?;
     let detail = EventDetail::decode(kind, record.u8(at!(detail)));
-    let of_header = matches!(
-        detail,
-        EventDetail::Outcome(Outcome::HeaderFalsePositive | Outcome::HeaderMissing)
-    );
+    let of_claim = detail.is_of_header() || detail == EventDetail::Outcome(Outcome::SizeMismatch);
     let claimed_class = Class::from_number(record.u8(at!(claimed_class)));
     Some(Event {
         slot,
@@ -245,7 +253,7 @@ fn decode(slot: u32, record: Fields<'_>) -> Option<Event> {
         class: Class::from_number(record.u8(at!(class))).unwrap_or(Class::None),
         bin: record.u8(at!(bin)),
         detail,
-        claimed_class: claimed_class.filter(|_| of_header),
+        claimed_class: claimed_class.filter(|&class| of_claim && class != Class::None),
         thread_id: record.u32(at!(thread_id)),
         duration_ns: record.u32(at!(duration_ns)),
         value: record.u64(at!(value)),

@@ -16,8 +16,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hakmem_segment::header::{HEADER_BYTES, SLOTS_MAX};
 use hakmem_segment::slot::SLOT_BYTES;
 use hakmem_segment::{
-    BIN_LARGE, BIN_NONE, BINS, BinInfo, Class, LAYOUT_MAJOR, LAYOUT_MINOR, MAGIC, Outcome, READY,
-    Routing, SegmentHeader, State,
+    BIN_LARGE, BIN_NONE, BINS, BinInfo, Check, Class, LAYOUT_MAJOR, LAYOUT_MINOR, MAGIC, Outcome,
+    Push, READY, Routing, SegmentHeader, State,
 };
 use rustix::fs::{FlockOperation, flock};
 
@@ -57,6 +57,10 @@ pub struct FixtureProcess {
     pub package_version: String,
     /// Routing.
     pub routing: Routing,
+    /// Which frees are checked.
+    pub check: Check,
+    /// How a block gets onto a list.
+    pub push: Push,
     /// Whether it came from a fork.
     pub forked: bool,
     /// Meaning of the bins.
@@ -86,6 +90,8 @@ impl FixtureProcess {
             build_id: vec![0xab, 0xcd, 0xef],
             package_version: env!("CARGO_PKG_VERSION").to_owned(),
             routing: Routing::Direct,
+            check: Check::Sample,
+            push: Push::Direct,
             forked: false,
             bins: bins(),
         }
@@ -277,6 +283,8 @@ impl SegmentWriter {
         store!(parent_pid, process.parent_pid);
         store!(user_id, process.user_id);
         store!(routing, (process.routing as u8));
+        store!(check, (process.check as u8));
+        store!(push, (process.push as u8));
         store!(forked, u8::from(process.forked));
         store!(start_time_ticks, process.start_time_ticks);
         store!(created_unix_ns, process.created_unix_ns);

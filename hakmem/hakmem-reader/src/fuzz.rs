@@ -24,6 +24,9 @@ pub fn read_bytes(bytes: &[u8]) {
         }
         let _ = (sample.threads(), sample.suppressed_events(), sample.threads_alive());
         let _ = (sample.check_identity(), sample.check_conservation());
-        let _ = segment.read_events(&mut cursor);
+        let Ok(batch) = segment.read_events(&mut cursor) else { return };
+        for event in batch.events {
+            let _ = (event.detail.name(), event.header_byte());
+        }
     }
 }

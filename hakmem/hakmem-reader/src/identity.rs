@@ -6,8 +6,8 @@ use std::mem::offset_of;
 use hakmem_segment::header::HEADER_BYTES;
 use hakmem_segment::slot::SLOT_BYTES;
 use hakmem_segment::{
-    BIN_LARGE, BIN_NONE, BINS, BinInfo, Class, LAYOUT_MAJOR, MAGIC, Outcome, READY, Routing,
-    SegmentHeader,
+    BIN_LARGE, BIN_NONE, BINS, BinInfo, Check, Class, LAYOUT_MAJOR, MAGIC, Outcome, Push, READY,
+    Routing, SegmentHeader,
 };
 
 use crate::error::OpenError;
@@ -49,6 +49,10 @@ pub struct Identity {
     pub package_version: String,
     /// How `free` finds a block's class.
     pub routing: Routing,
+    /// Which frees are checked.
+    pub check: Check,
+    /// How a block gets onto a thread's list; it matters where blocks have headers.
+    pub push: Push,
     /// Whether the process came from a fork without `exec`.
     pub forked: bool,
     /// Meaning of the bins.
@@ -235,6 +239,10 @@ pub(crate) fn decode(
     }
     let routing = Routing::from_number(header.u8(offset_of!(SegmentHeader, routing)))
         .ok_or(OpenError::Malformed { what: "routing" })?;
+    let check = Check::from_number(header.u8(offset_of!(SegmentHeader, check)))
+        .ok_or(OpenError::Malformed { what: "check" })?;
+    let push = Push::from_number(header.u8(offset_of!(SegmentHeader, push)))
+        .ok_or(OpenError::Malformed { what: "push" })?;
     let mut boot_id = [0; 16];
     boot_id.copy_from_slice(header.bytes(offset_of!(SegmentHeader, boot_id), 16));
     let identity = Identity {
@@ -254,6 +262,8 @@ pub(crate) fn decode(
         build_id: hex(text!(build_id_bytes, build_id, 32)),
         package_version: clean_padded(header.bytes(offset_of!(SegmentHeader, package_version), 16)),
         routing,
+        check,
+        push,
         forked: header.u8(offset_of!(SegmentHeader, forked)) != 0,
         bins: BinTable::decode(header)?,
         layout: (

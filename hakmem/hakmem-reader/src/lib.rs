@@ -61,6 +61,6 @@ pub use segment::Segment;
 pub use totals::{ClassTotals, ThreadTotals};
 
 pub use hakmem_segment::{
-    AllocReason, BINS, BinInfo, BinRecord, Class, EventKind, FreeReason, ListWord, Outcome,
-    Routing, State,
+    AllocReason, BINS, BinInfo, BinRecord, Check, Class, EventKind, FreeReason, ListState,
+    ListWord, Outcome, Push, Routing, State,
 };

@@ -4,7 +4,7 @@ use std::mem::offset_of;
 use std::sync::Arc;
 
 use hakmem_segment::{
-    AllocReason, BIN_LARGE, BINS, BinRecord, Class, FreeReason, ListWord, SegmentHeader, State,
+    AllocReason, BIN_LARGE, BINS, BinRecord, Class, FreeReason, ListState, SegmentHeader, State,
 };
 
 use crate::fields::Fields;
@@ -191,7 +191,7 @@ pub struct BinSample {
     /// The bin, below [`BINS`].
     pub bin: u8,
     /// Depth of the list and fast frees.
-    pub word: ListWord,
+    pub list: ListState,
     /// Fast frees whose caller told the size: never more than all fast frees.
     pub sized_frees_fast: u64,
     /// What slow paths counted.
@@ -202,9 +202,9 @@ impl BinSample {
     /// Fast allocations by the identity; negative only if the identity does not hold.
     pub fn allocated_fast(&self) -> i128 {
         let record = &self.record;
-        i128::from(record.refilled_blocks) + i128::from(self.word.freed_fast())
+        i128::from(record.refilled_blocks) + i128::from(self.list.freed_fast)
             - i128::from(record.flushed_blocks)
-            - i128::from(self.word.depth())
+            - i128::from(self.list.depth)
             - i128::from(record.spare_blocks)
     }
 
@@ -230,7 +230,7 @@ impl BinSample {
 
     /// Frees, fast and slow, rejected ones included.
     pub fn frees(&self) -> i128 {
-        i128::from(self.word.freed_fast()) + self.slow_frees()
+        i128::from(self.list.freed_fast) + self.slow_frees()
     }
 
     /// Blocks allocated less blocks freed; a rejected free frees nothing.
@@ -241,7 +241,7 @@ impl BinSample {
 
     /// Fast frees whose caller did not tell the size.
     pub fn unsized_frees_fast(&self) -> u64 {
-        self.word.freed_fast().saturating_sub(self.sized_frees_fast)
+        self.list.freed_fast.saturating_sub(self.sized_frees_fast)
     }
 
     /// Whether any counter is lower than it was in `earlier`.

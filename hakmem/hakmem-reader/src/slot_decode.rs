@@ -4,7 +4,7 @@ use std::mem::offset_of;
 use std::sync::Arc;
 
 use hakmem_segment::duration::BUCKETS;
-use hakmem_segment::{BinRecord, Class, ListWord, Slot, SlotHeader};
+use hakmem_segment::{BinRecord, Class, ListState, ListWord, Slot, SlotHeader};
 
 use crate::fields::Fields;
 use crate::histogram::Histogram;
@@ -37,9 +37,15 @@ fn suppressed_frees(hot: Fields<'_>) -> [u64; 8] {
     hot.u64s(offset_of!(SlotHeader, suppressed_frees))
 }
 
-/// The word of a bin.
-pub(crate) fn word(hot: Fields<'_>, bin: usize) -> ListWord {
-    ListWord(hot.u64(offset_of!(Slot, words) + bin * 8))
+/// What the word of a bin says with the capacity in the same copy: the copy must be of a moment
+/// at which no slow path was changing the two.
+pub(crate) fn list(hot: Fields<'_>, bin: usize) -> ListState {
+    let word = ListWord(hot.u64(offset_of!(Slot, words) + bin * 8));
+    ListState::new(word, capacity(hot, bin))
+}
+
+fn capacity(hot: Fields<'_>, bin: usize) -> u16 {
+    hot.u16(offset_of!(Slot, capacities) + bin * 2)
 }
 
 /// The record of a bin, out of all of them.
@@ -48,18 +54,18 @@ pub(crate) fn record(records: &[u8], bin: usize) -> BinRecord {
     if bytes == &ZEROS[..bytes.len()] { NO_RECORD } else { Fields(bytes).bin_record() }
 }
 
-/// `None` if the bin was never used.
+/// `None` if the bin was never used: whatever its word looks like, nothing is or was on its list.
 pub(crate) fn bin_sample(
     bin: usize,
-    word: ListWord,
+    list: ListState,
     later_hot: Fields<'_>,
     record: BinRecord,
     former: Option<&BinSample>,
 ) -> Option<BinSample> {
     let read = later_hot.u64(offset_of!(Slot, sized_frees_fast) + bin * 8);
-    let sized_frees_fast = sized(read, word.freed_fast(), former);
-    let sample = BinSample { bin: bin as u8, word, sized_frees_fast, record };
-    (word != ListWord(0) || !is_empty(&record)).then_some(sample)
+    let sized_frees_fast = sized(read, list.freed_fast, former);
+    let sample = BinSample { bin: bin as u8, list, sized_frees_fast, record };
+    (list != ListState::default() || !is_empty(&record)).then_some(sample)
 }
 
 /// Fast frees with a known size, out of `freed_fast` ones.
@@ -107,7 +113,6 @@ pub(crate) fn slot_sample(
     bins: Vec<BinSample>,
     durations: Arc<[(Class, Histogram)]>,
 ) -> SlotSample {
-    let capacity = |bin| later_hot.u16(offset_of!(Slot, capacities) + bin * 2);
     SlotSample {
         index,
         thread_id: hot.u32(offset_of!(SlotHeader, thread_id)),
@@ -120,7 +125,7 @@ pub(crate) fn slot_sample(
         suppressed_other: hot.u64(offset_of!(SlotHeader, suppressed_other)),
         large_allocated_bytes: hot.u64(offset_of!(SlotHeader, large_allocated_bytes)),
         large_freed_bytes: hot.u64(offset_of!(SlotHeader, large_freed_bytes)),
-        capacities: std::array::from_fn(capacity),
+        capacities: std::array::from_fn(|bin| capacity(later_hot, bin)),
         bins,
         durations,
         torn: false,
@@ -133,10 +138,36 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_bin_was_never_used_if_neither_list_nor_record_say_so() {
+        let hot = |word: ListWord, capacity: u16| {
+            let mut hot = vec![0; size_of::<Slot>()];
+            let words = offset_of!(Slot, words) + 8;
+            hot[words..words + 8].copy_from_slice(&word.0.to_le_bytes());
+            let capacities = offset_of!(Slot, capacities) + 2;
+            hot[capacities..capacities + 2].copy_from_slice(&capacity.to_le_bytes());
+            hot
+        };
+        let sample = |word, capacity, record| {
+            let hot = hot(word, capacity);
+            bin_sample(1, list(Fields(&hot), 1), Fields(&hot), record, None)
+        };
+        let empty = |capacity| ListWord::CLOSED.with_depth(0, capacity);
+        for (word, capacity) in [(ListWord(0), 0), (ListWord::CLOSED, 0), (empty(64), 64)] {
+            assert!(sample(word, capacity, NO_RECORD).is_none(), "{word:x?} of {capacity}");
+        }
+        let refilled = BinRecord { refilled_blocks: 1, ..NO_RECORD };
+        assert!(sample(empty(64), 64, refilled).is_some());
+        let holding = sample(ListWord::CLOSED.with_depth(3, 64), 64, NO_RECORD).unwrap();
+        assert_eq!(holding.list, ListState { depth: 3, freed_fast: 0 });
+        let freed = sample(ListWord(empty(64).0 + ListWord::PUSH - ListWord::POP), 64, NO_RECORD);
+        assert_eq!(freed.unwrap().list, ListState { depth: 0, freed_fast: 1 });
+    }
+
+    #[test]
     fn sized_frees_that_run_ahead_of_the_word_never_make_others_fall() {
         let former = |freed: u64, sized: u64| BinSample {
             bin: 1,
-            word: ListWord(freed << 16),
+            list: ListState { depth: 0, freed_fast: freed },
             sized_frees_fast: sized,
             record: NO_RECORD,
         };

@@ -7,7 +7,8 @@
 //! 2. Read the hot part, and the records unless they were already read at the same `s`.
 //! 3. Read the hot part again. If either copy's sequence is not `s`, start over.
 //!
-//! Words come from the first hot copy and belong to the records. Sized frees come from the
+//! Words come from the first hot copy, as do the capacities that they are read with, and belong to
+//! the records. Sized frees come from the
 //! second, so that they never lack one that a word counts already; for the rest see `slot_decode::sized`.
 //!
 //! A thread in nothing but slow paths may never leave its slot alone for as long as this takes.
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hakmem_segment::slot::HISTOGRAMS;
-use hakmem_segment::{BINS, BinRecord, Class, ListWord, Slot, SlotHeader};
+use hakmem_segment::{BINS, BinRecord, Class, ListState, Slot, SlotHeader};
 
 use crate::fields::Fields;
 use crate::histogram::Histogram;
@@ -29,8 +30,8 @@ use crate::identity::BinTable;
 use crate::sample::SlotSample;
 use crate::segment_file::{Buffer, ReadError, SegmentFile};
 use crate::slot_decode::{
-    NO_RECORD, ROW_BYTES, bin_sample, durations, is_unowned_and_unchanged, record, slot_sample,
-    word,
+    NO_RECORD, ROW_BYTES, bin_sample, durations, is_unowned_and_unchanged, list, record,
+    slot_sample,
 };
 
 /// How long one sample may wait for writers in slow paths, in all.
@@ -160,7 +161,7 @@ impl<'a> SlotReader<'a> {
                 Records::Kept => former(bin).map_or(NO_RECORD, |former| former.record),
                 Records::Read => record(&self.buffers.records.0, bin),
             };
-            bin_sample(bin, word(first, bin), second, record, former(bin))
+            bin_sample(bin, list(first, bin), second, record, former(bin))
         });
         let bins = bins.collect();
         Ok(SlotSample {
@@ -189,29 +190,30 @@ impl<'a> SlotReader<'a> {
             let former = previous.and_then(|previous| previous.bin(bin));
             torn |= pair.is_none();
             bins.extend(match pair {
-                Some((word, record)) => bin_sample(bin, word, hot, record, former),
+                Some((list, record)) => bin_sample(bin, list, hot, record, former),
                 None => former.copied(),
             });
         }
         Ok(SlotSample { torn, ..slot_sample(index, hot, hot, bins, durations) })
     }
 
-    /// Word and record of one bin; `None` if the writer gives no chance before patience ends.
+    /// List and record of one bin; `None` if the writer gives no chance before patience ends.
     fn read_bin(
         &mut self,
         offset: u64,
         bin: usize,
-    ) -> Result<Option<(ListWord, BinRecord)>, ReadError> {
-        let word_at = offset + (offset_of!(Slot, words) + bin * 8) as u64;
+    ) -> Result<Option<(ListState, BinRecord)>, ReadError> {
         let record_at = offset + RECORDS + (bin * size_of::<BinRecord>()) as u64;
         let mut bytes = Buffer::<{ size_of::<BinRecord>() }>::new();
         for attempt in 0.. {
             let sequence = self.file.read_u64(offset)?;
             if sequence.is_multiple_of(2) {
-                let word = ListWord(self.file.read_u64(word_at)?);
+                // The whole hot part costs no more than the word and the capacity by themselves.
+                self.file.read(&mut self.buffers.first.0, offset)?;
                 self.file.read(&mut bytes.0, record_at)?;
                 if self.file.read_u64(offset)? == sequence {
-                    return Ok(Some((word, Fields(&bytes.0).bin_record())));
+                    let list = list(Fields(&self.buffers.first.0), bin);
+                    return Ok(Some((list, Fields(&bytes.0).bin_record())));
                 }
             }
             if !self.wait(attempt) {
@@ -236,7 +238,7 @@ impl<'a> SlotReader<'a> {
         let bins = (0..BINS).filter_map(|bin| {
             let former = previous.and_then(|previous| previous.bin(bin));
             let record = record(&self.buffers.records.0, bin);
-            let last = bin_sample(bin, word(hot, bin), hot, record, former);
+            let last = bin_sample(bin, list(hot, bin), hot, record, former);
             match (last, former) {
                 (Some(last), Some(former)) if last.has_fallen(former) => Some(*former),
                 (last, former) => last.or(former.copied()),

@@ -133,7 +133,7 @@ impl ClassTotals {
         add(&mut self.allocations_fast, allocated_fast);
         add(&mut self.allocations, allocated_fast);
         add(&mut self.allocations, count(bin.slow_allocations()));
-        add(&mut self.frees_fast, bin.word.freed_fast());
+        add(&mut self.frees_fast, bin.list.freed_fast);
         add(&mut self.frees, count(bin.frees()));
         add_all(&mut self.alloc_reasons, &bin.record.alloc_reasons);
         add_all(&mut self.free_reasons, &bin.record.free_reasons);
@@ -144,7 +144,7 @@ impl ClassTotals {
             add(&mut self.outcomes[outcome as usize], fast);
             add(&mut self.outcomes_fast[outcome as usize], fast);
         }
-        add(&mut self.depth_blocks, u64::from(bin.word.depth()));
+        add(&mut self.depth_blocks, u64::from(bin.list.depth));
         add(&mut self.depth_blocks, bin.record.spare_blocks);
         add(&mut self.spare_blocks, bin.record.spare_blocks);
         self.add_live(bin.live_blocks(), stride_bytes);
@@ -272,7 +272,7 @@ impl Sample {
             .collect::<Vec<_>>();
         for bin in &slot.bins {
             let list = &mut lists[self.bins.class(usize::from(bin.bin)) as usize];
-            add(&mut list.depth_blocks, u64::from(bin.word.depth()));
+            add(&mut list.depth_blocks, u64::from(bin.list.depth));
             add(&mut list.depth_blocks, bin.record.spare_blocks);
         }
         if slot.thread_id != 0 {

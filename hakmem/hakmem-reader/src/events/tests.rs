@@ -7,6 +7,7 @@ fn event(value: u64) -> NewEvent {
         class: Class::C7,
         bin: 8,
         detail: AllocReason::NewSlab as u8,
+        claimed_class: Class::None,
         monotonic_ns: value,
         duration_ns: 9,
         value,
@@ -52,6 +53,24 @@ fn an_event_is_decoded_with_its_words() {
     assert_eq!((event.kind.name(), event.class.name()), ("slow_allocation", "C7"));
     assert_eq!((event.detail.name(), event.claimed_class), ("new_slab", None));
     assert_eq!((event.duration_ns, event.address), (9, 0x1000));
+}
+
+#[test]
+fn an_anomaly_of_headers_tells_the_byte_and_what_it_claims() {
+    let mut case = case();
+    let mut check = |outcome: Outcome, value, claimed_class, expected| {
+        let kind = EventKind::Anomaly;
+        let event = NewEvent { kind, detail: outcome as u8, claimed_class, ..event(value) };
+        let event = NewEvent { monotonic_ns: 0, ..event };
+        case.writer.slot(1).event(event);
+        let batch = case.segment.read_events(&mut EventCursor::from_oldest()).unwrap();
+        let last = batch.events.last().unwrap();
+        assert_eq!((last.header_byte(), last.claimed_class), expected, "{outcome:?}");
+    };
+    check(Outcome::HeaderFalsePositive, 0xa3, Class::C3, (Some(0xa3), Some(Class::C3)));
+    check(Outcome::HeaderMissing, 0x41, Class::None, (Some(0x41), None));
+    check(Outcome::SizeMismatch, 24, Class::C2, (None, Some(Class::C2)));
+    check(Outcome::DoubleFree, 7, Class::C0, (None, None));
 }
 
 #[test]

@@ -48,6 +48,19 @@ fn fast_allocations_follow_from_the_identity() {
 }
 
 #[test]
+fn fast_frees_are_counted_over_many_checks() {
+    let totals = totals_of(Class::C2, |slot, bin| {
+        slot.allocate(bin, 10_000);
+        for _ in 0..10_000 {
+            slot.free_fast(bin, 1, false);
+            slot.allocate_fast(bin, 1);
+        }
+    });
+    assert_eq!((totals.frees, totals.frees_fast), (10_000, 10_000));
+    assert_eq!((totals.allocations, totals.live_blocks), (20_000, 10_000));
+}
+
+#[test]
 fn failed_requests_and_rejected_frees_change_nothing_that_lives() {
     let totals = totals_of(Class::C1, |slot, bin| {
         slot.allocate_slow(bin, AllocReason::NewSlab, 3);

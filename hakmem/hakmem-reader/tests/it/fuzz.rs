@@ -35,12 +35,21 @@ fn corpus() -> Vec<Vec<u8>> {
         class: Class::C7,
         bin: 8,
         detail: AllocReason::NewSlab as u8,
+        claimed_class: Class::None,
         monotonic_ns: 1,
         duration_ns: 2,
         value: 3,
         address: 4,
     };
     (0..100).for_each(|_| writer.slot(index).event(event));
+    let anomaly = NewEvent {
+        kind: EventKind::Anomaly,
+        detail: Outcome::HeaderFalsePositive as u8,
+        claimed_class: Class::C3,
+        value: 0xa3,
+        ..event
+    };
+    (0..10).for_each(|_| writer.slot(index).event(anomaly));
     writer.slot(index).begin_slow_path();
     corpus.push(std::fs::read(writer.path()).unwrap());
     corpus

@@ -60,6 +60,8 @@ fn forged_headers_are_refused_with_the_field_that_is_wrong() {
     assert_eq!(forged!(labels_bytes, 4096u32), impossible("length of labels"));
     assert_eq!(forged!(build_id_bytes, 33u32), impossible("length of build_id"));
     assert_eq!(forged!(routing, 99u8), impossible("routing"));
+    assert_eq!(forged!(check, 3u8), impossible("check"));
+    assert_eq!(forged!(push, 2u8), impossible("push"));
     assert_eq!(forged!(ready, 1u64), impossible("ready word"));
     assert_eq!(forged!(pid, 1u32), impossible("file name"));
     let bins = offset_of!(SegmentHeader, bins);
@@ -68,10 +70,13 @@ fn forged_headers_are_refused_with_the_field_that_is_wrong() {
     assert_eq!(outcome, impossible("fast outcome of a bin"));
 }
 
+const OWN: &str = "which reads layout 2; use the same version for program and reader";
+
 #[test]
 fn other_versions_and_unready_segments_are_told_apart() {
-    let later = forged!(layout_major, 2u16);
-    assert_eq!(later, "segment layout 2 is not known to this version; update the reader");
+    let other = |major| format!("segment layout {major} is not known to this version, {OWN}");
+    assert_eq!(forged!(layout_major, 1u16), other(1));
+    assert_eq!(forged!(layout_major, 3u16), other(3));
     assert_eq!(forged!(layout_minor, 9u16), "ok");
     let unready = "the segment is still being made; try again in a moment";
     assert_eq!(forged!(ready, 0u64), unready);
