@@ -47,6 +47,10 @@ pub struct ProcessEntry {
     pub exit_code: Option<i32>,
     /// Word of the routing.
     pub routing: String,
+    /// Word of which frees are checked.
+    pub check: String,
+    /// Word of how a block gets onto a list; empty where the routing leaves no choice.
+    pub push: String,
     /// Version of the hakmem library in the process.
     pub library_version: String,
     /// Whether the process came from a fork without exec.
@@ -191,6 +195,8 @@ fn process_entry(process: &Process) -> ProcessEntry {
         state: process.state.clone(),
         exit_code: process.exit_code,
         routing: identity.routing,
+        check: identity.check,
+        push: identity.push,
         library_version: identity.library_version,
         forked: identity.forked,
         started_at_unix_seconds: identity.started_at.map(unix_seconds),

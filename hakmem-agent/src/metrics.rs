@@ -1,4 +1,5 @@
-//! What Prometheus is told: counters, gauges and one histogram per class, of running processes.
+//! What Prometheus is told: counters, gauges and one histogram per class, of running processes,
+//! and the anomalies of crashed ones for as long as their segments are kept.
 //!
 //! Reasons and anomalies are written from the start, at 0, for each class that a process uses,
 //! because `rate()` cannot see the step from "absent" to 1. Other outcomes are left out while
@@ -17,7 +18,7 @@ use crate::shared::{Shared, VERSION};
 use crate::state::counters::ClassSums;
 use crate::state::{FleetView, ROUND_BOUNDS_SECONDS};
 use exposition::{Exposition, Family, Format};
-use group::{ClassGauges, Gauges, Group, groups};
+use group::{ClassGauges, Gauges, Group, crashed, groups};
 
 /// Upper bounds of the duration histogram, in nanoseconds: starts of the segment's own buckets.
 const DURATION_BOUNDS_NS: [u64; 16] = [
@@ -43,7 +44,8 @@ const DURATION_BOUNDS_NS: [u64; 16] = [
 pub(crate) fn render(shared: &Shared, format: Format) -> String {
     let view = shared.current();
     let groups = groups(&view, shared.config.max_processes_with_pid_label);
-    let mut page = Page { out: Exposition::new(format), groups: &groups };
+    let crashed = crashed(&view, &groups);
+    let mut page = Page { out: Exposition::new(format), groups: &groups, crashed: &crashed };
     page.counters();
     page.process_counters();
     page.identity();
@@ -56,6 +58,8 @@ pub(crate) fn render(shared: &Shared, format: Format) -> String {
 struct Page<'a> {
     out: Exposition,
     groups: &'a [Group],
+    /// Crashed processes with anomalies.
+    crashed: &'a [Group],
 }
 
 impl Page<'_> {
@@ -75,13 +79,20 @@ impl Page<'_> {
     }
 
     fn classified_frees(&mut self) {
-        for (group, class, sums) in used_classes(self.groups) {
+        self.outcomes(self.groups, |outcome, path, count| {
+            count > 0 || path == "slow" && outcome.is_anomaly()
+        });
+        // The program may have crashed before anybody came for the anomalies that led to it.
+        self.outcomes(self.crashed, |outcome, _, count| count > 0 && outcome.is_anomaly());
+    }
+
+    fn outcomes(&mut self, groups: &[Group], is_told: impl Fn(Outcome, &str, u64) -> bool) {
+        for (group, class, sums) in used_classes(groups) {
             for &outcome in Outcome::ALL {
                 let fast = sums.outcomes_fast[outcome as usize];
                 let slow = sums.outcomes[outcome as usize].saturating_sub(fast);
                 for (path, count) in [("fast", fast), ("slow", slow)] {
-                    let told = count > 0 || path == "slow" && outcome.is_anomaly();
-                    if !told {
+                    if !is_told(outcome, path, count) {
                         continue;
                     }
                     let labels = [
@@ -113,6 +124,8 @@ impl Page<'_> {
                     ("executable", group.executable.as_str()),
                     ("pid", group.pid.as_str()),
                     ("routing", build.routing.as_str()),
+                    ("check", build.check.as_str()),
+                    ("push", build.push.as_str()),
                     ("build_id", build.build_id.as_str()),
                     ("library_version", build.library_version.as_str()),
                 ];

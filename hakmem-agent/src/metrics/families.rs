@@ -36,7 +36,8 @@ pub(super) const CLASSIFIED_FREES: Family = Family {
     name: "hakmem_classified_frees_total",
     kind: Kind::Counter,
     unit: "",
-    help: "Frees by how the pointer was classified and by the path they took.",
+    help: "Frees by how the pointer was classified and by the path they took; of crashed \
+           processes, the anomalies.",
 };
 pub(super) const SLAB_RETURNED_BYTES: Family = Family {
     name: "hakmem_slab_returned_bytes_total",

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hakmem_reader::ProcessState;
 use hakmem_reader::totals::CLASSES;
 
 use crate::state::counters::Counters;
@@ -38,6 +39,8 @@ pub(super) struct Gauges {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Build {
     pub(super) routing: String,
+    pub(super) check: String,
+    pub(super) push: String,
     pub(super) build_id: String,
     pub(super) library_version: String,
 }
@@ -76,6 +79,39 @@ pub(super) fn groups(view: &FleetView, max: usize) -> Vec<Group> {
     groups.into_values().collect()
 }
 
+/// One group for each crashed process with anomalies, or one per executable if `running` is summed
+/// so. The sum of an executable that still runs holds them already.
+pub(super) fn crashed(view: &FleetView, running: &[Group]) -> Vec<Group> {
+    let summed = running.first().is_some_and(|group| group.pid.is_empty());
+    let known: BTreeSet<(&str, &str)> =
+        running.iter().map(|group| (group.executable.as_str(), group.pid.as_str())).collect();
+    let crashed = view
+        .processes
+        .values()
+        .filter(|record| record.state == ProcessState::Crashed && record.totals().anomalies > 0);
+    let mut groups: BTreeMap<(String, String), Group> = BTreeMap::new();
+    for record in crashed {
+        let name = &record.facts.executable_name;
+        let labels = if summed {
+            (view.retired.name_of(name).to_owned(), String::new())
+        } else {
+            (name.clone(), record.facts.identity.pid.to_string())
+        };
+        if known.contains(&(labels.0.as_str(), labels.1.as_str())) {
+            continue;
+        }
+        let (executable, pid) = labels.clone();
+        let group =
+            groups.entry(labels).or_insert_with(|| Group { executable, pid, ..Group::default() });
+        if summed {
+            group.counters = view.retired.counters(&group.executable);
+        } else {
+            group.counters.add(record);
+        }
+    }
+    groups.into_values().collect()
+}
+
 impl Group {
     fn add(&mut self, record: &ProcessRecord) {
         self.counters.add(record);
@@ -83,6 +119,8 @@ impl Group {
         let identity = &record.facts.identity;
         self.builds.insert(Build {
             routing: identity.routing.clone(),
+            check: identity.check.clone(),
+            push: identity.push.clone(),
             build_id: identity.build_id.clone(),
             library_version: identity.library_version.clone(),
         });

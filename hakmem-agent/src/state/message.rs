@@ -4,7 +4,7 @@ use hakmem_proto::v1::{
     Bin, ClassCounters, DurationBucket, DurationHistogram, Identity, ListDepth, Loss, Memory,
     OutcomeCount, Process, ReasonCount, Thread, Totals,
 };
-use hakmem_reader::{AllocReason, BINS, ClassTotals, Histogram, ThreadTotals};
+use hakmem_reader::{AllocReason, BINS, ClassTotals, Histogram, Push, ThreadTotals};
 use hakmem_segment::duration::bucket_start_ns;
 
 use super::{Facts, ProcessRecord};
@@ -35,6 +35,7 @@ impl Facts {
             bin: bin as u32,
             class: identity.bins.class(bin).name().to_owned(),
             stride_bytes: identity.bins.stride_bytes(bin),
+            header_bytes: identity.bins.all()[bin].header_bytes.into(),
         });
         let message = Identity {
             pid: identity.pid,
@@ -51,6 +52,8 @@ impl Facts {
             pid_namespace: identity.pid_namespace,
             forked: identity.forked,
             bins: bins.collect(),
+            check: identity.check.name().to_owned(),
+            push: identity.effective_push().map_or("", Push::name).to_owned(),
         };
         let executable_name = identity.executable_name().to_owned();
         Self { raw: identity.clone(), identity: message, executable_name }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use hakmem_reader::Class;
 use hakmem_reader::fixture::{SegmentWriter, bin_of};
+use hakmem_reader::{Class, FreeReason, Outcome};
 
 use crate::fleet::{Fleet, eventually, http_get, program};
 
@@ -191,4 +191,33 @@ async fn scrapes_are_counted() {
         let (_, page) = http_get(address, "/metrics", "").await;
         assert_eq!(value(&page, "hakmem_agent_scrapes_total"), Some(f64::from(expected)));
     }
+}
+
+#[tokio::test]
+async fn anomalies_are_told_by_class_and_outlive_a_crash() {
+    let fleet = Fleet::start().await;
+    let mut writer = program(fleet.path(), "/bin/crashes", 200);
+    writer.slot(1).free_slow(bin_of(Class::C7), FreeReason::Check, Outcome::HeaderFalsePositive, 0);
+    let key = fleet.key_of("/bin/crashes").await;
+    let pid = fleet.get(&key).await.identity.unwrap().pid;
+    let series = |outcome: &str| {
+        let labels = format!("executable=\"crashes\",pid=\"{pid}\",class=\"C7\"");
+        format!("hakmem_classified_frees_total{{{labels},outcome=\"{outcome}\",path=\"slow\"}}")
+    };
+    let is_told = async || {
+        let page = page(&fleet, "").await;
+        (value(&page, &series("header_false_positive")) == Some(1.0)).then_some(page)
+    };
+    let running = eventually(is_told).await;
+    // An alert needs to see the step from 0, of every anomaly.
+    assert_eq!(value(&running, &series("double_free")), Some(0.0));
+    let info = format!("hakmem_process_info{{executable=\"crashes\",pid=\"{pid}\",");
+    let info = running.lines().find(|line| line.starts_with(&info)).unwrap();
+    assert!(info.contains("routing=\"direct\",check=\"sample\",push=\"\""), "{info}");
+    drop(writer);
+    fleet.reaches(&key, "crashed").await;
+    let crashed = eventually(is_told).await;
+    assert!(!crashed.contains(&info[..info.find('}').unwrap()]), "{crashed}");
+    assert_eq!(value(&crashed, &series("double_free")), None);
+    promtool_accepts(&crashed);
 }

@@ -79,6 +79,12 @@ impl Identity {
         at.clamp(0, i128::from(u64::MAX)) as u64
     }
 
+    /// How a block gets onto a thread's list, where the routing leaves a choice.
+    pub fn effective_push(&self) -> Option<Push> {
+        let has_choice = !matches!(self.routing, Routing::Direct | Routing::E3);
+        has_choice.then_some(self.push)
+    }
+
     /// Boot id in hex.
     pub fn boot_id_hex(&self) -> String {
         hex(&self.boot_id)

@@ -58,7 +58,7 @@ impl Segment {
         Self::read_header(file).map(drop)
     }
 
-    fn from_file(file: SegmentFile) -> Result<Self, OpenError> {
+    pub(crate) fn from_file(file: SegmentFile) -> Result<Self, OpenError> {
         let (identity, geometry) = Self::read_header(&file)?;
         let bins = Arc::new(identity.bins.clone());
         Ok(Self { file, geometry, identity, bins, slots: Vec::new() })

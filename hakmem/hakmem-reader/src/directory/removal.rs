@@ -5,6 +5,7 @@
 //! counts from there. Nobody writes to it any more, and who reads it needs neither.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -17,6 +18,7 @@ use rustix::fs::{
 
 use super::{ScanError, scan};
 use crate::error::OpenError;
+use crate::liveness::{Host, ProcessState, effective_state};
 use crate::segment::Segment;
 use crate::segment_file::SegmentFile;
 
@@ -35,8 +37,9 @@ pub struct Removal {
     pub failed: Vec<(PathBuf, io::Error)>,
 }
 
-/// Removes segments of dead processes: all but the `keep` that died last, and of these the ones
-/// that were found dead longer than `max_age` ago.
+/// Removes segments of dead processes: all but `keep`, and of these the ones that were found dead
+/// longer than `max_age` ago. Kept are those of crashed processes before others, because somebody
+/// may still want to know why, and those that died last before those that died earlier.
 ///
 /// Only files that the current user owns are touched, or any for root; never one whose writer
 /// lives, and never one that is no segment this version understands. The symbolic link of a
@@ -48,7 +51,10 @@ pub fn remove_dead(directory: &Path, keep: usize, max_age: Duration) -> Result<R
     let paths = scan(directory)?.paths;
     let names = paths.iter().filter_map(|path| path.file_name());
     let mut dead: Vec<Dead> = names.filter_map(|name| find_dead(&fd, name)).collect();
-    dead.sort_by_key(|dead| Reverse(dead.since));
+    if dead.len() > keep {
+        mark_crashed(&fd, &paths, &mut dead);
+    }
+    dead.sort_by_key(|dead| Reverse((dead.is_crashed, dead.since)));
     let now = SystemTime::now();
     let mut removal = Removal::default();
     for (rank, dead) in dead.iter().enumerate() {
@@ -73,6 +79,9 @@ struct Dead {
     file_id: (u64, u64),
     /// When it was first found dead.
     since: SystemTime,
+    /// Whether its process neither ended normally nor went on as another program; only known once
+    /// it matters.
+    is_crashed: bool,
 }
 
 /// Opens the segment `name`; `None` if it must be left alone.
@@ -94,7 +103,34 @@ fn find_dead(directory: &OwnedFd, name: &OsStr) -> Option<Dead> {
         return None;
     }
     let since = if stat.st_mode & OWNER_MAY_WRITE == 0 { modified } else { mark(&file) };
-    Some(Dead { name: name.to_owned(), file_id: (stat.st_dev, stat.st_ino), since })
+    Some(Dead {
+        name: name.to_owned(),
+        file_id: (stat.st_dev, stat.st_ino),
+        since,
+        is_crashed: false,
+    })
+}
+
+/// Finds out which of the dead crashed. That needs all the segments of `paths`, because a process
+/// that went on as another program left a later one.
+fn mark_crashed(directory: &OwnedFd, paths: &[PathBuf], dead: &mut [Dead]) {
+    let open = |name: &OsStr| {
+        let file = SegmentFile::open_at(directory, Path::new(name)).ok()?;
+        let segment = Segment::from_file(file).ok()?;
+        let process = segment.sample_process().ok()?;
+        Some((segment.identity().clone(), process))
+    };
+    let names = paths.iter().filter_map(|path| path.file_name());
+    let known: HashMap<&OsStr, _> =
+        names.filter_map(|name| open(name).map(|opened| (name, opened))).collect();
+    let host = Host::current();
+    for dead in dead {
+        let Some((identity, process)) = known.get(dead.name.as_os_str()) else { continue };
+        let same_pid = known.values().map(|(other, _)| other);
+        let others = same_pid.filter(|other| other.pid == identity.pid);
+        let state = effective_state(identity, false, process, others, &host);
+        dead.is_crashed = state == ProcessState::Crashed;
+    }
 }
 
 /// Notes that the segment was found dead now. Where that fails, it counts as just found again.

@@ -54,6 +54,34 @@ fn dead_segments_go_by_number_and_age_and_live_ones_never() {
 }
 
 #[test]
+fn crashed_segments_outrank_others_where_the_number_is_limited() {
+    let directory = tempfile::tempdir().unwrap();
+    let before_exec = FixtureProcess::new("/bin/sh");
+    let after_exec = FixtureProcess {
+        nonce: before_exec.nonce + 1,
+        created_monotonic_ns: before_exec.created_monotonic_ns + 1,
+        executable: "/bin/next".to_owned(),
+        ..before_exec.clone()
+    };
+    let crashed = [0, 1].map(|_| dead(directory.path()));
+    let replaced = SegmentWriter::create(directory.path(), &before_exec).path().to_owned();
+    let exited = SegmentWriter::create(directory.path(), &after_exec);
+    let exited_path = exited.path().to_owned();
+    exited.exit(0);
+    remove_dead(directory.path(), 10, HOUR).unwrap();
+    // The crashes are the oldest.
+    let ages = [(&crashed[0], 40), (&crashed[1], 30), (&replaced, 20), (&exited_path, 10)];
+    for (path, minutes) in ages {
+        set_age(path, HOUR / 60 * minutes);
+    }
+    let removed = |keep| remove_dead(directory.path(), keep, HOUR).unwrap().removed;
+    assert_eq!(removed(3), [replaced]);
+    assert_eq!(removed(2), [exited_path]);
+    assert_eq!(removed(1), [crashed[0].clone()]);
+    assert_eq!(remove_dead(directory.path(), 1, HOUR / 4).unwrap().removed, [crashed[1].clone()]);
+}
+
+#[test]
 fn a_dead_segments_age_counts_from_when_it_was_found() {
     let directory = tempfile::tempdir().unwrap();
     let path = dead(directory.path());
