@@ -45,6 +45,17 @@ impl Block {
         }
     }
 
+    /// Writes the first and the last of the `size` bytes that the block was asked for with. The
+    /// last one wins in a block of one byte.
+    pub fn write_ends(&mut self, size: usize, first: u8, last: u8) {
+        let start = self.0.as_ptr();
+        // SAFETY: the block is ours alone and at least one byte long.
+        unsafe { start.write_volatile(first) };
+        let end = start.wrapping_add(size - 1);
+        // SAFETY: the caller says how long the block is; its last byte is ours too.
+        unsafe { end.write_volatile(last) };
+    }
+
     /// Calls `free`.
     #[inline(always)]
     pub fn free(self) {

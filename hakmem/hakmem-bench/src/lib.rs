@@ -4,14 +4,17 @@
 //! of no allocator: `LD_PRELOAD` puts one under them. `bench_race` runs them side by side under
 //! hakmem and its peers.
 //!
-//! Modules, bottom to top: [`c_heap`] and [`peak`] (the only unsafe code), [`pattern`] (what
-//! blocks are filled with), [`usage`] (arguments and exit codes), [`report`] (the figures a program
-//! prints), [`fixed_size`] and [`random_mixed`] (the loops), [`workload`] (threads), [`race`].
+//! Modules, bottom to top: [`c_heap`] and [`peak`] (the only unsafe code), [`pattern`] and
+//! [`contents`] (what blocks are filled with), `pace` (limits of a loop), [`usage`] (arguments and
+//! exit codes), [`report`] (the figures a program prints), [`fixed_size`] and [`random_mixed`] (the
+//! loops), [`workload`] (threads), [`race`].
 
 #![deny(unsafe_code)]
 
 pub mod c_heap;
+pub mod contents;
 pub mod fixed_size;
+mod pace;
 pub mod pattern;
 pub mod peak;
 pub mod race;

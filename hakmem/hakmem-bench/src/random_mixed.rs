@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use crate::c_heap::{Block, FilledBlock};
+use crate::contents::{Contents, EndedBlock, Held, Request};
 use crate::fixed_size::RunError;
-use crate::pattern::Pattern;
+use crate::pace::{Limited, Pace, Unlimited};
 use crate::report::Tally;
 
 /// What to run. Each iteration picks a place; it frees the block there or allocates one.
@@ -40,63 +41,47 @@ impl XorShift {
 }
 
 impl RandomMixed {
-    /// Runs the loop.
-    pub fn run(self) -> Result<Tally, RunError> {
+    /// Runs the loop. `rate` limits the iterations a second; 0 means no limit.
+    pub fn run(self, contents: Contents, rate: u64) -> Result<Tally, RunError> {
+        match contents {
+            Contents::Bare => self.paced::<Block>(rate),
+            Contents::Ends => self.paced::<EndedBlock>(rate),
+            Contents::Verified => self.paced::<FilledBlock>(rate),
+        }
+    }
+
+    fn paced<B: Held>(self, rate: u64) -> Result<Tally, RunError> {
+        match rate {
+            0 => self.calls::<B>(Unlimited),
+            _ => self.calls::<B>(Limited::new(rate)),
+        }
+    }
+
+    fn calls<B: Held>(self, mut pace: impl Pace) -> Result<Tally, RunError> {
         let mut random = XorShift::new(self.seed);
-        let mut slots: Vec<Option<Block>> = Vec::new();
+        let mut slots: Vec<Option<B>> = Vec::new();
         slots.resize_with(self.working_set, || None);
         let start = Instant::now();
         let mut mallocs = 0;
         for _ in 0..self.iterations {
+            pace.before_iteration();
             let number = random.next();
             let slot = &mut slots[place(number, self.working_set)];
             match slot.take() {
-                Some(block) => block.free(),
+                Some(block) => block.free()?,
                 None => {
                     let size = size(number);
-                    let block = Block::allocate(size);
+                    let block = B::allocate(Request { size, number: mallocs, random: number });
                     *slot = Some(block.ok_or(RunError::OutOfMemory { size })?);
                     mallocs += 1;
                 }
             }
         }
         let elapsed = start.elapsed();
-        slots.into_iter().flatten().for_each(Block::free);
-        Ok(self.tally(mallocs, elapsed))
-    }
-
-    /// The same calls, with contents written and checked before each free.
-    pub fn verify(self) -> Result<Tally, RunError> {
-        let mut random = XorShift::new(self.seed);
-        let mut slots: Vec<Option<FilledBlock>> = Vec::new();
-        slots.resize_with(self.working_set, || None);
-        let start = Instant::now();
-        let mut mallocs = 0;
-        for _ in 0..self.iterations {
-            let number = random.next();
-            let slot = &mut slots[place(number, self.working_set)];
-            match slot.take() {
-                Some(block) => {
-                    block.check()?;
-                    block.free();
-                }
-                None => {
-                    let size = size(number);
-                    let block = FilledBlock::allocate(size, Pattern::of_allocation(mallocs));
-                    *slot = Some(block.ok_or(RunError::OutOfMemory { size })?);
-                    mallocs += 1;
-                }
-            }
-        }
         for block in slots.into_iter().flatten() {
-            block.check()?;
-            block.free();
+            block.free()?;
         }
-        Ok(self.tally(mallocs, start.elapsed()))
-    }
-
-    fn tally(self, mallocs: u64, elapsed: std::time::Duration) -> Tally {
-        Tally { mallocs, frees: mallocs, timed_operations: self.iterations, elapsed }
+        Ok(Tally { mallocs, frees: mallocs, timed_operations: self.iterations, elapsed })
     }
 }
 
@@ -118,11 +103,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_loops_make_the_same_calls() {
+    fn all_loops_make_the_same_calls() {
         let run = RandomMixed { iterations: 10_000, working_set: 100, seed: 3 };
-        let (fast, slow) = (run.run().expect("runs"), run.verify().expect("runs"));
-        assert_eq!((fast.mallocs, fast.frees), (slow.mallocs, slow.frees));
-        assert!(fast.mallocs > 4_900 && fast.mallocs < 5_200, "{}", fast.mallocs);
+        let bare = run.run(Contents::Bare, 0).expect("runs");
+        assert!(bare.mallocs > 4_900 && bare.mallocs < 5_200, "{}", bare.mallocs);
+        for contents in [Contents::Bare, Contents::Ends, Contents::Verified] {
+            for rate in [0, 1_000_000] {
+                let tally = run.run(contents, rate).expect("runs");
+                assert_eq!((tally.mallocs, tally.frees), (bare.mallocs, bare.mallocs));
+                assert_eq!(tally.timed_operations, 10_000, "{contents:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_last_byte_can_follow_any_size() {
+        let mut random = XorShift::new(1);
+        let mut drawn = vec![false; 256 * 4];
+        for _ in 0..100_000 {
+            let number = random.next();
+            let last = (number >> 20) as u8;
+            drawn[usize::from(last) * 4 + (size(number) - 16) / 256] = true;
+        }
+        assert!(drawn.iter().all(|&drawn| drawn));
     }
 
     #[test]

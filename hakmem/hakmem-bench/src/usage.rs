@@ -1,6 +1,6 @@
 //! Arguments and exit codes of the programs.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
 /// Exit code of a wrong call (`EX_USAGE`).
@@ -41,47 +41,57 @@ pub enum UsageError {
     },
 }
 
-/// The arguments of a call, taken one after the other.
+/// The arguments of a call, taken one after the other; options with a value come first, because
+/// nothing else tells their values from positional arguments.
 #[derive(Debug)]
 pub struct Arguments {
     usage: &'static str,
-    positional: std::collections::VecDeque<OsString>,
-    flags: Vec<OsString>,
+    words: Vec<OsString>,
+}
+
+fn is_flag(word: &OsString) -> bool {
+    word.as_encoded_bytes().starts_with(b"-")
 }
 
 impl Arguments {
-    /// Sorts `arguments` (without the program's name) into numbers and flags.
+    /// Takes `arguments`, without the program's name.
     pub fn new(usage: &'static str, arguments: impl Iterator<Item = OsString>) -> Self {
-        let (flags, positional): (Vec<_>, Vec<_>) =
-            arguments.partition(|argument| argument.as_encoded_bytes().starts_with(b"-"));
-        Self { usage, positional: positional.into(), flags }
+        Self { usage, words: arguments.collect() }
     }
 
     /// Whether help is asked for.
     pub fn wants_help(&self) -> bool {
-        self.flags.iter().any(|flag| flag == "--help" || flag == "-h")
+        self.words.iter().any(|word| word == "--help" || word == "-h")
     }
 
     /// Takes the flag away and tells whether it was there.
     pub fn flag(&mut self, name: &str) -> bool {
-        let before = self.flags.len();
-        self.flags.retain(|flag| flag != name);
-        self.flags.len() < before
+        let before = self.words.len();
+        self.words.retain(|word| word != name);
+        self.words.len() < before
+    }
+
+    /// Takes an option with its value, a number from `least` to `most`, away; `None` if the option
+    /// is not there.
+    pub fn option(
+        &mut self,
+        name: &'static str,
+        least: u64,
+        most: u64,
+    ) -> Result<Option<u64>, UsageError> {
+        let Some(at) = self.words.iter().position(|word| word == name) else { return Ok(None) };
+        self.words.remove(at);
+        if at == self.words.len() {
+            return Err(UsageError::Missing { name, usage: self.usage });
+        }
+        parse(name, &self.words.remove(at), least, most).map(Some)
     }
 
     /// The next positional argument, a number from `least` to `most`.
     pub fn number(&mut self, name: &'static str, least: u64, most: u64) -> Result<u64, UsageError> {
-        let text =
-            self.positional.pop_front().ok_or(UsageError::Missing { name, usage: self.usage })?;
-        text.to_str()
-            .and_then(|text| text.parse().ok())
-            .filter(|value| (least..=most).contains(value))
-            .ok_or_else(|| UsageError::Number {
-                name,
-                least,
-                most,
-                found: text.to_string_lossy().into_owned(),
-            })
+        let missing = UsageError::Missing { name, usage: self.usage };
+        let at = self.words.iter().position(|word| !is_flag(word)).ok_or(missing)?;
+        parse(name, &self.words.remove(at), least, most)
     }
 
     /// Like [`Arguments::number`], with a value for when the argument is not there.
@@ -92,12 +102,13 @@ impl Arguments {
         least: u64,
         most: u64,
     ) -> Result<u64, UsageError> {
-        if self.positional.is_empty() { Ok(default) } else { self.number(name, least, most) }
+        if self.words.iter().all(is_flag) { Ok(default) } else { self.number(name, least, most) }
     }
 
     /// Refuses whatever nobody took.
-    pub fn finish(mut self) -> Result<(), UsageError> {
-        match self.flags.pop().or_else(|| self.positional.pop_front()) {
+    pub fn finish(self) -> Result<(), UsageError> {
+        let strange = self.words.iter().find(|word| is_flag(word)).or(self.words.first());
+        match strange {
             None => Ok(()),
             Some(found) => Err(UsageError::Unknown {
                 found: found.to_string_lossy().into_owned(),
@@ -105,6 +116,18 @@ impl Arguments {
             }),
         }
     }
+}
+
+fn parse(name: &'static str, text: &OsStr, least: u64, most: u64) -> Result<u64, UsageError> {
+    text.to_str()
+        .and_then(|text| text.parse().ok())
+        .filter(|value| (least..=most).contains(value))
+        .ok_or_else(|| UsageError::Number {
+            name,
+            least,
+            most,
+            found: text.to_string_lossy().into_owned(),
+        })
 }
 
 /// Body of a program's `main`: reads the arguments, runs, prints one line if either fails.

@@ -2,32 +2,43 @@
 
 use std::process::ExitCode;
 
+use hakmem_bench::contents::Contents;
 use hakmem_bench::random_mixed::RandomMixed;
 use hakmem_bench::report::Report;
 use hakmem_bench::usage;
 
 const HELP: &str = "\
-bench_random_mixed ITERATIONS WORKING_SET [SEED] [--verify]
+bench_random_mixed ITERATIONS WORKING_SET [SEED] [--bare | --verify] [--rate N]
 
 Each iteration picks one of WORKING_SET places: it frees the block there, or allocates one of
-16 to 1039 bytes if there is none. What is left is freed at the end. --verify fills the blocks
-and checks their contents before each free. SEED is 1 if not given.";
+16 to 1039 bytes if there is none. What is left is freed at the end. SEED is 1 if not given.
+
+The first and the last byte of each new block are written with random bits, as by a program that
+fills a buffer. --bare leaves the blocks alone, but for touching them, as timing wants it;
+--verify fills them and checks their contents before each free. The calls are the same.
+
+--rate makes at most N iterations a second, for watching; 0 means no limit.";
 
 fn main() -> ExitCode {
     usage::run(
         "bench_random_mixed",
         HELP,
         |arguments| {
+            let rate = arguments.option("--rate", 0, u64::MAX)?.unwrap_or(0);
             let run = RandomMixed {
                 iterations: arguments.number("ITERATIONS", 0, u64::MAX / 4)?,
                 working_set: arguments.number("WORKING_SET", 1, 1 << 28)? as usize,
                 seed: arguments.number_or("SEED", 1, 0, u64::MAX)?,
             };
-            Ok((run, arguments.flag("--verify")))
+            let contents = match (arguments.flag("--bare"), arguments.flag("--verify")) {
+                (_, true) => Contents::Verified,
+                (true, false) => Contents::Bare,
+                (false, false) => Contents::Ends,
+            };
+            Ok((run, contents, rate))
         },
-        |(run, verify)| {
-            let tally = if verify { run.verify()? } else { run.run()? };
-            print!("{}", Report::of(tally));
+        |(run, contents, rate)| {
+            print!("{}", Report::of(run.run(contents, rate)?));
             Ok(())
         },
     )

@@ -40,13 +40,16 @@ impl Cell {
         }
     }
 
-    /// Arguments that make the program time so many calls of `malloc` and `free`.
+    /// Arguments that make the program time so many calls of `malloc` and `free` and leave the
+    /// blocks alone.
     pub fn arguments(self, operations: u64) -> Vec<String> {
         match self {
             Self::Fixed { size } => {
                 vec![(operations / 2).to_string(), size.to_string(), FIXED_WORKING_SET.to_string()]
             }
-            Self::Mixed { working_set } => vec![operations.to_string(), working_set.to_string()],
+            Self::Mixed { working_set } => {
+                vec![operations.to_string(), working_set.to_string(), "--bare".to_owned()]
+            }
         }
     }
 }

@@ -31,3 +31,21 @@ fn a_wrong_call_names_what_is_wrong() {
     check(&["3", "--fast"], "`--fast` is not understood; usage: bench N [M]");
     check(&["3", "4"], "`4` is not understood; usage: bench N [M]");
 }
+
+#[test]
+fn an_option_takes_the_word_after_it() {
+    let mut given = arguments(&["12", "--rate", "3", "--bare", "5"]);
+    assert_eq!(given.option("--rate", 0, 100), Ok(Some(3)));
+    assert_eq!(given.option("--rate", 0, 100), Ok(None));
+    assert_eq!(given.number("N", 0, 100), Ok(12));
+    assert_eq!(given.number("M", 0, 100), Ok(5));
+    assert!(given.flag("--bare"));
+    assert_eq!(given.finish(), Ok(()));
+
+    let check = |words: &[&str], expected: &str| {
+        let error = arguments(words).option("--rate", 0, 100).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    };
+    check(&["12", "--rate"], "--rate is missing; usage: bench N [M]");
+    check(&["--rate", "-1"], "--rate must be a whole number from 0 to 100, not `-1`");
+}
