@@ -57,6 +57,8 @@ pub struct ProcessEntry {
     pub forked: bool,
     /// When the allocator started, in seconds of Unix time; null if not known.
     pub started_at_unix_seconds: Option<f64>,
+    /// When it ended, in seconds of Unix time; null unless it ended normally.
+    pub ended_at_unix_seconds: Option<f64>,
     /// When the sample was taken, in seconds of Unix time; null if not known.
     pub sampled_at_unix_seconds: Option<f64>,
     /// Sums over all classes.
@@ -200,6 +202,7 @@ fn process_entry(process: &Process) -> ProcessEntry {
         library_version: identity.library_version,
         forked: identity.forked,
         started_at_unix_seconds: identity.started_at.map(unix_seconds),
+        ended_at_unix_seconds: process.ended_at.map(unix_seconds),
         sampled_at_unix_seconds: process.sampled_at.map(unix_seconds),
         totals: process.totals.map(totals_entry).unwrap_or_default(),
         classes: process.classes.iter().map(class_entry).collect(),

@@ -16,6 +16,7 @@ mod events;
 mod grpc;
 mod http;
 mod in_process;
+pub mod inspection;
 pub mod loopback;
 pub mod metrics;
 mod sampler;

@@ -54,6 +54,7 @@ fn outline(current: &Process) -> Process {
         identity: None,
         state: current.state.clone(),
         exit_code: current.exit_code,
+        ended_at: current.ended_at,
         sampled_at: current.sampled_at,
         totals: current.totals,
         classes: Vec::new(),

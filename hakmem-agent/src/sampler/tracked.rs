@@ -116,7 +116,7 @@ impl Tracked {
 
 impl Facts {
     /// An event of this process as the contract says it.
-    fn event(&self, key: &str, event: &Event) -> v1::Event {
+    pub(crate) fn event(&self, key: &str, event: &Event) -> v1::Event {
         v1::Event {
             process_key: key.to_owned(),
             pid: self.identity.pid,

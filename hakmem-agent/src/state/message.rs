@@ -4,7 +4,7 @@ use hakmem_proto::v1::{
     Bin, ClassCounters, DurationBucket, DurationHistogram, Identity, ListDepth, Loss, Memory,
     OutcomeCount, Process, ReasonCount, Thread, Totals,
 };
-use hakmem_reader::{AllocReason, BINS, ClassTotals, Histogram, Push, ThreadTotals};
+use hakmem_reader::{AllocReason, BINS, ClassTotals, Histogram, ProcessState, Push, ThreadTotals};
 use hakmem_segment::duration::bucket_start_ns;
 
 use super::{Facts, ProcessRecord};
@@ -24,6 +24,7 @@ pub(super) fn process(record: &ProcessRecord) -> Process {
         threads: record.sample.threads().into_iter().map(thread).collect(),
         memory: Some(memory(record)),
         loss: Some(loss(record)),
+        ended_at: ended_at(record),
     }
 }
 
@@ -58,6 +59,12 @@ impl Facts {
         let executable_name = identity.executable_name().to_owned();
         Self { raw: identity.clone(), identity: message, executable_name }
     }
+}
+
+fn ended_at(record: &ProcessRecord) -> Option<prost_types::Timestamp> {
+    let process = &record.sample.process;
+    let is_known = record.state == ProcessState::Exited && process.exited_unix_ns > 0;
+    is_known.then(|| timestamp_of_unix_ns(process.exited_unix_ns))
 }
 
 /// Sums over all classes.

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use crate::segment_name::SegmentName;
+pub(crate) use removal::found_dead_at;
 pub use removal::{Removal, remove_dead};
 
 /// Most segments one scan returns.

@@ -3,10 +3,12 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use hakmem_segment::header::HEADER_BYTES;
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::directory::found_dead_at;
 use crate::error::{OpenError, SampleError};
 use crate::fields::Fields;
 use crate::identity::{self, BinTable, Geometry, Identity};
@@ -88,6 +90,12 @@ impl Segment {
     /// after that is the last word.
     pub fn is_writer_alive(&self) -> bool {
         self.file.is_locked()
+    }
+
+    /// When [`remove_dead`](crate::directory::remove_dead) noted that the writer was dead, if it
+    /// did: the writer died before that.
+    pub fn found_dead_at(&self) -> Option<SystemTime> {
+        found_dead_at(&rustix::fs::fstat(self.file.fd()).ok()?)
     }
 
     /// Copies what the segment holds now.

@@ -102,7 +102,7 @@ fn find_dead(directory: &OwnedFd, name: &OsStr) -> Option<Dead> {
     if (!is_ready && is_fresh) || file.is_locked() {
         return None;
     }
-    let since = if stat.st_mode & OWNER_MAY_WRITE == 0 { modified } else { mark(&file) };
+    let since = found_dead_at(&stat).unwrap_or_else(|| mark(&file));
     Some(Dead {
         name: name.to_owned(),
         file_id: (stat.st_dev, stat.st_ino),
@@ -142,6 +142,11 @@ fn mark(file: &SegmentFile) -> SystemTime {
         let _ = rustix::fs::fchmod(file.fd(), Mode::RUSR);
     }
     SystemTime::now()
+}
+
+/// When a segment was marked, if it was.
+pub(crate) fn found_dead_at(stat: &Stat) -> Option<SystemTime> {
+    (stat.st_mode & OWNER_MAY_WRITE == 0).then(|| modified(stat))
 }
 
 fn modified(stat: &Stat) -> SystemTime {
