@@ -16,6 +16,7 @@
 #![allow(unsafe_code)]
 
 mod join;
+pub(crate) mod live;
 
 use core::ptr::{self, NonNull};
 
@@ -45,10 +46,19 @@ const COMMIT_GRANULES_MAX: usize = 256;
 struct Range {
     base: AtomicUsize,
     bytes: AtomicUsize,
+    /// Address of the first granule behind the descriptors, and bytes made usable from there.
+    first: AtomicUsize,
+    usable: AtomicUsize,
 }
 
-static RANGES: [Range; ARENAS_MAX] =
-    [const { Range { base: AtomicUsize::new(0), bytes: AtomicUsize::new(0) } }; ARENAS_MAX];
+static RANGES: [Range; ARENAS_MAX] = [const {
+    Range {
+        base: AtomicUsize::new(0),
+        bytes: AtomicUsize::new(0),
+        first: AtomicUsize::new(0),
+        usable: AtomicUsize::new(0),
+    }
+}; ARENAS_MAX];
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 /// Runs taken and given back, and purges; wraps.
 static CHANGES: AtomicU32 = AtomicU32::new(0);
@@ -179,6 +189,29 @@ pub(crate) fn run_of(address: usize) -> Option<NonNull<Slab>> {
         }
     }
     None
+}
+
+/// Whether an address lies in memory that an arena has made usable for slabs. The first arena,
+/// which few programs ever leave, is answered without a loop.
+#[inline(always)]
+pub(crate) fn holds(address: usize) -> bool {
+    RANGES[0].holds(address) || holds_beyond_first(address)
+}
+
+#[cold]
+#[inline(never)]
+fn holds_beyond_first(address: usize) -> bool {
+    // Acquire: pairs with the Release in `append`, publishes the ranges.
+    let count = COUNT.load(Ordering::Acquire);
+    RANGES[..count].iter().skip(1).any(|range| range.holds(address))
+}
+
+impl Range {
+    #[inline(always)]
+    fn holds(&self, address: usize) -> bool {
+        let first = self.first.load(Ordering::Relaxed);
+        address.wrapping_sub(first) < self.usable.load(Ordering::Relaxed)
+    }
 }
 
 fn descriptor(base: usize, granule: usize) -> *mut Slab {
@@ -325,6 +358,12 @@ impl Arenas {
         if !make_usable(base + (self.committed << GRANULE_SHIFT), bytes) {
             return false;
         }
+        let last = &RANGES[COUNT.load(Ordering::Relaxed) - 1];
+        let usable = base + (granules << GRANULE_SHIFT) - last.first.load(Ordering::Relaxed);
+        if !live::grow(COUNT.load(Ordering::Relaxed) - 1, usable) {
+            return false;
+        }
+        last.usable.store(usable, Ordering::Relaxed);
         self.committed = granules;
         self.usage.committed += bytes;
         true
@@ -348,6 +387,8 @@ impl Arenas {
         let base = base.as_ptr() as usize;
         RANGES[count].base.store(base, Ordering::Relaxed);
         RANGES[count].bytes.store(bytes, Ordering::Relaxed);
+        let first = base + (descriptor_granules(bytes) << GRANULE_SHIFT);
+        RANGES[count].first.store(first, Ordering::Relaxed);
         if count > 0 {
             self.ends[count - 1] = self.frontier;
         }

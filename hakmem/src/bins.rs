@@ -3,10 +3,11 @@
 //! Up to four evenly spaced bins inside each doubling keep internal waste at 25 % in the worst
 //! case and about 12 % on average. All strides from 16 bytes on are multiples of 16, so every
 //! block satisfies the C rule of alignment; the 8-byte bin serves requests of up to 8 bytes.
+//! This is the table of the routing `direct`; `routing` says which bins the others use.
 //! Every power of two up to [`MID_MAX`] is a stride: blocks of those bins are aligned to their
 //! size, because slabs are aligned to [`GRANULE`].
 
-use hakmem_segment::{BIN_LARGE, BINS, BinInfo, Class, Outcome};
+use hakmem_segment::{BIN_LARGE, Class};
 
 /// Unit of address space: slabs are runs of granules, and the class map has one byte for each.
 pub(crate) const GRANULE: usize = 1 << GRANULE_SHIFT;
@@ -24,8 +25,16 @@ pub(crate) const TINY_STEPS: usize = TINY_MAX / 8 + 1;
 
 /// Bins in use: 1..=BINS_USED, each with its stride; the index is the bin.
 const STRIDES: [u32; BINS_USED + 1] = strides();
-const BINS_USED: usize = 21 + 8 * 4;
+const BINS_USED: usize = BIN_C7_HEADER;
 const _: () = assert!(BINS_USED < BIN_LARGE);
+/// The largest bin of the mid class.
+const BIN_MID_MAX: usize = 21 + 8 * 4;
+/// C7 blocks of exactly 1024 bytes.
+pub(crate) const BIN_C7: usize = 21;
+/// C7 blocks of which a header in front leaves 1024 bytes and more, used by the routing `uniform`:
+/// 1040 is the next multiple of 16.
+pub(crate) const BIN_C7_HEADER: usize = BIN_MID_MAX + 1;
+const C7_HEADER_STRIDE: u32 = 1040;
 
 const fn strides() -> [u32; BINS_USED + 1] {
     let mut strides = [0; BINS_USED + 1];
@@ -36,7 +45,7 @@ const fn strides() -> [u32; BINS_USED + 1] {
         bin += 1;
     }
     let mut doubling = 64;
-    while bin <= BINS_USED {
+    while bin <= BIN_MID_MAX {
         let mut quarter = 5;
         while quarter <= 8 {
             strides[bin] = doubling / 4 * quarter;
@@ -45,7 +54,8 @@ const fn strides() -> [u32; BINS_USED + 1] {
         }
         doubling *= 2;
     }
-    assert!(strides[BINS_USED] as usize == MID_MAX);
+    assert!(strides[BIN_MID_MAX] as usize == MID_MAX);
+    strides[BIN_C7_HEADER] = C7_HEADER_STRIDE;
     strides
 }
 
@@ -109,19 +119,9 @@ pub(crate) const fn class(bin: usize) -> Class {
         6..=9 => Class::C4,
         10..=13 => Class::C5,
         14..=17 => Class::C6,
-        18..=21 => Class::C7,
+        18..=BIN_C7 | BIN_C7_HEADER => Class::C7,
         BIN_LARGE => Class::Large,
         _ => Class::Mid,
-    }
-}
-
-/// How a fast free of this bin is classified, under the routing `direct`.
-pub(crate) const fn fast_outcome(bin: usize) -> Outcome {
-    match class(bin) {
-        Class::None => Outcome::Foreign,
-        Class::Mid => Outcome::Mid,
-        Class::Large => Outcome::Large,
-        _ => Outcome::Map,
     }
 }
 
@@ -132,7 +132,7 @@ pub(crate) const fn slab_granules(bin: usize) -> usize {
 }
 
 /// Largest slab, as a binary logarithm of granules.
-pub(crate) const SLAB_ORDER_MAX: usize = slab_granules(BINS_USED).ilog2() as usize;
+pub(crate) const SLAB_ORDER_MAX: usize = slab_granules(BIN_MID_MAX).ilog2() as usize;
 
 /// Bytes that a list may hold at most, by which capacities are bounded.
 const LIST_BYTES_MAX: usize = 32 * 1024;
@@ -170,27 +170,9 @@ const fn clamp(value: usize, low: usize, high: usize) -> u16 {
     }) as u16
 }
 
-/// Bins that blocks can belong to.
+/// Bins that blocks can belong to, under one routing or another.
 pub(crate) const fn in_use() -> core::ops::RangeInclusive<usize> {
     1..=BINS_USED
-}
-
-/// The table that the segment publishes.
-pub(crate) fn published() -> [BinInfo; BINS] {
-    let mut table = [BinInfo::default(); BINS];
-    for (bin, info) in table.iter_mut().enumerate() {
-        *info = BinInfo {
-            stride_bytes: if in_use().contains(&bin) { STRIDES[bin] } else { 0 },
-            class: class(bin) as u8,
-            fast_outcome: fast_outcome(bin) as u8,
-            header_bytes: 0,
-            reserved: 0,
-        };
-        if !in_use().contains(&bin) && bin != 0 && bin != BIN_LARGE {
-            info.class = Class::None as u8;
-        }
-    }
-    table
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! In front, a lock-free [`BatchStack`] of whole batches, up to [`STACK_BYTES_MAX`] per bin; behind
 //! it, under the bin's lock, the slabs that have blocks to give. A batch that the stack has no
 //! room for is walked and its blocks go back to their slabs; a slab that is empty then goes back to
-//! the arenas, except for the last one of its bin. Blocks of the 8-byte bin are too small for the
-//! stack's link and always go to the slabs.
+//! the arenas, except for the last one of its bin. Blocks of less than 16 usable bytes have
+//! no room for the stack's link and always go to the slabs.
 //!
 //! # Orderings
 //! `stacked` bounds the stack by an estimate and orders nothing; the stack's and the lock's own
@@ -24,6 +24,8 @@ use crate::bins;
 use crate::block::{Block, Chain};
 use crate::class_map;
 use crate::lock::{Lock, Locked};
+use crate::registry;
+use crate::routing::Layout;
 use crate::slab::Slab;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
@@ -33,7 +35,8 @@ const STACK_BYTES_MAX: usize = 512 * 1024;
 const DECAY_MS: u32 = 250;
 /// When a thread last looked, in milliseconds of the monotonic clock.
 static DECAYED_AT_MS: AtomicU32 = AtomicU32::new(0);
-/// The smallest block that can carry the stack's link: two words.
+/// The smallest block that can carry the stack's link: two words. (Of 16 bytes, a header takes
+/// the last.)
 const LINKED_BYTES_MIN: usize = 16;
 
 /// One bin's store. On cache lines of its own, as threads of different bins should not meet.
@@ -122,7 +125,7 @@ pub(crate) unsafe fn give(bin: usize, chain: Chain, now_ms: u32) {
     let stride = bins::stride(bin);
     let fits = (stacked + chain.count as usize) * stride <= STACK_BYTES_MAX;
     let count = u16::try_from(chain.count).unwrap_or(0);
-    if !fits || stride < LINKED_BYTES_MIN || count == 0 {
+    if !fits || Layout::current().usable_bytes(bin) < LINKED_BYTES_MIN || count == 0 {
         // SAFETY: the caller's duty.
         return unsafe { give_to_slabs(bin, chain, now_ms) };
     }
@@ -145,6 +148,16 @@ pub(crate) unsafe fn give_to_slabs(bin: usize, mut chain: Chain, now_ms: u32) {
         // SAFETY: the caller's duty.
         unsafe { slabs.take_back(block, now_ms) };
     }
+}
+
+/// Whether an address is the start of a block of this bin that was given out at least once.
+pub(crate) fn is_block_start(bin: usize, address: usize) -> bool {
+    let _slabs = STORE[bin].slabs.lock();
+    let Some(run) = arena::run_of(address) else { return false };
+    // SAFETY: the class map or the registry names this bin for the address, so the run is a slab,
+    // and the bin's lock is held.
+    let slab = unsafe { &*run.as_ptr() };
+    usize::from(slab.bin) == bin && slab.has_block_at(address)
 }
 
 /// Moves what waits in every stack to the slabs, so that empty ones can be given back.
@@ -185,6 +198,17 @@ fn shrink(bin: usize, mut blocks: u32, now_ms: u32) {
     }
 }
 
+/// Tells whoever looks for a slab that it is of this bin, or, with 0, that it is no more. The
+/// registry is kept where the routing asks it; false if there is no memory for it.
+fn locate(slab: &Slab, bin: u8) -> bool {
+    let granules = 1 << slab.order;
+    if Layout::current() != Layout::Plain && !registry::set(slab.base, granules, bin) {
+        return false;
+    }
+    class_map::set(slab.base, granules, bin);
+    true
+}
+
 impl Slabs {
     fn insert(&mut self, slab: &mut Slab) {
         slab.previous = ptr::null_mut();
@@ -216,7 +240,11 @@ impl Slabs {
         // SAFETY: taken from the arenas, so it is this bin's.
         let slab = unsafe { &mut *run.as_ptr() };
         slab.open(bin);
-        class_map::set(slab.base, 1 << slab.order, bin as u8);
+        if !locate(slab, bin as u8) {
+            // SAFETY: just taken, and nothing uses it.
+            unsafe { arena::give_run(run, 0) };
+            return None;
+        }
         self.insert(slab);
         Some(())
     }
@@ -250,7 +278,7 @@ impl Slabs {
         let is_only = self.first == run.as_ptr() && slab.next.is_null();
         if slab.is_empty() && !(is_only && slab.order == 0) {
             self.remove(slab);
-            class_map::set(slab.base, 1 << slab.order, 0);
+            locate(slab, 0);
             // SAFETY: every block came back, and the slab is in no list.
             unsafe { arena::give_run(run, now_ms) };
         }

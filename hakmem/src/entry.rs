@@ -3,9 +3,10 @@
 //! # The fast paths
 //!
 //! [`malloc`]: size to bin by a table; pop the bin's list; subtract one from the bin's word.
-//! [`free`]: the class map names the bin; compare the depth with the capacity; push; add a constant
-//! to the word. Both words are telemetry and bookkeeping at once, so telemetry costs no
-//! instruction. Everything else is out of line, in `entry::slow`.
+//! [`free`]: the class map names the bin; test the word's guards; push; add a constant to the word.
+//! The guards say at once that the list is full and that a free is due for a check. Both words are
+//! telemetry and bookkeeping at once, so telemetry costs no instruction. Everything else is out of
+//! line, in `entry::slow`; the frees of the other routings in `entry::routed`.
 //!
 //! # Safety
 //! Functions that take a pointer demand that it is null or came from this allocator and was not
@@ -13,6 +14,7 @@
 #![allow(unsafe_code)]
 
 mod cxx;
+mod routed;
 mod slow;
 
 use core::ffi::c_int;
@@ -25,6 +27,7 @@ use crate::block::Block;
 use crate::gate;
 use crate::heap::{Heap, capacity_of, head_of, map_of, slot_of, tiny_bin_of};
 use crate::os::{memory::PAGE, process, thread_local};
+use crate::routing::Layout;
 use crate::sync::Ordering;
 
 pub use cxx::{call_cxx_new_handler, retry_cxx_nothrow, throw_cxx_bad_alloc};
@@ -58,20 +61,21 @@ fn pop(heap: *mut Heap, bin: usize) -> *mut u8 {
     block.cast()
 }
 
-/// Pushes a block on a bin's list; false if the list is full. `SIZED` says that the caller told the
-/// size.
+/// Pushes a block on a bin's list; false if the list is full, or if the free is due for a check.
+/// `SIZED` says that the caller told the size.
+///
+/// The heap must be the thread's own, or the bin 0 or of a closed list.
 #[inline(always)]
 fn push<const SIZED: bool>(heap: *mut Heap, bin: usize, block: *mut u8) -> bool {
     let word = slot_of(heap).list_word(bin);
     let value = word.load(Ordering::Relaxed);
-    // SAFETY: a sentinel or the thread's heap; `bin` is below BINS.
-    let capacity = unsafe { *capacity_of(heap, bin) };
-    if value as u16 >= capacity {
+    // One test for both: the capacity, which is needed anyway, and the countdown to the next check.
+    if value & ListWord::GUARDS != 0 {
         return false;
     }
     let head = head_of(heap, bin);
     let block = block.cast::<Block>();
-    // SAFETY: the thread's own list: a sentinel's capacities are 0.
+    // SAFETY: the thread's own list: the words of bin 0 and of closed lists have a guard set.
     let next = unsafe { *head };
     // SAFETY: the caller gave the block up, and it is large enough for the link.
     unsafe { (*block).next = next };
@@ -141,9 +145,14 @@ pub unsafe fn free(pointer: *mut u8) {
 #[inline(always)]
 pub unsafe fn free_sized(pointer: *mut u8, size: usize) {
     let heap = thread_heap();
-    let bin = if size <= TINY_MAX { tiny_bin(heap, size) } else { bins::of_size(size) };
-    // SAFETY: the caller's duty.
-    unsafe { free_in_bin(heap, bin, pointer) };
+    if size > TINY_MAX {
+        return free_in_bin(heap, bins::of_size(size), pointer);
+    }
+    let bin = tiny_bin(heap, size);
+    // Where the thread has no heap of its own the bin is 0, whose list is closed.
+    if pointer.is_null() || !push::<true>(heap, bin, pointer) {
+        slow::free_sized(pointer, heap, bin);
+    }
 }
 
 /// Frees a block whose size and alignment the caller knows.
@@ -152,26 +161,27 @@ pub unsafe fn free_sized(pointer: *mut u8, size: usize) {
 /// As the module says; `size` and `alignment` are what was asked for.
 #[inline]
 pub unsafe fn free_aligned_sized(pointer: *mut u8, alignment: usize, size: usize) {
-    let bin = aligned_bin(size, alignment);
-    // SAFETY: the caller's duty.
-    unsafe { free_in_bin(thread_heap(), bin, pointer) };
+    free_in_bin(thread_heap(), aligned_bin(size, alignment), pointer);
 }
 
+/// Frees a block of a bin that the heap's own table did not name.
 #[inline(always)]
-unsafe fn free_in_bin(heap: *mut Heap, bin: usize, pointer: *mut u8) {
-    if pointer.is_null() || !push::<true>(heap, bin, pointer) {
-        slow::free_sized(pointer, heap);
+fn free_in_bin(heap: *mut Heap, bin: usize, pointer: *mut u8) {
+    // SAFETY: a sentinel or the thread's heap; `bin` is below BINS. Only a thread's own has
+    // capacities.
+    let is_open = unsafe { *capacity_of(heap, bin) } != 0;
+    if pointer.is_null() || !is_open || !push::<true>(heap, bin, pointer) {
+        slow::free_sized(pointer, heap, bin);
     }
 }
 
 /// The bin that serves a size at an alignment, a power of two.
 #[inline]
 fn aligned_bin(size: usize, alignment: usize) -> usize {
-    if alignment <= ALIGNMENT {
-        // A size of at least the alignment gets a stride that is a multiple of it.
-        bins::of_size(size.max(alignment))
-    } else {
-        bins::of_aligned(size, alignment)
+    match Layout::current() {
+        Layout::Plain if alignment <= ALIGNMENT => bins::of_size(size.max(alignment)),
+        Layout::Plain => bins::of_aligned(size, alignment),
+        headed => headed.bin_of_aligned(size, alignment),
     }
 }
 
@@ -261,6 +271,11 @@ pub(crate) unsafe fn resize(pointer: *mut u8, size: usize, alignment: usize) -> 
         slow::report_foreign(thread_heap(), pointer);
         return slow::refuse(size);
     };
+    if slow::is_known_dead(pointer, bin) {
+        // SAFETY: the caller's duty, which it has failed: nothing is freed, the finding is said.
+        unsafe { free(pointer) };
+        return slow::refuse(size);
+    }
     let new = allocate_aligned(alignment, size);
     if !new.is_null() {
         // SAFETY: both blocks are live, different, and hold at least that much.

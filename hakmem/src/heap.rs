@@ -23,7 +23,10 @@ use core::mem::offset_of;
 use core::ptr;
 
 use hakmem_segment::slot::SLOT_BYTES;
-use hakmem_segment::{AllocReason, BINS, FreeReason, ListWord, Outcome, Slot};
+use hakmem_segment::word::CHECK_PERIOD;
+use hakmem_segment::{
+    AllocReason, BINS, Check, FreeReason, ListWord, Outcome, Push, Routing, Slot,
+};
 
 use crate::arena;
 use crate::bins;
@@ -32,6 +35,7 @@ use crate::central;
 use crate::class_map::ClassMap;
 use crate::large;
 use crate::os::clock;
+use crate::routing::{Choice, Layout};
 use crate::segment::GROUP_SLOTS;
 use crate::slot::{SlotUpdate, SlotWriter};
 use crate::sync::Ordering;
@@ -47,17 +51,61 @@ const EVENT_KINDS: usize = AllocReason::ALL.len() + FreeReason::ALL.len() + 1;
 /// About 25 ms of time-stamp counter on current machines: how often housekeeping is looked at.
 const TICK: u64 = 1 << 26;
 
+/// Blocks that a refill fetches for a list that takes none back, as C7's where the routing sends
+/// its frees the slow way.
+const CLOSED_REFILL: u32 = 16;
+
+/// Which code frees a block whose bin the class map does not name: the heap's own copy of it is
+/// empty under every routing but `direct`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Way {
+    /// The slow path. 0, as in a sentinel and in a wiped heap.
+    Slow = 0,
+    RegistryDirect,
+    RegistryBoxed,
+    ExcludeDirect,
+    ExcludeBoxed,
+    UniformDirect,
+    UniformBoxed,
+    HybridDirect,
+    HybridBoxed,
+    E3,
+}
+
+impl Way {
+    /// The way of a choice; where every free is checked, that is the slow one.
+    fn of(choice: Choice) -> Self {
+        if choice.check == Check::Full {
+            return Self::Slow;
+        }
+        match (choice.routing, choice.push) {
+            (Routing::Direct, _) => Self::Slow,
+            (Routing::Registry, Push::Direct) => Self::RegistryDirect,
+            (Routing::Registry, Push::Boxed) => Self::RegistryBoxed,
+            (Routing::Exclude, Push::Direct) => Self::ExcludeDirect,
+            (Routing::Exclude, Push::Boxed) => Self::ExcludeBoxed,
+            (Routing::Uniform, Push::Direct) => Self::UniformDirect,
+            (Routing::Uniform, Push::Boxed) => Self::UniformBoxed,
+            (Routing::Hybrid, Push::Direct) => Self::HybridDirect,
+            (Routing::Hybrid, Push::Boxed) => Self::HybridBoxed,
+            (Routing::E3, _) => Self::E3,
+        }
+    }
+}
+
 /// A thread's lists.
 #[repr(C, align(64))]
 pub(crate) struct Heap {
     /// First block of each list.
     pub(crate) heads: [*mut Block; BINS],
-    /// Blocks that each list may hold.
-    pub(crate) capacities: [u16; BINS],
+    /// Blocks that each list may hold; 0 for a list that takes none back.
+    capacities: [u16; BINS],
     /// Bin of each tiny size; here because the base register reaches it.
     pub(crate) tiny_bins: [u8; bins::TINY_STEPS],
     /// The class map; here for the same reason.
     pub(crate) map: ClassMap,
+    way: Way,
     spares: [Chain; BINS],
     alive: u64,
     next_event_ns: [u64; EVENT_KINDS],
@@ -65,10 +113,14 @@ pub(crate) struct Heap {
     /// Milliseconds of the monotonic clock at the last tick.
     pub(crate) now_ms: u32,
     is_threads: bool,
+    /// Whether blocks go on lists at all; not where every free is checked.
+    has_lists: bool,
     /// [`crate::arena::changes`] when this heap last looked.
     pub(crate) arena_changes: u32,
     /// Rounds of thread-exit destructors that have passed.
     pub(crate) exit_rounds: u32,
+    /// Slow frees until the next one is checked.
+    slow_unchecked: u32,
 }
 const _: () = assert!(size_of::<Heap>() <= crate::os::memory::PAGE);
 const _: () =
@@ -82,6 +134,12 @@ pub(crate) fn slot_of(heap: *mut Heap) -> SlotWriter {
     unsafe { SlotWriter::new(slot) }
 }
 
+/// Closes the list of bin 0 of a sentinel, to which sized frees are led: a word of zeros would take
+/// blocks. Until this is done, at the process's first call, there are no blocks to be freed.
+pub(crate) fn close_sentinel(sentinel: *mut Heap) {
+    slot_of(sentinel).list_word(0).store(ListWord::CLOSED.0, Ordering::Relaxed);
+}
+
 /// Where the first block of a bin's list is kept.
 #[inline(always)]
 pub(crate) fn head_of(heap: *mut Heap, bin: usize) -> *mut *mut Block {
@@ -92,6 +150,16 @@ pub(crate) fn head_of(heap: *mut Heap, bin: usize) -> *mut *mut Block {
 #[inline(always)]
 pub(crate) fn capacity_of(heap: *mut Heap, bin: usize) -> *mut u16 {
     field(heap, offset_of!(Heap, capacities)).cast::<u16>().wrapping_add(bin)
+}
+
+/// Which code frees a block whose bin the class map does not name.
+///
+/// # Safety
+/// `heap` is a sentinel or points to a heap's page.
+#[inline(always)]
+pub(crate) unsafe fn way_of(heap: *mut Heap) -> Way {
+    // SAFETY: the caller's duty; a page of zeros reads as `Way::Slow`.
+    unsafe { field(heap, offset_of!(Heap, way)).cast::<Way>().read() }
 }
 
 /// Where the bin of tiny sizes is kept, by steps of 8 bytes.
@@ -124,16 +192,31 @@ impl Heap {
     /// Begins a heap's life: empty lists of first capacity. `is_threads` is false for the process's
     /// own heap.
     pub(crate) fn open(&mut self, is_threads: bool) {
-        let slot = slot_of(self);
+        let choice = Choice::current();
+        let layout = Layout::of(choice.routing);
+        let has_lists = choice.check != Check::Full;
         self.heads = [ptr::null_mut(); BINS];
         self.spares = [Chain::EMPTY; BINS];
-        self.tiny_bins = bins::TINY_BINS;
-        self.map = ClassMap::current();
+        // Where lists are not used, every size leads to bin 0, whose list is always empty.
+        self.tiny_bins = if has_lists { layout.tiny_bins() } else { [0; bins::TINY_STEPS] };
+        self.map = match choice.routing {
+            Routing::Direct if has_lists => ClassMap::current(),
+            _ => ClassMap::EMPTY,
+        };
+        self.way = Way::of(choice);
+        self.has_lists = has_lists;
+        self.slow_unchecked = 0;
         self.capacities = [0; BINS];
         for bin in bins::in_use() {
-            self.capacities[bin] = bins::capacity_first(bin);
-            slot.set_capacity(bin, self.capacities[bin]);
+            if has_lists && layout.uses(bin) && !layout.is_routed(bin) {
+                self.capacities[bin] = bins::capacity_first(bin);
+            }
         }
+        slot_of(self).update(|update| {
+            for bin in 0..BINS {
+                update.set_list(bin, 0, self.capacities[bin]);
+            }
+        });
         self.next_event_ns = [0; EVENT_KINDS];
         self.is_threads = is_threads;
         self.arena_changes = 0;
@@ -145,10 +228,12 @@ impl Heap {
     /// Gives all blocks to the central store and ends the heap's life.
     pub(crate) fn close(&mut self) {
         self.flush_all();
-        for bin in bins::in_use() {
-            self.capacities[bin] = 0;
-            slot_of(self).set_capacity(bin, 0);
-        }
+        self.capacities = [0; BINS];
+        slot_of(self).update(|update| {
+            for bin in 0..BINS {
+                update.set_list(bin, 0, 0);
+            }
+        });
         self.alive = 0;
     }
 
@@ -161,7 +246,7 @@ impl Heap {
                 continue;
             }
             slot_of(self).update(|update| {
-                update.set_depth(bin, 0);
+                update.set_list(bin, 0, self.capacities[bin]);
                 update.set_spare(bin, 0);
                 update.add_flushed(bin, list.count + spare.count);
             });
@@ -180,9 +265,8 @@ impl Heap {
             self.heads[bin] = heads[bin];
             self.spares[bin] = spares[bin];
             self.capacities[bin] = capacities[bin];
-            slot_of(self).set_capacity(bin, capacities[bin]);
             slot_of(self).update(|update| {
-                update.set_depth(bin, depths[bin].into());
+                update.set_list(bin, depths[bin].into(), capacities[bin]);
                 update.set_spare(bin, spares[bin].count);
                 update.add_refilled(bin, u32::from(depths[bin]) + spares[bin].count);
             });
@@ -191,10 +275,9 @@ impl Heap {
 
     /// A copy of the lists, for a child process.
     pub(crate) fn lists(&self) -> Lists {
-        let slot = slot_of(ptr::from_ref(self).cast_mut());
         let mut depths = [0; BINS];
         for bin in bins::in_use() {
-            depths[bin] = ListWord(slot.list_word(bin).load(Ordering::Relaxed)).depth();
+            depths[bin] = self.depth(bin) as u16;
         }
         let (heads, spares, capacities) = (self.heads, self.spares, self.capacities);
         Lists { heads, depths, spares, capacities }
@@ -202,7 +285,8 @@ impl Heap {
 
     fn depth(&self, bin: usize) -> u32 {
         let slot = slot_of(ptr::from_ref(self).cast_mut());
-        ListWord(slot.list_word(bin).load(Ordering::Relaxed)).depth().into()
+        let word = ListWord(slot.list_word(bin).load(Ordering::Relaxed));
+        word.depth(self.capacities[bin]).into()
     }
 
     /// Takes the whole list; the caller writes the word.
@@ -225,7 +309,7 @@ impl Heap {
             self.heads[bin] = chain.head;
             let slot = slot_of(self);
             slot.update(|update| {
-                update.set_depth(bin, chain.count);
+                update.set_list(bin, chain.count, self.capacities[bin]);
                 update.set_spare(bin, 0);
                 update.add_flushed(bin, 1);
                 update.count_allocation(bin, AllocReason::RefillSpare);
@@ -233,7 +317,11 @@ impl Heap {
             slot.count_suppressed_allocation(AllocReason::RefillSpare);
             return block;
         }
-        let wanted = self.capacities[bin].max(1).into();
+        let wanted = match self.capacities[bin] {
+            0 if !self.has_lists => 1,
+            0 => CLOSED_REFILL,
+            capacity => capacity.into(),
+        };
         let taken = central::take(bin, wanted).or_else(|| {
             self.reclaim();
             central::take(bin, wanted)
@@ -246,8 +334,9 @@ impl Heap {
         let Some(block) = refill.chain.pop() else { return ptr::null_mut() };
         self.heads[bin] = refill.chain.head;
         let reason = if first_use { AllocReason::FirstUse } else { refill.reason };
+        let capacity = self.capacities[bin];
         self.finish_allocation(bin, reason, watch, block as usize, |update| {
-            update.set_depth(bin, refill.chain.count);
+            update.set_list(bin, refill.chain.count, capacity);
             update.add_refilled(bin, refill.chain.count);
         });
         block
@@ -262,51 +351,122 @@ impl Heap {
         arena::purge(self.now_ms, 0) + large::purge(self.now_ms, 0)
     }
 
-    /// Puts a block on the full list of a bin: the list becomes the spare, and the spare, if there
-    /// is one, goes to the central store.
+    /// Frees a block the slow way: onto the list; or, if that is full, the list becomes the spare,
+    /// and the spare, if there is one, goes to the central store; or to its slab, if the list takes
+    /// nothing back. The reason is the one given, or else what became of the lists.
     ///
     /// # Safety
     /// The caller owns the block, which is of this bin.
     #[inline(never)]
-    pub(crate) unsafe fn flush_slow(
-        &mut self,
-        bin: usize,
-        block: *mut Block,
-        outcome: Outcome,
-        watch: Stopwatch,
-    ) {
+    pub(crate) unsafe fn free_slow(&mut self, bin: usize, block: *mut Block, free: SlowFree) {
+        if self.capacities[bin] == 0 {
+            let mut chain = Chain::EMPTY;
+            // SAFETY: the caller's duty.
+            unsafe { chain.push(block) };
+            // SAFETY: as above.
+            unsafe { central::give_to_slabs(bin, chain, self.now_ms) };
+            let reason = free.reason.unwrap_or(FreeReason::Routed);
+            self.finish_free(bin, reason, free.outcome, free.watch, block as usize, |_| ());
+        } else if self.depth(bin) < self.capacities[bin].into() {
+            let (depth, capacity) = (self.depth(bin) + 1, self.capacities[bin]);
+            // SAFETY: the caller's duty, and large enough for the link.
+            unsafe { (*block).next = self.heads[bin] };
+            self.heads[bin] = block;
+            let reason = free.reason.unwrap_or(FreeReason::Routed);
+            self.finish_free(bin, reason, free.outcome, free.watch, block as usize, |update| {
+                update.set_list(bin, depth, capacity);
+                update.add_refilled(bin, 1);
+            });
+        } else {
+            // SAFETY: the caller's duty.
+            unsafe { self.flush_slow(bin, block, free) };
+        }
+    }
+
+    /// [`Heap::free_slow`] onto a full list.
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn flush_slow(&mut self, bin: usize, block: *mut Block, free: SlowFree) {
         let list = self.take_list(bin);
         let spare = core::mem::replace(&mut self.spares[bin], list);
         let mut new = Chain::EMPTY;
         // SAFETY: the caller's duty.
         unsafe { new.push(block) };
         self.heads[bin] = new.head;
-        let change = |update: &SlotUpdate| {
-            update.set_depth(bin, 1);
+        let change = |update: &SlotUpdate, capacity: u16| {
+            update.set_list(bin, 1, capacity);
             update.set_spare(bin, list.count);
             update.add_refilled(bin, 1);
             update.add_flushed(bin, spare.count);
         };
         if spare.count == 0 {
-            let slot = slot_of(self);
+            let (slot, capacity) = (slot_of(self), self.capacities[bin]);
+            let reason = free.reason.unwrap_or(FreeReason::FlushSpare);
             slot.update(|update| {
-                change(update);
-                update.count_free(bin, FreeReason::FlushSpare, outcome);
+                change(update, capacity);
+                update.count_free(bin, reason, free.outcome);
             });
-            slot.count_suppressed_free(FreeReason::FlushSpare);
+            slot.count_suppressed_free(reason);
             return;
         }
         // SAFETY: the spare's blocks were this heap's.
         unsafe { central::give(bin, spare, self.now_ms) };
         self.grow_capacity(bin);
-        self.finish_free(bin, FreeReason::FlushFull, outcome, watch, block as usize, change);
+        let (reason, capacity) =
+            (free.reason.unwrap_or(FreeReason::FlushFull), self.capacities[bin]);
+        self.finish_free(bin, reason, free.outcome, free.watch, block as usize, |update| {
+            change(update, capacity);
+        });
+    }
+
+    /// Whether the countdown to the bin's next check has ended; begins it anew if so.
+    pub(crate) fn take_check_due(&mut self, bin: usize) -> bool {
+        let word = slot_of(self).list_word(bin);
+        let value = ListWord(word.load(Ordering::Relaxed));
+        if value.is_check_due() {
+            word.store(value.with_check_done().0, Ordering::Relaxed);
+        }
+        value.is_check_due()
+    }
+
+    /// The same for frees that the routing sends the slow way, which the words do not count.
+    pub(crate) fn take_slow_check_due(&mut self) -> bool {
+        self.slow_unchecked += 1;
+        let is_due = u64::from(self.slow_unchecked) >= CHECK_PERIOD;
+        if is_due {
+            self.slow_unchecked = 0;
+        }
+        is_due
+    }
+
+    /// Whether a block is among the first of its bin's list or spare: it is free already.
+    pub(crate) fn is_near_head(&self, bin: usize, block: *mut Block) -> bool {
+        /// Free blocks that are looked at: what is freed twice is mostly freed twice soon.
+        const NEAR: usize = 8;
+        [self.heads[bin], self.spares[bin].head].into_iter().any(|head| {
+            let mut next = head;
+            for _ in 0..NEAR {
+                if next == block || next.is_null() {
+                    break;
+                }
+                // SAFETY: blocks on the lists are the heap's and linked.
+                next = unsafe { (*next).next };
+            }
+            next == block
+        })
+    }
+
+    /// The block that was freed last in a bin.
+    pub(crate) fn head(&self, bin: usize) -> *mut Block {
+        self.heads[bin]
     }
 
     fn grow_capacity(&mut self, bin: usize) {
         let grown = self.capacities[bin].saturating_mul(2).min(bins::capacity_max(bin));
-        if grown > self.capacities[bin] && self.capacities[bin] > 0 {
+        // The word follows in the same slow path.
+        if grown > self.capacities[bin] {
             self.capacities[bin] = grown;
-            slot_of(self).set_capacity(bin, grown);
         }
     }
 
@@ -328,6 +488,15 @@ impl Heap {
         self.last_tick = clock::ticks();
         self.now_ms = (clock::monotonic_ns() / 1_000_000) as u32;
     }
+}
+
+/// What is known of a free that goes the slow way.
+#[derive(Clone, Copy)]
+pub(crate) struct SlowFree {
+    /// Why; `None` if only because the list was full.
+    pub(crate) reason: Option<FreeReason>,
+    pub(crate) outcome: Outcome,
+    pub(crate) watch: Stopwatch,
 }
 
 /// A heap's lists as plain data.

@@ -141,6 +141,30 @@ pub(crate) fn bytes(address: usize) -> Option<usize> {
     spans.find(address).map(|index| spans.entry(index).bytes)
 }
 
+/// What there is at an address that is the start of no span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nearby {
+    /// A span in use lies around it.
+    Inside,
+    /// A span began there that was freed and is kept for reuse.
+    Freed,
+    /// Neither.
+    Nothing,
+}
+
+/// Tells what is wrong with an address that was freed and is the start of no span. Looks through
+/// all spans.
+#[cold]
+pub(crate) fn nearby(address: usize) -> Nearby {
+    let spans = SPANS.lock();
+    if spans.cache.iter().any(|cached| cached.span.bytes > 0 && cached.span.address == address) {
+        return Nearby::Freed;
+    }
+    let lies_in = |span: Span| address.wrapping_sub(span.address) < span.bytes;
+    let inside = (0..spans.capacity).map(|index| spans.entry(index)).any(lies_in);
+    if inside { Nearby::Inside } else { Nearby::Nothing }
+}
+
 /// Changes the size of the span at an address, moving it if needed: its new address and bytes.
 /// `None`, and nothing has changed, if there is no such span or no memory.
 pub(crate) fn resize(address: usize, size: usize) -> Option<(NonNull<u8>, usize)> {

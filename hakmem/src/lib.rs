@@ -14,7 +14,10 @@
 //! - `settings`: the environment, parsed once; makes no decision.
 //! - `bins`: sizes, bins and classes as data; touches no memory.
 //! - `block`: a free block and chains of them; knows no bin.
+//! - `header`: the byte in front of a block, as it is written; does not read it.
+//! - `routing`: the routing in force, and what it makes of the bins; classifies nothing.
 //! - `class_map`: address to bin in one load; knows nothing of slabs.
+//! - `registry`: address to bin by a hash table, as the ancestor did it; knows nothing of slabs.
 //! - `slab`: one run cut into blocks of one bin; takes no locks.
 //! - `arena`: address space in granules and runs, given back late; knows no blocks.
 //! - `batch_stack`: lock-free stack of whole batches; knows no slabs.
@@ -26,6 +29,7 @@
 //! - `heap`: a thread's lists, with their words in the slot; knows no pointers' classes.
 //! - `threads`: which thread has which heap: first use, exit, fork.
 //! - `gate`: the front gate: what a freed pointer is; the only place that decides it.
+//! - `check`: whether a free is what the gate takes it for; changes nothing.
 //! - `entry`: malloc, free and their family; the fast paths.
 //! - `global`: the same for Rust.
 
@@ -40,14 +44,18 @@ mod batch_stack;
 mod bins;
 mod block;
 mod central;
+mod check;
 mod class_map;
 pub mod entry;
 mod gate;
 mod global;
+mod header;
 mod heap;
 mod large;
 mod lock;
 mod os;
+mod registry;
+mod routing;
 mod segment;
 mod settings;
 mod slab;

@@ -3,6 +3,8 @@
 //! An unknown `HAKMEM_` name or a bad value prints one line that names it and its default, and the
 //! program runs on.
 
+use hakmem_segment::{Check, Push, Routing};
+
 use crate::os::{message, process};
 
 /// Longest directory and labels that are kept.
@@ -37,6 +39,25 @@ impl Text {
     }
 }
 
+/// What follows when a free turns out to be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnError {
+    /// It is counted and printed, and the program runs on.
+    Report,
+    /// It is counted and printed, and the process aborts.
+    Abort,
+}
+
+impl OnError {
+    fn from_name(word: &str) -> Option<Self> {
+        match word {
+            "report" => Some(Self::Report),
+            "abort" => Some(Self::Abort),
+            _ => None,
+        }
+    }
+}
+
 /// What the environment asks for.
 pub(crate) struct Settings {
     /// `HAKMEM_DIR`; empty means the default.
@@ -45,12 +66,30 @@ pub(crate) struct Settings {
     pub(crate) labels: Text,
     /// `HAKMEM_TELEMETRY`.
     pub(crate) telemetry: bool,
+    /// `HAKMEM_ROUTING`.
+    pub(crate) routing: Routing,
+    /// `HAKMEM_PUSH`.
+    pub(crate) push: Push,
+    /// `HAKMEM_CHECK`.
+    pub(crate) check: Check,
+    /// `HAKMEM_ON_ERROR`.
+    pub(crate) on_error: OnError,
+    /// `HAKMEM_ALLOW_UNSAFE`.
+    allow_unsafe: bool,
 }
 
 impl Settings {
     /// What holds before the environment is read.
-    pub(crate) const DEFAULT: Self =
-        Self { directory: Text::EMPTY, labels: Text::EMPTY, telemetry: true };
+    pub(crate) const DEFAULT: Self = Self {
+        directory: Text::EMPTY,
+        labels: Text::EMPTY,
+        telemetry: true,
+        routing: Routing::Direct,
+        push: Push::Boxed,
+        check: Check::Sample,
+        on_error: OnError::Report,
+        allow_unsafe: false,
+    };
 
     /// Reads the environment; a privileged program's is not trusted.
     pub(crate) fn read() -> Self {
@@ -58,7 +97,19 @@ impl Settings {
         if !process::is_privileged() {
             process::for_each_variable(&mut |variable| settings.apply(variable));
         }
+        settings.refuse_unsafe();
         settings
+    }
+
+    /// The routing that reproduces a bug must be asked for twice.
+    fn refuse_unsafe(&mut self) {
+        if self.routing == Routing::E3 && !self.allow_unsafe {
+            self.routing = Routing::Direct;
+            message::print(format_args!(
+                "HAKMEM_ROUTING=e3 corrupts memory, on purpose; using direct \
+                 (set HAKMEM_ALLOW_UNSAFE=1 to have it)"
+            ));
+        }
     }
 
     fn apply(&mut self, variable: &[u8]) {
@@ -68,15 +119,30 @@ impl Settings {
         match name {
             b"DIR" => self.directory.set("HAKMEM_DIR", value),
             b"LABELS" => self.labels.set("HAKMEM_LABELS", value),
-            b"TELEMETRY" => match value {
-                b"on" | b"" => self.telemetry = true,
-                b"off" => self.telemetry = false,
-                _ => complain("HAKMEM_TELEMETRY", value, "on or off", "on"),
-            },
+            b"TELEMETRY" => {
+                let name = "HAKMEM_TELEMETRY";
+                choose(&mut self.telemetry, name, value, on_or_off, "on or off", "on");
+            }
             b"ROUTING" => {
-                if !matches!(value, b"direct" | b"") {
-                    complain("HAKMEM_ROUTING", value, "direct", "direct");
-                }
+                let (name, words) =
+                    ("HAKMEM_ROUTING", "direct, registry, exclude, uniform, hybrid or e3");
+                choose(&mut self.routing, name, value, Routing::from_name, words, "direct");
+            }
+            b"PUSH" => {
+                let (name, words) = ("HAKMEM_PUSH", "boxed or direct");
+                choose(&mut self.push, name, value, Push::from_name, words, "boxed");
+            }
+            b"CHECK" => {
+                let (name, words) = ("HAKMEM_CHECK", "off, sample or full");
+                choose(&mut self.check, name, value, Check::from_name, words, "sample");
+            }
+            b"ON_ERROR" => {
+                let (name, words) = ("HAKMEM_ON_ERROR", "report or abort");
+                choose(&mut self.on_error, name, value, OnError::from_name, words, "report");
+            }
+            b"ALLOW_UNSAFE" => {
+                let name = "HAKMEM_ALLOW_UNSAFE";
+                choose(&mut self.allow_unsafe, name, value, one_or_zero, "1 or 0", "0");
             }
             // Read by hakmem-top, not here.
             b"LIBRARY" => {}
@@ -88,9 +154,40 @@ impl Settings {
     }
 }
 
-fn complain(name: &str, value: &[u8], allowed: &str, default: &str) {
-    let value = printable(value);
-    message::print(format_args!("{name}={value} is not {allowed}; using {default}"));
+fn on_or_off(word: &str) -> Option<bool> {
+    match word {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn one_or_zero(word: &str) -> Option<bool> {
+    match word {
+        "1" => Some(true),
+        "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// Sets what the value names; an empty one means the default, and one that is not allowed gets a
+/// line.
+fn choose<T>(
+    setting: &mut T,
+    name: &str,
+    value: &[u8],
+    from_name: impl Fn(&str) -> Option<T>,
+    words: &str,
+    default: &str,
+) {
+    match core::str::from_utf8(value).ok().and_then(from_name) {
+        Some(chosen) => *setting = chosen,
+        None if value.is_empty() => {}
+        None => message::print(format_args!(
+            "{name}={} is not {words}; using {default}",
+            printable(value)
+        )),
+    }
 }
 
 /// The text if it is printable ASCII; untrusted bytes must not reach a terminal.

@@ -18,6 +18,7 @@ use core::ptr;
 
 use crate::bins;
 use crate::block::{Block, Chain};
+use crate::routing::Layout;
 
 /// Descriptor of one granule; that of a run's first granule describes the run.
 #[repr(C)]
@@ -51,7 +52,7 @@ const _: () = assert!(size_of::<Slab>() == 64);
 impl Slab {
     /// Begins a slab's life in a bin.
     pub(crate) fn open(&mut self, bin: usize) {
-        let bytes = bins::GRANULE << self.order;
+        let bytes = (bins::GRANULE << self.order) - Layout::current().first_offset(bin);
         self.free = Chain::EMPTY;
         self.carved = 0;
         self.capacity = (bytes / bins::stride(bin)) as u32;
@@ -73,7 +74,9 @@ impl Slab {
 
     /// Whether an address is the start of a block that was carved.
     pub(crate) fn has_block_at(&self, address: usize) -> bool {
-        let (offset, stride) = (address.wrapping_sub(self.base), bins::stride(self.bin.into()));
+        let bin = usize::from(self.bin);
+        let first = self.base + Layout::current().first_offset(bin);
+        let (offset, stride) = (address.wrapping_sub(first), bins::stride(bin));
         offset % stride == 0 && offset / stride < self.carved as usize
     }
 
@@ -87,10 +90,17 @@ impl Slab {
             left -= 1;
         }
         let fresh = left.min(self.capacity - self.carved);
-        let stride = bins::stride(self.bin.into());
+        let (bin, layout) = (usize::from(self.bin), Layout::current());
+        let stride = bins::stride(bin);
+        let first = self.base + layout.first_offset(bin);
         // From the last to the first, so that the chain runs upwards in memory.
         for index in (self.carved..self.carved + fresh).rev() {
-            let block = (self.base + index as usize * stride) as *mut Block;
+            let block = (first + index as usize * stride) as *mut Block;
+            if let Some(header) = layout.header(bin) {
+                // SAFETY: the byte before is this slab's too: the tail of the block before, or the
+                // slab's first bytes.
+                unsafe { header.write(block) };
+            }
             // SAFETY: inside the run, which the slab owns, and given out for the first time.
             unsafe { chain.push(block) };
         }

@@ -113,12 +113,15 @@ impl SlotWriter {
         add(word!(self, header.suppressed_frees[reason as usize]), 1);
     }
 
-    /// Publishes what a list may hold.
-    pub(crate) fn set_capacity(self, bin: usize, capacity: u16) {
+    /// What a list may hold, as it was published last.
+    fn capacity(self, bin: usize) -> &'static AtomicU16 {
+        debug_assert!(bin < BINS);
         // SAFETY: inside the slot, which is mapped.
-        let field = unsafe { addr_of_mut!((*self.0).capacities[bin]) };
+        let field = unsafe { addr_of_mut!((*self.0).capacities) }.cast::<AtomicU16>();
+        // SAFETY: `bin` is below BINS.
+        let field = unsafe { field.add(bin) };
         // SAFETY: aligned, mapped, and accessed atomically only.
-        unsafe { &*field.cast::<AtomicU16>() }.store(capacity, Ordering::Relaxed);
+        unsafe { &*field }
     }
 
     /// Writes the calling thread down as the slot's owner; `is_thread` is false for the process's
@@ -175,12 +178,13 @@ impl SlotWriter {
     /// Blocks of a bin that this slot's owners allocated, less those that they freed.
     pub(crate) fn live_blocks(self, bin: usize) -> i64 {
         let list = ListWord(self.list_word(bin).load(Ordering::Relaxed));
+        let depth = list.depth(self.capacity(bin).load(Ordering::Relaxed));
         let load = |word: &AtomicU64| word.load(Ordering::Relaxed) as i64;
         let refilled = load(word!(self, records[bin].refilled_blocks));
         let flushed = load(word!(self, records[bin].flushed_blocks));
         let spare = load(word!(self, records[bin].spare_blocks));
         // Fast allocations less fast frees: the identity with freed_fast cancelled.
-        let mut live = refilled - flushed - i64::from(list.depth()) - spare;
+        let mut live = refilled - flushed - i64::from(depth) - spare;
         for &reason in AllocReason::ALL {
             if reason != AllocReason::OutOfMemory {
                 live += load(word!(self, records[bin].alloc_reasons[reason as usize]));
@@ -219,11 +223,18 @@ pub(crate) fn simple_event(kind: EventKind, value: u64) -> Event {
 pub(crate) struct SlotUpdate(SlotWriter);
 
 impl SlotUpdate {
-    /// Sets a list's depth, leaving its number of fast frees.
-    pub(crate) fn set_depth(&self, bin: usize, depth: u32) {
+    /// Sets a list's depth and capacity, leaving its number of fast frees.
+    pub(crate) fn set_list(&self, bin: usize, depth: u32, capacity: u16) {
         let word = self.0.list_word(bin);
-        let new = ListWord(word.load(Ordering::Relaxed)).with_depth(depth as u16);
+        let new = ListWord(word.load(Ordering::Relaxed)).with_depth(depth as u16, capacity);
+        self.0.capacity(bin).store(capacity, Ordering::Relaxed);
         word.store(new.0, Ordering::Relaxed);
+    }
+
+    /// Notes one block more on a list, whatever its capacity.
+    pub(crate) fn add_block(&self, bin: usize) {
+        add(self.0.list_word(bin), 1);
+        self.add_refilled(bin, 1);
     }
 
     /// Adds blocks that the slow path put on the list or spare.

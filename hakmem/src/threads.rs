@@ -27,6 +27,7 @@ use core::ptr::NonNull;
 use crate::heap::{Heap, slot_of};
 use crate::lock::{Lock, Locked};
 use crate::os::{clock, memory, process, thread_local};
+use crate::routing::Choice;
 use crate::segment::{GROUP_SLOTS, Inherited, Live, Segment};
 use crate::settings::Settings;
 use crate::sync::{AtomicBool, AtomicPtr, Ordering};
@@ -256,6 +257,10 @@ impl Process {
         }
         clock::start();
         self.settings = Settings::read();
+        // Before anything asks for the layout.
+        Choice::of(&self.settings).set();
+        crate::heap::close_sentinel(fresh());
+        crate::heap::close_sentinel(late());
         self.exit_key = process::exit_key(on_thread_exit);
         crate::arena::start();
         self.begin(None)
@@ -272,7 +277,7 @@ impl Process {
         let slot = slot_of(own.as_ptr());
         slot.set_owner(false);
         slot.write_event(hakmem_segment::Event {
-            detail: hakmem_segment::Routing::Direct as u8,
+            detail: Choice::current().routing as u8,
             ..crate::slot::simple_event(hakmem_segment::EventKind::RoutingChosen, 0)
         });
         self.started = true;

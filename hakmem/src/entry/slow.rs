@@ -9,16 +9,20 @@
 use core::ffi::c_int;
 use core::ptr;
 
-use hakmem_segment::{AllocReason, BIN_LARGE, BIN_NONE, Event, EventKind, FreeReason, Outcome};
+use hakmem_segment::{
+    AllocReason, BIN_LARGE, BIN_NONE, Check, EventKind, FreeReason, Outcome, Push,
+};
 
-use super::{REQUEST_MAX, pop, push};
+use super::{REQUEST_MAX, pop, push, routed};
+use crate::arena::live;
 use crate::block::{Block, Chain};
-use crate::gate;
-use crate::heap::{Heap, Stopwatch, slot_of};
+use crate::check::{self, Finding, Look};
+use crate::gate::{self, Verdict};
+use crate::heap::{Heap, SlowFree, Stopwatch, Way, way_of};
 use crate::large::{self, Allocated};
 use crate::os::memory::PAGE;
 use crate::os::{message, process};
-use crate::sync::{AtomicBool, Ordering};
+use crate::routing::{Choice, Layout};
 use crate::threads::{self, Access};
 use crate::{bins, central};
 
@@ -31,7 +35,7 @@ fn out_of_memory() -> *mut u8 {
 #[cold]
 #[inline(never)]
 pub(super) extern "C" fn malloc(size: usize, heap: *mut Heap) -> *mut u8 {
-    malloc_in_bin(bins::of_size(size), heap)
+    malloc_in_bin(Layout::current().bin_of_size(size), heap)
 }
 
 /// Allocates a block of a bin whose list is empty.
@@ -40,9 +44,11 @@ pub(super) extern "C" fn malloc(size: usize, heap: *mut Heap) -> *mut u8 {
 pub(super) extern "C" fn malloc_in_bin(bin: usize, heap: *mut Heap) -> *mut u8 {
     let watch = Stopwatch::start();
     let errno = process::ErrnoGuard::new();
+    let bin = Layout::current().serving(bin);
     let block = match threads::access(heap) {
         Access::Own(heap, first_use) => {
-            // A child process may have got its parent's lists just now.
+            // The list may be that of another bin than the fast path's, and a child process may
+            // have got its parent's lists just now.
             let block = pop(heap, bin);
             if !block.is_null() {
                 return block;
@@ -56,7 +62,23 @@ pub(super) extern "C" fn malloc_in_bin(bin: usize, heap: *mut Heap) -> *mut u8 {
         }
     };
     drop(errno);
-    if block.is_null() { out_of_memory() } else { block }
+    if block.is_null() {
+        return out_of_memory();
+    }
+    if checks_all() {
+        live::set(block as usize);
+    }
+    block
+}
+
+/// Whether every free is checked, for which live blocks are noted.
+fn checks_all() -> bool {
+    Choice::current().check == Check::Full
+}
+
+/// Whether a block is known not to be live, because every free is checked.
+pub(super) fn is_known_dead(pointer: *mut u8, bin: usize) -> bool {
+    bin != BIN_NONE && checks_all() && !live::is_set(pointer as usize)
 }
 
 /// Allocates for a thread without lists: one block, the rest of its batch goes back at once.
@@ -168,69 +190,153 @@ pub(super) extern "C" fn resize_large(heap: *mut Heap, pointer: *mut u8, size: u
     if block.is_null() { out_of_memory() } else { block }
 }
 
-/// Frees what the fast path could not: the list is full, or there is none, or the pointer lies in
-/// no slab.
+/// Frees what the fast path could not: the class map does not name the bin, which under the other
+/// routings it never does, or the list is full, or the free is due for a check.
 #[cold]
 #[inline(never)]
 pub(super) extern "C" fn free(pointer: *mut u8, heap: *mut Heap) {
-    let bin = gate::bin_slow(pointer);
-    free_as(heap, bin, pointer, bins::fast_outcome(bin));
+    // SAFETY: a sentinel or the thread's heap.
+    match unsafe { way_of(heap) } {
+        Way::Slow => free_slow(pointer, heap),
+        way => routed::free(way, pointer, heap),
+    }
 }
 
-/// The same for a free whose caller told the size. The class map is asked all the same: here it
-/// costs nothing, and a wrong size does no harm.
+/// Frees what no fast path could.
 #[cold]
 #[inline(never)]
-pub(super) extern "C" fn free_sized(pointer: *mut u8, heap: *mut Heap) {
-    free_as(heap, gate::bin_slow(pointer), pointer, Outcome::Sized);
+pub(super) extern "C" fn free_slow(pointer: *mut u8, heap: *mut Heap) {
+    free_as(heap, pointer, None);
 }
 
-fn free_as(heap: *mut Heap, bin: usize, pointer: *mut u8, outcome: Outcome) {
+/// The same for a free whose caller told the size, which leads to the bin `told`. The gate is asked
+/// all the same: here it costs nothing, and a wrong size does no harm.
+#[cold]
+#[inline(never)]
+pub(super) extern "C" fn free_sized(pointer: *mut u8, heap: *mut Heap, told: usize) {
+    free_as(heap, pointer, Some(told));
+}
+
+fn free_as(heap: *mut Heap, pointer: *mut u8, told: Option<usize>) {
     if pointer.is_null() {
         return;
     }
     let watch = Stopwatch::start();
     let _errno = process::ErrnoGuard::new();
-    if bin == BIN_NONE {
-        with_heap(heap, |heap| free_span(heap, pointer, outcome, watch));
-        return;
-    }
+    let verdict = gate::classify(pointer);
     match threads::access(heap) {
-        Access::Own(heap, _) => {
-            // The thread may have got its lists just now.
-            let pushed = if outcome == Outcome::Sized {
-                push::<true>(heap, bin, pointer)
-            } else {
-                push::<false>(heap, bin, pointer)
-            };
-            if pushed {
-                return;
-            }
-            // SAFETY: the program gave the block up; the gate says that it is of this bin.
-            unsafe { heap.flush_slow(bin, pointer.cast(), outcome, watch) };
-            threads::housekeep_if_due(heap);
-        }
+        Access::Own(heap, _) => free_own(heap, pointer, &verdict, told, watch),
         Access::Late => {
-            threads::with_late_heap(|heap| {
-                let chain = Chain { head: pointer.cast::<Block>(), count: 1 };
-                // SAFETY: as above; the block's link ends the chain.
-                unsafe { (*chain.head).next = ptr::null_mut() };
-                // SAFETY: as above.
-                unsafe { central::give_to_slabs(bin, chain, heap.now_ms) };
-                let address = pointer as usize;
-                heap.finish_free(bin, FreeReason::Late, outcome, watch, address, |_| ());
-            });
+            threads::with_late_heap(|heap| free_late(heap, pointer, &verdict, told, watch));
         }
     }
 }
 
-/// Frees a large span, or reports a foreign pointer.
-fn free_span(heap: &mut Heap, pointer: *mut u8, outcome: Outcome, watch: Stopwatch) {
+/// Frees for a thread with lists.
+fn free_own(
+    heap: &mut Heap,
+    pointer: *mut u8,
+    verdict: &Verdict,
+    told: Option<usize>,
+    watch: Stopwatch,
+) {
+    let bin = verdict.bin;
+    if bin == BIN_NONE {
+        return free_span(heap, pointer, told.is_some(), watch);
+    }
+    // A bin of 0 stands for a table that is not used; of mid sizes only the layout's own are.
+    let told = told.filter(|&bin| bin != BIN_NONE).map(|bin| Layout::current().serving(bin));
+    let look = look_due(heap, verdict, told);
+    if let Some(finding) = check::inspect(heap, pointer, verdict, told, look) {
+        return free_found(heap, pointer, &finding, watch);
+    }
+    let is_boxed = Choice::current().push == Push::Boxed;
+    if is_boxed && look != Look::Full && heap.head(bin) == pointer.cast() {
+        let finding = Finding::double_push(verdict);
+        return free_found(heap, pointer, &finding, watch);
+    }
+    let reason = match (look, verdict.front, told) {
+        (Look::Sample | Look::Full, _, _) => Some(FreeReason::Check),
+        (Look::Glance, None, None) => Some(FreeReason::Routed),
+        (Look::Glance, _, _) => None,
+    };
+    // The thread may have got its lists just now, or its countdown have begun anew.
+    let pushed = reason.is_none()
+        && match told {
+            Some(_) => push::<true>(heap, bin, pointer),
+            None => push::<false>(heap, bin, pointer),
+        };
+    if pushed {
+        return;
+    }
+    let outcome = if told.is_some() { Outcome::Sized } else { verdict.outcome };
+    // SAFETY: the program gave the block up; the gate says that it is of this bin.
+    unsafe { heap.free_slow(bin, pointer.cast(), SlowFree { reason, outcome, watch }) };
+    threads::housekeep_if_due(heap);
+}
+
+/// How closely the free of a block is to be looked at now.
+fn look_due(heap: &mut Heap, verdict: &Verdict, told: Option<usize>) -> Look {
+    // The countdown is of the list that the fast path would have pushed to.
+    let is_due = match told.or(verdict.front) {
+        Some(bin) => heap.take_check_due(bin),
+        None => heap.take_slow_check_due(),
+    };
+    match Choice::current().check {
+        Check::Full => Look::Full,
+        Check::Sample if is_due => Look::Sample,
+        _ => Look::Glance,
+    }
+}
+
+/// Reports a finding, and frees the block as what it is if it is one.
+#[cold]
+fn free_found(heap: &mut Heap, pointer: *mut u8, finding: &Finding, watch: Stopwatch) {
+    check::report(heap, pointer, finding);
+    let (bin, outcome, reason) = (finding.bin, finding.outcome, finding.reason());
+    if !finding.is_live_block() {
+        heap.finish_free(bin, reason, outcome, watch, pointer as usize, |_| ());
+        return;
+    }
+    gate::repair(pointer, bin);
+    let free = SlowFree { reason: Some(reason), outcome, watch };
+    // SAFETY: the program gave the block up, which is live and of this bin.
+    unsafe { heap.free_slow(bin, pointer.cast(), free) };
+}
+
+/// Frees for a thread without lists, with the process's own heap.
+fn free_late(
+    heap: &mut Heap,
+    pointer: *mut u8,
+    verdict: &Verdict,
+    told: Option<usize>,
+    watch: Stopwatch,
+) {
+    let bin = verdict.bin;
+    if bin == BIN_NONE {
+        return free_span(heap, pointer, told.is_some(), watch);
+    }
+    let look = if checks_all() { Look::Full } else { Look::Glance };
+    if let Some(finding) = check::inspect(heap, pointer, verdict, None, look) {
+        return free_found(heap, pointer, &finding, watch);
+    }
+    let chain = Chain { head: pointer.cast::<Block>(), count: 1 };
+    // SAFETY: the program gave the block up; the link ends the chain.
+    unsafe { (*chain.head).next = ptr::null_mut() };
+    // SAFETY: as above; the gate says that it is of this bin.
+    unsafe { central::give_to_slabs(bin, chain, heap.now_ms) };
+    let outcome = if told.is_some() { Outcome::Sized } else { verdict.outcome };
+    heap.finish_free(bin, FreeReason::Late, outcome, watch, pointer as usize, |_| ());
+}
+
+/// Frees a large span, or reports a pointer that is the start of nothing.
+fn free_span(heap: &mut Heap, pointer: *mut u8, is_sized: bool, watch: Stopwatch) {
     threads::housekeep_if_due(heap);
     let Some(freed) = large::free(pointer as usize, heap.now_ms) else {
-        return reject(heap, pointer, watch);
+        let finding = Finding::of_stray(pointer);
+        return free_found(heap, pointer, &finding, watch);
     };
-    let outcome = if outcome == Outcome::Sized { outcome } else { Outcome::Large };
+    let outcome = if is_sized { Outcome::Sized } else { Outcome::Large };
     let address = pointer as usize;
     heap.finish_free(BIN_LARGE, FreeReason::LargeUnmap, outcome, watch, address, |update| {
         update.add_large_freed(freed.bytes);
@@ -240,31 +346,12 @@ fn free_span(heap: &mut Heap, pointer: *mut u8, outcome: Outcome, watch: Stopwat
     }
 }
 
-/// Counts and reports a pointer that is not the allocator's.
+/// Counts and reports a pointer that is the start of nothing.
 #[cold]
 pub(super) fn report_foreign(heap: *mut Heap, pointer: *mut u8) {
     let _errno = process::ErrnoGuard::new();
-    with_heap(heap, |heap| reject(heap, pointer, Stopwatch::start()));
-}
-
-/// Whether a foreign pointer has been printed: the first one names the bug, a million would hide
-/// it. All are counted.
-static REPORTED: AtomicBool = AtomicBool::new(false);
-
-fn reject(heap: &mut Heap, pointer: *mut u8, watch: Stopwatch) {
-    let address = pointer as usize;
-    heap.finish_free(BIN_NONE, FreeReason::Rejected, Outcome::Foreign, watch, address, |_| ());
-    slot_of(heap).write_event(Event {
-        detail: Outcome::Foreign as u8,
-        address: address as u64,
-        ..crate::slot::simple_event(EventKind::Anomaly, 0)
-    });
-    if !REPORTED.swap(true, Ordering::Relaxed) {
-        message::print(format_args!(
-            "the program freed {pointer:p}, which hakmem did not allocate; ignored \
-             (further ones are only counted, as outcome foreign)"
-        ));
-    }
+    let watch = Stopwatch::start();
+    with_heap(heap, |heap| free_found(heap, pointer, &Finding::of_stray(pointer), watch));
 }
 
 /// Fails a request that can never be served.

@@ -16,12 +16,12 @@ use core::cell::UnsafeCell;
 /// Bytes of zeros around a sentinel: what the fast paths may read relative to a heap's address.
 pub(crate) const SENTINEL_BYTES: usize = 1 << 20;
 
-/// Zeros that stand for the heap of a thread that has none. Never written; the cell only places
-/// them where zeros take no room in the file.
+/// Zeros that stand for the heap of a thread that has none; the cell places them where zeros take
+/// no room in the file. Only two words are ever written, atomically: `heap` closes bin 0's lists.
 #[repr(C, align(4096))]
 pub(crate) struct Zeros(UnsafeCell<[u8; SENTINEL_BYTES]>);
 
-// SAFETY: nobody writes the zeros.
+// SAFETY: nobody writes the zeros but by atomic stores.
 unsafe impl Sync for Zeros {}
 
 static SENTINEL: Zeros = Zeros(UnsafeCell::new([0; SENTINEL_BYTES]));

@@ -5,11 +5,11 @@
 #![allow(unsafe_code)]
 
 use hakmem_segment::header::SLOTS_MAX;
-use hakmem_segment::{LAYOUT_MAJOR, LAYOUT_MINOR, MAGIC, Routing, SegmentHeader, slot};
+use hakmem_segment::{LAYOUT_MAJOR, LAYOUT_MINOR, MAGIC, SegmentHeader, slot};
 
 use super::Inherited;
-use crate::bins;
 use crate::os::{clock, file, process};
+use crate::routing::{Choice, Layout};
 use crate::settings::Settings;
 
 /// What tells this process's segment from all others, in its header and in its file's name.
@@ -42,7 +42,10 @@ pub(super) fn fill(
     header.pid = process::process_id();
     header.parent_pid = process::parent_process_id();
     header.user_id = process::user_ids().1;
-    header.routing = Routing::Direct as u8;
+    let choice = Choice::current();
+    header.routing = choice.routing as u8;
+    header.check = choice.check as u8;
+    header.push = choice.push as u8;
     header.start_time_ticks = birth.start_time_ticks;
     header.nonce = birth.nonce;
     header.created_unix_ns = clock::unix_ns();
@@ -58,7 +61,7 @@ pub(super) fn fill(
     header.build_id_bytes = build_id(&mut header.build_id) as u32;
     let version = env!("CARGO_PKG_VERSION").as_bytes();
     header.package_version[..version.len()].copy_from_slice(version);
-    header.bins = bins::published();
+    header.bins = Layout::of(choice.routing).published();
     if let Some(inherited) = inherited {
         header.forked = 1;
         for (to, &from) in header.inherited_blocks.iter_mut().zip(&inherited.blocks) {

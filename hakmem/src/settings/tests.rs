@@ -50,3 +50,32 @@ fn only_printable_text_reaches_the_terminal() {
         assert_eq!(printable(text), "(unprintable)");
     }
 }
+
+#[test]
+fn routing_and_checks_are_words_of_the_vocabulary() {
+    let settings = read(&[
+        b"HAKMEM_ROUTING=hybrid",
+        b"HAKMEM_PUSH=direct",
+        b"HAKMEM_CHECK=full",
+        b"HAKMEM_ON_ERROR=abort",
+    ]);
+    assert_eq!((settings.routing, settings.push), (Routing::Hybrid, Push::Direct));
+    assert_eq!((settings.check, settings.on_error), (Check::Full, OnError::Abort));
+    let settings = read(&[b"HAKMEM_ROUTING=Hybrid", b"HAKMEM_CHECK=", b"HAKMEM_ON_ERROR=die"]);
+    assert_eq!((settings.routing, settings.check), (Routing::Direct, Check::Sample));
+    assert_eq!(settings.on_error, OnError::Report);
+}
+
+#[test]
+fn the_bug_must_be_asked_for_twice() {
+    for (variables, expected) in [
+        (&[&b"HAKMEM_ROUTING=e3"[..]][..], Routing::Direct),
+        (&[b"HAKMEM_ROUTING=e3", b"HAKMEM_ALLOW_UNSAFE=0"], Routing::Direct),
+        (&[b"HAKMEM_ALLOW_UNSAFE=1", b"HAKMEM_ROUTING=e3"], Routing::E3),
+        (&[b"HAKMEM_ALLOW_UNSAFE=1"], Routing::Direct),
+    ] {
+        let mut settings = read(variables);
+        settings.refuse_unsafe();
+        assert_eq!(settings.routing, expected);
+    }
+}

@@ -1,6 +1,8 @@
 //! The allocator against a model: what every live block should hold, checked at each step.
 
 use std::collections::HashMap;
+use std::process::Command;
+use std::string::String;
 use std::sync::mpsc;
 use std::thread;
 use std::vec::Vec;
@@ -43,13 +45,19 @@ impl Live {
 
     fn fill(&self) {
         for at in self.places() {
-            self.bytes()[at] = self.seed.wrapping_add(at as u8);
+            self.bytes()[at] = self.content(at);
         }
+    }
+
+    /// What belongs at an offset. Every byte looks like a header, to mislead the routings that read
+    /// what is in front of a block.
+    fn content(&self, at: usize) -> u8 {
+        0xa0 | (self.seed.wrapping_add(at as u8).wrapping_mul(29) >> 5)
     }
 
     fn check(&self, up_to: usize) {
         for at in self.places().filter(|&at| at < up_to) {
-            assert_eq!(self.bytes()[at], self.seed.wrapping_add(at as u8), "{self:?} at {at}");
+            assert_eq!(self.bytes()[at], self.content(at), "{self:?} at {at}");
         }
     }
 
@@ -172,7 +180,7 @@ impl Live {
     fn check_prefix(&self, size: usize) {
         let written = Self { size, ..*self };
         for at in written.places().filter(|&at| at < self.size) {
-            assert_eq!(self.bytes()[at], self.seed.wrapping_add(at as u8), "{self:?} at {at}");
+            assert_eq!(self.bytes()[at], self.content(at), "{self:?} at {at}");
         }
     }
 }
@@ -237,4 +245,32 @@ fn threads_that_free_each_others_blocks_agree_with_the_model() {
             });
         }
     });
+}
+
+/// Runs the two tests above in a process of their own, because a process has one routing.
+fn agree_under(routing: &str, push: &str, check: &str) {
+    let output = Command::new(std::env::current_exe().expect("the tests run"))
+        .args(["one_thread_agrees", "threads_that_free"])
+        .env("HAKMEM_ROUTING", routing)
+        .env("HAKMEM_PUSH", push)
+        .env("HAKMEM_CHECK", check)
+        .env("HAKMEM_ON_ERROR", "abort")
+        .output()
+        .expect("the tests run");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{routing} {push} {check}:\n{out}\n{err}");
+    assert!(out.contains("2 passed"), "{routing} {push} {check}: {out}");
+    assert!(!err.contains("hakmem:"), "{routing} {push} {check}: {err}");
+}
+
+#[test]
+fn every_routing_agrees_with_the_model() {
+    for check in ["off", "sample", "full"] {
+        agree_under("direct", "direct", check);
+        for routing in ["registry", "exclude", "uniform", "hybrid"] {
+            agree_under(routing, "boxed", check);
+            agree_under(routing, "direct", check);
+        }
+    }
 }

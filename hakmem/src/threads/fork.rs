@@ -13,7 +13,7 @@ use crate::lock::Lock;
 use crate::os::thread_local;
 use crate::segment::Inherited;
 use crate::sync::{AtomicBool, Ordering};
-use crate::{arena, bins, central, large};
+use crate::{arena, bins, central, large, registry};
 
 /// What the parent leaves to the child. Filled by [`prepare`], in memory that is not wiped.
 pub(super) struct Legacy {
@@ -43,6 +43,7 @@ fn for_each_lock(visit: &mut dyn FnMut(&'static Lock)) {
         visit(central::lock(bin));
     }
     visit(arena::lock());
+    visit(registry::lock());
 }
 
 /// Before `fork`, in the parent.

@@ -160,10 +160,17 @@ impl Finished {
 
     /// It ended with this code and one line on standard error, which contains `text`.
     pub(crate) fn assert_one_line(&self, code: i32, text: &str) {
+        self.assert_lines(code, 1, text);
+    }
+
+    /// It ended with this code and so many lines on standard error, each of which contains `text`.
+    pub(crate) fn assert_lines(&self, code: i32, count: usize, text: &str) {
         self.assert_code(code);
-        assert_eq!(self.stderr.lines().count(), 1, "one line, not {:?}", self.stderr);
-        assert!(self.stderr.starts_with("hakmem: "), "{:?} tells who speaks", self.stderr);
-        assert!(self.stderr.contains(text), "{:?} says {text:?}", self.stderr);
+        assert_eq!(self.stderr.lines().count(), count, "lines of {:?}", self.stderr);
+        for line in self.stderr.lines() {
+            assert!(line.starts_with("hakmem: "), "{line:?} tells who speaks");
+            assert!(line.contains(text), "{line:?} says {text:?}");
+        }
     }
 
     fn assert_code(&self, code: i32) {

@@ -1,0 +1,101 @@
+//! Which blocks are live: one bit for each 8 bytes of an arena, kept where every free is checked
+//! (`HAKMEM_CHECK=full`) and nowhere else.
+//!
+//! A bit stands for the address of a block that the program has: set by each allocation, cleared
+//! by each free. A free that finds it clear is wrong, and which way it is wrong the slab tells.
+//!
+//! # Orderings
+//! Relaxed throughout: a bit changes by read-modify-write, and who frees a block got it from its
+//! allocation by the program's own synchronisation. Two threads that free one block at once: one of
+//! them finds the bit clear.
+//!
+//! # Safety
+//! Bits of an arena's usable part are mapped before blocks of that part are given out.
+
+use core::ptr::NonNull;
+
+use hakmem_segment::Check;
+
+use super::{ARENAS_MAX, COUNT, RANGES};
+use crate::os::memory;
+use crate::routing::Choice;
+use crate::sync::{AtomicU64, AtomicUsize, Ordering};
+
+/// Bytes of an arena for which one word has bits.
+const WORD_COVERS: usize = 64 * 8;
+
+/// Where each arena's words are, and how many bytes of them are usable.
+static WORDS: [AtomicUsize; ARENAS_MAX] = [const { AtomicUsize::new(0) }; ARENAS_MAX];
+static USABLE: [AtomicUsize; ARENAS_MAX] = [const { AtomicUsize::new(0) }; ARENAS_MAX];
+
+/// Makes sure that the first `bytes` of an arena's blocks have bits; false if there is no memory.
+pub(super) fn grow(arena: usize, bytes: usize) -> bool {
+    if Choice::current().check != Check::Full {
+        return true;
+    }
+    if WORDS[arena].load(Ordering::Relaxed) == 0 {
+        let covered = RANGES[arena].bytes.load(Ordering::Relaxed);
+        let Some(words) = memory::reserve(covered / 64, memory::PAGE) else { return false };
+        WORDS[arena].store(words.as_ptr() as usize, Ordering::Relaxed);
+    }
+    let before = USABLE[arena].load(Ordering::Relaxed);
+    let Some(wanted) = memory::round_to_pages(bytes.div_ceil(64)) else { return false };
+    if wanted <= before {
+        return true;
+    }
+    let start = WORDS[arena].load(Ordering::Relaxed) + before;
+    let Some(start) = NonNull::new(start as *mut u8) else { return false };
+    // SAFETY: inside the reservation: an arena's usable part is at most all of it.
+    let is_usable = unsafe { memory::make_writable(start, wanted - before) };
+    if is_usable {
+        USABLE[arena].store(wanted, Ordering::Relaxed);
+    }
+    is_usable
+}
+
+/// Notes that the program has the block at an address.
+pub(crate) fn set(address: usize) {
+    if let Some((word, bit)) = place(address) {
+        word.fetch_or(bit, Ordering::Relaxed);
+    }
+}
+
+/// Notes that the program gave the block up; false if it did not have it.
+pub(crate) fn clear(address: usize) -> bool {
+    place(address).is_some_and(|(word, bit)| word.fetch_and(!bit, Ordering::Relaxed) & bit != 0)
+}
+
+/// Whether the program has a block at an address.
+pub(crate) fn is_set(address: usize) -> bool {
+    place(address).is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
+}
+
+/// The word and bit of an address in a usable part; every block is aligned to 8 bytes.
+fn place(address: usize) -> Option<(&'static AtomicU64, u64)> {
+    // Acquire: pairs with the Release in `append`, publishes the ranges.
+    let count = COUNT.load(Ordering::Acquire);
+    let arena = RANGES[..count].iter().position(|range| range.holds(address))?;
+    let words = WORDS[arena].load(Ordering::Relaxed);
+    if words == 0 || !address.is_multiple_of(8) {
+        return None;
+    }
+    let offset = address - RANGES[arena].first.load(Ordering::Relaxed);
+    let word = words + offset / WORD_COVERS * size_of::<AtomicU64>();
+    // SAFETY: `grow` made the words of the usable part before it became usable.
+    let word = unsafe { &*(word as *const AtomicU64) };
+    Some((word, 1 << (offset / 8 % 64)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_outside_of_every_arena_is_never_live() {
+        let here = [0_u64; 2];
+        let address = here.as_ptr() as usize;
+        set(address);
+        assert!(!is_set(address));
+        assert!(!clear(address));
+    }
+}

@@ -1,0 +1,199 @@
+//! Whether a free is what the gate takes it for, and what is said if it is not.
+//!
+//! Some findings the gate comes across by itself, because a slow path asks the registry anyway.
+//! The others cost a look at the slab, so they are made for one free in
+//! [`CHECK_PERIOD`](hakmem_segment::word::CHECK_PERIOD) or for every one, as `HAKMEM_CHECK` says.
+//! The countdown to the next one is part of a list's word: see `hakmem_segment::word`.
+
+use hakmem_segment::{BIN_LARGE, BIN_NONE, Class, Event, EventKind, FreeReason, Outcome};
+
+use crate::arena::{self, live};
+use crate::bins;
+use crate::central;
+use crate::gate::Verdict;
+use crate::heap::{Heap, slot_of};
+use crate::large::{self, Nearby};
+use crate::os::{message, process};
+use crate::routing::{Choice, Layout};
+use crate::settings::OnError;
+use crate::slot::simple_event;
+use crate::sync::{AtomicU32, Ordering};
+
+/// How closely a free is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// What the gate says of it, and no more.
+    Glance,
+    /// It is one of the sample: block start, size told, and the blocks freed just before.
+    Sample,
+    /// Every free is looked at, and every live block is known.
+    Full,
+}
+
+/// A free that is wrong, or that the routing takes for another than it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// An anomaly, or [`Outcome::Foreign`].
+    pub(crate) outcome: Outcome,
+    /// The block's true bin; [`BIN_NONE`] if the pointer is not the allocator's.
+    pub(crate) bin: usize,
+    /// What the header or the caller's size claims.
+    pub(crate) claimed: Option<Class>,
+    /// The byte in front of the block, where the routing reads it.
+    pub(crate) header: Option<u8>,
+    /// Whether only a check finds it.
+    pub(crate) by_check: bool,
+}
+
+impl Finding {
+    /// A pointer that is the start of neither a block nor a span.
+    #[cold]
+    pub(crate) fn of_stray(pointer: *mut u8) -> Self {
+        let (outcome, bin) = match large::nearby(pointer as usize) {
+            Nearby::Inside => (Outcome::Interior, BIN_LARGE),
+            Nearby::Freed => (Outcome::DoubleFree, BIN_LARGE),
+            // Of the allocator, but in no slab: the slab was empty and is gone.
+            Nearby::Nothing if arena::holds(pointer as usize) => (Outcome::DoubleFree, BIN_NONE),
+            Nearby::Nothing => (Outcome::Foreign, BIN_NONE),
+        };
+        Self { outcome, bin, claimed: None, header: None, by_check: false }
+    }
+
+    /// What a check finds about a block.
+    pub(crate) fn of_check(verdict: &Verdict, outcome: Outcome) -> Self {
+        let (bin, header) = (verdict.bin, verdict.header);
+        Self { outcome, bin, claimed: verdict.claimed_class(), header, by_check: true }
+    }
+
+    /// A block that the boxed push finds on top of its list.
+    pub(crate) fn double_push(verdict: &Verdict) -> Self {
+        let (bin, header) = (verdict.bin, verdict.header);
+        Self { outcome: Outcome::DoubleFree, bin, claimed: None, header, by_check: false }
+    }
+
+    /// Whether the pointer is a live block all the same, which is freed as what it truly is.
+    pub(crate) fn is_live_block(&self) -> bool {
+        use Outcome::{HeaderFalsePositive, HeaderMissing, SizeMismatch};
+        matches!(self.outcome, HeaderFalsePositive | HeaderMissing | SizeMismatch)
+    }
+
+    /// Why the free counts as slow.
+    pub(crate) fn reason(&self) -> FreeReason {
+        match (self.is_live_block(), self.by_check) {
+            (false, _) => FreeReason::Rejected,
+            (true, true) => FreeReason::Check,
+            (true, false) => FreeReason::Routed,
+        }
+    }
+}
+
+/// Looks at the free of a pointer into a slab. `told` is the bin that the caller's size leads to.
+/// Under [`Look::Full`], a live block is not live any more afterwards.
+pub(crate) fn inspect(
+    heap: &Heap,
+    pointer: *mut u8,
+    verdict: &Verdict,
+    told: Option<usize>,
+    look: Look,
+) -> Option<Finding> {
+    let (bin, address) = (verdict.bin, pointer as usize);
+    let found = |outcome, claimed| {
+        let header = verdict.header;
+        Some(Finding { outcome, bin, claimed, header, by_check: look != Look::Glance })
+    };
+    if look == Look::Glance && !verdict.outcome.is_anomaly() {
+        return None;
+    }
+    if !central::is_block_start(bin, address) {
+        return found(Outcome::Interior, None);
+    }
+    let is_free = match look {
+        Look::Glance => false,
+        Look::Sample => heap.is_near_head(bin, pointer.cast()),
+        Look::Full => !live::clear(address),
+    };
+    if is_free {
+        return found(Outcome::DoubleFree, None);
+    }
+    if verdict.outcome.is_anomaly() {
+        return found(verdict.outcome, verdict.claimed_class());
+    }
+    match told {
+        Some(told) if told != bin => found(Outcome::SizeMismatch, Some(bins::class(told))),
+        _ => None,
+    }
+}
+
+/// Lines that are printed for each outcome: the first ones name the bug, a million would hide it.
+const LINES_MAX: u32 = 3;
+static LINES: [AtomicU32; 16] = [const { AtomicU32::new(0) }; 16];
+
+/// Writes a finding down and prints it; ends the process if it is to end.
+#[cold]
+pub(crate) fn report(heap: &mut Heap, pointer: *mut u8, finding: &Finding) {
+    let choice = Choice::current();
+    let aborts = choice.on_error == OnError::Abort;
+    let kind = if finding.by_check { EventKind::CheckFinding } else { EventKind::Anomaly };
+    slot_of(heap).write_event(Event {
+        class: bins::class(finding.bin) as u8,
+        bin: finding.bin as u8,
+        detail: finding.outcome as u8,
+        claimed_class: finding.claimed.unwrap_or(Class::None) as u8,
+        address: pointer as u64,
+        ..simple_event(kind, finding.header.unwrap_or(0).into())
+    });
+    let printed = LINES[finding.outcome as usize].fetch_add(1, Ordering::Relaxed);
+    if printed < LINES_MAX || aborts {
+        let (routing, check) = (choice.routing.name(), choice.check.name());
+        let rest = match printed + 1 {
+            _ if aborts => "; aborting (HAKMEM_ON_ERROR=abort)",
+            LINES_MAX => "; further ones are only counted",
+            _ => "",
+        };
+        message::print(format_args!(
+            "free({pointer:p}): {}; routing {routing}, check {check}{rest}",
+            Description(finding)
+        ));
+    }
+    if aborts {
+        process::abort();
+    }
+}
+
+/// A finding in words.
+struct Description<'a>(&'a Finding);
+
+impl core::fmt::Display for Description<'_> {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Finding { outcome, bin, claimed, header, .. } = *self.0;
+        let class = bins::class(bin).name();
+        let claimed = claimed.map_or("no class", Class::name);
+        let byte = header.unwrap_or(0);
+        let bare =
+            if Layout::current().header(bin).is_none() { ", which has no header" } else { "" };
+        match outcome {
+            Outcome::HeaderFalsePositive => {
+                write!(
+                    out,
+                    "header byte {byte:#04x} claims {claimed}, but the block is {class}{bare}"
+                )
+            }
+            Outcome::HeaderMissing => write!(
+                out,
+                "byte {byte:#04x} is where the header of a {class} block was: something wrote \
+                 beyond the block before it; repaired"
+            ),
+            Outcome::Interior => {
+                write!(out, "inside a {class} block or between two, not the start of one; ignored")
+            }
+            Outcome::DoubleFree if bin == BIN_NONE => {
+                write!(out, "in memory that hakmem has taken back: freed before; ignored")
+            }
+            Outcome::DoubleFree => write!(out, "the {class} block is free already; ignored"),
+            Outcome::SizeMismatch => {
+                write!(out, "freed with a size of {claimed}, but the block is {class}")
+            }
+            _ => write!(out, "not a pointer that hakmem returned; ignored"),
+        }
+    }
+}

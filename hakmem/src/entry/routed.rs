@@ -1,0 +1,125 @@
+//! The frees of the routings with headers: their fast paths, one for each routing and form of push.
+//!
+//! The class map in the heap of such a routing is empty, so that [`super::free`], which is made for
+//! `direct`, lands here for every block. That detour is what a routing that is not the default pays
+//! for the others' not costing it anything.
+//!
+//! # Safety
+//! As in `entry`. `e3` breaks these rules on purpose: it is the ancestor's bug, and may do
+//! anything.
+#![allow(unsafe_code)]
+
+use core::ptr;
+
+use hakmem_segment::{BIN_NONE, Check, FreeReason, ListWord, Outcome};
+
+use super::{push, slow};
+use crate::block::Block;
+use crate::check::{self, Finding};
+use crate::gate::{self, ByRegistry, E3, Exclude, FrontGate, Hybrid, Uniform};
+use crate::header::HEADER_BYTES;
+use crate::heap::{Heap, Stopwatch, Way, head_of, slot_of};
+use crate::os::process;
+use crate::routing::{Choice, Layout};
+use crate::sync::Ordering;
+use crate::threads::{self, Access};
+
+/// Frees by the way that the heap names.
+#[inline(always)]
+pub(super) fn free(way: Way, pointer: *mut u8, heap: *mut Heap) {
+    match way {
+        Way::Slow => slow::free_slow(pointer, heap),
+        Way::RegistryDirect => direct_push::<ByRegistry>(pointer, heap),
+        Way::RegistryBoxed => boxed_push::<ByRegistry>(pointer, heap),
+        Way::ExcludeDirect => direct_push::<Exclude>(pointer, heap),
+        Way::ExcludeBoxed => boxed_push::<Exclude>(pointer, heap),
+        Way::UniformDirect => direct_push::<Uniform>(pointer, heap),
+        Way::UniformBoxed => boxed_push::<Uniform>(pointer, heap),
+        Way::HybridDirect => direct_push::<Hybrid>(pointer, heap),
+        Way::HybridBoxed => boxed_push::<Hybrid>(pointer, heap),
+        Way::E3 => original_push(pointer, heap),
+    }
+}
+
+/// Pushes without checks but the capacity.
+#[inline(always)]
+fn direct_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
+    let Some(bin) = G::bin(pointer) else { return slow::free_slow(pointer, heap) };
+    if !push::<false>(heap, bin, pointer) {
+        slow::free_slow(pointer, heap);
+    }
+}
+
+/// Pushes with the ancestor's checks: class 7 is rejected where it has no header, the block must
+/// not be the one that was pushed last, and the capacity holds.
+#[inline(always)]
+fn boxed_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
+    let Some(bin) = G::bin(pointer) else { return slow::free_slow(pointer, heap) };
+    // SAFETY: the thread's heap: a sentinel knows no way but the slow one.
+    let last = unsafe { *head_of(heap, bin) };
+    let is_rejected = G::LAYOUT.is_routed(bin) || last == pointer.cast();
+    if is_rejected || !push::<false>(heap, bin, pointer) {
+        slow::free_slow(pointer, heap);
+    }
+}
+
+/// Phase E3 as it was: what looks like a header is believed, and the push checks nothing.
+///
+/// Where a check is due, or the answer rests on a byte that may be a neighbour's contents (and
+/// checks are wanted), the check looks first; see [`original_push_checked`].
+#[inline(always)]
+fn original_push(pointer: *mut u8, heap: *mut Heap) {
+    let Some(bin) = E3::bin(pointer) else { return slow::free_slow(pointer, heap) };
+    let word = slot_of(heap).list_word(bin);
+    let value = word.load(Ordering::Relaxed);
+    let is_doubtful = E3::is_doubtful(pointer) && Choice::current().check != Check::Off;
+    if is_doubtful || ListWord(value).is_check_due() || !has_room(value) {
+        return original_push_checked(pointer, heap, bin);
+    }
+    link_as_original(heap, bin, pointer);
+    word.store(value.wrapping_add(ListWord::PUSH), Ordering::Release);
+}
+
+/// The original had no capacity; only the word's field for the depth bounds the list here.
+fn has_room(word: u64) -> bool {
+    word & 0xffff < 0xff00
+}
+
+/// Puts a block on a list as the original did. It took `pointer - 1` for the block's base, and
+/// wrote the link at `base + 1`, which is right behind a header. A list of a class that has no
+/// header holds bases: there the block's place on the list is one byte off, and the next pop reads
+/// a byte of a neighbour's contents as part of the link.
+fn link_as_original(heap: *mut Heap, bin: usize, pointer: *mut u8) {
+    let base = pointer.wrapping_sub(HEADER_BYTES);
+    let header = if Layout::Mixed.header(bin).is_some() { HEADER_BYTES } else { 0 };
+    let head = head_of(heap, bin);
+    // SAFETY: the thread's own list.
+    let next = unsafe { *head };
+    // SAFETY: the program gave the block up.
+    unsafe { (*pointer.cast::<Block>()).next = next };
+    // SAFETY: none for C7, which is the bug: this list's next pop goes astray.
+    unsafe { *head = base.wrapping_add(header).cast() };
+}
+
+/// The same with a look at the truth first. It says what it finds, and then the bug takes its
+/// course: it is there to be seen.
+#[cold]
+#[inline(never)]
+fn original_push_checked(pointer: *mut u8, heap: *mut Heap, bin: usize) {
+    let watch = Stopwatch::start();
+    let _errno = process::ErrnoGuard::new();
+    let Access::Own(heap, _) = threads::access(heap) else { return };
+    heap.take_check_due(bin);
+    let verdict = gate::classify(pointer);
+    let outcome = if verdict.bin == BIN_NONE { Outcome::Foreign } else { verdict.outcome };
+    let finding = Finding::of_check(&verdict, Outcome::HeaderFalsePositive);
+    let is_found = verdict.bin != bin || outcome == Outcome::HeaderFalsePositive;
+    if is_found {
+        check::report(heap, pointer, &finding);
+    }
+    link_as_original(ptr::from_mut(heap), bin, pointer);
+    let outcome = if is_found { finding.outcome } else { outcome };
+    heap.finish_free(verdict.bin, FreeReason::Check, outcome, watch, pointer as usize, |update| {
+        update.add_block(bin);
+    });
+}

@@ -1,0 +1,51 @@
+//! The one-byte header of the ancestor: `0xa0 | class`, in front of a block.
+//!
+//! It lies in the last byte *before* the block, which is the tail of the block before it, so that
+//! blocks stay aligned to 16 bytes; a block of such a bin has one byte less than its stride. It
+//! is written once, when the block is carved, and never by `malloc`.
+//!
+//! Writing is done here; reading is the front gate's alone.
+//!
+//! # Safety
+//! A header is written in front of blocks whose layout has room for it.
+#![allow(unsafe_code)]
+
+use hakmem_segment::Class;
+
+use crate::block::Block;
+
+/// Bytes of a header.
+pub(crate) const HEADER_BYTES: usize = 1;
+const MAGIC: u8 = 0xa0;
+const MAGIC_MASK: u8 = 0xf8;
+
+/// The header of a tiny class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header(u8);
+
+impl Header {
+    /// The header of one of C0..C7.
+    pub(crate) const fn of(class: Class) -> Self {
+        Self(MAGIC | (class as u8 & !MAGIC_MASK))
+    }
+
+    /// The number of the class that a byte claims, 0 to 7; `None` if it looks like no header.
+    #[inline(always)]
+    pub(crate) const fn claimed_class(byte: u8) -> Option<usize> {
+        if byte & MAGIC_MASK == MAGIC { Some((byte & !MAGIC_MASK) as usize) } else { None }
+    }
+
+    /// Whether a byte is this header.
+    pub(crate) const fn is(self, byte: u8) -> bool {
+        self.0 == byte
+    }
+
+    /// Writes the header in front of a block.
+    ///
+    /// # Safety
+    /// The byte before the block is the allocator's.
+    pub(crate) unsafe fn write(self, block: *mut Block) {
+        // SAFETY: the caller's duty.
+        unsafe { block.cast::<u8>().wrapping_sub(HEADER_BYTES).write(self.0) };
+    }
+}

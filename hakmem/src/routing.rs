@@ -1,0 +1,243 @@
+//! The routing in force, and what it makes of the bins.
+//!
+//! Three layouts serve the six routings:
+//!
+//! - [`Layout::Plain`] (`direct`): no headers, all bins.
+//! - [`Layout::Mixed`] (`registry`, `exclude`, `hybrid`, `e3`): the ancestor's sizes. C1..C6 are
+//!   blocks of 16 to 512 bytes with a header in front, which leaves one byte less. C7 is 1024
+//!   bytes without one. C0 is not used: in eight bytes, the link of a free block would overwrite
+//!   the next block's header.
+//! - [`Layout::Uniform`] (`uniform`): the same with a header on C7 too.
+//!
+//! In the layouts with headers every block *without* one (C7, mid, large) is aligned to
+//! [`HEADERLESS_ALIGNMENT`]: slabs are aligned to 64 KiB, strides are multiples of 1024, and spans
+//! are aligned to pages. So a pointer that is not aligned so has a header. Blocks with headers
+//! begin [`HEADED_OFFSET`] bytes into their slab, so that the first one's header has room; only of
+//! the 16-byte blocks a few (one in 64) lie on the 1024-byte grid.
+//!
+//! # Orderings
+//! All is written once at start, before any heap exists.
+
+use hakmem_segment::{BIN_LARGE, BINS, BinInfo, Check, Class, Outcome, Push, Routing};
+
+use crate::bins::{self, BIN_C7, BIN_C7_HEADER, MID_MAX, TINY_BINS, TINY_MAX, TINY_STEPS};
+use crate::header::{HEADER_BYTES, Header};
+use crate::settings::{OnError, Settings};
+use crate::sync::{AtomicU32, Ordering};
+
+/// What every block without a header is aligned to, where others have one.
+pub(crate) const HEADERLESS_ALIGNMENT: usize = 1024;
+/// Where the first block with a header begins in its slab: keeps blocks aligned to 16 bytes.
+const HEADED_OFFSET: usize = 16;
+
+/// The bin of each tiny class with a header; 0 where there is none.
+pub(crate) const HEADED_BINS: [u8; 8] = [0, 2, 3, 5, 9, 13, 17, BIN_C7_HEADER as u8];
+
+/// Which blocks have headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// None.
+    Plain,
+    /// C1..C6.
+    Mixed,
+    /// C1..C7.
+    Uniform,
+}
+
+/// What was chosen at start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) routing: Routing,
+    pub(crate) push: Push,
+    pub(crate) check: Check,
+    pub(crate) on_error: OnError,
+}
+
+/// The choice, one byte for each of its parts; 0 reads as `direct`, checks off.
+static CHOICE: AtomicU32 = AtomicU32::new(0);
+
+impl Choice {
+    /// What the settings ask for.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let &Settings { routing, push, check, on_error, .. } = settings;
+        // Only the headed routings had two forms; `e3` has the unchecked original of its own.
+        let has_forms = !matches!(routing, Routing::Direct | Routing::E3);
+        Self { routing, push: if has_forms { push } else { Push::Direct }, check, on_error }
+    }
+
+    /// Puts the choice in force.
+    pub(crate) fn set(self) {
+        CHOICE.store(self.packed(), Ordering::Relaxed);
+    }
+
+    /// The choice in force.
+    pub(crate) fn current() -> Self {
+        Self::unpacked(CHOICE.load(Ordering::Relaxed))
+    }
+
+    fn packed(self) -> u32 {
+        let aborts = self.on_error == OnError::Abort;
+        let bytes = [self.routing as u8, self.push as u8, self.check as u8, u8::from(aborts)];
+        u32::from_le_bytes(bytes)
+    }
+
+    fn unpacked(bytes: u32) -> Self {
+        let [routing, push, check, aborts] = bytes.to_le_bytes();
+        Self {
+            routing: Routing::from_number(routing).unwrap_or(Routing::Direct),
+            push: Push::from_number(push).unwrap_or(Push::Direct),
+            check: Check::from_number(check).unwrap_or(Check::Off),
+            on_error: if aborts == 0 { OnError::Report } else { OnError::Abort },
+        }
+    }
+}
+
+impl Layout {
+    /// The layout of a routing.
+    pub(crate) const fn of(routing: Routing) -> Self {
+        match routing {
+            Routing::Direct => Self::Plain,
+            Routing::Uniform => Self::Uniform,
+            Routing::Registry | Routing::Exclude | Routing::Hybrid | Routing::E3 => Self::Mixed,
+        }
+    }
+
+    /// The layout in force.
+    pub(crate) fn current() -> Self {
+        Self::of(Choice::current().routing)
+    }
+
+    /// The header of a bin's blocks, if they have one.
+    pub(crate) const fn header(self, bin: usize) -> Option<Header> {
+        let is_headed = match self {
+            Self::Plain => false,
+            Self::Mixed | Self::Uniform => {
+                let class = bins::class(bin) as usize;
+                class < HEADED_BINS.len() && bin != 0 && HEADED_BINS[class] as usize == bin
+            }
+        };
+        // C7 without a header keeps its own bin, so no question of layout is left here.
+        if is_headed { Some(Header::of(bins::class(bin))) } else { None }
+    }
+
+    /// Where the first block of a slab begins.
+    pub(crate) const fn first_offset(self, bin: usize) -> usize {
+        if self.header(bin).is_some() { HEADED_OFFSET } else { 0 }
+    }
+
+    /// Bytes of a block that are the program's.
+    pub(crate) const fn usable_bytes(self, bin: usize) -> usize {
+        let header = if self.header(bin).is_some() { HEADER_BYTES } else { 0 };
+        bins::stride(bin) - header
+    }
+
+    /// The bin of a request; [`BIN_LARGE`] above [`MID_MAX`].
+    pub(crate) const fn bin_of_size(self, size: usize) -> usize {
+        match self {
+            Self::Plain => bins::of_size(size),
+            _ if size > MID_MAX => BIN_LARGE,
+            _ if size > TINY_MAX => bins::of_size(size.next_multiple_of(HEADERLESS_ALIGNMENT)),
+            // Whole steps of 8 bytes, because the fast path's table has no finer ones.
+            _ => self.headed_bin(size.next_multiple_of(8)),
+        }
+    }
+
+    /// The bin of a tiny request where blocks have headers.
+    const fn headed_bin(self, size: usize) -> usize {
+        let mut class = 1;
+        while class < 7 {
+            let bin = HEADED_BINS[class] as usize;
+            if bins::stride(bin) - HEADER_BYTES >= size {
+                return bin;
+            }
+            class += 1;
+        }
+        match self {
+            Self::Uniform => BIN_C7_HEADER,
+            _ => BIN_C7,
+        }
+    }
+
+    /// The bin whose blocks serve `size` bytes at an alignment, a power of two; [`BIN_LARGE`] if
+    /// none does.
+    pub(crate) const fn bin_of_aligned(self, size: usize, alignment: usize) -> usize {
+        let needed = if size > alignment { size } else { alignment };
+        if alignment <= 16 {
+            // A size of at least the alignment gets a block that is aligned so.
+            return self.bin_of_size(needed);
+        }
+        match self {
+            Self::Plain => bins::of_aligned(size, alignment),
+            // Blocks with headers are aligned to 16 bytes only, and of those without one the
+            // smallest has 1024.
+            _ if needed <= HEADERLESS_ALIGNMENT => BIN_C7,
+            _ => bins::of_aligned(needed.next_multiple_of(HEADERLESS_ALIGNMENT), alignment),
+        }
+    }
+
+    /// The bin of each tiny size, by `(size + 7) / 8`.
+    pub(crate) fn tiny_bins(self) -> [u8; TINY_STEPS] {
+        match self {
+            Self::Plain => TINY_BINS,
+            _ => core::array::from_fn(|step| self.bin_of_size(step * 8) as u8),
+        }
+    }
+
+    /// The bin that serves requests that the fast path sent to `bin`: the mid bins between the
+    /// multiples of 1024 are not used beside headers.
+    pub(crate) const fn serving(self, bin: usize) -> usize {
+        match self {
+            Self::Plain => bin,
+            _ if matches!(bins::class(bin), Class::Mid) => self.bin_of_size(bins::stride(bin)),
+            _ => bin,
+        }
+    }
+
+    /// Whether blocks of this bin never go on a thread's list when they are freed: C7 where it has
+    /// no header, which the ancestor's lists must reject.
+    pub(crate) const fn is_routed(self, bin: usize) -> bool {
+        matches!(self, Self::Mixed) && bin == BIN_C7
+    }
+
+    /// Whether any request gets a block of this bin.
+    pub(crate) const fn uses(self, bin: usize) -> bool {
+        let is_headed = self.header(bin).is_some();
+        match (self, bins::class(bin)) {
+            (Self::Plain, _) => bin != BIN_C7_HEADER,
+            (Self::Mixed, Class::C7) => bin == BIN_C7,
+            (Self::Uniform, Class::C7) => bin == BIN_C7 || is_headed,
+            (_, Class::Mid) => bins::stride(bin).is_multiple_of(HEADERLESS_ALIGNMENT),
+            _ => is_headed,
+        }
+    }
+
+    /// How a fast free of this bin is classified.
+    pub(crate) const fn fast_outcome(self, bin: usize) -> Outcome {
+        match (self, bins::class(bin)) {
+            (_, Class::None) => Outcome::Foreign,
+            (_, Class::Mid) => Outcome::Mid,
+            (_, Class::Large) => Outcome::Large,
+            (Self::Plain, _) => Outcome::Map,
+            _ if self.header(bin).is_some() => Outcome::Header,
+            _ => Outcome::Headerless,
+        }
+    }
+
+    /// The table that the segment publishes.
+    pub(crate) fn published(self) -> [BinInfo; BINS] {
+        core::array::from_fn(|bin| {
+            let is_used = bins::in_use().contains(&bin) && self.uses(bin);
+            let class = if is_used || bin == BIN_LARGE { bins::class(bin) } else { Class::None };
+            BinInfo {
+                stride_bytes: if is_used { bins::stride(bin) as u32 } else { 0 },
+                class: class as u8,
+                fast_outcome: self.fast_outcome(bin) as u8,
+                header_bytes: u8::from(self.header(bin).is_some()),
+                reserved: 0,
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
