@@ -1,10 +1,38 @@
 //! One-line explanations of the vocabulary's words. Words that this version does not know explain
 //! themselves: they are shown as they came.
 
+use hakmem_proto::v1 as proto;
 use hakmem_segment::{AllocReason, Class, FreeReason, Outcome, Routing};
 
-/// Request sizes that a class serves.
-pub fn class_sizes(class: &str) -> &'static str {
+/// Request sizes that a class serves in a process, as its bins say; the usual ones if it tells none.
+///
+/// A header takes its bytes from the largest request of a bin, which then belongs to the next one.
+pub fn class_sizes(identity: &proto::Identity, class: &str) -> String {
+    let is_tiny = |name: &str| Class::from_name(name).is_some_and(|class| class < Class::Mid);
+    let largest = |below: Class, inclusive: bool| {
+        let bins = identity.bins.iter().filter(|bin| {
+            let class = Class::from_name(&bin.class);
+            is_tiny(&bin.class) && class.is_some_and(|it| it < below || inclusive && it == below)
+        });
+        bins.map(|bin| bin.stride_bytes.saturating_sub(bin.header_bytes)).max()
+    };
+    let has_headers = identity.bins.iter().any(|bin| bin.header_bytes > 0);
+    let Some(known) = Class::from_name(class).filter(|_| has_headers) else {
+        return usual_class_sizes(class).to_owned();
+    };
+    match (known, largest(known, false), largest(known, true)) {
+        (Class::Mid, Some(tiny), _) if tiny != 1024 => format!("> {tiny}"),
+        (tiny, smaller, Some(own)) if tiny < Class::Mid && smaller < Some(own) => match smaller {
+            Some(smaller) => format!("{}–{own}", smaller + 1),
+            None => format!("≤ {own}"),
+        },
+        _ if is_tiny(class) => String::new(),
+        _ => usual_class_sizes(class).to_owned(),
+    }
+}
+
+/// Request sizes that a class serves where blocks have no headers.
+fn usual_class_sizes(class: &str) -> &'static str {
     match Class::from_name(class) {
         Some(Class::C0) => "≤ 8",
         Some(Class::C1) => "9–16",
@@ -27,19 +55,19 @@ pub fn routing(routing: &str) -> &'static str {
             "no headers: the class map answers with one load, so C7 is freed as fast as any class"
         }
         Some(Routing::Registry) => {
-            "registry first, then the header: exact, but every C7 free pays the lookup (slow path)"
+            "registry first, then the header: every free pays the lookup, and C7 takes the slow path"
         }
         Some(Routing::Exclude) => {
-            "header first: C7 has none, so each of its frees takes the slow path to the registry"
+            "header first; C7 has no valid one, so each of its frees asks the registry (slow path)"
         }
         Some(Routing::Uniform) => {
             "a header on every class: C7 is freed fast, and each of its blocks costs 1040 bytes"
         }
         Some(Routing::Hybrid) => {
-            "header, and the registry where it is ambiguous: C7 always is, so it is freed slowly"
+            "header, but the registry for 1024-aligned pointers: every C7 is one, and freed slowly"
         }
         Some(Routing::E3) => {
-            "UNSAFE: header only, although C7 has none: its frees are misclassified"
+            "UNSAFE: header only; C7 has none, and a byte like one sends it to a wrong list"
         }
         None => "a routing that this version does not know",
     }
@@ -93,11 +121,54 @@ pub fn outcome(outcome: &str) -> &'static str {
         Some(Outcome::HeaderMissing) => "a header should be there",
         Some(Outcome::Interior) => "inside a block, not its start",
         Some(Outcome::DoubleFree) => "free already",
+        Some(Outcome::SizeMismatch) => "the caller told another class's size",
         None => "",
     }
+}
+
+/// Whether the value of an event with this outcome is the byte in front of the pointer.
+pub fn is_of_header(outcome: &str) -> bool {
+    let outcome = Outcome::from_name(outcome);
+    matches!(outcome, Some(Outcome::HeaderFalsePositive | Outcome::HeaderMissing))
 }
 
 /// Whether an outcome can only come from a bug; false for words this version does not know.
 pub fn is_anomaly(outcome: &str) -> bool {
     Outcome::from_name(outcome).is_some_and(Outcome::is_anomaly)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(strides: &[(&str, u32, u32)]) -> proto::Identity {
+        let bins = strides.iter().zip(1..).map(|(&(class, stride_bytes, header_bytes), bin)| {
+            proto::Bin { bin, class: class.into(), stride_bytes, header_bytes }
+        });
+        proto::Identity { bins: bins.collect(), ..Default::default() }
+    }
+
+    fn sizes(identity: &proto::Identity) -> Vec<String> {
+        let classes = ["C0", "C1", "C2", "C6", "C7", "mid", "large"];
+        classes.iter().map(|class| class_sizes(identity, class)).collect()
+    }
+
+    #[test]
+    fn without_headers_classes_have_the_usual_sizes() {
+        let usual = ["≤ 8", "9–16", "17–32", "257–512", "513–1024", "> 1 KiB", "spans"];
+        assert_eq!(sizes(&proto::Identity::default()), usual);
+        let bins = [("C0", 8, 0), ("C1", 16, 0), ("C2", 24, 0), ("C2", 32, 0), ("C7", 1024, 0)];
+        assert_eq!(sizes(&identity(&bins)), usual);
+    }
+
+    #[test]
+    fn a_header_takes_its_byte_from_the_largest_request() {
+        let mut bins = vec![("C1", 16, 1), ("C2", 32, 1), ("C5", 256, 1), ("C6", 512, 1)];
+        bins.extend([("C7", 1024, 0), ("mid", 1280, 0)]);
+        let mixed = ["", "≤ 15", "16–31", "256–511", "512–1024", "> 1 KiB", "spans"];
+        assert_eq!(sizes(&identity(&bins)), mixed);
+        bins[4] = ("C7", 1040, 1);
+        let uniform = ["", "≤ 15", "16–31", "256–511", "512–1039", "> 1039", "spans"];
+        assert_eq!(sizes(&identity(&bins)), uniform);
+    }
 }

@@ -19,7 +19,7 @@ use hakmem_proto::v1 as proto;
 
 pub use event_log::EventLog;
 pub use flow::{ClassFlow, Measure, OutcomeFlow, ThreadFlow, TotalsFlow};
-pub use history::{History, HistoryPoint, STEP_SECONDS};
+pub use history::{History, HistoryPoint, STEP_SECONDS, anomalies};
 pub use output::OutputTail;
 pub use process::{ClassName, Process};
 

@@ -68,6 +68,12 @@ pub fn span_seconds(seconds: u64) -> String {
     }
 }
 
+/// How long ago something was: hundredths of seconds below a minute.
+pub fn ago_seconds(seconds: f64) -> String {
+    let seconds = seconds.max(0.0);
+    if seconds < 60.0 { format!("{seconds:.2}s") } else { span_seconds(seconds as u64) }
+}
+
 const SI: [&str; 5] = ["", "k", "M", "G", "T"];
 const BINARY: [&str; 5] = [" ", " K", " M", " G", " T"];
 

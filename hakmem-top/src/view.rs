@@ -45,8 +45,8 @@ pub fn draw(frame: &mut Frame, model: &Model, state: &ViewState) {
     } else if let Some(process) = state.focused(model) {
         match state.tab {
             Tab::Processes => {}
-            Tab::Classes => classes::draw(frame, &areas, process, state),
-            Tab::Routing => routing::draw(frame, areas.body, process, state),
+            Tab::Classes => classes::draw(frame, &areas, model, process, state),
+            Tab::Routing => routing::draw(frame, areas.body, model, process, state),
             Tab::Threads => threads::draw(frame, &areas, process, state),
             Tab::Events => events::draw(frame, &areas, model, process, state),
         }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use hakmem_proto::v1 as proto;
+use hakmem_segment::Outcome;
 
 /// Seconds that one point covers.
 pub const STEP_SECONDS: f64 = 0.5;
@@ -20,6 +21,8 @@ pub struct HistoryPoint {
     pub frees_fast: f64,
     /// Slow ones.
     pub frees_slow: f64,
+    /// Frees whose outcome only a bug explains.
+    pub anomalies: f64,
 }
 
 /// Points of one class, oldest first.
@@ -27,6 +30,8 @@ pub struct HistoryPoint {
 pub struct History {
     points: VecDeque<HistoryPoint>,
     step_began: Option<(f64, Mark)>,
+    anomalies_before: Option<u64>,
+    anomaly_seen_at: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,6 +40,15 @@ struct Mark {
     allocations_fast: u64,
     frees: u64,
     frees_fast: u64,
+    anomalies: u64,
+}
+
+/// Frees of a class whose outcome only a bug explains.
+pub fn anomalies(counters: &proto::ClassCounters) -> u64 {
+    let known = |it: &&proto::OutcomeCount| {
+        Outcome::from_name(&it.outcome).is_some_and(Outcome::is_anomaly)
+    };
+    counters.outcomes.iter().filter(known).map(|it| it.count).sum()
 }
 
 impl History {
@@ -45,7 +59,15 @@ impl History {
             allocations_fast: counters.allocations_fast,
             frees: counters.frees,
             frees_fast: counters.frees_fast,
+            anomalies: anomalies(counters),
         };
+        if self
+            .anomalies_before
+            .replace(mark.anomalies)
+            .is_some_and(|before| mark.anomalies > before)
+        {
+            self.anomaly_seen_at = Some(at);
+        }
         let Some((began, start)) = self.step_began else {
             self.step_began = Some((at, mark));
             return;
@@ -65,6 +87,7 @@ impl History {
                 .max(0.0),
             frees_fast,
             frees_slow: (rate(start.frees, mark.frees) - frees_fast).max(0.0),
+            anomalies: rate(start.anomalies, mark.anomalies),
         };
         // A gap (a lost connection) becomes as many equal steps as it lasted, so that the time
         // axis stays true.
@@ -76,6 +99,11 @@ impl History {
             self.points.pop_front();
         }
         self.step_began = Some((at, mark));
+    }
+
+    /// When the number of anomalies was last seen to grow.
+    pub fn anomaly_seen_at(&self) -> Option<f64> {
+        self.anomaly_seen_at
     }
 
     /// The newest `width` values of one kind, oldest first.

@@ -19,6 +19,7 @@ pub(crate) fn identity(pid: u32, executable: &str) -> proto::Identity {
         executable: format!("/usr/bin/{executable}"),
         arguments: vec![executable.into(), "--fast".into()],
         routing: "direct".into(),
+        check: "sample".into(),
         started_at: Some(timestamp(STARTED_AT as f64)),
         library_version: "0.1.0".into(),
         ..Default::default()

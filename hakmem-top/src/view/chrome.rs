@@ -81,9 +81,17 @@ fn process_words<'a>(process: &'a Process, theme: &Theme) -> Vec<Span<'a>> {
         Span::styled(process.state.as_str(), state_style(process, theme)),
         Span::styled(age, theme.dim),
     ];
-    if !process.identity.routing.is_empty() {
+    let identity = &process.identity;
+    if !identity.routing.is_empty() {
         spans.push(dot());
-        spans.push(Span::styled(process.identity.routing.as_str(), theme.text));
+        spans.push(Span::styled(identity.routing.as_str(), theme.text));
+    }
+    if !identity.push.is_empty() {
+        spans.push(Span::styled(format!(" {}", identity.push), theme.text));
+    }
+    if !identity.check.is_empty() {
+        spans.push(dot());
+        spans.push(Span::styled(format!("check {}", identity.check), theme.dim));
     }
     spans
 }

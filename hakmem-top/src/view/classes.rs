@@ -12,7 +12,7 @@ use super::processes::fast_share;
 use super::table::{self, Column, Table};
 use super::{Areas, charts, routing, slow_paths};
 use crate::explanation::class_sizes;
-use crate::model::{ClassName, Measure, Process};
+use crate::model::{ClassName, Measure, Model, Process};
 use crate::quantity;
 use crate::view_state::{Theme, ViewState};
 
@@ -47,10 +47,16 @@ const TOTAL_COLUMNS: [Column; 11] = {
 };
 
 /// Draws the tab.
-pub(super) fn draw(frame: &mut Frame, areas: &Areas, process: &Process, state: &ViewState) {
+pub(super) fn draw(
+    frame: &mut Frame,
+    areas: &Areas,
+    model: &Model,
+    process: &Process,
+    state: &ViewState,
+) {
     draw_strip(frame, areas.strip, process, state);
     draw_table(frame, areas, process, state, Some(state.class_row(process)));
-    draw_panels(frame, areas.panels, process, state);
+    draw_panels(frame, areas.panels, model, process, state);
 }
 
 /// Draws the process as a preview: its sums and its classes, nothing of it selected.
@@ -96,10 +102,10 @@ fn draw_table(
 }
 
 /// Draws what there is room for: two panels side by side or C7's alone, charts below them.
-fn draw_panels(frame: &mut Frame, area: Rect, process: &Process, state: &ViewState) {
+fn draw_panels(frame: &mut Frame, area: Rect, model: &Model, process: &Process, state: &ViewState) {
     let Some(class) = state.selected_class(process).filter(|_| area.height > 0) else { return };
     if area.width < TWO_PANELS_WIDTH {
-        routing::draw_panel(frame, area, process, state);
+        routing::draw_panel(frame, area, model, process, state);
         return;
     }
     let wanted = routing::rows_wanted(process).max(slow_paths::rows_wanted(process, &class));
@@ -108,7 +114,7 @@ fn draw_panels(frame: &mut Frame, area: Rect, process: &Process, state: &ViewSta
     let [panels, charts] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(charts)]).areas(area);
     let [left, right] = side_by_side(panels);
-    routing::draw_panel(frame, left, process, state);
+    routing::draw_panel(frame, left, model, process, state);
     slow_paths::draw(frame, right, process, &class, state);
     if charts.height > 0 {
         let [left, right] = side_by_side(charts);
@@ -211,7 +217,7 @@ fn cells<'a>(
     };
     vec![
         Line::styled(name.as_str(), name_style),
-        Line::styled(class_sizes(name.as_str()), theme.dim),
+        Line::styled(class_sizes(&process.identity, name.as_str()), theme.dim),
         number(flow.allocations),
         number(flow.frees),
         match name.as_str() {

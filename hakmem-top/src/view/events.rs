@@ -8,6 +8,7 @@ use hakmem_proto::v1 as proto;
 use super::Areas;
 use super::processes::one_line;
 use super::table::{self, Column, Table};
+use crate::explanation;
 use crate::model::{Model, Process, seconds};
 use crate::quantity;
 use crate::view_state::{Theme, ViewState};
@@ -69,8 +70,7 @@ fn missing(model: &Model, process: &Process, theme: &Theme) -> Line<'static> {
 }
 
 fn cells(event: &proto::Event, now: f64, theme: &Theme) -> Vec<Line<'static>> {
-    let ago = (now - event.at.as_ref().map_or(now, seconds)).max(0.0);
-    let ago = if ago < 60.0 { format!("{ago:.2}s") } else { quantity::span_seconds(ago as u64) };
+    let ago = quantity::ago_seconds(now - event.at.as_ref().map_or(now, seconds));
     let style = match event.kind.as_str() {
         "anomaly" | "check_finding" | "out_of_memory" => theme.bad,
         "slow_allocation" | "slow_free" => theme.text,
@@ -78,7 +78,7 @@ fn cells(event: &proto::Event, now: f64, theme: &Theme) -> Vec<Line<'static>> {
     };
     let detail = match event.claimed_class.as_str() {
         "" => event.detail.clone(),
-        claimed => format!("{} claims {claimed}", event.detail),
+        claimed => format!("claims {claimed}: {}", event.detail),
     };
     vec![
         Line::styled(ago, theme.dim),
@@ -110,6 +110,7 @@ fn class(event: &proto::Event) -> &str {
 fn value(event: &proto::Event) -> String {
     match event.kind.as_str() {
         "thread_start" | "thread_exit" | "routing_chosen" => String::new(),
+        _ if explanation::is_of_header(&event.detail) => format!("{:#04x}", event.value as u8),
         _ if event.value == 0 => String::new(),
         "out_of_memory" | "slab_mapped" | "large_mapped" | "large_unmapped" | "slab_returned" => {
             quantity::bytes(i64::try_from(event.value).unwrap_or(i64::MAX))

@@ -1,6 +1,9 @@
 //! C7's routing: what is in force and what it does, how C7's frees were recognised, fast and slow
-//! by reason, and the last minutes.
+//! by reason, anomalies first, and the last minutes.
 
+use std::collections::BTreeMap;
+
+use hakmem_proto::v1 as proto;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -14,7 +17,9 @@ use super::processes::fast_share;
 use super::slow_paths;
 use super::table::shortened;
 use crate::explanation;
-use crate::model::{ClassFlow, ClassName, HistoryPoint, Measure, Process};
+use crate::model::{
+    ClassFlow, ClassName, HistoryPoint, Measure, Model, Process, anomalies, seconds,
+};
 use crate::quantity;
 use crate::view_state::{Theme, ViewState};
 
@@ -28,7 +33,13 @@ const ROWS_BELOW_MIN: u16 = 6;
 const HISTORY_ROWS: u16 = 5;
 
 /// Draws the whole tab.
-pub(super) fn draw(frame: &mut Frame, area: Rect, process: &Process, state: &ViewState) {
+pub(super) fn draw(
+    frame: &mut Frame,
+    area: Rect,
+    model: &Model,
+    process: &Process,
+    state: &ViewState,
+) {
     let wide = area.width >= TWO_COLUMNS_WIDTH;
     let below = area.height.saturating_sub(rows_wanted(process).max(if wide {
         slow_paths::rows_wanted(process, C7)
@@ -39,12 +50,12 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, process: &Process, state: &Vie
     let [top, bottom] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(below)]).areas(area);
     if !wide {
-        draw_panel(frame, top, process, state);
+        draw_panel(frame, top, model, process, state);
         slow_paths::draw(frame, bottom, process, C7, state);
         return;
     }
     let [left, right] = side_by_side(top);
-    draw_panel(frame, left, process, state);
+    draw_panel(frame, left, model, process, state);
     slow_paths::draw(frame, right, process, C7, state);
     let [fast, slow] = Layout::vertical([Constraint::Fill(1), Constraint::Fill(1)]).areas(bottom);
     charts::draw(frame, fast, process, C7, charts::Path::Fast, &state.theme);
@@ -54,38 +65,87 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, process: &Process, state: &Vie
 /// Rows that the panel fills: title, explanation, paths, outcomes, sparklines, and a blank one.
 pub(super) fn rows_wanted(process: &Process) -> u16 {
     let outcomes = process.class(C7).map_or(0, |it| it.outcomes.len()).max(1);
-    1 + 2 + 3 + u16::try_from(outcomes).unwrap_or(0) + HISTORY_ROWS + 1
+    let anomalous = if has_anomalies(process) { 2 } else { 0 };
+    1 + 2 + 3 + u16::try_from(outcomes).unwrap_or(0) + HISTORY_ROWS + anomalous + 1
+}
+
+fn has_anomalies(process: &Process) -> bool {
+    process.class(C7).is_some_and(|counters| anomalies(counters) > 0)
 }
 
 /// Draws the panel: explanation, outcomes, sparklines, as far as there is room.
-pub(super) fn draw_panel(frame: &mut Frame, area: Rect, process: &Process, state: &ViewState) {
+pub(super) fn draw_panel(
+    frame: &mut Frame,
+    area: Rect,
+    model: &Model,
+    process: &Process,
+    state: &ViewState,
+) {
     let theme = &state.theme;
     let measure = state.measure_of(process);
     let routing = &process.identity.routing;
     let flow = process.class_flow(&ClassName::new(C7), measure).unwrap_or_default();
     let mut title = vec![Span::styled("C7 routing ", theme.accent)];
     title.push(Span::styled(routing.clone(), routing_style(routing, theme)));
+    if !process.identity.push.is_empty() {
+        title.push(Span::styled(format!(" {} push", process.identity.push), theme.dim));
+    }
     draw_rule(frame, Rect { height: area.height.min(1), ..area }, title, theme);
     let inner = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     let explanation = explanation::routing(routing);
     let width = usize::from(inner.width.max(1));
     let explanation_rows = (explanation.chars().count() / width + 1).min(2) as u16;
+    let anomalous = u16::from(has_anomalies(process));
     // Two lines of paths, a heading, the outcomes.
     let number_rows = 3 + u16::try_from(flow.outcomes.len().max(1)).unwrap_or(u16::MAX);
-    let has_history = inner.height >= explanation_rows + number_rows + HISTORY_ROWS;
-    let [said, numbers, history, _] = Layout::vertical([
+    let history_rows = HISTORY_ROWS + anomalous;
+    let has_history = inner.height >= explanation_rows + anomalous + number_rows + history_rows;
+    let [said, found, numbers, history, _] = Layout::vertical([
         Constraint::Length(explanation_rows),
+        Constraint::Length(anomalous),
         Constraint::Max(number_rows),
-        Constraint::Length(if has_history { HISTORY_ROWS } else { 0 }),
+        Constraint::Length(if has_history { history_rows } else { 0 }),
         Constraint::Fill(1),
     ])
     .areas(inner);
     let text = Paragraph::new(Line::styled(explanation, theme.dim)).wrap(Wrap { trim: true });
     frame.render_widget(text, said);
+    if anomalous > 0 {
+        let line = anomaly_line(model, process, theme);
+        frame.render_widget(shortened(line, usize::from(found.width)), found);
+    }
     draw_outcomes(frame, numbers, &flow, measure, theme);
     if history.height > 0 {
         draw_sparklines(frame, history, process, theme);
     }
+}
+
+/// C7's anomalies: how many ever, when the last, and as which classes the blocks were freed, as far
+/// as events still tell.
+fn anomaly_line(model: &Model, process: &Process, theme: &Theme) -> Line<'static> {
+    let all = process.class(C7).map_or(0, anomalies);
+    let of_c7 = |event: &&proto::Event| {
+        event.process_key == process.key
+            && event.class == C7
+            && explanation::is_anomaly(&event.detail)
+    };
+    let events: Vec<_> = model.events.newest_first().filter(of_c7).collect();
+    let told_at = events.first().and_then(|event| event.at.as_ref()).map(seconds);
+    let counted_at = process.history.get(&ClassName::new(C7)).and_then(|it| it.anomaly_seen_at());
+    let mut text = format!("ANOMALIES {} in all", quantity::count(all));
+    if let Some(at) = told_at.into_iter().chain(counted_at).reduce(f64::max) {
+        let now = process.started_at() + process.age_seconds();
+        text.push_str(&format!(" · last seen {} ago", quantity::ago_seconds(now - at)));
+    }
+    let mut claimed: BTreeMap<&str, u64> = BTreeMap::new();
+    for event in events.iter().filter(|event| !event.claimed_class.is_empty()) {
+        *claimed.entry(&event.claimed_class).or_default() += 1;
+    }
+    for (index, (class, count)) in claimed.iter().enumerate() {
+        text.push_str(if index == 0 { " · freed as " } else { ", " });
+        text.push_str(&format!("{class} {}", quantity::count(*count)));
+    }
+    Line::styled(text, theme.bad)
 }
 
 fn routing_style(routing: &str, theme: &Theme) -> Style {
@@ -162,12 +222,13 @@ fn path_line(
 
 type HistoryValue = fn(&HistoryPoint) -> f64;
 
-/// What the sparklines show, and whether it is a slow path.
-const SERIES: [(&str, HistoryValue, bool); 4] = [
-    ("alloc fast", |it| it.allocations_fast, false),
-    ("alloc slow", |it| it.allocations_slow, true),
-    ("free  fast", |it| it.frees_fast, false),
-    ("free  slow", |it| it.frees_slow, true),
+/// What the sparklines show, and how it looks.
+const SERIES: [(&str, HistoryValue, fn(&Theme) -> Style); 5] = [
+    ("alloc fast", |it| it.allocations_fast, |theme| theme.good),
+    ("alloc slow", |it| it.allocations_slow, |theme| theme.warn),
+    ("free  fast", |it| it.frees_fast, |theme| theme.good),
+    ("free  slow", |it| it.frees_slow, |theme| theme.warn),
+    ("anomalies", |it| it.anomalies, |theme| theme.bad),
 ];
 
 fn draw_sparklines(frame: &mut Frame, area: Rect, process: &Process, theme: &Theme) {
@@ -179,16 +240,17 @@ fn draw_sparklines(frame: &mut Frame, area: Rect, process: &Process, theme: &The
         theme.heading,
     )];
     let history = process.history.get(&ClassName::new(C7));
-    for (label, value, slow) in SERIES {
+    // The last one only where there is something to see.
+    let shown = if has_anomalies(process) { SERIES.len() } else { SERIES.len() - 1 };
+    for (label, value, style) in &SERIES[..shown] {
         let values = history.map(|it| it.newest(points, value)).unwrap_or_default();
         let peak = values.iter().copied().fold(0.0, f64::max);
-        let style = if slow { theme.warn } else { theme.good };
         // The newest is at the right edge from the first point on.
         let graph = format!("{:>points$}", sparkline(&values, peak));
         lines.push(Line::from(vec![
             Span::styled(format!("{label:<11}"), theme.dim),
             Span::styled(format!("{:>10} ", quantity::rate(peak)), theme.text),
-            Span::styled(graph, style),
+            Span::styled(graph, style(theme)),
         ]));
     }
     frame.render_widget(Paragraph::new(lines), area);

@@ -34,7 +34,7 @@ pub(super) fn draw(
     let title = vec![
         Span::styled("slow paths of ", theme.accent),
         Span::styled(class.to_owned(), theme.accent),
-        Span::styled(format!("  {}", sizes(class)), theme.dim),
+        Span::styled(format!("  {}", sizes(process, class)), theme.dim),
     ];
     draw_rule(frame, Rect { height: area.height.min(1), ..area }, title, theme);
     let inner = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
@@ -87,12 +87,12 @@ pub(super) fn draw(
 }
 
 /// The class's sizes with their unit.
-fn sizes(class: &str) -> String {
-    match explanation::class_sizes(class) {
+fn sizes(process: &Process, class: &str) -> String {
+    match explanation::class_sizes(&process.identity, class) {
         sizes if sizes.contains(|it: char| it.is_ascii_digit()) && !sizes.ends_with("KiB") => {
             format!("{sizes} bytes")
         }
-        sizes => sizes.to_owned(),
+        sizes => sizes,
     }
 }
 

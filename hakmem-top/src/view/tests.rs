@@ -39,6 +39,7 @@ fn events() -> proto::WatchEventsResponse {
     };
     let mut anomaly = event(3, "anomaly", "header_false_positive", 0);
     anomaly.claimed_class = "C3".into();
+    anomaly.value = 0xa3;
     proto::WatchEventsResponse {
         events: vec![
             event(1, "slow_allocation", "refill_central", 480),
@@ -77,7 +78,7 @@ fn processes_with_a_preview_of_the_selected_one() {
 fn classes_with_panels_and_charts() {
     let model = sample::model();
     insta::assert_snapshot!(drawn(120, 36, &model, &state(Tab::Classes)), @r"
-     hakmem  redis-server 4000 · running 16s · direct                                                              ● 100 ms
+     hakmem  redis-server 4000 · running 16s · direct · check sample                                               ● 100 ms
      1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events
      alloc 2.26M/s  free 2.03M/s  fast 97.9 %  slow 90.4k/s  live 5.00 MiB  threads 2  slabs 8.00 MiB  cached 2.00 MiB
     CLASS BYTES    ALLOC/S  FREE/S FAST % SLOW/S  BY REASON                     LIST DEPTH              LIVE     P50     P99
@@ -120,7 +121,7 @@ fn classes_with_panels_and_charts() {
 fn classes_on_a_common_terminal() {
     let model = sample::model();
     insta::assert_snapshot!(drawn(80, 24, &model, &state(Tab::Classes)), @r"
-     hakmem  redis-server 4000 · running 16s · direct                      ● 100 ms
+     hakmem  redis-server 4000 · running 16s · direct · check sample       ● 100 ms
      1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events
      alloc 2.26M/s  free 2.03M/s  fast 97.9 %  slow 90.4k/s  live 5.00 MiB
     CLASS ALLOC/S  FREE/S FAST % SLOW/S LIST DEPTH              LIVE     P50     P99
@@ -178,7 +179,7 @@ fn an_ended_process_shows_its_totals() {
         ..Program::default()
     });
     insta::assert_snapshot!(drawn(100, 9, &model, &state(Tab::Classes)), @r"
-     hakmem  redis-server 4000 · exited 3 · direct                                             ● 100 ms
+     hakmem  redis-server 4000 · exited 3 · direct · check sample                              ● 100 ms
      1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events
      alloc 24.2M  free 21.8M  fast 97.9 %  slow 967k  live 5.00 MiB  threads 2  slabs 8.00 MiB
     CLASS  ALLOCS   FREES FAST %   SLOW  BY REASON          LIST DEPTH              LIVE     P50     P99
@@ -194,7 +195,7 @@ fn an_ended_process_shows_its_totals() {
 fn routing_explains_itself() {
     let model = sample::model();
     insta::assert_snapshot!(drawn(120, 24, &model, &state(Tab::Routing)), @r"
-     hakmem  redis-server 4000 · running 16s · direct                                                              ● 100 ms
+     hakmem  redis-server 4000 · running 16s · direct · check sample                                               ● 100 ms
      1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events
     ─ C7 routing direct ───────────────────────────────────────  ─ slow paths of C7  513–1024 bytes ────────────────────────
     no headers: the class map answers with one load, so C7 is    allocations    29.9k/s slow, 2.0 % of 1.50M/s
@@ -225,27 +226,35 @@ fn routing_explains_itself() {
 fn a_routing_with_anomalies_says_what_they_are() {
     let mut model = sample::model();
     let mut process = sample::process(4000, "redis-server", 17.0, 1e6);
-    process.identity.as_mut().unwrap().routing = "e3".into();
+    let identity = process.identity.as_mut().unwrap();
+    (identity.routing, identity.check) = ("e3".into(), "full".into());
     process.classes[2].outcomes.push(proto::OutcomeCount {
         outcome: "header_false_positive".into(),
         count: 977,
         fast: 977,
     });
     model.merge(Stream::Detail, sample::update(17.0, vec![process]));
+    model.events.merge(events());
     let mut state = state(Tab::Routing);
     state.focus = Some("4000-1-00".into());
-    insta::assert_snapshot!(drawn(80, 14, &model, &state), @r"
-     hakmem  redis-server 4000 · running 17s · e3                          ● 100 ms
-     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events
+    insta::assert_snapshot!(drawn(80, 20, &model, &state), @r"
+     hakmem  redis-server 4000 · running 17s · e3 · check full             ● 100 ms
+     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events 12 lost
     ─ C7 routing e3 ────────────────────────────────────────────────────────────────
-    UNSAFE: header only, although C7 has none: its frees are misclassified
+    UNSAFE: header only; C7 has none, and a byte like one sends it to a wrong list
+    ANOMALIES 977 in all · last seen 0.00s ago · freed as C3 1
     allocations     835k/s █████████████▊ 98.0 % fast
     frees           751k/s █████████████▊ 97.8 % fast
     FREES RECOGNISED BY       ALL/s     FAST     SLOW
       map                      751k     734k    16.7k  one load from the class map
       header_false_positive      977      977        0
       sized                       0        0        0  the caller told its size
-
+                   PEAK/S LAST 29s
+    alloc fast      1.54M                                             ▅▃▃▅██▆▃▃▅▇█▅▅
+    alloc slow      31.5k                                             ▅▃▃▅██▆▃▃▅▇█▅▅
+    free  fast      1.38M                                             ▅▃▃▅██▆▃▃▅▇█▅▅
+    free  slow      31.5k                                             ▅▃▃▅██▆▃▃▅▇█▅▅
+    anomalies         977                                                         ██
 
 
      q quit  ? help  c rates/totals  Esc processes  p pause  + - interval  t theme
@@ -256,7 +265,7 @@ fn a_routing_with_anomalies_says_what_they_are() {
 fn threads_show_how_full_their_lists_are() {
     let model = sample::model();
     insta::assert_snapshot!(drawn(120, 8, &model, &state(Tab::Threads)), @r"
-    hakmem  redis-server 4000 · running 16s · direct                                                              ● 100 ms
+    hakmem  redis-server 4000 · running 16s · direct · check sample                                               ● 100 ms
     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events
     2 alive in 2 slots · a slot's counts go on when its thread ends and another takes it
        TID THREAD              ALLOC/S  FREE/S FAST % SLOW/S     C0     C1     C2     C3     C4     C5     C6     C7    mid
@@ -272,11 +281,11 @@ fn events_say_first_what_is_missing() {
     let mut model = sample::model();
     model.events.merge(events());
     insta::assert_snapshot!(drawn(100, 9, &model, &state(Tab::Events)), @r"
-    hakmem  redis-server 4000 · running 16s · direct                                          ● 100 ms
+    hakmem  redis-server 4000 · running 16s · direct · check sample                           ● 100 ms
     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events 12 lost
     12 lost · 0 suppressed to bound their rate · counters count everything
         AGO     TID EVENT           CLASS DETAIL                         TOOK      VALUE ADDRESS
-      1.25s    4001 anomaly         C7    header_false_positive cla…        –            0x7f0012345400
+      1.25s    4001 anomaly         C7    claims C3: header_false_p…        –       0xa3 0x7f0012345400
       1.50s    4001 slow_free       C7    flush_full                  1.25 µs            0x7f0012345400
       1.75s    4001 slow_allocation C7    refill_central               480 ns            0x7f0012345400
 
@@ -337,7 +346,7 @@ fn the_help_names_every_key() {
     let mut state = state(Tab::Classes);
     state.apply(Action::Help, &model);
     insta::assert_snapshot!(drawn(90, 24, &model, &state), @r"
-     hakmem  redis-server 4000 · running 16s · direct                                ● 100 ms
+     hakmem  redis-server 4000 · running 16s · direct · check sample                 ● 100 ms
      1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events
      a┌ help ──────────────────────────────────────────────────────────────────────────────┐
     CL│ 1 … 5, Tab, h l, ← → tabs: processes, classes, C7 routing, threads, events         │
@@ -373,7 +382,7 @@ fn the_output_is_shown_over_the_lower_half() {
     let mut state = state(Tab::Classes);
     state.apply(Action::Output, &model);
     insta::assert_snapshot!(drawn(60, 12, &model, &state), @r"
-     hakmem  redis-server 4000 · running 16s · direct  ● 100 ms
+     hakmem  redis-server 4000 · running 16s · direct… ● 100 ms
      1   2 Classes   3   4   5
      alloc 2.26M/s  free 2.03M/s  fast 97.9 %  slow 90.4k/s
     CLASS ALLOC/S  FREE/S FAST % SLOW/S     LIVE     P50     P99
@@ -433,4 +442,43 @@ fn colours_say_what_is_slow_and_what_is_lost() {
     let buffer = terminal.backend().buffer();
     let last = (0..100).rev().find(|x| buffer[(*x, 0)].symbol() == "e").unwrap();
     assert_eq!(Some(buffer[(last, 0)].fg), state.theme.bad.fg);
+}
+
+#[test]
+fn headered_routings_name_their_push_and_their_sizes() {
+    let mut process = sample::process(4000, "redis-server", 17.0, 1e6);
+    let identity = process.identity.as_mut().unwrap();
+    (identity.routing, identity.push) = ("hybrid".into(), "boxed".into());
+    let bins = [("C1", 16, 1), ("C2", 32, 1), ("C3", 64, 1), ("C6", 512, 1), ("C7", 1024, 0)];
+    let bins = bins.map(|(class, stride_bytes, header_bytes)| proto::Bin {
+        class: class.into(),
+        stride_bytes,
+        header_bytes,
+        ..Default::default()
+    });
+    identity.bins = bins.into();
+    process.classes.remove(0);
+    process.classes[1].outcomes[0].outcome = "headerless".into();
+    let mut model = Model::new("/run/agent.sock");
+    model.merge(Stream::Detail, sample::update(17.0, vec![process]));
+    insta::assert_snapshot!(drawn(110, 18, &model, &state(Tab::Classes)), @r"
+     hakmem  redis-server 4000 · running 17s · hybrid boxed · check sample                               ● 100 ms
+     1 Processes 1   2 Classes   3 C7 routing   4 Threads 2   5 Events
+     alloc 0/s  free 0/s  fast – %  slow 0/s  live 5.00 MiB  threads 2  slabs 8.00 MiB  cached 2.00 MiB
+    CLASS BYTES    ALLOC/S  FREE/S FAST % SLOW/S  BY REASON           LIST DEPTH              LIVE     P50     P99
+    C3    32–63          0       0      –      0                      ██▋···· 96/256       830 MiB  287 ns 4.61 µs
+    C7    512–1024       0       0      –      0                      ██▋···· 96/256      1.62 GiB  287 ns 4.61 µs
+    mid   > 1 KiB        0       0      –      0                      ██▋···· 96/256      1.66 MiB  287 ns 4.61 µs
+    ─ C7 routing hybrid boxed push ───────────────────────  ─ slow paths of C7  512–1024 bytes ───────────────────
+    header, but the registry for 1024-aligned pointers:
+    every C7 is one, and freed slowly
+    allocations        0/s ·············· – % fast
+    frees              0/s ·············· – % fast
+    no C7 block has been freed yet
+
+
+
+
+     q quit  ? help  j k class  c rates/totals  Enter C7  p pause  + - interval  t theme          /run/agent.sock
+    ");
 }
