@@ -67,7 +67,7 @@ impl Race {
         for turn in 0..field.len() {
             let index = (round + turn) % field.len();
             let lap = track.run(row.cell(), self.operations, &field[index])?;
-            row.record(index, &lap);
+            row.record(index, &lap.report);
         }
         Ok(())
     }

@@ -3,15 +3,33 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// An allocator and the library to preload.
+/// An allocator and how a program gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contender {
     /// Name in the table.
-    pub name: &'static str,
+    pub name: String,
     /// File that must turn out to serve `malloc`, with symbolic links resolved.
     pub library: PathBuf,
     /// Whether the library must be preloaded; the C library need not be.
     pub preload: bool,
+    /// Whether the allocator counts calls in a telemetry segment, which must show the program's.
+    pub publishes: bool,
+    /// Settings of the allocator, by the names of environment variables.
+    pub environment: Vec<(&'static str, &'static str)>,
+}
+
+impl Contender {
+    /// hakmem, with settings of its own.
+    pub fn hakmem(
+        name: &str,
+        library: &Path,
+        environment: Vec<(&'static str, &'static str)>,
+    ) -> Result<Self, FieldError> {
+        let library = library
+            .canonicalize()
+            .map_err(|_| FieldError::HakmemMissing { path: library.to_path_buf() })?;
+        Ok(Self { name: name.to_owned(), library, preload: true, publishes: true, environment })
+    }
 }
 
 /// Why somebody cannot race.
@@ -55,16 +73,19 @@ pub const HAKMEM: &str = "hakmem";
 
 /// Everybody who races, hakmem first.
 pub fn field(hakmem: &Path) -> Result<Vec<Contender>, FieldError> {
-    let library = hakmem
-        .canonicalize()
-        .map_err(|_| FieldError::HakmemMissing { path: hakmem.to_path_buf() })?;
-    let mut field = vec![Contender { name: HAKMEM, library, preload: true }];
+    let mut field = vec![Contender::hakmem(HAKMEM, hakmem, Vec::new())?];
     let known = linker_cache().map_err(FieldError::Ldconfig)?;
     for peer in PEERS {
         let library = find(&known, peer.library)
             .and_then(|path| path.canonicalize().ok())
             .ok_or(FieldError::PeerMissing { library: peer.library, package: peer.package })?;
-        field.push(Contender { name: peer.name, library, preload: peer.name != "glibc" });
+        field.push(Contender {
+            name: peer.name.to_owned(),
+            library,
+            preload: peer.name != "glibc",
+            publishes: false,
+            environment: Vec::new(),
+        });
     }
     Ok(field)
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 use crate::race::cell::Cell;
-use crate::race::contender::{Contender, HAKMEM};
-use crate::race::segment_counts::{self, CountError};
+use crate::race::contender::Contender;
+use crate::race::segment_counts::{CountError, SegmentCounts};
 use crate::report::Report;
 
 /// Where laps run: the programs, and a folder of their own for telemetry segments.
@@ -35,7 +35,7 @@ pub enum LapError {
         /// What ran.
         cell: Cell,
         /// Under which allocator.
-        contender: &'static str,
+        contender: String,
         /// How it ended.
         status: ExitStatus,
         /// What it printed to standard error, or what is missing from its output.
@@ -47,28 +47,45 @@ pub enum LapError {
         /// What ran.
         cell: Cell,
         /// Under which allocator.
-        contender: &'static str,
+        contender: String,
         /// The library that answered.
         found: Option<PathBuf>,
     },
     /// hakmem's own counters do not show the program's calls.
-    #[error("{cell} made {mallocs} calls of malloc, but hakmem's segment shows {counted}")]
+    #[error(
+        "{cell} under {contender} made {made} calls of {call}, but its segment shows {counted}"
+    )]
     NotCounted {
         /// What ran.
         cell: Cell,
+        /// Under which allocator.
+        contender: String,
+        /// `malloc` or `free`.
+        call: &'static str,
         /// Calls the program made.
-        mallocs: u64,
-        /// Allocations in the segment.
+        made: u64,
+        /// Calls in the segment.
         counted: u64,
     },
     /// hakmem's own counters cannot be read.
-    #[error("{cell} under hakmem cannot be proven: {error}")]
+    #[error("{cell} under {contender} cannot be proven: {error}")]
     Unproven {
         /// What ran.
         cell: Cell,
+        /// Under which allocator.
+        contender: String,
         /// What is wrong.
         error: CountError,
     },
+}
+
+/// Figures of a lap that counts.
+#[derive(Clone, Debug)]
+pub struct Lap {
+    /// What the program printed.
+    pub report: Report,
+    /// What the allocator counted, if it counts.
+    pub counts: Option<SegmentCounts>,
 }
 
 impl Track {
@@ -81,24 +98,41 @@ impl Track {
         Ok(Self { programs: programs.to_path_buf(), segments })
     }
 
-    /// Runs the program and checks that the contender, and nobody else, served its calls.
-    pub fn run(
-        &self,
-        cell: Cell,
-        operations: u64,
-        contender: &Contender,
-    ) -> Result<Report, LapError> {
-        let program = self.programs.join(cell.program());
-        let mut command = Command::new(&program);
-        command.args(cell.arguments(operations)).env_remove("LD_PRELOAD");
-        command.env("HAKMEM_DIR", self.segments.path());
+    /// Folder of the telemetry segments; empty between two laps.
+    pub fn segments(&self) -> &Path {
+        self.segments.path()
+    }
+
+    /// Path of one of the programs.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+
+    /// A command that runs one of the programs under the contender.
+    pub fn command(&self, program: &str, contender: &Contender) -> Command {
+        let mut command = Command::new(self.program(program));
+        self.put_under(&mut command, contender);
+        command
+    }
+
+    /// Puts the contender under whatever the command runs.
+    pub fn put_under(&self, command: &mut Command, contender: &Contender) {
+        command.env_remove("LD_PRELOAD").env("HAKMEM_DIR", self.segments());
+        command.envs(contender.environment.iter().copied());
         if contender.preload {
             command.env("LD_PRELOAD", &contender.library);
         }
+    }
+
+    /// Runs the program and checks that the contender, and nobody else, served its calls.
+    pub fn run(&self, cell: Cell, operations: u64, contender: &Contender) -> Result<Lap, LapError> {
+        let mut command = self.command(cell.program(), contender);
+        command.args(cell.arguments(operations));
+        let program = PathBuf::from(command.get_program());
         let output = command.output().map_err(|error| LapError::Start { program, error })?;
         let failed = |message: String| LapError::Failed {
             cell,
-            contender: contender.name,
+            contender: contender.name.clone(),
             status: output.status,
             message,
         };
@@ -110,23 +144,38 @@ impl Track {
             Report::parse(&text).ok_or_else(|| failed("its output lacks a figure".to_owned()))?;
         let found = report.malloc_file.as_deref().and_then(|file| file.canonicalize().ok());
         if found.as_ref() != Some(&contender.library) {
-            return Err(LapError::NotServed { cell, contender: contender.name, found });
+            return Err(LapError::NotServed { cell, contender: contender.name.clone(), found });
         }
-        if contender.name == HAKMEM {
-            self.prove_counted(cell, &report)?;
-        }
-        Ok(report)
+        let counts = contender
+            .publishes
+            .then(|| self.proven_counts(cell, contender, &report))
+            .transpose()?;
+        Ok(Lap { report, counts })
     }
 
-    /// The segment of the process must show all its allocations; it is removed afterwards, so
-    /// that each lap finds only its own.
-    fn prove_counted(&self, cell: Cell, report: &Report) -> Result<(), LapError> {
-        let mallocs = report.mallocs;
-        let counted = segment_counts::take_allocations(self.segments.path())
-            .map_err(|error| LapError::Unproven { cell, error })?;
-        if counted < mallocs {
-            return Err(LapError::NotCounted { cell, mallocs, counted });
+    /// The segment of the process must show all its calls; it is removed afterwards, so that each
+    /// lap finds only its own.
+    fn proven_counts(
+        &self,
+        cell: Cell,
+        contender: &Contender,
+        report: &Report,
+    ) -> Result<SegmentCounts, LapError> {
+        let name = || contender.name.clone();
+        let counts = SegmentCounts::take(self.segments()).map_err(|error| LapError::Unproven {
+            cell,
+            contender: name(),
+            error,
+        })?;
+        let calls = [
+            ("malloc", report.mallocs, counts.allocations()),
+            ("free", report.frees, counts.frees()),
+        ];
+        for (call, made, counted) in calls {
+            if counted < made {
+                return Err(LapError::NotCounted { cell, contender: name(), call, made, counted });
+            }
         }
-        Ok(())
+        Ok(counts)
     }
 }

@@ -1,8 +1,28 @@
-//! What hakmem itself counted, read from the telemetry segment after the program has ended.
+//! What hakmem itself counted, read from the telemetry segment that a program leaves or still
+//! writes.
 
 use std::path::{Path, PathBuf};
 
-use hakmem_reader::{OpenError, SampleError, Segment};
+use hakmem_reader::totals::CLASSES;
+use hakmem_reader::{
+    Class, ClassTotals, EventCursor, EventKind, Identity, OpenError, ProcessSample, SampleError,
+    Segment,
+};
+
+/// What a segment shows of a whole process.
+#[derive(Clone, Debug)]
+pub struct SegmentCounts {
+    /// Who the process is, and the routing that it really has.
+    pub identity: Identity,
+    /// Sums by class.
+    pub classes: [ClassTotals; CLASSES],
+    /// What belongs to no thread.
+    pub process: ProcessSample,
+    /// Blocks that are live, by bin.
+    pub live_blocks: Vec<i128>,
+    /// Events of findings that the rings hold.
+    pub check_findings: u64,
+}
 
 /// Why the program's calls cannot be proven.
 #[derive(Debug, thiserror::Error)]
@@ -21,12 +41,66 @@ pub enum CountError {
     Sample(#[from] SampleError),
 }
 
-/// Allocations in the only segment of the folder, which is then removed.
-pub fn take_allocations(directory: &Path) -> Result<u64, CountError> {
+impl SegmentCounts {
+    /// Reads the only segment of the folder.
+    pub fn read(directory: &Path) -> Result<Self, CountError> {
+        Self::of(&only_segment(directory)?)
+    }
+
+    /// Reads the only segment of the folder and removes it.
+    pub fn take(directory: &Path) -> Result<Self, CountError> {
+        let path = only_segment(directory)?;
+        let counts = Self::of(&path)?;
+        std::fs::remove_file(path)?;
+        Ok(counts)
+    }
+
+    /// Sums of one class.
+    pub fn class(&self, class: Class) -> &ClassTotals {
+        &self.classes[class as usize]
+    }
+
+    /// Allocations of all classes.
+    pub fn allocations(&self) -> u64 {
+        self.classes.iter().map(|class| class.allocations).sum()
+    }
+
+    /// Frees of all classes.
+    pub fn frees(&self) -> u64 {
+        self.classes.iter().map(|class| class.frees).sum()
+    }
+
+    /// Frees that only a bug can explain, of all classes.
+    pub fn anomalies(&self) -> u64 {
+        self.classes.iter().map(ClassTotals::anomalies).sum()
+    }
+
+    fn of(path: &Path) -> Result<Self, CountError> {
+        let mut segment = Segment::open(path)?;
+        let sample = segment.sample()?;
+        let events = segment.read_events(&mut EventCursor::from_oldest())?.events;
+        let findings = events.iter().filter(|event| event.kind == EventKind::CheckFinding);
+        let bins = 0..sample.bins.all().len();
+        let live = |bin| {
+            let blocks = sample.slots.iter().filter_map(|slot| slot.bin(bin));
+            blocks.map(hakmem_reader::BinSample::live_blocks).sum()
+        };
+        Ok(Self {
+            identity: segment.identity().clone(),
+            classes: sample.classes(),
+            process: sample.process.clone(),
+            live_blocks: bins.map(live).collect(),
+            check_findings: findings.count() as u64,
+        })
+    }
+}
+
+fn only_segment(directory: &Path) -> Result<PathBuf, CountError> {
     let entries = std::fs::read_dir(directory)?.collect::<Result<Vec<_>, _>>()?;
-    let paths: Vec<PathBuf> = entries.iter().map(std::fs::DirEntry::path).collect();
-    let [path] = paths.as_slice() else { return Err(CountError::Segments(paths.len())) };
-    let sample = Segment::open(path)?.sample()?;
-    std::fs::remove_file(path)?;
-    Ok(sample.classes().iter().map(|class| class.allocations).sum())
+    let mut paths: Vec<PathBuf> = entries.iter().map(std::fs::DirEntry::path).collect();
+    match (paths.pop(), paths.len()) {
+        (Some(path), 0) => Ok(path),
+        (None, _) => Err(CountError::Segments(0)),
+        (Some(_), others) => Err(CountError::Segments(others + 1)),
+    }
 }

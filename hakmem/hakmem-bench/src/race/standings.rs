@@ -25,7 +25,7 @@ pub struct Standing {
     /// One entry per contender, hakmem first.
     pub figures: Vec<Figure>,
     /// The peer with the highest median.
-    pub best_peer: &'static str,
+    pub best_peer: String,
     /// Median, over the rounds, of hakmem's throughput divided by the best peer's.
     pub ratio: f64,
     /// Smallest of these ratios.
@@ -38,7 +38,7 @@ pub struct Standing {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figure {
     /// Who.
-    pub allocator: &'static str,
+    pub allocator: String,
     /// Median of millions of calls a second, a call being one `malloc` or one `free`.
     pub million_operations_per_second: f64,
     /// The slowest lap.
@@ -58,7 +58,7 @@ pub struct Row {
 
 #[derive(Clone, Debug)]
 struct Entry {
-    name: &'static str,
+    name: String,
     rates: Vec<f64>,
     peaks_kib: Vec<f64>,
 }
@@ -67,7 +67,7 @@ impl Row {
     /// A row without laps.
     pub fn new(cell: Cell, field: &[Contender]) -> Self {
         let entry = |contender: &Contender| Entry {
-            name: contender.name,
+            name: contender.name.clone(),
             rates: Vec::new(),
             peaks_kib: Vec::new(),
         };
@@ -99,7 +99,7 @@ impl Row {
         Standing {
             cell: self.cell.to_string(),
             figures,
-            best_peer: best.name,
+            best_peer: best.name.clone(),
             ratio: median(&ratios),
             ratio_min: ratios.iter().copied().fold(f64::INFINITY, f64::min),
             ratio_max: ratios.iter().copied().fold(0.0, f64::max),
@@ -110,7 +110,7 @@ impl Row {
 impl Entry {
     fn figure(&self) -> Figure {
         Figure {
-            allocator: self.name,
+            allocator: self.name.clone(),
             million_operations_per_second: median(&self.rates),
             million_operations_per_second_min: self
                 .rates
@@ -182,7 +182,7 @@ impl Standings {
 }
 
 /// The middle value, or the mean of the two middle ones; 0 of no values.
-fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;

@@ -1,0 +1,117 @@
+//! Runs the verification matrix under every routing; see `--help`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use hakmem_bench::routings::variant::{SAFE_ROUTINGS, parse_routing};
+use hakmem_bench::routings::{Comparison, Step, plot, variants};
+use hakmem_bench::usage::{EXIT_FAILED, EXIT_USAGE};
+use hakmem_reader::{Check, Routing};
+
+/// Runs the verification matrix under each of hakmem's routings, interleaved, and prints a table.
+///
+/// Each lap is a process of its own, and counts only if its segment shows the program's calls of
+/// malloc and free and the routing that was asked for; otherwise one line says what is wrong and
+/// the exit code is 1. The routings with headers run with both forms of the push. `e3` is not
+/// among them: it corrupts memory.
+#[derive(Debug, Parser)]
+#[command(version, after_help = COLUMNS)]
+struct Options {
+    /// Times that each load runs under each routing
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Calls of malloc and free in one lap, in millions
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    million_operations: u64,
+    /// Which frees are checked: off, sample or full
+    #[arg(long, value_name = "WORD", default_value = "sample", value_parser = parse_check)]
+    check: Check,
+    /// Routings to run, separated by commas; otherwise all
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_routing)]
+    routings: Vec<Routing>,
+    /// Write the figures as JSON to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Draw the figures into this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// The preload library; otherwise the one beside this program
+    #[arg(long, value_name = "PATH")]
+    hakmem: Option<PathBuf>,
+    /// Do not say on standard error how far it is
+    #[arg(long)]
+    quiet: bool,
+}
+
+const COLUMNS: &str = "\
+The columns:
+  fixed, mixed    throughput of the seven cells of the verification matrix and of 64 B blocks
+  instr.          instructions of a malloc+free pair, loop included, by callgrind (needs valgrind)
+  1024 B          for each of 20000 live blocks of 1024 B: distance of two blocks in the bin that
+                  served, growth of the slabs in use, growth of resident memory
+  C7 frees fast   share of C7's frees, over all laps, that took the fast path
+  anomalies       frees of all laps that only a bug can explain
+  check findings  events of checks that the rings still held
+
+The registry lookup is the time of a malloc+free pair of 64 B under `registry` less that under
+`direct`, each from the median throughput of its laps; so it also holds whatever else differs, as
+the header that `registry` verifies and the stride of 128 B that a header makes of 64 B. Cycles are
+those of the core, whose clock is timed by a chain of dependent multiplications.";
+
+/// Pairs that callgrind counts: enough that what happens once does not show.
+const COUNTED_PAIRS: u64 = 1_000_000;
+
+fn parse_check(word: &str) -> Result<Check, String> {
+    Check::from_name(word).ok_or_else(|| "give off, sample or full".to_owned())
+}
+
+fn main() -> ExitCode {
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) => {
+            let wrong = error.use_stderr();
+            // Nothing is left to do if even this cannot be printed.
+            let _ = error.print();
+            return if wrong { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench_routings: {error}");
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
+    let program = std::env::current_exe()?;
+    let programs = program.parent().ok_or("this program has no folder")?.to_path_buf();
+    let hakmem = options.hakmem.clone().unwrap_or_else(|| programs.join("libhakmem_preload.so"));
+    let all = options.routings.is_empty();
+    let comparison = Comparison {
+        variants: variants(if all { &SAFE_ROUTINGS } else { &options.routings }),
+        check: options.check,
+        rounds: options.rounds as usize,
+        operations: options.million_operations * 1_000_000,
+        counted_pairs: COUNTED_PAIRS,
+        programs,
+        hakmem,
+    };
+    let table = comparison.run(|step| match step {
+        _ if options.quiet => {}
+        Step::Round(round) => eprintln!("round {round} of {}", options.rounds),
+        Step::Counting(variant) => eprintln!("instructions and bytes of {variant}"),
+    })?;
+    print!("{table}");
+    let write = |file: &Option<PathBuf>, text: String| match file {
+        Some(path) => {
+            std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+        }
+        None => Ok(()),
+    };
+    write(&options.json, serde_json::to_string_pretty(&table)? + "\n")?;
+    write(&options.svg, plot::svg(&table))?;
+    Ok(())
+}

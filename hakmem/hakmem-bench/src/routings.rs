@@ -1,0 +1,181 @@
+//! The routings: what each answer to the question of C7 costs, on one machine, side by side.
+//!
+//! Laps run as in the [`race`](crate::race), with the routings as contenders: a round runs every
+//! cell under every routing, one directly after the other, and each round begins with another. A
+//! lap counts only if the program's segment shows its calls, and the routing that was asked for.
+//! Instructions come from callgrind, bytes of a block from a program that holds many.
+
+pub mod clock;
+pub mod footprint;
+pub mod instructions;
+pub mod plot;
+pub mod row;
+pub mod table;
+pub mod variant;
+
+use std::path::PathBuf;
+
+use hakmem_reader::{Check, Identity, Push, Routing};
+
+use crate::race::cell::{CELLS, Cell};
+use crate::race::contender::{Contender, FieldError};
+use crate::race::lap::{Lap, LapError, Track};
+use crate::race::segment_counts::SegmentCounts;
+use crate::routings::clock::CoreClock;
+use crate::routings::footprint::FootprintError;
+use crate::routings::instructions::{Instructions, InstructionsError};
+use crate::routings::row::Row;
+use crate::routings::table::Table;
+use crate::routings::variant::Variant;
+
+/// The cell whose pairs tell what the registry's lookup costs: small blocks that stay in the
+/// cache, and as little else as possible.
+pub const LOOKUP_CELL: Cell = Cell::Fixed { size: 64 };
+/// Sizes whose instructions are counted: one that every routing frees on the fast path, and C7.
+pub const COUNTED_SIZES: [usize; 2] = [64, 1024];
+
+/// What to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comparison {
+    /// Routings and forms of the push, one row each.
+    pub variants: Vec<Variant>,
+    /// Which frees are checked.
+    pub check: Check,
+    /// Times that each cell runs under each of them.
+    pub rounds: usize,
+    /// Timed calls of `malloc` and `free` in one lap.
+    pub operations: u64,
+    /// Pairs that callgrind counts.
+    pub counted_pairs: u64,
+    /// Folder of the benchmark programs.
+    pub programs: PathBuf,
+    /// `libhakmem_preload.so`.
+    pub hakmem: PathBuf,
+}
+
+/// Why there is no table.
+#[derive(Debug, thiserror::Error)]
+pub enum RoutingsError {
+    /// The preload library is not there.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// A lap failed.
+    #[error(transparent)]
+    Lap(#[from] LapError),
+    /// The allocator did something else than what was asked for.
+    #[error("{what} was asked for, but the segment says {found}")]
+    NotAsAsked {
+        /// Routing, push and check.
+        what: String,
+        /// What is in force.
+        found: String,
+    },
+    /// Callgrind failed.
+    #[error(transparent)]
+    Instructions(#[from] InstructionsError),
+    /// The program that holds blocks failed.
+    #[error(transparent)]
+    Footprint(#[from] FootprintError),
+}
+
+/// What happens next, for whoever watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A round begins, the first being 1.
+    Round(usize),
+    /// Instructions and bytes of this row are next.
+    Counting(Variant),
+}
+
+/// The cells of the table: one for the lookup, and the seven of the matrix.
+pub fn cells() -> impl Iterator<Item = Cell> {
+    std::iter::once(LOOKUP_CELL).chain(CELLS.iter().copied())
+}
+
+impl Comparison {
+    /// Runs everything; `progress` hears of each step as it begins.
+    pub fn run(&self, progress: impl Fn(Step)) -> Result<Table, RoutingsError> {
+        let contenders = self.contenders()?;
+        let track = Track::new(&self.programs)?;
+        let mut rows: Vec<Row> = self.variants.iter().map(|&variant| Row::new(variant)).collect();
+        for round in 0..self.rounds {
+            progress(Step::Round(round + 1));
+            for cell in cells() {
+                for turn in 0..rows.len() {
+                    let index = (round + turn) % rows.len();
+                    let (contender, row) = (&contenders[index], &mut rows[index]);
+                    let lap = self.lap(&track, cell, contender, row.variant())?;
+                    row.record(cell, lap.0, &lap.1);
+                }
+            }
+        }
+        let valgrind = instructions::is_valgrind_there();
+        for (row, contender) in rows.iter_mut().zip(&contenders) {
+            progress(Step::Counting(row.variant()));
+            if valgrind {
+                for size in COUNTED_SIZES {
+                    let counted = self.count(&track, size, contender, row.variant())?;
+                    row.record_instructions(counted);
+                }
+            }
+            row.record_footprint(footprint::of_block(&track, contender)?);
+        }
+        Ok(Table::new(self, CoreClock::measure(), &rows))
+    }
+
+    fn contenders(&self) -> Result<Vec<Contender>, FieldError> {
+        let contender = |variant: &Variant| {
+            Contender::hakmem(&variant.to_string(), &self.hakmem, variant.environment(self.check))
+        };
+        self.variants.iter().map(contender).collect()
+    }
+
+    fn lap(
+        &self,
+        track: &Track,
+        cell: Cell,
+        contender: &Contender,
+        variant: Variant,
+    ) -> Result<(f64, SegmentCounts), RoutingsError> {
+        let Lap { report, counts } = track.run(cell, self.operations, contender)?;
+        let counts = counts.expect("hakmem publishes");
+        self.prove_as_asked(variant, &counts.identity)?;
+        Ok((report.million_operations_per_second, counts))
+    }
+
+    fn count(
+        &self,
+        track: &Track,
+        size: usize,
+        contender: &Contender,
+        variant: Variant,
+    ) -> Result<f64, RoutingsError> {
+        let Instructions { per_pair, identity } =
+            instructions::per_pair(track, size, self.counted_pairs, contender)?;
+        self.prove_as_asked(variant, &identity)?;
+        Ok(per_pair)
+    }
+
+    /// An allocator that ignores a setting would be compared with itself.
+    fn prove_as_asked(&self, variant: Variant, found: &Identity) -> Result<(), RoutingsError> {
+        let push = found.effective_push();
+        if (found.routing, push, found.check) == (variant.routing, variant.push, self.check) {
+            return Ok(());
+        }
+        let found_variant = Variant { routing: found.routing, push };
+        Err(RoutingsError::NotAsAsked {
+            what: format!("{variant}, check {}", self.check.name()),
+            found: format!("{found_variant}, check {}", found.check.name()),
+        })
+    }
+}
+
+/// The variants of these routings, in the order of the table.
+pub fn variants(routings: &[Routing]) -> Vec<Variant> {
+    let both = [Some(Push::Boxed), Some(Push::Direct)];
+    let forms = |&routing: &Routing| match routing {
+        Routing::Direct | Routing::E3 => vec![Variant { routing, push: None }],
+        _ => both.iter().map(|&push| Variant { routing, push }).collect(),
+    };
+    routings.iter().flat_map(forms).collect()
+}
