@@ -55,6 +55,21 @@ impl SegmentCounts {
         Ok(counts)
     }
 
+    /// Reads the only segment of this program and removes all segments of the folder: what starts
+    /// the program may leave some of its own.
+    pub fn take_of(program: &str, directory: &Path) -> Result<Self, CountError> {
+        let mut found = Vec::new();
+        for path in segments(directory)? {
+            let counts = Self::of(&path)?;
+            std::fs::remove_file(path)?;
+            found.extend((counts.identity.executable_name() == program).then_some(counts));
+        }
+        match found.pop() {
+            Some(counts) if found.is_empty() => Ok(counts),
+            last => Err(CountError::Segments(found.len() + usize::from(last.is_some()))),
+        }
+    }
+
     /// Sums of one class.
     pub fn class(&self, class: Class) -> &ClassTotals {
         &self.classes[class as usize]
@@ -96,11 +111,14 @@ impl SegmentCounts {
 }
 
 fn only_segment(directory: &Path) -> Result<PathBuf, CountError> {
-    let entries = std::fs::read_dir(directory)?.collect::<Result<Vec<_>, _>>()?;
-    let mut paths: Vec<PathBuf> = entries.iter().map(std::fs::DirEntry::path).collect();
-    match (paths.pop(), paths.len()) {
-        (Some(path), 0) => Ok(path),
-        (None, _) => Err(CountError::Segments(0)),
-        (Some(_), others) => Err(CountError::Segments(others + 1)),
+    let mut paths = segments(directory)?;
+    match paths.pop() {
+        Some(path) if paths.is_empty() => Ok(path),
+        last => Err(CountError::Segments(paths.len() + usize::from(last.is_some()))),
     }
+}
+
+fn segments(directory: &Path) -> Result<Vec<PathBuf>, CountError> {
+    let entries = std::fs::read_dir(directory)?.collect::<Result<Vec<_>, _>>()?;
+    Ok(entries.iter().map(std::fs::DirEntry::path).collect())
 }

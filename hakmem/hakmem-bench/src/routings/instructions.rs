@@ -9,6 +9,8 @@ use crate::race::contender::Contender;
 use crate::race::lap::Track;
 use crate::race::segment_counts::{CountError, SegmentCounts};
 
+const PROGRAM: &str = "bench_fixed_size";
+
 /// Why nothing was counted.
 #[derive(Debug, thiserror::Error)]
 pub enum InstructionsError {
@@ -94,9 +96,9 @@ fn collect(
     let name = || contender.name.clone();
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-    command.arg(track.program("bench_fixed_size"));
+    command.arg(track.program(PROGRAM));
     command.args([pairs.to_string(), size.to_string(), FIXED_WORKING_SET.to_string()]);
-    // Valgrind is linked statically and passes the library on to the program.
+    // Valgrind passes the library on to the program; what else it runs may load it too.
     track.put_under(&mut command, contender);
     let output = command.output()?;
     let text = String::from_utf8_lossy(&output.stderr);
@@ -106,7 +108,7 @@ fn collect(
         contender: name(),
         message: text.lines().last().unwrap_or_default().to_owned(),
     })?;
-    let counts = SegmentCounts::take(track.segments())
+    let counts = SegmentCounts::take_of(PROGRAM, track.segments())
         .map_err(|error| InstructionsError::Unproven { size, contender: name(), error })?;
     Ok((collected, counts))
 }
