@@ -151,7 +151,7 @@ pub unsafe fn free_sized(pointer: *mut u8, size: usize) {
     let bin = tiny_bin(heap, size);
     // Where the thread has no heap of its own the bin is 0, whose list is closed.
     if pointer.is_null() || !push::<true>(heap, bin, pointer) {
-        slow::free_sized(pointer, heap, bin);
+        slow::free_sized(pointer, heap, size);
     }
 }
 
@@ -171,7 +171,7 @@ fn free_in_bin(heap: *mut Heap, bin: usize, pointer: *mut u8) {
     // capacities.
     let is_open = unsafe { *capacity_of(heap, bin) } != 0;
     if pointer.is_null() || !is_open || !push::<true>(heap, bin, pointer) {
-        slow::free_sized(pointer, heap, bin);
+        slow::free_in_bin(pointer, heap, bin);
     }
 }
 

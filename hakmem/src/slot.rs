@@ -231,6 +231,11 @@ impl SlotUpdate {
         word.store(new.0, Ordering::Relaxed);
     }
 
+    /// Counts a fast free, whatever the list's capacity.
+    pub(crate) fn add_fast_free(&self, bin: usize) {
+        add(self.0.list_word(bin), ListWord::PUSH);
+    }
+
     /// Notes one block more on a list, whatever its capacity.
     pub(crate) fn add_block(&self, bin: usize) {
         add(self.0.list_word(bin), 1);

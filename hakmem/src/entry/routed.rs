@@ -9,8 +9,6 @@
 //! anything.
 #![allow(unsafe_code)]
 
-use core::ptr;
-
 use hakmem_segment::{BIN_NONE, Check, FreeReason, ListWord, Outcome};
 
 use super::{push, slow};
@@ -110,6 +108,11 @@ fn original_push_checked(pointer: *mut u8, heap: *mut Heap, bin: usize) {
     let _errno = process::ErrnoGuard::new();
     let Access::Own(heap, _) = threads::access(heap) else { return };
     heap.take_check_due(bin);
+    if Choice::current().check == Check::Off {
+        link_as_original(heap, bin, pointer);
+        slot_of(heap).update(|update| update.add_fast_free(bin));
+        return;
+    }
     let verdict = gate::classify(pointer);
     let outcome = if verdict.bin == BIN_NONE { Outcome::Foreign } else { verdict.outcome };
     let finding = Finding::of_check(&verdict, Outcome::HeaderFalsePositive);
@@ -117,7 +120,7 @@ fn original_push_checked(pointer: *mut u8, heap: *mut Heap, bin: usize) {
     if is_found {
         check::report(heap, pointer, &finding);
     }
-    link_as_original(ptr::from_mut(heap), bin, pointer);
+    link_as_original(heap, bin, pointer);
     let outcome = if is_found { finding.outcome } else { outcome };
     heap.finish_free(verdict.bin, FreeReason::Check, outcome, watch, pointer as usize, |update| {
         update.add_block(bin);

@@ -209,12 +209,20 @@ pub(super) extern "C" fn free_slow(pointer: *mut u8, heap: *mut Heap) {
     free_as(heap, pointer, None);
 }
 
-/// The same for a free whose caller told the size, which leads to the bin `told`. The gate is asked
-/// all the same: here it costs nothing, and a wrong size does no harm.
+/// The same for a free whose caller told the size. The gate is asked all the same: here it costs
+/// nothing, and a wrong size does no harm.
 #[cold]
 #[inline(never)]
-pub(super) extern "C" fn free_sized(pointer: *mut u8, heap: *mut Heap, told: usize) {
-    free_as(heap, pointer, Some(told));
+pub(super) extern "C" fn free_sized(pointer: *mut u8, heap: *mut Heap, size: usize) {
+    free_as(heap, pointer, Some(Layout::current().bin_of_size(size)));
+}
+
+/// The same for a free whose caller told size and alignment, which lead to the bin `told`.
+#[cold]
+#[inline(never)]
+pub(super) extern "C" fn free_in_bin(pointer: *mut u8, heap: *mut Heap, told: usize) {
+    // Of the mid bins the fast path names some that this layout does not use.
+    free_as(heap, pointer, Some(Layout::current().serving(told)));
 }
 
 fn free_as(heap: *mut Heap, pointer: *mut u8, told: Option<usize>) {
@@ -244,8 +252,6 @@ fn free_own(
     if bin == BIN_NONE {
         return free_span(heap, pointer, told.is_some(), watch);
     }
-    // A bin of 0 stands for a table that is not used; of mid sizes only the layout's own are.
-    let told = told.filter(|&bin| bin != BIN_NONE).map(|bin| Layout::current().serving(bin));
     let look = look_due(heap, verdict, told);
     if let Some(finding) = check::inspect(heap, pointer, verdict, told, look) {
         return free_found(heap, pointer, &finding, watch);

@@ -36,8 +36,10 @@ impl Loaded {
         let mut command = Command::new(program);
         command.env("LD_PRELOAD", built::library()).env("HAKMEM_DIR", directory.path());
         command.env("MARK", directory.path().join("mark"));
-        for variable in ["HAKMEM_LABELS", "HAKMEM_TELEMETRY", "HAKMEM_ROUTING"] {
-            command.env_remove(variable);
+        for variable in
+            ["LABELS", "TELEMETRY", "ROUTING", "PUSH", "CHECK", "ON_ERROR", "ALLOW_UNSAFE"]
+        {
+            command.env_remove(format!("HAKMEM_{variable}"));
         }
         command.stdin(Stdio::null()).process_group(0);
         Self { command, directory }

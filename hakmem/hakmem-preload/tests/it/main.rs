@@ -10,6 +10,7 @@ mod instructions;
 mod loaded;
 mod loader;
 mod memory;
+mod routings;
 mod semantics;
 mod shared_object;
 mod threads;

@@ -1,0 +1,222 @@
+//! Every routing keeps the promises of `malloc`, and finds what is freed wrongly.
+
+use std::os::unix::process::ExitStatusExt;
+
+use hakmem_reader::{AllocReason, Check, Class, FreeReason, Outcome, Push, Routing};
+
+use crate::loaded::{Finished, Loaded, Record};
+
+/// Routing, push and check.
+type Setting = (&'static str, &'static str, &'static str);
+
+/// Every safe routing in every form.
+fn settings() -> Vec<Setting> {
+    let mut settings = Vec::new();
+    for check in ["off", "sample", "full"] {
+        settings.push(("direct", "direct", check));
+        for routing in ["registry", "exclude", "uniform", "hybrid"] {
+            settings.extend([(routing, "boxed", check), (routing, "direct", check)]);
+        }
+    }
+    settings
+}
+
+fn loaded(source: &str, (routing, push, check): Setting) -> Loaded {
+    Loaded::new(source)
+        .env("HAKMEM_ROUTING", routing)
+        .env("HAKMEM_PUSH", push)
+        .env("HAKMEM_CHECK", check)
+}
+
+fn anomalies(record: &Record) -> u64 {
+    record.sample.classes().iter().map(|class| class.anomalies()).sum()
+}
+
+/// Runs a well-behaved program under these settings.
+fn behaves_under(source: &str, settings: impl IntoIterator<Item = Setting>) {
+    for setting in settings {
+        let record = loaded(source, setting).run_well().record();
+        record.assert_sound();
+        assert_eq!(anomalies(&record), 0, "{source} under {setting:?}");
+        let identity = &record.identity;
+        assert_eq!(identity.routing, Routing::from_name(setting.0).expect("a word"));
+        assert_eq!(Some(identity.push), Push::from_name(setting.1), "{setting:?}");
+        assert_eq!(Some(identity.check), Check::from_name(setting.2), "{setting:?}");
+    }
+}
+
+#[test]
+fn every_block_is_aligned_usable_and_its_own_under_every_routing() {
+    behaves_under("alignment.c", settings());
+}
+
+#[test]
+fn every_form_of_new_and_delete_works_under_every_routing() {
+    behaves_under("operators.cc", settings());
+}
+
+#[test]
+fn the_malloc_family_keeps_its_promises_under_every_routing() {
+    // It takes seconds, because it exhausts the address space.
+    let forms = ["registry", "exclude", "uniform", "hybrid"];
+    behaves_under("semantics.c", forms.map(|routing| (routing, "boxed", "sample")));
+    behaves_under("semantics.c", [("direct", "direct", "full")]);
+}
+
+#[test]
+fn threads_and_forks_work_under_every_routing() {
+    for routing in ["registry", "exclude", "uniform", "hybrid"] {
+        for (source, arguments) in
+            [("churn.c", &["400", "8"][..]), ("late_free.c", &["50"]), ("fork_threaded.c", &["30"])]
+        {
+            let loaded = loaded(source, (routing, "boxed", "sample"));
+            let finished = arguments.iter().fold(loaded, Loaded::arg).run_well();
+            for record in finished.records() {
+                assert_eq!(anomalies(&record), 0, "{source} under {routing}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_in_front_of_a_pointer_is_read_that_is_not_the_allocators() {
+    for setting in settings() {
+        let finished = loaded("edges.c", setting).run();
+        finished.assert_lines(0, 3, "not a pointer that hakmem returned");
+        let record = finished.record();
+        record.assert_sound();
+        assert_eq!(record.class(Class::None).outcomes[Outcome::Foreign as usize], 6, "{setting:?}");
+        assert_eq!(anomalies(&record), 0, "{setting:?}");
+    }
+}
+
+#[test]
+fn c7_goes_the_way_that_its_routing_says() {
+    let run = |routing: &'static str, push| {
+        let loaded = loaded("turns.c", (routing, push, "off")).arg("5000").arg("1000");
+        let record = loaded.run_well().record();
+        record.assert_sound();
+        record.class(Class::C7)
+    };
+    let check = |routing, outcome: Outcome, is_fast: bool| {
+        for push in ["boxed", "direct"] {
+            let c7 = run(routing, push);
+            assert!(c7.outcomes[outcome as usize] >= 5000, "{routing}: {:?}", c7.outcomes);
+            let routed = c7.free_reasons[FreeReason::Routed as usize];
+            let (least, most) = if is_fast { (0, 0) } else { (5000, u64::MAX) };
+            assert!((least..=most).contains(&routed), "{routing}: {routed} routed");
+        }
+    };
+    check("direct", Outcome::Map, true);
+    check("uniform", Outcome::Header, true);
+    check("registry", Outcome::Headerless, false);
+    check("exclude", Outcome::Headerless, false);
+    check("hybrid", Outcome::Headerless, false);
+}
+
+#[test]
+fn one_free_in_1024_is_checked_or_none_or_every_one() {
+    const TURNS: u64 = 500_000;
+    // What starts and ends the process frees something too.
+    let near = |found: u64, expected: u64| found.abs_diff(expected) <= 2 + expected / 1000;
+    for routing in ["direct", "uniform", "hybrid", "registry", "exclude"] {
+        for (check, expected) in [("off", 0), ("sample", TURNS / 1025), ("full", TURNS)] {
+            let loaded = loaded("turns.c", (routing, "boxed", check));
+            let record = loaded.arg(TURNS.to_string()).arg("100").run_well().record();
+            record.assert_sound();
+            let c4 = record.class(Class::C4);
+            let checked = c4.free_reasons[FreeReason::Check as usize];
+            assert!(near(checked, expected), "{routing} {check}: {checked}, not {expected}");
+        }
+    }
+    // Those that are slow anyway are counted down apart.
+    let loaded = loaded("turns.c", ("hybrid", "boxed", "sample"));
+    let record = loaded.arg(TURNS.to_string()).arg("1000").run_well().record();
+    let checked = record.class(Class::C7).free_reasons[FreeReason::Check as usize];
+    assert!(near(checked, TURNS / 1024), "{checked} of C7");
+}
+
+#[test]
+fn full_checks_leave_no_call_on_the_fast_path() {
+    let loaded = loaded("turns.c", ("direct", "direct", "full"));
+    let record = loaded.arg("5000").arg("100").run_well().record();
+    let c4 = record.class(Class::C4);
+    assert_eq!(c4.frees_fast, 0);
+    assert!(c4.alloc_reasons[AllocReason::RefillSlab as usize] > 4000);
+}
+
+/// Frees wrongly, and returns what was left.
+fn wrong(what: &str, setting: Setting) -> Finished {
+    loaded("wrong_frees.c", setting).arg(what).run()
+}
+
+/// One line that contains `text`, and one anomaly with this outcome in the class.
+fn finds(what: &str, setting: Setting, text: &str, class: Class, outcome: Outcome) {
+    let finished = wrong(what, setting);
+    finished.assert_lines(0, 1, text);
+    let record = finished.record();
+    record.assert_sound();
+    let found = record.class(class).outcomes[outcome as usize];
+    assert_eq!((found, anomalies(&record)), (1, 1), "{what} under {setting:?}");
+}
+
+#[test]
+fn full_checks_find_every_wrong_free_at_its_call() {
+    for setting in settings().into_iter().filter(|setting| setting.2 == "full") {
+        let (c4, c7, large) = (Class::C4, Class::C7, Class::Large);
+        for what in ["double", "double-later"] {
+            finds(what, setting, "the C4 block is free already", c4, Outcome::DoubleFree);
+        }
+        finds("double-c7", setting, "the C7 block is free already", c7, Outcome::DoubleFree);
+        finds("interior", setting, "inside a C7 block", c7, Outcome::Interior);
+        finds("interior-span", setting, "inside a large block", large, Outcome::Interior);
+        finds(
+            "double-span",
+            setting,
+            "the large block is free already",
+            large,
+            Outcome::DoubleFree,
+        );
+        finds("realloc-dead", setting, "the C4 block is free already", c4, Outcome::DoubleFree);
+        let text = "freed with a size of C6, but the block is C4";
+        let text = if setting.0 == "direct" { text } else { "freed with a size of C6" };
+        finds("size", setting, text, c4, Outcome::SizeMismatch);
+    }
+}
+
+#[test]
+fn a_boxed_push_finds_the_block_that_was_freed_last() {
+    for routing in ["registry", "exclude", "uniform", "hybrid"] {
+        let setting = (routing, "boxed", "off");
+        finds("double", setting, "the C4 block is free already", Class::C4, Outcome::DoubleFree);
+    }
+}
+
+#[test]
+fn a_header_that_was_overwritten_is_found_and_repaired() {
+    for setting in settings().into_iter().filter(|setting| setting.0 != "direct") {
+        let text = "byte 0x78 is where the header of a C4 block was";
+        finds("overflow", setting, text, Class::C4, Outcome::HeaderMissing);
+    }
+}
+
+#[test]
+fn a_finding_aborts_where_that_is_wanted() {
+    for what in ["double-later", "interior", "double-span"] {
+        let finished = loaded("wrong_frees.c", ("direct", "direct", "full"))
+            .arg(what)
+            .env("HAKMEM_ON_ERROR", "abort")
+            .run();
+        assert_eq!(finished.status.signal(), Some(6), "{what}: {}", finished.stderr);
+        assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
+        assert!(finished.stderr.ends_with("aborting (HAKMEM_ON_ERROR=abort)\n"));
+    }
+}
+
+#[test]
+fn the_bug_needs_to_be_asked_for_twice() {
+    let loaded = loaded("turns.c", ("e3", "boxed", "sample")).arg("100").arg("1000");
+    let finished = loaded.run();
+    finished.assert_one_line(0, "HAKMEM_ROUTING=e3 corrupts memory, on purpose; using direct");
+    assert_eq!(finished.record().identity.routing, Routing::Direct);
+}
