@@ -34,6 +34,7 @@ const EXAMPLES: &str = "Examples:
   env $(hakmem-top env) redis-server &     put a program under hakmem …
   hakmem-top                               … and attach
   hakmem-top --once --json | jq .          for scripts
+  hakmem-top show                          why did it crash?
 
 In the screen, ? shows the keys.";
 
@@ -75,6 +76,12 @@ pub enum Command {
     Demo(DemoOptions),
     /// List the processes that publish, one per line.
     Ls,
+    /// Tell the story of one process from its segment: for what crashed, and what runs.
+    ///
+    /// Prints who it was, how C7's frees were classified, anomalies by class, the last events in
+    /// words and, if it crashed, the most likely cause as far as the events tell one. No agent is
+    /// needed, and nothing is changed.
+    Show(ShowOptions),
     /// Print the LD_PRELOAD assignment for a shell.
     Env,
     /// The demo's workload; ends when its standard input does.
@@ -94,6 +101,17 @@ pub struct RunOptions {
     /// The program and its arguments.
     #[arg(last = true, required = true, value_name = "PROGRAM ARGS")]
     pub words: Vec<OsString>,
+}
+
+/// Options of `show`.
+#[derive(Args, Debug)]
+pub struct ShowOptions {
+    /// A process id or a segment file [default: the process that was the last to end].
+    #[arg(value_name = "PID|FILE")]
+    pub subject: Option<PathBuf>,
+    /// Print a JSON document.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `demo`.

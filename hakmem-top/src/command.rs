@@ -3,6 +3,7 @@
 mod attach;
 mod demo;
 mod run;
+mod show;
 mod watch;
 mod workload;
 
@@ -10,6 +11,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use hakmem_agent::inspection::InspectionError;
 use hakmem_proto::v1 as proto;
 
 use crate::cli::{Cli, Command, GlobalOptions};
@@ -41,6 +43,9 @@ pub enum CommandError {
     /// The agent does not answer.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// There is no such segment, or it cannot be read.
+    #[error(transparent)]
+    Inspection(#[from] InspectionError),
     /// The document cannot be written.
     #[error("cannot write {}: {error}", path.display())]
     Write {
@@ -115,6 +120,7 @@ async fn dispatch(cli: Cli) -> Result<u8, CommandError> {
         Some(Command::Run(options)) => run::run(&options, &global).await,
         Some(Command::Demo(options)) => demo::demo(&options, &global).await,
         Some(Command::Ls) => list(&global).await,
+        Some(Command::Show(options)) => show::show(&options, &global),
         Some(Command::Env) => print_environment(&global),
         Some(Command::DemoWorkload(_)) => Ok(0),
     }

@@ -10,6 +10,7 @@
 //! - [`view`]: draws a model and a view state, and changes neither; no I/O
 //! - [`keys`]: what input means, given what is drawn where; no I/O
 //! - [`report`]: the same as plain text tables; no I/O
+//! - [`story`]: what one segment tells of a process, and what it may have died of; no I/O
 //! - [`library`], [`signals`], [`program`], [`endpoint`], [`feed`], [`snapshot`], [`screen`]: I/O,
 //!   one matter each
 //! - [`session`]: the one loop that ties input, data and screen together
@@ -33,6 +34,7 @@ pub mod screen;
 pub mod session;
 pub mod signals;
 pub mod snapshot;
+pub mod story;
 pub mod view;
 pub mod view_state;
 

@@ -166,7 +166,7 @@ pub fn command_line(identity: &proto::Identity) -> String {
 }
 
 /// Text from elsewhere on one line, cut to a number of characters.
-fn one_line(text: &str, characters_max: usize) -> String {
+pub(crate) fn one_line(text: &str, characters_max: usize) -> String {
     let plain: String = text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
     match plain.char_indices().nth(characters_max) {
         Some((cut, _)) => format!("{}…", &plain[..cut]),

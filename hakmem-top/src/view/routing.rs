@@ -221,9 +221,10 @@ fn path_line(
 }
 
 type HistoryValue = fn(&HistoryPoint) -> f64;
+type Look = fn(&Theme) -> Style;
 
 /// What the sparklines show, and how it looks.
-const SERIES: [(&str, HistoryValue, fn(&Theme) -> Style); 5] = [
+const SERIES: [(&str, HistoryValue, Look); 5] = [
     ("alloc fast", |it| it.allocations_fast, |theme| theme.good),
     ("alloc slow", |it| it.allocations_slow, |theme| theme.warn),
     ("free  fast", |it| it.frees_fast, |theme| theme.good),

@@ -16,7 +16,8 @@ fn check_error(arguments: &[&str], code: i32, expected: &str) {
 #[test]
 fn the_help_names_commands_and_options() {
     let help = stdout(&output(Command::new(TOP).arg("--help")));
-    for word in ["run", "demo", "ls", "env", "--once", "--json", "--connect", "--directory"] {
+    for word in ["run", "demo", "ls", "show", "env", "--once", "--json", "--connect", "--directory"]
+    {
         assert!(help.contains(word), "{word} is missing:\n{help}");
     }
     assert!(!help.contains("demo-workload"), "{help}");
@@ -37,6 +38,13 @@ fn bad_arguments_are_named_in_one_line() {
     check_error(&["--connect", "/nonexistent.sock", "ls"], 1, "is hakmem-agent running?");
     check_error(&["--connect", "http://127.0.0.1:1", "ls"], 1, "Connection refused");
     check_error(&["--connect", "/a/b", "run", "--", "true"], 2, "--connect does not go with run");
+    check_error(&["--connect", "/a/b", "show"], 2, "--connect does not go with show");
+    check_error(&["show"], 1, "no process that has ended left a segment in");
+    check_error(&["show", "4242"], 1, "no segment of process 4242 in");
+    check_error(&["show", "/nonexistent"], 1, "/nonexistent: the segment is gone");
+    check_error(&["show", "/proc/self/exe"], 1, "/proc/self/exe: not a hakmem segment");
+    check_error(&["--directory", "/nonexistent", "show"], 1, "/nonexistent does not exist");
+    check_error(&["--json", "show"], 2, "belong before no command");
 }
 
 #[test]

@@ -9,4 +9,5 @@ mod command_line;
 mod demo;
 mod reconnection;
 mod run;
+mod show;
 mod terminal;

@@ -1,0 +1,243 @@
+//! The story of one process: who it was, what happened last, how it ended, and what the most
+//! likely cause is if it crashed.
+//!
+//! Counters are complete; events are what the rings still hold. So numbers come from counters,
+//! and the order and the detail of things from events. A verdict is only given where something
+//! was found.
+
+mod document;
+mod sentence;
+mod text;
+
+use std::collections::BTreeMap;
+
+use hakmem_proto::v1 as proto;
+
+use crate::explanation;
+use crate::model::ClassName;
+use crate::quantity;
+pub use sentence::Sentence;
+
+/// Everything that is known of the process.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// Where the segment lies.
+    pub path: String,
+    /// The process, with all its classes.
+    pub process: proto::Process,
+    /// The events that are left, by time.
+    pub events: Vec<proto::Event>,
+    /// When somebody noted that the process was dead; it died before that.
+    pub found_dead_at: Option<prost_types::Timestamp>,
+}
+
+/// Frees of one class with one outcome that only a bug explains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnomalyCount {
+    /// The class.
+    pub class: String,
+    /// The outcome.
+    pub outcome: String,
+    /// How many.
+    pub count: u64,
+}
+
+impl Story {
+    /// Who it is.
+    fn identity(&self) -> proto::Identity {
+        self.process.identity.clone().unwrap_or_default()
+    }
+
+    fn routing(&self) -> &str {
+        self.process.identity.as_ref().map_or("", |identity| identity.routing.as_str())
+    }
+
+    fn has_crashed(&self) -> bool {
+        self.process.state == "crashed"
+    }
+
+    /// Counted anomalies, in the order of the classes.
+    pub fn anomalies(&self) -> Vec<AnomalyCount> {
+        let counts = self.process.classes.iter().flat_map(|class| {
+            let found = class.outcomes.iter().filter(|it| explanation::is_anomaly(&it.outcome));
+            found.map(|it| AnomalyCount {
+                class: class.class.clone(),
+                outcome: it.outcome.clone(),
+                count: it.count,
+            })
+        });
+        let mut counts: Vec<AnomalyCount> = counts.filter(|it| it.count > 0).collect();
+        counts.sort_by_key(|it| (ClassName::new(it.class.clone()), it.outcome.clone()));
+        counts
+    }
+
+    /// Nanoseconds from the allocator's start to a moment.
+    fn since_start_ns(&self, at: Option<&prost_types::Timestamp>) -> u64 {
+        let ns = |at: &prost_types::Timestamp| {
+            i128::from(at.seconds) * 1_000_000_000 + i128::from(at.nanos)
+        };
+        let started = self.process.identity.as_ref().and_then(|it| it.started_at.as_ref());
+        let (Some(at), Some(started)) = (at, started) else { return 0 };
+        u64::try_from(ns(at) - ns(started)).unwrap_or(0)
+    }
+
+    fn event_ns(&self, event: &proto::Event) -> u64 {
+        self.since_start_ns(event.at.as_ref())
+    }
+
+    /// Events that say an anomaly.
+    fn anomaly_events(&self) -> impl DoubleEndedIterator<Item = &proto::Event> {
+        self.events.iter().filter(|event| explanation::is_anomaly(&event.detail))
+    }
+
+    /// How it ended.
+    pub fn ending(&self) -> String {
+        let last = self.events.last().map(|event| self.event_ns(event));
+        match self.process.state.as_str() {
+            "running" => "It runs.".to_owned(),
+            "exited" => {
+                let at = self.process.ended_at.as_ref();
+                let code = self.process.exit_code.map(|code| format!(" with code {code}"));
+                let after = at.map(|at| {
+                    let at = self.since_start_ns(Some(at));
+                    format!(" after {}", span_ns(at))
+                });
+                format!("It exited{}{}.", code.unwrap_or_default(), after.unwrap_or_default())
+            }
+            "replaced" => "It went on as another program, by exec.".to_owned(),
+            _ => self.crash(last),
+        }
+    }
+
+    /// A crash leaves no note of its time: only what came before and who found it.
+    fn crash(&self, last_ns: Option<u64>) -> String {
+        let mut text = match last_ns {
+            Some(last) => format!("It crashed after its last event, at {}", clock_ns(last)),
+            None => "It crashed".to_owned(),
+        };
+        if let Some(found) = &self.found_dead_at {
+            let found = self.since_start_ns(Some(found));
+            text.push_str(&format!(", and was found dead at {}", clock_ns(found)));
+        }
+        text.push('.');
+        let first = self.anomaly_events().next().map(|event| self.event_ns(event));
+        let newest = self.anomaly_events().next_back().map(|event| self.event_ns(event));
+        if let (Some(last), Some(first), Some(newest)) = (last_ns, first, newest) {
+            text.push_str(&match (last - first.min(last), last - newest.min(last)) {
+                (0, 0) => " That event was the anomaly.".to_owned(),
+                (since_first, 0) => format!(
+                    " That event was an anomaly, {} after the first one still on record.",
+                    span_ns(since_first)
+                ),
+                (_, since) => format!(" The last anomaly was {} before that.", span_ns(since)),
+            });
+        }
+        text
+    }
+
+    /// What it most likely died of, if it crashed.
+    pub fn verdict(&self) -> Option<String> {
+        if !self.has_crashed() {
+            return None;
+        }
+        let mut by_outcome: BTreeMap<String, u64> = BTreeMap::new();
+        for found in self.anomalies() {
+            *by_outcome.entry(found.outcome).or_default() += found.count;
+        }
+        let count = |outcome: &str| by_outcome.get(outcome).copied().unwrap_or(0);
+        let text = match self.routing() {
+            "e3" if count("header_false_positive") > 0 => {
+                self.verdict_on_e3(count("header_false_positive"))
+            }
+            _ if count("header_missing") + count("header_false_positive") > 0 => format!(
+                "Most likely cause: the program writes beyond its blocks. {} freed blocks had no \
+                 longer the header that belongs in front of them, which lies behind the end of the \
+                 block before. What else was overwritten is not known.",
+                quantity::count(count("header_missing") + count("header_false_positive"))
+            ),
+            _ if count("double_free") > 0 => format!(
+                "Most likely cause: the program frees blocks twice ({} times found). The second \
+                 free was ignored where it was found; where it was not, two owners shared a block.",
+                quantity::count(count("double_free"))
+            ),
+            _ if count("interior") > 0 => format!(
+                "Most likely cause: the program frees pointers that are not the start of a block \
+                 ({} times found, and ignored), so its idea of its memory is wrong.",
+                quantity::count(count("interior"))
+            ),
+            _ if count("size_mismatch") > 0 => format!(
+                "Most likely cause: the program frees objects as another type than they are: {} \
+                 frees told the size of another class.",
+                quantity::count(count("size_mismatch"))
+            ),
+            _ => self.nothing_found(),
+        };
+        Some(text)
+    }
+
+    fn verdict_on_e3(&self, count: u64) -> String {
+        let of_claim = |event: &&proto::Event| event.detail == "header_false_positive";
+        let own = self.anomaly_events().filter(of_claim).filter(|it| it.claimed_class == "C7");
+        let own = own.count();
+        let mut text = format!(
+            "Most likely cause: the routing e3. It believes any byte in front of a block that looks \
+             like a header, and C7 blocks have none: {} of their frees went by a byte of a \
+             neighbour's contents.",
+            quantity::count(count)
+        );
+        if own > 0 {
+            text.push_str(&format!(
+                " Where it claimed C7 ({own} of the events on record), the block lies one byte off \
+                 on C7's own list, and the allocation that pops it follows user data as a pointer: \
+                 a segmentation fault."
+            ));
+        } else {
+            text.push_str(
+                " A block that was put on the list of a smaller class has another owner now; one \
+                 byte that claims C7 is enough for a segmentation fault.",
+            );
+        }
+        text.push_str(" Every other routing is exact.");
+        text
+    }
+
+    fn nothing_found(&self) -> String {
+        let checked = match self.identity().check.as_str() {
+            "full" => "every free was checked",
+            "sample" => "one free in 1024 was checked; HAKMEM_CHECK=full checks all",
+            _ => "no free was checked; HAKMEM_CHECK=full checks all",
+        };
+        let mut text =
+            format!("Nothing was found that explains it: no anomaly was seen ({checked}).");
+        let failed: u64 = self
+            .process
+            .classes
+            .iter()
+            .flat_map(|class| &class.slow_allocations)
+            .filter(|it| it.reason == "out_of_memory")
+            .map(|it| it.count)
+            .sum();
+        if failed > 0 {
+            let failed = quantity::count(failed);
+            text.push_str(&format!(" But {failed} requests failed for want of memory."));
+        }
+        text
+    }
+}
+
+/// A moment after the start: `+1.234567 s`.
+fn clock_ns(since_start_ns: u64) -> String {
+    format!("+{}.{:06} s", since_start_ns / 1_000_000_000, since_start_ns / 1000 % 1_000_000)
+}
+
+/// A span that may be zero.
+fn span_ns(ns: u64) -> String {
+    match ns {
+        0 => "0 ns".to_owned(),
+        60_000_000_000.. => quantity::span_seconds(ns / 1_000_000_000),
+        _ => quantity::duration_ns(ns),
+    }
+}
+
+#[cfg(test)]
+mod tests;
