@@ -18,29 +18,28 @@
 #![allow(unsafe_code)]
 
 mod account;
+mod exchange;
+mod way;
 
 use core::mem::offset_of;
 use core::ptr;
 
 use hakmem_segment::slot::SLOT_BYTES;
-use hakmem_segment::word::CHECK_PERIOD;
-use hakmem_segment::{
-    AllocReason, BINS, Check, FreeReason, ListWord, Outcome, Push, Routing, Slot,
-};
+use hakmem_segment::{AllocReason, BINS, Check, FreeReason, ListWord, Routing, Slot};
 
-use crate::arena;
 use crate::bins;
 use crate::block::{Block, Chain};
 use crate::central;
 use crate::class_map::ClassMap;
-use crate::large;
 use crate::os::clock;
 use crate::routing::{Choice, Layout};
 use crate::segment::GROUP_SLOTS;
-use crate::slot::{SlotUpdate, SlotWriter};
+use crate::slot::SlotWriter;
 use crate::sync::Ordering;
 
 pub(crate) use account::Stopwatch;
+pub(crate) use exchange::SlowFree;
+pub(crate) use way::Way;
 
 /// From a heap to its slot.
 pub(crate) const SLOT_DISTANCE: usize = GROUP_SLOTS * SLOT_BYTES;
@@ -50,49 +49,6 @@ const ALIVE: u64 = 0x4841_4b4d_454d_4f4b;
 const EVENT_KINDS: usize = AllocReason::ALL.len() + FreeReason::ALL.len() + 1;
 /// About 25 ms of time-stamp counter on current machines: how often housekeeping is looked at.
 const TICK: u64 = 1 << 26;
-
-/// Blocks that a refill fetches for a list that takes none back, as C7's where the routing sends
-/// its frees the slow way.
-const CLOSED_REFILL: u32 = 16;
-
-/// Which code frees a block whose bin the class map does not name: the heap's own copy of it is
-/// empty under every routing but `direct`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Way {
-    /// The slow path. 0, as in a sentinel and in a wiped heap.
-    Slow = 0,
-    RegistryDirect,
-    RegistryBoxed,
-    ExcludeDirect,
-    ExcludeBoxed,
-    UniformDirect,
-    UniformBoxed,
-    HybridDirect,
-    HybridBoxed,
-    E3,
-}
-
-impl Way {
-    /// The way of a choice; where every free is checked, that is the slow one.
-    fn of(choice: Choice) -> Self {
-        if choice.check == Check::Full {
-            return Self::Slow;
-        }
-        match (choice.routing, choice.push) {
-            (Routing::Direct, _) => Self::Slow,
-            (Routing::Registry, Push::Direct) => Self::RegistryDirect,
-            (Routing::Registry, Push::Boxed) => Self::RegistryBoxed,
-            (Routing::Exclude, Push::Direct) => Self::ExcludeDirect,
-            (Routing::Exclude, Push::Boxed) => Self::ExcludeBoxed,
-            (Routing::Uniform, Push::Direct) => Self::UniformDirect,
-            (Routing::Uniform, Push::Boxed) => Self::UniformBoxed,
-            (Routing::Hybrid, Push::Direct) => Self::HybridDirect,
-            (Routing::Hybrid, Push::Boxed) => Self::HybridBoxed,
-            (Routing::E3, _) => Self::E3,
-        }
-    }
-}
 
 /// A thread's lists.
 #[repr(C, align(64))]
@@ -295,181 +251,6 @@ impl Heap {
         Chain { head: core::mem::replace(&mut self.heads[bin], ptr::null_mut()), count }
     }
 
-    /// Refills the empty list of a bin and returns one block more; null if there is no memory.
-    /// `first_use` is the reason that counts if this is the thread's first allocation.
-    #[inline(never)]
-    pub(crate) fn refill_slow(
-        &mut self,
-        bin: usize,
-        watch: Stopwatch,
-        first_use: bool,
-    ) -> *mut Block {
-        let mut chain = core::mem::replace(&mut self.spares[bin], Chain::EMPTY);
-        if let Some(block) = chain.pop() {
-            self.heads[bin] = chain.head;
-            let slot = slot_of(self);
-            slot.update(|update| {
-                update.set_list(bin, chain.count, self.capacities[bin]);
-                update.set_spare(bin, 0);
-                update.add_flushed(bin, 1);
-                update.count_allocation(bin, AllocReason::RefillSpare);
-            });
-            slot.count_suppressed_allocation(AllocReason::RefillSpare);
-            return block;
-        }
-        let wanted = match self.capacities[bin] {
-            0 if !self.has_lists => 1,
-            0 => CLOSED_REFILL,
-            capacity => capacity.into(),
-        };
-        let taken = central::take(bin, wanted).or_else(|| {
-            self.reclaim();
-            central::take(bin, wanted)
-        });
-        let Some(mut refill) = taken else {
-            self.count_out_of_memory(bin, bins::stride(bin));
-            return ptr::null_mut();
-        };
-        self.grow_capacity(bin);
-        let Some(block) = refill.chain.pop() else { return ptr::null_mut() };
-        self.heads[bin] = refill.chain.head;
-        let reason = if first_use { AllocReason::FirstUse } else { refill.reason };
-        let capacity = self.capacities[bin];
-        self.finish_allocation(bin, reason, watch, block as usize, |update| {
-            update.set_list(bin, refill.chain.count, capacity);
-            update.add_refilled(bin, refill.chain.count);
-        });
-        block
-    }
-
-    /// Gives back all that is kept for reuse, because a request would fail otherwise. Other
-    /// threads keep what is on their lists.
-    #[cold]
-    pub(crate) fn reclaim(&mut self) -> usize {
-        self.flush_all();
-        central::drain(self.now_ms);
-        arena::purge(self.now_ms, 0) + large::purge(self.now_ms, 0)
-    }
-
-    /// Frees a block the slow way: onto the list; or, if that is full, the list becomes the spare,
-    /// and the spare, if there is one, goes to the central store; or to its slab, if the list takes
-    /// nothing back. The reason is the one given, or else what became of the lists.
-    ///
-    /// # Safety
-    /// The caller owns the block, which is of this bin.
-    #[inline(never)]
-    pub(crate) unsafe fn free_slow(&mut self, bin: usize, block: *mut Block, free: SlowFree) {
-        if self.capacities[bin] == 0 {
-            let mut chain = Chain::EMPTY;
-            // SAFETY: the caller's duty.
-            unsafe { chain.push(block) };
-            // SAFETY: as above.
-            unsafe { central::give_to_slabs(bin, chain, self.now_ms) };
-            let reason = free.reason.unwrap_or(FreeReason::Routed);
-            self.finish_free(bin, reason, free.outcome, free.watch, block as usize, |_| ());
-        } else if self.depth(bin) < self.capacities[bin].into() {
-            let (depth, capacity) = (self.depth(bin) + 1, self.capacities[bin]);
-            // SAFETY: the caller's duty, and large enough for the link.
-            unsafe { (*block).next = self.heads[bin] };
-            self.heads[bin] = block;
-            let reason = free.reason.unwrap_or(FreeReason::Routed);
-            self.finish_free(bin, reason, free.outcome, free.watch, block as usize, |update| {
-                update.set_list(bin, depth, capacity);
-                update.add_refilled(bin, 1);
-            });
-        } else {
-            // SAFETY: the caller's duty.
-            unsafe { self.flush_slow(bin, block, free) };
-        }
-    }
-
-    /// [`Heap::free_slow`] onto a full list.
-    ///
-    /// # Safety
-    /// As there.
-    unsafe fn flush_slow(&mut self, bin: usize, block: *mut Block, free: SlowFree) {
-        let list = self.take_list(bin);
-        let spare = core::mem::replace(&mut self.spares[bin], list);
-        let mut new = Chain::EMPTY;
-        // SAFETY: the caller's duty.
-        unsafe { new.push(block) };
-        self.heads[bin] = new.head;
-        let change = |update: &SlotUpdate, capacity: u16| {
-            update.set_list(bin, 1, capacity);
-            update.set_spare(bin, list.count);
-            update.add_refilled(bin, 1);
-            update.add_flushed(bin, spare.count);
-        };
-        if spare.count == 0 {
-            let (slot, capacity) = (slot_of(self), self.capacities[bin]);
-            let reason = free.reason.unwrap_or(FreeReason::FlushSpare);
-            slot.update(|update| {
-                change(update, capacity);
-                update.count_free(bin, reason, free.outcome);
-            });
-            slot.count_suppressed_free(reason);
-            return;
-        }
-        // SAFETY: the spare's blocks were this heap's.
-        unsafe { central::give(bin, spare, self.now_ms) };
-        self.grow_capacity(bin);
-        let (reason, capacity) =
-            (free.reason.unwrap_or(FreeReason::FlushFull), self.capacities[bin]);
-        self.finish_free(bin, reason, free.outcome, free.watch, block as usize, |update| {
-            change(update, capacity);
-        });
-    }
-
-    /// Whether the countdown to the bin's next check has ended; begins it anew if so.
-    pub(crate) fn take_check_due(&mut self, bin: usize) -> bool {
-        let word = slot_of(self).list_word(bin);
-        let value = ListWord(word.load(Ordering::Relaxed));
-        if value.is_check_due() {
-            word.store(value.with_check_done().0, Ordering::Relaxed);
-        }
-        value.is_check_due()
-    }
-
-    /// The same for frees that the routing sends the slow way, which the words do not count.
-    pub(crate) fn take_slow_check_due(&mut self) -> bool {
-        self.slow_unchecked += 1;
-        let is_due = u64::from(self.slow_unchecked) >= CHECK_PERIOD;
-        if is_due {
-            self.slow_unchecked = 0;
-        }
-        is_due
-    }
-
-    /// Whether a block is among the first of its bin's list or spare: it is free already.
-    pub(crate) fn is_near_head(&self, bin: usize, block: *mut Block) -> bool {
-        /// Free blocks that are looked at: what is freed twice is mostly freed twice soon.
-        const NEAR: usize = 8;
-        [self.heads[bin], self.spares[bin].head].into_iter().any(|head| {
-            let mut next = head;
-            for _ in 0..NEAR {
-                if next == block || next.is_null() {
-                    break;
-                }
-                // SAFETY: blocks on the lists are the heap's and linked.
-                next = unsafe { (*next).next };
-            }
-            next == block
-        })
-    }
-
-    /// The block that was freed last in a bin.
-    pub(crate) fn head(&self, bin: usize) -> *mut Block {
-        self.heads[bin]
-    }
-
-    fn grow_capacity(&mut self, bin: usize) {
-        let grown = self.capacities[bin].saturating_mul(2).min(bins::capacity_max(bin));
-        // The word follows in the same slow path.
-        if grown > self.capacities[bin] {
-            self.capacities[bin] = grown;
-        }
-    }
-
     /// Whether it is time to look at housekeeping; notes the time if so.
     pub(crate) fn tick_if_due(&mut self) -> bool {
         let due = clock::ticks().wrapping_sub(self.last_tick) >= TICK;
@@ -488,15 +269,6 @@ impl Heap {
         self.last_tick = clock::ticks();
         self.now_ms = (clock::monotonic_ns() / 1_000_000) as u32;
     }
-}
-
-/// What is known of a free that goes the slow way.
-#[derive(Clone, Copy)]
-pub(crate) struct SlowFree {
-    /// Why; `None` if only because the list was full.
-    pub(crate) reason: Option<FreeReason>,
-    pub(crate) outcome: Outcome,
-    pub(crate) watch: Stopwatch,
 }
 
 /// A heap's lists as plain data.

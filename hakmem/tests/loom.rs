@@ -1,6 +1,6 @@
-//! All interleavings, explored by loom, of the two protocols that do without locks: the stack of
-//! batches, compiled from the allocator's own source against loom's atomics, and the sequence by
-//! which a slot's writer and its readers agree, in miniature.
+//! All interleavings, explored by loom, of the protocols that do without locks: the stack of
+//! batches, compiled from the allocator's own source against loom's atomics, and, in miniature, the
+//! sequence by which a slot's writer and its readers agree, and the growth of the registry.
 //!
 //! Numbers are small so that races show: two or three threads, two or three batches.
 
@@ -15,5 +15,7 @@ mod batch_stack;
 
 #[path = "loom/batches.rs"]
 mod batches;
+#[path = "loom/growth.rs"]
+mod growth;
 #[path = "loom/sequence.rs"]
 mod sequence;
