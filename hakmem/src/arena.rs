@@ -191,19 +191,17 @@ pub(crate) fn run_of(address: usize) -> Option<NonNull<Slab>> {
     None
 }
 
-/// Whether an address lies in memory that an arena has made usable for slabs. The first arena,
-/// which few programs ever leave, is answered without a loop.
-#[inline(always)]
+/// Whether an address lies in memory that an arena has made usable for slabs.
 pub(crate) fn holds(address: usize) -> bool {
-    RANGES[0].holds(address) || holds_beyond_first(address)
-}
-
-#[cold]
-#[inline(never)]
-fn holds_beyond_first(address: usize) -> bool {
     // Acquire: pairs with the Release in `append`, publishes the ranges.
     let count = COUNT.load(Ordering::Acquire);
-    RANGES[..count].iter().skip(1).any(|range| range.holds(address))
+    RANGES[..count].iter().any(|range| range.holds(address))
+}
+
+/// The same for the first arena, which few programs ever leave: for fast paths.
+#[inline(always)]
+pub(crate) fn first_holds(address: usize) -> bool {
+    RANGES[0].holds(address)
 }
 
 impl Range {

@@ -91,15 +91,15 @@ pub(crate) fn repair(pointer: *mut u8, bin: usize) {
     }
 }
 
-/// What the routing's fast door says.
+/// What the routing's fast door says, of any arena.
 fn front_bin(routing: Routing, pointer: *mut u8) -> Option<usize> {
     match routing {
         Routing::Direct => Some(map_bin(pointer)),
-        Routing::Registry => ByRegistry::bin(pointer),
-        Routing::Exclude => Exclude::bin(pointer),
-        Routing::Uniform => Uniform::bin(pointer),
-        Routing::Hybrid => Hybrid::bin(pointer),
-        Routing::E3 => E3::bin(pointer),
+        Routing::Registry => ByRegistry::bin_by(pointer, front::header_of),
+        Routing::Exclude => Exclude::bin_by(pointer, front::header_of),
+        Routing::Uniform => Uniform::bin_by(pointer, front::header_of),
+        Routing::Hybrid => Hybrid::bin_by(pointer, front::header_of),
+        Routing::E3 => E3::bin_by(pointer, front::header_of),
     }
 }
 

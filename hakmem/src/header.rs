@@ -35,6 +35,11 @@ impl Header {
         if byte & MAGIC_MASK == MAGIC { Some((byte & !MAGIC_MASK) as usize) } else { None }
     }
 
+    /// The byte that is written.
+    pub(crate) const fn byte(self) -> u8 {
+        self.0
+    }
+
     /// Whether a byte is this header.
     pub(crate) const fn is(self, byte: u8) -> bool {
         self.0 == byte

@@ -120,6 +120,19 @@ impl Layout {
         if is_headed { Some(Header::of(bins::class(bin))) } else { None }
     }
 
+    /// The header of every bin's blocks; 0 where they have none.
+    pub(crate) const fn headers(self) -> [u8; BINS] {
+        let mut headers = [0; BINS];
+        let mut bin = 1;
+        while bin <= BIN_C7_HEADER {
+            if let Some(header) = self.header(bin) {
+                headers[bin] = header.byte();
+            }
+            bin += 1;
+        }
+        headers
+    }
+
     /// Where the first block of a slab begins.
     pub(crate) const fn first_offset(self, bin: usize) -> usize {
         if self.header(bin).is_some() { HEADED_OFFSET } else { 0 }

@@ -40,8 +40,8 @@ pub(super) fn free(way: Way, pointer: *mut u8, heap: *mut Heap) {
 }
 
 /// Pushes without checks but the capacity.
-#[inline(always)]
-fn direct_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
+#[inline(never)]
+extern "C" fn direct_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
     let Some(bin) = G::bin(pointer) else { return slow::free_slow(pointer, heap) };
     if !push::<false>(heap, bin, pointer) {
         slow::free_slow(pointer, heap);
@@ -50,8 +50,8 @@ fn direct_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
 
 /// Pushes with the ancestor's checks: class 7 is rejected where it has no header, the block must
 /// not be the one that was pushed last, and the capacity holds.
-#[inline(always)]
-fn boxed_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
+#[inline(never)]
+extern "C" fn boxed_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
     let Some(bin) = G::bin(pointer) else { return slow::free_slow(pointer, heap) };
     // SAFETY: the thread's heap: a sentinel knows no way but the slow one.
     let last = unsafe { *head_of(heap, bin) };
@@ -65,8 +65,8 @@ fn boxed_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
 ///
 /// Where a check is due, or the answer rests on a byte that may be a neighbour's contents (and
 /// checks are wanted), the check looks first; see [`original_push_checked`].
-#[inline(always)]
-fn original_push(pointer: *mut u8, heap: *mut Heap) {
+#[inline(never)]
+extern "C" fn original_push(pointer: *mut u8, heap: *mut Heap) {
     let Some(bin) = E3::bin(pointer) else { return slow::free_slow(pointer, heap) };
     let word = slot_of(heap).list_word(bin);
     let value = word.load(Ordering::Relaxed);
@@ -103,7 +103,7 @@ fn link_as_original(heap: *mut Heap, bin: usize, pointer: *mut u8) {
 /// course: it is there to be seen.
 #[cold]
 #[inline(never)]
-fn original_push_checked(pointer: *mut u8, heap: *mut Heap, bin: usize) {
+extern "C" fn original_push_checked(pointer: *mut u8, heap: *mut Heap, bin: usize) {
     let watch = Stopwatch::start();
     let _errno = process::ErrnoGuard::new();
     let Access::Own(heap, _) = threads::access(heap) else { return };

@@ -7,6 +7,8 @@
 //! because of this, where the ancestor's repairs were probable only. That the pointer is the
 //! allocator's at all is asked first: another's memory is never read.
 
+use hakmem_segment::{BIN_NONE, BINS};
+
 use crate::arena;
 use crate::bins::BIN_C7;
 use crate::header::{HEADER_BYTES, Header};
@@ -17,17 +19,42 @@ use crate::routing::{HEADED_BINS, HEADERLESS_ALIGNMENT, Layout};
 pub(crate) trait FrontGate {
     /// Which blocks have headers.
     const LAYOUT: Layout;
+    /// The header of each bin's blocks; 0, which is none, where they have none.
+    const HEADERS: [u8; BINS] = Self::LAYOUT.headers();
 
     /// The bin of a pointer whose block may go on the thread's list; `None` sends it the slow way.
-    /// Names no bin for null.
-    fn bin(pointer: *mut u8) -> Option<usize>;
+    /// Names no bin for null. `header` reads what is in front of a pointer, if it may be read.
+    fn bin_by(pointer: *mut u8, header: impl Fn(*mut u8) -> Option<u8>) -> Option<usize>;
+
+    /// The answer that fast paths act on. It knows the first arena only; what it sends the slow way
+    /// for that reason is found there.
+    #[inline(always)]
+    fn bin(pointer: *mut u8) -> Option<usize> {
+        Self::bin_by(pointer, |pointer| read_header(pointer, arena::first_holds))
+    }
+
+    /// The registry's answer, with the header of blocks that have one verified.
+    #[inline(always)]
+    fn verified_by_registry(
+        pointer: *mut u8,
+        header: impl Fn(*mut u8) -> Option<u8>,
+    ) -> Option<usize> {
+        let bin = registry::bin(pointer as usize) % BINS;
+        let expected = Self::HEADERS[bin];
+        let is_wrong = expected != 0 && header(pointer) != Some(expected);
+        if is_wrong || bin == BIN_NONE || Self::LAYOUT.is_routed(bin) { None } else { Some(bin) }
+    }
 }
 
-/// The byte in front of a pointer; `None` if that is not in memory for slabs.
-#[inline(always)]
+/// The byte in front of a pointer, if that is in memory for slabs.
 pub(super) fn header_of(pointer: *mut u8) -> Option<u8> {
+    read_header(pointer, arena::holds)
+}
+
+#[inline(always)]
+fn read_header(pointer: *mut u8, may_be_read: impl Fn(usize) -> bool) -> Option<u8> {
     let place = pointer.wrapping_sub(HEADER_BYTES);
-    if !arena::holds(place as usize) {
+    if !may_be_read(place as usize) {
         return None;
     }
     // SAFETY: in memory that an arena made usable. Volatile, because what is in front of a block
@@ -44,13 +71,13 @@ fn is_ambiguous(pointer: *mut u8) -> bool {
 #[inline(always)]
 fn headed_bin(byte: u8, bins: &[u8; 8]) -> Option<usize> {
     let bin = usize::from(bins[Header::claimed_class(byte)?]);
-    if bin == 0 { None } else { Some(bin) }
+    if bin == BIN_NONE { None } else { Some(bin) }
 }
 
 /// Bins by header where C7 has none: what claims class 7 is rejected.
 const MIXED_BINS: [u8; 8] = {
     let mut bins = HEADED_BINS;
-    bins[7] = 0;
+    bins[7] = BIN_NONE as u8;
     bins
 };
 
@@ -63,17 +90,6 @@ const BELIEVED_BINS: [u8; 8] = {
     bins
 };
 
-/// The registry's answer, with the header of blocks that have one verified.
-#[inline(always)]
-fn verified_by_registry(pointer: *mut u8, layout: Layout) -> Option<usize> {
-    let bin = registry::bin(pointer as usize);
-    match layout.header(bin) {
-        Some(header) if !header.is(header_of(pointer)?) => None,
-        _ if bin == 0 || layout.is_routed(bin) => None,
-        _ => Some(bin),
-    }
-}
-
 /// `registry`, the ancestor's option A: registry first, then the header.
 pub(crate) struct ByRegistry;
 
@@ -81,8 +97,8 @@ impl FrontGate for ByRegistry {
     const LAYOUT: Layout = Layout::Mixed;
 
     #[inline(always)]
-    fn bin(pointer: *mut u8) -> Option<usize> {
-        verified_by_registry(pointer, Self::LAYOUT)
+    fn bin_by(pointer: *mut u8, header: impl Fn(*mut u8) -> Option<u8>) -> Option<usize> {
+        Self::verified_by_registry(pointer, header)
     }
 }
 
@@ -93,11 +109,11 @@ impl FrontGate for Exclude {
     const LAYOUT: Layout = Layout::Mixed;
 
     #[inline(always)]
-    fn bin(pointer: *mut u8) -> Option<usize> {
+    fn bin_by(pointer: *mut u8, header: impl Fn(*mut u8) -> Option<u8>) -> Option<usize> {
         if is_ambiguous(pointer) {
             return None;
         }
-        headed_bin(header_of(pointer)?, &MIXED_BINS)
+        headed_bin(header(pointer)?, &MIXED_BINS)
     }
 }
 
@@ -108,11 +124,11 @@ impl FrontGate for Uniform {
     const LAYOUT: Layout = Layout::Uniform;
 
     #[inline(always)]
-    fn bin(pointer: *mut u8) -> Option<usize> {
+    fn bin_by(pointer: *mut u8, header: impl Fn(*mut u8) -> Option<u8>) -> Option<usize> {
         if is_ambiguous(pointer) {
-            return verified_by_registry(pointer, Self::LAYOUT);
+            return Self::verified_by_registry(pointer, header);
         }
-        headed_bin(header_of(pointer)?, &HEADED_BINS)
+        headed_bin(header(pointer)?, &HEADED_BINS)
     }
 }
 
@@ -123,11 +139,11 @@ impl FrontGate for Hybrid {
     const LAYOUT: Layout = Layout::Mixed;
 
     #[inline(always)]
-    fn bin(pointer: *mut u8) -> Option<usize> {
+    fn bin_by(pointer: *mut u8, header: impl Fn(*mut u8) -> Option<u8>) -> Option<usize> {
         if is_ambiguous(pointer) {
-            return verified_by_registry(pointer, Self::LAYOUT);
+            return Self::verified_by_registry(pointer, header);
         }
-        headed_bin(header_of(pointer)?, &MIXED_BINS)
+        headed_bin(header(pointer)?, &MIXED_BINS)
     }
 }
 
@@ -151,7 +167,7 @@ impl FrontGate for E3 {
     const LAYOUT: Layout = Layout::Mixed;
 
     #[inline(always)]
-    fn bin(pointer: *mut u8) -> Option<usize> {
-        headed_bin(header_of(pointer)?, &BELIEVED_BINS)
+    fn bin_by(pointer: *mut u8, header: impl Fn(*mut u8) -> Option<u8>) -> Option<usize> {
+        headed_bin(header(pointer)?, &BELIEVED_BINS)
     }
 }
