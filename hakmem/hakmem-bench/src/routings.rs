@@ -179,3 +179,6 @@ pub fn variants(routings: &[Routing]) -> Vec<Variant> {
     };
     routings.iter().flat_map(forms).collect()
 }
+
+#[cfg(test)]
+mod tests;

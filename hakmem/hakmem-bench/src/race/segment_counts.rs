@@ -122,3 +122,6 @@ fn segments(directory: &Path) -> Result<Vec<PathBuf>, CountError> {
     let entries = std::fs::read_dir(directory)?.collect::<Result<Vec<_>, _>>()?;
     Ok(entries.iter().map(std::fs::DirEntry::path).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,10 +3,12 @@
 
 mod built;
 mod dashboards;
+mod e3;
 mod exactness;
 mod http;
 mod live;
 mod programs;
 mod prometheus;
 mod queries;
+mod routings;
 mod scratch;
