@@ -10,7 +10,7 @@
 //!   little-endian fields, untrusted text;
 //! - `segment_file`: one open file, the only place that reads one;
 //! - [`identity`], [`histogram`], [`sample`]: what a segment holds, decoded;
-//! - `slot_decode`, `slot_snapshot`: consistent copies of slots while their writers run;
+//! - `slot_decode`, `moving_bin`, `slot_snapshot`: consistent copies of slots while their writers run;
 //! - [`totals`], [`invariants`]: pure sums over a sample, and what must hold of it;
 //! - [`segment`], [`events`]: one segment, sampled and followed;
 //! - [`liveness`], [`directory`]: what became of a process, and where segments are;
@@ -45,6 +45,7 @@ pub mod segment;
 pub mod totals;
 
 mod fields;
+mod moving_bin;
 mod segment_file;
 mod segment_name;
 mod slot_decode;

@@ -44,7 +44,8 @@ pub(crate) fn list(hot: Fields<'_>, bin: usize) -> ListState {
     ListState::new(word, capacity(hot, bin))
 }
 
-fn capacity(hot: Fields<'_>, bin: usize) -> u16 {
+/// Blocks that the list of a bin may hold.
+pub(crate) fn capacity(hot: Fields<'_>, bin: usize) -> u16 {
     hot.u16(offset_of!(Slot, capacities) + bin * 2)
 }
 

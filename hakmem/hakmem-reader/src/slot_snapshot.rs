@@ -11,11 +11,11 @@
 //! the records. Sized frees come from the
 //! second, so that they never lack one that a word counts already; for the rest see `slot_decode::sized`.
 //!
-//! A thread in nothing but slow paths may never leave its slot alone for as long as this takes.
-//! After a few attempts, therefore, each bin is read by itself, word and record together, which
-//! needs a quiet moment a tenth as long; the identity holds per bin. What cannot be read even so
-//! keeps its former copy, and the slot is marked torn. All waiting of one sample together is
-//! bounded by [`PATIENCE`], so that a writer stopped in a slow path does not stop the reader.
+//! A thread in nothing but slow paths never leaves its slot alone for as long as this takes. After
+//! a few attempts, therefore, each bin is read by itself, as `moving_bin` says, which needs no
+//! rest; the identity holds per bin. What cannot be read even so, because the writer was stopped in
+//! a slow path, keeps its former copy, and the slot is marked torn. All waiting of one sample
+//! together is bounded by [`PATIENCE`], so that such a writer does not stop the reader.
 
 use std::mem::offset_of;
 use std::sync::Arc;
@@ -27,10 +27,11 @@ use hakmem_segment::{BINS, BinRecord, Class, ListState, Slot, SlotHeader};
 use crate::fields::Fields;
 use crate::histogram::Histogram;
 use crate::identity::BinTable;
-use crate::sample::SlotSample;
+use crate::moving_bin::Reading;
+use crate::sample::{BinSample, SlotSample};
 use crate::segment_file::{Buffer, ReadError, SegmentFile};
 use crate::slot_decode::{
-    NO_RECORD, ROW_BYTES, bin_sample, durations, is_unowned_and_unchanged, list, record,
+    NO_RECORD, ROW_BYTES, bin_sample, capacity, durations, is_unowned_and_unchanged, list, record,
     slot_sample,
 };
 
@@ -38,6 +39,8 @@ use crate::slot_decode::{
 const PATIENCE: Duration = Duration::from_millis(2);
 /// Attempts at a whole slot before its bins are read one by one.
 const WHOLE_ATTEMPTS: u32 = 6;
+/// Readings of a bin after which it counts as one that never rests.
+const MOVING_ATTEMPTS: u32 = 8;
 
 const HOT_BYTES: usize = offset_of!(Slot, reserved_hot);
 const RECORDS: u64 = offset_of!(Slot, records) as u64;
@@ -170,16 +173,17 @@ impl<'a> SlotReader<'a> {
         })
     }
 
-    /// Reads each bin at its own moment of rest.
+    /// Reads each bin by itself.
     fn read_bin_by_bin(
         &mut self,
         index: u32,
         offset: u64,
         previous: Previous<'_>,
     ) -> Result<SlotSample, ReadError> {
+        let former = |bin| previous.and_then(|previous| previous.bin(bin));
         let mut pairs = Vec::with_capacity(BINS);
         for bin in (0..BINS).filter(|&bin| self.bins.is_used(bin)) {
-            pairs.push((bin, self.read_bin(offset, bin)?));
+            pairs.push((bin, self.read_bin(offset, bin, former(bin))?));
         }
         self.file.read(&mut self.buffers.second.0, offset)?;
         let durations = self.read_durations(offset)?;
@@ -187,40 +191,64 @@ impl<'a> SlotReader<'a> {
         let mut torn = false;
         let mut bins = Vec::with_capacity(pairs.len());
         for (bin, pair) in pairs {
-            let former = previous.and_then(|previous| previous.bin(bin));
             torn |= pair.is_none();
             bins.extend(match pair {
-                Some((list, record)) => bin_sample(bin, list, hot, record, former),
-                None => former.copied(),
+                Some((list, record)) => bin_sample(bin, list, hot, record, former(bin)),
+                None => former(bin).copied(),
             });
         }
         Ok(SlotSample { torn, ..slot_sample(index, hot, hot, bins, durations) })
     }
 
-    /// List and record of one bin; `None` if the writer gives no chance before patience ends.
+    /// List and record of one bin, exact if some attempts can make them so; `None` if the writer
+    /// gives no chance before patience ends.
     fn read_bin(
         &mut self,
         offset: u64,
         bin: usize,
+        former: Option<&BinSample>,
     ) -> Result<Option<(ListState, BinRecord)>, ReadError> {
-        let record_at = offset + RECORDS + (bin * size_of::<BinRecord>()) as u64;
-        let mut bytes = Buffer::<{ size_of::<BinRecord>() }>::new();
+        let mut moving = None;
+        let mut readings = 0;
         for attempt in 0.. {
-            let sequence = self.file.read_u64(offset)?;
-            if sequence.is_multiple_of(2) {
-                // The whole hot part costs no more than the word and the capacity by themselves.
-                self.file.read(&mut self.buffers.first.0, offset)?;
-                self.file.read(&mut bytes.0, record_at)?;
-                if self.file.read_u64(offset)? == sequence {
-                    let list = list(Fields(&self.buffers.first.0), bin);
-                    return Ok(Some((list, Fields(&bytes.0).bin_record())));
+            if let Some(reading) = self.try_bin(offset, bin)? {
+                let is_exact = reading.is_exact();
+                moving = reading.reconciled(former).or(moving);
+                readings += 1;
+                if moving.is_some() && (is_exact || readings >= MOVING_ATTEMPTS) {
+                    break;
                 }
             }
             if !self.wait(attempt) {
                 break;
             }
         }
-        Ok(None)
+        Ok(moving)
+    }
+
+    /// The five reads that `moving_bin` asks for; `None` if a sequence was odd or the capacity
+    /// changed, so that it may not be the word's.
+    fn try_bin(&mut self, offset: u64, bin: usize) -> Result<Option<Reading>, ReadError> {
+        let record_at = offset + RECORDS + (bin * size_of::<BinRecord>()) as u64;
+        let mut records = [(); 2].map(|()| Buffer::<{ size_of::<BinRecord>() }>::new());
+        // Of the whole hot part: that costs no more than a few words of it.
+        let mut glances = [(0, 0); 2];
+        let mut found = (ListState::default(), 0);
+        self.file.read(&mut records[0].0, record_at)?;
+        for step in 0..3 {
+            self.file.read(&mut self.buffers.first.0, offset)?;
+            let hot = Fields(&self.buffers.first.0);
+            let capacity = capacity(hot, bin);
+            match step {
+                1 => found = (list(hot, bin), capacity),
+                _ => glances[step / 2] = (hot.u64(offset_of!(SlotHeader, sequence)), capacity),
+            }
+        }
+        self.file.read(&mut records[1].0, record_at)?;
+        let (list, capacity) = found;
+        let fits = |&(sequence, around): &(u64, u16)| sequence % 2 == 0 && around == capacity;
+        let [first, second] = records.map(|record| Fields(&record.0).bin_record());
+        Ok(glances.iter().all(fits).then_some(Reading { first, list, capacity, second }))
     }
 
     /// The last copy of a slot whose writer was killed in a slow path. A bin that seems to have

@@ -69,10 +69,15 @@ impl Drop for Program {
 }
 
 fn start(program: &Path, arguments: &[&str]) -> Program {
+    start_with(program, arguments, &[])
+}
+
+fn start_with(program: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Program {
     // The allocator publishes on tmpfs only.
     let directory = tempfile::tempdir_in("/dev/shm").unwrap();
     let child = Command::new(program)
         .args(arguments)
+        .envs(settings.iter().copied())
         .env("LD_PRELOAD", &built().library)
         .env("HAKMEM_DIR", directory.path())
         .env_remove("HAKMEM_TELEMETRY")
@@ -157,6 +162,35 @@ fn every_snapshot_of_eight_busy_threads_is_consistent() {
     assert!(before.threads_alive() >= 8);
     assert!(torn < SNAPSHOTS / TORN_SHARE, "{torn} snapshots were torn");
     assert!(segment.is_writer_alive());
+}
+
+/// Every call is slow, so no two reads find the slot as it was.
+#[test]
+fn threads_in_nothing_but_slow_paths_are_seen_all_the_same() {
+    let settings = [("HAKMEM_CHECK", "full"), ("HAKMEM_ROUTING", "hybrid")];
+    let mut program = start_with(&built().churn, &["2"], &settings);
+    program.wait_until_ready();
+    let mut segment = program.segment();
+    let mut before = segment.sample().unwrap();
+    let first = allocations(&before);
+    let mut torn = 0;
+    const SAMPLES: u32 = 1000;
+    for _ in 0..SAMPLES {
+        thread::sleep(Duration::from_millis(1));
+        let sample = segment.sample().unwrap();
+        check(&sample, &before);
+        torn += u32::from(sample.is_torn());
+        before = sample;
+    }
+    println!("{torn} of {SAMPLES} samples torn");
+    assert!(torn < SAMPLES / TORN_SHARE, "{torn} samples were torn");
+    assert!(allocations(&before) > first, "nothing was seen to be allocated");
+    let classes = before.classes();
+    let c7 = &classes[hakmem_reader::Class::C7 as usize];
+    assert!(c7.frees > 0 && c7.frees_fast == 0, "{c7:?}");
+    program.kill();
+    let last = segment.sample().unwrap();
+    last.check_not_fallen(&before).unwrap();
 }
 
 #[test]
