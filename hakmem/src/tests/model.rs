@@ -185,8 +185,13 @@ impl Live {
     }
 }
 
+/// Runs of the property: fewer in each of the many processes below.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..Default::default() })]
 
     /// Blocks are disjoint, aligned, as large as asked for, and keep their contents.
     #[test]
@@ -255,6 +260,7 @@ fn agree_under(routing: &str, push: &str, check: &str) {
         .env("HAKMEM_PUSH", push)
         .env("HAKMEM_CHECK", check)
         .env("HAKMEM_ON_ERROR", "abort")
+        .env("PROPTEST_CASES", "12")
         .output()
         .expect("the tests run");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -270,7 +276,9 @@ fn every_routing_agrees_with_the_model() {
         agree_under("direct", "direct", check);
         for routing in ["registry", "exclude", "uniform", "hybrid"] {
             agree_under(routing, "boxed", check);
-            agree_under(routing, "direct", check);
+            if check == "sample" {
+                agree_under(routing, "direct", check);
+            }
         }
     }
 }
