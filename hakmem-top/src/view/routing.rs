@@ -65,7 +65,7 @@ pub(super) fn draw(
 /// Rows that the panel fills: title, explanation, paths, outcomes, sparklines, and a blank one.
 pub(super) fn rows_wanted(process: &Process) -> u16 {
     let outcomes = process.class(C7).map_or(0, |it| it.outcomes.len()).max(1);
-    let anomalous = if has_anomalies(process) { 2 } else { 0 };
+    let anomalous = if has_anomalies(process) { 3 } else { 0 };
     1 + 2 + 3 + u16::try_from(outcomes).unwrap_or(0) + HISTORY_ROWS + anomalous + 1
 }
 
@@ -95,14 +95,15 @@ pub(super) fn draw_panel(
     let explanation = explanation::routing(routing);
     let width = usize::from(inner.width.max(1));
     let explanation_rows = (explanation.chars().count() / width + 1).min(2) as u16;
-    let anomalous = u16::from(has_anomalies(process));
+    let found = anomaly_lines(model, process, theme);
+    let found_rows = u16::try_from(found.len()).unwrap_or(0);
     // Two lines of paths, a heading, the outcomes.
     let number_rows = 3 + u16::try_from(flow.outcomes.len().max(1)).unwrap_or(u16::MAX);
-    let history_rows = HISTORY_ROWS + anomalous;
-    let has_history = inner.height >= explanation_rows + anomalous + number_rows + history_rows;
-    let [said, found, numbers, history, _] = Layout::vertical([
+    let history_rows = HISTORY_ROWS + found_rows.min(1);
+    let has_history = inner.height >= explanation_rows + found_rows + number_rows + history_rows;
+    let [said, found_area, numbers, history, _] = Layout::vertical([
         Constraint::Length(explanation_rows),
-        Constraint::Length(anomalous),
+        Constraint::Length(found_rows),
         Constraint::Max(number_rows),
         Constraint::Length(if has_history { history_rows } else { 0 }),
         Constraint::Fill(1),
@@ -110,20 +111,20 @@ pub(super) fn draw_panel(
     .areas(inner);
     let text = Paragraph::new(Line::styled(explanation, theme.dim)).wrap(Wrap { trim: true });
     frame.render_widget(text, said);
-    if anomalous > 0 {
-        let line = anomaly_line(model, process, theme);
-        frame.render_widget(shortened(line, usize::from(found.width)), found);
-    }
+    let found: Vec<Line> = found.into_iter().map(|line| shortened(line, width)).collect();
+    frame.render_widget(Paragraph::new(found), found_area);
     draw_outcomes(frame, numbers, &flow, measure, theme);
     if history.height > 0 {
         draw_sparklines(frame, history, process, theme);
     }
 }
 
-/// C7's anomalies: how many ever, when the last, and as which classes the blocks were freed, as far
-/// as events still tell.
-fn anomaly_line(model: &Model, process: &Process, theme: &Theme) -> Line<'static> {
-    let all = process.class(C7).map_or(0, anomalies);
+/// C7's anomalies: how many ever and when the last, and as which classes the blocks were freed, as
+/// far as events still tell.
+fn anomaly_lines(model: &Model, process: &Process, theme: &Theme) -> Vec<Line<'static>> {
+    if !has_anomalies(process) {
+        return Vec::new();
+    }
     let of_c7 = |event: &&proto::Event| {
         event.process_key == process.key
             && event.class == C7
@@ -132,20 +133,23 @@ fn anomaly_line(model: &Model, process: &Process, theme: &Theme) -> Line<'static
     let events: Vec<_> = model.events.newest_first().filter(of_c7).collect();
     let told_at = events.first().and_then(|event| event.at.as_ref()).map(seconds);
     let counted_at = process.history.get(&ClassName::new(C7)).and_then(|it| it.anomaly_seen_at());
+    let all = process.class(C7).map_or(0, anomalies);
     let mut text = format!("ANOMALIES {} in all", quantity::count(all));
     if let Some(at) = told_at.into_iter().chain(counted_at).reduce(f64::max) {
         let now = process.started_at() + process.age_seconds();
         text.push_str(&format!(" · last seen {} ago", quantity::ago_seconds(now - at)));
     }
+    let mut lines = vec![Line::styled(text, theme.bad)];
     let mut claimed: BTreeMap<&str, u64> = BTreeMap::new();
     for event in events.iter().filter(|event| !event.claimed_class.is_empty()) {
         *claimed.entry(&event.claimed_class).or_default() += 1;
     }
-    for (index, (class, count)) in claimed.iter().enumerate() {
-        text.push_str(if index == 0 { " · freed as " } else { ", " });
-        text.push_str(&format!("{class} {}", quantity::count(*count)));
+    if !claimed.is_empty() {
+        let counts = claimed.iter().map(|(class, count)| format!("{class} ×{count}"));
+        let text = format!("  taken for {}", counts.collect::<Vec<_>>().join(", "));
+        lines.push(Line::styled(text, theme.bad));
     }
-    Line::styled(text, theme.bad)
+    lines
 }
 
 fn routing_style(routing: &str, theme: &Theme) -> Style {

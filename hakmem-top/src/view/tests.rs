@@ -242,7 +242,8 @@ fn a_routing_with_anomalies_says_what_they_are() {
      1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events 12 lost
     ─ C7 routing e3 ────────────────────────────────────────────────────────────────
     UNSAFE: header only; C7 has none, and a byte like one sends it to a wrong list
-    ANOMALIES 977 in all · last seen 0.00s ago · freed as C3 1
+    ANOMALIES 977 in all · last seen 0.00s ago
+      taken for C3 ×1
     allocations     835k/s █████████████▊ 98.0 % fast
     frees           751k/s █████████████▊ 97.8 % fast
     FREES RECOGNISED BY       ALL/s     FAST     SLOW
@@ -255,7 +256,6 @@ fn a_routing_with_anomalies_says_what_they_are() {
     free  fast      1.38M                                             ▅▃▃▅██▆▃▃▅▇█▅▅
     free  slow      31.5k                                             ▅▃▃▅██▆▃▃▅▇█▅▅
     anomalies         977                                                         ██
-
 
      q quit  ? help  c rates/totals  Esc processes  p pause  + - interval  t theme
     ");
