@@ -6,7 +6,7 @@
 //! [`free`]: the class map names the bin; test the word's guards; push; add a constant to the word.
 //! The guards say at once that the list is full and that a free is due for a check. Both words are
 //! telemetry and bookkeeping at once, so telemetry costs no instruction. Everything else is out of
-//! line, in `entry::slow`; the frees of the other routings in `entry::routed`.
+//! line, in `entry::slow` and `entry::slow_free`; the frees of the other routings in `entry::routed`.
 //!
 //! # Safety
 //! Functions that take a pointer demand that it is null or came from this allocator and was not
@@ -16,6 +16,7 @@
 mod cxx;
 mod routed;
 mod slow;
+mod slow_free;
 
 use core::ffi::c_int;
 use core::ptr;
@@ -132,9 +133,9 @@ pub unsafe fn free(pointer: *mut u8) {
     let heap = thread_heap();
     // SAFETY: a sentinel, whose map finds nothing, or the thread's heap.
     let map = unsafe { &*map_of(heap) };
-    let Some(bin) = gate::bin(map, pointer) else { return slow::free(pointer, heap) };
+    let Some(bin) = gate::bin(map, pointer) else { return slow_free::free(pointer, heap) };
     if !push::<false>(heap, bin, pointer) {
-        slow::free(pointer, heap);
+        slow_free::free(pointer, heap);
     }
 }
 
@@ -151,7 +152,7 @@ pub unsafe fn free_sized(pointer: *mut u8, size: usize) {
     let bin = tiny_bin(heap, size);
     // Where the thread has no heap of its own the bin is 0, whose list is closed.
     if pointer.is_null() || !push::<true>(heap, bin, pointer) {
-        slow::free_sized(pointer, heap, size);
+        slow_free::free_sized(pointer, heap, size);
     }
 }
 
@@ -171,7 +172,7 @@ fn free_in_bin(heap: *mut Heap, bin: usize, pointer: *mut u8) {
     // capacities.
     let is_open = unsafe { *capacity_of(heap, bin) } != 0;
     if pointer.is_null() || !is_open || !push::<true>(heap, bin, pointer) {
-        slow::free_in_bin(pointer, heap, bin);
+        slow_free::free_in_bin(pointer, heap, bin);
     }
 }
 
@@ -268,7 +269,7 @@ pub(crate) unsafe fn resize(pointer: *mut u8, size: usize, alignment: usize) -> 
         return slow::resize_large(thread_heap(), pointer, size);
     }
     let Some(old_size) = gate::usable_bytes(pointer) else {
-        slow::report_foreign(thread_heap(), pointer);
+        slow_free::report_foreign(thread_heap(), pointer);
         return slow::refuse(size);
     };
     if slow::is_known_dead(pointer, bin) {

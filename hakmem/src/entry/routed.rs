@@ -11,7 +11,7 @@
 
 use hakmem_segment::{BIN_NONE, Check, FreeReason, ListWord, Outcome};
 
-use super::{push, slow};
+use super::{push, slow_free};
 use crate::block::Block;
 use crate::check::{self, Finding};
 use crate::gate::{self, ByRegistry, E3, Exclude, FrontGate, Hybrid, Uniform};
@@ -26,7 +26,7 @@ use crate::threads::{self, Access};
 #[inline(always)]
 pub(super) fn free(way: Way, pointer: *mut u8, heap: *mut Heap) {
     match way {
-        Way::Slow => slow::free_slow(pointer, heap),
+        Way::Slow => slow_free::free_exactly(pointer, heap),
         Way::RegistryDirect => direct_push::<ByRegistry>(pointer, heap),
         Way::RegistryBoxed => boxed_push::<ByRegistry>(pointer, heap),
         Way::ExcludeDirect => direct_push::<Exclude>(pointer, heap),
@@ -42,9 +42,9 @@ pub(super) fn free(way: Way, pointer: *mut u8, heap: *mut Heap) {
 /// Pushes without checks but the capacity.
 #[inline(never)]
 extern "C" fn direct_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
-    let Some(bin) = G::bin(pointer) else { return slow::free_slow(pointer, heap) };
+    let Some(bin) = G::bin(pointer) else { return slow_free::free_exactly(pointer, heap) };
     if !push::<false>(heap, bin, pointer) {
-        slow::free_slow(pointer, heap);
+        slow_free::free_exactly(pointer, heap);
     }
 }
 
@@ -52,12 +52,12 @@ extern "C" fn direct_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
 /// not be the one that was pushed last, and the capacity holds.
 #[inline(never)]
 extern "C" fn boxed_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
-    let Some(bin) = G::bin(pointer) else { return slow::free_slow(pointer, heap) };
+    let Some(bin) = G::bin(pointer) else { return slow_free::free_exactly(pointer, heap) };
     // SAFETY: the thread's heap: a sentinel knows no way but the slow one.
     let last = unsafe { *head_of(heap, bin) };
     let is_rejected = G::LAYOUT.is_routed(bin) || last == pointer.cast();
     if is_rejected || !push::<false>(heap, bin, pointer) {
-        slow::free_slow(pointer, heap);
+        slow_free::free_exactly(pointer, heap);
     }
 }
 
@@ -67,7 +67,7 @@ extern "C" fn boxed_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
 /// checks are wanted), the check looks first; see [`original_push_checked`].
 #[inline(never)]
 extern "C" fn original_push(pointer: *mut u8, heap: *mut Heap) {
-    let Some(bin) = E3::bin(pointer) else { return slow::free_slow(pointer, heap) };
+    let Some(bin) = E3::bin(pointer) else { return slow_free::free_exactly(pointer, heap) };
     let word = slot_of(heap).list_word(bin);
     let value = word.load(Ordering::Relaxed);
     let is_doubtful = E3::is_doubtful(pointer) && Choice::current().check != Check::Off;
