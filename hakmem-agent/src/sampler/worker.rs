@@ -141,6 +141,8 @@ impl Worker {
             match self.commands.try_recv() {
                 Ok(Command::SampleNow { key, reply }) => {
                     self.sample(&key);
+                    // Nobody who has this answer may find an older one in the view.
+                    self.publish();
                     // Whoever asked may have gone away.
                     let _ = reply.send(self.fleet.processes.get(&key).cloned());
                 }

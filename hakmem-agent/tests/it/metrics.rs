@@ -118,7 +118,9 @@ async fn ended_processes_are_dropped_and_live_ones_carry_their_counts() {
     let writer = program(fleet.path(), "/bin/lives", 200);
     let ends = program(fleet.path(), "/bin/ends", 100);
     let series = |name: &str| format!("hakmem_allocations_total{{executable=\"{name}\",pid=");
-    eventually(async || page(&fleet, "").await.contains(&series("ends")).then_some(())).await;
+    for name in ["lives", "ends"] {
+        eventually(async || page(&fleet, "").await.contains(&series(name)).then_some(())).await;
+    }
     ends.exit(0);
     eventually(async || (!page(&fleet, "").await.contains(&series("ends"))).then_some(())).await;
     let page = page(&fleet, "").await;

@@ -160,7 +160,8 @@ async fn a_new_process_shows_up_and_a_removed_one_goes() {
 async fn ended_processes_come_only_when_asked_for() {
     let fleet = Fleet::start().await;
     program(fleet.path(), "ended", 1).exit(0);
-    fleet.key_of("ended").await;
+    let key = fleet.key_of("ended").await;
+    fleet.reaches(&key, "exited").await;
     let mut without = fleet.watch(everything()).await;
     assert!(update(&mut without).await[0].changed.is_empty());
     let filter = Some(ProcessFilter { include_ended: true, ..ProcessFilter::default() });
