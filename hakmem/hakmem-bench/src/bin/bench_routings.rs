@@ -49,7 +49,8 @@ The columns:
   fixed, mixed    throughput of the seven cells of the verification matrix and of 64 B blocks
   instr.          instructions of a malloc+free pair, loop included, by callgrind (needs valgrind)
   1024 B          for each of 20000 live blocks of 1024 B: distance of two blocks in the bin that
-                  served, growth of the slabs in use, growth of resident memory
+                  served, growth of the slabs in use (a little less where a slab was partly
+                  free before), growth of resident memory
   C7 frees fast   share of C7's frees, over all laps, that took the fast path
   anomalies       frees of all laps that only a bug can explain
   check findings  events of checks that the rings still held

@@ -54,7 +54,9 @@ pub fn svg(table: &Table) -> String {
         out.push('\n');
     };
     draw(format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="DejaVu Sans, Verdana, sans-serif" font-size="11">"#
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
+         width=\"{width}\" height=\"{height}\" \
+         font-family=\"DejaVu Sans, Verdana, sans-serif\" font-size=\"11\">"
     ));
     draw(format!(r##"<rect width="{width}" height="{height}" fill="#ffffff"/>"##));
     draw(text(
@@ -64,7 +66,8 @@ pub fn svg(table: &Table) -> String {
         r#"font-size="17" font-weight="bold""#,
     ));
     let remark = format!(
-        "bar: median of {} rounds; line: slowest to fastest lap; check {}; each chart has its own scale",
+        "bar: median of {} rounds; line: slowest to fastest lap; check {}; \
+         each chart has its own scale",
         table.rounds, table.check
     );
     draw(text(MARGIN, 50.0, &remark, r##"fill="#555555""##));
@@ -124,7 +127,8 @@ fn chart(chart: &Chart, table: &Table, names: &[String], x: f64, y: f64) -> Stri
         let row = &table.rows[index];
         let _ = writeln!(
             out,
-            r#"<rect x="{left:.1}" y="{top:.1}" width="{:.1}" height="{BAR_HEIGHT}" fill="{}" fill-opacity="{}"/>"#,
+            "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{BAR_HEIGHT}\" \
+             fill=\"{}\" fill-opacity=\"{}\"/>",
             bar.value * scale,
             colour(row.routing),
             // The two forms of one routing share its colour.
@@ -135,7 +139,8 @@ fn chart(chart: &Chart, table: &Table, names: &[String], x: f64, y: f64) -> Stri
             let (from, to) = (left + low * scale, left + high * scale);
             let _ = writeln!(
                 out,
-                r##"<path d="M{from:.1} {middle:.1}H{to:.1}" stroke="#222222" stroke-width="1.2"/>"##
+                "<path d=\"M{from:.1} {middle:.1}H{to:.1}\" stroke=\"#222222\" \
+                 stroke-width=\"1.2\"/>"
             );
         }
         let number =

@@ -78,9 +78,12 @@ impl Table {
         };
         head(
             out,
-            ["", "instr.", "instr.", "1024 B:", "slab", "resident", "C7 frees", "anoma-", "check"],
+            ["", "instr.", "instr.", "1024 B:", "slab", "resident", "C7 frees", "", "check"],
         )?;
-        head(out, ["", "64 B", "1024 B", "stride", "bytes", "bytes", "fast", "lies", "findings"])?;
+        head(
+            out,
+            ["", "64 B", "1024 B", "stride", "bytes", "bytes", "fast", "anomalies", "findings"],
+        )?;
         for row in &self.rows {
             let decimal = |value: Option<f64>| value.map_or("–".into(), |v| format!("{v:.1}"));
             let stride = row.stride_bytes_1024.map_or("–".into(), |bytes| bytes.to_string());

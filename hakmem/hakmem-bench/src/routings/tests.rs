@@ -28,7 +28,8 @@ fn a_row_is_refused_unless_the_segment_names_its_routing_push_and_check() {
     check(
         Routing::Hybrid,
         Some(Push::Direct),
-        "hybrid, direct, check sample was asked for, but the segment says hybrid, boxed, check sample",
+        "hybrid, direct, check sample was asked for, \
+         but the segment says hybrid, boxed, check sample",
     );
     check(
         Routing::Direct,

@@ -53,8 +53,8 @@ M ops/s, median of 3 rounds; an op is one malloc or one free; check sample
 direct                350.0    310.0    270.0    230.0    190.0    150.0    110.0     70.0
 registry, boxed       345.0    305.0    265.0    225.0    185.0    145.0    105.0     65.0
 
-                     instr.   instr.  1024 B:     slab  resident   C7 frees     anoma-     check
-                       64 B   1024 B   stride    bytes     bytes       fast       lies  findings
+                     instr.   instr.  1024 B:     slab  resident   C7 frees                check
+                       64 B   1024 B   stride    bytes     bytes       fast  anomalies  findings
 direct                 44.1     44.6        –        –         –    98.77 %          0         0
 registry, boxed        44.1     45.6     1040   1041.2    1044.0          –          3         0
 
