@@ -115,9 +115,12 @@ pub(crate) async fn http_get(
 
 /// A segment of a program that has one thread and has allocated `blocks` blocks of C7.
 pub(crate) fn program(directory: &Path, executable: &str, blocks: u64) -> SegmentWriter {
-    let mut writer = SegmentWriter::create(directory, &FixtureProcess::new(executable));
+    let mut writer = SegmentWriter::create_unready(directory, &FixtureProcess::new(executable));
+    writer.take_slot(0, "");
     let slot = writer.take_slot(42, "main");
     writer.slot(slot).allocate(bin_of(Class::C7), blocks);
+    // Only now, so that no sample finds it half made.
+    writer.make_ready();
     writer
 }
 

@@ -50,6 +50,8 @@ async fn the_first_update_is_full_and_the_next_hold_what_changed() {
     let mut writer = program(fleet.path(), "watched", 3);
     writer.slot(1).allocate(bin_of(Class::C2), 2);
     let key = fleet.key_of("watched").await;
+    // Sampled now: an idle process is looked at once a second.
+    fleet.get(&key).await;
     let mut stream = fleet.watch(everything()).await;
 
     let first = update(&mut stream).await;
