@@ -9,7 +9,7 @@
 //! anything.
 #![allow(unsafe_code)]
 
-use hakmem_segment::{BIN_NONE, Check, FreeReason, ListWord, Outcome};
+use hakmem_segment::{Check, FreeReason, ListWord, Outcome};
 
 use super::{push, slow_free};
 use crate::block::Block;
@@ -114,15 +114,13 @@ extern "C" fn original_push_checked(pointer: *mut u8, heap: *mut Heap, bin: usiz
         return;
     }
     let verdict = gate::classify(pointer);
-    let outcome = if verdict.bin == BIN_NONE { Outcome::Foreign } else { verdict.outcome };
-    let finding = Finding::of_check(&verdict, Outcome::HeaderFalsePositive);
-    let is_found = verdict.bin != bin || outcome == Outcome::HeaderFalsePositive;
-    if is_found {
-        check::report(heap, pointer, &finding);
-    }
+    let is_believed_wrongly = verdict.bin != bin || verdict.outcome == Outcome::HeaderFalsePositive;
+    let outcome = if is_believed_wrongly { Outcome::HeaderFalsePositive } else { verdict.outcome };
     link_as_original(heap, bin, pointer);
-    let outcome = if is_found { finding.outcome } else { outcome };
     heap.finish_free(verdict.bin, FreeReason::Check, outcome, watch, pointer as usize, |update| {
         update.add_block(bin);
     });
+    if is_believed_wrongly {
+        check::report(heap, pointer, &Finding::of_check(&verdict, outcome));
+    }
 }

@@ -126,19 +126,20 @@ fn look_due(heap: &mut Heap, verdict: &Verdict, told: Option<usize>) -> Look {
     }
 }
 
-/// Reports a finding, and frees the block as what it is if it is one.
+/// Frees the block of a finding as what it is, if it is one, and reports it: last, because the
+/// report may end the process, and what it found should be counted then.
 #[cold]
 fn free_found(heap: &mut Heap, pointer: *mut u8, finding: &Finding, watch: Stopwatch) {
-    check::report(heap, pointer, finding);
     let (bin, outcome, reason) = (finding.bin, finding.outcome, finding.reason());
-    if !finding.is_live_block() {
+    if finding.is_live_block() {
+        gate::repair(pointer, bin);
+        let free = SlowFree { reason: Some(reason), outcome, watch };
+        // SAFETY: the program gave the block up, which is live and of this bin.
+        unsafe { heap.free_slow(bin, pointer.cast(), free) };
+    } else {
         heap.finish_free(bin, reason, outcome, watch, pointer as usize, |_| ());
-        return;
     }
-    gate::repair(pointer, bin);
-    let free = SlowFree { reason: Some(reason), outcome, watch };
-    // SAFETY: the program gave the block up, which is live and of this bin.
-    unsafe { heap.free_slow(bin, pointer.cast(), free) };
+    check::report(heap, pointer, finding);
 }
 
 /// Frees for a thread without lists, with the process's own heap.

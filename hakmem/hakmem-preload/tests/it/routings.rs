@@ -210,6 +210,7 @@ fn a_finding_aborts_where_that_is_wanted() {
         assert_eq!(finished.status.signal(), Some(6), "{what}: {}", finished.stderr);
         assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
         assert!(finished.stderr.ends_with("aborting (HAKMEM_ON_ERROR=abort)\n"));
+        assert_eq!(anomalies(&finished.record()), 1, "{what}: counted before it ended");
     }
 }
 
