@@ -20,6 +20,10 @@ use crate::pattern::{Damage, Pattern};
 #[repr(transparent)]
 pub struct Block(NonNull<u8>);
 
+// SAFETY: the block is reachable through this value only, and the C library lets any thread write
+// to and free what another one allocated.
+unsafe impl Send for Block {}
+
 impl Block {
     /// Calls `malloc(size)` and touches the first byte; `None` where `malloc` returned null.
     ///
@@ -116,14 +120,18 @@ impl FilledBlock {
     }
 }
 
-/// The file whose `malloc` this process calls, or `None` if the linker does not tell.
-pub fn malloc_file() -> Option<PathBuf> {
+/// The file whose definition of this symbol the process uses, or `None` if there is none or the
+/// linker does not tell.
+pub fn file_of(symbol: &CStr) -> Option<PathBuf> {
     // SAFETY: the name is a C string; `dlsym` has no other precondition.
-    let malloc = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"malloc".as_ptr()) };
+    let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, symbol.as_ptr()) };
+    if address.is_null() {
+        return None;
+    }
     // SAFETY: `Dl_info` holds pointers only; all zeros is a value of it.
     let mut found: libc::Dl_info = unsafe { std::mem::zeroed() };
     // SAFETY: `found` is writable and `dladdr` accepts any address.
-    let known = unsafe { libc::dladdr(malloc, &raw mut found) };
+    let known = unsafe { libc::dladdr(address, &raw mut found) };
     if known == 0 || found.dli_fname.is_null() {
         return None;
     }

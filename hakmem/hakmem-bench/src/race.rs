@@ -8,13 +8,14 @@
 pub mod cell;
 pub mod contender;
 pub mod lap;
+pub mod peer;
 pub mod segment_counts;
 pub mod standings;
 
 use std::path::PathBuf;
 
 use crate::race::cell::{CELLS, Cell};
-use crate::race::contender::{Contender, FieldError};
+use crate::race::contender::{Contender, Field, FieldError};
 use crate::race::lap::{LapError, Track};
 use crate::race::standings::{Row, Standings};
 
@@ -29,6 +30,8 @@ pub struct Race {
     pub programs: PathBuf,
     /// `libhakmem_preload.so`.
     pub hakmem: PathBuf,
+    /// The list of peers that were built from crates; it need not exist.
+    pub peers: PathBuf,
 }
 
 /// Why there are no standings.
@@ -45,7 +48,7 @@ pub enum RaceError {
 impl Race {
     /// Runs all rounds; `progress` hears of each as it begins.
     pub fn run(&self, progress: impl Fn(usize)) -> Result<Standings, RaceError> {
-        let field = contender::field(&self.hakmem)?;
+        let Field { contenders: field, absent } = Field::new(&self.hakmem, &self.peers)?;
         let track = Track::new(&self.programs)?;
         let mut rows: Vec<Row> = CELLS.iter().map(|&cell| Row::new(cell, &field)).collect();
         for round in 0..self.rounds {
@@ -54,7 +57,7 @@ impl Race {
                 self.run_cell(&track, &field, round, row)?;
             }
         }
-        Ok(Standings::new(self.rounds, rows))
+        Ok(Standings::new(self.rounds, rows, absent))
     }
 
     fn run_cell(

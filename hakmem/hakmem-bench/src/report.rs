@@ -1,5 +1,6 @@
 //! What a benchmark prints: one `key: value` line per figure, which [`crate::race`] reads back.
 
+use std::ffi::CStr;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,9 +31,23 @@ pub struct Report {
     pub frees: u64,
     /// Peak resident memory of the process in KiB.
     pub peak_resident_kib: u64,
+    /// Resident memory of the process in KiB, once it has freed everything.
+    pub final_resident_kib: u64,
     /// The library whose `malloc` was called.
     pub malloc_file: Option<PathBuf>,
+    /// The symbols among [`MARKERS`] that this library defines.
+    pub malloc_markers: Vec<String>,
 }
+
+/// Symbols that tell allocators apart: glibc, jemalloc, mimalloc, tcmalloc, rpmalloc, snmalloc.
+pub const MARKERS: &[&CStr] = &[
+    c"__libc_start_main",
+    c"mallctl",
+    c"mi_version",
+    c"tc_malloc",
+    c"rpmalloc",
+    c"__malloc_end_pointer",
+];
 
 impl Report {
     /// The figures of this process.
@@ -44,12 +59,18 @@ impl Report {
             tally.timed_operations as f64 / seconds / 1e6
         };
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let malloc_file = c_heap::file_of(c"malloc");
+        let is_beside_malloc =
+            |marker: &&CStr| malloc_file.is_some() && c_heap::file_of(marker) == malloc_file;
+        let markers = MARKERS.iter().copied().filter(is_beside_malloc);
         Self {
             million_operations_per_second: rate,
             mallocs: tally.mallocs,
             frees: tally.frees,
             peak_resident_kib: peak_resident_kib(&status).unwrap_or(0),
-            malloc_file: c_heap::malloc_file(),
+            final_resident_kib: kib(&status, "VmRSS:").unwrap_or(0),
+            malloc_markers: markers.map(|one| one.to_string_lossy().into_owned()).collect(),
+            malloc_file,
         }
     }
 
@@ -63,7 +84,9 @@ impl Report {
             mallocs: value("mallocs")?.parse().ok()?,
             frees: value("frees")?.parse().ok()?,
             peak_resident_kib: value("peak resident KiB")?.parse().ok()?,
+            final_resident_kib: value("final resident KiB")?.parse().ok()?,
             malloc_file: malloc_file.map(PathBuf::from),
+            malloc_markers: value("beside malloc")?.split_whitespace().map(str::to_owned).collect(),
         })
     }
 }
@@ -74,16 +97,22 @@ impl fmt::Display for Report {
         writeln!(out, "mallocs: {}", self.mallocs)?;
         writeln!(out, "frees: {}", self.frees)?;
         writeln!(out, "peak resident KiB: {}", self.peak_resident_kib)?;
+        writeln!(out, "final resident KiB: {}", self.final_resident_kib)?;
         match &self.malloc_file {
-            Some(file) => writeln!(out, "malloc from: {}", file.display()),
-            None => writeln!(out, "malloc from: unknown"),
+            Some(file) => writeln!(out, "malloc from: {}", file.display())?,
+            None => writeln!(out, "malloc from: unknown")?,
         }
+        writeln!(out, "beside malloc: {}", self.malloc_markers.join(" "))
     }
 }
 
 /// `VmHWM` of a `/proc/<pid>/status`.
 pub(crate) fn peak_resident_kib(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    kib(status, "VmHWM:")
+}
+
+fn kib(status: &str, key: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
@@ -98,7 +127,9 @@ mod tests {
             mallocs: 200_000,
             frees: 199_999,
             peak_resident_kib: 2340,
+            final_resident_kib: 2100,
             malloc_file: Some(PathBuf::from("/usr/lib/libc.so.6")),
+            malloc_markers: vec!["mallctl".to_owned(), "rpmalloc".to_owned()],
         };
         assert_eq!(Report::parse(&report.to_string()), Some(report));
         assert_eq!(Report::parse("M ops/s: 3\n"), None);
@@ -109,6 +140,8 @@ mod tests {
         let report = Report::of(Tally::default());
         assert_eq!(report.million_operations_per_second, 0.0);
         assert!(report.peak_resident_kib > 100);
+        assert!(report.final_resident_kib > 100);
         assert!(report.malloc_file.is_some());
+        assert_eq!(report.malloc_markers, ["__libc_start_main"]);
     }
 }

@@ -7,9 +7,15 @@ use clap::Parser;
 use hakmem_bench::race::Race;
 use hakmem_bench::usage::{EXIT_FAILED, EXIT_USAGE};
 
-/// Runs seven loads under hakmem, jemalloc, mimalloc, tcmalloc and glibc, interleaved.
+/// Runs seven loads under hakmem and its peers, interleaved.
 ///
-/// Each lap is a process of its own; that the allocator under test served its calls is checked.
+/// The peers are jemalloc, mimalloc 2 and tcmalloc as Debian packages them, mimalloc 3, rpmalloc and
+/// snmalloc as `.ci/peers --all` builds them from crates, and glibc. One that is not there is left
+/// out, and the table says why.
+///
+/// Each lap is a process of its own, and counts only if it can be proven whose calls it timed: malloc
+/// comes from the allocator's file, which defines a symbol of that allocator's own; hakmem's
+/// segment shows all calls.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
@@ -22,6 +28,9 @@ struct Options {
     /// The preload library; otherwise the one beside this program
     #[arg(long, value_name = "PATH")]
     hakmem: Option<PathBuf>,
+    /// The list that `.ci/peers --all` made; otherwise peers/list beside this program
+    #[arg(long, value_name = "FILE")]
+    peers: Option<PathBuf>,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -62,8 +71,9 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let race = Race {
         rounds: options.rounds as usize,
         operations: options.million_operations * 1_000_000,
-        programs,
         hakmem,
+        peers: options.peers.clone().unwrap_or_else(|| programs.join("peers/list")),
+        programs,
     };
     let standings = race.run(|round| {
         if !options.quiet {

@@ -1,7 +1,13 @@
-//! Who races: hakmem and the allocators that Debian packages.
+//! Who races: hakmem, the allocators that Debian packages, and those that come as crates.
+//!
+//! A peer that is not there does not end the race: its place in the table says why.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use serde::Serialize;
+
+use crate::race::peer::{BUILT_PEERS, DEBIAN_PEERS, DebianPeer, Listed, listed};
 
 /// An allocator and how a program gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,35 +20,37 @@ pub struct Contender {
     pub preload: bool,
     /// Whether the allocator counts calls in a telemetry segment, which must show the program's.
     pub publishes: bool,
+    /// A symbol of the allocator's own that the file of `malloc` must define; `None` if the
+    /// segment proves more.
+    pub marker: Option<&'static str>,
     /// Settings of the allocator, by the names of environment variables.
     pub environment: Vec<(&'static str, &'static str)>,
 }
 
-impl Contender {
-    /// hakmem, with settings of its own.
-    pub fn hakmem(
-        name: &str,
-        library: &Path,
-        environment: Vec<(&'static str, &'static str)>,
-    ) -> Result<Self, FieldError> {
-        let library = library
-            .canonicalize()
-            .map_err(|_| FieldError::HakmemMissing { path: library.to_path_buf() })?;
-        Ok(Self { name: name.to_owned(), library, preload: true, publishes: true, environment })
-    }
+/// A peer that cannot race.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Absent {
+    /// Name in the table.
+    pub allocator: String,
+    /// What is missing, and how to get it.
+    pub reason: String,
 }
 
-/// Why somebody cannot race.
+/// Who races and who cannot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// hakmem first; the C library, which is always there, last.
+    pub contenders: Vec<Contender>,
+    /// The others.
+    pub absent: Vec<Absent>,
+}
+
+/// Why there is no race.
 #[derive(Debug, thiserror::Error)]
 pub enum FieldError {
-    /// A peer's library is not installed.
-    #[error("{library} is not installed: apt-get install {package}")]
-    PeerMissing {
-        /// Name that the dynamic linker knows it by.
-        library: &'static str,
-        /// Debian package that holds it.
-        package: &'static str,
-    },
+    /// The C library's file is not where the dynamic linker says.
+    #[error("ldconfig -p does not know {0}")]
+    CLibraryMissing(&'static str),
     /// The preload library is not built.
     #[error("{path} is not there: cargo build --release -p hakmem-preload, or say --hakmem PATH")]
     HakmemMissing {
@@ -54,40 +62,89 @@ pub enum FieldError {
     Ldconfig(std::io::Error),
 }
 
-struct Peer {
-    name: &'static str,
-    library: &'static str,
-    package: &'static str,
-}
-
-/// The C library's own allocator comes last: it needs no preloading.
-const PEERS: &[Peer] = &[
-    Peer { name: "jemalloc", library: "libjemalloc.so.2", package: "libjemalloc2" },
-    Peer { name: "mimalloc", library: "libmimalloc.so.2", package: "libmimalloc2.0" },
-    Peer { name: "tcmalloc", library: "libtcmalloc_minimal.so.4", package: "libtcmalloc-minimal4" },
-    Peer { name: "glibc", library: "libc.so.6", package: "libc6" },
-];
-
-/// Name of hakmem in the table; it is the first of [`field`].
+/// Name of hakmem in the table; it is the first of a [`Field`].
 pub const HAKMEM: &str = "hakmem";
 
-/// Everybody who races, hakmem first.
-pub fn field(hakmem: &Path) -> Result<Vec<Contender>, FieldError> {
-    let mut field = vec![Contender::hakmem(HAKMEM, hakmem, Vec::new())?];
-    let known = linker_cache().map_err(FieldError::Ldconfig)?;
-    for peer in PEERS {
-        let library = find(&known, peer.library)
-            .and_then(|path| path.canonicalize().ok())
-            .ok_or(FieldError::PeerMissing { library: peer.library, package: peer.package })?;
-        field.push(Contender {
-            name: peer.name.to_owned(),
+const C_LIBRARY: DebianPeer = DebianPeer {
+    name: "glibc",
+    library: "libc.so.6",
+    package: "libc6",
+    marker: "__libc_start_main",
+};
+
+impl Contender {
+    /// hakmem, with settings of its own.
+    pub fn hakmem(
+        name: &str,
+        library: &Path,
+        environment: Vec<(&'static str, &'static str)>,
+    ) -> Result<Self, FieldError> {
+        let library = library
+            .canonicalize()
+            .map_err(|_| FieldError::HakmemMissing { path: library.to_path_buf() })?;
+        Ok(Self {
+            name: name.to_owned(),
             library,
-            preload: peer.name != "glibc",
-            publishes: false,
-            environment: Vec::new(),
-        });
+            preload: true,
+            publishes: true,
+            marker: None,
+            environment,
+        })
     }
-    Ok(field)
+
+    fn peer(name: &str, library: PathBuf, marker: &'static str) -> Self {
+        Self {
+            name: name.to_owned(),
+            library,
+            preload: name != C_LIBRARY.name,
+            publishes: false,
+            marker: Some(marker),
+            environment: Vec::new(),
+        }
+    }
+}
+
+impl Field {
+    /// Everybody; `peers` is the list that the build of the peers from crates left.
+    pub fn new(hakmem: &Path, peers: &Path) -> Result<Self, FieldError> {
+        let mut field = Self {
+            contenders: vec![Contender::hakmem(HAKMEM, hakmem, Vec::new())?],
+            absent: Vec::new(),
+        };
+        let known = linker_cache().map_err(FieldError::Ldconfig)?;
+        for peer in DEBIAN_PEERS {
+            let library = installed(&known, peer);
+            let missing =
+                || format!("{} is not installed: apt-get install {}", peer.library, peer.package);
+            field.take(peer.name, peer.marker, library.ok_or_else(missing));
+        }
+        let list = std::fs::read_to_string(peers);
+        for peer in BUILT_PEERS {
+            let library = match list.as_deref().map(|list| listed(list, peer.name)) {
+                Ok(Some(Listed::Library(path))) => path
+                    .canonicalize()
+                    .map_err(|error| format!("{}: {error}; run .ci/peers --all", path.display())),
+                Ok(Some(Listed::Absent(reason))) => Err(reason),
+                Ok(None) | Err(_) => Err("it is not built: run .ci/peers --all".to_owned()),
+            };
+            field.take(peer.name, peer.marker, library);
+        }
+        let library =
+            installed(&known, &C_LIBRARY).ok_or(FieldError::CLibraryMissing(C_LIBRARY.library))?;
+        field.take(C_LIBRARY.name, C_LIBRARY.marker, Ok(library));
+        Ok(field)
+    }
+
+    fn take(&mut self, name: &str, marker: &'static str, library: Result<PathBuf, String>) {
+        match library {
+            Ok(library) => self.contenders.push(Contender::peer(name, library, marker)),
+            Err(reason) => self.absent.push(Absent { allocator: name.to_owned(), reason }),
+        }
+    }
+}
+
+fn installed(known: &str, peer: &DebianPeer) -> Option<PathBuf> {
+    find(known, peer.library)?.canonicalize().ok()
 }
 
 fn linker_cache() -> std::io::Result<String> {
@@ -123,7 +180,31 @@ mod tests {
 
     #[test]
     fn a_missing_preload_library_says_how_to_build_it() {
-        let error = field(Path::new("/nonexistent/libhakmem_preload.so")).unwrap_err();
+        let error = Field::new(
+            Path::new("/nonexistent/libhakmem_preload.so"),
+            Path::new("/nonexistent/list"),
+        )
+        .unwrap_err();
         assert!(error.to_string().contains("cargo build --release -p hakmem-preload"), "{error}");
+    }
+
+    #[test]
+    fn a_peer_that_is_not_built_is_absent_and_says_why() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (hakmem, list) = (folder.path().join("libhakmem.so"), folder.path().join("list"));
+        std::fs::write(&hakmem, "").expect("the folder can be written to");
+        std::fs::write(&list, format!("rpmalloc\t{}\nsnmalloc\t-\tno c++\n", hakmem.display()))
+            .expect("the folder can be written to");
+        let field = Field::new(&hakmem, &list).expect("hakmem and the C library are there");
+        let reason = |name: &str| {
+            let absent = field.absent.iter().find(|absent| absent.allocator == name);
+            absent.map(|absent| absent.reason.as_str())
+        };
+        assert_eq!(reason("snmalloc"), Some("no c++"));
+        assert_eq!(reason("mimalloc3"), Some("it is not built: run .ci/peers --all"));
+        assert_eq!(reason("rpmalloc"), None);
+        let names: Vec<&str> = field.contenders.iter().map(|one| one.name.as_str()).collect();
+        assert!(names.contains(&"rpmalloc"), "{names:?}");
+        assert_eq!((names.first(), names.last()), (Some(&HAKMEM), Some(&"glibc")));
     }
 }

@@ -51,6 +51,18 @@ pub enum LapError {
         /// The library that answered.
         found: Option<PathBuf>,
     },
+    /// The library's file is right, but the allocator is not in it.
+    #[error("{cell} should run under {contender}, but {library} defines no {marker}")]
+    NotLinked {
+        /// What ran.
+        cell: Cell,
+        /// Under which allocator.
+        contender: String,
+        /// The library that answered.
+        library: PathBuf,
+        /// What the allocator defines.
+        marker: &'static str,
+    },
     /// hakmem's own counters do not show the program's calls.
     #[error(
         "{cell} under {contender} made {made} calls of {call}, but its segment shows {counted}"
@@ -145,6 +157,12 @@ impl Track {
         let found = report.malloc_file.as_deref().and_then(|file| file.canonicalize().ok());
         if found.as_ref() != Some(&contender.library) {
             return Err(LapError::NotServed { cell, contender: contender.name.clone(), found });
+        }
+        if let Some(marker) = contender.marker
+            && !report.malloc_markers.iter().any(|found| found == marker)
+        {
+            let (contender, library) = (contender.name.clone(), contender.library.clone());
+            return Err(LapError::NotLinked { cell, contender, library, marker });
         }
         let counts = contender
             .publishes

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::race::cell::Cell;
-use crate::race::contender::{Contender, HAKMEM};
+use crate::race::contender::{Absent, Contender, HAKMEM};
 use crate::report::Report;
 
 /// All figures of a race.
@@ -15,6 +15,8 @@ pub struct Standings {
     pub rounds: usize,
     /// One row per cell.
     pub rows: Vec<Standing>,
+    /// Peers that could not race.
+    pub absent: Vec<Absent>,
 }
 
 /// One cell.
@@ -47,6 +49,8 @@ pub struct Figure {
     pub million_operations_per_second_max: f64,
     /// Median of the processes' peak resident memory.
     pub peak_resident_kib: f64,
+    /// Median of what is resident once the program has freed everything.
+    pub final_resident_kib: f64,
 }
 
 /// The laps of one cell, while the race goes on.
@@ -61,6 +65,7 @@ struct Entry {
     name: String,
     rates: Vec<f64>,
     peaks_kib: Vec<f64>,
+    finals_kib: Vec<f64>,
 }
 
 impl Row {
@@ -70,6 +75,7 @@ impl Row {
             name: contender.name.clone(),
             rates: Vec::new(),
             peaks_kib: Vec::new(),
+            finals_kib: Vec::new(),
         };
         Self { cell, entries: field.iter().map(entry).collect() }
     }
@@ -84,6 +90,7 @@ impl Row {
         let entry = &mut self.entries[contender];
         entry.rates.push(lap.million_operations_per_second);
         entry.peaks_kib.push(lap.peak_resident_kib as f64);
+        entry.finals_kib.push(lap.final_resident_kib as f64);
     }
 
     fn standing(&self) -> Standing {
@@ -119,14 +126,15 @@ impl Entry {
                 .fold(f64::INFINITY, f64::min),
             million_operations_per_second_max: self.rates.iter().copied().fold(0.0, f64::max),
             peak_resident_kib: median(&self.peaks_kib),
+            final_resident_kib: median(&self.finals_kib),
         }
     }
 }
 
 impl Standings {
     /// The result of so many rounds.
-    pub fn new(rounds: usize, rows: Vec<Row>) -> Self {
-        Self { rounds, rows: rows.iter().map(Row::standing).collect() }
+    pub fn new(rounds: usize, rows: Vec<Row>, absent: Vec<Absent>) -> Self {
+        Self { rounds, rows: rows.iter().map(Row::standing).collect(), absent }
     }
 
     /// The rows in which hakmem stays below `bar` times the best peer.
@@ -152,7 +160,14 @@ impl fmt::Display for Standings {
             },
         )?;
         writeln!(out, "\npeak resident KiB, median")?;
-        self.table(out, 0, |figure| figure.peak_resident_kib, |_, _| Ok(()))
+        self.table(out, 0, |figure| figure.peak_resident_kib, |_, _| Ok(()))?;
+        writeln!(out, "\nresident KiB once everything is freed, median")?;
+        self.table(out, 0, |figure| figure.final_resident_kib, |_, _| Ok(()))?;
+        for (index, Absent { allocator, reason }) in self.absent.iter().enumerate() {
+            let space = if index == 0 { "\n" } else { "" };
+            writeln!(out, "{space}{allocator} does not race: {reason}")?;
+        }
+        Ok(())
     }
 }
 
@@ -164,16 +179,21 @@ impl Standings {
         value: impl Fn(&Figure) -> f64,
         remark: impl Fn(&Standing, &mut fmt::Formatter<'_>) -> fmt::Result,
     ) -> fmt::Result {
-        write!(out, "{:<14}", "")?;
+        let width = self.rows.iter().map(|row| row.cell.len() + 2).fold(14, usize::max);
+        write!(out, "{:<width$}", "")?;
         for figure in self.rows.first().map_or(&[][..], |row| &row.figures) {
             write!(out, "{:>10}", figure.allocator)?;
         }
+        for absent in &self.absent {
+            write!(out, "{:>10}", absent.allocator)?;
+        }
         writeln!(out)?;
         for row in &self.rows {
-            write!(out, "{:<14}", row.cell)?;
+            write!(out, "{:<width$}", row.cell)?;
             for figure in &row.figures {
                 write!(out, "{:>10.*}", decimals, value(figure))?;
             }
+            self.absent.iter().try_for_each(|_| write!(out, "{:>10}", "–"))?;
             remark(row, out)?;
             writeln!(out)?;
         }

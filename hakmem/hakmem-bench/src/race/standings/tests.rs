@@ -9,6 +9,7 @@ fn standings(laps: &[[f64; 3]]) -> Standings {
         library: PathBuf::from("/lib/x.so"),
         preload: true,
         publishes: name == HAKMEM,
+        marker: None,
         environment: Vec::new(),
     };
     let field = [contender(HAKMEM), contender("jemalloc"), contender("glibc")];
@@ -22,12 +23,16 @@ fn standings(laps: &[[f64; 3]]) -> Standings {
                     mallocs: 1,
                     frees: 1,
                     peak_resident_kib: 2000 + index as u64,
+                    final_resident_kib: 1000 + index as u64,
                     malloc_file: None,
+                    malloc_markers: Vec::new(),
                 },
             );
         }
     }
-    Standings::new(laps.len(), vec![row])
+    let absent =
+        Absent { allocator: "rpmalloc".to_owned(), reason: "there is no compiler cc".to_owned() };
+    Standings::new(laps.len(), vec![row], vec![absent])
 }
 
 #[test]
@@ -46,12 +51,18 @@ fn the_table_reads_so() {
     assert_eq!(
         text,
         "M ops/s, median of 1 rounds; an op is one malloc or one free
-                  hakmem  jemalloc     glibc
-fixed 128 B        110.0     100.0      50.0  1.100 (1.100..1.100) of jemalloc
+                  hakmem  jemalloc     glibc  rpmalloc
+fixed 128 B        110.0     100.0      50.0         –  1.100 (1.100..1.100) of jemalloc
 
 peak resident KiB, median
-                  hakmem  jemalloc     glibc
-fixed 128 B         2000      2001      2002
+                  hakmem  jemalloc     glibc  rpmalloc
+fixed 128 B         2000      2001      2002         –
+
+resident KiB once everything is freed, median
+                  hakmem  jemalloc     glibc  rpmalloc
+fixed 128 B         1000      1001      1002         –
+
+rpmalloc does not race: there is no compiler cc
 "
     );
 }
