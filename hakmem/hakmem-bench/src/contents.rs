@@ -17,18 +17,18 @@ pub enum Contents {
 
 /// One allocation of a run.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Request {
+pub struct Request {
     /// Bytes to ask for, at least 1.
-    pub(crate) size: usize,
+    pub size: usize,
     /// Allocations before this one.
-    pub(crate) number: u64,
+    pub number: u64,
     /// Random bits: 12..20 are for the first byte and 20..28 for the last. Neither overlaps the
     /// bits that the size comes from, so any byte can follow any size.
-    pub(crate) random: u64,
+    pub random: u64,
 }
 
 /// A live block with its contents.
-pub(crate) trait Held: Sized {
+pub trait Held: Sized {
     /// Allocates a block and writes what it shall contain; `None` where `malloc` returned null.
     fn allocate(request: Request) -> Option<Self>;
 

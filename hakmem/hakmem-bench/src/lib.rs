@@ -7,8 +7,8 @@
 //! Modules, bottom to top: [`c_heap`] and [`peak`] (the only unsafe code), [`pattern`] and
 //! [`contents`] (what blocks are filled with), `pace` (limits of a loop), [`usage`] (arguments and
 //! exit codes), [`report`] (the figures a program prints), [`fixed_size`] and [`random_mixed`] (the
-//! loops), [`workload`] (threads), [`race`],
-//! [`routings`].
+//! loops), [`threads`] (loads of several threads) and [`workload`] (one whose result can be
+//! compared), [`race`], [`routings`].
 
 #![deny(unsafe_code)]
 
@@ -22,5 +22,6 @@ pub mod race;
 pub mod random_mixed;
 pub mod report;
 pub mod routings;
+pub mod threads;
 pub mod usage;
 pub mod workload;

@@ -14,7 +14,7 @@ pub mod standings;
 
 use std::path::PathBuf;
 
-use crate::race::cell::{CELLS, Cell};
+use crate::race::cell::Cells;
 use crate::race::contender::{Contender, Field, FieldError};
 use crate::race::lap::{LapError, Track};
 use crate::race::standings::{Row, Standings};
@@ -22,6 +22,8 @@ use crate::race::standings::{Row, Standings};
 /// What to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Race {
+    /// The rows.
+    pub cells: Cells,
     /// Times that each cell runs under each contender.
     pub rounds: usize,
     /// Timed calls of `malloc` and `free` in one lap.
@@ -50,7 +52,8 @@ impl Race {
     pub fn run(&self, progress: impl Fn(usize)) -> Result<Standings, RaceError> {
         let Field { contenders: field, absent } = Field::new(&self.hakmem, &self.peers)?;
         let track = Track::new(&self.programs)?;
-        let mut rows: Vec<Row> = CELLS.iter().map(|&cell| Row::new(cell, &field)).collect();
+        let row = |cell| Row::new(cell, &field);
+        let mut rows: Vec<Row> = self.cells.list().into_iter().map(row).collect();
         for round in 0..self.rounds {
             progress(round);
             for row in &mut rows {
@@ -74,9 +77,4 @@ impl Race {
         }
         Ok(())
     }
-}
-
-/// The rows of the race, in their order.
-pub fn cells() -> &'static [Cell] {
-    CELLS
 }

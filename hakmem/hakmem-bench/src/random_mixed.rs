@@ -50,9 +50,14 @@ impl RandomMixed {
         }
     }
 
+    /// Runs the loop as fast as it goes, with blocks of this kind.
+    pub(crate) fn unlimited<B: Held>(self) -> Result<Tally, RunError> {
+        self.calls::<B>(Unlimited)
+    }
+
     fn paced<B: Held>(self, rate: u64) -> Result<Tally, RunError> {
         match rate {
-            0 => self.calls::<B>(Unlimited),
+            0 => self.unlimited::<B>(),
             _ => self.calls::<B>(Limited::new(rate)),
         }
     }

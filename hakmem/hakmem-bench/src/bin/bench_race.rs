@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use hakmem_bench::race::Race;
+use hakmem_bench::race::cell::Cells;
 use hakmem_bench::usage::{EXIT_FAILED, EXIT_USAGE};
 
-/// Runs seven loads under hakmem and its peers, interleaved.
+/// Runs the same loads under hakmem and its peers, interleaved.
 ///
 /// The peers are jemalloc, mimalloc 2 and tcmalloc as Debian packages them, mimalloc 3, rpmalloc and
 /// snmalloc as `.ci/peers --all` builds them from crates, and glibc. One that is not there is left
@@ -15,10 +16,13 @@ use hakmem_bench::usage::{EXIT_FAILED, EXIT_USAGE};
 ///
 /// Each lap is a process of its own, and counts only if it can be proven whose calls it timed: malloc
 /// comes from the allocator's file, which defines a symbol of that allocator's own; hakmem's
-/// segment shows all calls.
+/// segment shows all calls. What a load stands for says the --help of its program.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
+    /// Which loads run
+    #[arg(long, value_enum, default_value_t = Cells::Seven)]
+    cells: Cells,
     /// Times that each load runs under each allocator
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
@@ -69,6 +73,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let programs = program.parent().ok_or("this program has no folder")?.to_path_buf();
     let hakmem = options.hakmem.clone().unwrap_or_else(|| programs.join("libhakmem_preload.so"));
     let race = Race {
+        cells: options.cells,
         rounds: options.rounds as usize,
         operations: options.million_operations * 1_000_000,
         hakmem,

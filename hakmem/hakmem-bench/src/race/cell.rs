@@ -1,6 +1,8 @@
-//! The cells of the verification matrix: one program with one load.
+//! The cells of the race: one program with one load.
 
 use std::fmt;
+
+use clap::ValueEnum;
 
 /// One row of the race.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +17,53 @@ pub enum Cell {
         /// Places for blocks.
         working_set: usize,
     },
+    /// `bench_handover`.
+    Handover {
+        /// Threads that allocate.
+        producers: u64,
+        /// Threads that free.
+        consumers: u64,
+    },
+    /// `bench_successors` with [`GENERATIONS`] threads after each other.
+    Successors {
+        /// Threads at a time.
+        threads: u64,
+    },
+    /// `bench_short_threads` with [`SHORT_LIFE_BLOCKS`] each.
+    ShortThreads {
+        /// Threads at a time.
+        at_once: u64,
+    },
+    /// `bench_mixed_threads`.
+    MixedThreads {
+        /// Threads.
+        threads: u64,
+        /// Places for blocks of each thread.
+        working_set: usize,
+    },
+}
+
+/// Which cells run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Cells {
+    /// The seven cells of the verification matrix
+    Seven,
+    /// Loads of several threads
+    Threads,
+    /// Both
+    All,
 }
 
 /// Blocks that the cells of one size hold.
 pub const FIXED_WORKING_SET: usize = 128;
 
-/// The seven cells.
+/// Threads that leave their blocks to each other.
+pub const GENERATIONS: u64 = 100;
+
+/// Blocks in a short thread's life.
+pub const SHORT_LIFE_BLOCKS: u64 = 1_000;
+
+/// The seven cells of the verification matrix.
 pub const CELLS: &[Cell] = &[
     Cell::Fixed { size: 128 },
     Cell::Fixed { size: 256 },
@@ -31,26 +74,64 @@ pub const CELLS: &[Cell] = &[
     Cell::Mixed { working_set: 8192 },
 ];
 
+/// The cells of several threads.
+pub const THREADED_CELLS: &[Cell] = &[
+    Cell::Handover { producers: 1, consumers: 1 },
+    Cell::Handover { producers: 2, consumers: 2 },
+    Cell::Handover { producers: 4, consumers: 2 },
+    Cell::Successors { threads: 2 },
+    Cell::ShortThreads { at_once: 8 },
+    Cell::MixedThreads { threads: 2, working_set: 512 },
+    Cell::MixedThreads { threads: 2, working_set: 8192 },
+];
+
+impl Cells {
+    /// The cells, in the order of the table.
+    pub fn list(self) -> Vec<Cell> {
+        match self {
+            Self::Seven => CELLS.to_vec(),
+            Self::Threads => THREADED_CELLS.to_vec(),
+            Self::All => [CELLS, THREADED_CELLS].concat(),
+        }
+    }
+}
+
 impl Cell {
     /// Name of the program.
     pub fn program(self) -> &'static str {
         match self {
             Self::Fixed { .. } => "bench_fixed_size",
             Self::Mixed { .. } => "bench_random_mixed",
+            Self::Handover { .. } => "bench_handover",
+            Self::Successors { .. } => "bench_successors",
+            Self::ShortThreads { .. } => "bench_short_threads",
+            Self::MixedThreads { .. } => "bench_mixed_threads",
         }
     }
 
-    /// Arguments that make the program time so many calls of `malloc` and `free` and leave the
-    /// blocks alone.
+    /// Arguments that make the program time about so many calls of `malloc` and `free`, never more,
+    /// and leave the blocks alone.
     pub fn arguments(self, operations: u64) -> Vec<String> {
-        match self {
-            Self::Fixed { size } => {
-                vec![(operations / 2).to_string(), size.to_string(), FIXED_WORKING_SET.to_string()]
+        let blocks = operations / 2;
+        let numbers = match self {
+            Self::Fixed { size } => vec![blocks, size as u64, FIXED_WORKING_SET as u64],
+            Self::Mixed { working_set } => vec![operations, working_set as u64],
+            Self::Handover { producers, consumers } => {
+                vec![producers, consumers, blocks / producers]
             }
-            Self::Mixed { working_set } => {
-                vec![operations.to_string(), working_set.to_string(), "--bare".to_owned()]
+            Self::Successors { threads } => {
+                vec![threads, GENERATIONS, blocks / (threads * GENERATIONS)]
             }
-        }
+            Self::ShortThreads { at_once } => {
+                vec![at_once, blocks / (at_once * SHORT_LIFE_BLOCKS), SHORT_LIFE_BLOCKS]
+            }
+            Self::MixedThreads { threads, working_set } => {
+                vec![threads, operations / threads, working_set as u64]
+            }
+        };
+        let mut words: Vec<String> = numbers.iter().map(u64::to_string).collect();
+        words.extend(matches!(self, Self::Mixed { .. }).then(|| "--bare".to_owned()));
+        words
     }
 }
 
@@ -59,7 +140,39 @@ impl fmt::Display for Cell {
         let text = match self {
             Self::Fixed { size } => format!("fixed {size} B"),
             Self::Mixed { working_set } => format!("mixed ws {working_set}"),
+            Self::Handover { producers, consumers } => format!("handover {producers}:{consumers}"),
+            Self::Successors { threads } => format!("successors, {threads} threads"),
+            Self::ShortThreads { at_once } => format!("short threads, {at_once} at once"),
+            Self::MixedThreads { threads, working_set } => {
+                format!("mixed ws {working_set}, {threads} threads")
+            }
         };
         out.pad(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_called_with_numbers_that_make_the_operations() {
+        let check = |cell: Cell, arguments: &str| {
+            assert_eq!(cell.arguments(20_000_000).join(" "), arguments, "{cell}");
+        };
+        check(Cell::Fixed { size: 64 }, "10000000 64 128");
+        check(Cell::Mixed { working_set: 512 }, "20000000 512 --bare");
+        check(Cell::Handover { producers: 4, consumers: 2 }, "4 2 2500000");
+        check(Cell::Successors { threads: 2 }, "2 100 50000");
+        check(Cell::ShortThreads { at_once: 8 }, "8 1250 1000");
+        check(Cell::MixedThreads { threads: 2, working_set: 512 }, "2 10000000 512");
+    }
+
+    #[test]
+    fn no_two_cells_have_one_name() {
+        let mut names: Vec<String> = Cells::All.list().iter().map(Cell::to_string).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), Cells::All.list().len());
     }
 }

@@ -1,0 +1,37 @@
+//! Many threads that allocate little and end; see `--help`.
+
+use std::process::ExitCode;
+
+use hakmem_bench::report::Report;
+use hakmem_bench::threads::{self, short_lived::ShortLived};
+use hakmem_bench::usage;
+
+const HELP: &str = "\
+bench_short_threads AT_ONCE THREADS BLOCKS [--verify]
+
+In each of AT_ONCE places THREADS threads follow each other. Each allocates BLOCKS blocks of 16 to
+1039 bytes, frees them in the order of their allocation, and ends. Stands for a thread per request
+or task: what an allocator does when a thread makes its first and its last call counts as much as
+the calls between.
+
+--verify fills the blocks and checks their contents before they are freed. The calls are the same.
+The time is from the start of the first thread to the end of the last, and includes starting them.";
+
+fn main() -> ExitCode {
+    usage::run(
+        "bench_short_threads",
+        HELP,
+        |arguments| {
+            let load = ShortLived {
+                at_once: arguments.number("AT_ONCE", 1, 1_000)? as usize,
+                threads: arguments.number("THREADS", 0, 1 << 30)?,
+                blocks: arguments.number("BLOCKS", 0, 1 << 28)?,
+            };
+            Ok((load, arguments.flag("--verify")))
+        },
+        |(load, verify)| {
+            print!("{}", Report::of(threads::run(load, verify)?));
+            Ok(())
+        },
+    )
+}

@@ -1,0 +1,67 @@
+//! Loads of several threads, timed as a whole: from before the first thread starts until the last
+//! has ended.
+//!
+//! The calls of `malloc` and `free` depend on the arguments only, and so do those of the machinery
+//! around them: the threads wait with mutexes and condition variables, which allocate nothing, and
+//! the buffers in which blocks travel are made beforehand and used again.
+
+pub mod handover;
+pub mod mixed;
+mod queue;
+pub mod short_lived;
+pub mod successors;
+
+use std::thread;
+use std::time::Instant;
+
+use crate::c_heap::{Block, FilledBlock};
+use crate::contents::{Held, Request};
+use crate::fixed_size::RunError;
+use crate::report::Tally;
+
+/// A load of several threads.
+pub trait Load: Copy + Send + Sync {
+    /// Makes the calls and returns when all threads have ended: how many blocks they allocated, all
+    /// of which are freed.
+    fn calls<B: Held + Send>(self) -> Result<u64, RunError>;
+}
+
+/// Runs the load. `verify` fills each block and checks its contents before it is freed; otherwise
+/// only its first byte is written.
+pub fn run(load: impl Load, verify: bool) -> Result<Tally, RunError> {
+    let start = Instant::now();
+    let blocks = if verify { load.calls::<FilledBlock>() } else { load.calls::<Block>() }?;
+    let elapsed = start.elapsed();
+    Ok(Tally { mallocs: blocks, frees: blocks, timed_operations: 2 * blocks, elapsed })
+}
+
+/// Runs one thread for each of `parts`, waits for all, and adds up their blocks; the first error
+/// of any wins.
+fn side_by_side<P: Send>(
+    parts: impl IntoIterator<Item = P>,
+    body: impl Fn(P) -> Result<u64, RunError> + Sync,
+) -> Result<u64, RunError> {
+    let body = &body;
+    thread::scope(|scope| {
+        let start = |part| scope.spawn(move || body(part));
+        let running: Vec<_> = parts.into_iter().map(start).collect();
+        let mut ends = running.into_iter().map(|one| one.join().expect("no part panics"));
+        // The scope waits for those after an error.
+        ends.try_fold(0, |sum, blocks| Ok(sum + blocks?))
+    })
+}
+
+/// Runs a thread of its own and waits for it.
+fn one_thread(body: impl FnOnce() -> Result<u64, RunError> + Send) -> Result<u64, RunError> {
+    thread::scope(|scope| scope.spawn(body).join().expect("no part panics"))
+}
+
+/// Allocates a block of 16 to 1039 bytes, as the random number decides.
+#[inline(always)]
+fn allocate<B: Held>(number: u64, random: u64) -> Result<B, RunError> {
+    let size = 16 + (random & 0x3ff) as usize;
+    B::allocate(Request { size, number, random }).ok_or(RunError::OutOfMemory { size })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! `bench_handover`: producers allocate, consumers free.
+//!
+//! Blocks travel in batches. A producer takes an empty batch from the yard, fills it and puts it
+//! into the queue; a consumer empties it and brings it back. There are so many batches and no more,
+//! so memory is bounded however much faster one side is.
+
+use crate::contents::Held;
+use crate::fixed_size::RunError;
+use crate::random_mixed::XorShift;
+use crate::threads::queue::Queue;
+use crate::threads::{Load, allocate, side_by_side};
+
+/// Blocks in a batch, some 34 KB: seldom enough through the queue that its lock is not what is
+/// measured.
+pub const BATCH: usize = 64;
+/// Batches for each producer: it may be half a megabyte ahead.
+const BATCHES_PER_PRODUCER: usize = 16;
+
+/// What to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handover {
+    /// Threads that allocate, at least 1.
+    pub producers: usize,
+    /// Threads that free, at least 1.
+    pub consumers: usize,
+    /// Blocks that each producer allocates.
+    pub blocks: u64,
+}
+
+enum Side {
+    Producer(usize),
+    Consumer,
+}
+
+/// What travels between the two sides, empty one way and full the other.
+struct Road<B> {
+    yard: Queue<Vec<B>>,
+    queue: Queue<Vec<B>>,
+}
+
+impl Load for Handover {
+    fn calls<B: Held + Send>(self) -> Result<u64, RunError> {
+        let batches = self.producers * BATCHES_PER_PRODUCER;
+        let road = Road::<B> {
+            yard: Queue::new(batches, self.consumers),
+            queue: Queue::new(batches, self.producers),
+        };
+        (0..batches).for_each(|_| road.yard.put(Vec::with_capacity(BATCH)));
+        let producers = (0..self.producers).map(Side::Producer);
+        let consumers = (0..self.consumers).map(|_| Side::Consumer);
+        side_by_side(producers.chain(consumers), |side| {
+            let result = match side {
+                Side::Producer(index) => self.produce(index, &road).map(|()| 0),
+                Side::Consumer => consume(&road),
+            };
+            if result.is_err() {
+                // Nobody may wait for a thread that has given up.
+                road.yard.close();
+                road.queue.close();
+            }
+            result
+        })
+    }
+}
+
+impl Handover {
+    fn produce<B: Held>(self, index: usize, road: &Road<B>) -> Result<(), RunError> {
+        let mut random = XorShift::new(index as u64);
+        let first = index as u64 * self.blocks;
+        let mut made = 0;
+        while made < self.blocks {
+            let Some(mut batch) = road.yard.take() else { break };
+            while batch.len() < BATCH && made < self.blocks {
+                batch.push(allocate(first + made, random.next())?);
+                made += 1;
+            }
+            road.queue.put(batch);
+        }
+        road.queue.leave();
+        Ok(())
+    }
+}
+
+/// Frees until nothing more comes; how many blocks those were.
+fn consume<B: Held>(road: &Road<B>) -> Result<u64, RunError> {
+    let mut freed = 0;
+    while let Some(mut batch) = road.queue.take() {
+        freed += batch.len() as u64;
+        for block in batch.drain(..) {
+            block.free()?;
+        }
+        road.yard.put(batch);
+    }
+    road.yard.leave();
+    Ok(freed)
+}

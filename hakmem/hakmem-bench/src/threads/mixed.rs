@@ -1,0 +1,28 @@
+//! `bench_mixed_threads`: the loop of `bench_random_mixed` in several threads at once.
+
+use crate::contents::Held;
+use crate::fixed_size::RunError;
+use crate::random_mixed::RandomMixed;
+use crate::threads::{Load, side_by_side};
+
+/// What to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MixedThreads {
+    /// Threads, at least 1.
+    pub threads: usize,
+    /// Calls that each thread makes; what is left is freed besides.
+    pub iterations: u64,
+    /// Places for blocks of each thread.
+    pub working_set: usize,
+}
+
+impl Load for MixedThreads {
+    fn calls<B: Held + Send>(self) -> Result<u64, RunError> {
+        let Self { threads, iterations, working_set } = self;
+        side_by_side(0..threads as u64, |seed| {
+            RandomMixed { iterations, working_set, seed }
+                .unlimited::<B>()
+                .map(|tally| tally.mallocs)
+        })
+    }
+}

@@ -1,0 +1,43 @@
+//! `bench_short_threads`: many threads that allocate little and end.
+
+use crate::contents::Held;
+use crate::fixed_size::RunError;
+use crate::random_mixed::XorShift;
+use crate::threads::{Load, allocate, one_thread, side_by_side};
+
+/// What to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShortLived {
+    /// Threads that run at a time, at least 1.
+    pub at_once: usize,
+    /// Threads that follow each other in each of these places.
+    pub threads: u64,
+    /// Blocks that each thread allocates and then frees.
+    pub blocks: u64,
+}
+
+impl Load for ShortLived {
+    fn calls<B: Held + Send>(self) -> Result<u64, RunError> {
+        side_by_side(0..self.at_once, |line| {
+            // At least one, so that the calls besides the load's do not depend on its size.
+            let mut held = Vec::with_capacity(self.blocks.max(1) as usize);
+            let mut blocks = 0;
+            for index in 0..self.threads {
+                let seed = line as u64 * self.threads + index;
+                blocks += one_thread(|| self.live::<B>(seed, &mut held))?;
+            }
+            Ok(blocks)
+        })
+    }
+}
+
+impl ShortLived {
+    fn live<B: Held>(self, seed: u64, held: &mut Vec<B>) -> Result<u64, RunError> {
+        let mut random = XorShift::new(seed);
+        for index in 0..self.blocks {
+            held.push(allocate(seed * self.blocks + index, random.next())?);
+        }
+        held.drain(..).try_for_each(Held::free)?;
+        Ok(self.blocks)
+    }
+}

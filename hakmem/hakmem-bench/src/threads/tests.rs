@@ -1,0 +1,68 @@
+use super::handover::{BATCH, Handover};
+use super::mixed::MixedThreads;
+use super::short_lived::ShortLived;
+use super::successors::Successors;
+use super::*;
+
+/// Verified or not, a load makes the same calls.
+fn check(load: impl Load, blocks: u64) {
+    for verify in [false, true] {
+        let tally = run(load, verify).expect("the load runs");
+        assert_eq!((tally.mallocs, tally.frees), (blocks, blocks), "verify: {verify}");
+        assert_eq!(tally.timed_operations, 2 * blocks);
+    }
+}
+
+#[test]
+fn every_block_of_every_producer_is_freed_by_a_consumer() {
+    for blocks in [0, 1, BATCH as u64, 5_003] {
+        for (producers, consumers) in [(1, 1), (3, 1), (1, 3), (4, 2)] {
+            check(Handover { producers, consumers, blocks }, producers as u64 * blocks);
+        }
+    }
+}
+
+#[test]
+fn the_last_generation_leaves_nothing() {
+    check(Successors { threads: 2, generations: 3, rounds: 1_000, held: 64 }, 6_000);
+    check(Successors { threads: 1, generations: 2, rounds: 0, held: 1 }, 0);
+}
+
+#[test]
+fn short_threads_free_what_they_allocate() {
+    check(ShortLived { at_once: 3, threads: 5, blocks: 40 }, 600);
+    check(ShortLived { at_once: 1, threads: 2, blocks: 0 }, 0);
+}
+
+#[test]
+fn threads_of_mixed_sizes_make_the_calls_of_the_single_loops() {
+    let load = MixedThreads { threads: 2, iterations: 10_000, working_set: 100 };
+    let single = |seed| {
+        let run = crate::random_mixed::RandomMixed { iterations: 10_000, working_set: 100, seed };
+        run.run(crate::contents::Contents::Bare, 0).expect("the loop runs").mallocs
+    };
+    check(load, single(0) + single(1));
+}
+
+/// A block whose contents are always wrong.
+struct Broken(Block);
+
+impl Held for Broken {
+    fn allocate(request: Request) -> Option<Self> {
+        Block::allocate(request.size).map(Self)
+    }
+
+    fn free(self) -> Result<(), crate::pattern::Damage> {
+        self.0.free();
+        Err(crate::pattern::Damage::Alignment { address: 1, size: 2 })
+    }
+}
+
+#[test]
+fn damage_ends_every_load_with_an_error() {
+    let wrong = |result: Result<u64, RunError>| assert!(result.is_err());
+    wrong(Handover { producers: 2, consumers: 2, blocks: 100_000 }.calls::<Broken>());
+    wrong(Handover { producers: 3, consumers: 1, blocks: 100_000 }.calls::<Broken>());
+    wrong(Successors { threads: 2, generations: 2, rounds: 100, held: 4 }.calls::<Broken>());
+    wrong(ShortLived { at_once: 2, threads: 2, blocks: 3 }.calls::<Broken>());
+}
