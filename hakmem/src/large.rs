@@ -2,25 +2,24 @@
 //!
 //! A table (open addressing, linear probing, deletion by shifting back) finds a span by its
 //! address; it grows by halves of its own mapping. Freed spans are kept for [`PURGE_AFTER_MS`]
-//! within small bounds, because a program that frees a buffer often asks for one like it, and the
-//! kernel's clearing of pages costs more than everything else about a large allocation.
+//! within small bounds (`cache`), because a program that frees a buffer often asks for one like it.
 //!
 //! # Safety
 //! A span in the table belongs to the program, one in the cache to the cache; both are touched
 //! under the lock only.
 #![allow(unsafe_code)]
 
+mod cache;
+
 use core::ptr::NonNull;
+
+use cache::SpanCache;
 
 use crate::lock::{Lock, Locked};
 use crate::os::memory::{self, PAGE};
 
 /// How long a freed span is kept.
 pub(crate) const PURGE_AFTER_MS: u32 = crate::arena::PURGE_AFTER_MS;
-const CACHED_SPANS_MAX: usize = 16;
-const CACHED_BYTES_MAX: usize = 16 << 20;
-/// A larger span is never kept.
-const CACHED_SPAN_BYTES_MAX: usize = 4 << 20;
 const ENTRIES_MIN: usize = PAGE / size_of::<Span>();
 
 /// Address and bytes of a span; address 0 is an empty entry.
@@ -30,19 +29,14 @@ struct Span {
     bytes: usize,
 }
 
-#[derive(Clone, Copy)]
-struct Cached {
-    span: Span,
-    freed_at_ms: u32,
-}
-
 struct Spans {
     entries: *mut Span,
     /// A power of two, or 0.
     capacity: usize,
     length: usize,
-    cache: [Cached; CACHED_SPANS_MAX],
-    usage: Usage,
+    cache: SpanCache,
+    /// Bytes of the spans in the table.
+    live_bytes: usize,
 }
 
 /// What spans hold, in bytes.
@@ -58,8 +52,8 @@ static SPANS: Locked<Spans> = Locked::new(Spans {
     entries: core::ptr::null_mut(),
     capacity: 0,
     length: 0,
-    cache: [Cached { span: NO_SPAN, freed_at_ms: 0 }; CACHED_SPANS_MAX],
-    usage: Usage { live: 0, cached: 0 },
+    cache: SpanCache::EMPTY,
+    live_bytes: 0,
 });
 
 /// A span that was allocated.
@@ -84,12 +78,12 @@ pub(crate) fn lock() -> &'static Lock {
 
 /// What spans hold now.
 pub(crate) fn usage() -> Usage {
-    SPANS.lock().usage
+    SPANS.lock().usage()
 }
 
 /// The same if nobody is at it: for a process that is ending.
 pub(crate) fn try_usage() -> Option<Usage> {
-    SPANS.try_lock().map(|spans| spans.usage)
+    SPANS.try_lock().map(|spans| spans.usage())
 }
 
 /// The same around a fork.
@@ -98,7 +92,7 @@ pub(crate) fn try_usage() -> Option<Usage> {
 /// The calling thread holds the lock, or is the only one.
 pub(crate) unsafe fn usage_held() -> Usage {
     // SAFETY: the caller's duty.
-    unsafe { SPANS.held() }.usage
+    unsafe { SPANS.held() }.usage()
 }
 
 /// Allocates a span of at least `size` bytes, aligned to `alignment` (a power of two) or to a page.
@@ -107,7 +101,7 @@ pub(crate) fn allocate(size: usize, alignment: usize) -> Option<Allocated> {
     let bytes = memory::round_to_pages(size.max(1))?;
     let mut spans = SPANS.lock();
     spans.make_room()?;
-    let cached = if alignment <= PAGE { spans.take_cached(bytes) } else { None };
+    let cached = if alignment <= PAGE { spans.cache.take(bytes) } else { None };
     let (span, is_fresh) = match cached {
         Some(span) => (span, false),
         None => {
@@ -117,7 +111,7 @@ pub(crate) fn allocate(size: usize, alignment: usize) -> Option<Allocated> {
     };
     spans.insert(span);
     spans.length += 1;
-    spans.usage.live += span.bytes;
+    spans.live_bytes += span.bytes;
     let address = NonNull::new(span.address as *mut u8)?;
     Some(Allocated { address, bytes: span.bytes, is_fresh })
 }
@@ -126,8 +120,8 @@ pub(crate) fn allocate(size: usize, alignment: usize) -> Option<Allocated> {
 pub(crate) fn free(address: usize, now_ms: u32) -> Option<Freed> {
     let mut spans = SPANS.lock();
     let span = spans.remove(address)?;
-    spans.usage.live -= span.bytes;
-    if spans.keep(span, now_ms) {
+    spans.live_bytes -= span.bytes;
+    if spans.cache.keep(span, now_ms, &mut unmap) {
         return Some(Freed { bytes: span.bytes, unmapped: false });
     }
     drop(spans);
@@ -157,7 +151,7 @@ pub(crate) enum Nearby {
 #[cold]
 pub(crate) fn nearby(address: usize) -> Nearby {
     let spans = SPANS.lock();
-    if spans.cache.iter().any(|cached| cached.span.bytes > 0 && cached.span.address == address) {
+    if spans.cache.holds(address) {
         return Nearby::Freed;
     }
     let lies_in = |span: Span| address.wrapping_sub(span.address) < span.bytes;
@@ -175,30 +169,38 @@ pub(crate) fn resize(address: usize, size: usize) -> Option<(NonNull<u8>, usize)
     let base = NonNull::new(old.address as *mut u8)?;
     // SAFETY: the span is the program's, which asked for this and forgets the old address.
     let moved = unsafe { memory::remap(base, old.bytes, bytes) };
+    // The system refuses to move what it does not keep as one mapping, as joined spans may be.
+    // SAFETY: as above.
+    let moved = moved.or_else(|| unsafe { copy(old, bytes) });
     let span = match moved {
         Some(new) => Span { address: new.as_ptr() as usize, bytes },
         None => old,
     };
     spans.insert(span);
     spans.length += 1;
-    spans.usage.live = spans.usage.live - old.bytes + span.bytes;
+    spans.live_bytes = spans.live_bytes - old.bytes + span.bytes;
     moved.map(|new| (new, bytes))
 }
 
 /// Gives spans that have been kept for `older_than_ms` back to the system; the bytes.
 pub(crate) fn purge(now_ms: u32, older_than_ms: u32) -> usize {
     let Some(mut spans) = SPANS.try_lock() else { return 0 };
-    let mut bytes = 0;
-    for index in 0..CACHED_SPANS_MAX {
-        let Cached { span, freed_at_ms } = spans.cache[index];
-        if span.bytes > 0 && now_ms.wrapping_sub(freed_at_ms) >= older_than_ms {
-            spans.cache[index].span = NO_SPAN;
-            spans.usage.cached -= span.bytes;
-            unmap(span);
-            bytes += span.bytes;
-        }
-    }
-    bytes
+    spans.cache.purge(now_ms, older_than_ms, &mut unmap)
+}
+
+/// Moves a span's contents to a new one of so many bytes; `None`, and nothing has changed, if there
+/// is no memory.
+///
+/// # Safety
+/// The span is in no table, and nothing uses its address any more.
+#[cold]
+unsafe fn copy(old: Span, bytes: usize) -> Option<NonNull<u8>> {
+    let new = memory::map(bytes)?;
+    let from = old.address as *const u8;
+    // SAFETY: both are mapped, disjoint, and at least so long.
+    unsafe { new.as_ptr().copy_from_nonoverlapping(from, old.bytes.min(bytes)) };
+    unmap(old);
+    Some(new)
 }
 
 fn unmap(span: Span) {
@@ -209,6 +211,10 @@ fn unmap(span: Span) {
 }
 
 impl Spans {
+    fn usage(&self) -> Usage {
+        Usage { live: self.live_bytes, cached: self.cache.bytes() }
+    }
+
     fn start(&self, address: usize) -> usize {
         // Fibonacci hashing of the page number (D. Knuth, TAOCP 3, 6.4).
         let hash = (address / PAGE).wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -290,35 +296,6 @@ impl Spans {
         // SAFETY: the old table's own mapping, read for the last time above.
         unsafe { memory::unmap(old_entries.cast(), old_capacity * size_of::<Span>()) };
         Some(())
-    }
-
-    /// The cached span that fits best, if it wastes at most a quarter.
-    fn take_cached(&mut self, bytes: usize) -> Option<Span> {
-        let fits = |span: &Span| span.bytes >= bytes && span.bytes - bytes <= span.bytes / 4;
-        let mut best: Option<usize> = None;
-        for (index, cached) in self.cache.iter().enumerate() {
-            let is_better = best.is_none_or(|at| self.cache[at].span.bytes > cached.span.bytes);
-            if fits(&cached.span) && is_better {
-                best = Some(index);
-            }
-        }
-        let index = best?;
-        let span = self.cache[index].span;
-        self.cache[index].span = NO_SPAN;
-        self.usage.cached -= span.bytes;
-        Some(span)
-    }
-
-    fn keep(&mut self, span: Span, now_ms: u32) -> bool {
-        if span.bytes > CACHED_SPAN_BYTES_MAX || self.usage.cached + span.bytes > CACHED_BYTES_MAX {
-            return false;
-        }
-        let Some(place) = self.cache.iter_mut().find(|cached| cached.span.bytes == 0) else {
-            return false;
-        };
-        *place = Cached { span, freed_at_ms: now_ms };
-        self.usage.cached += span.bytes;
-        true
     }
 }
 

@@ -12,8 +12,8 @@ fn empty() -> Spans {
         entries: core::ptr::null_mut(),
         capacity: 0,
         length: 0,
-        cache: [Cached { span: NO_SPAN, freed_at_ms: 0 }; CACHED_SPANS_MAX],
-        usage: Usage { live: 0, cached: 0 },
+        cache: SpanCache::EMPTY,
+        live_bytes: 0,
     }
 }
 
@@ -70,24 +70,6 @@ proptest! {
 }
 
 #[test]
-fn cached_spans_are_bounded_and_fit() {
-    let mut spans = empty();
-    let span = |number: usize, bytes| Span { address: number << 32, bytes };
-    assert!(!spans.keep(span(1, CACHED_SPAN_BYTES_MAX + PAGE), 0), "too large to keep");
-    let mut kept = 0;
-    for number in 1..100 {
-        kept += usize::from(spans.keep(span(number, number * PAGE), 0));
-    }
-    assert!(kept <= CACHED_SPANS_MAX && spans.usage.cached <= CACHED_BYTES_MAX);
-    assert!(spans.take_cached(200 * PAGE).is_none(), "none is large enough");
-    let found = spans.take_cached(9 * PAGE).expect("the very size is there");
-    assert_eq!(found.bytes, 9 * PAGE);
-    let next = spans.take_cached(9 * PAGE).expect("one page more is little waste");
-    assert_eq!(next.bytes, 10 * PAGE);
-    assert!(spans.take_cached(2 * PAGE - PAGE / 2).is_none_or(|span| span.bytes <= 2 * PAGE));
-}
-
-#[test]
 fn spans_live_move_and_die() {
     let Allocated { address, bytes: size, is_fresh } = allocate(300_000, PAGE).expect("memory");
     let at = address.as_ptr() as usize;
@@ -107,7 +89,7 @@ fn spans_live_move_and_die() {
     assert!(resize(moved.as_ptr() as usize, usize::MAX / 4).is_none(), "no memory");
     assert_eq!(bytes(moved.as_ptr() as usize), Some(larger), "a failure leaves it as it was");
     let freed = free(moved.as_ptr() as usize, 0).expect("a span");
-    assert_eq!((freed.bytes, freed.unmapped), (larger, true));
+    assert_eq!((freed.bytes, freed.unmapped), (larger, false), "it is kept for a while");
     assert!(free(moved.as_ptr() as usize, 0).is_none(), "only once");
 }
 
