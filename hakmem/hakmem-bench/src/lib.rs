@@ -8,10 +8,11 @@
 //! [`contents`] (what blocks are filled with), `pace` (limits of a loop), [`usage`] (arguments and
 //! exit codes), [`report`] (the figures a program prints), [`fixed_size`] and [`random_mixed`] (the
 //! loops), [`threads`] (loads of several threads) and [`workload`] (one whose result can be
-//! compared), [`race`], [`routings`].
+//! compared), [`bar_charts`] (pictures of figures), [`race`], [`routings`].
 
 #![deny(unsafe_code)]
 
+pub mod bar_charts;
 pub mod c_heap;
 pub mod contents;
 pub mod fixed_size;

@@ -9,6 +9,7 @@ pub mod cell;
 pub mod contender;
 pub mod lap;
 pub mod peer;
+pub mod plot;
 pub mod segment_counts;
 pub mod standings;
 

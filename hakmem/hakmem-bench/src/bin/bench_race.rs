@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use hakmem_bench::race::Race;
 use hakmem_bench::race::cell::Cells;
+use hakmem_bench::race::{Race, plot};
 use hakmem_bench::usage::{EXIT_FAILED, EXIT_USAGE};
 
 /// Runs the same loads under hakmem and its peers, interleaved.
@@ -38,6 +38,9 @@ struct Options {
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
+    /// Draw the figures into this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// Exit with 2 if hakmem stays below this part of the best peer in any row
     #[arg(long, value_name = "RATIO")]
     bar: Option<f64>,
@@ -89,6 +92,10 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
         println!("{}", serde_json::to_string_pretty(&standings)?);
     } else {
         print!("{standings}");
+    }
+    if let Some(path) = &options.svg {
+        std::fs::write(path, plot::svg(&standings))
+            .map_err(|error| format!("{}: {error}", path.display()))?;
     }
     let mut code = ExitCode::SUCCESS;
     if let Some(bar) = options.bar {

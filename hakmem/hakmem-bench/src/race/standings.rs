@@ -214,4 +214,4 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -10,5 +10,6 @@ mod live;
 mod programs;
 mod prometheus;
 mod queries;
+mod race;
 mod routings;
 mod scratch;

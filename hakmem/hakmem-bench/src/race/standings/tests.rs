@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::race::cell::CELLS;
 
-fn standings(laps: &[[f64; 3]]) -> Standings {
+pub(crate) fn standings(laps: &[[f64; 3]]) -> Standings {
     let contender = |name: &str| Contender {
         name: name.to_owned(),
         library: PathBuf::from("/lib/x.so"),

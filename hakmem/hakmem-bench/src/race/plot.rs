@@ -1,0 +1,96 @@
+//! The standings as a picture: two small charts per cell, throughput and peak resident memory, one
+//! bar per allocator.
+
+use crate::bar_charts::{Bar, Chart, GREY, Series, Sheet};
+use crate::race::standings::{Figure, Standing, Standings};
+
+/// One colour for each allocator, distinguishable by the colour-blind (Okabe and Ito); the C
+/// library's is grey.
+const COLOURS: [(&str, &str); 7] = [
+    ("hakmem", "#0072b2"),
+    ("jemalloc", "#d55e00"),
+    ("mimalloc", "#e69f00"),
+    ("mimalloc3", "#e69f00"),
+    ("tcmalloc", "#009e73"),
+    ("rpmalloc", "#cc79a7"),
+    ("snmalloc", "#56b4e9"),
+];
+
+/// Draws the standings as SVG.
+pub fn svg(standings: &Standings) -> String {
+    let first = standings.rows.first().map_or(&[][..], |row| &row.figures);
+    let present = first.iter().map(|figure| figure.allocator.as_str());
+    let absent = standings.absent.iter().map(|absent| absent.allocator.as_str());
+    let absent_count = standings.absent.len();
+    let throughput = standings.rows.iter().map(|row| throughput_chart(row, absent_count));
+    let memory = standings.rows.iter().map(|row| memory_chart(row, absent_count));
+    Sheet {
+        title: "hakmem and its peers".to_owned(),
+        remark: format!(
+            "bar: median of {} rounds; line: slowest to fastest lap; longer is faster in M ops/s, \
+             shorter is better in MiB; each chart has its own scale",
+            standings.rounds
+        ),
+        series: present.chain(absent).map(series).collect(),
+        missing: "does not race",
+        charts: throughput.chain(memory).collect(),
+    }
+    .svg()
+}
+
+fn series(name: &str) -> Series {
+    let colour = COLOURS.iter().find(|(known, _)| *known == name);
+    Series {
+        name: name.to_owned(),
+        colour: colour.map_or(GREY, |(_, colour)| colour),
+        // The two versions of mimalloc share its colour.
+        faded: name == "mimalloc",
+    }
+}
+
+fn throughput_chart(row: &Standing, absent: usize) -> Chart {
+    let bar = |figure: &Figure| Bar {
+        value: figure.million_operations_per_second,
+        range: Some((
+            figure.million_operations_per_second_min,
+            figure.million_operations_per_second_max,
+        )),
+    };
+    let Standing { cell, ratio, best_peer, .. } = row;
+    chart(format!("{cell}, M ops/s: {ratio:.2} × {best_peer}"), row, absent, bar)
+}
+
+fn memory_chart(row: &Standing, absent: usize) -> Chart {
+    let bar = |figure: &Figure| Bar { value: figure.peak_resident_kib / 1024.0, range: None };
+    chart(format!("{}, peak resident MiB", row.cell), row, absent, bar)
+}
+
+fn chart(title: String, row: &Standing, absent: usize, bar: impl Fn(&Figure) -> Bar) -> Chart {
+    let present = row.figures.iter().map(|figure| Some(bar(figure)));
+    Chart { title, bars: present.chain(std::iter::repeat_n(None, absent)).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::race::standings::tests::standings;
+
+    #[test]
+    fn every_contender_has_a_bar_and_every_absent_one_a_word() {
+        let svg = svg(&standings(&[[110.0, 100.0, 50.0], [112.0, 100.0, 51.0]]));
+        // Three contenders in two charts, and the background.
+        assert_eq!(svg.matches("<rect").count(), 3 * 2 + 1);
+        assert_eq!(svg.matches("does not race").count(), 2);
+        for words in ["fixed 128 B, M ops/s: 1.11 × jemalloc", ">111.0<", "peak resident MiB"] {
+            assert!(svg.contains(words), "{words} is missing");
+        }
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
+
+    #[test]
+    fn standings_without_rows_are_a_picture_too() {
+        let mut standings = standings(&[[1.0, 1.0, 1.0]]);
+        standings.rows.clear();
+        assert!(svg(&standings).ends_with("</svg>\n"));
+    }
+}
