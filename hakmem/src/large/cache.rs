@@ -89,13 +89,15 @@ impl SpanCache {
         true
     }
 
-    /// Takes the neighbours of a span out of the cache: all of them as one.
+    /// Takes the neighbours of a span out of the cache: all of them as one, if that is not too large
+    /// to keep.
     fn join(&mut self, mut span: Span) -> Span {
         for each in &mut self.entries {
             let other = each.span;
             let is_neighbour = other.address + other.bytes == span.address
                 || span.address + span.bytes == other.address;
-            if other.bytes > 0 && is_neighbour {
+            let fits = other.bytes > 0 && span.bytes + other.bytes <= CACHED_SPAN_BYTES_MAX;
+            if fits && is_neighbour {
                 let address = span.address.min(other.address);
                 span = Span { address, bytes: span.bytes + other.bytes };
                 self.bytes -= other.bytes;

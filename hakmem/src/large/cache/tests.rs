@@ -61,6 +61,19 @@ fn what_was_cut_off_is_joined_again() {
     assert_eq!(cache.bytes(), 0);
 }
 
+#[test]
+fn neighbours_are_not_joined_to_what_is_too_large_to_keep() {
+    let mut cache = SpanCache::EMPTY;
+    let mut gone = 0;
+    let part = CACHED_SPAN_BYTES_MAX / 3;
+    for number in 0..50 {
+        let next = Span { address: (1 << 32) + number * part, bytes: part };
+        assert!(cache.keep(next, number as u32, &mut |span| gone += span.bytes));
+        assert!(cache.bytes() <= CACHED_BYTES_MAX);
+    }
+    assert_eq!(cache.bytes() + gone, 50 * part, "nothing is lost");
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Keep(usize),
