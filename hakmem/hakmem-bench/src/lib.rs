@@ -1,18 +1,18 @@
 //! Programs that measure an allocator from outside.
 //!
-//! `bench_fixed_size` and `bench_random_mixed` call the C library's `malloc` and `free` and know
-//! of no allocator: `LD_PRELOAD` puts one under them. `bench_race` runs them side by side under
-//! hakmem and its peers.
+//! Most call the C library's `malloc` and `free` and know of no allocator: `LD_PRELOAD` puts one
+//! under them. `bench_race` runs them side by side under hakmem and its peers.
 //!
 //! Modules, bottom to top: [`c_heap`] and [`peak`] (the only unsafe code), [`pattern`] and
 //! [`contents`] (what blocks are filled with), `pace` (limits of a loop), [`usage`] (arguments and
-//! exit codes), [`report`] (the figures a program prints), [`fixed_size`] and [`random_mixed`] (the
-//! loops), [`threads`] (loads of several threads) and [`workload`] (one whose result can be
-//! compared), [`bar_charts`] (pictures of figures), [`race`], [`routings`].
+//! exit codes), [`report`] (the figures a program prints), [`fixed_size`], [`random_mixed`] and
+//! [`batches`] (the loops), [`threads`] (loads of several threads) and [`workload`] (one whose
+//! result can be compared), [`bar_charts`] (pictures of figures), [`race`], [`routings`].
 
 #![deny(unsafe_code)]
 
 pub mod bar_charts;
+pub mod batches;
 pub mod c_heap;
 pub mod contents;
 pub mod fixed_size;

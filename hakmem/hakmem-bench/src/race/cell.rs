@@ -4,6 +4,8 @@ use std::fmt;
 
 use clap::ValueEnum;
 
+use crate::batches::Order;
+
 /// One row of the race.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cell {
@@ -41,6 +43,15 @@ pub enum Cell {
         /// Places for blocks of each thread.
         working_set: usize,
     },
+    /// `bench_batches`.
+    Batches {
+        /// Bytes of a block.
+        size: usize,
+        /// Blocks of a batch.
+        blocks: u64,
+        /// How they are freed.
+        order: Order,
+    },
 }
 
 /// Which cells run.
@@ -50,7 +61,9 @@ pub enum Cells {
     Seven,
     /// Loads of several threads
     Threads,
-    /// Both
+    /// Blocks that are allocated and freed many at a time
+    Batches,
+    /// All of these
     All,
 }
 
@@ -85,13 +98,24 @@ pub const THREADED_CELLS: &[Cell] = &[
     Cell::MixedThreads { threads: 2, working_set: 8192 },
 ];
 
+/// The cells of batches: one that fits into a cache, and one of megabytes.
+pub const BATCH_CELLS: &[Cell] = &[
+    Cell::Batches { size: 64, blocks: 1_000, order: Order::Same },
+    Cell::Batches { size: 64, blocks: 1_000, order: Order::Reverse },
+    Cell::Batches { size: 64, blocks: 1_000, order: Order::Random },
+    Cell::Batches { size: 64, blocks: 100_000, order: Order::Same },
+    Cell::Batches { size: 64, blocks: 100_000, order: Order::Reverse },
+    Cell::Batches { size: 64, blocks: 100_000, order: Order::Random },
+];
+
 impl Cells {
     /// The cells, in the order of the table.
     pub fn list(self) -> Vec<Cell> {
         match self {
             Self::Seven => CELLS.to_vec(),
             Self::Threads => THREADED_CELLS.to_vec(),
-            Self::All => [CELLS, THREADED_CELLS].concat(),
+            Self::Batches => BATCH_CELLS.to_vec(),
+            Self::All => [CELLS, THREADED_CELLS, BATCH_CELLS].concat(),
         }
     }
 }
@@ -106,6 +130,7 @@ impl Cell {
             Self::Successors { .. } => "bench_successors",
             Self::ShortThreads { .. } => "bench_short_threads",
             Self::MixedThreads { .. } => "bench_mixed_threads",
+            Self::Batches { .. } => "bench_batches",
         }
     }
 
@@ -128,10 +153,16 @@ impl Cell {
             Self::MixedThreads { threads, working_set } => {
                 vec![threads, operations / threads, working_set as u64]
             }
+            Self::Batches { size, blocks: batch, .. } => vec![size as u64, batch, blocks / batch],
         };
-        let mut words: Vec<String> = numbers.iter().map(u64::to_string).collect();
-        words.extend(matches!(self, Self::Mixed { .. }).then(|| "--bare".to_owned()));
-        words
+        let flag = match self {
+            Self::Mixed { .. } => Some("--bare"),
+            Self::Batches { order: Order::Reverse, .. } => Some("--reverse"),
+            Self::Batches { order: Order::Random, .. } => Some("--random"),
+            _ => None,
+        };
+        let words = numbers.iter().map(u64::to_string);
+        words.chain(flag.map(str::to_owned)).collect()
     }
 }
 
@@ -145,6 +176,9 @@ impl fmt::Display for Cell {
             Self::ShortThreads { at_once } => format!("short threads, {at_once} at once"),
             Self::MixedThreads { threads, working_set } => {
                 format!("mixed ws {working_set}, {threads} threads")
+            }
+            Self::Batches { size, blocks, order } => {
+                format!("batch {blocks} x {size} B, {}", order.name())
             }
         };
         out.pad(&text)
@@ -166,6 +200,10 @@ mod tests {
         check(Cell::Successors { threads: 2 }, "2 100 50000");
         check(Cell::ShortThreads { at_once: 8 }, "8 1250 1000");
         check(Cell::MixedThreads { threads: 2, working_set: 512 }, "2 10000000 512");
+        let batches = |order| Cell::Batches { size: 64, blocks: 1_000, order };
+        check(batches(Order::Same), "64 1000 10000");
+        check(batches(Order::Reverse), "64 1000 10000 --reverse");
+        check(batches(Order::Random), "64 1000 10000 --random");
     }
 
     #[test]

@@ -82,6 +82,14 @@ fn mixed_sizes_show_exactly_the_calls_that_were_made() {
 }
 
 #[test]
+fn batches_show_exactly_the_calls_that_were_made() {
+    for order in ["--verify", "--reverse", "--random"] {
+        let [full, empty] = ["100", "000"].map(|batches| ["48", "1000", batches, order]);
+        check_sums("bench_batches", &full, &empty, 0);
+    }
+}
+
+#[test]
 fn loads_of_several_threads_show_exactly_the_calls_that_were_made() {
     let check = |program: &str, before: &[&str], after: &[&str], stacks: i128| {
         for verify in [&[][..], &["--verify"]] {
