@@ -134,8 +134,10 @@ pub(crate) const fn slab_granules(bin: usize) -> usize {
 /// Largest slab, as a binary logarithm of granules.
 pub(crate) const SLAB_ORDER_MAX: usize = slab_granules(BIN_MID_MAX).ilog2() as usize;
 
-/// Bytes that a list may hold at most, by which capacities are bounded.
-const LIST_BYTES_MAX: usize = 32 * 1024;
+/// Bytes that a list may hold at most, by which capacities are bounded. Lists grow to that only
+/// where the central store is needed again and again; 128 KiB let a program that allocates and frees
+/// a hundred blocks of 1 KiB at a time do so without it, which is a fifth faster than with 32 KiB.
+const LIST_BYTES_MAX: usize = 128 * 1024;
 /// The same for bins above [`TINY_MAX`].
 const MID_LIST_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that a list may hold at first: a thread that needs ten blocks must not touch ten pages.
