@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! This file holds the crate's unsafe code. A [`Block`] owns what one call of `malloc` returned:
+//! This file holds the crate's unsafe code. A [`Block`] owns what `malloc` or `realloc` returned:
 //! it is neither `Clone` nor `Copy`, only [`Block::free`] gives the memory back, and it consumes
 //! the block. The memory is reached only inside the size that was asked for.
 
@@ -14,6 +14,9 @@ use std::path::PathBuf;
 use std::ptr::NonNull;
 
 use crate::pattern::{Damage, Pattern};
+
+/// The smallest page of the machines that hakmem runs on.
+const PAGE: usize = 4096;
 
 /// A block that `malloc` returned and nobody has freed. Dropping it leaks it.
 #[derive(Debug)]
@@ -60,10 +63,35 @@ impl Block {
         unsafe { end.write_volatile(last) };
     }
 
+    /// Calls `realloc`; `false` where it returned null and left the block as it was.
+    ///
+    /// `size` must not be less than what the block was asked for with.
+    #[inline(always)]
+    pub fn resize(&mut self, size: usize) -> bool {
+        // SAFETY: `malloc` or `realloc` returned the pointer, and the block is live and ours alone.
+        let block = unsafe { libc::realloc(self.0.as_ptr().cast::<c_void>(), size) };
+        match NonNull::new(block.cast::<u8>()) {
+            Some(block) => {
+                self.0 = block;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Writes a byte in each page between two offsets, the second of which is the block's size.
+    pub fn touch_pages(&mut self, from: usize, size: usize) {
+        for offset in (from..size).step_by(PAGE) {
+            let byte = self.0.as_ptr().wrapping_add(offset);
+            // SAFETY: the caller says how long the block is, and the offset is below that.
+            unsafe { byte.write_volatile(1) };
+        }
+    }
+
     /// Calls `free`.
     #[inline(always)]
     pub fn free(self) {
-        // SAFETY: `malloc` returned the pointer and a `Block` is freed at most once.
+        // SAFETY: the C library returned the pointer and a `Block` is freed at most once.
         unsafe { libc::free(self.0.as_ptr().cast::<c_void>()) }
     }
 }
@@ -89,10 +117,32 @@ impl FilledBlock {
         let start = block.0.as_ptr();
         // SAFETY: the block is `size` bytes long and ours alone.
         unsafe { start.write_bytes(0, size) };
+        let mut filled = Self { block, size, pattern };
+        filled.fill();
+        Some(filled)
+    }
+
+    /// Calls `realloc` for `size` bytes, not less than before, checks that they hold what they
+    /// held, and fills the rest; `false` where it returned null and left the block as it was.
+    pub fn grow(&mut self, size: usize) -> Result<bool, Damage> {
+        self.check()?;
+        if !self.block.resize(size) {
+            return Ok(false);
+        }
+        self.check()?;
+        let end = self.block.0.as_ptr().wrapping_add(self.size);
+        // SAFETY: the block is `size` bytes long and ours alone, and this is the rest of it.
+        unsafe { end.write_bytes(0, size - self.size) };
+        self.size = size;
+        self.fill();
+        Ok(true)
+    }
+
+    /// Writes the pattern into all bytes, which are initialised.
+    fn fill(&mut self) {
         // SAFETY: all `size` bytes are initialised, and nothing else refers to them.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(start, size) };
-        pattern.write(bytes);
-        Some(Self { block, size, pattern })
+        let bytes = unsafe { std::slice::from_raw_parts_mut(self.block.0.as_ptr(), self.size) };
+        self.pattern.write(bytes);
     }
 
     /// Whether address and contents are what they were, and if not, what is wrong.

@@ -5,9 +5,10 @@
 //!
 //! Modules, bottom to top: [`c_heap`] and [`peak`] (the only unsafe code), [`pattern`] and
 //! [`contents`] (what blocks are filled with), `pace` (limits of a loop), [`usage`] (arguments and
-//! exit codes), [`report`] (the figures a program prints), [`fixed_size`], [`random_mixed`] and
-//! [`batches`] (the loops), [`threads`] (loads of several threads) and [`workload`] (one whose
-//! result can be compared), [`bar_charts`] (pictures of figures), [`race`], [`routings`].
+//! exit codes), [`report`] (the figures a program prints), [`fixed_size`],
+//! [`random_mixed`], [`batches`] and [`growth`] (the loops), [`threads`] (loads of several threads)
+//! and [`workload`] (one whose result can be compared), [`bar_charts`] (pictures of figures),
+//! [`race`], [`routings`].
 
 #![deny(unsafe_code)]
 
@@ -16,6 +17,7 @@ pub mod batches;
 pub mod c_heap;
 pub mod contents;
 pub mod fixed_size;
+pub mod growth;
 mod pace;
 pub mod pattern;
 pub mod peak;

@@ -10,12 +10,12 @@ use hakmem_bench::usage::{EXIT_FAILED, EXIT_USAGE};
 
 /// Runs the same loads under hakmem and its peers, interleaved.
 ///
-/// The peers are jemalloc, mimalloc 2 and tcmalloc as Debian packages them, mimalloc 3, rpmalloc and
-/// snmalloc as `.ci/peers --all` builds them from crates, and glibc. One that is not there is left
-/// out, and the table says why.
+/// The peers are jemalloc, mimalloc 2 and tcmalloc as Debian packages them, mimalloc 3, rpmalloc
+/// and snmalloc as `.ci/peers --all` builds them from crates, and glibc. One that is not there is
+/// left out, and the table says why.
 ///
-/// Each lap is a process of its own, and counts only if it can be proven whose calls it timed: malloc
-/// comes from the allocator's file, which defines a symbol of that allocator's own; hakmem's
+/// Each lap is a process of its own, and counts only if it can be proven whose calls it timed:
+/// malloc comes from the allocator's file, which defines a symbol of that allocator's own; hakmem's
 /// segment shows all calls. What a load stands for says the --help of its program.
 #[derive(Debug, Parser)]
 #[command(version)]

@@ -5,6 +5,7 @@ use std::fmt;
 use clap::ValueEnum;
 
 use crate::batches::Order;
+use crate::growth::{Growth, Step};
 
 /// One row of the race.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,13 @@ pub enum Cell {
         /// How they are freed.
         order: Order,
     },
+    /// `bench_growth`, from [`GROWTH_FIRST`] bytes.
+    Growth {
+        /// Bytes that a block reaches.
+        last: usize,
+        /// How it gets there.
+        step: Step,
+    },
 }
 
 /// Which cells run.
@@ -63,6 +71,8 @@ pub enum Cells {
     Threads,
     /// Blocks that are allocated and freed many at a time
     Batches,
+    /// Blocks that realloc makes longer
+    Growth,
     /// All of these
     All,
 }
@@ -75,6 +85,12 @@ pub const GENERATIONS: u64 = 100;
 
 /// Blocks in a short thread's life.
 pub const SHORT_LIFE_BLOCKS: u64 = 1_000;
+
+/// Bytes of a block before it grows.
+pub const GROWTH_FIRST: usize = 16;
+
+/// Beyond this a block's bytes cost more than its calls, and so there are fewer blocks.
+const GROWTH_CHEAP: usize = 8 * 1024;
 
 /// The seven cells of the verification matrix.
 pub const CELLS: &[Cell] = &[
@@ -108,6 +124,13 @@ pub const BATCH_CELLS: &[Cell] = &[
     Cell::Batches { size: 64, blocks: 100_000, order: Order::Random },
 ];
 
+/// The cells of growth: small vectors, large ones, and strings.
+pub const GROWTH_CELLS: &[Cell] = &[
+    Cell::Growth { last: 4 << 10, step: Step::Double },
+    Cell::Growth { last: 1 << 20, step: Step::Double },
+    Cell::Growth { last: 2 << 10, step: Step::Add(16) },
+];
+
 impl Cells {
     /// The cells, in the order of the table.
     pub fn list(self) -> Vec<Cell> {
@@ -115,7 +138,8 @@ impl Cells {
             Self::Seven => CELLS.to_vec(),
             Self::Threads => THREADED_CELLS.to_vec(),
             Self::Batches => BATCH_CELLS.to_vec(),
-            Self::All => [CELLS, THREADED_CELLS, BATCH_CELLS].concat(),
+            Self::Growth => GROWTH_CELLS.to_vec(),
+            Self::All => [CELLS, THREADED_CELLS, BATCH_CELLS, GROWTH_CELLS].concat(),
         }
     }
 }
@@ -131,11 +155,12 @@ impl Cell {
             Self::ShortThreads { .. } => "bench_short_threads",
             Self::MixedThreads { .. } => "bench_mixed_threads",
             Self::Batches { .. } => "bench_batches",
+            Self::Growth { .. } => "bench_growth",
         }
     }
 
-    /// Arguments that make the program time about so many calls of `malloc` and `free`, never more,
-    /// and leave the blocks alone.
+    /// Arguments that make the program time about so many calls, never more, and leave the blocks
+    /// alone.
     pub fn arguments(self, operations: u64) -> Vec<String> {
         let blocks = operations / 2;
         let numbers = match self {
@@ -154,6 +179,12 @@ impl Cell {
                 vec![threads, operations / threads, working_set as u64]
             }
             Self::Batches { size, blocks: batch, .. } => vec![size as u64, batch, blocks / batch],
+            Self::Growth { last, step } => {
+                let one = Growth { blocks: 1, first: GROWTH_FIRST, last, step };
+                let most = operations / (2 + one.reallocs());
+                let blocks = most / (last / GROWTH_CHEAP).max(1) as u64;
+                vec![blocks, GROWTH_FIRST as u64, last as u64]
+            }
         };
         let flag = match self {
             Self::Mixed { .. } => Some("--bare"),
@@ -161,8 +192,13 @@ impl Cell {
             Self::Batches { order: Order::Random, .. } => Some("--random"),
             _ => None,
         };
-        let words = numbers.iter().map(u64::to_string);
-        words.chain(flag.map(str::to_owned)).collect()
+        let mut words: Vec<String> = match self {
+            Self::Growth { step: Step::Add(bytes), .. } => vec!["--add".into(), bytes.to_string()],
+            _ => Vec::new(),
+        };
+        words.extend(numbers.iter().map(u64::to_string));
+        words.extend(flag.map(str::to_owned));
+        words
     }
 }
 
@@ -179,6 +215,10 @@ impl fmt::Display for Cell {
             }
             Self::Batches { size, blocks, order } => {
                 format!("batch {blocks} x {size} B, {}", order.name())
+            }
+            Self::Growth { last, step: Step::Double } => format!("vector to {} KiB", last >> 10),
+            Self::Growth { last, step: Step::Add(bytes) } => {
+                format!("string to {} KiB by {bytes}", last >> 10)
             }
         };
         out.pad(&text)
@@ -204,6 +244,9 @@ mod tests {
         check(batches(Order::Same), "64 1000 10000");
         check(batches(Order::Reverse), "64 1000 10000 --reverse");
         check(batches(Order::Random), "64 1000 10000 --random");
+        check(Cell::Growth { last: 4096, step: Step::Double }, "2000000 16 4096");
+        check(Cell::Growth { last: 1 << 20, step: Step::Double }, "8680 16 1048576");
+        check(Cell::Growth { last: 2048, step: Step::Add(16) }, "--add 16 155038 16 2048");
     }
 
     #[test]

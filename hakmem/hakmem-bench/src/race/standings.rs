@@ -147,7 +147,7 @@ impl fmt::Display for Standings {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             out,
-            "M ops/s, median of {} rounds; an op is one malloc or one free",
+            "M ops/s, median of {} rounds; an op is one malloc, realloc or free",
             self.rounds
         )?;
         self.table(

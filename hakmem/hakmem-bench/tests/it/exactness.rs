@@ -90,6 +90,14 @@ fn batches_show_exactly_the_calls_that_were_made() {
 }
 
 #[test]
+fn blocks_that_grow_are_intact_under_hakmem() {
+    for step in [&[][..], &["--add", "48"]] {
+        let call = [step, &["2000", "16", "20000", "--verify"]].concat();
+        assert_eq!(counted("bench_growth", &call).0.mallocs, 2_000);
+    }
+}
+
+#[test]
 fn loads_of_several_threads_show_exactly_the_calls_that_were_made() {
     let check = |program: &str, before: &[&str], after: &[&str], stacks: i128| {
         for verify in [&[][..], &["--verify"]] {

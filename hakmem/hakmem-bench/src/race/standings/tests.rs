@@ -50,7 +50,7 @@ fn the_table_reads_so() {
     let text = standings(&[[110.0, 100.0, 50.0]]).to_string();
     assert_eq!(
         text,
-        "M ops/s, median of 1 rounds; an op is one malloc or one free
+        "M ops/s, median of 1 rounds; an op is one malloc, realloc or free
                   hakmem  jemalloc     glibc  rpmalloc
 fixed 128 B        110.0     100.0      50.0         –  1.100 (1.100..1.100) of jemalloc
 
