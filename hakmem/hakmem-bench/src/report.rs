@@ -93,7 +93,9 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "M ops/s: {:.2}", self.million_operations_per_second)?;
+        // Loads whose operations take microseconds each need more digits.
+        let decimals = if self.million_operations_per_second < 10.0 { 4 } else { 2 };
+        writeln!(out, "M ops/s: {:.decimals$}", self.million_operations_per_second)?;
         writeln!(out, "mallocs: {}", self.mallocs)?;
         writeln!(out, "frees: {}", self.frees)?;
         writeln!(out, "peak resident KiB: {}", self.peak_resident_kib)?;

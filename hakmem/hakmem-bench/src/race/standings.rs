@@ -191,7 +191,10 @@ impl Standings {
         for row in &self.rows {
             write!(out, "{:<width$}", row.cell)?;
             for figure in &row.figures {
-                write!(out, "{:>10.*}", decimals, value(figure))?;
+                let value = value(figure);
+                // A rate below 1 would have no digit but zeros.
+                let decimals = if value < 1.0 { 3 * decimals } else { decimals };
+                write!(out, "{value:>10.decimals$}")?;
             }
             self.absent.iter().try_for_each(|_| write!(out, "{:>10}", "–"))?;
             remark(row, out)?;

@@ -68,6 +68,12 @@ rpmalloc does not race: there is no compiler cc
 }
 
 #[test]
+fn slow_operations_have_digits_too() {
+    let text = standings(&[[0.0625, 0.05, 12.0]]).to_string();
+    assert!(text.contains("fixed 128 B        0.062     0.050      12.0"), "{text}");
+}
+
+#[test]
 fn an_even_number_of_laps_has_a_median_too() {
     assert_eq!(median(&[1.0, 9.0, 3.0, 5.0]), 4.0);
     assert_eq!(median(&[]), 0.0);
