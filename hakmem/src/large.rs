@@ -167,11 +167,12 @@ pub(crate) fn resize(address: usize, size: usize) -> Option<(NonNull<u8>, usize)
     let old = spans.remove(address)?;
     // The entry's place in the table is still there, so whichever way this ends it can be filled.
     let base = NonNull::new(old.address as *mut u8)?;
-    // SAFETY: the span is the program's, which asked for this and forgets the old address.
-    let moved = unsafe { memory::remap(base, old.bytes, bytes) };
-    // The system refuses to move what it does not keep as one mapping, as joined spans may be.
-    // SAFETY: as above.
-    let moved = moved.or_else(|| unsafe { copy(old, bytes) });
+    let end = old.address + old.bytes;
+    let moved = if bytes > old.bytes && spans.cache.take_at(end, bytes - old.bytes) {
+        Some(base)
+    } else {
+        remap(old, base, bytes)
+    };
     let span = match moved {
         Some(new) => Span { address: new.as_ptr() as usize, bytes },
         None => old,
@@ -180,6 +181,16 @@ pub(crate) fn resize(address: usize, size: usize) -> Option<(NonNull<u8>, usize)
     spans.length += 1;
     spans.live_bytes = spans.live_bytes - old.bytes + span.bytes;
     moved.map(|new| (new, bytes))
+}
+
+/// Has the system change the size of a span that is in no table; its new address. `None`, and
+/// nothing has changed, if there is no memory.
+fn remap(old: Span, base: NonNull<u8>, bytes: usize) -> Option<NonNull<u8>> {
+    // SAFETY: the span is the program's, which asked for this and forgets the old address.
+    let moved = unsafe { memory::remap(base, old.bytes, bytes) };
+    // The system refuses to move what it does not keep as one mapping, as joined spans may be.
+    // SAFETY: as above.
+    moved.or_else(|| unsafe { copy(old, bytes) })
 }
 
 /// Gives spans that have been kept for `older_than_ms` back to the system; the bytes.

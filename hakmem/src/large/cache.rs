@@ -64,6 +64,20 @@ impl SpanCache {
         Some(Span { address, bytes })
     }
 
+    /// Takes so many bytes that begin at an address, where a span in use ends that is to grow.
+    pub(super) fn take_at(&mut self, address: usize, bytes: usize) -> bool {
+        let serves = |each: &&mut Cached| {
+            each.span.address == address && each.span.bytes > 0 && each.span.bytes >= bytes
+        };
+        let Some(found) = self.entries.iter_mut().find(serves) else { return false };
+        found.span = match found.span.bytes - bytes {
+            0 => NO_SPAN,
+            rest => Span { address: address + bytes, bytes: rest },
+        };
+        self.bytes -= bytes;
+        true
+    }
+
     /// Keeps a span, joined with its neighbours; what has to go for it is handed to `unmap`. False
     /// if it is too large to keep.
     pub(super) fn keep(&mut self, span: Span, now_ms: u32, unmap: &mut dyn FnMut(Span)) -> bool {

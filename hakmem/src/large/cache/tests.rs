@@ -62,6 +62,19 @@ fn what_was_cut_off_is_joined_again() {
 }
 
 #[test]
+fn a_span_grows_into_what_is_kept_behind_it() {
+    let mut cache = SpanCache::EMPTY;
+    assert!(cache.keep(span(1, 100 * PAGE), 0, &mut ignore));
+    assert!(!cache.take_at((1 << 32) + PAGE, PAGE), "nothing begins there");
+    assert!(!cache.take_at(1 << 32, 101 * PAGE), "there is not so much");
+    assert!(cache.take_at(1 << 32, 60 * PAGE));
+    assert_eq!(cache.bytes(), 40 * PAGE);
+    assert!(cache.take_at((1 << 32) + 60 * PAGE, 40 * PAGE));
+    assert_eq!(cache.bytes(), 0);
+    assert!(!cache.take_at(0, 0), "an empty place is nothing");
+}
+
+#[test]
 fn neighbours_are_not_joined_to_what_is_too_large_to_keep() {
     let mut cache = SpanCache::EMPTY;
     let mut gone = 0;
