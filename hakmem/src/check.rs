@@ -59,16 +59,14 @@ impl Finding {
         Self { outcome, bin, claimed: None, header: None, by_check: false }
     }
 
-    /// What a check finds about a block.
-    pub(crate) fn of_check(verdict: &Verdict, outcome: Outcome) -> Self {
-        let (bin, header) = (verdict.bin, verdict.header);
-        Self { outcome, bin, claimed: verdict.claimed_class(), header, by_check: true }
-    }
-
-    /// A block that the boxed push finds on top of its list.
-    pub(crate) fn double_push(verdict: &Verdict) -> Self {
-        let (bin, header) = (verdict.bin, verdict.header);
-        Self { outcome: Outcome::DoubleFree, bin, claimed: None, header, by_check: false }
+    /// A block, or what the gate takes for one, that is not what it should be.
+    pub(crate) fn of_block(
+        verdict: &Verdict,
+        outcome: Outcome,
+        claimed: Option<Class>,
+        by_check: bool,
+    ) -> Self {
+        Self { outcome, bin: verdict.bin, claimed, header: verdict.header, by_check }
     }
 
     /// Whether the pointer is a live block all the same, which is freed as what it truly is.
@@ -97,10 +95,8 @@ pub(crate) fn inspect(
     look: Look,
 ) -> Option<Finding> {
     let (bin, address) = (verdict.bin, pointer as usize);
-    let found = |outcome, claimed| {
-        let header = verdict.header;
-        Some(Finding { outcome, bin, claimed, header, by_check: look != Look::Glance })
-    };
+    let found =
+        |outcome, claimed| Some(Finding::of_block(verdict, outcome, claimed, look != Look::Glance));
     if look == Look::Glance && !verdict.outcome.is_anomaly() {
         return None;
     }

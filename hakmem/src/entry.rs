@@ -36,8 +36,6 @@ pub use slow::{exit_process, print_stats, start, trim};
 
 /// Largest request, as in glibc: differences of pointers must not overflow.
 const REQUEST_MAX: usize = isize::MAX as usize;
-/// What every block of at least this size is aligned to.
-const ALIGNMENT: usize = 16;
 
 #[inline(always)]
 fn thread_heap() -> *mut Heap {
@@ -179,11 +177,7 @@ fn free_in_bin(heap: *mut Heap, bin: usize, pointer: *mut u8) {
 /// The bin that serves a size at an alignment, a power of two.
 #[inline]
 fn aligned_bin(size: usize, alignment: usize) -> usize {
-    match Layout::current() {
-        Layout::Plain if alignment <= ALIGNMENT => bins::of_size(size.max(alignment)),
-        Layout::Plain => bins::of_aligned(size, alignment),
-        headed => headed.bin_of_aligned(size, alignment),
-    }
+    Layout::current().bin_of_aligned(size, alignment)
 }
 
 /// Allocates `size` bytes at an alignment, a power of two. Null, with `ENOMEM`, if there is no

@@ -173,6 +173,7 @@ impl Layout {
 
     /// The bin whose blocks serve `size` bytes at an alignment, a power of two; [`BIN_LARGE`] if
     /// none does.
+    #[inline]
     pub(crate) const fn bin_of_aligned(self, size: usize, alignment: usize) -> usize {
         let needed = if size > alignment { size } else { alignment };
         if alignment <= 16 {

@@ -121,6 +121,7 @@ extern "C" fn original_push_checked(pointer: *mut u8, heap: *mut Heap, bin: usiz
         update.add_block(bin);
     });
     if is_believed_wrongly {
-        check::report(heap, pointer, &Finding::of_check(&verdict, outcome));
+        let finding = Finding::of_block(&verdict, outcome, verdict.claimed_class(), true);
+        check::report(heap, pointer, &finding);
     }
 }

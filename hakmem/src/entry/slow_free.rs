@@ -5,14 +5,10 @@
 //! As in `entry`. Functions that fast paths end with are `extern "C"`, as in `entry::slow`.
 #![allow(unsafe_code)]
 
-use core::ptr;
-
 use hakmem_segment::{BIN_LARGE, BIN_NONE, Check, EventKind, FreeReason, Outcome, Push};
 
 use super::slow::{checks_all, with_heap};
 use super::{push, routed};
-use crate::block::{Block, Chain};
-use crate::central;
 use crate::check::{self, Finding, Look};
 use crate::gate::{self, Verdict};
 use crate::heap::{Heap, SlowFree, Stopwatch, Way, way_of};
@@ -89,7 +85,7 @@ fn free_own(
     }
     let is_boxed = Choice::current().push == Push::Boxed;
     if is_boxed && look != Look::Full && heap.head(bin) == pointer.cast() {
-        let finding = Finding::double_push(verdict);
+        let finding = Finding::of_block(verdict, Outcome::DoubleFree, None, false);
         return free_found(heap, pointer, &finding, watch);
     }
     let reason = match (look, verdict.front, told) {
@@ -158,13 +154,10 @@ fn free_late(
     if let Some(finding) = check::inspect(heap, pointer, verdict, None, look) {
         return free_found(heap, pointer, &finding, watch);
     }
-    let chain = Chain { head: pointer.cast::<Block>(), count: 1 };
-    // SAFETY: the program gave the block up; the link ends the chain.
-    unsafe { (*chain.head).next = ptr::null_mut() };
-    // SAFETY: as above; the gate says that it is of this bin.
-    unsafe { central::give_to_slabs(bin, chain, heap.now_ms) };
     let outcome = if told.is_some() { Outcome::Sized } else { verdict.outcome };
-    heap.finish_free(bin, FreeReason::Late, outcome, watch, pointer as usize, |_| ());
+    let free = SlowFree { reason: Some(FreeReason::Late), outcome, watch };
+    // SAFETY: the program gave the block up; the gate says that it is of this bin.
+    unsafe { heap.free_to_slab(bin, pointer.cast(), free) };
 }
 
 /// Frees a large span, or reports a pointer that is the start of nothing.

@@ -17,6 +17,7 @@ use crate::sync::Ordering;
 /// Blocks that a refill fetches for a list that takes none back, as C7's where the routing sends
 /// its frees the slow way.
 const CLOSED_REFILL: u32 = 16;
+
 /// What is known of a free that goes the slow way.
 #[derive(Clone, Copy)]
 pub(crate) struct SlowFree {
@@ -92,13 +93,8 @@ impl Heap {
     #[inline(never)]
     pub(crate) unsafe fn free_slow(&mut self, bin: usize, block: *mut Block, free: SlowFree) {
         if self.capacities[bin] == 0 {
-            let mut chain = Chain::EMPTY;
             // SAFETY: the caller's duty.
-            unsafe { chain.push(block) };
-            // SAFETY: as above.
-            unsafe { central::give_to_slabs(bin, chain, self.now_ms) };
-            let reason = free.reason.unwrap_or(FreeReason::Routed);
-            self.finish_free(bin, reason, free.outcome, free.watch, block as usize, |_| ());
+            unsafe { self.free_to_slab(bin, block, free) };
         } else if self.depth(bin) < self.capacities[bin].into() {
             let (depth, capacity) = (self.depth(bin) + 1, self.capacities[bin]);
             // SAFETY: the caller's duty, and large enough for the link.
@@ -113,6 +109,20 @@ impl Heap {
             // SAFETY: the caller's duty.
             unsafe { self.flush_slow(bin, block, free) };
         }
+    }
+
+    /// [`Heap::free_slow`] past the lists, to the block's slab.
+    ///
+    /// # Safety
+    /// As there.
+    pub(crate) unsafe fn free_to_slab(&mut self, bin: usize, block: *mut Block, free: SlowFree) {
+        let mut chain = Chain::EMPTY;
+        // SAFETY: the caller's duty.
+        unsafe { chain.push(block) };
+        // SAFETY: as above.
+        unsafe { central::give_to_slabs(bin, chain, self.now_ms) };
+        let reason = free.reason.unwrap_or(FreeReason::Routed);
+        self.finish_free(bin, reason, free.outcome, free.watch, block as usize, |_| ());
     }
 
     /// [`Heap::free_slow`] onto a full list.
@@ -195,10 +205,8 @@ impl Heap {
     }
 
     fn grow_capacity(&mut self, bin: usize) {
-        let grown = self.capacities[bin].saturating_mul(2).min(bins::capacity_max(bin));
         // The word follows in the same slow path.
-        if grown > self.capacities[bin] {
-            self.capacities[bin] = grown;
-        }
+        let doubled = self.capacities[bin].saturating_mul(2);
+        self.capacities[bin] = doubled.min(bins::capacity_max(bin));
     }
 }
