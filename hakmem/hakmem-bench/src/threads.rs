@@ -11,13 +11,15 @@ mod queue;
 pub mod short_lived;
 pub mod successors;
 
+use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
 
 use crate::c_heap::{Block, FilledBlock};
 use crate::contents::{Held, Request};
 use crate::fixed_size::RunError;
-use crate::report::Tally;
+use crate::report::{Report, Tally};
+use crate::usage::{self, Arguments, UsageError};
 
 /// A load of several threads.
 pub trait Load: Copy + Send + Sync {
@@ -33,6 +35,24 @@ pub fn run(load: impl Load, verify: bool) -> Result<Tally, RunError> {
     let blocks = if verify { load.calls::<FilledBlock>() } else { load.calls::<Block>() }?;
     let elapsed = start.elapsed();
     Ok(Tally { mallocs: blocks, frees: blocks, timed_operations: 2 * blocks, elapsed })
+}
+
+/// Body of a program's `main` that runs one load: `read` takes its arguments, `--verify` is every
+/// load's.
+pub fn main<L: Load>(
+    name: &str,
+    help: &'static str,
+    read: impl FnOnce(&mut Arguments) -> Result<L, UsageError>,
+) -> ExitCode {
+    usage::run(
+        name,
+        help,
+        |arguments| Ok((read(arguments)?, arguments.flag("--verify"))),
+        |(load, verify)| {
+            print!("{}", Report::of(run(load, verify)?));
+            Ok(())
+        },
+    )
 }
 
 /// Runs one thread for each of `parts`, waits for all, and adds up their blocks; the first error

@@ -130,6 +130,16 @@ fn parse(name: &'static str, text: &OsStr, least: u64, most: u64) -> Result<u64,
         })
 }
 
+/// Reads the options of a program that has many; what is wrong, or the help, has been printed where
+/// there are none.
+pub fn options<Options: clap::Parser>() -> Result<Options, ExitCode> {
+    Options::try_parse().map_err(|error| {
+        // Nothing is left to do if even this cannot be printed.
+        let _ = error.print();
+        if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS }
+    })
+}
+
 /// Body of a program's `main`: reads the arguments, runs, prints one line if either fails.
 pub fn run<Options>(
     name: &str,

@@ -2,9 +2,7 @@
 
 use std::process::ExitCode;
 
-use hakmem_bench::report::Report;
 use hakmem_bench::threads::{self, handover::Handover};
-use hakmem_bench::usage;
 
 const HELP: &str = "\
 bench_handover PRODUCERS CONSUMERS BLOCKS [--verify]
@@ -18,20 +16,11 @@ another: no block is freed by the thread that allocated it.
 The time is from the start of the first thread to the end of the last.";
 
 fn main() -> ExitCode {
-    usage::run(
-        "bench_handover",
-        HELP,
-        |arguments| {
-            let load = Handover {
-                producers: arguments.number("PRODUCERS", 1, 1_000)? as usize,
-                consumers: arguments.number("CONSUMERS", 1, 1_000)? as usize,
-                blocks: arguments.number("BLOCKS", 0, 1 << 50)?,
-            };
-            Ok((load, arguments.flag("--verify")))
-        },
-        |(load, verify)| {
-            print!("{}", Report::of(threads::run(load, verify)?));
-            Ok(())
-        },
-    )
+    threads::main("bench_handover", HELP, |arguments| {
+        Ok(Handover {
+            producers: arguments.number("PRODUCERS", 1, 1_000)? as usize,
+            consumers: arguments.number("CONSUMERS", 1, 1_000)? as usize,
+            blocks: arguments.number("BLOCKS", 0, 1 << 50)?,
+        })
+    })
 }

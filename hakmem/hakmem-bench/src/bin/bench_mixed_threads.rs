@@ -2,9 +2,7 @@
 
 use std::process::ExitCode;
 
-use hakmem_bench::report::Report;
 use hakmem_bench::threads::{self, mixed::MixedThreads};
-use hakmem_bench::usage;
 
 const HELP: &str = "\
 bench_mixed_threads THREADS ITERATIONS WORKING_SET [--verify]
@@ -18,20 +16,11 @@ is lost against one thread, the allocator loses by sharing.
 The time is from the start of the first thread to the end of the last.";
 
 fn main() -> ExitCode {
-    usage::run(
-        "bench_mixed_threads",
-        HELP,
-        |arguments| {
-            let load = MixedThreads {
-                threads: arguments.number("THREADS", 1, 1_000)? as usize,
-                iterations: arguments.number("ITERATIONS", 0, 1 << 50)?,
-                working_set: arguments.number("WORKING_SET", 1, 1 << 28)? as usize,
-            };
-            Ok((load, arguments.flag("--verify")))
-        },
-        |(load, verify)| {
-            print!("{}", Report::of(threads::run(load, verify)?));
-            Ok(())
-        },
-    )
+    threads::main("bench_mixed_threads", HELP, |arguments| {
+        Ok(MixedThreads {
+            threads: arguments.number("THREADS", 1, 1_000)? as usize,
+            iterations: arguments.number("ITERATIONS", 0, 1 << 50)?,
+            working_set: arguments.number("WORKING_SET", 1, 1 << 28)? as usize,
+        })
+    })
 }

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 
 use clap::Parser;
 use hakmem_bench::peak;
-use hakmem_bench::usage::{EXIT_FAILED, EXIT_USAGE};
+use hakmem_bench::usage::{self, EXIT_FAILED};
 
 /// Runs a program and prints its peak resident memory in KiB, children not included.
 #[derive(Debug, Parser)]
@@ -20,14 +20,9 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let options = match Options::try_parse() {
+    let options: Options = match usage::options() {
         Ok(options) => options,
-        Err(error) => {
-            let wrong = error.use_stderr();
-            // Nothing is left to do if even this cannot be printed.
-            let _ = error.print();
-            return if wrong { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
-        }
+        Err(code) => return code,
     };
     let mut command = Command::new(&options.program[0]);
     command.args(&options.program[1..]);

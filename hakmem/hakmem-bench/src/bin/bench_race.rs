@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use hakmem_bench::race::cell::Cells;
 use hakmem_bench::race::{Race, plot};
-use hakmem_bench::usage::{EXIT_FAILED, EXIT_USAGE};
+use hakmem_bench::usage::{self, EXIT_FAILED};
 
 /// Runs the same loads under hakmem and its peers, interleaved.
 ///
@@ -53,14 +53,9 @@ struct Options {
 const EXIT_BELOW_BAR: u8 = 2;
 
 fn main() -> ExitCode {
-    let options = match Options::try_parse() {
+    let options: Options = match usage::options() {
         Ok(options) => options,
-        Err(error) => {
-            let wrong = error.use_stderr();
-            // Nothing is left to do if even this cannot be printed.
-            let _ = error.print();
-            return if wrong { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
-        }
+        Err(code) => return code,
     };
     match run(&options) {
         Ok(code) => code,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use hakmem_bench::routings::variant::{SAFE_ROUTINGS, parse_routing};
 use hakmem_bench::routings::{Comparison, Step, plot, variants};
-use hakmem_bench::usage::{EXIT_FAILED, EXIT_USAGE};
+use hakmem_bench::usage::{self, EXIT_FAILED};
 use hakmem_reader::{Check, Routing};
 
 /// Runs the verification matrix under each of hakmem's routings, interleaved, and prints a table.
@@ -68,14 +68,9 @@ fn parse_check(word: &str) -> Result<Check, String> {
 }
 
 fn main() -> ExitCode {
-    let options = match Options::try_parse() {
+    let options: Options = match usage::options() {
         Ok(options) => options,
-        Err(error) => {
-            let wrong = error.use_stderr();
-            // Nothing is left to do if even this cannot be printed.
-            let _ = error.print();
-            return if wrong { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
-        }
+        Err(code) => return code,
     };
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,9 +2,7 @@
 
 use std::process::ExitCode;
 
-use hakmem_bench::report::Report;
 use hakmem_bench::threads::{self, short_lived::ShortLived};
-use hakmem_bench::usage;
 
 const HELP: &str = "\
 bench_short_threads AT_ONCE THREADS BLOCKS [--verify]
@@ -18,20 +16,11 @@ the calls between.
 The time is from the start of the first thread to the end of the last, and includes starting them.";
 
 fn main() -> ExitCode {
-    usage::run(
-        "bench_short_threads",
-        HELP,
-        |arguments| {
-            let load = ShortLived {
-                at_once: arguments.number("AT_ONCE", 1, 1_000)? as usize,
-                threads: arguments.number("THREADS", 0, 1 << 30)?,
-                blocks: arguments.number("BLOCKS", 0, 1 << 28)?,
-            };
-            Ok((load, arguments.flag("--verify")))
-        },
-        |(load, verify)| {
-            print!("{}", Report::of(threads::run(load, verify)?));
-            Ok(())
-        },
-    )
+    threads::main("bench_short_threads", HELP, |arguments| {
+        Ok(ShortLived {
+            at_once: arguments.number("AT_ONCE", 1, 1_000)? as usize,
+            threads: arguments.number("THREADS", 0, 1 << 30)?,
+            blocks: arguments.number("BLOCKS", 0, 1 << 28)?,
+        })
+    })
 }

@@ -2,9 +2,7 @@
 
 use std::process::ExitCode;
 
-use hakmem_bench::report::Report;
 use hakmem_bench::threads::{self, successors::Successors};
-use hakmem_bench::usage;
 
 const HELP: &str = "\
 bench_successors THREADS GENERATIONS ROUNDS [HELD] [--verify]
@@ -20,21 +18,12 @@ The time is from the start of the first thread to the end of the last, and inclu
 THREADS * GENERATIONS threads.";
 
 fn main() -> ExitCode {
-    usage::run(
-        "bench_successors",
-        HELP,
-        |arguments| {
-            let load = Successors {
-                threads: arguments.number("THREADS", 1, 1_000)? as usize,
-                generations: arguments.number("GENERATIONS", 1, 1 << 20)?,
-                rounds: arguments.number("ROUNDS", 0, 1 << 40)?,
-                held: arguments.number_or("HELD", 1_000, 1, 1 << 28)? as usize,
-            };
-            Ok((load, arguments.flag("--verify")))
-        },
-        |(load, verify)| {
-            print!("{}", Report::of(threads::run(load, verify)?));
-            Ok(())
-        },
-    )
+    threads::main("bench_successors", HELP, |arguments| {
+        Ok(Successors {
+            threads: arguments.number("THREADS", 1, 1_000)? as usize,
+            generations: arguments.number("GENERATIONS", 1, 1 << 20)?,
+            rounds: arguments.number("ROUNDS", 0, 1 << 40)?,
+            held: arguments.number_or("HELD", 1_000, 1, 1 << 28)? as usize,
+        })
+    })
 }
