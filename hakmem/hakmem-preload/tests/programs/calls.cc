@@ -1,0 +1,104 @@
+// calls CASE TURNS: makes the calls of one case so many times. What a turn is, says its function.
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+// Each case has a loop of its own, so that nothing but the calls is counted with it.
+template <size_t SIZE> static void pairs(long turns) {
+    while (turns-- > 0) {
+        void *volatile block = malloc(SIZE);
+        free(block);
+    }
+}
+
+static void cleared(long turns) {
+    while (turns-- > 0) {
+        void *volatile block = calloc(1, 64);
+        free(block);
+    }
+}
+
+static void aligned(long turns) {
+    while (turns-- > 0) {
+        void *volatile block = aligned_alloc(64, 200);
+        free(block);
+    }
+}
+
+static void sized_delete(long turns) {
+    while (turns-- > 0) {
+        void *volatile block = ::operator new(64);
+        ::operator delete(block, size_t{64});
+    }
+}
+
+// Both sizes are of one bin, so the block stays where it is.
+static void in_place(long turns) {
+    void *volatile block = malloc(100);
+    while (turns-- > 0)
+        block = realloc(block, turns & 1 ? 100 : 104);
+    free(block);
+}
+
+// A turn is a whole life: 16 bytes, doubled eight times to 4096.
+static void growth(long turns) {
+    while (turns-- > 0) {
+        void *volatile block = malloc(16);
+        for (size_t size = 32; size <= 4096; size *= 2)
+            block = realloc(block, size);
+        free(block);
+    }
+}
+
+// The oldest of 128 blocks is freed, and another takes its place.
+static void held(long turns) {
+    static void *blocks[128];
+    while (turns-- > 0) {
+        void **place = &blocks[turns % 128];
+        free(*place);
+        *place = malloc(64);
+    }
+    for (void *block : blocks)
+        free(block);
+}
+
+// Lists run empty and full: 128 blocks are allocated, then freed, the last one first. A turn is
+// a block.
+static void stacked(long turns) {
+    static void *blocks[128];
+    for (; turns >= 128; turns -= 128) {
+        for (int i = 0; i < 128; i++)
+            blocks[i] = malloc(64);
+        for (int i = 127; i >= 0; i--)
+            free(blocks[i]);
+    }
+}
+
+static const struct {
+    const char *name;
+    void (*run)(long turns);
+} cases[] = {
+    {"malloc-16", pairs<16>},
+    {"malloc-64", pairs<64>},
+    {"malloc-1024", pairs<1024>},
+    {"malloc-4096", pairs<4096>},
+    {"malloc-65536", pairs<65536>},
+    {"calloc-64", cleared},
+    {"aligned-200", aligned},
+    {"sized-delete-64", sized_delete},
+    {"realloc-in-place", in_place},
+    {"growth-to-4096", growth},
+    {"held-128", held},
+    {"stacked-128", stacked},
+};
+
+int main(int count, char **arguments) {
+    if (count != 3)
+        return 64;
+    for (const auto &one : cases)
+        if (strcmp(one.name, arguments[1]) == 0) {
+            one.run(strtol(arguments[2], nullptr, 10));
+            return 0;
+        }
+    return 64;
+}
