@@ -2,9 +2,9 @@
 //!
 //! # Safety
 //!
-//! This file holds the crate's unsafe code. A [`Block`] owns what `malloc` or `realloc` returned:
-//! it is neither `Clone` nor `Copy`, only [`Block::free`] gives the memory back, and it consumes
-//! the block. The memory is reached only inside the size that was asked for.
+//! This file holds the crate's unsafe code. A [`Block`] owns what a [`Source`] or `realloc`
+//! returned: it is neither `Clone` nor `Copy`, only [`Block::free`] gives the memory back, and it
+//! consumes the block. The memory is reached only inside the size that was asked for.
 
 #![allow(unsafe_code)]
 
@@ -18,7 +18,71 @@ use crate::pattern::{Damage, Pattern};
 /// The smallest page of the machines that hakmem runs on.
 const PAGE: usize = 4096;
 
-/// A block that `malloc` returned and nobody has freed. Dropping it leaks it.
+/// The function of the C library that blocks come from.
+pub trait Source: Copy {
+    /// Whether all bytes of a new block are 0.
+    const ZEROED: bool;
+
+    /// Asks for a block and leaves its bytes alone; `None` where the function returned null.
+    fn ask(self, size: usize) -> Option<Block>;
+
+    /// What the address of a block of this size must be a multiple of. Where nothing else is asked
+    /// for, that is the C rule.
+    fn alignment(self, size: usize) -> usize {
+        if size >= 16 { 16 } else { size.next_power_of_two().min(8) }
+    }
+}
+
+/// `malloc`.
+#[derive(Clone, Copy, Debug)]
+pub struct Malloc;
+
+/// `calloc` of one element.
+#[derive(Clone, Copy, Debug)]
+pub struct Calloc;
+
+/// `aligned_alloc` with an alignment, a power of two.
+#[derive(Clone, Copy, Debug)]
+pub struct AlignedAlloc(pub usize);
+
+impl Source for Malloc {
+    const ZEROED: bool = false;
+
+    #[inline(always)]
+    fn ask(self, size: usize) -> Option<Block> {
+        // SAFETY: `malloc` may be called with any size.
+        let block = unsafe { libc::malloc(size) };
+        NonNull::new(block.cast::<u8>()).map(Block)
+    }
+}
+
+impl Source for Calloc {
+    const ZEROED: bool = true;
+
+    #[inline(always)]
+    fn ask(self, size: usize) -> Option<Block> {
+        // SAFETY: `calloc` may be called with any sizes.
+        let block = unsafe { libc::calloc(1, size) };
+        NonNull::new(block.cast::<u8>()).map(Block)
+    }
+}
+
+impl Source for AlignedAlloc {
+    const ZEROED: bool = false;
+
+    #[inline(always)]
+    fn ask(self, size: usize) -> Option<Block> {
+        // SAFETY: `aligned_alloc` may be called with any numbers; it refuses strange ones.
+        let block = unsafe { libc::aligned_alloc(self.0, size) };
+        NonNull::new(block.cast::<u8>()).map(Block)
+    }
+
+    fn alignment(self, _size: usize) -> usize {
+        self.0
+    }
+}
+
+/// A block that a [`Source`] returned and nobody has freed. Dropping it leaks it.
 #[derive(Debug)]
 #[repr(transparent)]
 pub struct Block(NonNull<u8>);
@@ -33,20 +97,29 @@ impl Block {
     /// `size` must not be 0: there would be no first byte.
     #[inline(always)]
     pub fn allocate(size: usize) -> Option<Self> {
-        // SAFETY: `malloc` may be called with any size.
-        let block = unsafe { libc::malloc(size) };
-        let block = NonNull::new(block.cast::<u8>())?;
-        // SAFETY: the block is new, ours alone, and at least one byte long.
-        unsafe { block.as_ptr().write_volatile(1) };
-        Some(Self(block))
+        Self::allocate_from(Malloc, size)
+    }
+
+    /// Asks the source for `size` bytes, more than 0, and touches the first; if the source promises
+    /// zeros, the first of each page, because nobody asks for zeros and then does not look.
+    #[inline(always)]
+    pub fn allocate_from<S: Source>(source: S, size: usize) -> Option<Self> {
+        let mut block = source.ask(size)?;
+        if S::ZEROED {
+            block.touch_pages(0, size);
+        } else {
+            // SAFETY: the block is new, ours alone, and at least one byte long.
+            unsafe { block.0.as_ptr().write_volatile(1) };
+        }
+        Some(block)
     }
 
     /// Frees the block and allocates one of `size` bytes, more than 0, in its place. Ends the
-    /// process where `malloc` returns null, because then there is no block to leave in place.
+    /// process where the source returns null, because then there is no block to leave in place.
     #[inline(always)]
-    pub fn replace(&mut self, size: usize) {
+    pub fn replace(&mut self, source: impl Source, size: usize) {
         Self(self.0).free();
-        match Self::allocate(size) {
+        match Self::allocate_from(source, size) {
             Some(block) => self.0 = block.0,
             None => no_block(size),
         }
@@ -80,6 +153,7 @@ impl Block {
     }
 
     /// Writes a byte in each page between two offsets, the second of which is the block's size.
+    #[inline(always)]
     pub fn touch_pages(&mut self, from: usize, size: usize) {
         for offset in (from..size).step_by(PAGE) {
             let byte = self.0.as_ptr().wrapping_add(offset);
@@ -107,19 +181,39 @@ fn no_block(size: usize) -> ! {
 pub struct FilledBlock {
     block: Block,
     size: usize,
+    alignment: usize,
     pattern: Pattern,
 }
 
 impl FilledBlock {
     /// Allocates `size` bytes, more than 0, and fills them; `None` where `malloc` returned null.
     pub fn allocate(size: usize, pattern: Pattern) -> Option<Self> {
-        let block = Block::allocate(size)?;
+        // `malloc` promises no contents, so there is no damage to find.
+        Self::allocate_from(Malloc, size, pattern).ok().flatten()
+    }
+
+    /// Asks the source for `size` bytes, more than 0, looks whether those that should be 0 are, and
+    /// fills them; `None` where the source returned null.
+    pub fn allocate_from<S: Source>(
+        source: S,
+        size: usize,
+        pattern: Pattern,
+    ) -> Result<Option<Self>, Damage> {
+        let Some(block) = source.ask(size) else { return Ok(None) };
         let start = block.0.as_ptr();
+        if S::ZEROED {
+            // SAFETY: the source initialised all `size` bytes, and nobody else has the block.
+            let bytes = unsafe { std::slice::from_raw_parts(start, size) };
+            if let Some(offset) = bytes.iter().position(|&byte| byte != 0) {
+                let (address, found) = (start as usize, bytes[offset]);
+                return Err(Damage::NotZero { address, size, offset, found });
+            }
+        }
         // SAFETY: the block is `size` bytes long and ours alone.
         unsafe { start.write_bytes(0, size) };
-        let mut filled = Self { block, size, pattern };
+        let mut filled = Self { block, size, alignment: source.alignment(size), pattern };
         filled.fill();
-        Some(filled)
+        Ok(Some(filled))
     }
 
     /// Calls `realloc` for `size` bytes, not less than before, checks that they hold what they
@@ -134,6 +228,7 @@ impl FilledBlock {
         // SAFETY: the block is `size` bytes long and ours alone, and this is the rest of it.
         unsafe { end.write_bytes(0, size - self.size) };
         self.size = size;
+        self.alignment = Malloc.alignment(size);
         self.fill();
         Ok(true)
     }
@@ -149,8 +244,7 @@ impl FilledBlock {
     pub fn check(&self) -> Result<(), Damage> {
         let start = self.block.0.as_ptr();
         let address = start as usize;
-        let alignment = if self.size >= 16 { 16 } else { self.size.next_power_of_two().min(8) };
-        if !address.is_multiple_of(alignment) {
+        if !address.is_multiple_of(self.alignment) {
             return Err(Damage::Alignment { address, size: self.size });
         }
         // SAFETY: `allocate` initialised `size` bytes, and nothing writes to them any more.

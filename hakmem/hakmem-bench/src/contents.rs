@@ -9,6 +9,9 @@ use crate::pattern::{Damage, Pattern};
 pub enum Contents {
     /// Nothing but the byte that touches the first page: for timing.
     Bare,
+    /// Nothing but a byte that touches each page, so that page faults count: for timing large
+    /// blocks.
+    Pages,
     /// The first and the last byte are random, as if the program had filled the block.
     Ends,
     /// Every byte is written, and checked before the block is freed.
@@ -45,6 +48,25 @@ impl Held for Block {
     #[inline(always)]
     fn free(self) -> Result<(), Damage> {
         self.free();
+        Ok(())
+    }
+}
+
+/// A block of which a byte in each page was written.
+#[derive(Debug)]
+pub(crate) struct PagedBlock(Block);
+
+impl Held for PagedBlock {
+    #[inline(always)]
+    fn allocate(request: Request) -> Option<Self> {
+        let mut block = Block::allocate(request.size)?;
+        block.touch_pages(0, request.size);
+        Some(Self(block))
+    }
+
+    #[inline(always)]
+    fn free(self) -> Result<(), Damage> {
+        self.0.free();
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::c_heap::{Block, FilledBlock};
+use crate::c_heap::{Block, FilledBlock, Source};
 use crate::pattern::{Damage, Pattern};
 use crate::report::Tally;
 
@@ -35,20 +35,22 @@ impl FixedSize {
     /// Allocates, and frees the oldest block of a full working set first; then frees the rest.
     ///
     /// The loop does as little else as it can: callgrind counts it.
-    pub fn run(self) -> Result<Tally, RunError> {
+    pub fn run(self, source: impl Source) -> Result<Tally, RunError> {
         let out_of_memory = RunError::OutOfMemory { size: self.size };
         let filling = self.iterations.min(self.working_set as u64);
         let mut slots = Vec::with_capacity(self.working_set);
         let start = Instant::now();
         for _ in 0..filling {
-            let Some(block) = Block::allocate(self.size) else { return Err(out_of_memory) };
+            let Some(block) = Block::allocate_from(source, self.size) else {
+                return Err(out_of_memory);
+            };
             slots.push(block);
         }
         let mut remaining = self.iterations - filling;
         while remaining > 0 {
             let turn = remaining.min(slots.len() as u64);
             for slot in &mut slots[..turn as usize] {
-                slot.replace(self.size);
+                slot.replace(source, self.size);
             }
             remaining -= turn;
         }
@@ -56,8 +58,9 @@ impl FixedSize {
         Ok(self.tally(start))
     }
 
-    /// The same calls, with contents written and checked before each free.
-    pub fn verify(self) -> Result<Tally, RunError> {
+    /// The same calls, with contents written and checked before each free, and zeros looked for
+    /// where the source promises them.
+    pub fn verify(self, source: impl Source) -> Result<Tally, RunError> {
         let start = Instant::now();
         let mut slots: Vec<Option<FilledBlock>> = Vec::new();
         slots.resize_with(self.working_set, || None);
@@ -67,7 +70,8 @@ impl FixedSize {
                 block.check()?;
                 block.free();
             }
-            let block = FilledBlock::allocate(self.size, Pattern::of_allocation(number));
+            let pattern = Pattern::of_allocation(number);
+            let block = FilledBlock::allocate_from(source, self.size, pattern)?;
             *slot = Some(block.ok_or(RunError::OutOfMemory { size: self.size })?);
         }
         for block in slots.into_iter().flatten() {
@@ -90,15 +94,52 @@ impl FixedSize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::c_heap::{AlignedAlloc, Calloc, Malloc};
 
-    #[test]
-    fn any_number_of_iterations_runs() {
+    fn check(source: impl Source, size: usize) {
         for iterations in [0, 1, 7, 8, 9, 100] {
-            let run = FixedSize { iterations, size: 24, working_set: 8 };
-            for tally in [run.run(), run.verify()] {
+            let run = FixedSize { iterations, size, working_set: 8 };
+            for tally in [run.run(source), run.verify(source)] {
                 let tally = tally.expect("runs");
                 assert_eq!((tally.mallocs, tally.frees), (iterations, iterations));
             }
         }
+    }
+
+    #[test]
+    fn any_number_of_iterations_runs_from_every_source() {
+        check(Malloc, 24);
+        // Freed blocks come back, so that bytes which are left over would be found.
+        check(Calloc, 24);
+        check(Calloc, 300_000);
+        check(AlignedAlloc(64), 192);
+        check(AlignedAlloc(4096), 4096);
+    }
+
+    /// `malloc`, which promises more than it keeps.
+    #[derive(Clone, Copy)]
+    struct Boaster<const ZEROS: bool>;
+
+    impl<const ZEROS: bool> Source for Boaster<ZEROS> {
+        const ZEROED: bool = ZEROS;
+
+        fn ask(self, size: usize) -> Option<Block> {
+            let mut block = if ZEROS { Calloc.ask(size) } else { Malloc.ask(size) }?;
+            block.write_ends(size, 0, u8::from(ZEROS));
+            Some(block)
+        }
+
+        fn alignment(self, _size: usize) -> usize {
+            if ZEROS { 1 } else { 1 << 40 }
+        }
+    }
+
+    #[test]
+    fn a_source_that_breaks_its_promise_is_found_out() {
+        let run = FixedSize { iterations: 3, size: 24, working_set: 1 };
+        let dirty = run.verify(Boaster::<true>).expect_err("the last byte is not 0");
+        assert!(dirty.to_string().ends_with("byte 23 of calloc is 0x01"), "{dirty}");
+        let skewed = run.verify(Boaster::<false>).expect_err("no block is aligned so");
+        assert!(matches!(skewed, RunError::Damage(Damage::Alignment { size: 24, .. })));
     }
 }

@@ -25,6 +25,7 @@ pub mod race;
 pub mod random_mixed;
 pub mod report;
 pub mod routings;
+pub mod sizes;
 pub mod threads;
 pub mod usage;
 pub mod workload;

@@ -7,13 +7,26 @@ pub struct Pattern(u64);
 /// A block is not what it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
-    /// The C rule: 16 bytes for blocks of 16 bytes or more, else the size's power of two up to 8.
+    /// Where no alignment was asked for, the C rule: 16 bytes for blocks of 16 bytes or more, else
+    /// the size's power of two up to 8.
     #[error("block {address:#x} of {size} bytes is not aligned as the C library promises")]
     Alignment {
         /// Address of the block.
         address: usize,
         /// Bytes asked for.
         size: usize,
+    },
+    /// A byte of a new block is not 0 although `calloc` promises that.
+    #[error("block {address:#x} of {size} bytes: byte {offset} of calloc is {found:#04x}")]
+    NotZero {
+        /// Address of the block.
+        address: usize,
+        /// Bytes asked for.
+        size: usize,
+        /// First byte that is not 0.
+        offset: usize,
+        /// What it holds.
+        found: u8,
     },
     /// A byte changed.
     #[error("block {address:#x} of {size} bytes: byte {offset} was overwritten with {found:#04x}")]

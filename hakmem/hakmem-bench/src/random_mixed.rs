@@ -1,22 +1,25 @@
-//! `bench_random_mixed`: sizes of 16 to 1039 bytes in a working set of random places.
+//! `bench_random_mixed`: blocks of random sizes in a working set of random places.
 
 use std::time::Instant;
 
 use crate::c_heap::{Block, FilledBlock};
-use crate::contents::{Contents, EndedBlock, Held, Request};
+use crate::contents::{Contents, EndedBlock, Held, PagedBlock, Request};
 use crate::fixed_size::RunError;
 use crate::pace::{Limited, Pace, Unlimited};
 use crate::report::Tally;
+use crate::sizes::Sizes;
 
 /// What to run. Each iteration picks a place; it frees the block there or allocates one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RandomMixed {
+pub struct RandomMixed<S> {
     /// Timed calls, each one `malloc` or one `free`. What is left is freed afterwards, untimed.
     pub iterations: u64,
     /// Places for blocks, at least 1 and below 2^32; about half of them are full at a time.
     pub working_set: usize,
     /// Start of the random numbers; equal seeds make equal calls.
     pub seed: u64,
+    /// How large the blocks are.
+    pub sizes: S,
 }
 
 /// Marsaglia's xorshift of 64 bits: three shifts, so that it costs the loop little.
@@ -40,11 +43,12 @@ impl XorShift {
     }
 }
 
-impl RandomMixed {
+impl<S: Sizes> RandomMixed<S> {
     /// Runs the loop. `rate` limits the iterations a second; 0 means no limit.
     pub fn run(self, contents: Contents, rate: u64) -> Result<Tally, RunError> {
         match contents {
             Contents::Bare => self.paced::<Block>(rate),
+            Contents::Pages => self.paced::<PagedBlock>(rate),
             Contents::Ends => self.paced::<EndedBlock>(rate),
             Contents::Verified => self.paced::<FilledBlock>(rate),
         }
@@ -75,7 +79,7 @@ impl RandomMixed {
             match slot.take() {
                 Some(block) => block.free()?,
                 None => {
-                    let size = size(number);
+                    let size = self.sizes.draw(number);
                     let block = B::allocate(Request { size, number: mallocs, random: number });
                     *slot = Some(block.ok_or(RunError::OutOfMemory { size })?);
                     mallocs += 1;
@@ -97,22 +101,22 @@ fn place(number: u64, working_set: usize) -> usize {
     (((number >> 32) * working_set as u64) >> 32) as usize
 }
 
-/// A size, from the low bits of the number.
-#[inline(always)]
-fn size(number: u64) -> usize {
-    16 + (number & 0x3ff) as usize
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sizes::{Skewed, Tiny};
 
     #[test]
     fn all_loops_make_the_same_calls() {
-        let run = RandomMixed { iterations: 10_000, working_set: 100, seed: 3 };
+        check(Tiny);
+        check(Skewed::below(1 << 16));
+    }
+
+    fn check(sizes: impl Sizes) {
+        let run = RandomMixed { iterations: 10_000, working_set: 100, seed: 3, sizes };
         let bare = run.run(Contents::Bare, 0).expect("runs");
         assert!(bare.mallocs > 4_900 && bare.mallocs < 5_200, "{}", bare.mallocs);
-        for contents in [Contents::Bare, Contents::Ends, Contents::Verified] {
+        for contents in [Contents::Bare, Contents::Pages, Contents::Ends, Contents::Verified] {
             for rate in [0, 1_000_000] {
                 let tally = run.run(contents, rate).expect("runs");
                 assert_eq!((tally.mallocs, tally.frees), (bare.mallocs, bare.mallocs));
@@ -128,7 +132,7 @@ mod tests {
         for _ in 0..100_000 {
             let number = random.next();
             let last = (number >> 20) as u8;
-            drawn[usize::from(last) * 4 + (size(number) - 16) / 256] = true;
+            drawn[usize::from(last) * 4 + (Tiny.draw(number) - 16) / 256] = true;
         }
         assert!(drawn.iter().all(|&drawn| drawn));
     }
@@ -141,7 +145,7 @@ mod tests {
         for _ in 0..200_000 {
             let number = random.next();
             places[place(number, 128)] += 1;
-            sizes[size(number)] += 1;
+            sizes[Tiny.draw(number)] += 1;
         }
         assert!(places.iter().all(|&drawn| drawn > 1_200));
         assert!(sizes[16..].iter().all(|&drawn| drawn > 100));

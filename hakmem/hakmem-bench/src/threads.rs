@@ -19,6 +19,7 @@ use crate::c_heap::{Block, FilledBlock};
 use crate::contents::{Held, Request};
 use crate::fixed_size::RunError;
 use crate::report::{Report, Tally};
+use crate::sizes::{Sizes, Tiny};
 use crate::usage::{self, Arguments, UsageError};
 
 /// A load of several threads.
@@ -79,7 +80,7 @@ fn one_thread(body: impl FnOnce() -> Result<u64, RunError> + Send) -> Result<u64
 /// Allocates a block of 16 to 1039 bytes, as the random number decides.
 #[inline(always)]
 fn allocate<B: Held>(number: u64, random: u64) -> Result<B, RunError> {
-    let size = 16 + (random & 0x3ff) as usize;
+    let size = Tiny.draw(random);
     B::allocate(Request { size, number, random }).ok_or(RunError::OutOfMemory { size })
 }
 

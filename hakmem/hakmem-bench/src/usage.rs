@@ -31,6 +31,14 @@ pub enum UsageError {
         /// What was given.
         found: String,
     },
+    /// An alignment that is none.
+    #[error("{name} must be a power of two, not {found}")]
+    PowerOfTwo {
+        /// The argument, as the usage line names it.
+        name: &'static str,
+        /// What was given.
+        found: u64,
+    },
     /// An argument that the program does not know.
     #[error("`{found}` is not understood; usage: {usage}")]
     Unknown {

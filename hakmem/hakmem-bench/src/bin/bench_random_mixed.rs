@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use hakmem_bench::contents::Contents;
 use hakmem_bench::random_mixed::RandomMixed;
 use hakmem_bench::report::Report;
-use hakmem_bench::usage;
+use hakmem_bench::sizes::{SMALLEST, Skewed, Tiny};
+use hakmem_bench::usage::{self, Arguments, UsageError};
 
 const HELP: &str = "\
-bench_random_mixed ITERATIONS WORKING_SET [SEED] [--bare | --verify] [--rate N]
+bench_random_mixed [--largest BYTES] ITERATIONS WORKING_SET [SEED] [--bare | --verify] [--rate N]
 
 Each iteration picks one of WORKING_SET places: it frees the block there, or allocates one of
 16 to 1039 bytes if there is none. What is left is freed at the end. SEED is 1 if not given.
@@ -16,6 +17,10 @@ Each iteration picks one of WORKING_SET places: it frees the block there, or all
 The first and the last byte of each new block are written with random bits, as by a program that
 fills a buffer. --bare leaves the blocks alone, but for touching them, as timing wants it;
 --verify fills them and checks their contents before each free. The calls are the same.
+
+--largest draws sizes from 16 to less than BYTES, a power of two, instead: of two that are equally
+often in each doubling, the smaller, so that small ones are far more frequent. --bare then touches
+each page of a block, so that page faults count.
 
 --rate makes at most N iterations a second, for watching; 0 means no limit.";
 
@@ -25,21 +30,39 @@ fn main() -> ExitCode {
         HELP,
         |arguments| {
             let rate = arguments.option("--rate", 0, u64::MAX)?.unwrap_or(0);
+            let largest = read_largest(arguments)?;
             let run = RandomMixed {
                 iterations: arguments.number("ITERATIONS", 0, u64::MAX / 4)?,
                 working_set: arguments.number("WORKING_SET", 1, 1 << 28)? as usize,
                 seed: arguments.number_or("SEED", 1, 0, u64::MAX)?,
+                sizes: Tiny,
             };
             let contents = match (arguments.flag("--bare"), arguments.flag("--verify")) {
                 (_, true) => Contents::Verified,
+                (true, false) if largest.is_some() => Contents::Pages,
                 (true, false) => Contents::Bare,
                 (false, false) => Contents::Ends,
             };
-            Ok((run, contents, rate))
+            Ok((run, largest, contents, rate))
         },
-        |(run, contents, rate)| {
-            print!("{}", Report::of(run.run(contents, rate)?));
+        |(run, largest, contents, rate)| {
+            let RandomMixed { iterations, working_set, seed, .. } = run;
+            let tally = match largest {
+                None => run.run(contents, rate),
+                Some(sizes) => {
+                    RandomMixed { iterations, working_set, seed, sizes }.run(contents, rate)
+                }
+            };
+            print!("{}", Report::of(tally?));
             Ok(())
         },
     )
+}
+
+fn read_largest(arguments: &mut Arguments) -> Result<Option<Skewed>, UsageError> {
+    let name = "--largest";
+    match arguments.option(name, 2 * SMALLEST as u64, 1 << 30)? {
+        Some(found) if !found.is_power_of_two() => Err(UsageError::PowerOfTwo { name, found }),
+        bytes => Ok(bytes.map(|bytes| Skewed::below(bytes as usize))),
+    }
 }

@@ -3,6 +3,7 @@
 use crate::contents::Held;
 use crate::fixed_size::RunError;
 use crate::random_mixed::RandomMixed;
+use crate::sizes::Tiny;
 use crate::threads::{Load, side_by_side};
 
 /// What to run.
@@ -20,7 +21,7 @@ impl Load for MixedThreads {
     fn calls<B: Held + Send>(self) -> Result<u64, RunError> {
         let Self { threads, iterations, working_set } = self;
         side_by_side(0..threads as u64, |seed| {
-            RandomMixed { iterations, working_set, seed }
+            RandomMixed { iterations, working_set, seed, sizes: Tiny }
                 .unlimited::<B>()
                 .map(|tally| tally.mallocs)
         })

@@ -3,6 +3,8 @@ use super::mixed::MixedThreads;
 use super::short_lived::ShortLived;
 use super::successors::Successors;
 use super::*;
+use crate::random_mixed::RandomMixed;
+use crate::sizes::Tiny;
 
 /// Verified or not, a load makes the same calls.
 fn check(load: impl Load, blocks: u64) {
@@ -38,7 +40,7 @@ fn short_threads_free_what_they_allocate() {
 fn threads_of_mixed_sizes_make_the_calls_of_the_single_loops() {
     let load = MixedThreads { threads: 2, iterations: 10_000, working_set: 100 };
     let single = |seed| {
-        let run = crate::random_mixed::RandomMixed { iterations: 10_000, working_set: 100, seed };
+        let run = RandomMixed { iterations: 10_000, working_set: 100, seed, sizes: Tiny };
         run.run(crate::contents::Contents::Bare, 0).expect("the loop runs").mallocs
     };
     check(load, single(0) + single(1));
