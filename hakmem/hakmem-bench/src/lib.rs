@@ -5,9 +5,9 @@
 //!
 //! Modules, bottom to top: [`c_heap`] and [`peak`] (the only unsafe code), [`pattern`] and
 //! [`contents`] (what blocks are filled with), `pace` (limits of a loop), [`usage`] (arguments and
-//! exit codes), [`report`] (the figures a program prints), [`fixed_size`],
-//! [`random_mixed`], [`batches`] and [`growth`] (the loops), [`threads`] (loads of several threads)
-//! and [`workload`] (one whose result can be compared), [`bar_charts`] (pictures of figures),
+//! exit codes), [`report`] (the figures a program prints), [`sizes`] (how large blocks are),
+//! [`fixed_size`], [`random_mixed`], [`batches`], [`growth`] and [`drift`] (the loops), [`threads`]
+//! and [`release`] (loads of several threads) and [`workload`] (one whose result can be compared), [`bar_charts`] (pictures of figures),
 //! [`race`], [`routings`].
 
 #![deny(unsafe_code)]
@@ -16,6 +16,7 @@ pub mod bar_charts;
 pub mod batches;
 pub mod c_heap;
 pub mod contents;
+pub mod drift;
 pub mod fixed_size;
 pub mod growth;
 mod pace;
@@ -23,6 +24,7 @@ pub mod pattern;
 pub mod peak;
 pub mod race;
 pub mod random_mixed;
+pub mod release;
 pub mod report;
 pub mod routings;
 pub mod sizes;

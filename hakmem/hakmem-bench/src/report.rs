@@ -20,6 +20,17 @@ pub struct Tally {
     pub elapsed: Duration,
 }
 
+/// What a program held at one moment, and what was resident then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// When, in words; one line.
+    pub moment: String,
+    /// Resident memory of the process in KiB.
+    pub resident_kib: u64,
+    /// Bytes that the program had asked for and not freed, in KiB, its own books included.
+    pub live_kib: u64,
+}
+
 /// Figures of one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
@@ -37,6 +48,8 @@ pub struct Report {
     pub malloc_file: Option<PathBuf>,
     /// The symbols among [`MARKERS`] that this library defines.
     pub malloc_markers: Vec<String>,
+    /// What was resident and live at certain moments, in their order; most loads have none.
+    pub holdings: Vec<Holding>,
 }
 
 /// Symbols that tell allocators apart: glibc, jemalloc, mimalloc, tcmalloc, rpmalloc, snmalloc.
@@ -71,7 +84,13 @@ impl Report {
             final_resident_kib: kib(&status, "VmRSS:").unwrap_or(0),
             malloc_markers: markers.map(|one| one.to_string_lossy().into_owned()).collect(),
             malloc_file,
+            holdings: Vec::new(),
         }
+    }
+
+    /// The same figures and these besides.
+    pub fn with(self, holdings: Vec<Holding>) -> Self {
+        Self { holdings, ..self }
     }
 
     /// Reads back what [`fmt::Display`] printed; `None` if a figure is missing.
@@ -87,6 +106,7 @@ impl Report {
             final_resident_kib: value("final resident KiB")?.parse().ok()?,
             malloc_file: malloc_file.map(PathBuf::from),
             malloc_markers: value("beside malloc")?.split_whitespace().map(str::to_owned).collect(),
+            holdings: text.lines().filter_map(Holding::parse).collect(),
         })
     }
 }
@@ -104,7 +124,42 @@ impl fmt::Display for Report {
             Some(file) => writeln!(out, "malloc from: {}", file.display())?,
             None => writeln!(out, "malloc from: unknown")?,
         }
-        writeln!(out, "beside malloc: {}", self.malloc_markers.join(" "))
+        writeln!(out, "beside malloc: {}", self.malloc_markers.join(" "))?;
+        self.holdings.iter().try_for_each(|holding| writeln!(out, "{holding}"))
+    }
+}
+
+impl Holding {
+    /// This process, now.
+    pub fn now(moment: impl Into<String>, live_bytes: usize) -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        Self {
+            moment: moment.into(),
+            resident_kib: kib(&status, "VmRSS:").unwrap_or(0),
+            live_kib: (live_bytes / 1024) as u64,
+        }
+    }
+
+    /// Resident memory divided by what is live; infinite if nothing is.
+    pub fn ratio(&self) -> f64 {
+        self.resident_kib as f64 / self.live_kib as f64
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let (moment, figures) = line.strip_prefix("resident and live KiB ")?.split_once(": ")?;
+        let (resident_kib, live_kib) = figures.split_once(' ')?;
+        Some(Self {
+            moment: moment.to_owned(),
+            resident_kib: resident_kib.parse().ok()?,
+            live_kib: live_kib.parse().ok()?,
+        })
+    }
+}
+
+impl fmt::Display for Holding {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { moment, resident_kib, live_kib } = self;
+        write!(out, "resident and live KiB {moment}: {resident_kib} {live_kib}")
     }
 }
 
@@ -132,7 +187,12 @@ mod tests {
             final_resident_kib: 2100,
             malloc_file: Some(PathBuf::from("/usr/lib/libc.so.6")),
             malloc_markers: vec!["mallctl".to_owned(), "rpmalloc".to_owned()],
+            holdings: vec![
+                Holding { moment: "at the peak".to_owned(), resident_kib: 30, live_kib: 20 },
+                Holding { moment: "2 s later".to_owned(), resident_kib: 12, live_kib: 10 },
+            ],
         };
+        assert_eq!(report.holdings[1].ratio(), 1.2);
         assert_eq!(Report::parse(&report.to_string()), Some(report));
         assert_eq!(Report::parse("M ops/s: 3\n"), None);
     }

@@ -8,8 +8,10 @@
 pub mod handover;
 pub mod mixed;
 mod queue;
+pub mod ring;
 pub mod short_lived;
 pub mod successors;
+pub mod sustained;
 
 use std::process::ExitCode;
 use std::thread;

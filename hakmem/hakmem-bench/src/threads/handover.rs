@@ -4,6 +4,8 @@
 //! into the queue; a consumer empties it and brings it back. There are so many batches and no more,
 //! so memory is bounded however much faster one side is.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::contents::Held;
 use crate::fixed_size::RunError;
 use crate::random_mixed::XorShift;
@@ -40,6 +42,19 @@ struct Road<B> {
 
 impl Load for Handover {
     fn calls<B: Held + Send>(self) -> Result<u64, RunError> {
+        self.calls_until::<B>(&AtomicBool::new(false))
+    }
+}
+
+impl Handover {
+    /// Bytes that are under way at most, on average: between the two sides and in a hand of each.
+    pub fn under_way(self) -> usize {
+        const MEAN: usize = (16 + 1039) / 2;
+        self.producers * BATCHES_PER_PRODUCER * BATCH * MEAN
+    }
+
+    /// Makes the calls, but no new batch once `stop` is set.
+    pub(super) fn calls_until<B: Held + Send>(self, stop: &AtomicBool) -> Result<u64, RunError> {
         let batches = self.producers * BATCHES_PER_PRODUCER;
         let road = Road::<B> {
             yard: Queue::new(batches, self.consumers),
@@ -50,7 +65,7 @@ impl Load for Handover {
         let consumers = (0..self.consumers).map(|_| Side::Consumer);
         side_by_side(producers.chain(consumers), |side| {
             let result = match side {
-                Side::Producer(index) => self.produce(index, &road).map(|()| 0),
+                Side::Producer(index) => self.produce(index, &road, stop).map(|()| 0),
                 Side::Consumer => consume(&road),
             };
             if result.is_err() {
@@ -61,14 +76,18 @@ impl Load for Handover {
             result
         })
     }
-}
 
-impl Handover {
-    fn produce<B: Held>(self, index: usize, road: &Road<B>) -> Result<(), RunError> {
+    fn produce<B: Held>(
+        self,
+        index: usize,
+        road: &Road<B>,
+        stop: &AtomicBool,
+    ) -> Result<(), RunError> {
         let mut random = XorShift::new(index as u64);
         let first = index as u64 * self.blocks;
         let mut made = 0;
-        while made < self.blocks {
+        // Nothing is read because of the flag, so that its order to other memory does not matter.
+        while made < self.blocks && !stop.load(Ordering::Relaxed) {
             let Some(mut batch) = road.yard.take() else { break };
             while batch.len() < BATCH && made < self.blocks {
                 batch.push(allocate(first + made, random.next())?);

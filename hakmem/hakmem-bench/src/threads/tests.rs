@@ -1,5 +1,6 @@
 use super::handover::{BATCH, Handover};
 use super::mixed::MixedThreads;
+use super::ring::Ring;
 use super::short_lived::ShortLived;
 use super::successors::Successors;
 use super::*;
@@ -20,6 +21,15 @@ fn every_block_of_every_producer_is_freed_by_a_consumer() {
     for blocks in [0, 1, BATCH as u64, 5_003] {
         for (producers, consumers) in [(1, 1), (3, 1), (1, 3), (4, 2)] {
             check(Handover { producers, consumers, blocks }, producers as u64 * blocks);
+        }
+    }
+}
+
+#[test]
+fn a_ring_of_any_length_frees_every_block() {
+    for threads in [1, 2, 5] {
+        for blocks in [0, 1, BATCH as u64, 16 * BATCH as u64, 16 * BATCH as u64 + 1, 5_003] {
+            check(Ring { threads, blocks }, threads as u64 * blocks);
         }
     }
 }
@@ -65,6 +75,7 @@ fn damage_ends_every_load_with_an_error() {
     let wrong = |result: Result<u64, RunError>| assert!(result.is_err());
     wrong(Handover { producers: 2, consumers: 2, blocks: 100_000 }.calls::<Broken>());
     wrong(Handover { producers: 3, consumers: 1, blocks: 100_000 }.calls::<Broken>());
+    wrong(Ring { threads: 3, blocks: 100_000 }.calls::<Broken>());
     wrong(Successors { threads: 2, generations: 2, rounds: 100, held: 4 }.calls::<Broken>());
     wrong(ShortLived { at_once: 2, threads: 2, blocks: 3 }.calls::<Broken>());
 }

@@ -26,6 +26,7 @@ pub(crate) fn standings(laps: &[[f64; 3]]) -> Standings {
                     final_resident_kib: 1000 + index as u64,
                     malloc_file: None,
                     malloc_markers: Vec::new(),
+                    holdings: Vec::new(),
                 },
             );
         }

@@ -1,0 +1,239 @@
+//! `bench_release`: memory grows, most of it is freed, and then it is looked how much is resident.
+//!
+//! The threads stay alive all the time, as a server's do, and so do their caches. Either whole
+//! generations are freed, blocks that were allocated one after the other, so that whole pages
+//! become free; or each block lives on by chance, so that a survivor is in almost every page.
+
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::c_heap::FilledBlock;
+use crate::contents::{Held, PagedBlock, Request};
+use crate::fixed_size::RunError;
+use crate::random_mixed::XorShift;
+use crate::report::{Holding, Tally};
+use crate::sizes::{Sizes, Skewed, Tiny};
+
+/// Which blocks stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Survivors {
+    /// Each tenth generation.
+    Generations,
+    /// Each block with a probability of one in ten.
+    Random,
+}
+
+/// What to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// Bytes to grow to.
+    pub bytes: usize,
+    /// Threads that share them, at least 1.
+    pub threads: usize,
+    /// Which blocks are not freed.
+    pub survivors: Survivors,
+    /// Whether the threads go on with light work afterwards, instead of doing nothing.
+    pub busy: bool,
+    /// How long afterwards the second look is.
+    pub wait: Duration,
+}
+
+/// One part in so many stays.
+const ONE_IN: u64 = 10;
+/// Generations in each thread's share.
+const GENERATIONS: usize = 40;
+/// Blocks up to this are the usual ones.
+const USUAL: usize = 8 << 10;
+/// One block in so many is larger: it has one to sixteen times [`LARGE_STEP`] bytes, which makes
+/// the larger ones a quarter of all bytes.
+const LARGE_ONE_IN: u64 = 4096;
+const LARGE_STEP: usize = 64 << 10;
+
+/// Light work: so many blocks, freed at once, and then a pause.
+const BURST: u64 = 100;
+const PAUSE: Duration = Duration::from_millis(1);
+
+#[derive(Clone, Copy)]
+struct UsualAndLarge(Skewed);
+
+impl Sizes for UsualAndLarge {
+    fn draw(self, number: u64) -> usize {
+        if (number >> 20).is_multiple_of(LARGE_ONE_IN) {
+            (1 + (number & 15) as usize) * LARGE_STEP
+        } else {
+            self.0.draw(number)
+        }
+    }
+}
+
+/// What one thread allocated.
+struct Share<B> {
+    survivors: Vec<B>,
+    others: Vec<B>,
+}
+
+/// What the threads and whoever looks at them tell each other.
+struct Stage {
+    all: Barrier,
+    grown_bytes: AtomicUsize,
+    surviving_bytes: AtomicUsize,
+    over: AtomicBool,
+}
+
+impl Release {
+    /// Runs it. What is timed is growing and freeing, not the time between the looks. `verify`
+    /// fills each block and checks its contents before it is freed; otherwise a byte is written in
+    /// each page.
+    pub fn run(self, verify: bool) -> Result<(Tally, Vec<Holding>), RunError> {
+        if verify { self.threads::<FilledBlock>() } else { self.threads::<PagedBlock>() }
+    }
+
+    fn threads<B: Held + Send>(self) -> Result<(Tally, Vec<Holding>), RunError> {
+        let stage = &Stage {
+            all: Barrier::new(self.threads + 1),
+            grown_bytes: AtomicUsize::new(0),
+            surviving_bytes: AtomicUsize::new(0),
+            over: AtomicBool::new(false),
+        };
+        let start = Instant::now();
+        thread::scope(|scope| {
+            let thread = |index| scope.spawn(move || self.live::<B>(index, stage));
+            let running: Vec<_> = (0..self.threads as u64).map(thread).collect();
+            stage.all.wait();
+            let grown = start.elapsed();
+            // The barrier orders the threads' writes before these reads.
+            let live = stage.grown_bytes.load(Ordering::Relaxed);
+            let mut holdings = vec![Holding::now("when grown", live)];
+            let start = Instant::now();
+            stage.all.wait();
+            stage.all.wait();
+            let elapsed = grown + start.elapsed();
+            let live = stage.surviving_bytes.load(Ordering::Relaxed);
+            holdings.push(Holding::now("once freed", live));
+            thread::sleep(self.wait);
+            let later = format!("{} s later", self.wait.as_secs_f64());
+            holdings.push(Holding::now(later, live));
+            stage.over.store(true, Ordering::Relaxed);
+            let mut tally = Tally { elapsed, ..Tally::default() };
+            for thread in running {
+                let (mallocs, timed) = thread.join().expect("no thread panics")?;
+                tally.mallocs += mallocs;
+                tally.timed_operations += timed;
+            }
+            tally.frees = tally.mallocs;
+            Ok((tally, holdings))
+        })
+    }
+
+    /// One thread: the blocks it allocated, and its timed calls. One that failed still meets the
+    /// others, because they wait for it.
+    fn live<B: Held>(self, index: u64, stage: &Stage) -> Result<(u64, u64), RunError> {
+        let grown = self.grow::<B>(index, stage);
+        stage.all.wait();
+        stage.all.wait();
+        let freed = grown.and_then(|share| {
+            let (survivors, others) = (share.survivors.len(), share.others.len());
+            share.others.into_iter().try_for_each(Held::free)?;
+            Ok((share.survivors, (survivors + 2 * others) as u64, (survivors + others) as u64))
+        });
+        stage.all.wait();
+        let (survivors, timed, mut mallocs) = freed?;
+        let mut random = XorShift::new(index);
+        while !stage.over.load(Ordering::Relaxed) {
+            thread::sleep(PAUSE);
+            if self.busy {
+                for number in 0..BURST {
+                    allocate::<B>(Tiny, number, random.next())?.0.free()?;
+                }
+                mallocs += BURST;
+            }
+        }
+        survivors.into_iter().try_for_each(Held::free)?;
+        Ok((mallocs, timed))
+    }
+
+    fn grow<B: Held>(self, index: u64, stage: &Stage) -> Result<Share<B>, RunError> {
+        let share = self.bytes / self.threads;
+        let sizes = UsualAndLarge(Skewed::below(USUAL));
+        let mut random = XorShift::new(index);
+        let (mut survivors, mut others) = (Vec::new(), Vec::new());
+        let (mut bytes, mut surviving, mut number) = (0, 0, 0);
+        while bytes < share {
+            let draw = random.next();
+            let stays = match self.survivors {
+                Survivors::Generations => (bytes * GENERATIONS / share) as u64 % ONE_IN == 0,
+                Survivors::Random => (draw >> 40).is_multiple_of(ONE_IN),
+            };
+            let (block, size) = allocate::<B>(sizes, number, draw)?;
+            if stays { &mut survivors } else { &mut others }.push(block);
+            bytes += size;
+            surviving += if stays { size } else { 0 };
+            number += 1;
+        }
+        // The lists are live too, as far as they are used.
+        let list = |blocks: &Vec<B>| blocks.len() * size_of::<B>();
+        let grown = bytes + list(&survivors) + list(&others);
+        stage.grown_bytes.fetch_add(grown, Ordering::Relaxed);
+        stage.surviving_bytes.fetch_add(surviving + list(&survivors), Ordering::Relaxed);
+        Ok(Share { survivors, others })
+    }
+}
+
+fn allocate<B: Held>(sizes: impl Sizes, number: u64, random: u64) -> Result<(B, usize), RunError> {
+    let size = sizes.draw(random);
+    let block = B::allocate(Request { size, number, random });
+    Ok((block.ok_or(RunError::OutOfMemory { size })?, size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RUN: Release = Release {
+        bytes: 8 << 20,
+        threads: 1,
+        survivors: Survivors::Random,
+        busy: false,
+        wait: Duration::from_millis(20),
+    };
+
+    #[test]
+    fn a_tenth_of_the_bytes_survives_either_way() {
+        for survivors in [Survivors::Generations, Survivors::Random] {
+            for (threads, verify) in [(1, false), (3, true)] {
+                let (tally, holdings) =
+                    Release { threads, survivors, ..RUN }.run(verify).expect("runs");
+                assert_eq!(tally.mallocs, tally.frees);
+                let timed = tally.timed_operations as f64 / tally.mallocs as f64;
+                assert!((1.8..2.0).contains(&timed), "{timed}");
+                let [grown, freed, later] = &holdings[..] else { panic!("{holdings:?}") };
+                assert_eq!(later.moment, "0.02 s later");
+                assert_eq!(freed.live_kib, later.live_kib);
+                assert!((8 << 10..10 << 10).contains(&grown.live_kib), "{grown}");
+                let part = freed.live_kib as f64 / grown.live_kib as f64;
+                assert!((0.03..0.25).contains(&part), "{survivors:?}: {part}");
+            }
+        }
+    }
+
+    #[test]
+    fn light_work_counts_as_calls_and_is_not_timed() {
+        let (idle, _) = RUN.run(false).expect("runs");
+        let (busy, _) = Release { busy: true, ..RUN }.run(false).expect("runs");
+        assert!(busy.mallocs >= idle.mallocs + BURST && busy.mallocs == busy.frees);
+        assert_eq!(busy.timed_operations, idle.timed_operations);
+    }
+
+    #[test]
+    fn a_quarter_of_the_bytes_is_in_large_blocks() {
+        let sizes = UsualAndLarge(Skewed::below(USUAL));
+        let mut random = XorShift::new(5);
+        let drawn: Vec<usize> = (0..1_000_000).map(|_| sizes.draw(random.next())).collect();
+        let all: usize = drawn.iter().sum();
+        let large: usize = drawn.iter().filter(|&&size| size > USUAL).sum();
+        let part = large as f64 / all as f64;
+        assert!((0.15..0.4).contains(&part), "{part}");
+    }
+}

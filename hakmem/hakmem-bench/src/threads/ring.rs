@@ -1,0 +1,80 @@
+//! `bench_ring`: every thread allocates, and frees what another one allocated.
+//!
+//! Batches go round: a thread empties one that its predecessor filled, fills it again with blocks
+//! of its own and passes it to its successor. There are so many batches and no more, so memory is
+//! bounded. As all threads allocate equally many, each gets a batch to empty for each that it has
+//! to fill, and nobody waits for ever.
+
+use crate::contents::Held;
+use crate::fixed_size::RunError;
+use crate::random_mixed::XorShift;
+use crate::threads::queue::Queue;
+use crate::threads::{Load, allocate, side_by_side};
+
+/// Blocks in a batch, as in [`crate::threads::handover`].
+const BATCH: usize = crate::threads::handover::BATCH;
+/// Batches for each thread: it may be half a megabyte ahead.
+const BATCHES_PER_THREAD: usize = 16;
+
+/// What to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ring {
+    /// Threads, at least 1; with 1, no block is freed elsewhere.
+    pub threads: usize,
+    /// Blocks that each allocates; it frees as many.
+    pub blocks: u64,
+}
+
+impl Load for Ring {
+    fn calls<B: Held + Send>(self) -> Result<u64, RunError> {
+        let batches = self.threads * BATCHES_PER_THREAD;
+        let inboxes: Vec<Queue<Vec<B>>> =
+            (0..self.threads).map(|_| Queue::new(batches, 1)).collect();
+        side_by_side(0..self.threads, |index| {
+            let result = self.live(index, &inboxes);
+            if result.is_err() {
+                // Nobody may wait for a thread that has given up.
+                inboxes.iter().for_each(Queue::close);
+            }
+            result
+        })
+    }
+}
+
+impl Ring {
+    /// One thread; how many blocks it freed.
+    fn live<B: Held>(self, index: usize, inboxes: &[Queue<Vec<B>>]) -> Result<u64, RunError> {
+        let (own, next) = (&inboxes[index], &inboxes[(index + 1) % self.threads]);
+        let mut random = XorShift::new(index as u64);
+        let first = index as u64 * self.blocks;
+        let (mut made, mut freed) = (0, 0);
+        for turn in 0.. {
+            if made == self.blocks {
+                break;
+            }
+            let mut batch = if turn < BATCHES_PER_THREAD {
+                Vec::with_capacity(BATCH)
+            } else {
+                let Some(batch) = own.take() else { break };
+                batch
+            };
+            freed += empty(&mut batch)?;
+            while batch.len() < BATCH && made < self.blocks {
+                batch.push(allocate(first + made, random.next())?);
+                made += 1;
+            }
+            next.put(batch);
+        }
+        next.leave();
+        while let Some(mut batch) = own.take() {
+            freed += empty(&mut batch)?;
+        }
+        Ok(freed)
+    }
+}
+
+fn empty<B: Held>(batch: &mut Vec<B>) -> Result<u64, RunError> {
+    let blocks = batch.len() as u64;
+    batch.drain(..).try_for_each(Held::free)?;
+    Ok(blocks)
+}

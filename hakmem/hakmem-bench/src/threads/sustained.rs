@@ -1,0 +1,95 @@
+//! A handover that goes on for seconds while somebody looks how much memory is resident.
+//!
+//! A load whose threads keep pace holds the same few batches all the time. Memory that still grows
+//! after some seconds is memory that one side's frees never bring back to the other.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::c_heap::{Block, FilledBlock};
+use crate::fixed_size::RunError;
+use crate::report::{Holding, Tally};
+use crate::threads::handover::Handover;
+
+/// After this memory should not grow any more, unless the run is shorter than twice this.
+const SETTLED: Duration = Duration::from_secs(5);
+/// Looks before memory has settled.
+const LOOKS: u32 = 5;
+
+/// Runs the load for so long, more than 0, and tells what was resident when it had settled, and the
+/// most that was resident later. How many blocks the load has counts too, if they are fewer.
+pub fn run(
+    load: Handover,
+    duration: Duration,
+    verify: bool,
+) -> Result<(Tally, Vec<Holding>), RunError> {
+    let stop = AtomicBool::new(false);
+    let start = Instant::now();
+    let (blocks, holdings) = thread::scope(|scope| {
+        let stop = &stop;
+        let running = scope.spawn(move || match verify {
+            true => load.calls_until::<FilledBlock>(stop),
+            false => load.calls_until::<Block>(stop),
+        });
+        let holdings = watch(load, start, duration, || running.is_finished());
+        stop.store(true, Ordering::Relaxed);
+        (running.join().expect("the load does not panic"), holdings)
+    });
+    let (blocks, elapsed) = (blocks?, start.elapsed());
+    let tally = Tally { mallocs: blocks, frees: blocks, timed_operations: 2 * blocks, elapsed };
+    Ok((tally, holdings))
+}
+
+fn watch(
+    load: Handover,
+    start: Instant,
+    duration: Duration,
+    has_ended: impl Fn() -> bool,
+) -> Vec<Holding> {
+    let settled = SETTLED.min(duration / 2);
+    let interval = settled / LOOKS;
+    let live = load.under_way();
+    let look = |look: u32| {
+        thread::sleep((interval * look).saturating_sub(start.elapsed()));
+        Holding::now(format!("highest after {:.1} s", settled.as_secs_f64()), live)
+    };
+    // The early looks make sure that looking is not what makes memory grow.
+    let Some(after) = (1..=LOOKS).map(look).last() else { return Vec::new() };
+    let mut highest = after.clone();
+    let mut next = LOOKS + 1;
+    while start.elapsed() < duration && !has_ended() {
+        let later = look(next);
+        if later.resident_kib > highest.resident_kib {
+            highest = later;
+        }
+        next += 1;
+    }
+    vec![Holding { moment: format!("after {:.1} s", settled.as_secs_f64()), ..after }, highest]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_looked_at_twice_and_every_block_is_freed() {
+        let duration = Duration::from_millis(100);
+        for verify in [false, true] {
+            let load = Handover { producers: 2, consumers: 1, blocks: 1 << 50 };
+            let (tally, holdings) = run(load, duration, verify).expect("runs");
+            assert!(tally.mallocs > 0 && tally.mallocs == tally.frees, "{tally:?}");
+            assert!(tally.elapsed >= duration);
+            let [after, highest] = &holdings[..] else { panic!("{holdings:?}") };
+            assert!(after.moment.starts_with("after 0.1 s"), "{after}");
+            assert!(highest.resident_kib >= after.resident_kib);
+        }
+    }
+
+    #[test]
+    fn a_load_that_ends_early_ends_the_looking() {
+        let load = Handover { producers: 1, consumers: 1, blocks: 10 };
+        let (tally, _) = run(load, Duration::from_millis(200), false).expect("runs");
+        assert_eq!(tally.mallocs, 10);
+    }
+}
