@@ -18,6 +18,8 @@ pub struct Sheet {
     pub missing: &'static str,
     /// The charts, in rows of three; each has as many bars as there are series.
     pub charts: Vec<Chart>,
+    /// Lines of text below the charts.
+    pub notes: Vec<String>,
 }
 
 /// A bar's name and looks, in every chart.
@@ -57,6 +59,7 @@ const CHART_WIDTH: f64 = 400.0;
 const LABEL_WIDTH: f64 = 120.0;
 const BAR_HEIGHT: f64 = 15.0;
 const BAR_STEP: f64 = 20.0;
+const NOTE_STEP: f64 = 17.0;
 const MARGIN: f64 = 24.0;
 const TOP: f64 = 74.0;
 /// Room right of the longest bar, for its number.
@@ -96,7 +99,8 @@ impl Display for Sheet {
         let chart_height = 30.0 + BAR_STEP * self.series.len() as f64 + 22.0;
         let (columns, lines) = (COLUMNS as f64, self.charts.len().div_ceil(COLUMNS) as f64);
         let width = MARGIN + columns * (CHART_WIDTH + MARGIN);
-        let height = TOP + lines * chart_height;
+        let foot = TOP + lines * chart_height;
+        let height = foot + NOTE_STEP * self.notes.len() as f64;
         writeln!(
             out,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
@@ -111,6 +115,9 @@ impl Display for Sheet {
             let (column, line) = ((index % COLUMNS) as f64, (index / COLUMNS) as f64);
             let x = MARGIN + column * (CHART_WIDTH + MARGIN);
             self.chart(out, chart, x, TOP + line * chart_height)?;
+        }
+        for (index, note) in self.notes.iter().enumerate() {
+            writeln!(out, "{}", text(MARGIN, foot + NOTE_STEP * index as f64, note, ""))?;
         }
         writeln!(out, "</svg>")
     }
@@ -180,9 +187,11 @@ mod tests {
                 title: "d".to_owned(),
                 bars: vec![Some(Bar { value: 0.0, range: Some((0.0, 0.0)) })],
             }],
+            notes: vec!["e < f".to_owned()],
         };
         let svg = sheet.svg();
         assert_eq!(svg.matches("<rect").count(), 2);
+        assert!(svg.contains(">e &lt; f</text>"), "{svg}");
         assert!(!svg.contains("NaN") && !svg.contains("inf") && !svg.contains("<path"), "{svg}");
     }
 }

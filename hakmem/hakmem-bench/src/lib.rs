@@ -7,8 +7,8 @@
 //! [`contents`] (what blocks are filled with), `pace` (limits of a loop), [`usage`] (arguments and
 //! exit codes), [`report`] (the figures a program prints), [`sizes`] (how large blocks are),
 //! [`fixed_size`], [`random_mixed`], [`batches`], [`growth`] and [`drift`] (the loops), [`threads`]
-//! and [`release`] (loads of several threads) and [`workload`] (one whose result can be compared), [`bar_charts`] (pictures of figures),
-//! [`race`], [`routings`].
+//! and [`release`] (loads of several threads) and [`workload`] (one whose result can be compared),
+//! [`bar_charts`] (pictures of figures), [`race`], [`routings`].
 
 #![deny(unsafe_code)]
 

@@ -5,8 +5,10 @@
 //! machine does in the meantime meets all of them alike. Figures are medians over the rounds; the
 //! ratio to the best peer is taken within each round, and its spread is shown with it.
 
+pub mod bar;
 pub mod cell;
 pub mod contender;
+pub mod group;
 pub mod lap;
 pub mod peer;
 pub mod plot;
@@ -15,20 +17,21 @@ pub mod standings;
 
 use std::path::PathBuf;
 
-use crate::race::cell::Cells;
+use crate::race::cell::Length;
 use crate::race::contender::{Contender, Field, FieldError};
+use crate::race::group::Group;
 use crate::race::lap::{LapError, Track};
 use crate::race::standings::{Row, Standings};
 
 /// What to run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Race {
     /// The rows.
-    pub cells: Cells,
+    pub groups: Vec<&'static Group>,
     /// Times that each cell runs under each contender.
     pub rounds: usize,
-    /// Timed calls of `malloc` and `free` in one lap.
-    pub operations: u64,
+    /// How long a lap is.
+    pub length: Length,
     /// Folder of the benchmark programs.
     pub programs: PathBuf,
     /// `libhakmem_preload.so`.
@@ -53,12 +56,16 @@ impl Race {
     pub fn run(&self, progress: impl Fn(usize)) -> Result<Standings, RaceError> {
         let Field { contenders: field, absent } = Field::new(&self.hakmem, &self.peers)?;
         let track = Track::new(&self.programs)?;
-        let row = |cell| Row::new(cell, &field);
-        let mut rows: Vec<Row> = self.cells.list().into_iter().map(row).collect();
+        let field = &field;
+        let own_rows = |group: &&'static Group| {
+            let group = *group;
+            group.rows.iter().map(move |&cell| Row::new(group, cell, field))
+        };
+        let mut rows: Vec<Row> = self.groups.iter().flat_map(own_rows).collect();
         for round in 0..self.rounds {
             progress(round);
             for row in &mut rows {
-                self.run_cell(&track, &field, round, row)?;
+                self.run_cell(&track, field, round, row)?;
             }
         }
         Ok(Standings::new(self.rounds, rows, absent))
@@ -73,7 +80,7 @@ impl Race {
     ) -> Result<(), RaceError> {
         for turn in 0..field.len() {
             let index = (round + turn) % field.len();
-            let lap = track.run(row.cell(), self.operations, &field[index])?;
+            let lap = track.run(row.cell(), self.length, &field[index])?;
             row.record(index, &lap.report);
         }
         Ok(())

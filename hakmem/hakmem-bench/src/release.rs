@@ -41,7 +41,7 @@ pub struct Release {
 }
 
 /// One part in so many stays.
-const ONE_IN: u64 = 10;
+const ONE_IN: usize = 10;
 /// Generations in each thread's share.
 const GENERATIONS: usize = 40;
 /// Blocks up to this are the usual ones.
@@ -163,8 +163,8 @@ impl Release {
         while bytes < share {
             let draw = random.next();
             let stays = match self.survivors {
-                Survivors::Generations => (bytes * GENERATIONS / share) as u64 % ONE_IN == 0,
-                Survivors::Random => (draw >> 40).is_multiple_of(ONE_IN),
+                Survivors::Generations => (bytes * GENERATIONS / share).is_multiple_of(ONE_IN),
+                Survivors::Random => (draw >> 40).is_multiple_of(ONE_IN as u64),
             };
             let (block, size) = allocate::<B>(sizes, number, draw)?;
             if stays { &mut survivors } else { &mut others }.push(block);

@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::c_heap;
 
 /// The calls a program made and the time they took.
@@ -21,13 +23,14 @@ pub struct Tally {
 }
 
 /// What a program held at one moment, and what was resident then.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Holding {
     /// When, in words; one line.
     pub moment: String,
     /// Resident memory of the process in KiB.
     pub resident_kib: u64,
-    /// Bytes that the program had asked for and not freed, in KiB, its own books included.
+    /// Bytes that the program had asked for and not freed, in KiB, its own books included; 0 if it
+    /// does not know.
     pub live_kib: u64,
 }
 

@@ -17,8 +17,9 @@ use std::path::PathBuf;
 
 use hakmem_reader::{Check, Identity, Push, Routing};
 
-use crate::race::cell::{CELLS, Cell};
+use crate::race::cell::Cell;
 use crate::race::contender::{Contender, FieldError};
+use crate::race::group::SEVEN;
 use crate::race::lap::{Lap, LapError, Track};
 use crate::race::segment_counts::SegmentCounts;
 use crate::routings::clock::CoreClock;
@@ -89,7 +90,7 @@ pub enum Step {
 
 /// The cells of the table: one for the lookup, and the seven of the matrix.
 pub fn cells() -> impl Iterator<Item = Cell> {
-    std::iter::once(LOOKUP_CELL).chain(CELLS.iter().copied())
+    std::iter::once(LOOKUP_CELL).chain(SEVEN.iter().copied())
 }
 
 impl Comparison {
@@ -137,7 +138,7 @@ impl Comparison {
         contender: &Contender,
         variant: Variant,
     ) -> Result<(f64, SegmentCounts), RoutingsError> {
-        let Lap { report, counts } = track.run(cell, self.operations, contender)?;
+        let Lap { report, counts } = track.run(cell, self.operations.into(), contender)?;
         let counts = counts.expect("hakmem publishes");
         self.prove_as_asked(variant, &counts.identity)?;
         Ok((report.million_operations_per_second, counts))

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use hakmem_bench::race::cell::Cells;
+use hakmem_bench::race::cell::Length;
+use hakmem_bench::race::group::{self, Cells};
+use hakmem_bench::race::standings::Standings;
 use hakmem_bench::race::{Race, plot};
 use hakmem_bench::usage::{self, EXIT_FAILED};
 
@@ -16,19 +18,25 @@ use hakmem_bench::usage::{self, EXIT_FAILED};
 ///
 /// Each lap is a process of its own, and counts only if it can be proven whose calls it timed:
 /// malloc comes from the allocator's file, which defines a symbol of that allocator's own; hakmem's
-/// segment shows all calls. What a load stands for says the --help of its program.
+/// segment shows all calls. --list says what each load stands for, and which bars it has to reach.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// Which loads run
-    #[arg(long, value_enum, default_value_t = Cells::Seven)]
-    cells: Cells,
+    /// Which loads run; several words are separated by commas
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Cells::Seven])]
+    cells: Vec<Cells>,
+    /// Print all loads, what they stand for and their bars, and run nothing
+    #[arg(long)]
+    list: bool,
     /// Times that each load runs under each allocator
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
-    /// Calls of malloc and free in one lap, in millions
+    /// Calls of malloc and free in one lap, in millions; slow loads make fewer
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     million_operations: u64,
+    /// Seconds of one lap of the sustained loads
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: u64,
     /// The preload library; otherwise the one beside this program
     #[arg(long, value_name = "PATH")]
     hakmem: Option<PathBuf>,
@@ -44,12 +52,15 @@ struct Options {
     /// Exit with 2 if hakmem stays below this part of the best peer in any row
     #[arg(long, value_name = "RATIO")]
     bar: Option<f64>,
+    /// Exit with 2 if a bar of a group is missed
+    #[arg(long)]
+    bars: bool,
     /// Do not say on standard error how far the race is
     #[arg(long)]
     quiet: bool,
 }
 
-/// Exit code of a race that was run and lost.
+/// Exit code of a race that was run and lost: a bar that was asked for is missed.
 const EXIT_BELOW_BAR: u8 = 2;
 
 fn main() -> ExitCode {
@@ -67,13 +78,20 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    if options.list {
+        print!("{}", group::list());
+        return Ok(ExitCode::SUCCESS);
+    }
     let program = std::env::current_exe()?;
     let programs = program.parent().ok_or("this program has no folder")?.to_path_buf();
     let hakmem = options.hakmem.clone().unwrap_or_else(|| programs.join("libhakmem_preload.so"));
     let race = Race {
-        cells: options.cells,
+        groups: group::chosen(&options.cells),
         rounds: options.rounds as usize,
-        operations: options.million_operations * 1_000_000,
+        length: Length {
+            operations: options.million_operations * 1_000_000,
+            seconds: options.seconds,
+        },
         hakmem,
         peers: options.peers.clone().unwrap_or_else(|| programs.join("peers/list")),
         programs,
@@ -92,12 +110,21 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
         std::fs::write(path, plot::svg(&standings))
             .map_err(|error| format!("{}: {error}", path.display()))?;
     }
+    Ok(judge(options, &standings))
+}
+
+/// What was missed of the bars that were asked for, on standard error.
+fn judge(options: &Options, standings: &Standings) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
+    for verdict in standings.verdicts.iter().filter(|verdict| options.bars && !verdict.holds) {
+        eprintln!("{verdict}");
+        code = ExitCode::from(EXIT_BELOW_BAR);
+    }
     if let Some(bar) = options.bar {
         for row in standings.below(bar) {
             eprintln!("{}: {:.3} of {} is below {bar}", row.cell, row.ratio, row.best_peer);
             code = ExitCode::from(EXIT_BELOW_BAR);
         }
     }
-    Ok(code)
+    code
 }

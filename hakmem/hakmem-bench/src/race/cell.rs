@@ -1,11 +1,14 @@
 //! The cells of the race: one program with one load.
 
+mod arguments;
+
 use std::fmt;
 
-use clap::ValueEnum;
+pub use crate::race::cell::arguments::Length;
 
 use crate::batches::Order;
-use crate::growth::{Growth, Step};
+use crate::growth::Step;
+use crate::release::Survivors;
 
 /// One row of the race.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,10 +18,41 @@ pub enum Cell {
         /// Bytes of a block.
         size: usize,
     },
+    /// `bench_fixed_size` with a working set of 1.
+    Pairs {
+        /// Bytes of a block.
+        size: usize,
+    },
+    /// `bench_fixed_size --calloc`.
+    Zeroed {
+        /// Bytes of a block.
+        size: usize,
+        /// Blocks held at a time.
+        working_set: usize,
+    },
+    /// `bench_fixed_size --aligned` with a working set of [`FIXED_WORKING_SET`].
+    Aligned {
+        /// Bytes of a block.
+        size: usize,
+        /// What its address is a multiple of.
+        alignment: usize,
+    },
     /// `bench_random_mixed`.
     Mixed {
         /// Places for blocks.
         working_set: usize,
+    },
+    /// `bench_random_mixed --largest`.
+    Skewed {
+        /// Sizes stay below this.
+        largest: usize,
+        /// Places for blocks.
+        working_set: usize,
+    },
+    /// `bench_drift`.
+    Drift {
+        /// Bytes that are live, in KiB.
+        live_kib: u64,
     },
     /// `bench_handover`.
     Handover {
@@ -26,6 +60,18 @@ pub enum Cell {
         producers: u64,
         /// Threads that free.
         consumers: u64,
+    },
+    /// `bench_handover --seconds`.
+    Sustained {
+        /// Threads that allocate.
+        producers: u64,
+        /// Threads that free.
+        consumers: u64,
+    },
+    /// `bench_ring`.
+    Ring {
+        /// Threads.
+        threads: u64,
     },
     /// `bench_successors` with [`GENERATIONS`] threads after each other.
     Successors {
@@ -60,21 +106,15 @@ pub enum Cell {
         /// How it gets there.
         step: Step,
     },
-}
-
-/// Which cells run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Cells {
-    /// The seven cells of the verification matrix
-    Seven,
-    /// Loads of several threads
-    Threads,
-    /// Blocks that are allocated and freed many at a time
-    Batches,
-    /// Blocks that realloc makes longer
-    Growth,
-    /// All of these
-    All,
+    /// `bench_release`.
+    Release {
+        /// Threads.
+        threads: u64,
+        /// What is not freed.
+        survivors: Survivors,
+        /// Whether light work goes on.
+        busy: bool,
+    },
 }
 
 /// Blocks that the cells of one size hold.
@@ -89,125 +129,91 @@ pub const SHORT_LIFE_BLOCKS: u64 = 1_000;
 /// Bytes of a block before it grows.
 pub const GROWTH_FIRST: usize = 16;
 
-/// Beyond this a block's bytes cost more than its calls, and so there are fewer blocks.
-const GROWTH_CHEAP: usize = 8 * 1024;
-
-/// The seven cells of the verification matrix.
-pub const CELLS: &[Cell] = &[
-    Cell::Fixed { size: 128 },
-    Cell::Fixed { size: 256 },
-    Cell::Fixed { size: 512 },
-    Cell::Fixed { size: 1024 },
-    Cell::Mixed { working_set: 128 },
-    Cell::Mixed { working_set: 512 },
-    Cell::Mixed { working_set: 8192 },
-];
-
-/// The cells of several threads.
-pub const THREADED_CELLS: &[Cell] = &[
-    Cell::Handover { producers: 1, consumers: 1 },
-    Cell::Handover { producers: 2, consumers: 2 },
-    Cell::Handover { producers: 4, consumers: 2 },
-    Cell::Successors { threads: 2 },
-    Cell::ShortThreads { at_once: 8 },
-    Cell::MixedThreads { threads: 2, working_set: 512 },
-    Cell::MixedThreads { threads: 2, working_set: 8192 },
-];
-
-/// The cells of batches: one that fits into a cache, and one of megabytes.
-pub const BATCH_CELLS: &[Cell] = &[
-    Cell::Batches { size: 64, blocks: 1_000, order: Order::Same },
-    Cell::Batches { size: 64, blocks: 1_000, order: Order::Reverse },
-    Cell::Batches { size: 64, blocks: 1_000, order: Order::Random },
-    Cell::Batches { size: 64, blocks: 100_000, order: Order::Same },
-    Cell::Batches { size: 64, blocks: 100_000, order: Order::Reverse },
-    Cell::Batches { size: 64, blocks: 100_000, order: Order::Random },
-];
-
-/// The cells of growth: small vectors, large ones, and strings.
-pub const GROWTH_CELLS: &[Cell] = &[
-    Cell::Growth { last: 4 << 10, step: Step::Double },
-    Cell::Growth { last: 1 << 20, step: Step::Double },
-    Cell::Growth { last: 2 << 10, step: Step::Add(16) },
-];
-
-impl Cells {
-    /// The cells, in the order of the table.
-    pub fn list(self) -> Vec<Cell> {
-        match self {
-            Self::Seven => CELLS.to_vec(),
-            Self::Threads => THREADED_CELLS.to_vec(),
-            Self::Batches => BATCH_CELLS.to_vec(),
-            Self::Growth => GROWTH_CELLS.to_vec(),
-            Self::All => [CELLS, THREADED_CELLS, BATCH_CELLS, GROWTH_CELLS].concat(),
-        }
-    }
-}
-
 impl Cell {
     /// Name of the program.
     pub fn program(self) -> &'static str {
         match self {
-            Self::Fixed { .. } => "bench_fixed_size",
-            Self::Mixed { .. } => "bench_random_mixed",
-            Self::Handover { .. } => "bench_handover",
+            Self::Fixed { .. }
+            | Self::Pairs { .. }
+            | Self::Zeroed { .. }
+            | Self::Aligned { .. } => "bench_fixed_size",
+            Self::Mixed { .. } | Self::Skewed { .. } => "bench_random_mixed",
+            Self::Drift { .. } => "bench_drift",
+            Self::Handover { .. } | Self::Sustained { .. } => "bench_handover",
+            Self::Ring { .. } => "bench_ring",
             Self::Successors { .. } => "bench_successors",
             Self::ShortThreads { .. } => "bench_short_threads",
             Self::MixedThreads { .. } => "bench_mixed_threads",
             Self::Batches { .. } => "bench_batches",
             Self::Growth { .. } => "bench_growth",
+            Self::Release { .. } => "bench_release",
         }
     }
 
-    /// Arguments that make the program time about so many calls, never more, and leave the blocks
-    /// alone.
-    pub fn arguments(self, operations: u64) -> Vec<String> {
-        let blocks = operations / 2;
-        let numbers = match self {
-            Self::Fixed { size } => vec![blocks, size as u64, FIXED_WORKING_SET as u64],
-            Self::Mixed { working_set } => vec![operations, working_set as u64],
-            Self::Handover { producers, consumers } => {
-                vec![producers, consumers, blocks / producers]
+    /// What real programs do that this resembles.
+    pub fn stands_for(self) -> &'static str {
+        match self {
+            Self::Fixed { .. } => {
+                "objects of one type, the oldest replaced: queues, windows, pools"
             }
-            Self::Successors { threads } => {
-                vec![threads, GENERATIONS, blocks / (threads * GENERATIONS)]
+            Self::Pairs { .. } => "a temporary that is gone before the next: strings, iterators",
+            Self::Zeroed { size, .. } if size >= 1 << 20 => "tables and images that begin as zeros",
+            Self::Zeroed { .. } => "objects and buffers that begin as zeros",
+            Self::Aligned { .. } => "what belongs into a cache line, vector register or page alone",
+            Self::Mixed { .. } => "small objects of all sizes that live for random times",
+            Self::Skewed { .. } => "many small objects among few large buffers; page faults count",
+            Self::Drift { .. } => "a long run whose data change their shape: caches, databases",
+            Self::Handover { .. } => "pipelines: no block is freed by the thread that allocated it",
+            Self::Sustained { .. } => "a pipeline that runs on: does its memory stay what it is?",
+            Self::Ring { .. } => "actors: each thread allocates, and frees what others allocated",
+            Self::Successors { .. } => "a server whose sessions outlive its threads (after Larson)",
+            Self::ShortThreads { .. } => "a thread for each request or task",
+            Self::MixedThreads { .. } => "workers that share nothing but the allocator",
+            Self::Batches { order: Order::Same, .. } => "a request's objects, freed as they came",
+            Self::Batches { order: Order::Reverse, .. } => "scopes that end: the newest goes first",
+            Self::Batches { order: Order::Random, .. } => "a tree or hash table that is torn down",
+            Self::Growth { step: Step::Double, .. } => "vectors that double as they fill",
+            Self::Growth { step: Step::Add(_), .. } => "strings that are appended to",
+            Self::Release { survivors: Survivors::Generations, .. } => {
+                "a server after its peak, whole pages free: does memory go back?"
             }
-            Self::ShortThreads { at_once } => {
-                vec![at_once, blocks / (at_once * SHORT_LIFE_BLOCKS), SHORT_LIFE_BLOCKS]
+            Self::Release { survivors: Survivors::Random, .. } => {
+                "a server after its peak, a survivor in almost every page"
             }
-            Self::MixedThreads { threads, working_set } => {
-                vec![threads, operations / threads, working_set as u64]
-            }
-            Self::Batches { size, blocks: batch, .. } => vec![size as u64, batch, blocks / batch],
-            Self::Growth { last, step } => {
-                let one = Growth { blocks: 1, first: GROWTH_FIRST, last, step };
-                let most = operations / (2 + one.reallocs());
-                let blocks = most / (last / GROWTH_CHEAP).max(1) as u64;
-                vec![blocks, GROWTH_FIRST as u64, last as u64]
-            }
-        };
-        let flag = match self {
-            Self::Mixed { .. } => Some("--bare"),
-            Self::Batches { order: Order::Reverse, .. } => Some("--reverse"),
-            Self::Batches { order: Order::Random, .. } => Some("--random"),
-            _ => None,
-        };
-        let mut words: Vec<String> = match self {
-            Self::Growth { step: Step::Add(bytes), .. } => vec!["--add".into(), bytes.to_string()],
-            _ => Vec::new(),
-        };
-        words.extend(numbers.iter().map(u64::to_string));
-        words.extend(flag.map(str::to_owned));
-        words
+        }
+    }
+}
+
+/// A size with the largest unit that fits.
+struct Bytes(usize);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            bytes if bytes.is_multiple_of(1 << 20) => write!(out, "{} MiB", bytes >> 20),
+            bytes if bytes.is_multiple_of(1 << 10) => write!(out, "{} KiB", bytes >> 10),
+            bytes => write!(out, "{bytes} B"),
+        }
     }
 }
 
 impl fmt::Display for Cell {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self {
+        let text = match *self {
             Self::Fixed { size } => format!("fixed {size} B"),
+            Self::Pairs { size } => format!("pairs {size} B"),
+            Self::Zeroed { size, .. } => format!("calloc {}", Bytes(size)),
+            Self::Aligned { size, alignment } => format!("{size} B aligned to {alignment}"),
             Self::Mixed { working_set } => format!("mixed ws {working_set}"),
+            Self::Skewed { largest, working_set } => {
+                format!("skewed to {}, ws {working_set}", Bytes(largest))
+            }
+            Self::Drift { live_kib } => format!("drift, {} MiB live", live_kib >> 10),
             Self::Handover { producers, consumers } => format!("handover {producers}:{consumers}"),
+            Self::Sustained { producers, consumers } => {
+                format!("sustained {producers}:{consumers}")
+            }
+            Self::Ring { threads } => format!("ring, {threads} threads"),
             Self::Successors { threads } => format!("successors, {threads} threads"),
             Self::ShortThreads { at_once } => format!("short threads, {at_once} at once"),
             Self::MixedThreads { threads, working_set } => {
@@ -220,40 +226,17 @@ impl fmt::Display for Cell {
             Self::Growth { last, step: Step::Add(bytes) } => {
                 format!("string to {} KiB by {bytes}", last >> 10)
             }
+            Self::Release { threads, survivors, busy } => {
+                let survivors = match survivors {
+                    Survivors::Generations => "release",
+                    Survivors::Random => "scattered",
+                };
+                let after = if busy { "busy" } else { "idle" };
+                let threads =
+                    if threads == 1 { "1 thread".into() } else { format!("{threads} threads") };
+                format!("{survivors}, {threads}, {after}")
+            }
         };
         out.pad(&text)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_is_called_with_numbers_that_make_the_operations() {
-        let check = |cell: Cell, arguments: &str| {
-            assert_eq!(cell.arguments(20_000_000).join(" "), arguments, "{cell}");
-        };
-        check(Cell::Fixed { size: 64 }, "10000000 64 128");
-        check(Cell::Mixed { working_set: 512 }, "20000000 512 --bare");
-        check(Cell::Handover { producers: 4, consumers: 2 }, "4 2 2500000");
-        check(Cell::Successors { threads: 2 }, "2 100 50000");
-        check(Cell::ShortThreads { at_once: 8 }, "8 1250 1000");
-        check(Cell::MixedThreads { threads: 2, working_set: 512 }, "2 10000000 512");
-        let batches = |order| Cell::Batches { size: 64, blocks: 1_000, order };
-        check(batches(Order::Same), "64 1000 10000");
-        check(batches(Order::Reverse), "64 1000 10000 --reverse");
-        check(batches(Order::Random), "64 1000 10000 --random");
-        check(Cell::Growth { last: 4096, step: Step::Double }, "2000000 16 4096");
-        check(Cell::Growth { last: 1 << 20, step: Step::Double }, "8680 16 1048576");
-        check(Cell::Growth { last: 2048, step: Step::Add(16) }, "--add 16 155038 16 2048");
-    }
-
-    #[test]
-    fn no_two_cells_have_one_name() {
-        let mut names: Vec<String> = Cells::All.list().iter().map(Cell::to_string).collect();
-        names.sort();
-        names.dedup();
-        assert_eq!(names.len(), Cells::All.list().len());
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-use crate::race::cell::Cell;
+use crate::race::cell::{Cell, Length};
 use crate::race::contender::Contender;
 use crate::race::segment_counts::{CountError, SegmentCounts};
 use crate::report::Report;
@@ -137,9 +137,9 @@ impl Track {
     }
 
     /// Runs the program and checks that the contender, and nobody else, served its calls.
-    pub fn run(&self, cell: Cell, operations: u64, contender: &Contender) -> Result<Lap, LapError> {
+    pub fn run(&self, cell: Cell, length: Length, contender: &Contender) -> Result<Lap, LapError> {
         let mut command = self.command(cell.program(), contender);
-        command.args(cell.arguments(operations));
+        command.args(cell.arguments(length));
         let program = PathBuf::from(command.get_program());
         let output = command.output().map_err(|error| LapError::Start { program, error })?;
         let failed = |message: String| LapError::Failed {

@@ -2,6 +2,7 @@
 //! bar per allocator.
 
 use crate::bar_charts::{Bar, Chart, GREY, Series, Sheet};
+use crate::race::bar::{Summary, Verdict};
 use crate::race::standings::{Figure, Standing, Standings};
 
 /// One colour for each allocator, distinguishable by the colour-blind (Okabe and Ito); the C
@@ -24,16 +25,19 @@ pub fn svg(standings: &Standings) -> String {
     let absent_count = standings.absent.len();
     let throughput = standings.rows.iter().map(|row| throughput_chart(row, absent_count));
     let memory = standings.rows.iter().map(|row| memory_chart(row, absent_count));
+    let summaries = standings.summaries.iter().map(Summary::to_string);
+    let verdicts = standings.verdicts.iter().map(Verdict::to_string);
     Sheet {
         title: "hakmem and its peers".to_owned(),
         remark: format!(
-            "bar: median of {} rounds; line: slowest to fastest lap; longer is faster in M ops/s, \
-             shorter is better in MiB; each chart has its own scale",
+            "bar: median of {} rounds; line: slowest to fastest lap, or from what is resident at \
+             the end; longer is faster in M ops/s, shorter is better in MiB; scales differ",
             standings.rounds
         ),
         series: present.chain(absent).map(series).collect(),
         missing: "does not race",
         charts: throughput.chain(memory).collect(),
+        notes: summaries.chain(verdicts).collect(),
     }
     .svg()
 }
@@ -61,8 +65,13 @@ fn throughput_chart(row: &Standing, absent: usize) -> Chart {
 }
 
 fn memory_chart(row: &Standing, absent: usize) -> Chart {
-    let bar = |figure: &Figure| Bar { value: figure.peak_resident_kib / 1024.0, range: None };
-    chart(format!("{}, peak resident MiB", row.cell), row, absent, bar)
+    let bar = |figure: &Figure| {
+        let (peak, last) = (figure.peak_resident_kib / 1024.0, figure.final_resident_kib / 1024.0);
+        Bar { value: peak, range: Some((last, peak)) }
+    };
+    let Standing { cell, peak_resident_ratio, .. } = row;
+    let title = format!("{cell}, peak resident MiB: {peak_resident_ratio:.2} × the median peer");
+    chart(title, row, absent, bar)
 }
 
 fn chart(title: String, row: &Standing, absent: usize, bar: impl Fn(&Figure) -> Bar) -> Chart {
@@ -81,8 +90,13 @@ mod tests {
         // Three contenders in two charts, and the background.
         assert_eq!(svg.matches("<rect").count(), 3 * 2 + 1);
         assert_eq!(svg.matches("does not race").count(), 2);
-        for words in ["fixed 128 B, M ops/s: 1.11 × jemalloc", ">111.0<", "peak resident MiB"] {
+        for words in
+            ["fixed 128 B, M ops/s: 1.11 × jemalloc", ">111.0<", "peak resident MiB: 1.00 × the"]
+        {
             assert!(svg.contains(words), "{words} is missing");
+        }
+        for words in ["seven: won 1 of 1; throughput 1.110", "at least 1.05: holds, 1.110 in"] {
+            assert!(svg.contains(words), "{words} is missing: {svg}");
         }
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
     }

@@ -1,12 +1,17 @@
 //! The figures of a race as a table and as JSON.
 
-use std::fmt;
+mod text;
 
 use serde::Serialize;
 
+use crate::race::bar::{Summary, Verdict};
 use crate::race::cell::Cell;
 use crate::race::contender::{Absent, Contender, HAKMEM};
-use crate::report::Report;
+use crate::race::group::{GROUPS, Group, MEMORY_BARS};
+use crate::report::{Holding, Report};
+
+/// Name of all rows together.
+const ALL_ROWS: &str = "all rows";
 
 /// All figures of a race.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -15,6 +20,10 @@ pub struct Standings {
     pub rounds: usize,
     /// One row per cell.
     pub rows: Vec<Standing>,
+    /// One line per group, and one for all rows.
+    pub summaries: Vec<Summary>,
+    /// Which bars hold.
+    pub verdicts: Vec<Verdict>,
     /// Peers that could not race.
     pub absent: Vec<Absent>,
 }
@@ -22,18 +31,26 @@ pub struct Standings {
 /// One cell.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Standing {
+    /// The rows it is judged with.
+    pub group: String,
     /// What ran.
     pub cell: String,
     /// One entry per contender, hakmem first.
     pub figures: Vec<Figure>,
     /// The peer with the highest median.
     pub best_peer: String,
+    /// Whoever has the highest median, hakmem or the best peer.
+    pub winner: String,
     /// Median, over the rounds, of hakmem's throughput divided by the best peer's.
     pub ratio: f64,
     /// Smallest of these ratios.
     pub ratio_min: f64,
     /// Largest of these ratios.
     pub ratio_max: f64,
+    /// hakmem's peak resident memory divided by the median of the peers'.
+    pub peak_resident_ratio: f64,
+    /// The same of what is resident once everything is freed.
+    pub final_resident_ratio: f64,
 }
 
 /// One contender in one cell.
@@ -51,11 +68,14 @@ pub struct Figure {
     pub peak_resident_kib: f64,
     /// Median of what is resident once the program has freed everything.
     pub final_resident_kib: f64,
+    /// What was resident and live at the moments that the load tells of, medians.
+    pub holdings: Vec<Holding>,
 }
 
 /// The laps of one cell, while the race goes on.
 #[derive(Clone, Debug)]
 pub struct Row {
+    group: &'static str,
     cell: Cell,
     entries: Vec<Entry>,
 }
@@ -66,18 +86,21 @@ struct Entry {
     rates: Vec<f64>,
     peaks_kib: Vec<f64>,
     finals_kib: Vec<f64>,
+    /// Those of each lap.
+    holdings: Vec<Vec<Holding>>,
 }
 
 impl Row {
     /// A row without laps.
-    pub fn new(cell: Cell, field: &[Contender]) -> Self {
+    pub fn new(group: &Group, cell: Cell, field: &[Contender]) -> Self {
         let entry = |contender: &Contender| Entry {
             name: contender.name.clone(),
             rates: Vec::new(),
             peaks_kib: Vec::new(),
             finals_kib: Vec::new(),
+            holdings: Vec::new(),
         };
-        Self { cell, entries: field.iter().map(entry).collect() }
+        Self { group: group.name, cell, entries: field.iter().map(entry).collect() }
     }
 
     /// What runs.
@@ -91,6 +114,7 @@ impl Row {
         entry.rates.push(lap.million_operations_per_second);
         entry.peaks_kib.push(lap.peak_resident_kib as f64);
         entry.finals_kib.push(lap.final_resident_kib as f64);
+        entry.holdings.push(lap.holdings.clone());
     }
 
     fn standing(&self) -> Standing {
@@ -103,13 +127,22 @@ impl Row {
             .expect("the C library is in the field");
         let ratios: Vec<f64> =
             hakmem.rates.iter().zip(&best.rates).map(|(ours, theirs)| ours / theirs).collect();
+        let winner = if median(&hakmem.rates) > median(&best.rates) { hakmem } else { best };
+        let (peak_resident_ratio, final_resident_ratio) = (
+            against_median(&figures, |figure| figure.peak_resident_kib),
+            against_median(&figures, |figure| figure.final_resident_kib),
+        );
         Standing {
+            group: self.group.to_owned(),
             cell: self.cell.to_string(),
             figures,
             best_peer: best.name.clone(),
+            winner: winner.name.clone(),
             ratio: median(&ratios),
             ratio_min: ratios.iter().copied().fold(f64::INFINITY, f64::min),
             ratio_max: ratios.iter().copied().fold(0.0, f64::max),
+            peak_resident_ratio,
+            final_resident_ratio,
         }
     }
 }
@@ -127,80 +160,61 @@ impl Entry {
             million_operations_per_second_max: self.rates.iter().copied().fold(0.0, f64::max),
             peak_resident_kib: median(&self.peaks_kib),
             final_resident_kib: median(&self.finals_kib),
+            holdings: self.median_holdings(),
         }
+    }
+
+    /// All laps tell of the same moments.
+    fn median_holdings(&self) -> Vec<Holding> {
+        let moments = self.holdings.first().map_or(&[][..], |first| first);
+        let at = |(index, moment): (usize, &Holding)| {
+            let laps = || self.holdings.iter().filter_map(|lap| lap.get(index));
+            let middle = |value: fn(&Holding) -> u64| {
+                median(&laps().map(|holding| value(holding) as f64).collect::<Vec<_>>()) as u64
+            };
+            Holding {
+                moment: moment.moment.clone(),
+                resident_kib: middle(|holding| holding.resident_kib),
+                live_kib: middle(|holding| holding.live_kib),
+            }
+        };
+        moments.iter().enumerate().map(at).collect()
+    }
+}
+
+/// hakmem's figure divided by the median of the peers'.
+fn against_median(figures: &[Figure], value: impl Fn(&Figure) -> f64) -> f64 {
+    let values: Vec<f64> = figures.iter().map(value).collect();
+    values[0] / median(&values[1..])
+}
+
+impl Standing {
+    /// Whether hakmem's throughput is the highest.
+    pub fn is_won(&self) -> bool {
+        self.winner == HAKMEM
     }
 }
 
 impl Standings {
     /// The result of so many rounds.
     pub fn new(rounds: usize, rows: Vec<Row>, absent: Vec<Absent>) -> Self {
-        Self { rounds, rows: rows.iter().map(Row::standing).collect(), absent }
+        let rows: Vec<Standing> = rows.iter().map(Row::standing).collect();
+        let all: Vec<&Standing> = rows.iter().collect();
+        let (mut summaries, mut verdicts) = (Vec::new(), Vec::new());
+        for group in GROUPS {
+            let own = |row: &&&Standing| row.group == group.name;
+            let own: Vec<&Standing> = all.iter().filter(own).copied().collect();
+            summaries.extend(Summary::of(group.name, &own));
+            verdicts.extend(group.bars.iter().filter_map(|bar| bar.judge(group.name, &own)));
+        }
+        summaries.extend(Summary::of(ALL_ROWS, &all));
+        verdicts.extend(MEMORY_BARS.iter().filter_map(|bar| bar.judge(ALL_ROWS, &all)));
+        Self { rounds, rows, summaries, verdicts, absent }
     }
 
     /// The rows in which hakmem stays below `bar` times the best peer.
     pub fn below(&self, bar: f64) -> impl Iterator<Item = &Standing> {
         self.rows.iter().filter(move |row| row.ratio < bar)
-    }
-}
-
-impl fmt::Display for Standings {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            out,
-            "M ops/s, median of {} rounds; an op is one malloc, realloc or free",
-            self.rounds
-        )?;
-        self.table(
-            out,
-            1,
-            |figure| figure.million_operations_per_second,
-            |row, out| {
-                let Standing { ratio, ratio_min, ratio_max, best_peer, .. } = row;
-                write!(out, "  {ratio:.3} ({ratio_min:.3}..{ratio_max:.3}) of {best_peer}")
-            },
-        )?;
-        writeln!(out, "\npeak resident KiB, median")?;
-        self.table(out, 0, |figure| figure.peak_resident_kib, |_, _| Ok(()))?;
-        writeln!(out, "\nresident KiB once everything is freed, median")?;
-        self.table(out, 0, |figure| figure.final_resident_kib, |_, _| Ok(()))?;
-        for (index, Absent { allocator, reason }) in self.absent.iter().enumerate() {
-            let space = if index == 0 { "\n" } else { "" };
-            writeln!(out, "{space}{allocator} does not race: {reason}")?;
-        }
-        Ok(())
-    }
-}
-
-impl Standings {
-    fn table(
-        &self,
-        out: &mut fmt::Formatter<'_>,
-        decimals: usize,
-        value: impl Fn(&Figure) -> f64,
-        remark: impl Fn(&Standing, &mut fmt::Formatter<'_>) -> fmt::Result,
-    ) -> fmt::Result {
-        let width = self.rows.iter().map(|row| row.cell.len() + 2).fold(14, usize::max);
-        write!(out, "{:<width$}", "")?;
-        for figure in self.rows.first().map_or(&[][..], |row| &row.figures) {
-            write!(out, "{:>10}", figure.allocator)?;
-        }
-        for absent in &self.absent {
-            write!(out, "{:>10}", absent.allocator)?;
-        }
-        writeln!(out)?;
-        for row in &self.rows {
-            write!(out, "{:<width$}", row.cell)?;
-            for figure in &row.figures {
-                let value = value(figure);
-                // A rate below 1 would have no digit but zeros.
-                let decimals = if value < 1.0 { 3 * decimals } else { decimals };
-                write!(out, "{value:>10.decimals$}")?;
-            }
-            self.absent.iter().try_for_each(|_| write!(out, "{:>10}", "–"))?;
-            remark(row, out)?;
-            writeln!(out)?;
-        }
-        Ok(())
     }
 }
 

@@ -26,6 +26,7 @@ pub fn svg(table: &Table) -> String {
         series: table.rows.iter().map(series).collect(),
         missing: "not counted",
         charts: charts(table),
+        notes: Vec::new(),
     }
     .svg()
 }

@@ -47,12 +47,6 @@ impl Load for Handover {
 }
 
 impl Handover {
-    /// Bytes that are under way at most, on average: between the two sides and in a hand of each.
-    pub fn under_way(self) -> usize {
-        const MEAN: usize = (16 + 1039) / 2;
-        self.producers * BATCHES_PER_PRODUCER * BATCH * MEAN
-    }
-
     /// Makes the calls, but no new batch once `stop` is set.
     pub(super) fn calls_until<B: Held + Send>(self, stop: &AtomicBool) -> Result<u64, RunError> {
         let batches = self.producers * BATCHES_PER_PRODUCER;

@@ -32,7 +32,7 @@ pub fn run(
             true => load.calls_until::<FilledBlock>(stop),
             false => load.calls_until::<Block>(stop),
         });
-        let holdings = watch(load, start, duration, || running.is_finished());
+        let holdings = watch(start, duration, || running.is_finished());
         stop.store(true, Ordering::Relaxed);
         (running.join().expect("the load does not panic"), holdings)
     });
@@ -41,21 +41,16 @@ pub fn run(
     Ok((tally, holdings))
 }
 
-fn watch(
-    load: Handover,
-    start: Instant,
-    duration: Duration,
-    has_ended: impl Fn() -> bool,
-) -> Vec<Holding> {
+fn watch(start: Instant, duration: Duration, has_ended: impl Fn() -> bool) -> Vec<Holding> {
     let settled = SETTLED.min(duration / 2);
     let interval = settled / LOOKS;
-    let live = load.under_way();
     let look = |look: u32| {
         thread::sleep((interval * look).saturating_sub(start.elapsed()));
-        Holding::now(format!("highest after {:.1} s", settled.as_secs_f64()), live)
+        Holding::now(format!("highest after {:.1} s", settled.as_secs_f64()), 0)
     };
     // The early looks make sure that looking is not what makes memory grow.
-    let Some(after) = (1..=LOOKS).map(look).last() else { return Vec::new() };
+    (1..LOOKS).for_each(|early| drop(look(early)));
+    let after = look(LOOKS);
     let mut highest = after.clone();
     let mut next = LOOKS + 1;
     while start.elapsed() < duration && !has_ended() {

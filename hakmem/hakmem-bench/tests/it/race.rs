@@ -6,24 +6,37 @@ use serde_json::Value;
 
 use crate::built;
 
+/// A race of one short lap each.
+fn race(cells: &str) -> Command {
+    let mut command = Command::new(built::benchmark("bench_race"));
+    command
+        .args(["--quiet", "--rounds", "1", "--million-operations", "1", "--seconds", "1"])
+        .args(["--json", "--peers", "/nonexistent/list", "--cells", cells, "--hakmem"])
+        .arg(built::preload_library());
+    command
+}
+
+fn standings(command: &mut Command) -> Value {
+    let output = command.output().expect("the benchmark starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("the figures are JSON")
+}
+
+fn named<'a>(list: &'a Value, key: &str, name: &str) -> &'a Value {
+    let list = list.as_array().expect("a list");
+    list.iter().find(|one| one[key] == name).unwrap_or_else(|| panic!("{name} is missing"))
+}
+
 #[test]
 fn a_race_has_a_row_for_every_load_of_several_threads() {
     let directory = tempfile::tempdir().expect("a temporary folder");
     let svg = directory.path().join("race.svg");
-    let output = Command::new(built::benchmark("bench_race"))
-        .args(["--quiet", "--rounds", "1", "--million-operations", "1"])
-        .args(["--cells", "threads", "--json", "--peers", "/nonexistent/list", "--svg"])
-        .arg(&svg)
-        .arg("--hakmem")
-        .arg(built::preload_library())
-        .output()
-        .expect("the benchmark starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let standings: Value = serde_json::from_slice(&output.stdout).expect("the figures are JSON");
+    let standings = standings(race("threads").arg("--svg").arg(&svg));
 
     let rows = standings["rows"].as_array().expect("rows");
     let cells: Vec<_> = rows.iter().map(|row| row["cell"].as_str().expect("a name")).collect();
     assert!(cells.contains(&"handover 1:1") && cells.contains(&"successors, 2 threads"));
+    assert!(cells.contains(&"ring, 4 threads"));
     for figure in rows.iter().flat_map(|row| row["figures"].as_array().expect("figures")) {
         for name in ["million_operations_per_second", "peak_resident_kib", "final_resident_kib"] {
             assert!(figure[name].as_f64() > Some(0.0), "{name} of {figure}");
@@ -37,4 +50,42 @@ fn a_race_has_a_row_for_every_load_of_several_threads() {
     }
     let svg = std::fs::read_to_string(svg).expect("was drawn");
     assert!(svg.contains("handover 2:2, M ops/s"), "{svg}");
+    assert!(svg.contains("threads: throughput, each row: at least 1"), "{svg}");
+}
+
+#[test]
+fn every_load_of_one_thread_is_served_and_judged() {
+    let standings = standings(&mut race("pairs,batches,growth,sizes,special"));
+    let rows = standings["rows"].as_array().expect("rows");
+    assert_eq!(rows.len(), 8 + 12 + 3 + 4 + 5);
+    for row in rows {
+        assert!(row["ratio"].as_f64() > Some(0.0) && row["winner"].is_string(), "{row}");
+        assert!(row["peak_resident_ratio"].as_f64() > Some(0.0), "{row}");
+    }
+    let drift = named(&standings["rows"], "cell", "drift, 32 MiB live");
+    for figure in drift["figures"].as_array().expect("figures") {
+        let end = named(&figure["holdings"], "moment", "in the end");
+        assert!(end["live_kib"].as_u64() > Some(1024), "{end}");
+        assert!(end["resident_kib"].as_u64() > end["live_kib"].as_u64(), "{end}");
+    }
+    for group in ["pairs", "batches", "growth", "sizes", "special", "all rows"] {
+        let summary = named(&standings["summaries"], "group", group);
+        assert!(summary["throughput_mean"].as_f64() > Some(0.0), "{summary}");
+        assert!(summary["peak_resident_mean"].as_f64() > Some(0.0), "{summary}");
+    }
+    for group in ["pairs", "batches", "all rows"] {
+        let verdict = named(&standings["verdicts"], "group", group);
+        assert!(verdict["holds"].is_boolean() && verdict["limit"].is_f64(), "{verdict}");
+    }
+}
+
+#[test]
+fn a_sustained_load_lasts_its_seconds_and_tells_what_was_resident() {
+    let standings = standings(&mut race("sustained"));
+    let row = named(&standings["rows"], "cell", "sustained 2:2");
+    let hakmem = named(&row["figures"], "allocator", "hakmem");
+    let resident = |moment| named(&hakmem["holdings"], "moment", moment)["resident_kib"].as_u64();
+    assert!(resident("after 0.5 s") > Some(1024), "{hakmem}");
+    assert!(resident("highest after 0.5 s") >= resident("after 0.5 s"), "{hakmem}");
+    assert_eq!(standings["verdicts"][0]["group"], "sustained");
 }

@@ -1,9 +1,17 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::race::cell::CELLS;
 
 pub(crate) fn standings(laps: &[[f64; 3]]) -> Standings {
+    standings_of(&GROUPS[0], laps, |_| Vec::new())
+}
+
+/// Those of the first cell of a group, with what each contender's laps held.
+fn standings_of(
+    group: &Group,
+    laps: &[[f64; 3]],
+    holdings: impl Fn(usize) -> Vec<Holding>,
+) -> Standings {
     let contender = |name: &str| Contender {
         name: name.to_owned(),
         library: PathBuf::from("/lib/x.so"),
@@ -13,7 +21,7 @@ pub(crate) fn standings(laps: &[[f64; 3]]) -> Standings {
         environment: Vec::new(),
     };
     let field = [contender(HAKMEM), contender("jemalloc"), contender("glibc")];
-    let mut row = Row::new(CELLS[0], &field);
+    let mut row = Row::new(group, group.rows[0], &field);
     for lap in laps {
         for (index, &rate) in lap.iter().enumerate() {
             row.record(
@@ -26,7 +34,7 @@ pub(crate) fn standings(laps: &[[f64; 3]]) -> Standings {
                     final_resident_kib: 1000 + index as u64,
                     malloc_file: None,
                     malloc_markers: Vec::new(),
-                    holdings: Vec::new(),
+                    holdings: holdings(index),
                 },
             );
         }
@@ -53,15 +61,27 @@ fn the_table_reads_so() {
         text,
         "M ops/s, median of 1 rounds; an op is one malloc, realloc or free
                   hakmem  jemalloc     glibc  rpmalloc
-fixed 128 B        110.0     100.0      50.0         –  1.100 (1.100..1.100) of jemalloc
+fixed 128 B        110.0     100.0      50.0         –  1.100 (1.100..1.100) of jemalloc, \
+won by hakmem
 
 peak resident KiB, median
                   hakmem  jemalloc     glibc  rpmalloc
-fixed 128 B         2000      2001      2002         –
+fixed 128 B         2000      2001      2002         –  0.999 of the median peer
 
 resident KiB once everything is freed, median
                   hakmem  jemalloc     glibc  rpmalloc
-fixed 128 B         1000      1001      1002         –
+fixed 128 B         1000      1001      1002         –  0.999 of the median peer
+
+hakmem's throughput / the best peer's and peak resident / the median peer's, geometric means
+seven: won 1 of 1; throughput 1.100, least 1.100 (fixed 128 B); peak resident 0.999, \
+largest 0.999 (fixed 128 B)
+all rows: won 1 of 1; throughput 1.100, least 1.100 (fixed 128 B); peak resident 0.999, \
+largest 0.999 (fixed 128 B)
+
+bars
+seven: throughput, each row: at least 1.05: holds, 1.100 in fixed 128 B
+all rows: peak resident, geometric mean: at most 1.1: holds, 0.999
+all rows: peak resident, each row: at most 1.5: holds, 0.999 in fixed 128 B
 
 rpmalloc does not race: there is no compiler cc
 "
@@ -78,4 +98,39 @@ fn slow_operations_have_digits_too() {
 fn an_even_number_of_laps_has_a_median_too() {
     assert_eq!(median(&[1.0, 9.0, 3.0, 5.0]), 4.0);
     assert_eq!(median(&[]), 0.0);
+}
+
+#[test]
+fn what_was_held_has_lines_and_bars_of_its_own() {
+    let named = |name: &str| GROUPS.iter().find(|group| group.name == name).expect("is a group");
+    let holding = |moment: &str, resident_kib: u64, live_kib: u64| Holding {
+        moment: moment.to_owned(),
+        resident_kib,
+        live_kib,
+    };
+    let laps = [[1.0, 1.0, 2.0], [1.0, 1.0, 2.0], [1.0, 1.0, 2.0]];
+    let released = standings_of(named("release"), &laps, |index| {
+        let more = index as u64 * 100;
+        vec![holding("once freed", 200 + more, 100), holding("2 s later", 110 + more, 100)]
+    });
+    let text = released.to_string();
+    for line in [
+        "release, 1 thread, idle: once freed        2.00      3.00      4.00         –",
+        "release, 1 thread, idle: 2 s later         1.10      2.10      3.10         –",
+        "release: resident / live, each row: at most 1.2: holds, 1.100 in release, 1 thread, idle",
+    ] {
+        assert!(text.contains(line), "{line} is missing:\n{text}");
+    }
+    let sustained = standings_of(named("sustained"), &laps, |index| {
+        let more = index as u64;
+        vec![holding("after 5.0 s", 1000 + more, 0), holding("highest", 1200 + more, 0)]
+    });
+    let text = sustained.to_string();
+    for line in [
+        "sustained 1:1: highest            1200      1201      1202         –",
+        "sustained: growth of resident, each row: at most 1.1: MISSED, 1.200 in sustained 1:1",
+    ] {
+        assert!(text.contains(line), "{line} is missing:\n{text}");
+    }
+    assert!(!sustained.rows[0].is_won() && sustained.rows[0].winner == "glibc");
 }

@@ -1,0 +1,227 @@
+//! What hakmem has to reach, and whether it did.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::race::standings::Standing;
+
+/// A figure of one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// hakmem's throughput divided by the best peer's.
+    Throughput,
+    /// hakmem's peak resident memory divided by the median peer's.
+    PeakResident,
+    /// hakmem's resident memory divided by what is live, at the last moment that the load tells of.
+    ResidentPerLive,
+    /// hakmem's resident memory at the last moment that the load tells of, divided by the first.
+    ResidentGrowth,
+}
+
+/// What a limit is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Every row.
+    Each,
+    /// The geometric mean of all rows.
+    GeometricMean,
+}
+
+/// A limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bar {
+    /// Of what.
+    pub measure: Measure,
+    /// Compared with what.
+    pub extent: Extent,
+    /// The least throughput, the most memory.
+    pub limit: f64,
+}
+
+/// Whether a bar holds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdict {
+    /// The rows it is about.
+    pub group: String,
+    /// The bar in words.
+    pub bar: String,
+    /// The limit.
+    pub limit: f64,
+    /// Whether it holds.
+    pub holds: bool,
+    /// The mean, or the figure of the row that is furthest to the wrong side.
+    pub value: f64,
+    /// That row, unless the bar is about the mean.
+    pub row: Option<String>,
+    /// Rows in which it does not hold.
+    pub missed: Vec<String>,
+}
+
+/// The rows of a group, or of the whole race, in one line.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Name of the group.
+    pub group: String,
+    /// Rows.
+    pub rows: usize,
+    /// Those in which hakmem's throughput is the highest.
+    pub won: usize,
+    /// Geometric mean of throughput divided by the best peer's.
+    pub throughput_mean: f64,
+    /// The least of these.
+    pub throughput_least: f64,
+    /// In which row.
+    pub throughput_least_row: String,
+    /// Geometric mean of peak resident memory divided by the median peer's.
+    pub peak_resident_mean: f64,
+    /// The largest of these.
+    pub peak_resident_largest: f64,
+    /// In which row.
+    pub peak_resident_largest_row: String,
+}
+
+impl Measure {
+    fn of(self, row: &Standing) -> Option<f64> {
+        let holdings = &row.figures.first()?.holdings;
+        match self {
+            Self::Throughput => Some(row.ratio),
+            Self::PeakResident => Some(row.peak_resident_ratio),
+            Self::ResidentPerLive => holdings.last().map(|last| last.ratio()),
+            Self::ResidentGrowth => {
+                let (first, last) = (holdings.first()?, holdings.last()?);
+                Some(last.resident_kib as f64 / first.resident_kib as f64)
+            }
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Throughput => "throughput",
+            Self::PeakResident => "peak resident",
+            Self::ResidentPerLive => "resident / live",
+            Self::ResidentGrowth => "growth of resident",
+        }
+    }
+
+    fn more_is_better(self) -> bool {
+        self == Self::Throughput
+    }
+
+    /// The row that is furthest to the wrong side.
+    fn worst(self, rows: &[&Standing]) -> Option<(f64, String)> {
+        let figures = rows.iter().filter_map(|row| Some((self.of(row)?, row.cell.clone())));
+        figures.max_by(
+            |(a, _), (b, _)| {
+                if self.more_is_better() { b.total_cmp(a) } else { a.total_cmp(b) }
+            },
+        )
+    }
+
+    fn mean(self, rows: &[&Standing]) -> f64 {
+        geometric_mean(rows.iter().filter_map(|row| self.of(row)))
+    }
+}
+
+impl Bar {
+    fn admits(self, value: f64) -> bool {
+        if self.measure.more_is_better() { value >= self.limit } else { value <= self.limit }
+    }
+
+    /// Judges the rows of a group; `None` if none has the figure.
+    pub fn judge(self, group: &str, rows: &[&Standing]) -> Option<Verdict> {
+        let (worst, row) = self.measure.worst(rows)?;
+        let (value, row) = match self.extent {
+            Extent::Each => (worst, Some(row)),
+            Extent::GeometricMean => (self.measure.mean(rows), None),
+        };
+        let is_missed =
+            |row: &&&Standing| self.measure.of(row).is_some_and(|value| !self.admits(value));
+        let missed = match self.extent {
+            Extent::Each => rows.iter().filter(is_missed).map(|row| row.cell.clone()).collect(),
+            Extent::GeometricMean => Vec::new(),
+        };
+        Some(Verdict {
+            group: group.to_owned(),
+            bar: self.to_string(),
+            limit: self.limit,
+            holds: self.admits(value),
+            value,
+            row,
+            missed,
+        })
+    }
+}
+
+impl Summary {
+    /// `None` of no rows.
+    pub fn of(group: &str, rows: &[&Standing]) -> Option<Self> {
+        let (throughput_least, throughput_least_row) = Measure::Throughput.worst(rows)?;
+        let (peak_resident_largest, peak_resident_largest_row) =
+            Measure::PeakResident.worst(rows)?;
+        Some(Self {
+            group: group.to_owned(),
+            rows: rows.len(),
+            won: rows.iter().filter(|row| row.is_won()).count(),
+            throughput_mean: Measure::Throughput.mean(rows),
+            throughput_least,
+            throughput_least_row,
+            peak_resident_mean: Measure::PeakResident.mean(rows),
+            peak_resident_largest,
+            peak_resident_largest_row,
+        })
+    }
+}
+
+impl fmt::Display for Bar {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let extent = match self.extent {
+            Extent::Each => "each row",
+            Extent::GeometricMean => "geometric mean",
+        };
+        let side = if self.measure.more_is_better() { "least" } else { "most" };
+        write!(out, "{}, {extent}: at {side} {}", self.measure.name(), self.limit)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { group, bar, value, .. } = self;
+        let word = if self.holds { "holds" } else { "MISSED" };
+        write!(out, "{group}: {bar}: {word}, {value:.3}")?;
+        self.row.iter().try_for_each(|row| write!(out, " in {row}"))?;
+        match &self.missed[..] {
+            [] | [_] => Ok(()),
+            rows => write!(out, "; missed in {}", rows.join("; ")),
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "{}: won {} of {}; throughput {:.3}, least {:.3} ({}); peak resident {:.3}, \
+             largest {:.3} ({})",
+            self.group,
+            self.won,
+            self.rows,
+            self.throughput_mean,
+            self.throughput_least,
+            self.throughput_least_row,
+            self.peak_resident_mean,
+            self.peak_resident_largest,
+            self.peak_resident_largest_row
+        )
+    }
+}
+
+/// 1 of no values.
+fn geometric_mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (count, logarithms) =
+        values.fold((0_u32, 0.0), |(count, sum), value| (count + 1, sum + value.ln()));
+    if count == 0 { 1.0 } else { (logarithms / f64::from(count)).exp() }
+}
+
+#[cfg(test)]
+mod tests;
