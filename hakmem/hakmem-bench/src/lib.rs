@@ -8,7 +8,8 @@
 //! exit codes), [`report`] (the figures a program prints), [`sizes`] (how large blocks are),
 //! [`fixed_size`], [`random_mixed`], [`batches`], [`growth`] and [`drift`] (the loops), [`threads`]
 //! and [`release`] (loads of several threads) and [`workload`] (one whose result can be compared),
-//! [`bar_charts`] (pictures of figures), [`race`], [`routings`].
+//! [`bar_charts`] (pictures of figures), [`race`], [`programs_race`],
+//! [`routings`].
 
 #![deny(unsafe_code)]
 
@@ -22,6 +23,7 @@ pub mod growth;
 mod pace;
 pub mod pattern;
 pub mod peak;
+pub mod programs_race;
 pub mod race;
 pub mod random_mixed;
 pub mod release;

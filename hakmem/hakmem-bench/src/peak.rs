@@ -2,19 +2,21 @@
 //!
 //! The kernel's own account of a dead child (`ru_maxrss`) begins with what its parent held before
 //! `exec`, which hides small programs. So the program is traced: it stops when it is about to
-//! exit, and `VmHWM` in `/proc` is read then.
+//! exit, and `VmHWM` in `/proc` is read then. Tracing costs time; [`wait_for`] asks for the
+//! kernel's account, for programs that are large enough and timed.
 //!
 //! # Safety
 //!
 //! The unsafe calls are `ptrace` requests about a child of ours that asked to be traced, none of
-//! which reads or writes memory of this process, and `waitpid` with a local variable.
+//! which reads or writes memory of this process, and `wait4` with local variables.
 
 #![allow(unsafe_code)]
 
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::ptr::null_mut;
+use std::time::Duration;
 
 use crate::report::peak_resident_kib;
 
@@ -25,6 +27,31 @@ pub struct Peak {
     pub resident_kib: u64,
     /// Exit code; `None` if a signal ended it.
     pub exit_code: Option<i32>,
+}
+
+/// The kernel's account of a program that ended, and of the children that it waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Processor time of all of them, in the program and in the kernel.
+    pub cpu: Duration,
+    /// Most memory that was resident at once in any one of them, in KiB; at least what this process
+    /// holds.
+    pub resident_kib: u64,
+    /// Exit code; `None` if a signal ended it.
+    pub exit_code: Option<i32>,
+}
+
+/// Waits until a child has ended. Nobody else may wait for it, before or after.
+pub fn wait_for(child: &mut Child) -> io::Result<Account> {
+    let (status, usage) = wait(child.id() as libc::pid_t)?;
+    let time = |time: libc::timeval| {
+        Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
+    };
+    Ok(Account {
+        cpu: time(usage.ru_utime) + time(usage.ru_stime),
+        resident_kib: usage.ru_maxrss as u64,
+        exit_code: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
+    })
 }
 
 /// Runs the program to its end.
@@ -44,7 +71,7 @@ pub fn of_program(command: &mut Command) -> io::Result<Peak> {
     request(libc::PTRACE_CONT, pid, 0)?;
     let mut resident_kib = 0;
     loop {
-        let status = wait(pid)?;
+        let (status, _) = wait(pid)?;
         if libc::WIFEXITED(status) {
             return Ok(Peak { resident_kib, exit_code: Some(libc::WEXITSTATUS(status)) });
         }
@@ -61,12 +88,14 @@ pub fn of_program(command: &mut Command) -> io::Result<Peak> {
     }
 }
 
-fn wait(pid: libc::pid_t) -> io::Result<i32> {
+fn wait(pid: libc::pid_t) -> io::Result<(i32, libc::rusage)> {
+    let mut status = 0;
+    // SAFETY: it consists of numbers.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     loop {
-        let mut status = 0;
-        // SAFETY: `status` is writable.
-        if unsafe { libc::waitpid(pid, &raw mut status, 0) } == pid {
-            return Ok(status);
+        // SAFETY: both are writable.
+        if unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } == pid {
+            return Ok((status, usage));
         }
         let error = io::Error::last_os_error();
         if error.kind() != io::ErrorKind::Interrupted {
@@ -93,5 +122,15 @@ mod tests {
         assert_eq!(peak.exit_code, Some(3));
         assert!((200..20_000).contains(&peak.resident_kib), "{} KiB", peak.resident_kib);
         assert!(held.iter().all(|&byte| byte == 1));
+    }
+
+    #[test]
+    fn an_account_includes_what_children_used() {
+        let script = "sh -c 'i=0; while [ $i -lt 60000 ]; do i=$((i + 1)); done'; exit 3";
+        let mut child = Command::new("/bin/sh").args(["-c", script]).spawn().expect("sh runs");
+        let account = wait_for(&mut child).expect("it ends");
+        assert_eq!(account.exit_code, Some(3));
+        assert!(account.cpu > Duration::from_millis(5), "{:?}", account.cpu);
+        assert!((200..1_000_000).contains(&account.resident_kib), "{} KiB", account.resident_kib);
     }
 }

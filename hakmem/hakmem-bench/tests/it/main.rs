@@ -8,6 +8,7 @@ mod exactness;
 mod http;
 mod live;
 mod programs;
+mod programs_race;
 mod prometheus;
 mod queries;
 mod race;

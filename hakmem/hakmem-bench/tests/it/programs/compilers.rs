@@ -1,36 +1,8 @@
 //! gcc and g++.
 
-use std::fmt::Write as _;
+use hakmem_bench::programs_race::sources;
 
 use super::{Program, summary};
-
-/// A C file of some 30 000 lines.
-fn c_source() -> String {
-    let mut text = String::from("#include <stdio.h>\n#include <string.h>\n");
-    for number in 0..1500 {
-        writeln!(
-            text,
-            "struct s{number} {{ int a[{}]; double b; const char *name; }};\n\
-             int f{number}(struct s{number} *s, int n)\n{{\n\
-             \tint sum = {number};\n\
-             \tfor (int i = 0; i < n; i++) {{\n\
-             \t\tswitch ((i * {}) % 5) {{\n\
-             \t\tcase 0: sum += s->a[i % {}]; break;\n\
-             \t\tcase 1: sum ^= (int)(s->b * i); break;\n\
-             \t\tcase 2: sum -= (int)strlen(s->name) + i; break;\n\
-             \t\tdefault: sum = sum * 31 + i; break;\n\
-             \t\t}}\n\t}}\n\
-             \tif (sum > {}) printf(\"%d %s\\n\", sum, s->name);\n\
-             \treturn sum;\n}}",
-            number % 60 + 1,
-            number % 17 + 2,
-            number % 60 + 1,
-            number * 1000,
-        )
-        .expect("a string can be written to");
-    }
-    text
-}
 
 const CXX_SOURCE: &str = r#"
 #include <algorithm>
@@ -100,7 +72,7 @@ fn check(compiler: &str, file: &str, source: &str, pass: &str, allocations_min: 
 
 #[test]
 fn gcc_with_a_large_c_file() {
-    check("gcc", "large.c", &c_source(), "cc1", 100_000);
+    check("gcc", "large.c", &sources::c_file(1500), "cc1", 100_000);
 }
 
 #[test]

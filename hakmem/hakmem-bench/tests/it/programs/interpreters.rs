@@ -1,15 +1,8 @@
 //! CPython.
 
-use super::{Program, summary};
+use hakmem_bench::programs_race::sources::JSON_SCRIPT;
 
-const JSON: &str = "
-import json
-rows = [{'id': i, 'name': 'row %d' % i, 'tags': ['a' * (i % 50), 'b'], 'x': i / 7}
-        for i in range(40000)]
-text = json.dumps(rows)
-assert json.loads(text) == rows
-print(len(text), hash(text[:0]), sum(row['id'] for row in json.loads(text)))
-";
+use super::{Program, summary};
 
 const THREADS: &str = "
 import threading
@@ -29,7 +22,8 @@ print(sum(sums))
 fn check(script: &str, environment: &[(&str, &str)], allocations_min: u64) {
     let directory = tempfile::tempdir().expect("a temporary folder");
     let program = Program {
-        words: &["python3", "-c", script],
+        // The number is of rows; scripts that have none do not look at it.
+        words: &["python3", "-c", script, "40000"],
         directory: directory.path(),
         environment,
         package: "python3",
@@ -41,13 +35,13 @@ fn check(script: &str, environment: &[(&str, &str)], allocations_min: u64) {
 /// Python takes small objects from blocks of its own, so `malloc` hears of the large ones only.
 #[test]
 fn python_with_json() {
-    check(JSON, &[], 1_000);
+    check(JSON_SCRIPT, &[], 1_000);
 }
 
 /// Without Python's own allocator for small objects, every object is a `malloc`.
 #[test]
 fn python_with_json_and_every_object_from_malloc() {
-    check(JSON, &[("PYTHONMALLOC", "malloc")], 1_000_000);
+    check(JSON_SCRIPT, &[("PYTHONMALLOC", "malloc")], 1_000_000);
 }
 
 #[test]

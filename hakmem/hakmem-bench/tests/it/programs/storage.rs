@@ -5,6 +5,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use hakmem_bench::programs_race::sources;
+
 use super::{Program, summary};
 
 const COMMITS: usize = 1500;
@@ -73,21 +75,12 @@ fn git_with_the_log_of_a_repository() {
     summary::busiest(&processes, "git").assert_plausible(50_000);
 }
 
-const SQL: &str = "
-CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT, value REAL);
-WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)
-  INSERT INTO t SELECT i, 'name ' || ((i * 7919) % 200003), i * 0.5 FROM n;
-CREATE INDEX by_name ON t(name);
-SELECT count(*), min(name), max(name), sum(value) FROM t;
-SELECT id FROM t WHERE name = 'name 4242';
-PRAGMA integrity_check;
-";
-
 #[test]
 fn sqlite_with_an_index_over_200_000_rows() {
     let directory = tempfile::tempdir().expect("a temporary folder");
+    let statements = sources::sql(200_000);
     let program = Program {
-        words: &["sqlite3", ":memory:", SQL],
+        words: &["sqlite3", ":memory:", &statements],
         directory: directory.path(),
         environment: &[],
         package: "sqlite3",

@@ -1,0 +1,96 @@
+//! Runs real programs under hakmem and its peers; see `--help`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use hakmem_bench::programs_race::ProgramsRace;
+use hakmem_bench::programs_race::program::Program;
+use hakmem_bench::usage::{self, EXIT_FAILED};
+
+/// Runs real programs under hakmem and its peers, interleaved: time, processor time, memory.
+///
+/// The peers are those of bench_race. A program or a peer that is not there is left out, and the
+/// tables say why. Before the race the dynamic linker tells, for each program and allocator, that
+/// every process calls that allocator's malloc; hakmem's counters must move in every run; and each
+/// run must answer the same as under the C library. A difference counts if three quarters of the
+/// rounds show it.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Options {
+    /// Which programs run; all unless said
+    #[arg(long, value_enum, value_delimiter = ',')]
+    programs: Vec<Program>,
+    /// Times that each program runs under each allocator
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Size of the loads; with 100 a run takes about a second
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    percent: u64,
+    /// The preload library; otherwise the one beside this program
+    #[arg(long, value_name = "PATH")]
+    hakmem: Option<PathBuf>,
+    /// The list that `.ci/peers --all` made; otherwise peers/list beside this program
+    #[arg(long, value_name = "FILE")]
+    peers: Option<PathBuf>,
+    /// Print JSON instead of tables
+    #[arg(long)]
+    json: bool,
+    /// Exit with 2 if hakmem loses any row by time
+    #[arg(long)]
+    bar: bool,
+    /// Do not say on standard error how far the race is
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Exit code of a race that was run and lost.
+const EXIT_LOST: u8 = 2;
+
+fn main() -> ExitCode {
+    let options: Options = match usage::options() {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
+    match run(&options) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("bench_programs_race: {error}");
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let program = std::env::current_exe()?;
+    let binaries = program.parent().ok_or("this program has no folder")?.to_path_buf();
+    let programs = match &options.programs[..] {
+        [] => Program::value_variants().to_vec(),
+        some => some.to_vec(),
+    };
+    let hakmem = options.hakmem.clone().unwrap_or_else(|| binaries.join("libhakmem_preload.so"));
+    let race = ProgramsRace {
+        programs,
+        rounds: options.rounds as usize,
+        percent: options.percent,
+        hakmem,
+        peers: options.peers.clone().unwrap_or_else(|| binaries.join("peers/list")),
+        binaries,
+    };
+    let standings = race.run(|what| {
+        if !options.quiet {
+            eprintln!("{what}");
+        }
+    })?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&standings)?);
+    } else {
+        print!("{standings}");
+    }
+    let mut code = ExitCode::SUCCESS;
+    for row in standings.lost().filter(|_| options.bar) {
+        eprintln!("{}: {}", row.program, row.wall);
+        code = ExitCode::from(EXIT_LOST);
+    }
+    Ok(code)
+}

@@ -1,0 +1,72 @@
+//! Times the start of a program that does nothing; see `--help`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use hakmem_bench::programs_race::startup::Startup;
+use hakmem_bench::usage::{self, EXIT_FAILED};
+
+/// Runs `true` under hakmem and its peers, interleaved, and prints the time that it takes.
+///
+/// Under the C library nothing is preloaded, so the difference includes the dynamic linker's work
+/// on one more library.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Options {
+    /// Times that it runs under each allocator
+    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    runs: u32,
+    /// The preload library; otherwise the one beside this program
+    #[arg(long, value_name = "PATH")]
+    hakmem: Option<PathBuf>,
+    /// The list that `.ci/peers --all` made; otherwise peers/list beside this program
+    #[arg(long, value_name = "FILE")]
+    peers: Option<PathBuf>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Exit with 2 if hakmem's median exceeds the C library's by more milliseconds
+    #[arg(long, value_name = "MS")]
+    bar: Option<f64>,
+}
+
+/// Exit code of a run that took longer than it may.
+const EXIT_ABOVE_BAR: u8 = 2;
+
+fn main() -> ExitCode {
+    let options: Options = match usage::options() {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
+    match run(&options) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("bench_startup: {error}");
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let program = std::env::current_exe()?;
+    let folder = program.parent().ok_or("this program has no folder")?;
+    let startup = Startup {
+        runs: options.runs as usize,
+        hakmem: options.hakmem.clone().unwrap_or_else(|| folder.join("libhakmem_preload.so")),
+        peers: options.peers.clone().unwrap_or_else(|| folder.join("peers/list")),
+    };
+    let starts = startup.run()?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&starts)?);
+    } else {
+        print!("{starts}");
+    }
+    match options.bar {
+        Some(bar) if starts.added_ms() > bar => {
+            eprintln!("hakmem adds {:.3} ms, more than {bar}", starts.added_ms());
+            Ok(ExitCode::from(EXIT_ABOVE_BAR))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}

@@ -1,0 +1,189 @@
+//! One run of a program under one allocator.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::peak;
+use crate::programs_race::bindings::{self, Bound};
+use crate::programs_race::prepared::Prepared;
+use crate::programs_race::program::Program;
+use crate::programs_race::redis;
+use crate::race::contender::Contender;
+use crate::race::lap::Track;
+use crate::race::segment_counts::SegmentCounts;
+
+/// What a run cost and what it answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// From the start to the end of the program, or of the server's client.
+    pub wall: Duration,
+    /// Processor time of the program and its children, or of the server.
+    pub cpu: Duration,
+    /// Most memory that one of the processes held at once.
+    pub resident_peak_kib: u64,
+    /// What it printed, and its product.
+    pub answer: Vec<u8>,
+}
+
+/// Why a run does not count.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A process or a file cannot be had.
+    #[error("{program} under {contender}: {error}")]
+    System {
+        /// What ran.
+        program: Program,
+        /// Under which allocator.
+        contender: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The program failed, answered something else, or was served by another allocator.
+    #[error("{program} under {contender}: {message}")]
+    Wrong {
+        /// What ran.
+        program: Program,
+        /// Under which allocator.
+        contender: String,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// A program, an allocator, and where the run takes place.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// What runs.
+    pub prepared: &'a Prepared,
+    /// Under which allocator.
+    pub contender: &'a Contender,
+    /// Where.
+    pub track: &'a Track,
+}
+
+impl Run<'_> {
+    /// Runs without being timed; the linker tells whose `malloc` was called.
+    pub fn prove(&self) -> Result<Outcome, RunError> {
+        let folder = tempfile::tempdir().map_err(|error| self.system(error))?;
+        let outcome = self.run(Some(folder.path()))?;
+        let bound = bindings::take(folder.path()).map_err(|error| self.system(error))?;
+        self.check_bound(&bound)?;
+        Ok(outcome)
+    }
+
+    /// Runs and takes the time; hakmem's counters prove it once more.
+    pub fn time(&self) -> Result<Outcome, RunError> {
+        self.run(None)
+    }
+
+    fn run(&self, linker: Option<&Path>) -> Result<Outcome, RunError> {
+        let outcome = match self.prepared.program {
+            Program::Redis => redis::run(self, linker)?,
+            _ => self.run_to_end(linker)?,
+        };
+        if self.contender.publishes {
+            self.check_counts()?;
+        }
+        Ok(outcome)
+    }
+
+    fn run_to_end(&self, linker: Option<&Path>) -> Result<Outcome, RunError> {
+        if let Some(product) = self.product() {
+            // It is there from the second run on.
+            let _ = std::fs::remove_file(product);
+        }
+        let mut command = self.command(linker)?;
+        let start = Instant::now();
+        let mut child = command.spawn().map_err(|error| self.system(error))?;
+        let account = peak::wait_for(&mut child).map_err(|error| self.system(error))?;
+        let wall = start.elapsed();
+        if account.exit_code != Some(0) {
+            return Err(self.failed(account.exit_code));
+        }
+        let mut answer = self.read(&self.output())?;
+        if let Some(product) = self.product() {
+            answer.extend(self.read(&product)?);
+        }
+        let resident_peak_kib = account.resident_kib;
+        Ok(Outcome { wall, cpu: account.cpu, resident_peak_kib, answer })
+    }
+
+    /// The program under the allocator, its output in files.
+    pub(super) fn command(&self, linker: Option<&Path>) -> Result<Command, RunError> {
+        let Prepared { words, environment, folder, .. } = self.prepared;
+        let file = |path: PathBuf| File::create(path).map_err(|error| self.system(error));
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).current_dir(folder).envs(environment.iter().copied());
+        command.stdin(Stdio::null()).stdout(file(self.output())?).stderr(file(self.errors())?);
+        self.track.put_under(&mut command, self.contender);
+        if self.prepared.program == Program::Redis {
+            // Debian's is linked to jemalloc: without this, glibc's figures would be jemalloc's.
+            command.env("LD_PRELOAD", &self.contender.library);
+        }
+        if let Some(folder) = linker {
+            bindings::ask(&mut command, folder);
+        }
+        Ok(command)
+    }
+
+    fn check_bound(&self, bound: &[Bound]) -> Result<(), RunError> {
+        // The linker knows a program by the name that it was called by.
+        let called = self.prepared.words[0].to_string_lossy();
+        let called = called.rsplit('/').next().unwrap_or_default();
+        let name = match self.prepared.program {
+            Program::Gcc => &self.prepared.process,
+            _ => called,
+        };
+        let objection = bindings::objection(bound, name, &self.contender.library);
+        objection.map_or(Ok(()), |message| Err(self.wrong(message)))
+    }
+
+    fn check_counts(&self) -> Result<(), RunError> {
+        let Prepared { process, allocations_min, .. } = self.prepared;
+        let counts = SegmentCounts::take_of(process, self.track.segments())
+            .map_err(|error| self.wrong(format!("it cannot be proven: {error}")))?;
+        let counted = counts.allocations();
+        if counted < *allocations_min {
+            let message =
+                format!("its segment shows {counted} allocations, not {allocations_min} or more");
+            return Err(self.wrong(message));
+        }
+        Ok(())
+    }
+
+    fn output(&self) -> PathBuf {
+        self.prepared.folder.join("output")
+    }
+
+    fn errors(&self) -> PathBuf {
+        self.prepared.folder.join("errors")
+    }
+
+    fn product(&self) -> Option<PathBuf> {
+        self.prepared.product.map(|name| self.prepared.folder.join(name))
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>, RunError> {
+        std::fs::read(path).map_err(|error| self.system(error))
+    }
+
+    /// The program ended with this exit code, or by a signal.
+    pub(super) fn failed(&self, exit_code: Option<i32>) -> RunError {
+        let errors = std::fs::read(self.errors()).unwrap_or_default();
+        let errors = String::from_utf8_lossy(&errors);
+        let end = exit_code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
+        self.wrong(format!("it ended with {end}: {}", errors.trim()))
+    }
+
+    pub(super) fn system(&self, error: std::io::Error) -> RunError {
+        let contender = self.contender.name.clone();
+        RunError::System { program: self.prepared.program, contender, error }
+    }
+
+    pub(super) fn wrong(&self, message: String) -> RunError {
+        let contender = self.contender.name.clone();
+        RunError::Wrong { program: self.prepared.program, contender, message }
+    }
+}
