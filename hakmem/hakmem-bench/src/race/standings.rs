@@ -10,7 +10,7 @@ use crate::race::contender::{Absent, Contender, HAKMEM};
 use crate::race::group::{GROUPS, Group, MEMORY_BARS};
 use crate::report::{Holding, Report};
 
-/// Name of all rows together.
+/// Name of all rows together, without those that wait.
 const ALL_ROWS: &str = "all rows";
 
 /// All figures of a race.
@@ -20,7 +20,7 @@ pub struct Standings {
     pub rounds: usize,
     /// One row per cell.
     pub rows: Vec<Standing>,
-    /// One line per group, and one for all rows.
+    /// One line per group, and one for all rows that do not wait.
     pub summaries: Vec<Summary>,
     /// Which bars hold.
     pub verdicts: Vec<Verdict>,
@@ -199,13 +199,14 @@ impl Standings {
     /// The result of so many rounds.
     pub fn new(rounds: usize, rows: Vec<Row>, absent: Vec<Absent>) -> Self {
         let rows: Vec<Standing> = rows.iter().map(Row::standing).collect();
-        let all: Vec<&Standing> = rows.iter().collect();
-        let (mut summaries, mut verdicts) = (Vec::new(), Vec::new());
+        let (mut all, mut summaries, mut verdicts) = (Vec::new(), Vec::new(), Vec::new());
         for group in GROUPS {
-            let own = |row: &&&Standing| row.group == group.name;
-            let own: Vec<&Standing> = all.iter().filter(own).copied().collect();
+            let own: Vec<&Standing> = rows.iter().filter(|row| row.group == group.name).collect();
             summaries.extend(Summary::of(group.name, &own));
             verdicts.extend(group.bars.iter().filter_map(|bar| bar.judge(group.name, &own)));
+            if group.in_all {
+                all.extend(own);
+            }
         }
         summaries.extend(Summary::of(ALL_ROWS, &all));
         verdicts.extend(MEMORY_BARS.iter().filter_map(|bar| bar.judge(ALL_ROWS, &all)));

@@ -132,5 +132,6 @@ fn what_was_held_has_lines_and_bars_of_its_own() {
     ] {
         assert!(text.contains(line), "{line} is missing:\n{text}");
     }
+    assert!(!text.contains("all rows"), "what waits is not judged twice:\n{text}");
     assert!(!sustained.rows[0].is_won() && sustained.rows[0].winner == "glibc");
 }
