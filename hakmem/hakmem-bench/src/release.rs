@@ -19,7 +19,7 @@ use crate::sizes::{Sizes, Skewed, Tiny};
 /// Which blocks stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Survivors {
-    /// Each tenth generation.
+    /// One of ten generations, neither the first nor the last.
     Generations,
     /// Each block with a probability of one in ten.
     Random,
@@ -42,8 +42,8 @@ pub struct Release {
 
 /// One part in so many stays.
 const ONE_IN: usize = 10;
-/// Generations in each thread's share.
-const GENERATIONS: usize = 40;
+/// The generation that stays, if one does.
+const SURVIVOR: usize = ONE_IN / 2;
 /// Blocks up to this are the usual ones.
 const USUAL: usize = 8 << 10;
 /// One block in so many is larger: it has one to sixteen times [`LARGE_STEP`] bytes, which makes
@@ -163,7 +163,7 @@ impl Release {
         while bytes < share {
             let draw = random.next();
             let stays = match self.survivors {
-                Survivors::Generations => (bytes * GENERATIONS / share).is_multiple_of(ONE_IN),
+                Survivors::Generations => bytes * ONE_IN / share == SURVIVOR,
                 Survivors::Random => (draw >> 40).is_multiple_of(ONE_IN as u64),
             };
             let (block, size) = allocate::<B>(sizes, number, draw)?;

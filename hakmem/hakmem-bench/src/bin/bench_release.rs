@@ -11,10 +11,10 @@ const HELP: &str = "\
 bench_release [--seconds N] THREADS MIB [--random] [--busy] [--verify]
 
 THREADS threads allocate MIB MiB in blocks of 16 bytes to 8 KiB, mostly small ones, and a few of up
-to 1 MiB, and then free 90 % of it: whole generations, that is blocks allocated one after the other,
-or with --random each block by chance. Then nothing happens for N seconds (2 if not given), or with
---busy light work: 100 pairs of malloc and free a millisecond in each thread. Stands for a server
-after a peak of its load, whose threads stay: does the memory go back to the system?
+to 1 MiB, and then free 90 % of it: all but one of ten generations, that is blocks allocated one
+after the other, or with --random each block by chance. Then nothing happens for N seconds (2 if not
+given), or with --busy light work: 100 pairs of malloc and free a millisecond in each thread. Stands
+for a server after a peak of its load, whose threads stay: does the memory go back to the system?
 
 Prints, besides the usual, how much was resident and how much of it live (blocks, and the list of
 them) when grown, once freed, and N seconds later. The time is that of growing and freeing.

@@ -38,6 +38,8 @@ impl Cell {
             // Zeros are written, or pages faulted in.
             Self::Zeroed { size, .. } if size >= 1 << 20 => 512,
             Self::Zeroed { size, .. } if size >= 1 << 12 => 4,
+            // Some peers give the memory back after each batch.
+            Self::Batches { size, .. } if size >= 1 << 10 => 2,
             Self::Skewed { largest, .. } if largest >= 1 << 20 => 8,
             // Hardly anything it touches is in a cache.
             Self::Drift { .. } => 2,
@@ -149,6 +151,7 @@ mod tests {
         check(Cell::MixedThreads { threads: 2, working_set: 512 }, "2 10000000 512");
         let batches = |order| Cell::Batches { size: 64, blocks: 1_000, order };
         check(batches(Order::Same), "64 1000 10000");
+        check(Cell::Batches { size: 1024, blocks: 1_000, order: Order::Same }, "1024 1000 5000");
         check(batches(Order::Reverse), "64 1000 10000 --reverse");
         check(batches(Order::Random), "64 1000 10000 --random");
         check(Cell::Growth { last: 4096, step: Step::Double }, "2000000 16 4096");
