@@ -60,6 +60,8 @@ const LABEL_WIDTH: f64 = 120.0;
 const BAR_HEIGHT: f64 = 15.0;
 const BAR_STEP: f64 = 20.0;
 const NOTE_STEP: f64 = 17.0;
+/// A letter is hardly ever wider than seven units.
+const NOTE_LETTERS: usize = 180;
 const MARGIN: f64 = 24.0;
 const TOP: f64 = 74.0;
 /// Room right of the longest bar, for its number.
@@ -100,7 +102,8 @@ impl Display for Sheet {
         let (columns, lines) = (COLUMNS as f64, self.charts.len().div_ceil(COLUMNS) as f64);
         let width = MARGIN + columns * (CHART_WIDTH + MARGIN);
         let foot = TOP + lines * chart_height;
-        let height = foot + NOTE_STEP * self.notes.len() as f64;
+        let notes: Vec<String> = self.notes.iter().flat_map(|note| wrapped(note)).collect();
+        let height = foot + NOTE_STEP * notes.len() as f64;
         writeln!(
             out,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
@@ -116,7 +119,7 @@ impl Display for Sheet {
             let x = MARGIN + column * (CHART_WIDTH + MARGIN);
             self.chart(out, chart, x, TOP + line * chart_height)?;
         }
-        for (index, note) in self.notes.iter().enumerate() {
+        for (index, note) in notes.iter().enumerate() {
             writeln!(out, "{}", text(MARGIN, foot + NOTE_STEP * index as f64, note, ""))?;
         }
         writeln!(out, "</svg>")
@@ -163,6 +166,22 @@ fn text(x: f64, y: f64, words: &str, attributes: &str) -> String {
     format!(r#"<text x="{x:.1}" y="{y:.1}"{space}{attributes}>{}</text>"#, escape(words))
 }
 
+/// The note in lines that fit onto the sheet; those after the first are indented.
+fn wrapped(note: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in note.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + word.chars().count() < NOTE_LETTERS => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) => lines.push(format!("\u{2003}{word}")),
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 fn escape(words: &str) -> String {
     words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -174,6 +193,15 @@ mod tests {
     #[test]
     fn text_cannot_become_markup() {
         assert_eq!(escape("a<b & \"c\">"), "a&lt;b &amp; &quot;c&quot;&gt;");
+    }
+
+    #[test]
+    fn a_long_note_has_several_lines_and_loses_no_word() {
+        let note = "some words; ".repeat(60);
+        let lines = wrapped(&note);
+        assert_eq!(lines.len(), 5);
+        assert!(lines.iter().all(|line| line.chars().count() <= NOTE_LETTERS + 1), "{lines:?}");
+        assert_eq!(lines.join(" ").replace('\u{2003}', ""), note);
     }
 
     #[test]

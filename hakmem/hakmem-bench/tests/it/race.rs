@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use hakmem_bench::race::cell::Length;
+use hakmem_bench::race::group::GROUPS;
 use serde_json::Value;
 
 use crate::built;
@@ -88,4 +90,24 @@ fn a_sustained_load_lasts_its_seconds_and_tells_what_was_resident() {
     assert!(resident("after 0.5 s") > Some(1024), "{hakmem}");
     assert!(resident("highest after 0.5 s") >= resident("after 0.5 s"), "{hakmem}");
     assert_eq!(standings["verdicts"][0]["group"], "sustained");
+}
+
+#[test]
+fn every_load_of_the_race_keeps_its_contents_under_hakmem() {
+    let segments = tempfile::tempdir_in("/dev/shm").expect("a temporary folder");
+    let length = Length { operations: 100_000, seconds: 1 };
+    for cell in GROUPS.iter().flat_map(|group| group.rows) {
+        let output = Command::new(built::benchmark(cell.program()))
+            .args(cell.arguments(length))
+            .arg("--verify")
+            .env("LD_PRELOAD", built::preload_library())
+            .env("HAKMEM_DIR", segments.path())
+            .env("HAKMEM_CHECK", "full")
+            .output()
+            .expect("the benchmark starts");
+        let (report, errors) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && errors.is_empty(), "{cell}: {errors}");
+        assert!(report.contains("libhakmem_preload.so\n"), "{cell}: {report}");
+    }
 }
