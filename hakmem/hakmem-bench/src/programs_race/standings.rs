@@ -74,6 +74,8 @@ pub struct Comparison {
     pub ratio_quartile_low: f64,
     /// A quarter of the rounds had a larger ratio.
     pub ratio_quartile_high: f64,
+    /// hakmem's best run divided by the best run of any peer: what disturbs a run only adds to it.
+    pub ratio_of_best_runs: f64,
     /// Who won.
     pub verdict: Verdict,
 }
@@ -174,11 +176,14 @@ impl Comparison {
         let pairs = values(hakmem).iter().zip(values(best));
         let ratios: Vec<f64> = pairs.map(|(ours, theirs)| ours / theirs).collect();
         let (low, high) = (quantile(&ratios, 0.25), quantile(&ratios, 0.75));
+        let least = |entry: &Entry| values(entry).iter().copied().fold(f64::INFINITY, f64::min);
+        let least_of_peers = peers.iter().map(|peer| least(peer)).fold(f64::INFINITY, f64::min);
         Self {
             best_peer: best.name.clone(),
             ratio: median(&ratios),
             ratio_quartile_low: low,
             ratio_quartile_high: high,
+            ratio_of_best_runs: least(hakmem) / least_of_peers,
             verdict: Verdict::of(low, high),
         }
     }
@@ -204,10 +209,10 @@ impl Verdict {
 
 impl fmt::Display for Comparison {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { best_peer, ratio, ratio_quartile_low, ratio_quartile_high, verdict } = self;
-        let words = verdict.words();
+        let Self { best_peer, ratio, ratio_quartile_low, ratio_quartile_high, .. } = self;
         write!(out, "{ratio:.3} ({ratio_quartile_low:.3}..{ratio_quartile_high:.3}), ")?;
-        write!(out, "{words} {best_peer}")
+        write!(out, "{} {best_peer}; ", self.verdict.words())?;
+        write!(out, "best runs {:.3}", self.ratio_of_best_runs)
     }
 }
 
