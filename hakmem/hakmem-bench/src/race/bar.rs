@@ -11,6 +11,8 @@ use crate::race::standings::Standing;
 pub enum Measure {
     /// hakmem's throughput divided by the best peer's.
     Throughput,
+    /// hakmem's throughput, in millions of calls a second.
+    OwnThroughput,
     /// hakmem's peak resident memory divided by the median peer's.
     PeakResident,
     /// hakmem's resident memory divided by what is live, at the last moment that the load tells of.
@@ -26,6 +28,8 @@ pub enum Extent {
     Each,
     /// The geometric mean of all rows.
     GeometricMean,
+    /// The row with the first name divided by the one with the second.
+    Quotient(&'static str, &'static str),
 }
 
 /// A limit.
@@ -83,8 +87,10 @@ pub struct Summary {
 
 impl Measure {
     fn of(self, row: &Standing) -> Option<f64> {
-        let holdings = &row.figures.first()?.holdings;
+        let hakmem = row.figures.first()?;
+        let holdings = &hakmem.holdings;
         match self {
+            Self::OwnThroughput => Some(hakmem.million_operations_per_second),
             Self::Throughput => Some(row.ratio),
             Self::PeakResident => Some(row.peak_resident_ratio),
             Self::ResidentPerLive => holdings.last().map(|last| last.ratio()),
@@ -98,6 +104,7 @@ impl Measure {
     fn name(self) -> &'static str {
         match self {
             Self::Throughput => "throughput",
+            Self::OwnThroughput => "hakmem's own throughput",
             Self::PeakResident => "peak resident",
             Self::ResidentPerLive => "resident / live",
             Self::ResidentGrowth => "growth of resident",
@@ -105,7 +112,7 @@ impl Measure {
     }
 
     fn more_is_better(self) -> bool {
-        self == Self::Throughput
+        matches!(self, Self::Throughput | Self::OwnThroughput)
     }
 
     /// The row that is furthest to the wrong side.
@@ -128,18 +135,22 @@ impl Bar {
         if self.measure.more_is_better() { value >= self.limit } else { value <= self.limit }
     }
 
-    /// Judges the rows of a group; `None` if none has the figure.
+    /// Judges the rows of a group; `None` if they lack the figure.
     pub fn judge(self, group: &str, rows: &[&Standing]) -> Option<Verdict> {
         let (worst, row) = self.measure.worst(rows)?;
         let (value, row) = match self.extent {
             Extent::Each => (worst, Some(row)),
             Extent::GeometricMean => (self.measure.mean(rows), None),
+            Extent::Quotient(of, by) => {
+                let named = |name| rows.iter().find(|row| row.cell == name);
+                (self.measure.of(named(of)?)? / self.measure.of(named(by)?)?, None)
+            }
         };
         let is_missed =
             |row: &&&Standing| self.measure.of(row).is_some_and(|value| !self.admits(value));
         let missed = match self.extent {
             Extent::Each => rows.iter().filter(is_missed).map(|row| row.cell.clone()).collect(),
-            Extent::GeometricMean => Vec::new(),
+            Extent::GeometricMean | Extent::Quotient(..) => Vec::new(),
         };
         Some(Verdict {
             group: group.to_owned(),
@@ -175,12 +186,14 @@ impl Summary {
 
 impl fmt::Display for Bar {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let extent = match self.extent {
-            Extent::Each => "each row",
-            Extent::GeometricMean => "geometric mean",
-        };
+        write!(out, "{}, ", self.measure.name())?;
+        match self.extent {
+            Extent::Each => write!(out, "each row")?,
+            Extent::GeometricMean => write!(out, "geometric mean")?,
+            Extent::Quotient(of, by) => write!(out, "{of} / {by}")?,
+        }
         let side = if self.measure.more_is_better() { "least" } else { "most" };
-        write!(out, "{}, {extent}: at {side} {}", self.measure.name(), self.limit)
+        write!(out, ": at {side} {}", self.limit)
     }
 }
 

@@ -56,6 +56,19 @@ fn throughput_has_a_least_and_memory_a_most() {
 }
 
 #[test]
+fn two_rows_are_compared_with_each_other() {
+    let rows = [row("512", 200.0, 1.0, &[]), row("1024", 180.0, 1.0, &[])];
+    let missed = "group: hakmem's own throughput, 1024 / 512: at least 0.95: MISSED, 0.900";
+    check(Measure::OwnThroughput, Extent::Quotient("1024", "512"), 0.95, &rows, missed);
+    let bar = Bar {
+        measure: Measure::OwnThroughput,
+        extent: Extent::Quotient("1024", "256"),
+        limit: 0.95,
+    };
+    assert_eq!(bar.judge("group", &rows.iter().collect::<Vec<_>>()), None);
+}
+
+#[test]
 fn holdings_are_judged_by_their_last_moment() {
     let rows = [row("a", 1.0, 1.0, &[(300, 280), (200, 30), (36, 30)]), row("b", 1.0, 1.0, &[])];
     let holds = "group: resident / live, each row: at most 1.2: holds, 1.200 in a";
