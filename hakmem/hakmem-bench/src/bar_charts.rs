@@ -77,7 +77,7 @@ impl Sheet {
         // A scale of bars without length must be a number too.
         let highest = chart.bars.iter().flatten().map(Bar::highest).fold(f64::EPSILON, f64::max);
         let scale = (CHART_WIDTH - LABEL_WIDTH - NUMBER_WIDTH) / highest;
-        let heading = r#"font-size="13" font-weight="bold""#;
+        let heading = r#"font-size="12" font-weight="bold""#;
         writeln!(out, "{}", text(x, y + 16.0, &chart.title, heading))?;
         let left = x + LABEL_WIDTH;
         for (index, (bar, series)) in chart.bars.iter().zip(&self.series).enumerate() {

@@ -1,5 +1,5 @@
 //! The standings as a picture: two small charts per cell, throughput and peak resident memory, one
-//! bar per allocator.
+//! bar per allocator; and a third where the load tells what was live.
 
 use crate::bar_charts::{Bar, Chart, GREY, Series, Sheet};
 use crate::race::bar::{Summary, Verdict};
@@ -25,6 +25,7 @@ pub fn svg(standings: &Standings) -> String {
     let absent_count = standings.absent.len();
     let throughput = standings.rows.iter().map(|row| throughput_chart(row, absent_count));
     let memory = standings.rows.iter().map(|row| memory_chart(row, absent_count));
+    let held = standings.rows.iter().filter_map(|row| held_chart(row, absent_count));
     let summaries = standings.summaries.iter().map(Summary::to_string);
     let verdicts = standings.verdicts.iter().map(Verdict::to_string);
     Sheet {
@@ -36,7 +37,7 @@ pub fn svg(standings: &Standings) -> String {
         ),
         series: present.chain(absent).map(series).collect(),
         missing: "does not race",
-        charts: throughput.chain(memory).collect(),
+        charts: throughput.chain(memory).chain(held).collect(),
         notes: summaries.chain(verdicts).collect(),
     }
     .svg()
@@ -70,8 +71,19 @@ fn memory_chart(row: &Standing, absent: usize) -> Chart {
         Bar { value: peak, range: Some((last, peak)) }
     };
     let Standing { cell, peak_resident_ratio, .. } = row;
-    let title = format!("{cell}, peak resident MiB: {peak_resident_ratio:.2} × the median peer");
+    let title = format!("{cell}, peak MiB: {peak_resident_ratio:.2} × median");
     chart(title, row, absent, bar)
+}
+
+/// Resident memory divided by what is live, at the last moment that the load tells of.
+fn held_chart(row: &Standing, absent: usize) -> Option<Chart> {
+    let last = |figure: &Figure| figure.holdings.last().filter(|one| one.live_kib > 0).cloned();
+    let moment = last(row.figures.first()?)?.moment;
+    let bar = |figure: &Figure| Bar {
+        value: last(figure).map_or(0.0, |holding| holding.ratio()),
+        range: None,
+    };
+    Some(chart(format!("{}: resident / live {moment}", row.cell), row, absent, bar))
 }
 
 fn chart(title: String, row: &Standing, absent: usize, bar: impl Fn(&Figure) -> Bar) -> Chart {
@@ -83,6 +95,7 @@ fn chart(title: String, row: &Standing, absent: usize, bar: impl Fn(&Figure) -> 
 mod tests {
     use super::*;
     use crate::race::standings::tests::standings;
+    use crate::report::Holding;
 
     #[test]
     fn every_contender_has_a_bar_and_every_absent_one_a_word() {
@@ -91,7 +104,7 @@ mod tests {
         assert_eq!(svg.matches("<rect").count(), 3 * 2 + 1);
         assert_eq!(svg.matches("does not race").count(), 2);
         for words in
-            ["fixed 128 B, M ops/s: 1.11 × jemalloc", ">111.0<", "peak resident MiB: 1.00 × the"]
+            ["fixed 128 B, M ops/s: 1.11 × jemalloc", ">111.0<", "peak MiB: 1.00 × median<"]
         {
             assert!(svg.contains(words), "{words} is missing");
         }
@@ -99,6 +112,18 @@ mod tests {
             assert!(svg.contains(words), "{words} is missing: {svg}");
         }
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
+
+    #[test]
+    fn what_was_live_has_a_chart_of_its_own() {
+        let mut standings = standings(&[[1.0, 1.0, 1.0]]);
+        for figure in &mut standings.rows[0].figures {
+            let (moment, live_kib) = ("2 s later".to_owned(), 100);
+            figure.holdings.push(Holding { moment, resident_kib: 130, live_kib });
+        }
+        let svg = svg(&standings);
+        assert!(svg.contains("fixed 128 B: resident / live 2 s later<"), "{svg}");
+        assert_eq!(svg.matches(">1.3<").count(), 3, "{svg}");
     }
 
     #[test]
