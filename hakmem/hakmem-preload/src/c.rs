@@ -8,14 +8,20 @@ use core::ffi::{c_int, c_void};
 
 use hakmem::{entry, totals};
 
+crate::begin_at_cache_line!(
+    "malloc" "free" "calloc" "realloc" "free_sized" "posix_memalign" "aligned_alloc" "memalign"
+);
+
 /// `malloc(3)`.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".text.hakmem.malloc")]
 pub extern "C" fn malloc(size: usize) -> *mut c_void {
     entry::malloc(size).cast()
 }
 
 /// `free(3)`.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".text.hakmem.free")]
 pub unsafe extern "C" fn free(pointer: *mut c_void) {
     // SAFETY: the caller's duty.
     unsafe { entry::free(pointer.cast()) }
@@ -23,12 +29,14 @@ pub unsafe extern "C" fn free(pointer: *mut c_void) {
 
 /// `calloc(3)`.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".text.hakmem.calloc")]
 pub extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
     entry::calloc(count, size).cast()
 }
 
 /// `realloc(3)`.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".text.hakmem.realloc")]
 pub unsafe extern "C" fn realloc(pointer: *mut c_void, size: usize) -> *mut c_void {
     // SAFETY: the caller's duty.
     unsafe { entry::realloc(pointer.cast(), size) }.cast()
@@ -47,6 +55,7 @@ pub unsafe extern "C" fn reallocarray(
 
 /// C23's `free_sized`.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".text.hakmem.free_sized")]
 pub unsafe extern "C" fn free_sized(pointer: *mut c_void, size: usize) {
     // SAFETY: the caller's duty.
     unsafe { entry::free_sized(pointer.cast(), size) }
@@ -61,6 +70,7 @@ pub unsafe extern "C" fn free_aligned_sized(pointer: *mut c_void, alignment: usi
 
 /// `posix_memalign(3)`.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".text.hakmem.posix_memalign")]
 pub unsafe extern "C" fn posix_memalign(
     out: *mut *mut c_void,
     alignment: usize,
@@ -72,12 +82,14 @@ pub unsafe extern "C" fn posix_memalign(
 
 /// `aligned_alloc(3)`.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".text.hakmem.aligned_alloc")]
 pub extern "C" fn aligned_alloc(alignment: usize, size: usize) -> *mut c_void {
     entry::aligned_alloc(alignment, size).cast()
 }
 
 /// `memalign(3)`.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".text.hakmem.memalign")]
 pub extern "C" fn memalign(alignment: usize, size: usize) -> *mut c_void {
     entry::memalign(alignment, size).cast()
 }

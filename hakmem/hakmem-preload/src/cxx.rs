@@ -10,6 +10,8 @@ use core::ffi::{CStr, c_void};
 
 use hakmem::entry;
 
+crate::begin_at_cache_line!("_Znwm" "_Znam" "_ZdlPv" "_ZdaPv" "_ZdlPvm" "_ZdaPvm");
+
 /// Calls the program's new-handler if there is one, else throws `std::bad_alloc`, else aborts; both
 /// are libstdc++'s, found by their symbols.
 #[cold]
@@ -36,6 +38,7 @@ macro_rules! operator_new {
     ($($name:ident $nothrow:ident;)*) => {$(
         #[doc = "`operator new(size)`, plain or array form."]
         #[unsafe(no_mangle)]
+        #[unsafe(link_section = concat!(".text.hakmem.", stringify!($name)))]
         pub extern "C-unwind" fn $name(size: usize) -> *mut c_void {
             let block = entry::malloc(size);
             if block.is_null() { out_of_memory(|| entry::malloc(size)) } else { block.cast() }
@@ -92,6 +95,7 @@ macro_rules! operator_delete {
     ($($name:ident($($rest:ident: $type:ty),*);)*) => {$(
         #[doc = "`operator delete(pointer, …)` without a size."]
         #[unsafe(no_mangle)]
+        #[unsafe(link_section = concat!(".text.hakmem.", stringify!($name)))]
         pub unsafe extern "C" fn $name(pointer: *mut c_void, $(_: $type),*) {
             // SAFETY: the caller's duty.
             unsafe { entry::free(pointer.cast()) }
@@ -113,6 +117,7 @@ macro_rules! operator_delete_sized {
     ($($name:ident $aligned:ident;)*) => {$(
         #[doc = "`operator delete(pointer, size)`, plain or array form."]
         #[unsafe(no_mangle)]
+        #[unsafe(link_section = concat!(".text.hakmem.", stringify!($name)))]
         pub unsafe extern "C" fn $name(pointer: *mut c_void, size: usize) {
             // SAFETY: the caller's duty.
             unsafe { entry::free_sized(pointer.cast(), size) }
