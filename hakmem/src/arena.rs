@@ -191,6 +191,34 @@ pub(crate) fn run_of(address: usize) -> Option<NonNull<Slab>> {
     None
 }
 
+/// [`run_of`] for many addresses, most of which lie in the first arena.
+pub(crate) struct Finder {
+    base: usize,
+    bytes: usize,
+}
+
+impl Finder {
+    pub(crate) fn new() -> Self {
+        let first = &RANGES[0];
+        Self {
+            base: first.base.load(Ordering::Relaxed),
+            bytes: first.bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// As [`run_of`].
+    #[inline(always)]
+    pub(crate) fn run_of(&self, address: usize) -> Option<NonNull<Slab>> {
+        let offset = address.wrapping_sub(self.base);
+        if offset >= self.bytes {
+            return run_of(address);
+        }
+        let granule = descriptor(self.base, offset >> GRANULE_SHIFT);
+        // SAFETY: as in `run_of`.
+        NonNull::new(unsafe { (*granule).head })
+    }
+}
+
 /// Whether an address lies in memory that an arena has made usable for slabs.
 pub(crate) fn holds(address: usize) -> bool {
     // Acquire: pairs with the Release in `append`, publishes the ranges.

@@ -49,3 +49,44 @@ impl Chain {
         Some(block)
     }
 }
+
+/// A chain that grows at its end. The last block's link is written by [`ChainBuilder::finish`].
+pub(crate) struct ChainBuilder {
+    chain: Chain,
+    last: *mut Block,
+}
+
+impl ChainBuilder {
+    /// No blocks yet.
+    pub(crate) const EMPTY: Self = Self { chain: Chain::EMPTY, last: ptr::null_mut() };
+
+    /// Blocks so far.
+    pub(crate) fn count(&self) -> u32 {
+        self.chain.count
+    }
+
+    /// Puts a block at the end.
+    ///
+    /// # Safety
+    /// The caller owns the block.
+    #[inline(always)]
+    pub(crate) unsafe fn append(&mut self, block: *mut Block) {
+        if self.last.is_null() {
+            self.chain.head = block;
+        } else {
+            // SAFETY: the chain owns its blocks, and each is large enough for the link.
+            unsafe { (*self.last).next = block };
+        }
+        self.last = block;
+        self.chain.count += 1;
+    }
+
+    /// The chain.
+    pub(crate) fn finish(self) -> Chain {
+        if !self.last.is_null() {
+            // SAFETY: as in `append`.
+            unsafe { (*self.last).next = ptr::null_mut() };
+        }
+        self.chain
+    }
+}

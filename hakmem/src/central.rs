@@ -18,23 +18,28 @@ use core::ptr::{self, NonNull};
 
 use hakmem_segment::{AllocReason, BINS};
 
-use crate::arena;
+use crate::arena::{self, Finder};
 use crate::batch_stack::{Batch, BatchStack, Links};
 use crate::bins;
-use crate::block::{Block, Chain};
+use crate::block::{Block, Chain, ChainBuilder};
 use crate::class_map;
 use crate::lock::{Lock, Locked};
 use crate::registry;
 use crate::routing::Layout;
 use crate::slab::Slab;
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-/// Bytes of blocks that wait in one bin's stack at most.
-const STACK_BYTES_MAX: usize = 512 * 1024;
+/// Bytes of blocks that wait in one bin's stack at most, and in all stacks together.
+const STACK_BYTES_MAX: usize = 4 << 20;
+const STACKS_BYTES_MAX: usize = 8 << 20;
+/// Bytes that stay in the cache of a core: the second level of current server cores has 1 or 2 MiB.
+const CACHE_BYTES: usize = 1 << 20;
 /// How long blocks wait in a stack that nobody takes from.
 const DECAY_MS: u32 = 250;
 /// When a thread last looked, in milliseconds of the monotonic clock.
 static DECAYED_AT_MS: AtomicU32 = AtomicU32::new(0);
+/// Bytes of blocks that wait in all stacks: an estimate while batches move.
+static STACKED_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// The smallest block that can carry the stack's link: two words. (Of 16 bytes, a header takes
 /// the last.)
 const LINKED_BYTES_MIN: usize = 16;
@@ -47,6 +52,8 @@ struct Bin {
     stacked: AtomicU32,
     /// Least number of blocks in the stack since the last [`decay`]: nobody needed those.
     unused: AtomicU32,
+    /// Bytes of all slabs of the bin. Changed under the lock, read without it.
+    slab_bytes: AtomicUsize,
     slabs: Locked<Slabs>,
 }
 
@@ -60,6 +67,7 @@ static STORE: [Bin; BINS] = [const {
         stack: BatchStack(AtomicU64::new(0)),
         stacked: AtomicU32::new(0),
         unused: AtomicU32::new(0),
+        slab_bytes: AtomicUsize::new(0),
         slabs: Locked::new(Slabs { first: ptr::null_mut() }),
     }
 }; BINS];
@@ -98,6 +106,7 @@ pub(crate) fn take(bin: usize, wanted: u32) -> Option<Refill> {
     if let Some(batch) = store.stack.pop(&BlockLinks) {
         let count = u32::from(batch.count);
         let left = store.stacked.fetch_sub(count, Ordering::Relaxed).saturating_sub(count);
+        STACKED_BYTES.fetch_sub(count as usize * bins::stride(bin), Ordering::Relaxed);
         if left < store.unused.load(Ordering::Relaxed) {
             store.unused.store(left, Ordering::Relaxed);
         }
@@ -110,9 +119,7 @@ pub(crate) fn take(bin: usize, wanted: u32) -> Option<Refill> {
         slabs.open(bin)?;
         reason = AllocReason::NewSlab;
     }
-    let mut chain = Chain::EMPTY;
-    slabs.give(wanted, &mut chain);
-    Some(Refill { chain, reason })
+    Some(Refill { chain: slabs.give(wanted), reason })
 }
 
 /// Takes a chain back.
@@ -123,41 +130,85 @@ pub(crate) unsafe fn give(bin: usize, chain: Chain, now_ms: u32) {
     let store = &STORE[bin];
     let stacked = store.stacked.load(Ordering::Relaxed) as usize;
     let stride = bins::stride(bin);
-    let fits = (stacked + chain.count as usize) * stride <= STACK_BYTES_MAX;
+    let bytes = chain.count as usize * stride;
+    let fits = stacked * stride + bytes <= STACK_BYTES_MAX
+        && STACKED_BYTES.load(Ordering::Relaxed) + bytes <= STACKS_BYTES_MAX;
     let count = u16::try_from(chain.count).unwrap_or(0);
-    if !fits || Layout::current().usable_bytes(bin) < LINKED_BYTES_MIN || count == 0 {
+    let is_linkable = Layout::current().usable_bytes(bin) >= LINKED_BYTES_MIN && count > 0;
+    if !fits || !is_linkable || is_scattered(bin, chain) {
         // SAFETY: the caller's duty.
         return unsafe { give_to_slabs(bin, chain, now_ms) };
     }
     store.stacked.fetch_add(chain.count, Ordering::Relaxed);
+    STACKED_BYTES.fetch_add(bytes, Ordering::Relaxed);
     let batch = Batch { address: chain.head as usize, count };
     // SAFETY: the caller's duty; blocks of at least 16 bytes are 16-byte aligned.
     unsafe { store.stack.push(&BlockLinks, batch) };
+}
+
+/// Whether the first blocks of a chain lie here and there, so that whoever gets them next would miss
+/// the cache with each: their slabs put them in order again. It does not matter of large blocks, nor
+/// where all blocks of the bin fit into the cache.
+fn is_scattered(bin: usize, chain: Chain) -> bool {
+    /// Links that are looked at, and how many of them may lead to another granule.
+    const LOOK: u32 = 8;
+    const FAR_MAX: u32 = 2;
+    let fits_cache = STORE[bin].slab_bytes.load(Ordering::Relaxed) <= CACHE_BYTES;
+    if fits_cache || bins::stride(bin) > bins::GRANULE / 16 || chain.count <= LOOK {
+        return false;
+    }
+    let (mut block, mut far) = (chain.head, 0);
+    for _ in 0..LOOK {
+        // SAFETY: the chain has more blocks than that.
+        let next = unsafe { (*block).next };
+        far += u32::from((block as usize ^ next as usize) >> bins::GRANULE_SHIFT != 0);
+        block = next;
+    }
+    far > FAR_MAX
 }
 
 /// Takes a chain back past the stack, block by block.
 ///
 /// # Safety
 /// As for [`give`].
-pub(crate) unsafe fn give_to_slabs(bin: usize, mut chain: Chain, now_ms: u32) {
+pub(crate) unsafe fn give_to_slabs(bin: usize, chain: Chain, now_ms: u32) {
     if chain.count == 0 {
         return;
     }
     let mut slabs = STORE[bin].slabs.lock();
-    while let Some(block) = chain.pop() {
+    let finder = Finder::new();
+    let mut block = chain.head;
+    for _ in 0..chain.count {
+        // SAFETY: the chain's links are valid, and read before the block is given up.
+        let next = unsafe { (*block).next };
         // SAFETY: the caller's duty.
-        unsafe { slabs.take_back(block, now_ms) };
+        unsafe { slabs.take_back(&finder, bin, block, now_ms) };
+        block = next;
     }
 }
 
-/// Whether an address is the start of a block of this bin that was given out at least once.
-pub(crate) fn is_block_start(bin: usize, address: usize) -> bool {
+/// What a bin's slabs know of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// It is not the start of a block of this bin that was ever given out.
+    NoBlock,
+    /// Such a block, which is not here.
+    Away,
+    /// Such a block, which came back and is here.
+    Here,
+}
+
+/// Looks an address up in the slabs of a bin.
+pub(crate) fn look_up(bin: usize, address: usize) -> Known {
     let _slabs = STORE[bin].slabs.lock();
-    let Some(run) = arena::run_of(address) else { return false };
+    let Some(run) = arena::run_of(address) else { return Known::NoBlock };
     // SAFETY: the class map or the registry names this bin for the address, so the run is a slab,
     // and the bin's lock is held.
     let slab = unsafe { &*run.as_ptr() };
-    usize::from(slab.bin) == bin && slab.has_block_at(address)
+    if usize::from(slab.bin) != bin || !slab.has_block_at(address) {
+        return Known::NoBlock;
+    }
+    if slab.is_free_at(address) { Known::Here } else { Known::Away }
 }
 
 /// Moves what waits in every stack to the slabs, so that empty ones can be given back.
@@ -191,6 +242,7 @@ fn shrink(bin: usize, mut blocks: u32, now_ms: u32) {
         let Some(batch) = STORE[bin].stack.pop(&BlockLinks) else { return };
         let count = u32::from(batch.count);
         STORE[bin].stacked.fetch_sub(count, Ordering::Relaxed);
+        STACKED_BYTES.fetch_sub(count as usize * bins::stride(bin), Ordering::Relaxed);
         blocks = blocks.saturating_sub(count);
         let chain = Chain { head: batch.address as *mut Block, count };
         // SAFETY: popped, so this thread owns the chain.
@@ -246,41 +298,59 @@ impl Slabs {
             return None;
         }
         self.insert(slab);
+        STORE[bin].slab_bytes.fetch_add(slab.bytes(), Ordering::Relaxed);
         Some(())
     }
 
-    /// Gives up to `wanted` blocks of the first slab; there must be one.
-    fn give(&mut self, wanted: u32, chain: &mut Chain) {
-        let Some(first) = NonNull::new(self.first) else { return };
-        // SAFETY: in this bin's list, whose lock the caller holds.
-        let slab = unsafe { &mut *first.as_ptr() };
-        slab.give(wanted, chain);
-        if slab.available() == 0 {
-            self.remove(slab);
+    /// Gives up to `wanted` blocks of the slabs in the list.
+    fn give(&mut self, wanted: u32) -> Chain {
+        let mut chain = ChainBuilder::EMPTY;
+        while chain.count() < wanted
+            && let Some(first) = NonNull::new(self.first)
+        {
+            // SAFETY: in this bin's list, whose lock the caller holds.
+            let slab = unsafe { &mut *first.as_ptr() };
+            slab.give(wanted - chain.count(), &mut chain);
+            if slab.available() == 0 {
+                self.remove(slab);
+            }
         }
+        chain.finish()
     }
 
     /// Takes a block back to its slab.
     ///
     /// # Safety
     /// The caller owns the block, which is of this bin.
-    unsafe fn take_back(&mut self, block: *mut Block, now_ms: u32) {
-        let Some(run) = arena::run_of(block as usize) else { return };
+    #[inline(always)]
+    unsafe fn take_back(&mut self, finder: &Finder, bin: usize, block: *mut Block, now_ms: u32) {
+        let Some(run) = finder.run_of(block as usize) else { return };
         // SAFETY: the block's slab belongs to this bin, whose lock the caller holds.
         let slab = unsafe { &mut *run.as_ptr() };
-        // SAFETY: the caller's duty.
-        unsafe { slab.take_back(block) };
+        if !slab.take_back(bin, block) {
+            // Freed twice, by a program that nobody checked: one block less is the least harm.
+            return;
+        }
+        if !slab.listed || slab.is_empty() {
+            self.settle(slab, now_ms);
+        }
+    }
+
+    /// Puts a slab into the list that has blocks to give again, or gives it back if all of its blocks
+    /// are here.
+    fn settle(&mut self, slab: &mut Slab, now_ms: u32) {
         if !slab.listed {
             self.insert(slab);
         }
         // The last small slab of a bin stays, so that a program that hovers around one block does
         // not open and close it; a large one would hold too much.
-        let is_only = self.first == run.as_ptr() && slab.next.is_null();
+        let is_only = ptr::eq(self.first, slab) && slab.next.is_null();
         if slab.is_empty() && !(is_only && slab.order == 0) {
             self.remove(slab);
+            STORE[usize::from(slab.bin)].slab_bytes.fetch_sub(slab.bytes(), Ordering::Relaxed);
             locate(slab, 0);
             // SAFETY: every block came back, and the slab is in no list.
-            unsafe { arena::give_run(run, now_ms) };
+            unsafe { arena::give_run(NonNull::from(slab), now_ms) };
         }
     }
 }

@@ -9,7 +9,7 @@ use hakmem_segment::{BIN_LARGE, BIN_NONE, Class, Event, EventKind, FreeReason, O
 
 use crate::arena::{self, live};
 use crate::bins;
-use crate::central;
+use crate::central::{self, Known};
 use crate::gate::Verdict;
 use crate::heap::{Heap, slot_of};
 use crate::large::{self, Nearby};
@@ -100,12 +100,13 @@ pub(crate) fn inspect(
     if look == Look::Glance && !verdict.outcome.is_anomaly() {
         return None;
     }
-    if !central::is_block_start(bin, address) {
+    let known = central::look_up(bin, address);
+    if known == Known::NoBlock {
         return found(Outcome::Interior, None);
     }
     let is_free = match look {
         Look::Glance => false,
-        Look::Sample => heap.is_near_head(bin, pointer.cast()),
+        Look::Sample => known == Known::Here || heap.is_near_head(bin, pointer.cast()),
         Look::Full => !live::clear(address),
     };
     if is_free {

@@ -28,7 +28,7 @@ use crate::block::Block;
 use crate::gate;
 use crate::heap::{Heap, capacity_of, head_of, map_of, slot_of, tiny_bin_of};
 use crate::os::{memory::PAGE, process, thread_local};
-use crate::routing::Layout;
+use crate::routing::{Choice, Layout};
 use crate::sync::Ordering;
 
 pub use cxx::{call_cxx_new_handler, retry_cxx_nothrow, throw_cxx_bad_alloc};
@@ -94,8 +94,8 @@ fn push<const SIZED: bool>(heap: *mut Heap, bin: usize, block: *mut u8) -> bool 
 #[inline(always)]
 fn tiny_bin(heap: *mut Heap, size: usize) -> usize {
     debug_assert!(size <= TINY_MAX);
-    // SAFETY: a sentinel or the thread's heap; the index is at most TINY_MAX / 8.
-    let bin = unsafe { *tiny_bin_of(heap, (size + 7) >> 3) };
+    // SAFETY: a sentinel or the thread's heap; the size is at most TINY_MAX.
+    let bin = unsafe { *tiny_bin_of(heap, size) };
     usize::from(bin)
 }
 
@@ -175,25 +175,37 @@ fn free_in_bin(heap: *mut Heap, bin: usize, pointer: *mut u8) {
 }
 
 /// The bin that serves a size at an alignment, a power of two.
-#[inline]
+#[inline(always)]
 fn aligned_bin(size: usize, alignment: usize) -> usize {
-    Layout::current().bin_of_aligned(size, alignment)
+    if Choice::is_direct() {
+        bins::of_aligned(size, alignment)
+    } else {
+        Layout::current().bin_of_aligned(size, alignment)
+    }
 }
 
 /// Allocates `size` bytes at an alignment, a power of two. Null, with `ENOMEM`, if there is no
 /// memory.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub fn allocate_aligned(alignment: usize, size: usize) -> *mut u8 {
     debug_assert!(alignment.is_power_of_two());
     let heap = thread_heap();
     let bin = aligned_bin(size, alignment);
+    // Of the bins, that of large spans has no list.
+    let block = pop(heap, bin);
+    if block.is_null() { allocate_aligned_slow(alignment, size, heap) } else { block }
+}
+
+#[cold]
+#[inline(never)]
+extern "C" fn allocate_aligned_slow(alignment: usize, size: usize, heap: *mut Heap) -> *mut u8 {
+    let bin = aligned_bin(size, alignment);
     if bin == BIN_LARGE {
         return slow::large(heap, size, alignment)
             .map_or(ptr::null_mut(), |span| span.address.as_ptr());
     }
-    let block = pop(heap, bin);
-    if block.is_null() { slow::malloc_in_bin(bin, heap) } else { block }
+    slow::malloc_in_bin(bin, heap)
 }
 
 /// Allocates `count * size` zeroed bytes. Null, with `ENOMEM`, if there is no memory or the product
@@ -244,8 +256,38 @@ pub unsafe fn realloc(pointer: *mut u8, size: usize) -> *mut u8 {
         unsafe { free(pointer) };
         return ptr::null_mut();
     }
+    let heap = thread_heap();
+    // SAFETY: a sentinel, whose map finds nothing, or the thread's heap. The map of another routing
+    // than `direct` finds nothing either, nor where every free is checked.
+    let map = unsafe { &*map_of(heap) };
+    if let Some(bin @ 1..) = gate::bin(map, pointer)
+        && size <= MID_MAX
+    {
+        // Only the very bin that a fresh allocation would get: a later sized free relies on it.
+        if bin == bins::of_size(size) {
+            return pointer;
+        }
+        // SAFETY: the caller's duty.
+        return unsafe { move_block(pointer, bins::stride(bin), size, 8) };
+    }
     // SAFETY: the caller's duty; no alignment was asked for.
     unsafe { resize(pointer, size, 8) }
+}
+
+/// Moves an allocation of which `old_bytes` may be used to a new one.
+///
+/// # Safety
+/// As the module says; `pointer` is not null.
+#[inline]
+unsafe fn move_block(pointer: *mut u8, old_bytes: usize, size: usize, alignment: usize) -> *mut u8 {
+    let new = allocate_aligned(alignment, size);
+    if !new.is_null() {
+        // SAFETY: both blocks are live, different, and hold at least that much.
+        unsafe { ptr::copy_nonoverlapping(pointer, new, old_bytes.min(size)) };
+        // SAFETY: the caller's duty.
+        unsafe { free(pointer) };
+    }
+    new
 }
 
 /// Changes the size of an allocation that was made at an alignment, which is kept. `size` is not 0.
@@ -255,7 +297,7 @@ pub unsafe fn realloc(pointer: *mut u8, size: usize) -> *mut u8 {
 pub(crate) unsafe fn resize(pointer: *mut u8, size: usize, alignment: usize) -> *mut u8 {
     let bin = gate::bin_slow(pointer);
     let new_bin = aligned_bin(size, alignment);
-    // Only the very bin that a fresh allocation would get: a later sized free relies on it.
+    // As in `realloc`.
     if bin != 0 && bin == new_bin {
         return pointer;
     }
@@ -271,14 +313,8 @@ pub(crate) unsafe fn resize(pointer: *mut u8, size: usize, alignment: usize) -> 
         unsafe { free(pointer) };
         return slow::refuse(size);
     }
-    let new = allocate_aligned(alignment, size);
-    if !new.is_null() {
-        // SAFETY: both blocks are live, different, and hold at least that much.
-        unsafe { ptr::copy_nonoverlapping(pointer, new, old_size.min(size)) };
-        // SAFETY: the caller's duty.
-        unsafe { free(pointer) };
-    }
-    new
+    // SAFETY: the caller's duty.
+    unsafe { move_block(pointer, old_size, size, alignment) }
 }
 
 /// [`realloc`] to `count * size` bytes; null, with `ENOMEM`, if the product overflows.

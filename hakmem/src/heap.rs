@@ -49,6 +49,10 @@ const ALIVE: u64 = 0x4841_4b4d_454d_4f4b;
 const EVENT_KINDS: usize = AllocReason::ALL.len() + FreeReason::ALL.len() + 1;
 /// About 25 ms of time-stamp counter on current machines: how often housekeeping is looked at.
 const TICK: u64 = 1 << 26;
+/// A millisecond or two of it: how often what belongs to no thread is published at most.
+const PUBLICATION: u64 = 1 << 22;
+/// How long a list or a spare that nobody needs keeps its blocks.
+const IDLE_MS: u32 = 250;
 
 /// A thread's lists.
 #[repr(C, align(64))]
@@ -58,7 +62,7 @@ pub(crate) struct Heap {
     /// Blocks that each list may hold; 0 for a list that takes none back.
     capacities: [u16; BINS],
     /// Bin of each tiny size; here because the base register reaches it.
-    pub(crate) tiny_bins: [u8; bins::TINY_STEPS],
+    pub(crate) tiny_bins: [u8; bins::TINY_SIZES],
     /// The class map; here for the same reason.
     pub(crate) map: ClassMap,
     way: Way,
@@ -66,6 +70,8 @@ pub(crate) struct Heap {
     alive: u64,
     next_event_ns: [u64; EVENT_KINDS],
     last_tick: u64,
+    /// When this heap last published what belongs to no thread.
+    last_publication: u64,
     /// Milliseconds of the monotonic clock at the last tick.
     pub(crate) now_ms: u32,
     is_threads: bool,
@@ -77,7 +83,13 @@ pub(crate) struct Heap {
     pub(crate) exit_rounds: u32,
     /// Slow frees until the next one is checked.
     slow_unchecked: u32,
+    /// The lists' words at the last look for idle ones, and its time in milliseconds.
+    seen_words: [u64; BINS],
+    seen_at_ms: u32,
+    /// One bit for each bin whose spare was needed since.
+    spares_needed: u64,
 }
+const _: () = assert!(BINS <= u64::BITS as usize);
 const _: () = assert!(size_of::<Heap>() <= crate::os::memory::PAGE);
 const _: () =
     assert!(SLOT_DISTANCE + 2 * crate::os::memory::PAGE <= crate::os::thread_local::SENTINEL_BYTES);
@@ -118,10 +130,10 @@ pub(crate) unsafe fn way_of(heap: *mut Heap) -> Way {
     unsafe { field(heap, offset_of!(Heap, way)).cast::<Way>().read() }
 }
 
-/// Where the bin of tiny sizes is kept, by steps of 8 bytes.
+/// Where the bin of a tiny size is kept.
 #[inline(always)]
-pub(crate) fn tiny_bin_of(heap: *mut Heap, step: usize) -> *mut u8 {
-    field(heap, offset_of!(Heap, tiny_bins)).wrapping_add(step)
+pub(crate) fn tiny_bin_of(heap: *mut Heap, size: usize) -> *mut u8 {
+    field(heap, offset_of!(Heap, tiny_bins)).wrapping_add(size)
 }
 
 /// Where the heap's copy of the class map's place is.
@@ -150,11 +162,12 @@ impl Heap {
     pub(crate) fn open(&mut self, is_threads: bool) {
         let choice = Choice::current();
         let layout = Layout::of(choice.routing);
-        let has_lists = choice.check != Check::Full;
+        // The process's own heap serves many threads, one block at a time.
+        let has_lists = choice.check != Check::Full && is_threads;
         self.heads = [ptr::null_mut(); BINS];
         self.spares = [Chain::EMPTY; BINS];
         // Where lists are not used, every size leads to bin 0, whose list is always empty.
-        self.tiny_bins = if has_lists { layout.tiny_bins() } else { [0; bins::TINY_STEPS] };
+        self.tiny_bins = if has_lists { layout.tiny_bins() } else { [0; bins::TINY_SIZES] };
         self.map = match choice.routing {
             Routing::Direct if has_lists => ClassMap::current(),
             _ => ClassMap::EMPTY,
@@ -162,6 +175,8 @@ impl Heap {
         self.way = Way::of(choice);
         self.has_lists = has_lists;
         self.slow_unchecked = 0;
+        self.seen_words = [0; BINS];
+        self.spares_needed = 0;
         self.capacities = [0; BINS];
         for bin in bins::in_use() {
             if has_lists && layout.uses(bin) && !layout.is_routed(bin) {
@@ -178,6 +193,7 @@ impl Heap {
         self.arena_changes = 0;
         self.exit_rounds = 0;
         self.tick();
+        self.seen_at_ms = self.now_ms;
         self.alive = ALIVE;
     }
 
@@ -196,19 +212,62 @@ impl Heap {
     /// Gives all blocks to the central store.
     pub(crate) fn flush_all(&mut self) {
         for bin in bins::in_use() {
-            let list = self.take_list(bin);
-            let spare = core::mem::replace(&mut self.spares[bin], Chain::EMPTY);
-            if list.count + spare.count == 0 {
-                continue;
-            }
-            slot_of(self).update(|update| {
-                update.set_list(bin, 0, self.capacities[bin]);
-                update.set_spare(bin, 0);
-                update.add_flushed(bin, list.count + spare.count);
-            });
-            for chain in [list, spare] {
+            let now_ms = self.now_ms;
+            // SAFETY: the blocks were this heap's.
+            let give = |chain| unsafe { central::give(bin, chain, now_ms) };
+            self.empty_list(bin, self.capacities[bin], give);
+        }
+    }
+
+    /// Gives to the slabs what nothing was taken from or added to for [`IDLE_MS`]: spares that were
+    /// not needed, and lists whose words are as they were, which then begin small again. Few blocks
+    /// of a bin that went out of use can keep many slabs from going back.
+    pub(crate) fn give_up_idle(&mut self) {
+        if self.now_ms.wrapping_sub(self.seen_at_ms) < IDLE_MS {
+            return;
+        }
+        let now_ms = self.now_ms;
+        for bin in bins::in_use() {
+            let word = slot_of(self).list_word(bin);
+            let is_idle = word.load(Ordering::Relaxed) == self.seen_words[bin];
+            if is_idle && self.capacities[bin] > 0 {
+                let capacity = self.capacities[bin].min(bins::capacity_first(bin));
                 // SAFETY: the blocks were this heap's.
-                unsafe { central::give(bin, chain, self.now_ms) };
+                let give = |chain| unsafe { central::give_to_slabs(bin, chain, now_ms) };
+                self.empty_list(bin, capacity, give);
+            } else if self.spares_needed & (1 << bin) == 0 {
+                let spare = core::mem::replace(&mut self.spares[bin], Chain::EMPTY);
+                if spare.count > 0 {
+                    slot_of(self).update(|update| {
+                        update.set_spare(bin, 0);
+                        update.add_flushed(bin, spare.count);
+                    });
+                    // SAFETY: the blocks were this heap's.
+                    unsafe { central::give_to_slabs(bin, spare, now_ms) };
+                }
+            }
+            self.seen_words[bin] = word.load(Ordering::Relaxed);
+        }
+        self.spares_needed = 0;
+        self.seen_at_ms = now_ms;
+    }
+
+    /// Hands a list and its spare over; the list may hold `capacity` blocks from now on.
+    fn empty_list(&mut self, bin: usize, capacity: u16, mut give: impl FnMut(Chain)) {
+        let list = self.take_list(bin);
+        let spare = core::mem::replace(&mut self.spares[bin], Chain::EMPTY);
+        if list.count + spare.count == 0 && capacity == self.capacities[bin] {
+            return;
+        }
+        self.capacities[bin] = capacity;
+        slot_of(self).update(|update| {
+            update.set_list(bin, 0, capacity);
+            update.set_spare(bin, 0);
+            update.add_flushed(bin, list.count + spare.count);
+        });
+        for chain in [list, spare] {
+            if chain.count > 0 {
+                give(chain);
             }
         }
     }
@@ -256,6 +315,16 @@ impl Heap {
         let due = clock::ticks().wrapping_sub(self.last_tick) >= TICK;
         if due {
             self.tick();
+        }
+        due
+    }
+
+    /// Whether it is time to publish what belongs to no thread; notes the time if so.
+    pub(crate) fn publication_if_due(&mut self) -> bool {
+        let now = clock::ticks();
+        let due = now.wrapping_sub(self.last_publication) >= PUBLICATION;
+        if due {
+            self.last_publication = now;
         }
         due
     }

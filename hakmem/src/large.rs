@@ -161,26 +161,42 @@ pub(crate) fn nearby(address: usize) -> Nearby {
 
 /// Changes the size of the span at an address, moving it if needed: its new address and bytes.
 /// `None`, and nothing has changed, if there is no such span or no memory.
-pub(crate) fn resize(address: usize, size: usize) -> Option<(NonNull<u8>, usize)> {
+pub(crate) fn resize(address: usize, size: usize, now_ms: u32) -> Option<(NonNull<u8>, usize)> {
     let bytes = memory::round_to_pages(size.max(1))?;
     let mut spans = SPANS.lock();
     let old = spans.remove(address)?;
     // The entry's place in the table is still there, so whichever way this ends it can be filled.
     let base = NonNull::new(old.address as *mut u8)?;
     let end = old.address + old.bytes;
-    let moved = if bytes > old.bytes && spans.cache.take_at(end, bytes - old.bytes) {
-        Some(base)
-    } else {
-        remap(old, base, bytes)
-    };
-    let span = match moved {
-        Some(new) => Span { address: new.as_ptr() as usize, bytes },
-        None => old,
-    };
-    spans.insert(span);
-    spans.length += 1;
-    spans.live_bytes = spans.live_bytes - old.bytes + span.bytes;
-    moved.map(|new| (new, bytes))
+    if bytes > old.bytes && spans.cache.take_at(end, bytes - old.bytes) {
+        spans.replace(old, Span { address, bytes });
+        return Some((base, bytes));
+    }
+    // Where a span grows by half or more, copying what there is costs less than new pages for what
+    // is added; and what is kept is used before there is more.
+    let grows_much = bytes >= old.bytes + old.bytes / 2;
+    if let Some(kept) = if grows_much { spans.cache.take(bytes) } else { None } {
+        spans.replace(old, kept);
+        drop(spans);
+        let new = NonNull::new(kept.address as *mut u8)?;
+        // SAFETY: what was kept is nobody's, disjoint from the old span, and longer; and both are this
+        // call's alone now.
+        unsafe { new.copy_from_nonoverlapping(base, old.bytes) };
+        if !SPANS.lock().cache.keep(old, now_ms, &mut unmap) {
+            unmap(old);
+        }
+        return Some((new, kept.bytes));
+    }
+    match remap(old, base, bytes) {
+        Some(new) => {
+            spans.replace(old, Span { address: new.as_ptr() as usize, bytes });
+            Some((new, bytes))
+        }
+        None => {
+            spans.replace(old, old);
+            None
+        }
+    }
 }
 
 /// Has the system change the size of a span that is in no table; its new address. `None`, and
@@ -222,6 +238,13 @@ fn unmap(span: Span) {
 }
 
 impl Spans {
+    /// Puts a span into the table in place of one that was taken out of it.
+    fn replace(&mut self, old: Span, new: Span) {
+        self.insert(new);
+        self.length += 1;
+        self.live_bytes = self.live_bytes - old.bytes + new.bytes;
+    }
+
     fn usage(&self) -> Usage {
         Usage { live: self.live_bytes, cached: self.cache.bytes() }
     }

@@ -20,7 +20,7 @@
 
 use hakmem_segment::{BIN_LARGE, BINS, BinInfo, Check, Class, Outcome, Push, Routing};
 
-use crate::bins::{self, BIN_C7, BIN_C7_HEADER, MID_MAX, TINY_BINS, TINY_MAX, TINY_STEPS};
+use crate::bins::{self, BIN_C7, BIN_C7_HEADER, MID_MAX, TINY_BINS, TINY_MAX, TINY_SIZES};
 use crate::header::{HEADER_BYTES, Header};
 use crate::settings::{OnError, Settings};
 use crate::sync::{AtomicU32, Ordering};
@@ -68,6 +68,12 @@ impl Choice {
     /// Puts the choice in force.
     pub(crate) fn set(self) {
         CHOICE.store(self.packed(), Ordering::Relaxed);
+    }
+
+    /// Whether the routing in force is the one without headers, for fast paths.
+    #[inline(always)]
+    pub(crate) fn is_direct() -> bool {
+        CHOICE.load(Ordering::Relaxed) as u8 == Routing::Direct as u8
     }
 
     /// The choice in force.
@@ -176,12 +182,10 @@ impl Layout {
     #[inline]
     pub(crate) const fn bin_of_aligned(self, size: usize, alignment: usize) -> usize {
         let needed = if size > alignment { size } else { alignment };
-        if alignment <= 16 {
-            // A size of at least the alignment gets a block that is aligned so.
-            return self.bin_of_size(needed);
-        }
         match self {
             Self::Plain => bins::of_aligned(size, alignment),
+            // A size of at least the alignment gets a block that is aligned so.
+            _ if alignment <= 16 => self.bin_of_size(needed),
             // Blocks with headers are aligned to 16 bytes only, and of those without one the
             // smallest has 1024.
             _ if needed <= HEADERLESS_ALIGNMENT => BIN_C7,
@@ -189,11 +193,11 @@ impl Layout {
         }
     }
 
-    /// The bin of each tiny size, by `(size + 7) / 8`.
-    pub(crate) fn tiny_bins(self) -> [u8; TINY_STEPS] {
+    /// The bin of each tiny size.
+    pub(crate) fn tiny_bins(self) -> [u8; TINY_SIZES] {
         match self {
             Self::Plain => TINY_BINS,
-            _ => core::array::from_fn(|step| self.bin_of_size(step * 8) as u8),
+            _ => core::array::from_fn(|size| self.bin_of_size(size) as u8),
         }
     }
 

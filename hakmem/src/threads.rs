@@ -220,10 +220,11 @@ pub(crate) fn housekeep_if_due(heap: &mut Heap) {
     let changes = crate::arena::changes();
     if heap.tick_if_due() {
         tick(heap);
-    } else if heap.arena_changes != changes {
+        heap.arena_changes = changes;
+    } else if heap.arena_changes != changes && heap.publication_if_due() {
         housekeep();
+        heap.arena_changes = changes;
     }
-    heap.arena_changes = changes;
 }
 
 /// Gives back memory that nobody has needed for a while, and publishes what is held. Called from
@@ -236,6 +237,7 @@ pub(crate) fn tick(heap: &mut Heap) {
     if heap.is_threads() {
         slot_of(heap).set_thread_name();
     }
+    heap.give_up_idle();
     let now_ms = heap.now_ms;
     crate::central::decay(now_ms);
     let slabs = crate::arena::purge(now_ms, crate::arena::PURGE_AFTER_MS);

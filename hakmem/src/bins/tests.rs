@@ -80,3 +80,13 @@ fn slabs_hold_eight_blocks_and_lists_stay_far_from_the_words_limit() {
         assert!(capacity_max(bin) <= 4096, "bin {bin}");
     }
 }
+
+#[test]
+fn the_quotient_is_exact_for_every_block_of_a_slab() {
+    for bin in in_use() {
+        let bytes = GRANULE * slab_granules(bin);
+        for index in 0..bytes / stride(bin) {
+            assert_eq!(quotient(index * stride(bin), bin) as usize, index, "bin {bin}");
+        }
+    }
+}

@@ -155,8 +155,10 @@ pub(super) extern "C" fn resize_large(heap: *mut Heap, pointer: *mut u8, size: u
     if crate::os::memory::round_to_pages(size) == Some(old_bytes) {
         return pointer;
     }
-    let resized = if size <= REQUEST_MAX { large::resize(pointer as usize, size) } else { None };
     let block = with_heap(heap, |heap| {
+        let now_ms = heap.now_ms;
+        let resize = || large::resize(pointer as usize, size, now_ms);
+        let resized = if size <= REQUEST_MAX { resize() } else { None };
         let Some((new, bytes)) = resized else {
             heap.count_out_of_memory(BIN_LARGE, size);
             return ptr::null_mut();

@@ -11,7 +11,6 @@ use crate::bins;
 use crate::block::{Block, Chain};
 use crate::central;
 use crate::large;
-use crate::slot::SlotUpdate;
 use crate::sync::Ordering;
 
 /// Blocks that a refill fetches for a list that takes none back, as C7's where the routing sends
@@ -38,6 +37,7 @@ impl Heap {
         first_use: bool,
     ) -> *mut Block {
         let mut chain = core::mem::replace(&mut self.spares[bin], Chain::EMPTY);
+        self.spares_needed |= 1 << bin;
         if let Some(block) = chain.pop() {
             self.heads[bin] = chain.head;
             let slot = slot_of(self);
@@ -84,9 +84,8 @@ impl Heap {
         arena::purge(self.now_ms, 0) + large::purge(self.now_ms, 0)
     }
 
-    /// Frees a block the slow way: onto the list; or, if that is full, the list becomes the spare,
-    /// and the spare, if there is one, goes to the central store; or to its slab, if the list takes
-    /// nothing back. The reason is the one given, or else what became of the lists.
+    /// Frees a block the slow way: onto the list, or, if that is full, onto a new one; or to its slab,
+    /// if the list takes nothing back. The reason is the one given, or else what became of the lists.
     ///
     /// # Safety
     /// The caller owns the block, which is of this bin.
@@ -125,40 +124,42 @@ impl Heap {
         self.finish_free(bin, reason, free.outcome, free.watch, block as usize, |_| ());
     }
 
-    /// [`Heap::free_slow`] onto a full list.
+    /// [`Heap::free_slow`] onto a full list: it becomes the spare, or, if there is one, goes to the
+    /// central store.
     ///
     /// # Safety
     /// As there.
     unsafe fn flush_slow(&mut self, bin: usize, block: *mut Block, free: SlowFree) {
         let list = self.take_list(bin);
-        let spare = core::mem::replace(&mut self.spares[bin], list);
         let mut new = Chain::EMPTY;
         // SAFETY: the caller's duty.
         unsafe { new.push(block) };
         self.heads[bin] = new.head;
-        let change = |update: &SlotUpdate, capacity: u16| {
-            update.set_list(bin, 1, capacity);
-            update.set_spare(bin, list.count);
-            update.add_refilled(bin, 1);
-            update.add_flushed(bin, spare.count);
-        };
-        if spare.count == 0 {
+        self.spares_needed |= 1 << bin;
+        if self.spares[bin].count == 0 {
+            self.spares[bin] = list;
             let (slot, capacity) = (slot_of(self), self.capacities[bin]);
             let reason = free.reason.unwrap_or(FreeReason::FlushSpare);
             slot.update(|update| {
-                change(update, capacity);
+                update.set_list(bin, 1, capacity);
+                update.set_spare(bin, list.count);
+                update.add_refilled(bin, 1);
                 update.count_free(bin, reason, free.outcome);
             });
             slot.count_suppressed_free(reason);
             return;
         }
-        // SAFETY: the spare's blocks were this heap's.
-        unsafe { central::give(bin, spare, self.now_ms) };
+        // The list and not the spare: its blocks were freed just now, and walking them costs less
+        // while they are in the cache.
+        // SAFETY: the list's blocks were this heap's.
+        unsafe { central::give(bin, list, self.now_ms) };
         self.grow_capacity(bin);
         let (reason, capacity) =
             (free.reason.unwrap_or(FreeReason::FlushFull), self.capacities[bin]);
         self.finish_free(bin, reason, free.outcome, free.watch, block as usize, |update| {
-            change(update, capacity);
+            update.set_list(bin, 1, capacity);
+            update.add_refilled(bin, 1);
+            update.add_flushed(bin, list.count);
         });
     }
 

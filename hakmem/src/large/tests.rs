@@ -80,13 +80,13 @@ fn spans_live_move_and_die() {
     contents.fill(7);
     assert_eq!(bytes(at), Some(size));
     assert_eq!(bytes(at + PAGE), None, "inside of a span is no span");
-    let (moved, larger) = resize(at, 5_000_000).expect("memory");
+    let (moved, larger) = resize(at, 5_000_000, 0).expect("memory");
     assert!(larger >= 5_000_000);
     // SAFETY: a live span of that size.
     let contents = unsafe { core::slice::from_raw_parts(moved.as_ptr(), size) };
     assert!(contents.iter().all(|&byte| byte == 7));
-    assert!(resize(at + PAGE, 100).is_none(), "no span");
-    assert!(resize(moved.as_ptr() as usize, usize::MAX / 4).is_none(), "no memory");
+    assert!(resize(at + PAGE, 100, 0).is_none(), "no span");
+    assert!(resize(moved.as_ptr() as usize, usize::MAX / 4, 0).is_none(), "no memory");
     assert_eq!(bytes(moved.as_ptr() as usize), Some(larger), "a failure leaves it as it was");
     let freed = free(moved.as_ptr() as usize, 0).expect("a span");
     assert_eq!((freed.bytes, freed.unmapped), (larger, false), "it is kept for a while");

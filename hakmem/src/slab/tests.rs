@@ -12,24 +12,30 @@ fn slab(bin: usize, order: u8) -> Slab {
     // SAFETY: the size is not 0. The memory is never freed: the test is over soon.
     let base = unsafe { alloc(layout) } as usize;
     let mut slab = Slab {
-        free: Chain::EMPTY,
-        carved: 99,
-        capacity: 0,
         next: ptr::null_mut(),
         previous: ptr::null_mut(),
         head: ptr::null_mut(),
         base,
+        first: 0,
+        freed_count: 77,
+        carved: 99,
+        capacity: 0,
         freed_at_ms: 0,
         bin: 0,
         order,
         listed: true,
         idle: false,
+        freed: [u64::MAX; WORDS],
     };
     slab.open(bin);
     slab
 }
 
-fn addresses(mut chain: Chain) -> Vec<usize> {
+/// Asks for blocks; their addresses, that of the first in the chain in front.
+fn give(slab: &mut Slab, wanted: usize) -> Vec<usize> {
+    let mut builder = ChainBuilder::EMPTY;
+    slab.give(wanted as u32, &mut builder);
+    let mut chain = builder.finish();
     let count = chain.count as usize;
     let found: Vec<usize> =
         core::iter::from_fn(|| chain.pop()).map(|block| block as usize).collect();
@@ -37,30 +43,31 @@ fn addresses(mut chain: Chain) -> Vec<usize> {
     found
 }
 
+fn take_back(slab: &mut Slab, address: usize) -> bool {
+    slab.take_back(slab.bin.into(), address as *mut Block)
+}
+
 #[test]
 fn all_blocks_are_given_once_and_in_order() {
     for bin in [1, 2, 5, 21, 22] {
         let mut slab = slab(bin, 0);
-        assert_eq!(slab.capacity as usize, bins::GRANULE / bins::stride(bin));
+        let fit = bins::GRANULE / bins::stride(bin);
+        assert_eq!(slab.capacity as usize, fit.min(BLOCKS_MAX));
         let mut given = Vec::new();
         while slab.available() > 0 {
-            let mut chain = Chain::EMPTY;
-            slab.give(7, &mut chain);
-            let batch = addresses(chain);
-            assert!(batch.is_sorted(), "fresh blocks run upwards in memory");
-            given.extend(batch);
+            given.extend(give(&mut slab, 7));
         }
+        assert!(given.is_sorted(), "fresh blocks run upwards in memory");
         assert_eq!(given.len(), slab.capacity as usize);
         assert_eq!(given.iter().collect::<HashSet<_>>().len(), given.len(), "no block twice");
         for &block in &given {
-            assert!(slab.has_block_at(block));
+            assert!(slab.has_block_at(block) && !slab.is_free_at(block));
             assert!(!slab.has_block_at(block + 1));
             assert!(block + bins::stride(bin) <= slab.base + bins::GRANULE);
         }
         assert!(!slab.is_empty());
         for &block in &given {
-            // SAFETY: given above, and back once.
-            unsafe { slab.take_back(block as *mut Block) };
+            assert!(take_back(&mut slab, block));
         }
         assert!(slab.is_empty());
         assert_eq!(slab.available(), slab.capacity);
@@ -70,16 +77,54 @@ fn all_blocks_are_given_once_and_in_order() {
 #[test]
 fn blocks_that_came_back_go_out_first() {
     let mut slab = slab(5, 0);
-    let mut chain = Chain::EMPTY;
-    slab.give(10, &mut chain);
-    let first = addresses(chain);
-    // SAFETY: given above.
-    unsafe { slab.take_back(first[3] as *mut Block) };
-    assert_eq!((slab.carved, slab.free.count), (10, 1));
-    let mut chain = Chain::EMPTY;
-    slab.give(2, &mut chain);
-    let second = addresses(chain);
-    assert!(second.contains(&first[3]));
+    let first = give(&mut slab, 10);
+    assert!(take_back(&mut slab, first[3]));
+    assert_eq!((slab.carved, slab.freed_count), (10, 1));
+    let second = give(&mut slab, 2);
+    assert_eq!(second[0], first[3]);
     assert_eq!(slab.carved, 11, "one more was carved, no page too many touched");
     assert!(!slab.has_block_at(slab.base + 11 * bins::stride(5)), "not carved yet");
+}
+
+#[test]
+fn a_block_comes_back_once_and_only_as_what_it_is() {
+    let mut slab = slab(9, 0);
+    assert_eq!(bins::stride(9), 128);
+    let given = give(&mut slab, 4);
+    assert!(take_back(&mut slab, given[2]));
+    assert!(slab.is_free_at(given[2]));
+    for wrong in [given[2], given[1] + 1, given[1] + 16, slab.base - 128, given[3] + 128] {
+        assert!(!take_back(&mut slab, wrong), "{wrong:#x}");
+    }
+    assert_eq!(slab.freed_count, 1);
+}
+
+/// Random gives and returns against a set of what is out.
+#[test]
+fn it_agrees_with_a_set_of_blocks() {
+    for (bin, order) in [(1, 0), (2, 0), (4, 0), (13, 0), (21, 0), (40, 1), (53, 5)] {
+        let mut slab = slab(bin, order);
+        let mut out: Vec<usize> = Vec::new();
+        let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+        for _ in 0..4_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let number = (random >> 40) as usize;
+            if number.is_multiple_of(3) {
+                let wanted = number / 3 % 40 + 1;
+                let expected = wanted.min(slab.available() as usize);
+                let given = give(&mut slab, wanted);
+                assert_eq!(given.len(), expected);
+                assert!(given.is_sorted());
+                assert!(given.iter().all(|block| !out.contains(block)), "given while out");
+                out.extend(given);
+            } else if !out.is_empty() {
+                for _ in 0..(number / 3 % 20).min(out.len()) {
+                    let block = out.swap_remove(number % out.len());
+                    assert!(take_back(&mut slab, block));
+                }
+            }
+            assert_eq!((slab.carved - slab.freed_count) as usize, out.len());
+            assert_eq!(slab.is_empty(), out.is_empty());
+        }
+    }
 }

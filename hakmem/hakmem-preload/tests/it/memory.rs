@@ -15,7 +15,9 @@ fn memory_that_was_freed_goes_back_to_the_system() {
         let [held, later, trimmed] = phase[..] else { panic!("{resident:?}") };
         assert!(held > 256 * MIB, "{resident:?} KiB");
         assert!(later < 32 * MIB, "{later} KiB a second after the free; {resident:?}");
-        assert!(trimmed <= later && trimmed < 16 * MIB, "{trimmed} KiB after malloc_trim");
+        // Trimming writes down which blocks came back, which may touch a few pages more.
+        assert!(trimmed <= later + MIB / 8, "{trimmed} KiB after malloc_trim, {later} before");
+        assert!(trimmed < 16 * MIB, "{trimmed} KiB after malloc_trim");
     }
     let record = finished.record();
     record.assert_sound();
