@@ -17,6 +17,7 @@
 
 mod join;
 pub(crate) mod live;
+mod reuse;
 
 use core::ptr::{self, NonNull};
 
@@ -24,7 +25,7 @@ use crate::bins::{GRANULE, GRANULE_SHIFT, SLAB_ORDER_MAX};
 use crate::class_map;
 use crate::lock::Locked;
 use crate::os::memory;
-use crate::slab::Slab;
+use crate::slab::{Idle, Slab};
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 
 /// How long an empty run keeps its memory. jemalloc and mimalloc choose between 10 ms and 10 s;
@@ -135,7 +136,7 @@ pub(crate) unsafe fn give_run(run: NonNull<Slab>, now_ms: u32) {
     let order = usize::from(slab.order);
     slab.freed_at_ms = now_ms;
     CHANGES.fetch_add(1, Ordering::Relaxed);
-    arenas.dirty[order].push(slab);
+    arenas.dirty[order].push(slab, Idle::Dirty);
     arenas.usage.slabs -= GRANULE << order;
     arenas.usage.cached += GRANULE << order;
 }
@@ -233,6 +234,11 @@ pub(crate) fn first_holds(address: usize) -> bool {
 }
 
 impl Range {
+    /// Whether an address is in the arena at all.
+    fn covers(&self, address: usize) -> bool {
+        address.wrapping_sub(self.base.load(Ordering::Relaxed)) < self.bytes.load(Ordering::Relaxed)
+    }
+
     #[inline(always)]
     fn holds(&self, address: usize) -> bool {
         let first = self.first.load(Ordering::Relaxed);
@@ -250,8 +256,8 @@ fn descriptor_granules(arena_bytes: usize) -> usize {
 }
 
 impl Runs {
-    fn push(&mut self, slab: &mut Slab) {
-        slab.idle = true;
+    fn push(&mut self, slab: &mut Slab, idle: Idle) {
+        slab.idle = idle;
         slab.previous = ptr::null_mut();
         slab.next = self.0;
         if let Some(next) = NonNull::new(self.0) {
@@ -262,7 +268,7 @@ impl Runs {
     }
 
     fn remove(&mut self, slab: &mut Slab) {
-        slab.idle = false;
+        slab.idle = Idle::No;
         match NonNull::new(slab.previous) {
             // SAFETY: a neighbour in a free list, whose lock the caller holds.
             Some(previous) => unsafe { (*previous.as_ptr()).next = slab.next },
@@ -292,28 +298,25 @@ impl Arenas {
         self.take_free(order)
     }
 
-    /// A run with memory, or else one without, or else a part of a larger one.
+    /// A run with memory, whole, split or joined, or else one without.
     fn take_free(&mut self, order: usize) -> Option<NonNull<Slab>> {
         if let Some(run) = self.dirty[order].pop() {
             self.usage.cached -= GRANULE << order;
             return Some(run);
         }
-        if let Some(run) = self.clean[order].pop() {
+        if let Some(run) = self.split(order, Idle::Dirty).or_else(|| self.join_dirty(order)) {
             return Some(run);
         }
-        self.split(order)
+        self.shed();
+        self.clean[order].pop().or_else(|| self.split(order, Idle::Clean))
     }
 
-    /// Splits the smallest larger free run.
-    fn split(&mut self, order: usize) -> Option<NonNull<Slab>> {
+    /// Splits the smallest larger free run of a kind.
+    fn split(&mut self, order: usize, kind: Idle) -> Option<NonNull<Slab>> {
+        let is_dirty = kind == Idle::Dirty;
         for larger in order + 1..ORDERS {
-            let (run, is_dirty) = match self.dirty[larger].pop() {
-                Some(run) => (run, true),
-                None => match self.clean[larger].pop() {
-                    Some(run) => (run, false),
-                    None => continue,
-                },
-            };
+            let lists = if is_dirty { &mut self.dirty } else { &mut self.clean };
+            let Some(run) = lists[larger].pop() else { continue };
             // SAFETY: a free run, and the lock is held.
             let slab = unsafe { &mut *run.as_ptr() };
             let (base, freed_at_ms) = (slab.base, slab.freed_at_ms);
@@ -327,7 +330,8 @@ impl Arenas {
                 // SAFETY: as above.
                 let half = unsafe { &mut *half };
                 half.freed_at_ms = freed_at_ms;
-                if is_dirty { &mut self.dirty[part] } else { &mut self.clean[part] }.push(half);
+                let lists = if is_dirty { &mut self.dirty } else { &mut self.clean };
+                lists[part].push(half, kind);
                 part += 1;
             }
             if is_dirty {
@@ -435,7 +439,7 @@ impl Arenas {
             // SAFETY: a free run: nothing uses its memory.
             unsafe { memory::discard(base, bytes) };
         }
-        self.clean[order].push(slab);
+        self.clean[order].push(slab, Idle::Clean);
         self.usage.cached -= bytes;
         self.usage.returned_total += bytes;
     }

@@ -37,6 +37,24 @@ impl Chain {
         self.count += 1;
     }
 
+    /// Keeps the first `keep` blocks, of which there are more, and returns the others.
+    ///
+    /// # Safety
+    /// The caller owns the chain's blocks; `keep` is not 0.
+    pub(crate) unsafe fn cut(&mut self, keep: u32) -> Self {
+        let mut last = self.head;
+        for _ in 1..keep {
+            // SAFETY: the caller's duty: there are more blocks than that.
+            last = unsafe { (*last).next };
+        }
+        // SAFETY: as above.
+        let rest = Self { head: unsafe { (*last).next }, count: self.count - keep };
+        // SAFETY: as above.
+        unsafe { (*last).next = ptr::null_mut() };
+        self.count = keep;
+        rest
+    }
+
     /// Takes the first block.
     pub(crate) fn pop(&mut self) -> Option<*mut Block> {
         if self.head.is_null() {

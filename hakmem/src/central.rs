@@ -146,25 +146,28 @@ pub(crate) unsafe fn give(bin: usize, chain: Chain, now_ms: u32) {
     unsafe { store.stack.push(&BlockLinks, batch) };
 }
 
-/// Whether the first blocks of a chain lie here and there, so that whoever gets them next would miss
-/// the cache with each: their slabs put them in order again. It does not matter of large blocks, nor
-/// where all blocks of the bin fit into the cache.
+/// Whether the first blocks of a chain lie here and there. Whoever got such a chain next would miss
+/// the cache with each block, while their slabs put them in order again; and each block that waits
+/// would keep a slab of its own from going back. The first does not matter where all blocks of the bin
+/// fit into the cache, nor the second where they are small.
 fn is_scattered(bin: usize, chain: Chain) -> bool {
-    /// Links that are looked at, and how many of them may lead to another granule.
+    /// Links that are looked at, and of how many one may lead far away.
     const LOOK: u32 = 8;
-    const FAR_MAX: u32 = 2;
-    let fits_cache = STORE[bin].slab_bytes.load(Ordering::Relaxed) <= CACHE_BYTES;
-    if fits_cache || bins::stride(bin) > bins::GRANULE / 16 || chain.count <= LOOK {
+    const NEAR: u32 = 4;
+    let is_tiny = bins::stride(bin) <= bins::TINY_MAX;
+    if is_tiny && STORE[bin].slab_bytes.load(Ordering::Relaxed) <= CACHE_BYTES {
         return false;
     }
+    let slab_bytes = bins::slab_granules(bin) * bins::GRANULE;
+    let look = LOOK.min(chain.count - 1);
     let (mut block, mut far) = (chain.head, 0);
-    for _ in 0..LOOK {
+    for _ in 0..look {
         // SAFETY: the chain has more blocks than that.
         let next = unsafe { (*block).next };
-        far += u32::from((block as usize ^ next as usize) >> bins::GRANULE_SHIFT != 0);
+        far += u32::from((block as usize).abs_diff(next as usize) >= slab_bytes);
         block = next;
     }
-    far > FAR_MAX
+    far > look / NEAR
 }
 
 /// Takes a chain back past the stack, block by block.
@@ -219,10 +222,10 @@ pub(crate) fn drain(now_ms: u32) {
 }
 
 /// Moves what nobody has needed for [`DECAY_MS`] to the slabs (the low-water mark of gperftools'
-/// thread caches, applied to the central store).
-pub(crate) fn decay(now_ms: u32) {
+/// thread caches, applied to the central store); at once if asked to.
+pub(crate) fn decay(now_ms: u32, at_once: bool) {
     let last = DECAYED_AT_MS.load(Ordering::Relaxed);
-    let is_mine = now_ms.wrapping_sub(last) >= DECAY_MS
+    let is_mine = (at_once || now_ms.wrapping_sub(last) >= DECAY_MS)
         && DECAYED_AT_MS
             .compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok();

@@ -32,6 +32,18 @@ const WORDS: usize = bins::GRANULE / 16 / 64;
 /// granule untouched.
 const BLOCKS_MAX: usize = WORDS * 64;
 
+/// Whether a run is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Idle {
+    /// It is in use. 0, as in a descriptor that nobody has written to.
+    No = 0,
+    /// It is free and still has memory.
+    Dirty,
+    /// It is free and has none.
+    Clean,
+}
+
 /// Descriptor of one granule; that of a run's first granule describes the run.
 #[repr(C)]
 pub(crate) struct Slab {
@@ -58,8 +70,8 @@ pub(crate) struct Slab {
     pub(crate) order: u8,
     /// Whether the slab is in its bin's list of slabs that have blocks to give.
     pub(crate) listed: bool,
-    /// Whether the run is in the arenas' lists of free runs.
-    pub(crate) idle: bool,
+    /// Which of the arenas' lists of free runs the run is in.
+    pub(crate) idle: Idle,
     /// One bit for each carved block that came back, by its index.
     freed: [u64; WORDS],
 }

@@ -221,6 +221,9 @@ pub(crate) fn housekeep_if_due(heap: &mut Heap) {
     if heap.tick_if_due() {
         tick(heap);
         heap.arena_changes = changes;
+    } else if heap.is_look_due(changes) {
+        heap.give_up_idle(changes);
+        crate::central::decay(heap.now_ms, true);
     } else if heap.arena_changes != changes && heap.publication_if_due() {
         housekeep();
         heap.arena_changes = changes;
@@ -237,9 +240,12 @@ pub(crate) fn tick(heap: &mut Heap) {
     if heap.is_threads() {
         slot_of(heap).set_thread_name();
     }
-    heap.give_up_idle();
     let now_ms = heap.now_ms;
-    crate::central::decay(now_ms);
+    let changes = crate::arena::changes();
+    if heap.is_look_due(changes) {
+        heap.give_up_idle(changes);
+    }
+    crate::central::decay(now_ms, false);
     let slabs = crate::arena::purge(now_ms, crate::arena::PURGE_AFTER_MS);
     if slabs > 0 {
         slot_of(heap).write_event(crate::slot::simple_event(EventKind::SlabReturned, slabs as u64));

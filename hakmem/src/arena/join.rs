@@ -13,6 +13,7 @@ use super::{
     Arenas, COUNT, GRANULE_SHIFT, ORDERS, Ordering, RANGES, Slab, describe, descriptor,
     descriptor_granules,
 };
+use crate::slab::Idle;
 
 impl Arenas {
     /// Joins free runs wherever they are neighbours; their memory goes back to the system.
@@ -44,7 +45,7 @@ impl Arenas {
             while let Some(run) = self.dirty[order].pop() {
                 // SAFETY: it was in a free list, so the arenas own it.
                 let slab = unsafe { &mut *run.as_ptr() };
-                self.dirty[order].push(slab);
+                self.dirty[order].push(slab, Idle::Dirty);
                 self.purge_run(slab, order);
             }
         }
@@ -54,7 +55,7 @@ impl Arenas {
     fn take_out_if_free(&mut self, run: *mut Slab) -> bool {
         // SAFETY: the first descriptor of a run below the frontier. Who uses a slab writes other
         // fields of its descriptor under another lock, so this reads a field at a time.
-        if !unsafe { (*run).idle } {
+        if unsafe { (*run).idle } == Idle::No {
             return false;
         }
         // SAFETY: free, so the arenas own it.
@@ -71,7 +72,7 @@ impl Arenas {
             let run = descriptor(base, granule);
             describe(run, base + (granule << GRANULE_SHIFT), order);
             // SAFETY: just described, of free granules.
-            self.clean[order].push(unsafe { &mut *run });
+            self.clean[order].push(unsafe { &mut *run }, Idle::Clean);
             granule += 1 << order;
         }
     }

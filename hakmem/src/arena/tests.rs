@@ -3,6 +3,7 @@
 use std::vec::Vec;
 
 use super::*;
+use crate::slab::Idle;
 use crate::tests::alone;
 
 fn take(order: usize) -> NonNull<Slab> {
@@ -168,7 +169,7 @@ fn free_neighbours_are_joined_and_those_in_use_left_alone() {
             while let Some(slab) = NonNull::new(run) {
                 // SAFETY: in a free list, and the lock is held.
                 let slab = unsafe { &*slab.as_ptr() };
-                assert!(slab.idle && usize::from(slab.order) == order);
+                assert!(slab.idle == Idle::Clean && usize::from(slab.order) == order);
                 free.push((slab.base, order));
                 run = slab.next;
             }
@@ -190,4 +191,45 @@ fn free_neighbours_are_joined_and_those_in_use_left_alone() {
         // SAFETY: taken above.
         unsafe { give_run(run, 0) };
     }
+}
+
+#[test]
+fn runs_with_memory_are_joined_for_a_larger_request_before_memory_is_new() {
+    let _alone = alone();
+    ARENAS.lock().join_free_runs();
+    let runs: Vec<_> = (0..40).map(|_| take(0)).collect();
+    for &run in &runs {
+        touch(run, 0, None, 3);
+    }
+    for &run in &runs {
+        // SAFETY: taken above, used for the last time.
+        unsafe { give_run(run, 0) };
+    }
+    let before = usage();
+    let large = take(2);
+    touch(large, 2, Some(3), 4);
+    let after = usage();
+    assert_eq!(after.cached, before.cached - (GRANULE << 2));
+    assert_eq!(after.committed, before.committed);
+    for granule in 0..4 {
+        assert_eq!(run_of(base(large) + granule * GRANULE), Some(large));
+    }
+    // SAFETY: taken above.
+    unsafe { give_run(large, 0) };
+}
+
+#[test]
+fn what_is_kept_is_little_beside_what_is_in_use_once_memory_is_new() {
+    let _alone = alone();
+    let runs: Vec<_> = (0..1_000).map(|_| take(0)).collect();
+    for run in runs {
+        // SAFETY: taken above.
+        unsafe { give_run(run, 0) };
+    }
+    let before = usage();
+    assert!(before.cached > 32 << 20);
+    ARENAS.lock().shed();
+    let after = usage();
+    assert!(after.cached <= (after.slabs / 4).max(8 << 20), "{after:?}");
+    assert_eq!(after.returned_total - before.returned_total, before.cached - after.cached);
 }

@@ -24,7 +24,7 @@ fn slab(bin: usize, order: u8) -> Slab {
         bin: 0,
         order,
         listed: true,
-        idle: false,
+        idle: Idle::No,
         freed: [u64::MAX; WORDS],
     };
     slab.open(bin);

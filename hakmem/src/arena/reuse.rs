@@ -1,0 +1,106 @@
+//! Free runs that still have memory: found for a request of another order, and bounded.
+//!
+//! A run serves requests of its own order at once, and smaller ones by being split. For a larger one,
+//! neighbours of one order are joined in pairs, from the smallest order up, until there is one of the
+//! right order: a program whose blocks get larger over time then goes on with the memory that it
+//! has. Where that is not enough and memory is new, what is kept for reuse must not be much beside
+//! what is in use: the rest of it goes back to the system.
+//!
+//! # Safety
+//! Called under the arenas' lock. Descriptors below the frontier are usable.
+#![allow(unsafe_code)]
+
+use core::ptr::NonNull;
+
+use super::{Arenas, COUNT, GRANULE, GRANULE_SHIFT, ORDERS, Ordering, RANGES, Slab};
+use crate::slab::Idle;
+
+/// Runs of one order that are looked at for neighbours: the newest ones.
+const LOOK: usize = 256;
+/// Bytes that are kept for reuse whatever is in use.
+const KEPT_BYTES_MIN: usize = 8 << 20;
+/// Share of what is in use that is kept beside it.
+const KEPT_SHARE: usize = 4;
+
+impl Arenas {
+    /// Joins runs with memory until there is one of this order; takes it.
+    #[cold]
+    pub(super) fn join_dirty(&mut self, order: usize) -> Option<NonNull<Slab>> {
+        // Not worth the search where all there is could not make one.
+        if self.usage.cached < GRANULE << order {
+            return None;
+        }
+        for smaller in 0..order {
+            let mut run = self.dirty[smaller].0;
+            for _ in 0..LOOK {
+                let Some(slab) = NonNull::new(run) else { break };
+                // SAFETY: in a free list, and the lock is held.
+                run = unsafe { (*slab.as_ptr()).next };
+                if let Some(neighbour) = self.dirty_neighbour(slab, smaller) {
+                    if run == neighbour.as_ptr() {
+                        // SAFETY: as above.
+                        run = unsafe { (*run).next };
+                    }
+                    self.join_pair(slab, neighbour, smaller);
+                }
+            }
+        }
+        let run = self.dirty[order].pop()?;
+        self.usage.cached -= GRANULE << order;
+        Some(run)
+    }
+
+    /// The run right behind one, if it is free, has memory and is of the same order.
+    fn dirty_neighbour(&self, run: NonNull<Slab>, order: usize) -> Option<NonNull<Slab>> {
+        // SAFETY: a free run, and the lock is held.
+        let base = unsafe { (*run.as_ptr()).base };
+        let end = base + (GRANULE << order);
+        let count = COUNT.load(Ordering::Relaxed);
+        let arena = RANGES[..count].iter().position(|range| range.covers(base))?;
+        let used = if arena + 1 == count { self.frontier } else { self.ends[arena] };
+        if end >= RANGES[arena].base.load(Ordering::Relaxed) + (used << GRANULE_SHIFT) {
+            return None;
+        }
+        // SAFETY: below the frontier, so the next descriptor is that of a run's first granule.
+        let next = unsafe { run.as_ptr().add(1 << order) };
+        // SAFETY: who uses a slab writes other fields of its descriptor under another lock, so this
+        // reads a field at a time.
+        let is_free = unsafe { (*next).idle } == Idle::Dirty;
+        // SAFETY: as above.
+        let is_equal = usize::from(unsafe { (*next).order }) == order;
+        if is_free && is_equal { NonNull::new(next) } else { None }
+    }
+
+    fn join_pair(&mut self, first: NonNull<Slab>, second: NonNull<Slab>, order: usize) {
+        // SAFETY: free runs, and the lock is held.
+        let (first, second) = unsafe { (&mut *first.as_ptr(), &mut *second.as_ptr()) };
+        self.dirty[order].remove(first);
+        self.dirty[order].remove(second);
+        first.freed_at_ms = second.freed_at_ms;
+        super::describe(first, first.base, order + 1);
+        self.dirty[order + 1].push(first, Idle::Dirty);
+    }
+
+    /// Gives memory back that is kept beyond a share of what is in use: asked before new memory is
+    /// taken. The newest runs of each order stay.
+    pub(super) fn shed(&mut self) {
+        let allowed = (self.usage.slabs / KEPT_SHARE).max(KEPT_BYTES_MIN);
+        if self.usage.cached <= allowed {
+            return;
+        }
+        // Half of it, so that this is not asked again at once.
+        let mut left = allowed / 2;
+        for order in 0..ORDERS {
+            let mut run = self.dirty[order].0;
+            while let Some(slab) = NonNull::new(run) {
+                // SAFETY: in a free list, and the lock is held.
+                let slab = unsafe { &mut *slab.as_ptr() };
+                run = slab.next;
+                match left.checked_sub(GRANULE << order) {
+                    Some(rest) => left = rest,
+                    None => self.purge_run(slab, order),
+                }
+            }
+        }
+    }
+}
