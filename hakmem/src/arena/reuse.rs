@@ -72,8 +72,10 @@ impl Arenas {
     }
 
     fn join_pair(&mut self, first: NonNull<Slab>, second: NonNull<Slab>, order: usize) {
-        // SAFETY: free runs, and the lock is held.
-        let (first, second) = unsafe { (&mut *first.as_ptr(), &mut *second.as_ptr()) };
+        // SAFETY: a free run, and the lock is held.
+        let first = unsafe { &mut *first.as_ptr() };
+        // SAFETY: as above, and another one.
+        let second = unsafe { &mut *second.as_ptr() };
         self.dirty[order].remove(first);
         self.dirty[order].remove(second);
         first.freed_at_ms = second.freed_at_ms;
