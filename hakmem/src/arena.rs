@@ -4,12 +4,8 @@
 //! needed. Its first granules hold one [`Slab`] descriptor per granule. Slabs are runs of 1, 2, 4
 //! … granules; a run that comes back keeps its memory for [`PURGE_AFTER_MS`] in case it is needed
 //! again, for whatever bin, and is then given back to the system while its address space stays.
-//! Runs are split but not joined while there are addresses left: a free run without memory costs
-//! nothing else. When there are none left, neighbouring free runs are joined.
-//!
-//! # Orderings
-//! Arenas are appended only. `COUNT` is stored with Release after the arena's range and loaded
-//! with Acquire before the ranges are read.
+//! Runs that still have memory are split and joined as they are needed (`reuse`). Those without are
+//! not joined while there are addresses left, as they cost nothing else (`join`).
 //!
 //! # Safety
 //! Descriptors of runs in the free lists are guarded by the lock of [`ARENAS`].
@@ -17,6 +13,7 @@
 
 mod join;
 pub(crate) mod live;
+mod ranges;
 mod reuse;
 
 use core::ptr::{self, NonNull};
@@ -26,13 +23,14 @@ use crate::class_map;
 use crate::lock::Locked;
 use crate::os::memory;
 use crate::slab::{Idle, Slab};
-use crate::sync::{AtomicU32, AtomicUsize, Ordering};
+use crate::sync::{AtomicU32, Ordering};
+use ranges::{ARENAS_MAX, COUNT, RANGES, descriptor, descriptor_granules};
+pub(crate) use ranges::{Finder, first_holds, holds, run_of};
 
 /// How long an empty run keeps its memory. jemalloc and mimalloc choose between 10 ms and 10 s;
 /// half a second is long against a program's phases of reuse and short for whoever watches.
 pub(crate) const PURGE_AFTER_MS: u32 = 500;
 
-const ARENAS_MAX: usize = 64;
 const ORDERS: usize = SLAB_ORDER_MAX + 1;
 /// Address space of one arena where there is no limit: 16 GiB.
 const ARENA_BYTES: usize = 1 << 34;
@@ -44,23 +42,6 @@ const LIMIT_SHARE: usize = 16;
 const COMMIT_GRANULES_MIN: usize = 4;
 const COMMIT_GRANULES_MAX: usize = 256;
 
-struct Range {
-    base: AtomicUsize,
-    bytes: AtomicUsize,
-    /// Address of the first granule behind the descriptors, and bytes made usable from there.
-    first: AtomicUsize,
-    usable: AtomicUsize,
-}
-
-static RANGES: [Range; ARENAS_MAX] = [const {
-    Range {
-        base: AtomicUsize::new(0),
-        bytes: AtomicUsize::new(0),
-        first: AtomicUsize::new(0),
-        usable: AtomicUsize::new(0),
-    }
-}; ARENAS_MAX];
-static COUNT: AtomicUsize = AtomicUsize::new(0);
 /// Runs taken and given back, and purges; wraps.
 static CHANGES: AtomicU32 = AtomicU32::new(0);
 
@@ -173,86 +154,6 @@ pub(crate) fn usage() -> Usage {
 /// The same if nobody is at it: for a process that is ending.
 pub(crate) fn try_usage() -> Option<Usage> {
     ARENAS.try_lock().map(|arenas| arenas.usage)
-}
-
-/// The descriptor of the run that an address lies in, if the address is in an arena at all.
-pub(crate) fn run_of(address: usize) -> Option<NonNull<Slab>> {
-    // Acquire: pairs with the Release in `append`, publishes the ranges.
-    let count = COUNT.load(Ordering::Acquire);
-    for range in &RANGES[..count] {
-        let base = range.base.load(Ordering::Relaxed);
-        let offset = address.wrapping_sub(base);
-        if offset < range.bytes.load(Ordering::Relaxed) {
-            let granule = descriptor(base, offset >> GRANULE_SHIFT);
-            // SAFETY: the descriptor of a granule that was given out is usable; callers ask only
-            // for those (the class map names a bin for them).
-            return NonNull::new(unsafe { (*granule).head });
-        }
-    }
-    None
-}
-
-/// [`run_of`] for many addresses, most of which lie in the first arena.
-pub(crate) struct Finder {
-    base: usize,
-    bytes: usize,
-}
-
-impl Finder {
-    pub(crate) fn new() -> Self {
-        let first = &RANGES[0];
-        Self {
-            base: first.base.load(Ordering::Relaxed),
-            bytes: first.bytes.load(Ordering::Relaxed),
-        }
-    }
-
-    /// As [`run_of`].
-    #[inline(always)]
-    pub(crate) fn run_of(&self, address: usize) -> Option<NonNull<Slab>> {
-        let offset = address.wrapping_sub(self.base);
-        if offset >= self.bytes {
-            return run_of(address);
-        }
-        let granule = descriptor(self.base, offset >> GRANULE_SHIFT);
-        // SAFETY: as in `run_of`.
-        NonNull::new(unsafe { (*granule).head })
-    }
-}
-
-/// Whether an address lies in memory that an arena has made usable for slabs.
-pub(crate) fn holds(address: usize) -> bool {
-    // Acquire: pairs with the Release in `append`, publishes the ranges.
-    let count = COUNT.load(Ordering::Acquire);
-    RANGES[..count].iter().any(|range| range.holds(address))
-}
-
-/// The same for the first arena, which few programs ever leave: for fast paths.
-#[inline(always)]
-pub(crate) fn first_holds(address: usize) -> bool {
-    RANGES[0].holds(address)
-}
-
-impl Range {
-    /// Whether an address is in the arena at all.
-    fn covers(&self, address: usize) -> bool {
-        address.wrapping_sub(self.base.load(Ordering::Relaxed)) < self.bytes.load(Ordering::Relaxed)
-    }
-
-    #[inline(always)]
-    fn holds(&self, address: usize) -> bool {
-        let first = self.first.load(Ordering::Relaxed);
-        address.wrapping_sub(first) < self.usable.load(Ordering::Relaxed)
-    }
-}
-
-fn descriptor(base: usize, granule: usize) -> *mut Slab {
-    (base + granule * size_of::<Slab>()) as *mut Slab
-}
-
-/// Granules at an arena's start that hold its descriptors.
-fn descriptor_granules(arena_bytes: usize) -> usize {
-    ((arena_bytes >> GRANULE_SHIFT) * size_of::<Slab>()).div_ceil(GRANULE)
 }
 
 impl Runs {

@@ -2,9 +2,9 @@
 //!
 //! In front, a lock-free [`BatchStack`] of whole batches, up to [`STACK_BYTES_MAX`] per bin; behind
 //! it, under the bin's lock, the slabs that have blocks to give. A batch that the stack has no
-//! room for is walked and its blocks go back to their slabs; a slab that is empty then goes back to
-//! the arenas, except for the last one of its bin. Blocks of less than 16 usable bytes have
-//! no room for the stack's link and always go to the slabs.
+//! room for, or whose blocks lie scattered over many slabs, is walked and its blocks go back to their
+//! slabs; a slab that is empty then goes back to the arenas, except for the last one of its bin.
+//! Blocks of less than 16 usable bytes have no room for the stack's link and always go to the slabs.
 //!
 //! # Orderings
 //! `stacked` bounds the stack by an estimate and orders nothing; the stack's and the lock's own

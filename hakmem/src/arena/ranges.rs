@@ -1,0 +1,119 @@
+//! Where the arenas are, and which run an address lies in.
+//!
+//! # Orderings
+//! Arenas are appended only. `COUNT` is stored with Release after the arena's range and loaded
+//! with Acquire before the ranges are read.
+//!
+//! # Safety
+//! Descriptors of granules below an arena's frontier are usable.
+#![allow(unsafe_code)]
+
+use core::ptr::NonNull;
+
+use crate::bins::{GRANULE, GRANULE_SHIFT};
+use crate::slab::Slab;
+use crate::sync::{AtomicUsize, Ordering};
+
+/// Arenas there are at most.
+pub(super) const ARENAS_MAX: usize = 64;
+
+/// One arena's addresses.
+pub(super) struct Range {
+    pub(super) base: AtomicUsize,
+    pub(super) bytes: AtomicUsize,
+    /// Address of the first granule behind the descriptors, and bytes made usable from there.
+    pub(super) first: AtomicUsize,
+    pub(super) usable: AtomicUsize,
+}
+
+pub(super) static RANGES: [Range; ARENAS_MAX] = [const {
+    Range {
+        base: AtomicUsize::new(0),
+        bytes: AtomicUsize::new(0),
+        first: AtomicUsize::new(0),
+        usable: AtomicUsize::new(0),
+    }
+}; ARENAS_MAX];
+pub(super) static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// The descriptor of the run that an address lies in, if the address is in an arena at all.
+pub(crate) fn run_of(address: usize) -> Option<NonNull<Slab>> {
+    // Acquire: pairs with the Release in `append`, publishes the ranges.
+    let count = COUNT.load(Ordering::Acquire);
+    for range in &RANGES[..count] {
+        let base = range.base.load(Ordering::Relaxed);
+        let offset = address.wrapping_sub(base);
+        if offset < range.bytes.load(Ordering::Relaxed) {
+            let granule = descriptor(base, offset >> GRANULE_SHIFT);
+            // SAFETY: the descriptor of a granule that was given out is usable; callers ask only
+            // for those (the class map names a bin for them).
+            return NonNull::new(unsafe { (*granule).head });
+        }
+    }
+    None
+}
+
+/// [`run_of`] for many addresses, most of which lie in the first arena.
+pub(crate) struct Finder {
+    base: usize,
+    bytes: usize,
+}
+
+impl Finder {
+    pub(crate) fn new() -> Self {
+        let first = &RANGES[0];
+        Self {
+            base: first.base.load(Ordering::Relaxed),
+            bytes: first.bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// As [`run_of`].
+    #[inline(always)]
+    pub(crate) fn run_of(&self, address: usize) -> Option<NonNull<Slab>> {
+        let offset = address.wrapping_sub(self.base);
+        if offset >= self.bytes {
+            return run_of(address);
+        }
+        let granule = descriptor(self.base, offset >> GRANULE_SHIFT);
+        // SAFETY: as in `run_of`.
+        NonNull::new(unsafe { (*granule).head })
+    }
+}
+
+/// Whether an address lies in memory that an arena has made usable for slabs.
+pub(crate) fn holds(address: usize) -> bool {
+    // Acquire: pairs with the Release in `append`, publishes the ranges.
+    let count = COUNT.load(Ordering::Acquire);
+    RANGES[..count].iter().any(|range| range.holds(address))
+}
+
+/// The same for the first arena, which few programs ever leave: for fast paths.
+#[inline(always)]
+pub(crate) fn first_holds(address: usize) -> bool {
+    RANGES[0].holds(address)
+}
+
+impl Range {
+    /// Whether an address is in the arena at all.
+    pub(super) fn covers(&self, address: usize) -> bool {
+        address.wrapping_sub(self.base.load(Ordering::Relaxed)) < self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether an address is in memory that was made usable for slabs.
+    #[inline(always)]
+    pub(super) fn holds(&self, address: usize) -> bool {
+        let first = self.first.load(Ordering::Relaxed);
+        address.wrapping_sub(first) < self.usable.load(Ordering::Relaxed)
+    }
+}
+
+/// The descriptor of a granule.
+pub(super) fn descriptor(base: usize, granule: usize) -> *mut Slab {
+    (base + granule * size_of::<Slab>()) as *mut Slab
+}
+
+/// Granules at an arena's start that hold its descriptors.
+pub(super) fn descriptor_granules(arena_bytes: usize) -> usize {
+    ((arena_bytes >> GRANULE_SHIFT) * size_of::<Slab>()).div_ceil(GRANULE)
+}
