@@ -1,6 +1,6 @@
 //! The central store: what threads refill from and flush to, per bin.
 //!
-//! In front, a lock-free [`BatchStack`] of whole batches, up to [`STACK_BYTES_MAX`] per bin; behind
+//! In front, a lock-free [`BatchStack`] of whole batches, up to [`STACK_BYTES_MAX`] or more per bin; behind
 //! it, under the bin's lock, the slabs that have blocks to give. A batch that the stack has no
 //! room for, or whose blocks lie scattered over many slabs, is walked and its blocks go back to their
 //! slabs; a slab that is empty then goes back to the arenas, except for the last one of its bin.
@@ -29,11 +29,14 @@ use crate::routing::Layout;
 use crate::slab::Slab;
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-/// Bytes of blocks that wait in one bin's stack at most, and in all stacks together.
-const STACK_BYTES_MAX: usize = 4 << 20;
+/// Bytes of blocks that wait in one bin's stack at most, where they come as they may, and where they
+/// come in order; and in all stacks together.
+const STACK_BYTES_MAX: usize = 512 << 10;
+const ORDERED_STACK_BYTES_MAX: usize = 4 << 20;
 const STACKS_BYTES_MAX: usize = 8 << 20;
-/// Bytes that stay in the cache of a core: the second level of current server cores has 1 or 2 MiB.
-const CACHE_BYTES: usize = 1 << 20;
+/// Bytes of a bin that stay in the cache of a core beside everything else: a quarter of the second
+/// level of current server cores, which has 1 or 2 MiB.
+const CACHE_BYTES: usize = 256 << 10;
 /// How long blocks wait in a stack that nobody takes from.
 const DECAY_MS: u32 = 250;
 /// When a thread last looked, in milliseconds of the monotonic clock.
@@ -131,11 +134,16 @@ pub(crate) unsafe fn give(bin: usize, chain: Chain, now_ms: u32) {
     let stacked = store.stacked.load(Ordering::Relaxed) as usize;
     let stride = bins::stride(bin);
     let bytes = chain.count as usize * stride;
-    let fits = stacked * stride + bytes <= STACK_BYTES_MAX
+    let room = match spread(bin, chain) {
+        Spread::Scattered => 0,
+        Spread::Near => STACK_BYTES_MAX,
+        Spread::InOrder => ORDERED_STACK_BYTES_MAX,
+    };
+    let fits = stacked * stride + bytes <= room
         && STACKED_BYTES.load(Ordering::Relaxed) + bytes <= STACKS_BYTES_MAX;
     let count = u16::try_from(chain.count).unwrap_or(0);
-    let is_linkable = Layout::current().usable_bytes(bin) >= LINKED_BYTES_MIN && count > 0;
-    if !fits || !is_linkable || is_scattered(bin, chain) {
+    let is_linkable = Layout::current().usable_bytes(bin) >= LINKED_BYTES_MIN;
+    if !fits || !is_linkable || count == 0 {
         // SAFETY: the caller's duty.
         return unsafe { give_to_slabs(bin, chain, now_ms) };
     }
@@ -146,28 +154,45 @@ pub(crate) unsafe fn give(bin: usize, chain: Chain, now_ms: u32) {
     unsafe { store.stack.push(&BlockLinks, batch) };
 }
 
-/// Whether the first blocks of a chain lie here and there. Whoever got such a chain next would miss
-/// the cache with each block, while their slabs put them in order again; and each block that waits
-/// would keep a slab of its own from going back. The first does not matter where all blocks of the bin
-/// fit into the cache, nor the second where they are small.
-fn is_scattered(bin: usize, chain: Chain) -> bool {
-    /// Links that are looked at, and of how many one may lead far away.
+/// How the blocks of a chain lie to each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spread {
+    /// Mostly one beside the other: what was allocated together was freed together.
+    InOrder,
+    /// Neither.
+    Near,
+    /// In many slabs. Whoever got such a chain next would miss the cache with each block, while their
+    /// slabs put them in order again; and each block that waits would keep a slab of its own from
+    /// going back. The first does not matter where all blocks of the bin fit into the cache, nor the
+    /// second where they are small.
+    Scattered,
+}
+
+/// Tells by the first blocks of a chain, which is not empty, how its blocks lie.
+fn spread(bin: usize, chain: Chain) -> Spread {
+    /// Links that are looked at.
     const LOOK: u32 = 8;
-    const NEAR: u32 = 4;
-    let is_tiny = bins::stride(bin) <= bins::TINY_MAX;
-    if is_tiny && STORE[bin].slab_bytes.load(Ordering::Relaxed) <= CACHE_BYTES {
-        return false;
-    }
-    let slab_bytes = bins::slab_granules(bin) * bins::GRANULE;
-    let look = LOOK.min(chain.count - 1);
-    let (mut block, mut far) = (chain.head, 0);
+    let (stride, slab_bytes) = (bins::stride(bin), bins::slab_granules(bin) * bins::GRANULE);
+    let look = LOOK.min(chain.count.saturating_sub(1));
+    let (mut block, mut far, mut beside) = (chain.head, 0, 0);
     for _ in 0..look {
         // SAFETY: the chain has more blocks than that.
         let next = unsafe { (*block).next };
-        far += u32::from((block as usize).abs_diff(next as usize) >= slab_bytes);
+        let distance = (block as usize).abs_diff(next as usize);
+        far += u32::from(distance >= slab_bytes);
+        beside += u32::from(distance <= 2 * stride);
         block = next;
     }
-    far > look / NEAR
+    let fits_cache =
+        stride <= bins::TINY_MAX && STORE[bin].slab_bytes.load(Ordering::Relaxed) <= CACHE_BYTES;
+    // A quarter of the links may be otherwise.
+    if beside >= look - look / 4 {
+        Spread::InOrder
+    } else if far > look / 4 && !fits_cache {
+        Spread::Scattered
+    } else {
+        Spread::Near
+    }
 }
 
 /// Takes a chain back past the stack, block by block.
