@@ -20,26 +20,20 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let options: Options = match usage::options() {
-        Ok(options) => options,
-        Err(code) => return code,
-    };
+    usage::main("bench_peak", run)
+}
+
+fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut command = Command::new(&options.program[0]);
     command.args(&options.program[1..]);
-    if let Some(library) = options.preload.filter(|library| !library.is_empty()) {
+    if let Some(library) = options.preload.as_ref().filter(|library| !library.is_empty()) {
         command.env("LD_PRELOAD", library);
     }
-    match peak::of_program(&mut command) {
-        Ok(peak) => {
-            println!("{}", peak.resident_kib);
-            match peak.exit_code {
-                Some(0) => ExitCode::SUCCESS,
-                _ => ExitCode::from(EXIT_FAILED),
-            }
-        }
-        Err(error) => {
-            eprintln!("bench_peak: {}: {error}", options.program[0].to_string_lossy());
-            ExitCode::from(EXIT_FAILED)
-        }
-    }
+    let peak = peak::of_program(&mut command)
+        .map_err(|error| format!("{}: {error}", options.program[0].to_string_lossy()))?;
+    println!("{}", peak.resident_kib);
+    Ok(match peak.exit_code {
+        Some(0) => ExitCode::SUCCESS,
+        _ => ExitCode::from(EXIT_FAILED),
+    })
 }

@@ -1,12 +1,11 @@
 //! Runs real programs under hakmem and its peers; see `--help`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use hakmem_bench::programs_race::ProgramsRace;
 use hakmem_bench::programs_race::program::Program;
-use hakmem_bench::usage::{self, EXIT_FAILED};
+use hakmem_bench::usage::{self, Allocators};
 
 /// Runs real programs under hakmem and its peers, interleaved: time, processor time, memory.
 ///
@@ -27,12 +26,8 @@ struct Options {
     /// Size of the loads; with 100 a run takes about a second
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     percent: u64,
-    /// The preload library; otherwise the one beside this program
-    #[arg(long, value_name = "PATH")]
-    hakmem: Option<PathBuf>,
-    /// The list that `.ci/peers --all` made; otherwise peers/list beside this program
-    #[arg(long, value_name = "FILE")]
-    peers: Option<PathBuf>,
+    #[command(flatten)]
+    allocators: Allocators,
     /// Print JSON instead of tables
     #[arg(long)]
     json: bool,
@@ -48,33 +43,22 @@ struct Options {
 const EXIT_LOST: u8 = 2;
 
 fn main() -> ExitCode {
-    let options: Options = match usage::options() {
-        Ok(options) => options,
-        Err(code) => return code,
-    };
-    match run(&options) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("bench_programs_race: {error}");
-            ExitCode::from(EXIT_FAILED)
-        }
-    }
+    usage::main("bench_programs_race", run)
 }
 
 fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let program = std::env::current_exe()?;
-    let binaries = program.parent().ok_or("this program has no folder")?.to_path_buf();
+    let binaries = usage::own_folder()?;
+    let (hakmem, peers) = options.allocators.in_folder(&binaries);
     let programs = match &options.programs[..] {
         [] => Program::value_variants().to_vec(),
         some => some.to_vec(),
     };
-    let hakmem = options.hakmem.clone().unwrap_or_else(|| binaries.join("libhakmem_preload.so"));
     let race = ProgramsRace {
         programs,
         rounds: options.rounds as usize,
         percent: options.percent,
         hakmem,
-        peers: options.peers.clone().unwrap_or_else(|| binaries.join("peers/list")),
+        peers,
         binaries,
     };
     let standings = race.run(|what| {

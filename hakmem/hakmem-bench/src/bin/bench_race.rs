@@ -8,7 +8,7 @@ use hakmem_bench::race::cell::Length;
 use hakmem_bench::race::group::{self, Cells};
 use hakmem_bench::race::standings::Standings;
 use hakmem_bench::race::{Race, plot};
-use hakmem_bench::usage::{self, EXIT_FAILED};
+use hakmem_bench::usage::{self, Allocators};
 
 /// Runs the same loads under hakmem and its peers, interleaved.
 ///
@@ -37,12 +37,8 @@ struct Options {
     /// Seconds of one lap of the sustained loads
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
-    /// The preload library; otherwise the one beside this program
-    #[arg(long, value_name = "PATH")]
-    hakmem: Option<PathBuf>,
-    /// The list that `.ci/peers --all` made; otherwise peers/list beside this program
-    #[arg(long, value_name = "FILE")]
-    peers: Option<PathBuf>,
+    #[command(flatten)]
+    allocators: Allocators,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -64,17 +60,7 @@ struct Options {
 const EXIT_BELOW_BAR: u8 = 2;
 
 fn main() -> ExitCode {
-    let options: Options = match usage::options() {
-        Ok(options) => options,
-        Err(code) => return code,
-    };
-    match run(&options) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("bench_race: {error}");
-            ExitCode::from(EXIT_FAILED)
-        }
-    }
+    usage::main("bench_race", run)
 }
 
 fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
@@ -82,9 +68,8 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
         print!("{}", group::list());
         return Ok(ExitCode::SUCCESS);
     }
-    let program = std::env::current_exe()?;
-    let programs = program.parent().ok_or("this program has no folder")?.to_path_buf();
-    let hakmem = options.hakmem.clone().unwrap_or_else(|| programs.join("libhakmem_preload.so"));
+    let programs = usage::own_folder()?;
+    let (hakmem, peers) = options.allocators.in_folder(&programs);
     let race = Race {
         groups: group::chosen(&options.cells),
         rounds: options.rounds as usize,
@@ -93,7 +78,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
             seconds: options.seconds,
         },
         hakmem,
-        peers: options.peers.clone().unwrap_or_else(|| programs.join("peers/list")),
+        peers,
         programs,
     };
     let standings = race.run(|round| {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use hakmem_bench::routings::variant::{SAFE_ROUTINGS, parse_routing};
 use hakmem_bench::routings::{Comparison, Step, plot, variants};
-use hakmem_bench::usage::{self, EXIT_FAILED};
+use hakmem_bench::usage;
 use hakmem_reader::{Check, Routing};
 
 /// Runs the verification matrix under each of hakmem's routings, interleaved, and prints a table.
@@ -68,22 +68,11 @@ fn parse_check(word: &str) -> Result<Check, String> {
 }
 
 fn main() -> ExitCode {
-    let options: Options = match usage::options() {
-        Ok(options) => options,
-        Err(code) => return code,
-    };
-    match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench_routings: {error}");
-            ExitCode::from(EXIT_FAILED)
-        }
-    }
+    usage::main("bench_routings", run)
 }
 
-fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
-    let program = std::env::current_exe()?;
-    let programs = program.parent().ok_or("this program has no folder")?.to_path_buf();
+fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let programs = usage::own_folder()?;
     let hakmem = options.hakmem.clone().unwrap_or_else(|| programs.join("libhakmem_preload.so"));
     let all = options.routings.is_empty();
     let comparison = Comparison {
@@ -109,5 +98,5 @@ fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     };
     write(&options.json, serde_json::to_string_pretty(&table)? + "\n")?;
     write(&options.svg, plot::svg(&table))?;
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,11 +1,10 @@
 //! Times the start of a program that does nothing; see `--help`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use hakmem_bench::programs_race::startup::Startup;
-use hakmem_bench::usage::{self, EXIT_FAILED};
+use hakmem_bench::usage::{self, Allocators};
 
 /// Runs `true` under hakmem and its peers, interleaved, and prints the time that it takes.
 ///
@@ -17,12 +16,8 @@ struct Options {
     /// Times that it runs under each allocator
     #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     runs: u32,
-    /// The preload library; otherwise the one beside this program
-    #[arg(long, value_name = "PATH")]
-    hakmem: Option<PathBuf>,
-    /// The list that `.ci/peers --all` made; otherwise peers/list beside this program
-    #[arg(long, value_name = "FILE")]
-    peers: Option<PathBuf>,
+    #[command(flatten)]
+    allocators: Allocators,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -35,27 +30,12 @@ struct Options {
 const EXIT_ABOVE_BAR: u8 = 2;
 
 fn main() -> ExitCode {
-    let options: Options = match usage::options() {
-        Ok(options) => options,
-        Err(code) => return code,
-    };
-    match run(&options) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("bench_startup: {error}");
-            ExitCode::from(EXIT_FAILED)
-        }
-    }
+    usage::main("bench_startup", run)
 }
 
 fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let program = std::env::current_exe()?;
-    let folder = program.parent().ok_or("this program has no folder")?;
-    let startup = Startup {
-        runs: options.runs as usize,
-        hakmem: options.hakmem.clone().unwrap_or_else(|| folder.join("libhakmem_preload.so")),
-        peers: options.peers.clone().unwrap_or_else(|| folder.join("peers/list")),
-    };
+    let (hakmem, peers) = options.allocators.in_folder(&usage::own_folder()?);
+    let startup = Startup { runs: options.runs as usize, hakmem, peers };
     let starts = startup.run()?;
     if options.json {
         println!("{}", serde_json::to_string_pretty(&starts)?);
