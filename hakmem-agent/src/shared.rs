@@ -47,6 +47,10 @@ impl Shared {
             interval_ms: u32::try_from(interval_ms).unwrap_or(u32::MAX),
             torn_samples: view.health.torn_samples,
             ready: view.health.first_scan_done,
+            // No history is kept yet.
+            history_bytes: 0,
+            history_bytes_max: 0,
+            history_dropped_samples: 0,
         }
     }
 
