@@ -1,0 +1,80 @@
+//! How often nothing looks like something, and something like nothing.
+
+use std::time::Duration;
+
+use hakmem_diagnosis::diagnosis::CauseKind;
+use hakmem_diagnosis::{Diagnosis, Options, Verdict, diagnose};
+
+use super::observed::{Load, observe};
+use super::{changed, setting, side};
+
+/// Comparisons side by side: loads are paced, so that they do not disturb each other.
+const AT_ONCE: usize = 5;
+
+/// Compares two programs, each looked at for `window`.
+fn compared(before: Load, after: Load, window: Duration) -> Diagnosis {
+    let seen = std::thread::scope(|scope| {
+        let run = |load| scope.spawn(move || observe(&load, window));
+        let runs = [run(before), run(after)];
+        runs.map(|run| run.join().expect("the load can be observed"))
+    });
+    let [before, after] = seen;
+    diagnose(&side("before", before), &side("after", after), &Options::default())
+}
+
+/// Makes the same comparison again and again.
+fn repeated(load: Load, window: Duration, times: usize) -> Vec<Diagnosis> {
+    let mut found = Vec::with_capacity(times);
+    while found.len() < times {
+        let batch = AT_ONCE.min(times - found.len());
+        std::thread::scope(|scope| {
+            let run = |_| scope.spawn(move || compared(Load::default(), load, window));
+            let runs: Vec<_> = (0..batch).map(run).collect();
+            found.extend(runs.into_iter().map(|run| run.join().expect("a comparison is made")));
+        });
+    }
+    found
+}
+
+fn is_alarm(diagnosis: &Diagnosis) -> bool {
+    diagnosis.verdict != Verdict::Unchanged || !diagnosis.causes.is_empty()
+}
+
+#[test]
+fn nothing_changed_twenty_times() {
+    let found = repeated(Load::default(), Duration::from_secs(2), 20);
+    let alarms: Vec<&Diagnosis> = found.iter().filter(|it| is_alarm(it)).collect();
+    alarms.iter().for_each(|alarm| println!("{:?}: {}", alarm.verdict, alarm.headline));
+    assert!(alarms.len() <= 1, "{} false alarms of 20", alarms.len());
+}
+
+/// `.ci/diagnosis` runs this by hand; how often, `HAKMEM_REPETITIONS` says.
+#[test]
+#[ignore = "takes minutes; .ci/diagnosis runs it"]
+fn rates_of_false_alarms_and_misses() {
+    let times = std::env::var("HAKMEM_REPETITIONS").ok().and_then(|it| it.parse().ok());
+    let times = times.unwrap_or(20);
+    let staged = [
+        (Load::default(), None),
+        (setting("HAKMEM_ROUTING", "exclude"), Some((Verdict::Regressed, CauseKind::Routing))),
+        (setting("HAKMEM_CHECK", "full"), Some((Verdict::Regressed, CauseKind::Check))),
+        (changed("sizes"), Some((Verdict::Unchanged, CauseKind::Mix))),
+        (changed("crossing"), Some((Verdict::Unchanged, CauseKind::SizeCrossing))),
+        (changed("handover"), Some((Verdict::Regressed, CauseKind::Handover))),
+        (changed("leak"), Some((Verdict::Regressed, CauseKind::Leak))),
+        (changed("new-threads"), Some((Verdict::Regressed, CauseKind::ThreadChurn))),
+        (changed("resize"), Some((Verdict::Regressed, CauseKind::LargeSpans))),
+    ];
+    for (load, expected) in staged {
+        let found = repeated(load, Duration::from_secs(3), times);
+        let is_wrong = |it: &&Diagnosis| {
+            let first = it.causes.first().map(|cause| cause.kind);
+            expected.map_or(is_alarm(it), |(verdict, kind)| {
+                (it.verdict, first) != (verdict, Some(kind))
+            })
+        };
+        let wrong: Vec<&Diagnosis> = found.iter().filter(is_wrong).collect();
+        println!("{load:?}: {} wrong of {times}", wrong.len());
+        wrong.iter().for_each(|it| println!("  {:?}: {}", it.verdict, it.headline));
+    }
+}
