@@ -20,6 +20,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) options: Options,
     /// How the intervals of each side were made.
     pub(crate) drawn: [String; 2],
+    /// Values of the side with fewer that are as good as independent.
+    pub(crate) independent: f64,
     /// Whether whole runs were drawn.
     pub(crate) by_run: bool,
     sums: [Vec<f64>; 2],
@@ -49,6 +51,7 @@ impl<'a> Evidence<'a> {
             sides: [before, after],
             factor: half_width_factor(&urns[0], &urns[1], options.confidence),
             drawn: [urns[0].describe(), urns[1].describe()],
+            independent: urns[0].blocks().min(urns[1].blocks()),
             readings,
             layout,
             prices,

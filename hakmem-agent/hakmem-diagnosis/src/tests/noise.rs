@@ -36,10 +36,10 @@ fn chance_is_seldom_a_regression() {
         ((0.1, 0.5), 50, 0.02),
         ((0.3, 0.7), 50, 0.02),
         ((0.3, 0.9), 240, 0.02),
-        ((0.5, 0.9), 50, 0.06),
+        ((0.5, 0.9), 50, 0.04),
     ];
     for (noise, intervals, most) in cases {
-        let [regressed, improved, silent] = rates(150, noise, intervals, |_| ());
+        let [regressed, improved, silent] = rates(100, noise, intervals, |_| ());
         println!(
             "noise {noise:?}, {intervals} intervals, nothing changed: regressed {regressed:.3}, \
              improved {improved:.3}, not enough data {silent:.3}"
