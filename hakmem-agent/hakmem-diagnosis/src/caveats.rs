@@ -92,6 +92,10 @@ fn lost(evidence: &Evidence, side: usize, caveats: &mut Vec<Caveat>) {
 fn left_out(reading: &Reading, side: usize, caveats: &mut Vec<Caveat>) {
     let word = SIDES[side];
     let kinds = [
+        (
+            reading.unread,
+            "processes have no two samples to compare, and are not in any number here",
+        ),
         (reading.torn, "samples are torn and were left out"),
         (reading.misplaced, "samples have no time or one that does not rise, and were left out"),
         (reading.resets, "intervals were left out because counters fell in them"),

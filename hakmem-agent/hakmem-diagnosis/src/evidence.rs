@@ -35,7 +35,8 @@ impl<'a> Evidence<'a> {
     pub(crate) fn of(before: &'a Side, after: &'a Side, options: &Options) -> Self {
         let options = options.bounded();
         let layout = Layout::of(before, after);
-        let readings = [before, after].map(|side| Reading::of(side, &layout));
+        let readings =
+            [before, after].map(|side| Reading::of(side, &layout, options.intervals_max));
         let prices = Prices::of(&readings[0], &readings[1], &layout);
         let by_run = readings.iter().all(|reading| reading.runs.len() >= RUNS_MIN);
         let rows = [0, 1].map(|side| prices.rows(&readings[side], &layout));

@@ -48,11 +48,11 @@ fn nothing_changed_twenty_times() {
     assert!(alarms.len() <= 1, "{} false alarms of 20", alarms.len());
 }
 
-/// `.ci/diagnosis` runs this by hand; how often, `HAKMEM_REPETITIONS` says.
+/// `.ci/diagnosis` runs this by hand; how often, `DIAGNOSIS_REPETITIONS` says.
 #[test]
 #[ignore = "takes minutes; .ci/diagnosis runs it"]
 fn rates_of_false_alarms_and_misses() {
-    let times = std::env::var("HAKMEM_REPETITIONS").ok().and_then(|it| it.parse().ok());
+    let times = std::env::var("DIAGNOSIS_REPETITIONS").ok().and_then(|it| it.parse().ok());
     let times = times.unwrap_or(20);
     let staged = [
         (Load::default(), None),
