@@ -1,9 +1,9 @@
 //! `bench_staged`: a steady load of which one thing can be changed, to see whether a diagnosis finds
 //! what it was.
 //!
-//! Each client handles requests at a steady pace: it allocates a few hundred blocks of mixed sizes,
-//! and frees them. Requests are small enough for the threads' lists, so that nearly every call is
-//! fast until something changes.
+//! Each client handles requests at a steady pace: it allocates some blocks of mixed sizes, and frees
+//! them. Requests of a few hundred blocks are small enough for the threads' lists, so that nearly
+//! every call is fast until something changes; those of thousands are not.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,10 +14,8 @@ use crate::pace::{Limited, Pace};
 use crate::random_mixed::XorShift;
 use crate::threads::queue::Queue;
 
-/// Blocks of one request.
-const BLOCKS: usize = 300;
-/// Requests a second of one client.
-const REQUESTS: u64 = 400;
+/// Blocks a second of one client.
+const BLOCKS_PER_SECOND: usize = 120_000;
 /// Of so many requests, one is handled the changed way where that is expensive.
 const SPARSE: u64 = 4;
 /// A large buffer at first, by how much it grows, and how often.
@@ -52,6 +50,8 @@ pub struct Staged {
     pub duration: Duration,
     /// Clients, at least 1.
     pub clients: u64,
+    /// Blocks of one request, at least 1; the pace is one of blocks.
+    pub blocks: usize,
     /// What is different.
     pub changed: Changed,
 }
@@ -63,7 +63,7 @@ impl Staged {
         thread::scope(|scope| {
             let clients: Vec<_> = (1..=self.clients)
                 .map(|number| {
-                    let client = Client { number, end, changed: self.changed };
+                    let client = Client { number, end, load: self };
                     named(format!("client-{number}"), scope, move || client.run())
                 })
                 .collect();
@@ -86,18 +86,18 @@ fn named<'scope, T: Send + 'scope>(
 struct Client {
     number: u64,
     end: Instant,
-    changed: Changed,
+    load: Staged,
 }
 
 impl Client {
     fn run(self) -> Result<(), RunError> {
-        if self.changed == Changed::Handover {
+        if self.load.changed == Changed::Handover {
             return self.hand_over();
         }
-        let mut held = Vec::with_capacity(BLOCKS);
+        let mut held = Vec::with_capacity(self.load.blocks);
         self.paced(|number, random| {
             let is_sparse = number.is_multiple_of(SPARSE);
-            match self.changed {
+            match self.load.changed {
                 Changed::NewThreads if is_sparse => thread::scope(|scope| {
                     let request = || self.request(random, &mut held);
                     let thread = named("short".to_owned(), scope, request);
@@ -118,7 +118,7 @@ impl Client {
         mut handle: impl FnMut(u64, &mut XorShift) -> Result<(), RunError>,
     ) -> Result<(), RunError> {
         let mut random = XorShift::new(self.number);
-        let mut pace = Limited::new(REQUESTS);
+        let mut pace = Limited::new((BLOCKS_PER_SECOND / self.load.blocks).max(1) as u64);
         let mut number = 0;
         while Instant::now() < self.end {
             pace.before_iteration();
@@ -130,7 +130,7 @@ impl Client {
 
     fn request(self, random: &mut XorShift, held: &mut Vec<Block>) -> Result<(), RunError> {
         self.allocate(random, held)?;
-        if self.changed == Changed::Leak {
+        if self.load.changed == Changed::Leak {
             // Dropping a block does not free it.
             drop(held.pop());
         }
@@ -139,7 +139,7 @@ impl Client {
     }
 
     fn allocate(self, random: &mut XorShift, held: &mut Vec<Block>) -> Result<(), RunError> {
-        for _ in 0..BLOCKS {
+        for _ in 0..self.load.blocks {
             let size = self.size(random.next());
             held.push(Block::allocate(size).ok_or(RunError::OutOfMemory { size })?);
         }
@@ -149,8 +149,8 @@ impl Client {
     /// Half of the blocks are small, three in ten medium, one in seven a record, the rest pages.
     fn size(self, number: u64) -> usize {
         let (kind, within) = (number >> 32 & 0xff, (number >> 8 & 0xffff) as usize);
-        let small = if self.changed == Changed::Sizes { 52 } else { 128 };
-        let grown = if self.changed == Changed::Crossing { 80 } else { 0 };
+        let small = if self.load.changed == Changed::Sizes { 52 } else { 128 };
+        let grown = if self.load.changed == Changed::Crossing { 80 } else { 0 };
         match kind {
             kind if kind < small => 16 + within % 113,
             kind if kind < 205 => 129 + within % 384,
@@ -163,7 +163,7 @@ impl Client {
     fn hand_over(self) -> Result<(), RunError> {
         let full: Queue<Vec<Block>> = Queue::new(WAITING, 1);
         let empty: Queue<Vec<Block>> = Queue::new(WAITING, 1);
-        (0..WAITING).for_each(|_| empty.put(Vec::with_capacity(BLOCKS)));
+        (0..WAITING).for_each(|_| empty.put(Vec::with_capacity(self.load.blocks)));
         thread::scope(|scope| {
             named(format!("consumer-{}", self.number), scope, || {
                 while let Some(mut held) = full.take() {
@@ -206,7 +206,8 @@ mod tests {
     fn every_change_runs_for_as_long_as_it_should() {
         for &changed in Changed::value_variants() {
             let start = Instant::now();
-            let load = Staged { duration: Duration::from_millis(60), clients: 2, changed };
+            let duration = Duration::from_millis(60);
+            let load = Staged { duration, clients: 2, blocks: 300, changed };
             load.run().expect("runs");
             assert!(start.elapsed() >= load.duration, "{changed:?}");
         }
@@ -216,7 +217,8 @@ mod tests {
     fn sizes_are_those_of_the_change() {
         let mut random = XorShift::new(1);
         let mut shares = |changed, range: std::ops::Range<usize>| {
-            let client = Client { number: 1, end: Instant::now(), changed };
+            let load = Staged { duration: Duration::ZERO, clients: 1, blocks: 1, changed };
+            let client = Client { number: 1, end: Instant::now(), load };
             let sizes = (0..100_000).map(|_| client.size(random.next()));
             sizes.filter(|size| range.contains(size)).count() / 1_000
         };

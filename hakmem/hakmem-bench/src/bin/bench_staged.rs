@@ -7,7 +7,7 @@ use clap::Parser;
 use hakmem_bench::staged::{Changed, Staged};
 use hakmem_bench::usage;
 
-/// Handles requests of a few hundred blocks at a steady pace, with one thing changed: what a
+/// Handles requests at a steady pace, with one thing changed: what a
 /// diagnosis should find.
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -20,6 +20,10 @@ struct Options {
     #[arg(long, value_name = "NUMBER", default_value_t = 2,
           value_parser = clap::value_parser!(u64).range(1..=64))]
     clients: u64,
+    /// Blocks of one request; there are 120000 blocks a second for each client
+    #[arg(long, value_name = "NUMBER", default_value_t = 300,
+          value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    blocks: u64,
     /// The one thing that is different
     #[arg(long, value_enum, default_value_t)]
     changed: Changed,
@@ -27,8 +31,13 @@ struct Options {
 
 fn main() -> ExitCode {
     usage::main("bench_staged", |options: &Options| {
-        let duration = Duration::from_secs(options.seconds);
-        Staged { duration, clients: options.clients, changed: options.changed }.run()?;
+        let load = Staged {
+            duration: Duration::from_secs(options.seconds),
+            clients: options.clients,
+            blocks: options.blocks as usize,
+            changed: options.changed,
+        };
+        load.run()?;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -24,13 +24,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Load {
     /// What `bench_staged --changed` takes.
     pub(super) changed: &'static str,
+    /// What `bench_staged --blocks` takes.
+    pub(super) blocks: &'static str,
     /// A variable of the environment.
     pub(super) setting: Option<(&'static str, &'static str)>,
 }
 
 impl Default for Load {
     fn default() -> Self {
-        Self { changed: "nothing", setting: None }
+        Self { changed: "nothing", blocks: "300", setting: None }
     }
 }
 
@@ -39,7 +41,7 @@ pub(super) fn observe(load: &Load, window: Duration) -> Series {
     let directory = scratch::segments_directory();
     let mut command = Command::new(built::benchmark("bench_staged"));
     command
-        .args(["--changed", load.changed, "--seconds", "600"])
+        .args(["--changed", load.changed, "--blocks", load.blocks, "--seconds", "600"])
         .env("LD_PRELOAD", built::preload_library())
         .env("HAKMEM_DIR", directory.path())
         .envs(load.setting)

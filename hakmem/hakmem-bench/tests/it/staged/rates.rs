@@ -28,12 +28,22 @@ fn repeated(load: Load, window: Duration, times: usize) -> Vec<Diagnosis> {
     while found.len() < times {
         let batch = AT_ONCE.min(times - found.len());
         std::thread::scope(|scope| {
-            let run = |_| scope.spawn(move || compared(Load::default(), load, window));
+            let run = |_| scope.spawn(move || compared(unchanged(load), load, window));
             let runs: Vec<_> = (0..batch).map(run).collect();
             found.extend(runs.into_iter().map(|run| run.join().expect("a comparison is made")));
         });
     }
     found
+}
+
+/// The load as it was before.
+fn unchanged(load: Load) -> Load {
+    Load { blocks: load.blocks, ..Load::default() }
+}
+
+/// Requests that are too large for the threads' lists, so that a good part of all calls is slow.
+fn busy(load: Load) -> Load {
+    Load { blocks: "3000", ..load }
 }
 
 fn is_alarm(diagnosis: &Diagnosis) -> bool {
@@ -42,7 +52,8 @@ fn is_alarm(diagnosis: &Diagnosis) -> bool {
 
 #[test]
 fn nothing_changed_twenty_times() {
-    let found = repeated(Load::default(), Duration::from_secs(2), 20);
+    let mut found = repeated(Load::default(), Duration::from_secs(2), 10);
+    found.extend(repeated(busy(Load::default()), Duration::from_secs(2), 10));
     let alarms: Vec<&Diagnosis> = found.iter().filter(|it| is_alarm(it)).collect();
     alarms.iter().for_each(|alarm| println!("{:?}: {}", alarm.verdict, alarm.headline));
     assert!(alarms.len() <= 1, "{} false alarms of 20", alarms.len());
@@ -56,6 +67,7 @@ fn rates_of_false_alarms_and_misses() {
     let times = times.unwrap_or(20);
     let staged = [
         (Load::default(), None),
+        (busy(Load::default()), None),
         (setting("HAKMEM_ROUTING", "exclude"), Some((Verdict::Regressed, CauseKind::Routing))),
         (setting("HAKMEM_CHECK", "full"), Some((Verdict::Regressed, CauseKind::Check))),
         (changed("sizes"), Some((Verdict::Unchanged, CauseKind::Mix))),
@@ -64,6 +76,10 @@ fn rates_of_false_alarms_and_misses() {
         (changed("leak"), Some((Verdict::Regressed, CauseKind::Leak))),
         (changed("new-threads"), Some((Verdict::Regressed, CauseKind::ThreadChurn))),
         (changed("resize"), Some((Verdict::Regressed, CauseKind::LargeSpans))),
+        (busy(changed("sizes")), Some((Verdict::Unchanged, CauseKind::Mix))),
+        (busy(changed("crossing")), Some((Verdict::Unchanged, CauseKind::SizeCrossing))),
+        (busy(changed("handover")), Some((Verdict::Regressed, CauseKind::Handover))),
+        (busy(changed("leak")), Some((Verdict::Regressed, CauseKind::Leak))),
     ];
     for (load, expected) in staged {
         let found = repeated(load, Duration::from_secs(3), times);
