@@ -132,7 +132,7 @@ impl Client {
         self.allocate(random, held)?;
         if self.load.changed == Changed::Leak {
             // Dropping a block does not free it.
-            drop(held.pop());
+            let _leaked = held.pop();
         }
         held.drain(..).for_each(Block::free);
         Ok(())

@@ -74,6 +74,12 @@ fn check_left_on() {
 }
 
 #[test]
+fn capacity_lowered() {
+    let cause = first(&setting("HAKMEM_LIST_BYTES", "4096"), Verdict::Regressed);
+    assert_eq!(cause.kind, CauseKind::Capacity, "{cause:#?}");
+}
+
+#[test]
 fn sizes_shifted_with_unchanged_paths() {
     let cause = first(&changed("sizes"), Verdict::Unchanged);
     assert_eq!(cause.kind, CauseKind::Mix, "{cause:#?}");
