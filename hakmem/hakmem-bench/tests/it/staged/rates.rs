@@ -53,12 +53,21 @@ fn is_alarm(diagnosis: &Diagnosis) -> bool {
         || !diagnosis.causes.is_empty()
 }
 
+/// Prints what a wrong answer says, and on what grounds.
+fn tell(diagnosis: &Diagnosis) {
+    println!("  {:?}: {}", diagnosis.verdict, diagnosis.headline);
+    println!("    {} ns before; {:.3?}", diagnosis.before.cost_ns, diagnosis.change);
+    for cause in &diagnosis.causes {
+        println!("    {:?} {:.3?} {}", cause.kind, cause.cost_ns, cause.text);
+    }
+}
+
 #[test]
 fn nothing_changed_twenty_times() {
     let mut found = repeated(Load::default(), Duration::from_secs(2), 10);
     found.extend(repeated(busy(Load::default()), Duration::from_secs(2), 10));
     let alarms: Vec<&Diagnosis> = found.iter().filter(|it| is_alarm(it)).collect();
-    alarms.iter().for_each(|alarm| println!("{:?}: {}", alarm.verdict, alarm.headline));
+    alarms.iter().for_each(|alarm| tell(alarm));
     assert!(alarms.len() <= 1, "{} false alarms of 20", alarms.len());
     let silent = found.iter().filter(|it| it.verdict == Verdict::NotEnoughData).count();
     assert!(silent <= 5, "{silent} of 20 without an answer: is the machine very busy?");
@@ -96,6 +105,6 @@ fn rates_of_false_alarms_and_misses() {
         };
         let wrong: Vec<&Diagnosis> = found.iter().filter(is_wrong).collect();
         println!("{load:?}: {} wrong of {times}", wrong.len());
-        wrong.iter().for_each(|it| println!("  {:?}: {}", it.verdict, it.headline));
+        wrong.iter().for_each(|it| tell(it));
     }
 }
