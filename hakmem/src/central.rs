@@ -29,10 +29,8 @@ use crate::routing::Layout;
 use crate::slab::{Intake, Slab, Taken};
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-/// Bytes of blocks that wait in one bin's stack at most, where they come as they may, and where they
-/// come in order; and in all stacks together.
+/// Bytes of blocks that wait in one bin's stack at most, and in all stacks together.
 const STACK_BYTES_MAX: usize = 512 << 10;
-const ORDERED_STACK_BYTES_MAX: usize = 4 << 20;
 const STACKS_BYTES_MAX: usize = 8 << 20;
 /// Bytes of a bin that stay in the cache of a core beside everything else: a quarter of the second
 /// level of current server cores, which has 1 or 2 MiB.
@@ -103,8 +101,25 @@ pub(crate) fn take(bin: usize, into: &mut [*mut Block]) -> Option<Refill> {
         reason = AllocReason::NewSlab;
     }
     let count = slabs.give(into);
-    into.copy_within(into.len() - count.., 0);
+    move_to_front(into, count);
     Some(Refill { count, reason })
+}
+
+/// Moves the last `count` of a slice's entries to its front.
+fn move_to_front(blocks: &mut [*mut Block], count: usize) {
+    /// Entries moved at a time: `memmove` takes longer distances with one instruction that is a
+    /// hundred times slower where source and target lie a multiple of a page apart, but for a few
+    /// bytes, as they often do here.
+    const STEP: usize = 64;
+    let distance = blocks.len() - count;
+    // Mostly it is 0, and a move onto itself would still copy.
+    if distance == 0 {
+        return;
+    }
+    for to in (0..count).step_by(STEP) {
+        let from = distance + to;
+        blocks.copy_within(from..blocks.len().min(from + STEP), to);
+    }
 }
 
 /// Fills a slice with the blocks of the batches on top of the stack, as far as there are any.
@@ -122,9 +137,7 @@ fn take_batches(bin: usize, into: &mut [*mut Block]) -> usize {
         }
     }
     let count = into.len() - room;
-    if room > 0 {
-        into.copy_within(room.., 0);
-    }
+    move_to_front(into, count);
     let (left, store) = (stacked(bin), &STORE[bin]);
     if left < store.unused.load(Ordering::Relaxed) {
         store.unused.store(left, Ordering::Relaxed);
@@ -157,8 +170,7 @@ pub(crate) unsafe fn give(bin: usize, blocks: &[*mut Block], now_ms: u32) {
     let bytes = blocks.len() * stride;
     let room = match spread(bin, blocks) {
         Spread::Scattered => 0,
-        Spread::Near => STACK_BYTES_MAX,
-        Spread::InOrder => ORDERED_STACK_BYTES_MAX,
+        Spread::Near | Spread::InOrder => STACK_BYTES_MAX,
     };
     let fits = stacked * stride + bytes <= room
         && STACKED_BYTES.load(Ordering::Relaxed) + bytes <= STACKS_BYTES_MAX;
@@ -220,16 +232,51 @@ pub(crate) unsafe fn give_to_slabs(bin: usize, blocks: &[*mut Block], now_ms: u3
     }
     let mut slabs = STORE[bin].slabs.lock();
     let (finder, intake) = (Finder::new(bin), Intake::of(bin));
-    for &block in blocks {
-        let Some(run) = finder.run_of(block as usize) else { continue };
-        // SAFETY: the block's slab belongs to this bin, whose lock is held.
-        let slab = unsafe { &mut *run.as_ptr() };
-        match slab.take_back(intake, block) {
-            // Freed twice, by a program that nobody checked: one block less is the least harm.
-            Taken::Not | Taken::Other => {}
-            Taken::First | Taken::Last => slabs.settle(slab, now_ms),
+    if spread(bin, blocks) != Spread::InOrder {
+        for &block in blocks {
+            let Some(run) = finder.run_of(block as usize) else { continue };
+            // SAFETY: the block's slab belongs to this bin, whose lock is held.
+            let slab = unsafe { &mut *run.as_ptr() };
+            let taken = slab.take_back(intake, block);
+            slabs.note(slab, taken, now_ms);
+        }
+        return;
+    }
+    let mut rest = blocks;
+    while !rest.is_empty() {
+        let (mut lowest, mut count) = side_by_side(bins::stride(bin), rest);
+        rest = &rest[count..];
+        while count > 0
+            && let Some(run) = finder.run_of(lowest)
+        {
+            // SAFETY: as above.
+            let slab = unsafe { &mut *run.as_ptr() };
+            let (done, taken) = slab.take_back_run(intake, lowest as *mut Block, count);
+            slabs.note(slab, taken, now_ms);
+            lowest += done * bins::stride(bin);
+            count -= done;
         }
     }
+}
+
+/// How many blocks at the front of a slice, which is not empty, lie side by side, upwards or
+/// downwards, and the lowest of their addresses.
+fn side_by_side(stride: usize, blocks: &[*mut Block]) -> (usize, usize) {
+    let first = blocks[0] as usize;
+    let mut count = 1;
+    let Some(&second) = blocks.get(1) else { return (first, count) };
+    let step = (second as usize).wrapping_sub(first);
+    if step != stride && step != stride.wrapping_neg() {
+        return (first, count);
+    }
+    let mut last = first;
+    while let Some(&next) = blocks.get(count)
+        && (next as usize).wrapping_sub(last) == step
+    {
+        last = next as usize;
+        count += 1;
+    }
+    (first.min(last), count)
 }
 
 /// What a bin's slabs know of an address.
@@ -360,6 +407,16 @@ impl Slabs {
             }
         }
         into.len() - room
+    }
+
+    /// Sees to a slab that took a block back, or more.
+    #[inline(always)]
+    fn note(&mut self, slab: &mut Slab, taken: Taken, now_ms: u32) {
+        match taken {
+            // `Not`: freed twice, by a program that nobody checked: one block less is the least harm.
+            Taken::Not | Taken::Other => {}
+            Taken::First | Taken::Last => self.settle(slab, now_ms),
+        }
     }
 
     /// Puts a slab into the list that has blocks to give again, or gives it back if all of its blocks

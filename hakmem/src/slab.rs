@@ -182,24 +182,52 @@ impl Slab {
     /// Takes a block back, given what [`Intake`] knows of its bin.
     #[inline(always)]
     pub(crate) fn take_back(&mut self, intake: Intake, block: *mut Block) -> Taken {
+        let Some(index) = self.index_for(intake, block) else { return Taken::Not };
+        self.set(index / 64, 1 << (index % 64), 1)
+    }
+
+    /// Takes back as many as it can, and at least one, of `count` blocks that lie side by side from
+    /// `lowest` on; returns how many it took or found not to be its own.
+    pub(crate) fn take_back_run(
+        &mut self,
+        intake: Intake,
+        lowest: *mut Block,
+        count: usize,
+    ) -> (usize, Taken) {
+        let Some(index) = self.index_for(intake, lowest) else { return (1, Taken::Not) };
+        let (carved, in_word) = (self.carved as usize - index, 64 - index % 64);
+        let count = count.min(carved).min(in_word);
+        let mask = u64::MAX >> (64 - count) << (index % 64);
+        match self.set(index / 64, mask, count as u32) {
+            // One of them is here already: one by one.
+            Taken::Not => (1, self.set(index / 64, 1 << (index % 64), 1)),
+            taken => (count, taken),
+        }
+    }
+
+    #[inline(always)]
+    fn index_for(&self, intake: Intake, block: *mut Block) -> Option<usize> {
         let offset = (block as usize).wrapping_sub(self.first);
         if offset >= intake.slab_bytes {
-            return Taken::Not;
+            return None;
         }
         let index = intake.divider.index(offset);
-        if index >= self.carved.into() {
+        (index < self.carved.into()).then_some(index as usize)
+    }
+
+    /// Notes that the blocks of a mask came back, if none of them is here.
+    #[inline(always)]
+    fn set(&mut self, word: usize, mask: u64, count: u32) -> Taken {
+        let bits = &mut self.freed[word % WORDS];
+        if *bits & mask != 0 {
             return Taken::Not;
         }
-        let bits = &mut self.freed[index as usize / 64 % WORDS];
-        let with_block = *bits | 1 << (index % 64);
-        if with_block == *bits {
-            return Taken::Not;
-        }
-        *bits = with_block;
-        self.freed_count += 1;
+        *bits |= mask;
+        let before = self.freed_count;
+        self.freed_count += count;
         if self.freed_count == self.carved {
             Taken::Last
-        } else if self.freed_count == 1 {
+        } else if before == 0 {
             Taken::First
         } else {
             Taken::Other
@@ -227,7 +255,7 @@ impl Intake {
 pub(crate) enum Taken {
     /// It is here already, or is no block of this slab; nothing has changed.
     Not,
-    /// It is the only one here, unless blocks were never carved.
+    /// It is the first that is here.
     First,
     /// There are others here, and others that are not.
     Other,
