@@ -180,7 +180,7 @@ pub(crate) const SLAB_ORDER_MAX: usize = slab_granules(BIN_MID_MAX).ilog2() as u
 /// where the central store is needed again and again, and idle ones are given up; with its spare, a
 /// list of 256 KiB lets a program that allocates and frees five hundred blocks of 1 KiB at a time do
 /// so without it.
-const LIST_BYTES_MAX: usize = 256 * 1024;
+const LIST_BYTES_MAX: usize = 128 * 1024;
 /// The same for bins above [`TINY_MAX`].
 const MID_LIST_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that a list may hold at first: a thread that needs ten blocks must not touch ten pages.
