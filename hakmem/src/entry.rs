@@ -46,14 +46,13 @@ fn thread_heap() -> *mut Heap {
 #[inline(always)]
 fn pop(heap: *mut Heap, bin: usize) -> *mut u8 {
     let top = top_of(heap, bin);
-    // Atomic here and in `push`, so that the change below is one instruction on memory.
     let offset = top.load(Ordering::Relaxed);
     // SAFETY: the topmost block's entry or a null: that in front of a magazine, or a sentinel's.
     let block = unsafe { *entry_of(heap, offset) };
     if block.is_null() {
         return ptr::null_mut();
     }
-    top.store(top.load(Ordering::Relaxed).wrapping_sub(ENTRY), Ordering::Relaxed);
+    top.store(offset.wrapping_sub(ENTRY), Ordering::Relaxed);
     let word = slot_of(heap).list_word(bin);
     word.store(word.load(Ordering::Relaxed).wrapping_sub(ListWord::POP), Ordering::Relaxed);
     block.cast()
@@ -76,7 +75,7 @@ fn push<const SIZED: bool>(heap: *mut Heap, bin: usize, block: *mut u8) -> bool 
     // SAFETY: the thread's own list, as the words of bin 0 and of closed lists have a guard set; it is
     // not full, so its magazine has room.
     unsafe { *entry_of(heap, offset).wrapping_add(1) = block.cast() };
-    top.store(top.load(Ordering::Relaxed).wrapping_add(ENTRY), Ordering::Relaxed);
+    top.store(offset.wrapping_add(ENTRY), Ordering::Relaxed);
     if SIZED {
         // Before the word, so that no reader takes this free for one that was classified.
         let sized = slot_of(heap).sized_frees_fast(bin);
