@@ -9,6 +9,8 @@
 
 use hakmem_segment::{BIN_LARGE, Class};
 
+use crate::settings;
+
 /// Unit of address space: slabs are runs of granules, and the class map has one byte for each.
 pub(crate) const GRANULE: usize = 1 << GRANULE_SHIFT;
 /// Binary logarithm of [`GRANULE`].
@@ -180,7 +182,7 @@ pub(crate) const SLAB_ORDER_MAX: usize = slab_granules(BIN_MID_MAX).ilog2() as u
 /// where the central store is needed again and again, and idle ones are given up; with its spare, a
 /// list of 256 KiB lets a program that allocates and frees five hundred blocks of 1 KiB at a time do
 /// so without it.
-const LIST_BYTES_MAX: usize = 128 * 1024;
+const LIST_BYTES_MAX: usize = settings::LIST_BYTES_MAX as usize;
 /// The same for bins above [`TINY_MAX`].
 const MID_LIST_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that a list may hold at first: a thread that needs ten blocks must not touch ten pages.
@@ -193,9 +195,15 @@ pub(crate) const fn capacity_first(bin: usize) -> u16 {
     clamp(LIST_BYTES_FIRST / stride(bin), list_blocks_min(bin), 32)
 }
 
-/// Capacity up to which a list grows.
+/// Capacity up to which a list may ever grow.
 pub(crate) const fn capacity_max(bin: usize) -> u16 {
-    let bytes = if stride(bin) <= TINY_MAX { LIST_BYTES_MAX } else { MID_LIST_BYTES_MAX };
+    capacity_within(bin, LIST_BYTES_MAX)
+}
+
+/// Capacity up to which a list grows that may hold as many bytes.
+pub(crate) const fn capacity_within(bin: usize, list_bytes: usize) -> u16 {
+    let is_smaller = stride(bin) <= TINY_MAX || list_bytes < MID_LIST_BYTES_MAX;
+    let bytes = if is_smaller { list_bytes } else { MID_LIST_BYTES_MAX };
     clamp(bytes / stride(bin), list_blocks_min(bin), LIST_BLOCKS_MAX)
 }
 

@@ -39,7 +39,7 @@ use crate::os::clock;
 use crate::routing::{Choice, Layout};
 use crate::segment::GROUP_SLOTS;
 use crate::slot::SlotWriter;
-use crate::sync::Ordering;
+use crate::sync::{AtomicU32, Ordering};
 
 pub(crate) use account::Stopwatch;
 pub(crate) use exchange::SlowFree;
@@ -91,6 +91,8 @@ pub(crate) struct Heap {
     pub(crate) arena_changes: u32,
     /// Rounds of thread-exit destructors that have passed.
     pub(crate) exit_rounds: u32,
+    /// `HAKMEM_LIST_BYTES`.
+    list_bytes: u32,
     /// Slow frees until the next one is checked.
     slow_unchecked: u32,
     /// The lists' words at the last look for idle ones, and its time in milliseconds.
@@ -105,6 +107,14 @@ const _: () = assert!(BINS <= u64::BITS as usize);
 const _: () = assert!(size_of::<Heap>() <= crate::os::memory::PAGE);
 const _: () =
     assert!(SLOT_DISTANCE + 2 * crate::os::memory::PAGE <= crate::os::thread_local::SENTINEL_BYTES);
+
+/// `HAKMEM_LIST_BYTES`, for heaps to come.
+static LIST_BYTES: AtomicU32 = AtomicU32::new(0);
+
+/// Bounds the lists of all heaps from now on.
+pub(crate) fn bound_lists(list_bytes: u32) {
+    LIST_BYTES.store(list_bytes, Ordering::Relaxed);
+}
 
 /// The slot that belongs to the heap at an address, or to a sentinel.
 #[inline(always)]
@@ -180,6 +190,7 @@ impl Heap {
             _ => ClassMap::EMPTY,
         };
         self.has_lists = has_lists;
+        self.list_bytes = LIST_BYTES.load(Ordering::Relaxed);
         self.slow_unchecked = 0;
         self.seen_words = [0; BINS];
         self.spares_needed = 0;
@@ -189,7 +200,7 @@ impl Heap {
         let mut closed = 0;
         for bin in bins::in_use() {
             if has_lists && layout.uses(bin) && !layout.is_routed(bin) {
-                self.capacities[bin] = bins::capacity_first(bin);
+                self.capacities[bin] = self.capacity_first(bin);
             } else if has_lists {
                 closed |= 1 << bin;
             }
@@ -208,6 +219,16 @@ impl Heap {
         self.seen_at_ms = self.now_ms;
         self.seen_changes = crate::arena::changes();
         self.alive = ALIVE;
+    }
+
+    /// Blocks that a list may hold at first.
+    fn capacity_first(&self, bin: usize) -> u16 {
+        bins::capacity_first(bin).min(self.capacity_max(bin))
+    }
+
+    /// Blocks that a list may hold once it has grown.
+    fn capacity_max(&self, bin: usize) -> u16 {
+        bins::capacity_within(bin, self.list_bytes as usize)
     }
 
     /// Gives all blocks to the central store and ends the heap's life.

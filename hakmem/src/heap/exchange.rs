@@ -200,7 +200,7 @@ impl Heap {
     fn grow_capacity(&mut self, bin: usize) {
         // The word follows in the same slow path.
         let doubled = self.capacities[bin].saturating_mul(2);
-        self.capacities[bin] = doubled.min(bins::capacity_max(bin));
+        self.capacities[bin] = doubled.min(self.capacity_max(bin));
         if self.capacities[bin] > bins::capacity_first(bin) {
             self.enlarge_magazines(bin);
         }

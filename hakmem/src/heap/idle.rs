@@ -51,7 +51,7 @@ impl Heap {
 
     /// Gives up a list that nobody used, which begins small again, and its spare.
     fn empty_idle(&mut self, bin: usize) {
-        let capacity = self.capacities[bin].min(bins::capacity_first(bin));
+        let capacity = self.capacities[bin].min(self.capacity_first(bin));
         // SAFETY: the blocks are this heap's, which forgets them.
         self.empty_list(bin, capacity, |blocks, now_ms| unsafe {
             central::give_to_slabs(bin, blocks, now_ms);
