@@ -1,5 +1,5 @@
-//! Every query of dashboards and rules against the real thing: it has data where it should, the data
-//! are plausible, and a query with a mistake in it is found.
+//! Every query of dashboards and rules against the real thing: it has data where it should, the
+//! data are plausible, and a query with a mistake in it is found.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -41,9 +41,8 @@ fn every_query_of_dashboards_and_rules_returns_data() {
     }
 }
 
-/// For people: `cargo test --release -p hakmem-bench --test it -- --ignored --nocapture panel_table`
-/// prints every panel with its query and its values under the test's load, to be read through for
-/// nonsense.
+/// For people: `.ci/dashboards --table` prints every panel with its query and its values under the
+/// test's load, to be read through for nonsense.
 #[test]
 #[ignore = "prints a table to be read"]
 fn panel_table() {

@@ -14,8 +14,8 @@ pub(crate) struct Selector {
     pub(crate) range: String,
 }
 
-/// Every metric in a query, in order: words that contain `hakmem`, `up` and `ALERTS`, and whatever has
-/// matchers, so that a misspelt name is seen too.
+/// Every metric in a query, in order: words that contain `hakmem`, `up` and `ALERTS`, and whatever
+/// has matchers, so that a misspelt name is seen too.
 pub(crate) fn selectors(promql: &str) -> Vec<Selector> {
     let mut found = Vec::new();
     let mut at = 0;

@@ -1,5 +1,5 @@
-//! The files of Prometheus rules and their cases, read line by line: the repository has no parser of
-//! YAML, `promtool` judges the form, and what is asked here is only what the lines are called.
+//! The files of Prometheus rules and their cases, read line by line: the repository has no parser
+//! of YAML, `promtool` judges the form, and what is asked here is only what the lines are called.
 
 use std::path::PathBuf;
 
