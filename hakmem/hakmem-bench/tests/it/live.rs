@@ -86,12 +86,18 @@ fn under_hakmem(command: &mut Command, directory: &Path, remedy: &str) -> Runnin
 
 /// An agent that looks at one folder and serves `/metrics` at the address.
 pub(crate) fn agent(directory: &Path) -> (Running, SocketAddr) {
+    agent_naming(64, directory)
+}
+
+/// The same, which sums processes up by executable once they are more than so many.
+pub(crate) fn agent_naming(pids_max: u32, directory: &Path) -> (Running, SocketAddr) {
     let address = http::free_address();
     let mut command = Command::new(built::agent());
     command
         .arg("--directory")
         .arg(directory)
         .args(["--socket", "off", "--idle-interval", "100", "--log", "warn"])
+        .args(["--max-pids", &pids_max.to_string()])
         .args(["--http", &address.to_string()]);
     let running = Running::start(&mut command, "cargo should have built it");
     wait_until("the agent is ready", Duration::from_secs(20), || {

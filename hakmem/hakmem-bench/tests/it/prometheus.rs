@@ -1,4 +1,4 @@
-//! A real Prometheus with the repository's configuration, which scrapes a real agent, which watches
+//! A real Prometheus with the repository's configuration, which scrapes real agents, which watch
 //! programs that run under the preload library.
 
 use std::net::SocketAddr;
@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use crate::live::{Running, wait_until};
 use crate::queries::{list, text};
-use crate::{http, live, rules, scratch};
+use crate::{built, http, live, rules, scratch};
 
-/// A Prometheus, as the repository configures it, but faster and scraping one agent.
+/// A Prometheus, as the repository configures it, but faster and scraping agents of the test.
 pub(crate) struct Prometheus {
     address: SocketAddr,
     _running: Running,
@@ -19,7 +19,7 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    fn start(agent: SocketAddr) -> Self {
+    fn start(agents: [SocketAddr; 2]) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder");
         std::fs::create_dir(data.path().join("rules")).expect("the folder can be written to");
         for stem in rules::FILES {
@@ -29,9 +29,9 @@ impl Prometheus {
         }
         let config = rules::read("prometheus.yml")
             .replace("interval: 15s", "interval: 1s")
-            .replace("127.0.0.1:9847", &agent.to_string());
+            .replace("127.0.0.1:9847", &format!("{}\", \"{}", agents[0], agents[1]));
         assert_eq!(config.matches("interval: 1s").count(), 2, "{config}");
-        assert!(config.contains(&agent.to_string()), "{config}");
+        assert!(agents.iter().all(|agent| config.contains(&agent.to_string())), "{config}");
         // There is no Alertmanager to send anything to.
         let (config, _) = config.split_once("alerting:").expect("the example sends alerts");
         let file = data.path().join("prometheus.yml");
@@ -87,7 +87,7 @@ impl Prometheus {
     }
 }
 
-/// Programs, an agent that watches them, and a Prometheus that scrapes that.
+/// Programs, two agents that watch them, and a Prometheus that scrapes those.
 pub(crate) struct Stack {
     pub(crate) prometheus: Prometheus,
     /// Threads that allocate every class, hand blocks on and free them, under `direct`.
@@ -96,21 +96,34 @@ pub(crate) struct Stack {
     pub(crate) hybrid: Running,
     /// A program with bugs.
     pub(crate) wrong: Running,
+    /// Where the agent serves that names every process.
     pub(crate) agent: SocketAddr,
-    _agent: Running,
+    /// The other one sums processes up by executable, as on a machine with very many.
+    _agents: [Running; 2],
     _directory: tempfile::TempDir,
 }
 
 impl Stack {
     /// Starts all of it and waits for the first figures.
     pub(crate) fn start() -> Self {
+        // Building takes long, and no load should run meanwhile.
+        built::agent();
         let directory = scratch::segments_directory();
         let direct = live::busy_threads(2, "direct", directory.path());
         let hybrid = live::busy_threads(2, "hybrid", directory.path());
         let wrong = live::wrong_frees(directory.path());
-        let (running, agent) = live::agent(directory.path());
-        let prometheus = Prometheus::start(agent);
+        let (naming, agent) = live::agent(directory.path());
+        let (summing, other) = live::agent_naming(1, directory.path());
+        let prometheus = Prometheus::start([agent, other]);
         prometheus.data("the load", "rate(hakmem_allocations_total{class=\"C7\"}[10s]) > 0");
-        Self { prometheus, direct, hybrid, wrong, agent, _agent: running, _directory: directory }
+        Self {
+            prometheus,
+            direct,
+            hybrid,
+            wrong,
+            agent,
+            _agents: [naming, summing],
+            _directory: directory,
+        }
     }
 }

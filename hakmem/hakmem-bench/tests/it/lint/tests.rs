@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{lint, lint_set};
+use crate::built;
 use crate::queries::{Dashboard, dashboards};
 
 #[test]
@@ -14,6 +15,25 @@ fn every_dashboard_passes() {
     remarks.extend(lint_set(&all));
     assert!(remarks.is_empty(), "{}", remarks.join("\n"));
     assert!(all.iter().map(|one| one.panels().count()).sum::<usize>() > 90);
+}
+
+/// The linter itself would complain of what `.lint` excludes, so that has to be there.
+#[test]
+fn what_the_linter_is_told_to_exclude_is_there() {
+    let path = built::repository("dashboards/grafana/.lint");
+    let exclusions = std::fs::read_to_string(path).expect("it is there");
+    let named = |key: &str| -> Vec<String> {
+        let lines = exclusions.lines().filter_map(|line| line.split_once(key));
+        lines.map(|(_, name)| name.to_owned()).collect()
+    };
+    let pairs = named("dashboard: ").into_iter().zip(named("panel: "));
+    let all = dashboards();
+    for (title, panel) in pairs {
+        let dashboard = all.iter().find(|one| one.document["title"] == title);
+        let panels = dashboard.into_iter().flat_map(Dashboard::panels);
+        let has = panels.filter(|it| it["title"] == panel).count() == 1;
+        assert!(has, "there is no panel {panel} in {title}");
+    }
 }
 
 /// Changes one thing of a dashboard that is in order, at a JSON pointer.
