@@ -97,7 +97,7 @@ pub(crate) fn agent_naming(pids_max: u32, directory: &Path) -> (Running, SocketA
         .arg("--directory")
         .arg(directory)
         .args(["--socket", "off", "--idle-interval", "100", "--log", "warn"])
-        .args(["--max-pids", &pids_max.to_string()])
+        .args(["--max-pids", &pids_max.to_string(), "--keep-ended", "1000"])
         .args(["--http", &address.to_string()]);
     let running = Running::start(&mut command, "cargo should have built it");
     wait_until("the agent is ready", Duration::from_secs(20), || {
