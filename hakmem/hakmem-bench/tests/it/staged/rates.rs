@@ -84,6 +84,7 @@ fn rates_of_false_alarms_and_misses() {
         (busy(Load::default()), None),
         (setting("HAKMEM_ROUTING", "exclude"), Some((Verdict::Regressed, CauseKind::Routing))),
         (setting("HAKMEM_CHECK", "full"), Some((Verdict::Regressed, CauseKind::Check))),
+        (setting("HAKMEM_LIST_BYTES", "4096"), Some((Verdict::Regressed, CauseKind::Capacity))),
         (changed("sizes"), Some((Verdict::Unchanged, CauseKind::Mix))),
         (changed("crossing"), Some((Verdict::Unchanged, CauseKind::SizeCrossing))),
         (changed("handover"), Some((Verdict::Regressed, CauseKind::Handover))),
