@@ -23,8 +23,8 @@ pub(super) fn of(
         }
         Verdict::Regressed => format!("{}{first}", regressed(change, cost, causes.first())),
         Verdict::Improved => {
-            let amount = amount(-change.frequency.value, change.frequency.value, cost);
-            format!("slow paths are taken less often, which saves {amount}{first}")
+            let amount = amount(change.frequency.value, cost);
+            format!("slow paths are taken less often and cost {amount}{first}")
         }
         Verdict::Unchanged => match causes.first() {
             Some(cause) if is_of_mix(cause) => {
@@ -32,8 +32,8 @@ pub(super) fn of(
             }
             Some(_) => format!("no change beyond the threshold in all; of note{first}"),
             None => {
-                let amount = amount(change.total.value, change.total.value, cost);
-                format!("no path became slower: {amount} more or less is within the threshold")
+                let amount = amount(change.total.value, cost);
+                format!("no path became slower: {amount} is within the threshold")
             }
         },
     }
@@ -43,31 +43,29 @@ fn regressed(change: &Change, cost: f64, first: Option<&Cause>) -> String {
     let total = change.total.value;
     match first.map(|cause| cause.kind) {
         Some(CauseKind::Anomalies) => "wrong frees that were not there before".to_owned(),
-        Some(CauseKind::Leak) => "memory grows that did not grow before".to_owned(),
+        Some(CauseKind::Leak) => "memory leaks".to_owned(),
         Some(CauseKind::Retention) => "memory is held that is not live".to_owned(),
         Some(CauseKind::Duration | CauseKind::LargeSpans) => {
-            format!("slow paths cost {} more", amount(total, total, cost))
+            format!("slow paths cost {}", amount(total, cost))
         }
         _ => {
-            let frequency = change.frequency.value;
             format!(
-                "slow paths are taken more often, which costs {}",
-                amount(frequency, frequency, cost)
+                "slow paths are taken more often and cost {}",
+                amount(change.frequency.value, cost)
             )
         }
     }
 }
 
-/// "3.30 ns per operation (+12 %)", or how many times as much as before where nobody thinks in
+/// "3.30 ns more per operation (+12 %)", or how many times as much as before where nobody thinks in
 /// percent any more.
-fn amount(shown: f64, change: f64, cost: f64) -> String {
-    let shown = number(shown);
+fn amount(change: f64, cost: f64) -> String {
+    let more = if change < 0.0 { "less" } else { "more" };
+    let shown = format!("{} ns {more} per operation", number(change.abs()));
     let share = per(change, cost);
     match (cost > 0.0, share >= 4.0) {
-        (false, _) => format!("{shown} ns per operation"),
-        (true, true) => {
-            format!("{shown} ns per operation ({:.0} times as much in all as before)", share + 1.0)
-        }
-        (true, false) => format!("{shown} ns per operation ({:+.0} %)", share * 100.0),
+        (false, _) => shown,
+        (true, true) => format!("{shown} ({:.0} times as much in all)", share + 1.0),
+        (true, false) => format!("{shown} ({:+.0} %)", share * 100.0),
     }
 }
