@@ -111,3 +111,24 @@ fn runs_are_the_blocks_where_there_are_three() {
     assert_eq!(diagnosis.verdict, Verdict::Unchanged, "{:#?}", diagnosis.caveats);
     assert!(diagnosis.method.intervals.contains("3 runs"), "{}", diagnosis.method.intervals);
 }
+
+#[test]
+fn the_document_has_the_fields_that_scripts_rely_on() {
+    let diagnosis = diagnose(&usual().side(), &usual().side(), &Options::default());
+    let document = serde_json::to_value(&diagnosis).unwrap();
+    let keys = |value: &serde_json::Value| {
+        let keys = value.as_object().unwrap().keys();
+        keys.cloned().collect::<Vec<String>>().join(" ")
+    };
+    assert_eq!(
+        keys(&document),
+        "after before causes caveats change differences headline method strata verdict version"
+    );
+    assert_eq!(document["verdict"], "unchanged");
+    assert_eq!(keys(&document["change"]), "duration frequency mix path relative total");
+    assert_eq!(keys(&document["change"]["total"]), "high low value");
+    let stratum = &document["strata"][0];
+    assert_eq!(keys(stratum), "class direction duration_ns frequency_ns mix_ns reasons sides");
+    assert_eq!(keys(&stratum["sides"][0]), "operations share slow_ns slow_share");
+    assert_eq!(keys(&stratum["reasons"][0]), "count frequency_ns per_operation reason");
+}
