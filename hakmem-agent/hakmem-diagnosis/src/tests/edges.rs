@@ -132,3 +132,19 @@ fn the_document_has_the_fields_that_scripts_rely_on() {
     assert_eq!(keys(&stratum["sides"][0]), "operations share slow_ns slow_share");
     assert_eq!(keys(&stratum["reasons"][0]), "count frequency_ns per_operation reason");
 }
+
+#[test]
+fn made_up_words_take_no_more_than_their_place() {
+    let mut after = usual().side();
+    for (place, sample) in after.series[0].samples.iter_mut().enumerate() {
+        let new = |word: usize| hakmem_proto::v1::ClassCounters {
+            class: format!("new-{word}"),
+            allocations: 10 * place as u64,
+            ..Default::default()
+        };
+        sample.classes.extend((0..5_000).map(new));
+    }
+    let diagnosis = diagnose(&usual().side(), &after, &Options::default());
+    assert!(diagnosis.strata.iter().any(|stratum| stratum.class == "C7"));
+    assert!(diagnosis.strata.len() <= 64, "{}", diagnosis.strata.len());
+}
