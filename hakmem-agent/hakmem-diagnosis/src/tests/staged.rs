@@ -203,6 +203,26 @@ fn slow_paths_that_take_four_times_as_long() {
 }
 
 #[test]
+fn a_busy_machine_is_no_regression() {
+    let before = usual().side();
+    let mut after = Program { seed: 2, ..usual() }.side();
+    for (place, sample) in after.series[0].samples.iter_mut().enumerate() {
+        for class in &mut sample.classes {
+            let histogram = class.slow_durations.as_mut().unwrap();
+            let held_up = hakmem_proto::v1::DurationBucket {
+                start_ns: 1 << 20,
+                count: histogram.buckets[0].count / 100 + place as u64,
+            };
+            histogram.buckets.push(held_up);
+        }
+    }
+    let diagnosis = diagnose(&before, &after, &Options::default());
+    assert!(diagnosis.change.duration.low > diagnosis.before.cost_ns, "{:?}", diagnosis.change);
+    check(&diagnosis, Verdict::Unchanged, None);
+    assert!(diagnosis.caveats.iter().any(|it| it.text.contains("not at the median")));
+}
+
+#[test]
 fn an_improvement_is_one() {
     let diagnosis = staged(|program| {
         program.classes.iter_mut().for_each(|class| exchange_more(class, 0.5));
