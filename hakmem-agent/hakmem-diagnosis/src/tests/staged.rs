@@ -211,7 +211,7 @@ fn a_busy_machine_is_no_regression() {
             let histogram = class.slow_durations.as_mut().unwrap();
             let held_up = hakmem_proto::v1::DurationBucket {
                 start_ns: 1 << 20,
-                count: histogram.buckets[0].count / 100 + place as u64,
+                count: histogram.buckets[0].count / 30 + place as u64,
             };
             histogram.buckets.push(held_up);
         }
