@@ -2,7 +2,8 @@
 //!
 //! A thread that is scheduled away within a slow path takes milliseconds, and a busy machine does
 //! that to enough of them to make the mean a hundred times what it was. So a change of the mean is
-//! a cause only if the typical slow path, the median, changed too.
+//! a cause only if the typical slow path, the median, changed too. Even that happens: for the
+//! verdict it counts only where several runs of each side were compared.
 
 use super::wording::{number, percent};
 use super::{Causes, Words};
