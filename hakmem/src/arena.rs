@@ -141,6 +141,13 @@ pub(crate) fn purge(now_ms: u32, older_than_ms: u32) -> usize {
     arenas.usage.returned_total - before
 }
 
+/// Notes that pages of slabs in use were given back.
+pub(crate) fn note_returned(bytes: usize) {
+    if bytes > 0 {
+        ARENAS.lock().usage.returned_total += bytes;
+    }
+}
+
 /// A number that changes whenever what the arenas hold does.
 pub(crate) fn changes() -> u32 {
     CHANGES.load(Ordering::Relaxed)
