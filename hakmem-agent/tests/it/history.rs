@@ -281,18 +281,17 @@ async fn a_large_answer_comes_in_parts_below_the_limit() {
 #[tokio::test]
 async fn a_thousand_processes_stay_within_the_memory() {
     const PROCESSES: usize = 1000;
-    const BYTES_MAX: usize = 6 << 20;
+    const BYTES_MAX: usize = 3 << 20;
     raise_limit_of_open_files();
     let directory = tempfile::tempdir().unwrap();
     let mut writers: Vec<SegmentWriter> = (0..PROCESSES)
         .map(|number| program(directory.path(), &format!("program-{number}"), 1))
         .collect();
     let fleet = Fleet::start_in(directory, |config| {
-        config.watched_interval = Duration::from_millis(100);
-        config.idle_interval = Duration::from_millis(200);
+        config.idle_interval = Duration::from_millis(500);
         config.history = HistoryConfig {
             bytes_max: BYTES_MAX,
-            interval: Duration::from_millis(200),
+            interval: Duration::from_millis(500),
             ..HistoryConfig::default()
         };
     })
@@ -303,14 +302,14 @@ async fn a_thousand_processes_stay_within_the_memory() {
             writer.slot(1).allocate(bin_of(Class::C7), 3);
             writer.slot(1).free(bin_of(Class::C7), 2);
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
         let status = status(&fleet).await;
         assert_eq!(status.history_bytes_max, BYTES_MAX as u64);
         assert!(status.history_bytes <= BYTES_MAX as u64, "{}", status.history_bytes);
-        if status.history_dropped_samples > 3 * PROCESSES as u64 {
+        if status.history_dropped_samples > PROCESSES as u64 {
             break;
         }
-        assert!(begin.elapsed() < 2 * PATIENCE, "{status:?}");
+        assert!(begin.elapsed() < 4 * PATIENCE, "{status:?}");
     }
     // None of them has been forgotten for the others' sake.
     for number in [0, 333, 999] {
@@ -319,7 +318,7 @@ async fn a_thousand_processes_stay_within_the_memory() {
         assert!(coverage.samples > 0 && coverage.dropped_samples < 500, "{coverage:?}");
     }
     let (_, page) = fleet.http("/metrics", "*/*").await;
-    for metric in ["history_bytes ", "history_max_bytes 6291456", "history_dropped_samples_total "]
+    for metric in ["history_bytes ", "history_max_bytes 3145728", "history_dropped_samples_total "]
     {
         assert!(page.contains(&format!("\nhakmem_agent_{metric}")), "{metric} is missing");
     }
