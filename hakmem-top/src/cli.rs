@@ -93,6 +93,9 @@ pub enum Command {
     /// Exit codes: 64 for a mistake on the command line, 74 if the file cannot be written.
     Record(RecordOptions),
     /// Say what is in a recording, and what is missing.
+    ///
+    /// Exit codes of info, cut and export: 64 for a mistake on the command line, 66 if the recording
+    /// cannot be read, 74 if something cannot be written. Damaged parts are said and skipped.
     Info(InfoOptions),
     /// Copy a part of a recording into another one.
     Cut(CutOptions),
@@ -151,6 +154,9 @@ pub struct InfoOptions {
     /// The recording.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// List every process, in the order in which they started, and not only the busiest.
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// A part of a recording.
@@ -261,6 +267,16 @@ fn parse_interval(text: &str) -> Result<Duration, String> {
         }
         _ => Err("give 20ms to 60s, for example 100ms or 2s".into()),
     }
+}
+
+/// Commands whose mistakes have the exit code of `sysexits.h`, 64; others have 2, as ever.
+const SYSEXITS_COMMANDS: [&str; 4] = ["record", "info", "cut", "export"];
+
+/// The exit code for a command line that is not understood.
+pub fn usage_exit_code(arguments: impl Iterator<Item = OsString>) -> u8 {
+    let mut arguments = arguments.take_while(|it| it != "--");
+    let is_new = arguments.any(|it| SYSEXITS_COMMANDS.iter().any(|command| it == *command));
+    if is_new { 64 } else { 2 }
 }
 
 impl GlobalOptions {
