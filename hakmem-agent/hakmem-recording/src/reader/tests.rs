@@ -267,7 +267,11 @@ fn any_truncation_loses_the_tail_and_nothing_else() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn any_flipped_bits_are_noticed(at in any::<prop::sample::Index>(), mask in 1u8..) {
