@@ -117,7 +117,7 @@ impl RecordingWriter {
             flags: 0,
             number: 0,
             bytes: file_header().len() as u64,
-            merged: Merged::default(),
+            merged: Merged::trusting(),
             update: 0,
             sampled_at: None,
             skipped_updates: 0,
@@ -224,7 +224,7 @@ impl RecordingWriter {
 
     fn follow(&mut self, update: WatchProcessesResponse) {
         for part in update.changed {
-            // More processes than can be real make the next key frame incomplete, no more.
+            // A part of an unknown process is as useless to a key frame as to a reader.
             let _ = self.merged.merge(part);
         }
         self.is_complete = update.complete;

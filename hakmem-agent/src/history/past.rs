@@ -17,9 +17,16 @@ use hakmem_reader::{BinSample, SlotSample};
 use hakmem_recording::block::{Compressor, push_entry};
 use hakmem_recording::delta::{Detail, changed};
 
+use prost::Message as _;
+
 use super::Query;
 use crate::state::ProcessRecord;
 use crate::time::timestamp_of_unix_ns;
+
+/// Room made for more entries at a time.
+const GROWTH_BYTES: usize = 1024;
+/// Bytes that the length of an entry takes at most.
+const LENGTH_BYTES_MAX: usize = 10;
 
 /// Blocks, oldest first, and what will be the next one.
 #[derive(Debug, Default)]
@@ -115,6 +122,11 @@ impl Past {
             ..WatchProcessesResponse::default()
         };
         let entry = RecordingEntry { entry: Some(Entry::Update(update)) };
+        // Small steps: doubling would leave half of the room empty in every process.
+        let bytes = entry.encoded_len() + LENGTH_BYTES_MAX;
+        if self.open.capacity() - self.open.len() < bytes {
+            self.open.reserve_exact(bytes + GROWTH_BYTES);
+        }
         if push_entry(&mut self.open, &entry) {
             self.open_samples += 1;
         } else {
@@ -264,6 +276,6 @@ fn heap_bytes(process: &Process) -> usize {
     };
     let classes: usize = process.classes.iter().map(class).sum();
     let threads: usize = process.threads.iter().map(thread).sum();
-    let identity = process.identity.as_ref().map_or(0, prost::Message::encoded_len);
+    let identity = process.identity.as_ref().map_or(0, Identity::encoded_len);
     size_of::<Process>() + 4 * STRING + identity * 2 + classes + threads
 }
