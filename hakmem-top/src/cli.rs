@@ -35,6 +35,7 @@ const EXAMPLES: &str = "Examples:
   hakmem-top                               … and attach
   hakmem-top --once --json | jq .          for scripts
   hakmem-top show                          why did it crash?
+  hakmem-top record -o a.hakrec -- make    keep what it does, for later
 
 In the screen, ? shows the keys.";
 
@@ -84,6 +85,28 @@ pub enum Command {
     Show(ShowOptions),
     /// Print the LD_PRELOAD assignment for a shell.
     Env,
+    /// Record what processes do into a file, for `info`, `cut`, `export` and `diff`.
+    ///
+    /// With a program, runs it as `run --plain` does, with an agent of its own, and records it and
+    /// its descendants to their end; the exit code is the program's. Without one, records what runs
+    /// already until Ctrl-C or the time given. The file can be read while it is written.
+    /// Exit codes: 64 for a mistake on the command line, 74 if the file cannot be written.
+    Record(RecordOptions),
+    /// Say what is in a recording, and what is missing.
+    ///
+    /// Exit codes of info, cut and export: 64 for a mistake on the command line, 66 if the
+    /// recording cannot be read, 74 if something cannot be written. Damaged parts are said and
+    /// skipped.
+    Info(InfoOptions),
+    /// Copy a part of a recording into another one.
+    Cut(CutOptions),
+    /// Write a recording as JSON lines or CSV.
+    ///
+    /// JSON: one object per line. The first has `type` `recording`; those of `type` `sample` have
+    /// the members of a process in `hakmem-top --json`, with cumulative counts; those of `type`
+    /// `event` are events. CSV: one row per sample and class, with cumulative counts, and a column
+    /// for each reason and outcome that occurs.
+    Export(ExportOptions),
     /// The demo's workload; ends when its standard input does.
     #[command(hide = true)]
     DemoWorkload(WorkloadOptions),
@@ -101,6 +124,104 @@ pub struct RunOptions {
     /// The program and its arguments.
     #[arg(last = true, required = true, value_name = "PROGRAM ARGS")]
     pub words: Vec<OsString>,
+}
+
+/// Options of `record`.
+#[derive(Args, Debug)]
+pub struct RecordOptions {
+    /// The file [default: hakmem-DATE-TIME.hakrec].
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace the file if it exists.
+    #[arg(long)]
+    pub force: bool,
+    /// End after this many seconds; a program runs on.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub seconds: Option<u64>,
+    /// Only this process and its descendants; may be given several times.
+    #[arg(long, value_name = "N", conflicts_with = "words")]
+    pub pid: Vec<u32>,
+    /// Only processes with this text in their executable or command line.
+    #[arg(long, value_name = "TEXT", conflicts_with = "words")]
+    pub name: Option<String>,
+    /// The program and its arguments.
+    #[arg(last = true, value_name = "PROGRAM ARGS")]
+    pub words: Vec<OsString>,
+}
+
+/// Options of `info`.
+#[derive(Args, Debug)]
+pub struct InfoOptions {
+    /// The recording.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// List every process, in the order in which they started, and not only the busiest.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// A part of a recording.
+#[derive(Args, Clone, Debug)]
+pub struct PartOptions {
+    /// Leave out what was before: HH:MM, HH:MM:SS, RFC 3339, or +SECONDS from the recording's
+    /// start.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// Leave out what was after it.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub to: Option<String>,
+    /// Only this process; may be given several times.
+    #[arg(long, value_name = "N")]
+    pub pid: Vec<u32>,
+    /// Only processes with this text in their executable or command line.
+    #[arg(long, value_name = "TEXT")]
+    pub name: Option<String>,
+}
+
+/// Options of `cut`.
+#[derive(Args, Debug)]
+pub struct CutOptions {
+    /// The recording.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The file for the part.
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+    /// Replace that file if it exists.
+    #[arg(long)]
+    pub force: bool,
+    /// Which part.
+    #[command(flatten)]
+    pub part: PartOptions,
+}
+
+/// Options of `export`.
+#[derive(Args, Debug)]
+pub struct ExportOptions {
+    /// The recording.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What to write.
+    #[arg(long, value_enum)]
+    pub format: ExportFormat,
+    /// The file to write [default: standard output].
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Replace that file if it exists.
+    #[arg(long)]
+    pub force: bool,
+    /// Which part.
+    #[command(flatten)]
+    pub part: PartOptions,
+}
+
+/// What `export` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportFormat {
+    /// JSON lines.
+    Json,
+    /// Comma-separated values (RFC 4180).
+    Csv,
 }
 
 /// Options of `show`.
@@ -148,6 +269,16 @@ fn parse_interval(text: &str) -> Result<Duration, String> {
         }
         _ => Err("give 20ms to 60s, for example 100ms or 2s".into()),
     }
+}
+
+/// Commands whose mistakes have the exit code of `sysexits.h`, 64; others have 2, as ever.
+const SYSEXITS_COMMANDS: [&str; 4] = ["record", "info", "cut", "export"];
+
+/// The exit code for a command line that is not understood.
+pub fn usage_exit_code(arguments: impl Iterator<Item = OsString>) -> u8 {
+    let mut arguments = arguments.take_while(|it| it != "--");
+    let is_new = arguments.any(|it| SYSEXITS_COMMANDS.iter().any(|command| it == *command));
+    if is_new { 64 } else { 2 }
 }
 
 impl GlobalOptions {

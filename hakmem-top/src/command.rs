@@ -1,7 +1,12 @@
 //! What each command does, from start to exit code.
 
 mod attach;
+mod cut;
 mod demo;
+mod export;
+mod info;
+mod part;
+mod record;
 mod run;
 mod show;
 mod watch;
@@ -13,17 +18,49 @@ use std::process::ExitCode;
 
 use hakmem_agent::inspection::InspectionError;
 use hakmem_proto::v1 as proto;
+use hakmem_recording::{OpenError, WriteError};
 
+use crate::capture::CaptureError;
 use crate::cli::{Cli, Command, GlobalOptions};
 use crate::endpoint::{ConnectError, Endpoint};
 use crate::library::{self, LibraryError};
 use crate::program::ProgramError;
 use crate::report;
 use crate::snapshot::{self, Snapshot, SnapshotError};
+use crate::time_window::TimeError;
 use crate::view_state::ThemeName;
 
 /// Exit code of `run` when this program failed and not the one it runs, as `env` and `nohup` have.
 const RUN_FAILED: u8 = 125;
+
+/// Exit codes of `sysexits.h`: a mistake on the command line, an input that cannot be read, an
+/// output that cannot be written.
+const EX_USAGE: u8 = 64;
+const EX_NOINPUT: u8 = 66;
+const EX_IOERR: u8 = 74;
+
+/// By what custom a command chooses the exit code of its own failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ExitCodes {
+    /// 125, because others are the program's.
+    Run,
+    /// 2 for a mistake on the command line, otherwise 1.
+    Plain,
+    /// Those of `sysexits.h`.
+    Sysexits,
+}
+
+impl ExitCodes {
+    fn of(command: Option<&Command>) -> Self {
+        match command {
+            Some(Command::Run(_)) => Self::Run,
+            Some(Command::Record(_) | Command::Info(_) | Command::Cut(_) | Command::Export(_)) => {
+                Self::Sysexits
+            }
+            _ => Self::Plain,
+        }
+    }
+}
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +83,18 @@ pub enum CommandError {
     /// There is no such segment, or it cannot be read.
     #[error(transparent)]
     Inspection(#[from] InspectionError),
+    /// A recording cannot be read.
+    #[error(transparent)]
+    Recording(#[from] OpenError),
+    /// A recording cannot be written.
+    #[error(transparent)]
+    WriteRecording(#[from] WriteError),
+    /// Nothing can be recorded.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// A time is not understood, or not in the recording.
+    #[error(transparent)]
+    Time(#[from] TimeError),
     /// The document cannot be written.
     #[error("cannot write {}: {error}", path.display())]
     Write {
@@ -69,12 +118,25 @@ impl CommandError {
         move |error| Self::System { what, error }
     }
 
-    /// The exit code, for a command that is `run` or not.
-    fn exit_code(&self, is_run: bool) -> u8 {
+    /// The exit code, by the custom of the command.
+    fn exit_code(&self, custom: ExitCodes) -> u8 {
+        match (self, custom) {
+            (Self::Program(error), _) => error.exit_code(),
+            (_, ExitCodes::Sysexits) => self.sysexit(),
+            (Self::Usage(_), _) => 2,
+            (_, ExitCodes::Run) => RUN_FAILED,
+            (_, ExitCodes::Plain) => 1,
+        }
+    }
+
+    /// The exit code of `sysexits.h`.
+    fn sysexit(&self) -> u8 {
         match self {
-            Self::Usage(_) => 2,
-            Self::Program(error) => error.exit_code(),
-            _ if is_run => RUN_FAILED,
+            Self::Usage(_) | Self::Time(_) => EX_USAGE,
+            Self::Recording(_) => EX_NOINPUT,
+            Self::WriteRecording(WriteError::Exists(_)) => EX_USAGE,
+            Self::WriteRecording(_) | Self::Write { .. } => EX_IOERR,
+            Self::Capture(CaptureError::Write(_)) => EX_IOERR,
             _ => 1,
         }
     }
@@ -85,7 +147,7 @@ pub fn execute(cli: Cli) -> ExitCode {
     if let Some(Command::DemoWorkload(options)) = &cli.command {
         return workload::run(options);
     }
-    let is_run = matches!(cli.command, Some(Command::Run(_)));
+    let custom = ExitCodes::of(cli.command.as_ref());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -101,7 +163,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("hakmem-top: {error}");
-            ExitCode::from(error.exit_code(is_run))
+            ExitCode::from(error.exit_code(custom))
         }
     }
 }
@@ -122,6 +184,10 @@ async fn dispatch(cli: Cli) -> Result<u8, CommandError> {
         Some(Command::Ls) => list(&global).await,
         Some(Command::Show(options)) => show::show(&options, &global),
         Some(Command::Env) => print_environment(&global),
+        Some(Command::Record(options)) => record::record(&options, &global).await,
+        Some(Command::Info(options)) => info::info(&options),
+        Some(Command::Cut(options)) => cut::cut(&options),
+        Some(Command::Export(options)) => export::export(&options),
         Some(Command::DemoWorkload(_)) => Ok(0),
     }
 }

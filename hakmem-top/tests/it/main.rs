@@ -8,6 +8,7 @@ mod built;
 mod command_line;
 mod demo;
 mod reconnection;
+mod recording;
 mod run;
 mod show;
 mod terminal;
