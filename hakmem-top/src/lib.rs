@@ -3,7 +3,7 @@
 //! Everything shown comes through the gRPC contract, from an agent in this process or elsewhere.
 //! The layers, from bottom to top; each uses only those above it in this list:
 //!
-//! - [`quantity`], [`explanation`]: numbers and words for people; no state, no I/O
+//! - [`quantity`], [`paragraph`], [`explanation`]: numbers and words for people; no state, no I/O
 //! - [`model`]: what is known, merged from updates, and the rates derived from it; no I/O
 //! - [`event`]: everything that can happen, one closed type
 //! - [`view_state`]: what the person looks at, and how actions change that; no I/O
@@ -11,6 +11,7 @@
 //! - [`keys`]: what input means, given what is drawn where; no I/O
 //! - [`report`]: the same as plain text tables; no I/O
 //! - [`story`]: what one segment tells of a process, and what it may have died of; no I/O
+//! - [`comparison`]: two sides compared, as text, page and document; no I/O
 //! - [`library`], [`signals`], [`program`], [`endpoint`], [`feed`], [`snapshot`], [`screen`]: I/O,
 //!   one matter each
 //! - [`session`]: the one loop that ties input, data and screen together
@@ -20,6 +21,7 @@
 
 pub mod cli;
 pub mod command;
+pub mod comparison;
 pub mod endpoint;
 pub mod event;
 pub mod explanation;
@@ -27,6 +29,7 @@ pub mod feed;
 pub mod keys;
 pub mod library;
 pub mod model;
+pub mod paragraph;
 pub mod program;
 pub mod quantity;
 pub mod report;
