@@ -3,7 +3,8 @@
 //! Everything shown comes through the gRPC contract, from an agent in this process or elsewhere.
 //! The layers, from bottom to top; each uses only those above it in this list:
 //!
-//! - [`quantity`], [`paragraph`], [`explanation`]: numbers and words for people; no state, no I/O
+//! - [`quantity`], [`paragraph`], [`explanation`], [`time_window`]: numbers, words and times for
+//!   people; no state, no I/O
 //! - [`model`]: what is known, merged from updates, and the rates derived from it; no I/O
 //! - [`event`]: everything that can happen, one closed type
 //! - [`view_state`]: what the person looks at, and how actions change that; no I/O
@@ -38,6 +39,7 @@ pub mod session;
 pub mod signals;
 pub mod snapshot;
 pub mod story;
+pub mod time_window;
 pub mod view;
 pub mod view_state;
 

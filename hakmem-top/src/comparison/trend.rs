@@ -65,7 +65,8 @@ fn course(series: &Series, class: &str, direction: Direction) -> Course {
     let mut last = counts(first, class, direction);
     let mut points = Vec::new();
     // Counted from the end, so that the last sample is always among them.
-    let chosen = (1..samples.len()).filter(|index| (samples.len() - 1 - index) % stride == 0);
+    let chosen =
+        (1..samples.len()).filter(|index| (samples.len() - 1 - index).is_multiple_of(stride));
     for index in chosen {
         let sample = &samples[index];
         let now = counts(sample, class, direction);

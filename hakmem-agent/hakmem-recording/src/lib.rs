@@ -1,0 +1,7 @@
+//! Recordings of telemetry.
+
+#![forbid(unsafe_code)]
+
+pub mod window;
+
+pub use window::Window;
