@@ -1,10 +1,14 @@
 //! The command line.
 
+mod comparing;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+pub use comparing::{CheckOptions, DiffOptions, OutputOptions};
 
 /// Watch, live, which path every allocation and free of a program takes.
 ///
@@ -82,6 +86,22 @@ pub enum Command {
     /// words and, if it crashed, the most likely cause as far as the events tell one. No agent is
     /// needed, and nothing is changed.
     Show(ShowOptions),
+    /// Compare two recordings, windows or processes, and name the path that regressed.
+    ///
+    /// A side is FILE (a recording), FILE@WINDOW, PID (sampled from now on), PID@WINDOW or
+    /// agent@WINDOW (the agent's history). A window is FROM..TO, either of which may be left out, or
+    /// `last 5m`; times are HH:MM[:SS], RFC 3339, or +SECONDS from the beginning.
+    ///
+    /// The exit code is 0 if nothing became slower, 1 if a path did, 2 if there is too little data to
+    /// tell; 64 for wrong options, 66 if a side cannot be read, 69 if the agent cannot be reached, 74
+    /// if the page cannot be written.
+    Diff(DiffOptions),
+    /// Run a program several times and compare it with its baseline; for CI.
+    ///
+    /// What the program prints goes to standard error, so that standard output has nothing but the
+    /// answer; its standard input is empty. Exit codes are those of `diff`, and 125 if a run of the
+    /// program fails, 126 or 127 if it cannot be run or found.
+    Check(CheckOptions),
     /// Print the LD_PRELOAD assignment for a shell.
     Env,
     /// The demo's workload; ends when its standard input does.

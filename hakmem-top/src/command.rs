@@ -1,7 +1,11 @@
 //! What each command does, from start to exit code.
 
+mod answer;
 mod attach;
+mod check;
 mod demo;
+mod diff;
+mod measured_run;
 mod run;
 mod show;
 mod watch;
@@ -14,16 +18,37 @@ use std::process::ExitCode;
 use hakmem_agent::inspection::InspectionError;
 use hakmem_proto::v1 as proto;
 
+use crate::baseline::BaselineError;
 use crate::cli::{Cli, Command, GlobalOptions};
 use crate::endpoint::{ConnectError, Endpoint};
 use crate::library::{self, LibraryError};
+use crate::model::ProgramEnd;
 use crate::program::ProgramError;
 use crate::report;
+use crate::side_source::SideError;
 use crate::snapshot::{self, Snapshot, SnapshotError};
 use crate::view_state::ThemeName;
 
 /// Exit code of `run` when this program failed and not the one it runs, as `env` and `nohup` have.
 const RUN_FAILED: u8 = 125;
+
+/// Exit codes of commands whose small ones are verdicts, as `sysexits.h` has them.
+pub const EX_USAGE: u8 = 64;
+const EX_NOINPUT: u8 = 66;
+const EX_UNAVAILABLE: u8 = 69;
+const EX_OSERR: u8 = 71;
+const EX_IOERR: u8 = 74;
+
+/// Who reads an exit code, and so what it must tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Readers {
+    /// 0 or not 0.
+    OfText,
+    /// The program's own, or that hakmem-top failed.
+    OfPrograms,
+    /// The verdict, or why there is none.
+    OfVerdicts,
+}
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +71,43 @@ pub enum CommandError {
     /// There is no such segment, or it cannot be read.
     #[error(transparent)]
     Inspection(#[from] InspectionError),
+    /// A side of a comparison cannot be read.
+    #[error(transparent)]
+    Side(#[from] SideError),
+    /// The baseline cannot be read.
+    #[error("{error}; `check --update` writes the baseline {}", path.display())]
+    Baseline {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: Box<SideError>,
+    },
+    /// The baseline cannot be written.
+    #[error(transparent)]
+    WriteBaseline(#[from] BaselineError),
+    /// The program that is measured failed.
+    #[error("run {run} of {of}: `{command}` {}; nothing was compared", ended(*end))]
+    Failed {
+        /// The program and its arguments.
+        command: String,
+        /// Which run it was.
+        run: u32,
+        /// Runs that were wanted.
+        of: u32,
+        /// How it ended.
+        end: ProgramEnd,
+    },
+    /// The program that is measured did not publish.
+    #[error("{program} published nothing: {reason}")]
+    Unpublished {
+        /// The program.
+        program: String,
+        /// What is most likely in the way.
+        reason: String,
+    },
+    /// A signal asked for the end.
+    #[error("interrupted by signal {0}; nothing was compared")]
+    Interrupted(i32),
     /// The document cannot be written.
     #[error("cannot write {}: {error}", path.display())]
     Write {
@@ -69,13 +131,28 @@ impl CommandError {
         move |error| Self::System { what, error }
     }
 
-    /// The exit code, for a command that is `run` or not.
-    fn exit_code(&self, is_run: bool) -> u8 {
+    /// The exit code, where several commands differ by who reads it.
+    fn exit_code(&self, readers: Readers) -> u8 {
+        match (self, readers) {
+            (Self::Program(error), _) => error.exit_code(),
+            (Self::Failed { .. } | Self::Unpublished { .. }, _) => RUN_FAILED,
+            (Self::Interrupted(signal), _) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+            (_, Readers::OfVerdicts) => self.system_exit_code(),
+            (Self::Usage(_), _) => 2,
+            (_, Readers::OfPrograms) => RUN_FAILED,
+            (_, Readers::OfText) => 1,
+        }
+    }
+
+    /// The code that `sysexits.h` has for it: verdicts take the small numbers.
+    fn system_exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) => 2,
-            Self::Program(error) => error.exit_code(),
-            _ if is_run => RUN_FAILED,
-            _ => 1,
+            Self::Usage(_) | Self::Side(SideError::Subject(_)) => EX_USAGE,
+            Self::Side(SideError::Agent(_)) => EX_UNAVAILABLE,
+            Self::Side(_) | Self::Baseline { .. } | Self::Inspection(_) => EX_NOINPUT,
+            Self::Write { .. } | Self::WriteBaseline(_) => EX_IOERR,
+            Self::System { .. } => EX_OSERR,
+            _ => EX_UNAVAILABLE,
         }
     }
 }
@@ -85,7 +162,11 @@ pub fn execute(cli: Cli) -> ExitCode {
     if let Some(Command::DemoWorkload(options)) = &cli.command {
         return workload::run(options);
     }
-    let is_run = matches!(cli.command, Some(Command::Run(_)));
+    let readers = match &cli.command {
+        Some(Command::Run(_)) => Readers::OfPrograms,
+        Some(Command::Diff(_) | Command::Check(_)) => Readers::OfVerdicts,
+        _ => Readers::OfText,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -101,7 +182,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("hakmem-top: {error}");
-            ExitCode::from(error.exit_code(is_run))
+            ExitCode::from(error.exit_code(readers))
         }
     }
 }
@@ -121,8 +202,18 @@ async fn dispatch(cli: Cli) -> Result<u8, CommandError> {
         Some(Command::Demo(options)) => demo::demo(&options, &global).await,
         Some(Command::Ls) => list(&global).await,
         Some(Command::Show(options)) => show::show(&options, &global),
+        Some(Command::Diff(options)) => diff::diff(&options, &global).await,
+        Some(Command::Check(options)) => check::check(&options, &global).await,
         Some(Command::Env) => print_environment(&global),
         Some(Command::DemoWorkload(_)) => Ok(0),
+    }
+}
+
+/// How a program ended, for a sentence about it.
+fn ended(end: ProgramEnd) -> String {
+    match end {
+        ProgramEnd::Exited(code) => format!("exited {code}"),
+        ProgramEnd::Signalled(signal) => format!("was killed by signal {signal}"),
     }
 }
 

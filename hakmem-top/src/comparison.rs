@@ -34,6 +34,11 @@ impl Comparison {
         text::write(&self.diagnosis, style)
     }
 
+    /// The verdict and what was looked at, where the rest is of no interest.
+    pub fn summary(&self, style: TextStyle) -> String {
+        text::write_summary(&self.diagnosis, style)
+    }
+
     /// For people with a browser, or paper: one file that needs nothing else.
     pub fn page(&self) -> String {
         page::write(self)

@@ -53,6 +53,14 @@ pub(super) fn write(diagnosis: &Diagnosis, style: TextStyle) -> String {
     text
 }
 
+/// The verdict, the sides and what limits the answer.
+pub(super) fn write_summary(diagnosis: &Diagnosis, style: TextStyle) -> String {
+    let mut text = String::new();
+    write_verdict(&mut text, diagnosis, style);
+    write_caveats(&mut text, diagnosis, style);
+    text
+}
+
 fn write_verdict(text: &mut String, diagnosis: &Diagnosis, style: TextStyle) {
     let attribute = match diagnosis.verdict {
         Verdict::Regressed => "1;31",

@@ -1,0 +1,61 @@
+//! Sides that are recordings, or parts of them.
+
+use std::path::Path;
+
+use hakmem_diagnosis::{Series, Side};
+use hakmem_recording::{RecordedSeries, Recording, Window};
+use jiff::tz::TimeZone;
+
+use super::{Selection, SideError, known};
+use crate::model::seconds;
+use crate::runs;
+use crate::sampling;
+use crate::time_window::TimeWindow;
+
+/// Reads a whole recording.
+///
+/// # Errors
+///
+/// [`SideError`] if it cannot be opened, or has no process.
+pub fn read_file(path: &Path) -> Result<Side, SideError> {
+    let name = path.display().to_string();
+    read(path, None, &Selection::default(), &name, &TimeZone::UTC)
+}
+
+pub(super) fn read(
+    path: &Path,
+    window: Option<&TimeWindow>,
+    selection: &Selection,
+    name: &str,
+    zone: &TimeZone,
+) -> Result<Side, SideError> {
+    let recording = Recording::open(path)?;
+    let summary = recording.summary();
+    let identities = || summary.processes.iter().map(|it| &it.identity);
+    let (Some(from), Some(to)) = (summary.from, summary.to) else {
+        return Err(SideError::Empty { name: name.into(), known: known(identities()) });
+    };
+    let window = match window {
+        None => Window::ALL,
+        Some(window) => window
+            .resolve(from, to, zone)
+            .map_err(|error| SideError::Window { name: name.into(), error })?,
+    };
+    let recorded = recording.series(window, |identity| selection.passes(identity));
+    if recorded.is_empty() {
+        return Err(SideError::Empty { name: name.into(), known: known(identities()) });
+    }
+    let began = recording.start().started_at.as_ref().map(seconds);
+    let series = recorded.into_iter().map(|it| {
+        let RecordedSeries { identity, samples, lost_events, lost_samples } = it;
+        let machine = recording.start().machine.clone();
+        let mut series = Series { identity, machine, samples, lost_events, lost_samples };
+        let started = series.identity.started_at.as_ref().map(seconds);
+        // Its start was witnessed, even if the first sample came a moment later.
+        if started.is_some_and(|it| window.contains(it)) && began <= started {
+            sampling::complete_start(&mut series);
+        }
+        series
+    });
+    Ok(Side { name: name.into(), series: runs::join(series.collect()) })
+}
