@@ -102,10 +102,10 @@ fn updates_of(
     for mut it in series {
         runs::mark(&mut it, run);
         let identity = it.identity;
-        let whole = it.samples.into_iter().map(|sample| proto::Process {
-            identity: Some(identity.clone()),
-            ..sample
-        });
+        let whole = it
+            .samples
+            .into_iter()
+            .map(|sample| proto::Process { identity: Some(identity.clone()), ..sample });
         changes.extend(whole);
     }
     let at = |it: &proto::Process| it.sampled_at.as_ref().map_or(0.0, seconds);

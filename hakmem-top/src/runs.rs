@@ -62,7 +62,8 @@ fn sum(mut all: Vec<Series>) -> Series {
         let now = seconds(moment);
         for (series, newest) in all.iter().zip(&mut newest) {
             let next = newest.map_or(0, |it: usize| it + 1);
-            let is_due = |it: &proto::Process| it.sampled_at.as_ref().is_some_and(|at| seconds(at) <= now);
+            let is_due =
+                |it: &proto::Process| it.sampled_at.as_ref().is_some_and(|at| seconds(at) <= now);
             let due = series.samples[next..].iter().take_while(|it| is_due(it)).count();
             if due > 0 {
                 *newest = Some(next + due - 1);

@@ -49,8 +49,8 @@ impl Sampling {
     pub async fn look(&mut self) -> Result<(), SnapshotError> {
         let request = proto::ListProcessesRequest { filter: Some(self.filter.clone()) };
         let listed = self.client.list_processes(request).await?.into_inner().processes;
-        for process in listed.into_iter().filter(|it| started_at(it) >= self.since) {
-            if self.is_over(&process.key) {
+        for process in listed {
+            if started_at(&process) < self.since || self.is_over(&process.key) {
                 continue;
             }
             let request = proto::GetProcessRequest { key: process.key };
@@ -68,10 +68,10 @@ impl Sampling {
     pub fn take(&mut self, mut sample: proto::Process) {
         let Some(identity) = sample.identity.take() else { return };
         let at = sample.sampled_at.as_ref().map(seconds);
-        let series = self.series.entry(sample.key.clone()).or_insert_with(|| Series {
-            identity,
-            ..Series::default()
-        });
+        let series = self
+            .series
+            .entry(sample.key.clone())
+            .or_insert_with(|| Series { identity, ..Series::default() });
         let last = series.samples.last();
         let newest = last.and_then(|it| it.sampled_at.as_ref()).map(seconds);
         // An ended process keeps the time of its last sample; its end is news all the same.
@@ -132,7 +132,8 @@ pub fn complete_start(series: &mut Series) {
 }
 
 fn lost_events(samples: &[proto::Process]) -> u64 {
-    let lost = |it: Option<&proto::Process>| it.and_then(|it| it.loss).map_or(0, |it| it.lost_events);
+    let lost =
+        |it: Option<&proto::Process>| it.and_then(|it| it.loss).map_or(0, |it| it.lost_events);
     lost(samples.last()).saturating_sub(lost(samples.first()))
 }
 

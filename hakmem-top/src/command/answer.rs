@@ -60,7 +60,11 @@ impl Answer {
             replacement.commit().map_err(wrote(&path))?;
             eprintln!("hakmem-top: wrote {}", path.display());
         }
-        if self.json { print(&comparison.document())? } else { print(text)? }
+        if self.json {
+            print(&comparison.document())?
+        } else {
+            print(text)?
+        }
         Ok(comparison.exit_code())
     }
 }

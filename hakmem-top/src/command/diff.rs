@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use hakmem_diagnosis::{Options, Side, diagnose};
 
-use super::answer::Answer;
 use super::CommandError;
+use super::answer::Answer;
 use crate::cli::{DiffOptions, GlobalOptions, OutputOptions};
 use crate::comparison::Comparison;
 use crate::endpoint::Endpoint;
