@@ -1,7 +1,5 @@
 //! The service `hakmem.v1.Telemetry`.
 
-pub(crate) mod chunk;
-pub(crate) mod delta;
 pub(crate) mod watch;
 
 use std::sync::Arc;
@@ -21,7 +19,7 @@ use crate::access::Gate;
 use crate::events::Subscription;
 use crate::shared::Shared;
 use crate::state::filter::Selection;
-use delta::Detail;
+use hakmem_recording::delta::{self, Detail};
 use watch::Watch;
 
 /// The longest interval a stream may ask for.

@@ -14,8 +14,8 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 use tonic::Status;
 
-use super::chunk::{CHUNK_BYTES, chunks};
-use super::delta::{Detail, changed, whole};
+use hakmem_recording::chunk::{CHUNK_BYTES, chunks};
+use hakmem_recording::delta::{Detail, changed, whole};
 use crate::shared::Shared;
 use crate::state::filter::Selection;
 use crate::state::{FleetView, interest::Interest};
