@@ -18,7 +18,7 @@ pub use trend::{Course, Trend};
 pub struct Comparison {
     /// The answer.
     pub diagnosis: Diagnosis,
-    /// How slow shares went over time, in the order of the answer's strata.
+    /// How slow shares went over time, those of strata that changed most first.
     pub trends: Vec<Trend>,
 }
 

@@ -45,7 +45,7 @@ pub fn join(all: Vec<Series>) -> Vec<Series> {
     joined
 }
 
-/// One series of several; the identity is that of the process that started first.
+/// One series of several; the identity is that of the process that did most.
 fn sum(mut all: Vec<Series>) -> Series {
     let started = |it: &Series| it.identity.started_at.as_ref().map_or(0.0, seconds);
     all.sort_by(|a, b| started(a).total_cmp(&started(b)));
@@ -74,8 +74,13 @@ fn sum(mut all: Vec<Series>) -> Series {
     }
     let lost_events = all.iter().fold(0u64, |sum, it| sum.saturating_add(it.lost_events));
     let lost_samples = all.iter().fold(0u64, |sum, it| sum.saturating_add(it.lost_samples));
-    let first = all.swap_remove(0);
-    Series { samples, lost_events, lost_samples, ..first }
+    let busiest = all.into_iter().max_by_key(operations).unwrap_or_default();
+    Series { samples, lost_events, lost_samples, ..busiest }
+}
+
+fn operations(series: &Series) -> u64 {
+    let totals = series.samples.last().and_then(|it| it.totals).unwrap_or_default();
+    totals.allocations.saturating_add(totals.frees)
 }
 
 /// The sum at a moment; processes that have not begun are `None`.

@@ -65,7 +65,7 @@ fn hero(diagnosis: &Diagnosis) -> String {
         "<header class=\"{class}\">\n<p class=\"badge\"><span aria-hidden=\"true\">{sign}</span> \
          {verdict}</p>\n<h1>{}</h1>\n<p class=\"sides\">{}{} <span aria-label=\"against\">→</span> \
          {}{}</p>\n",
-        escape(&diagnosis.headline),
+        markup::prose(&diagnosis.headline),
         markup::key("before"),
         escape(&diagnosis.before.name),
         markup::key("after"),
@@ -134,7 +134,7 @@ fn footing(diagnosis: &Diagnosis) -> String {
         );
         for it in &diagnosis.caveats {
             let forbids = if it.forbids { "<strong>Forbids a verdict:</strong> " } else { "" };
-            let _ = writeln!(text, "<li>{forbids}{}</li>", escape(&it.text));
+            let _ = writeln!(text, "<li>{forbids}{}</li>", markup::prose(&it.text));
         }
         text.push_str("</ul>\n</section>\n");
     }

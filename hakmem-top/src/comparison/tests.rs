@@ -142,17 +142,17 @@ fn the_document_is_the_diagnosis() {
 #[test]
 fn courses_keep_the_last_sample_and_leave_gaps_where_too_little_happened() {
     let mut side = sample::samples(0.25);
-    let [.., third_last, _, last] = side.series[0].samples.as_mut_slice() else { panic!() };
-    let (at, idle) = (last.sampled_at, third_last.classes.clone());
-    last.classes = idle;
+    let [.., resting, a, b, c, last] = side.series[0].samples.as_mut_slice() else { panic!() };
+    let (at, idle) = (last.sampled_at, &resting.classes);
+    [a, b, c, last].into_iter().for_each(|it| it.classes.clone_from(idle));
     let strata = sample::diagnosis().strata;
     let trends = trend::trends(&strata, &side, &Side::default());
     assert_eq!(trends.len(), 4);
     let points = &trends[3].sides[0][0].points;
-    assert_eq!(points.len(), 120, "every second of 240");
+    assert_eq!(points.len(), 60, "every fourth of 240");
     assert!((points[0].1.unwrap() - 0.25).abs() < 0.001, "{points:?}");
     let seconds = at.as_ref().map(crate::model::seconds).unwrap() - 1_000_000.0;
-    assert_eq!(points[119], (seconds, None), "counters that stand still are a gap");
+    assert_eq!(points[59], (seconds, None), "counters that stand still are a gap");
     assert!(trends[3].sides[1].is_empty());
 }
 

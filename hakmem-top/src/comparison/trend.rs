@@ -9,12 +9,14 @@ use hakmem_proto::v1::{ClassCounters, Process};
 
 use crate::model::seconds;
 
-/// Points of a course at most: more than a plot has pixels for is of no use.
-const POINTS_MAX: usize = 120;
+/// Points of a course at most: more are of no use to the eye.
+const POINTS_MAX: f64 = 60.0;
+/// A course waits for enough operations as long as this part of it, then it has a gap.
+const GAPS_MAX: f64 = 12.0;
 /// Courses of a side at most; the others are counted.
 const COURSES_MAX: usize = 8;
 /// Operations that a share is computed of at least: one of few is noise.
-const OPERATIONS_MIN: u64 = 100;
+const OPERATIONS_MIN: u64 = 500;
 
 /// One class and direction over time.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,8 +39,11 @@ pub struct Course {
     pub points: Vec<(f64, Option<f64>)>,
 }
 
-/// The trends of strata.
+/// The trends of strata, those that changed most first.
 pub(super) fn trends(strata: &[Stratum], before: &Side, after: &Side) -> Vec<Trend> {
+    let weight = |it: &Stratum| it.frequency_ns.abs() + it.duration_ns.abs();
+    let mut strata: Vec<&Stratum> = strata.iter().collect();
+    strata.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
     let of = |stratum: &Stratum| {
         let sides = [before, after].map(|side| courses(side, &stratum.class, stratum.direction));
         let left_out = sides.iter().map(|it| it.len().saturating_sub(COURSES_MAX)).sum();
@@ -48,7 +53,7 @@ pub(super) fn trends(strata: &[Stratum], before: &Side, after: &Side) -> Vec<Tre
         });
         Trend { class: stratum.class.clone(), direction: stratum.direction, sides, left_out }
     };
-    strata.iter().map(of).collect()
+    strata.into_iter().map(of).collect()
 }
 
 /// The courses of a side's processes that used the class at all.
@@ -58,23 +63,26 @@ fn courses(side: &Side, class: &str, direction: Direction) -> Vec<Course> {
 }
 
 fn course(series: &Series, class: &str, direction: Direction) -> Course {
-    let samples = &series.samples;
-    let Some(first) = samples.first() else { return Course::default() };
-    let began = at(first);
-    let stride = samples.len().saturating_sub(1).div_ceil(POINTS_MAX).max(1);
-    let mut last = counts(first, class, direction);
+    let (Some(first), Some(last)) = (series.samples.first(), series.samples.last()) else {
+        return Course::default();
+    };
+    let (began, ended) = (at(first), at(last));
+    let step = (ended - began) / POINTS_MAX;
+    let patience = (ended - began) / GAPS_MAX;
+    let (mut since, mut base) = (began, counts(first, class, direction));
     let mut points = Vec::new();
-    // Counted from the end, so that the last sample is always among them.
-    let chosen =
-        (1..samples.len()).filter(|index| (samples.len() - 1 - index).is_multiple_of(stride));
-    for index in chosen {
-        let sample = &samples[index];
-        let now = counts(sample, class, direction);
-        let operations = now.0.saturating_sub(last.0);
-        let slow = now.1.saturating_sub(last.1);
+    for sample in &series.samples[1..] {
+        let (now, counts) = (at(sample), counts(sample, class, direction));
+        let operations = counts.0.saturating_sub(base.0);
+        let slow = counts.1.saturating_sub(base.1);
+        let is_last = now >= ended;
+        let is_enough = operations >= OPERATIONS_MIN && now - since >= step * 0.99;
+        if !is_enough && now - since < patience && !is_last {
+            continue;
+        }
         let share = (operations >= OPERATIONS_MIN).then(|| slow as f64 / operations as f64);
-        points.push((at(sample) - began, share));
-        last = now;
+        points.push((now - began, share));
+        (since, base) = (now, counts);
     }
     Course { points }
 }

@@ -23,7 +23,7 @@ fn processes_of_one_run_become_one_series_and_others_stay() {
     let all = vec![series(2, 3, 20.0, 25.0), series(1, 2, 12.0, 18.0), series(1, 1, 10.0, 20.0)];
     let joined = join([all, vec![unmarked]].concat());
     let pids: Vec<u32> = joined.iter().map(|it| it.identity.pid).collect();
-    assert_eq!(pids, [9, 1, 3], "each run is named after its first process");
+    assert_eq!(pids, [9, 1, 3], "each run is named after the process that did most");
     assert!(joined.iter().all(|it| it.identity.labels.is_empty()), "marks are gone");
     let sampled: Vec<usize> = joined.iter().map(|it| it.samples.len()).collect();
     assert_eq!(sampled, [2, 4, 2]);

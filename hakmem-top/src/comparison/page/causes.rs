@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use hakmem_diagnosis::Diagnosis;
 use hakmem_diagnosis::diagnosis::{Cause, Estimate};
 
-use super::markup::{self, escape, number};
+use super::markup::{self, escape, number, prose};
 use super::scale::Scale;
 use crate::comparison::words;
 use crate::quantity::{added_ns, count};
@@ -48,9 +48,9 @@ fn item(index: usize, cause: &Cause, scale: &Scale) -> String {
     let place =
         if place.is_empty() { String::new() } else { format!(" <code>{}</code>", escape(&place)) };
     let _ = writeln!(text, "<h3>{}{place}</h3>", words::kind(cause.kind));
-    let _ = writeln!(text, "<p>{}</p>", escape(&cause.text));
+    let _ = writeln!(text, "<p>{}</p>", prose(&cause.text));
     if !cause.advice.is_empty() {
-        let _ = writeln!(text, "<p class=\"advice\">→ {}</p>", escape(&cause.advice));
+        let _ = writeln!(text, "<p class=\"advice\">→ {}</p>", prose(&cause.advice));
     }
     let [before, after] = cause.operations.map(count);
     let _ = writeln!(text, "<p class=\"note\">behind it: {before} and {after} operations</p>");

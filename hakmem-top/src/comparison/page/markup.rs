@@ -18,6 +18,19 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
+/// A sentence, in which words between backquotes are code.
+pub(super) fn prose(text: &str) -> String {
+    let parts: Vec<String> = text.split('`').map(escape).collect();
+    if parts.len() % 2 == 0 {
+        return escape(text);
+    }
+    let words = parts.iter().enumerate().map(|(index, part)| match index % 2 {
+        0 => part.clone(),
+        _ => format!("<code>{part}</code>"),
+    });
+    words.collect()
+}
+
 /// A number with the sign that is as wide as a plus.
 pub(super) fn number(text: &str) -> String {
     escape(&text.replace('-', "−"))

@@ -12,8 +12,8 @@ const HEIGHT: f64 = 150.0;
 /// Where the courses are drawn.
 const X: [f64; 2] = [46.0, WIDTH - 10.0];
 const Y: [f64; 2] = [HEIGHT - 22.0, 10.0];
-/// Plots at most; the rest is counted.
-const PLOTS_MAX: usize = 12;
+/// Plots at most, of those that matter most; the rest is counted.
+const PLOTS_MAX: usize = 8;
 
 /// The section; nothing if no sample tells of time.
 pub(super) fn section(trends: &[Trend]) -> String {
@@ -35,7 +35,10 @@ pub(super) fn section(trends: &[Trend]) -> String {
     text.push_str("</div>\n");
     if drawn.len() > PLOTS_MAX {
         let more = drawn.len() - PLOTS_MAX;
-        let _ = writeln!(text, "<p class=\"note\">{more} more are in the table only.</p>");
+        let _ = writeln!(
+            text,
+            "<p class=\"note\">{more} more matter less and are in the table only.</p>"
+        );
     }
     let left_out = drawn.iter().map(|it| it.left_out).max().unwrap_or(0);
     if left_out > 0 {
