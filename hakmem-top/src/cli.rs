@@ -42,6 +42,9 @@ const EXAMPLES: &str = "Examples:
 
 In the screen, ? shows the keys.";
 
+/// Exit code for wrong options where small ones are answers, as `sysexits.h` has it.
+pub const EX_USAGE: u8 = 64;
+
 /// Options of every command.
 #[derive(Args, Clone, Debug)]
 pub struct GlobalOptions {
@@ -148,6 +151,35 @@ pub struct WorkloadOptions {
     /// Seconds that each phase lasts.
     #[arg(long, default_value_t = 5.0)]
     pub phase_seconds: f64,
+}
+
+/// Commands whose small exit codes are answers, so that wrong options need another one.
+const VERDICT_COMMANDS: [&str; 2] = ["diff", "check"];
+
+impl Cli {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    ///
+    /// What to print instead, which may be the help that was asked for, and the exit code.
+    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, (clap::Error, u8)> {
+        let words: Vec<OsString> = words.into_iter().collect();
+        Self::try_parse_from(&words).map_err(|error| {
+            let code = match error.exit_code() {
+                2 if is_verdict_command(&words) => EX_USAGE,
+                code => u8::try_from(code).unwrap_or(u8::MAX),
+            };
+            (error, code)
+        })
+    }
+}
+
+/// Whether a command line, which may be wrong otherwise, is one of a command that gives verdicts.
+fn is_verdict_command(words: &[OsString]) -> bool {
+    use clap::CommandFactory as _;
+    let matches = Cli::command().ignore_errors(true).try_get_matches_from(words);
+    let name = matches.as_ref().ok().and_then(|it| it.subcommand_name());
+    name.is_some_and(|name| VERDICT_COMMANDS.contains(&name))
 }
 
 /// Shortest and longest interval, in milliseconds.

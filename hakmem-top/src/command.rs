@@ -19,7 +19,7 @@ use hakmem_agent::inspection::InspectionError;
 use hakmem_proto::v1 as proto;
 
 use crate::baseline::BaselineError;
-use crate::cli::{Cli, Command, GlobalOptions};
+use crate::cli::{Cli, Command, EX_USAGE, GlobalOptions};
 use crate::endpoint::{ConnectError, Endpoint};
 use crate::library::{self, LibraryError};
 use crate::model::ProgramEnd;
@@ -33,7 +33,6 @@ use crate::view_state::ThemeName;
 const RUN_FAILED: u8 = 125;
 
 /// Exit codes of commands whose small ones are verdicts, as `sysexits.h` has them.
-pub const EX_USAGE: u8 = 64;
 const EX_NOINPUT: u8 = 66;
 const EX_UNAVAILABLE: u8 = 69;
 const EX_OSERR: u8 = 71;

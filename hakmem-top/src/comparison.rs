@@ -20,23 +20,40 @@ pub struct Comparison {
     pub diagnosis: Diagnosis,
     /// How slow shares went over time, those of strata that changed most first.
     pub trends: Vec<Trend>,
+    /// What the sides consist of.
+    pub units: Units,
+}
+
+/// What a side consists of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Units {
+    /// Processes.
+    #[default]
+    Processes,
+    /// Runs of a program, each of one process or several.
+    Runs,
 }
 
 impl Comparison {
     /// Joins an answer with the samples that it was found in.
     pub fn new(diagnosis: Diagnosis, before: &Side, after: &Side) -> Self {
         let trends = trend::trends(&diagnosis.strata, before, after);
-        Self { diagnosis, trends }
+        Self { diagnosis, trends, units: Units::Processes }
+    }
+
+    /// The same, of sides that consist of runs.
+    pub fn of_runs(self) -> Self {
+        Self { units: Units::Runs, ..self }
     }
 
     /// For people at a terminal.
     pub fn text(&self, style: TextStyle) -> String {
-        text::write(&self.diagnosis, style)
+        text::write(self, style)
     }
 
     /// The verdict and what was looked at, where the rest is of no interest.
     pub fn summary(&self, style: TextStyle) -> String {
-        text::write_summary(&self.diagnosis, style)
+        text::write_summary(self, style)
     }
 
     /// For people with a browser, or paper: one file that needs nothing else.

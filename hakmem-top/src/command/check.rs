@@ -38,10 +38,9 @@ pub(super) async fn check(
         processes.iter_mut().for_each(|it| runs::mark(it, run));
         series.extend(processes);
     }
-    let name = format!("{} runs now", options.runs);
-    let after = Side { name, series: runs::join(series) };
+    let after = Side { name: "now".into(), series: runs::join(series) };
     let diagnosis = diagnose(&before, &after, &check_rules(options, &before));
-    answer.give_briefly(&Comparison::new(diagnosis, &before, &after))
+    answer.give_briefly(&Comparison::new(diagnosis, &before, &after).of_runs())
 }
 
 /// As for any comparison, but each run may be as short as a single interval.

@@ -30,7 +30,7 @@ pub(super) fn write(comparison: &Comparison) -> String {
         causes::section(diagnosis),
         waterfall::section(diagnosis),
         trends::section(&comparison.trends),
-        tables::sections(diagnosis),
+        tables::sections(comparison),
         footing(diagnosis),
     ];
     format!(

@@ -123,7 +123,7 @@ fn an_answer_without_anything_to_tell_is_short() {
 fn verdicts_have_exit_codes() {
     let code = |verdict| {
         let diagnosis = Diagnosis { verdict, ..sample::diagnosis() };
-        Comparison { diagnosis, trends: Vec::new() }.exit_code()
+        Comparison::new(diagnosis, &Side::default(), &Side::default()).exit_code()
     };
     let verdicts =
         [Verdict::Improved, Verdict::Unchanged, Verdict::Regressed, Verdict::NotEnoughData];

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use hakmem_diagnosis::diagnosis::{Cause, Estimate, SideSummary, Stratum};
+use hakmem_diagnosis::diagnosis::{Cause, Estimate, Stratum};
 use hakmem_diagnosis::{Diagnosis, Verdict};
 
-use super::words;
+use super::{Comparison, words};
 use crate::paragraph::{self, one_line, plain};
 use crate::quantity::{self, added_ns, cost_ns, share_percent};
 
@@ -40,9 +40,10 @@ impl TextStyle {
 }
 
 /// The whole text.
-pub(super) fn write(diagnosis: &Diagnosis, style: TextStyle) -> String {
+pub(super) fn write(comparison: &Comparison, style: TextStyle) -> String {
+    let diagnosis = &comparison.diagnosis;
     let mut text = String::new();
-    write_verdict(&mut text, diagnosis, style);
+    write_verdict(&mut text, comparison, style);
     write_causes(&mut text, diagnosis, style);
     write_change(&mut text, diagnosis, style);
     write_strata(&mut text, &diagnosis.strata, style);
@@ -54,14 +55,15 @@ pub(super) fn write(diagnosis: &Diagnosis, style: TextStyle) -> String {
 }
 
 /// The verdict, the sides and what limits the answer.
-pub(super) fn write_summary(diagnosis: &Diagnosis, style: TextStyle) -> String {
+pub(super) fn write_summary(comparison: &Comparison, style: TextStyle) -> String {
     let mut text = String::new();
-    write_verdict(&mut text, diagnosis, style);
-    write_caveats(&mut text, diagnosis, style);
+    write_verdict(&mut text, comparison, style);
+    write_caveats(&mut text, &comparison.diagnosis, style);
     text
 }
 
-fn write_verdict(text: &mut String, diagnosis: &Diagnosis, style: TextStyle) {
+fn write_verdict(text: &mut String, comparison: &Comparison, style: TextStyle) {
+    let diagnosis = &comparison.diagnosis;
     let attribute = match diagnosis.verdict {
         Verdict::Regressed => "1;31",
         Verdict::Improved => "1;32",
@@ -72,15 +74,12 @@ fn write_verdict(text: &mut String, diagnosis: &Diagnosis, style: TextStyle) {
     let headline = plain(&diagnosis.headline);
     let _ = writeln!(text, "{}: {headline}", style.painted(verdict, attribute));
     for (label, side) in [("before", &diagnosis.before), ("after", &diagnosis.after)] {
-        write_side(text, label, side, style);
+        let program = words::file_names(&side.executables);
+        let program = if program.is_empty() { program } else { format!(" of {program}") };
+        let extent = words::extent(side, comparison.units);
+        let words = format!("{}: {extent}{program}", plain(&side.name));
+        text.push_str(&paragraph::wrap(&words, &format!("  {label:<7} "), style.width));
     }
-}
-
-fn write_side(text: &mut String, label: &str, side: &SideSummary, style: TextStyle) {
-    let program = words::file_names(&side.executables);
-    let program = if program.is_empty() { program } else { format!(" of {program}") };
-    let words = format!("{}: {}{program}", plain(&side.name), words::extent(side));
-    text.push_str(&paragraph::wrap(&words, &format!("  {label:<7} "), style.width));
 }
 
 fn write_causes(text: &mut String, diagnosis: &Diagnosis, style: TextStyle) {

@@ -5,6 +5,7 @@ use hakmem_diagnosis::diagnosis::{
     Cause, CauseKind, Change, Direction, Estimate, Method, ReasonChange, SideSummary, Stratum,
 };
 
+use super::Units;
 use crate::paragraph::plain;
 use crate::quantity::{self, added_ns};
 
@@ -84,11 +85,16 @@ pub(super) fn confidence(confidence: f64) -> String {
     format!("{} %", (confidence * 1000.0).round() / 10.0)
 }
 
-/// How much was looked at: processes, samples, seconds and operations.
-pub(super) fn extent(side: &SideSummary) -> String {
-    let processes = if side.processes == 1 { "process" } else { "processes" };
+/// How much was looked at: processes or runs, samples, seconds and operations.
+pub(super) fn extent(side: &SideSummary, units: Units) -> String {
+    let units = match (units, side.processes) {
+        (Units::Processes, 1) => "process",
+        (Units::Processes, _) => "processes",
+        (Units::Runs, 1) => "run",
+        (Units::Runs, _) => "runs",
+    };
     format!(
-        "{} {processes}, {} samples in {}, {} operations",
+        "{} {units}, {} samples in {}, {} operations",
         side.processes,
         side.samples,
         seconds(side.seconds),

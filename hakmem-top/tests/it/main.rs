@@ -5,8 +5,10 @@
 
 mod attach;
 mod built;
+mod check;
 mod command_line;
 mod demo;
+mod load;
 mod reconnection;
 mod run;
 mod show;

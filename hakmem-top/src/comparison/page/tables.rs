@@ -6,7 +6,7 @@ use hakmem_diagnosis::Diagnosis;
 use hakmem_diagnosis::diagnosis::{SideSummary, Stratum};
 
 use super::markup::{escape, number};
-use crate::comparison::words;
+use crate::comparison::{Comparison, words};
 use crate::quantity::{self, added_ns, cost_ns, count, share_percent};
 
 /// A table; the first cells of rows are their headings.
@@ -28,8 +28,9 @@ struct Row {
 }
 
 /// All tables.
-pub(super) fn sections(diagnosis: &Diagnosis) -> String {
-    let tables = [strata(diagnosis), reasons(diagnosis), differences(diagnosis), sides(diagnosis)];
+pub(super) fn sections(comparison: &Comparison) -> String {
+    let diagnosis = &comparison.diagnosis;
+    let tables = [strata(diagnosis), reasons(diagnosis), differences(diagnosis), sides(comparison)];
     tables.iter().filter(|it| !it.rows.is_empty()).map(section).collect()
 }
 
@@ -152,8 +153,8 @@ fn differences(diagnosis: &Diagnosis) -> Table {
     }
 }
 
-fn sides(diagnosis: &Diagnosis) -> Table {
-    let (before, after) = (&diagnosis.before, &diagnosis.after);
+fn sides(comparison: &Comparison) -> Table {
+    let (before, after) = (&comparison.diagnosis.before, &comparison.diagnosis.after);
     let row = |what: &str, value: &dyn Fn(&SideSummary) -> String| Row {
         cells: vec![what.into(), value(before), value(after)],
         stands_out: false,
@@ -169,7 +170,7 @@ fn sides(diagnosis: &Diagnosis) -> Table {
             row("build-ids", &|it| it.build_ids.join(", ")),
             row("from", &|it| moment(it.from)),
             row("to", &|it| moment(it.to)),
-            row("extent", &words::extent),
+            row("extent", &|it| words::extent(it, comparison.units)),
             row("operations a second", &|it| quantity::rate(it.operations_per_second)),
             row("slow calls", &|it| format!("{} %", share_percent(it.slow_share))),
             row("slow-path time per operation", &|it| format!("{} ns", cost_ns(it.cost_ns))),
