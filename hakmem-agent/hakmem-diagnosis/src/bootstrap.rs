@@ -14,7 +14,7 @@
 //! percentiles of replicates do not.
 
 use crate::decomposition::Sums;
-use crate::layout::{Layout, is_timed};
+use crate::layout::{Layout, StratumId};
 use crate::prices::Prices;
 use crate::statistics::{per, student_quantile};
 
@@ -32,6 +32,8 @@ pub(crate) struct Urn {
     blocks: f64,
     /// Variance of the linearised cost per operation.
     variance: f64,
+    /// Share of the variance that blocks of this length show.
+    shown: f64,
 }
 
 /// Random numbers: SplitMix64 (Steele, Lea, Flood 2014).
@@ -59,31 +61,36 @@ impl Random {
 }
 
 impl Urn {
-    /// Fills an urn with the rows of a side, of which neighbours are merged until there are at most
-    /// `intervals_max`.
-    pub(crate) fn of(
-        rows: Vec<Vec<Vec<f64>>>,
+    /// Fills an urn for each side with its rows by run, of which neighbours are merged until there
+    /// are at most `intervals_max`.
+    pub(crate) fn pair(
+        rows: [Vec<Vec<Vec<f64>>>; 2],
         by_run: bool,
         intervals_max: usize,
         layout: &Layout,
         prices: &Prices,
-    ) -> Self {
-        let runs: Vec<Vec<Vec<f64>>> = if by_run {
-            vec![rows.iter().map(|run| total(run, layout)).collect()]
-        } else {
-            let all: usize = rows.iter().map(Vec::len).sum();
-            let group = all.div_ceil(intervals_max.max(1)).max(1);
-            let merged = |run: &Vec<Vec<f64>>| {
-                run.chunks(group).map(|rows| total(rows, layout)).collect::<Vec<Vec<f64>>>()
-            };
-            rows.iter().map(merged).collect()
-        };
-        let residuals = residuals(&runs, layout, prices);
+    ) -> [Self; 2] {
+        let runs = rows.map(|rows| merged(&rows, by_run, intervals_max, layout));
+        let residuals = [0, 1].map(|side| residuals(&runs[side], layout, prices));
+        // Few values say little about their dependence, and the same program is on both sides: the
+        // stronger dependence of the two is that of both.
+        let rho =
+            residuals.each_ref().map(|it| autocorrelation(it)).into_iter().fold(0.0, f64::max);
+        let rho = if by_run { 0.0 } else { rho };
+        let mut residuals = residuals.into_iter();
+        runs.map(|runs| Self::of(runs, residuals.next().unwrap_or_default(), by_run, rho))
+    }
+
+    fn of(runs: Vec<Vec<Vec<f64>>>, residuals: Vec<Vec<f64>>, by_run: bool, rho: f64) -> Self {
         let count: usize = runs.iter().map(Vec::len).sum();
-        let block = if by_run { 1 } else { block_length(&residuals, count) };
-        let blocks = per(count as f64, block as f64);
-        let variance = residuals.iter().flatten().map(|it| it * it).sum::<f64>() * block as f64;
-        Self { runs, block, by_run, blocks, variance }
+        let block = if by_run { 1 } else { block_length(rho, count) };
+        // Neighbours that depend on each other count as fewer.
+        let independent = count as f64 * (1.0 - rho) / (1.0 + rho);
+        let blocks = per(count as f64, block as f64).min(independent);
+        let shown = shown_share(rho, block);
+        let squares = residuals.iter().flatten().map(|it| it * it).sum::<f64>();
+        let variance = squares * block as f64 / shown;
+        Self { runs, block, by_run, blocks, variance, shown }
     }
 
     /// Sums over everything.
@@ -127,8 +134,25 @@ pub(crate) fn half_width_factor(before: &Urn, after: &Urn, confidence: f64) -> f
         sides.iter().map(|side| per(side.variance.powi(2), (side.blocks - 1.0).max(1.0))).sum();
     let fewest = before.blocks.min(after.blocks).max(2.0);
     let degrees = if below > 0.0 { all.powi(2) / below } else { fewest - 1.0 };
-    let widened = (fewest / (fewest - 1.0)).sqrt();
+    let shown = sides.iter().map(|side| side.shown).fold(1.0, f64::min);
+    let widened = (fewest / (fewest - 1.0) / shown).sqrt();
     student_quantile(0.5 + confidence / 2.0, degrees) * widened
+}
+
+/// Whole runs as one row each, or intervals of which neighbours are merged.
+fn merged(
+    rows: &[Vec<Vec<f64>>],
+    by_run: bool,
+    intervals_max: usize,
+    layout: &Layout,
+) -> Vec<Vec<Vec<f64>>> {
+    if by_run {
+        return vec![rows.iter().map(|run| total(run, layout)).collect()];
+    }
+    let all: usize = rows.iter().map(Vec::len).sum();
+    let group = all.div_ceil(intervals_max.max(1)).max(1);
+    let groups = |run: &Vec<Vec<f64>>| run.chunks(group).map(|rows| total(rows, layout)).collect();
+    rows.iter().map(groups).collect()
 }
 
 fn add(sums: &mut [f64], row: &[f64]) {
@@ -148,30 +172,47 @@ fn residuals(runs: &[Vec<Vec<f64>>], layout: &Layout, prices: &Prices) -> Vec<Ve
     runs.iter().flatten().for_each(|row| add(&mut sums, row));
     let side = Sums::of(&sums, layout);
     let ratios: Vec<f64> =
-        layout.strata().map(|it| per(side.slow_where(it, is_timed), side.operations(it))).collect();
+        layout.strata().map(|it| per(side.timed(it), side.operations(it))).collect();
     let residual = |row: &Vec<f64>| {
         let interval = Sums::of(row, layout);
-        let of_stratum = |it: crate::layout::StratumId| {
+        let of_stratum = |it: StratumId| {
             let expected = interval.operations(it) * ratios[it.index()];
-            prices.ns[it.class] * (interval.slow_where(it, is_timed) - expected)
+            prices.ns[it.class] * (interval.timed(it) - expected)
         };
         per(layout.strata().map(of_stratum).sum(), side.all())
     };
     runs.iter().map(|run| run.iter().map(residual).collect()).collect()
 }
 
-/// Politis & White's best length for the circular bootstrap of a first-order autoregression,
-/// (6ρ²/(1−ρ²)²)^(1/3)·n^(1/3), between n^(1/3) and a quarter of n.
-fn block_length(residuals: &[Vec<f64>], count: usize) -> usize {
-    let n = count as f64;
+/// The coefficient of a first-order autoregression, from 0 to 0.97, and not the likeliest one but
+/// the strongest within one standard error: too little makes intervals too narrow, which is worse
+/// than too wide.
+fn autocorrelation(residuals: &[Vec<f64>]) -> f64 {
+    let count = residuals.iter().map(Vec::len).sum::<usize>() as f64;
     let pairs = residuals.iter().flat_map(|run| run.windows(2));
     let covariance: f64 = pairs.map(|pair| pair[0] * pair[1]).sum();
     let variance: f64 = residuals.iter().flatten().map(|it| it * it).sum();
-    let found = per(covariance, variance);
+    let found = per(covariance, variance).clamp(-1.0, 1.0);
     // Kendall's correction: few values make the coefficient look smaller than it is.
-    let rho = (found + per(1.0 + 3.0 * found, n)).clamp(0.0, 0.97);
-    let root = n.cbrt();
-    let best = (6.0 * rho * rho / (1.0 - rho * rho).powi(2)).cbrt() * root;
-    let longest = (n / 4.0).max(1.0);
-    best.max(root).min(longest).round().max(1.0) as usize
+    let corrected = found + per(1.0 + 3.0 * found, count);
+    (corrected + per(1.0 - found * found, count).sqrt()).clamp(0.0, 0.97)
 }
+
+/// Politis & White's best length for the circular bootstrap of a first-order autoregression,
+/// (6ρ²/(1−ρ²)²)^(1/3)·n^(1/3), between n^(1/3) and a quarter of n.
+fn block_length(rho: f64, count: usize) -> usize {
+    let n = count as f64;
+    let best = (6.0 * rho * rho / (1.0 - rho * rho).powi(2)).cbrt() * n.cbrt();
+    best.max(n.cbrt()).min((n / 4.0).max(1.0)).round().max(1.0) as usize
+}
+
+/// Variance of the mean of a block of a first-order autoregression, times its length, as a share of
+/// that of a block without end: what depends on each other across the ends of blocks is missing.
+fn shown_share(rho: f64, block: usize) -> f64 {
+    let b = block as f64;
+    let missing = 2.0 * rho * (1.0 - rho.powf(b)) / (b * (1.0 - rho * rho));
+    (1.0 - missing).clamp(0.1, 1.0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,10 @@ pub(crate) fn caveats(evidence: &Evidence, frequency: &Estimate) -> Vec<Caveat> 
         left_out(&evidence.readings[side], side, &mut caveats);
         unpublished(&evidence.readings[side], side, &mut caveats);
     }
-    blind(evidence, frequency, &mut caveats);
+    // Where little was measured, that is the reason, and said above.
+    if !caveats.iter().any(|caveat| caveat.forbids) {
+        blind(evidence, frequency, &mut caveats);
+    }
     comparable(evidence, &mut caveats);
     // What forbids comes first, or it is not read.
     caveats.sort_by_key(|caveat| !caveat.forbids);

@@ -15,7 +15,7 @@
 
 use std::ops::Range;
 
-use crate::layout::{Layout, StratumId, is_timed};
+use crate::layout::{Layout, StratumId};
 use crate::prices::Prices;
 use crate::statistics::per;
 
@@ -117,6 +117,13 @@ impl<'a> Sums<'a> {
         self.row[self.layout.slow(stratum).start + reason]
     }
 
+    /// Timed slow paths of a stratum.
+    pub(crate) fn timed(&self, stratum: StratumId) -> f64 {
+        let counts = &self.row[self.layout.slow(stratum)];
+        let timed = counts.iter().zip(&self.layout.timed[stratum.direction]);
+        timed.map(|(count, &timed)| if timed { *count } else { 0.0 }).sum()
+    }
+
     /// Slow paths of a stratum whose reason fulfils a condition.
     pub(crate) fn slow_where(&self, stratum: StratumId, is: fn(&str) -> bool) -> f64 {
         let words = &self.layout.reasons[stratum.direction];
@@ -132,7 +139,7 @@ impl<'a> Sums<'a> {
 
     /// Nanoseconds in slow paths per operation, at these prices.
     pub(crate) fn cost(&self, prices: &Prices) -> f64 {
-        let ns = |stratum: StratumId| prices.ns[stratum.class] * self.slow_where(stratum, is_timed);
+        let ns = |stratum: StratumId| prices.ns[stratum.class] * self.timed(stratum);
         per(self.layout.strata().map(ns).sum(), self.all)
     }
 }
@@ -159,7 +166,7 @@ pub(crate) fn split(
     for stratum in layout.strata() {
         let price = prices.ns[stratum.class];
         let m = sides.map(|side| side.share(stratum));
-        let s = sides.map(|side| per(side.slow_where(stratum, is_timed), side.operations(stratum)));
+        let s = sides.map(|side| per(side.timed(stratum), side.operations(stratum)));
         let p = sides.map(|side| side.price(stratum.class).unwrap_or(price));
         let is_known = known[stratum.index()];
         parts[at.mix(stratum)] = if is_known {
@@ -174,8 +181,7 @@ pub(crate) fn split(
             let per_operation =
                 sides.map(|side| per(side.slow(stratum, reason), side.operations(stratum)));
             let change = if is_known { per_operation[1] - per_operation[0] } else { 0.0 };
-            let timed = is_timed(&layout.reasons[stratum.direction][reason]);
-            let price = if timed { price } else { 0.0 };
+            let price = if layout.timed[stratum.direction][reason] { price } else { 0.0 };
             parts[frequency] = price * (m[0] + m[1]) / 2.0 * change;
             parts[share] = change;
         }

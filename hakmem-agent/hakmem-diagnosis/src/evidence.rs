@@ -36,10 +36,8 @@ impl<'a> Evidence<'a> {
         let readings = [before, after].map(|side| Reading::of(side, &layout));
         let prices = Prices::of(&readings[0], &readings[1], &layout);
         let by_run = readings.iter().all(|reading| reading.runs.len() >= RUNS_MIN);
-        let urns = [0, 1].map(|side| {
-            let rows = prices.rows(&readings[side], &layout);
-            Urn::of(rows, by_run, options.intervals_max, &layout, &prices)
-        });
+        let rows = [0, 1].map(|side| prices.rows(&readings[side], &layout));
+        let urns = Urn::pair(rows, by_run, options.intervals_max, &layout, &prices);
         let sums = [urns[0].sums(&layout), urns[1].sums(&layout)];
         let at = PartsLayout::of(&layout);
         let views = [Sums::of(&sums[0], &layout), Sums::of(&sums[1], &layout)];

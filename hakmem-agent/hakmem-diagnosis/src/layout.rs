@@ -22,6 +22,8 @@ pub(crate) struct Layout {
     pub(crate) classes: Vec<String>,
     /// Reasons of allocations and of frees.
     pub(crate) reasons: [Vec<String>; 2],
+    /// Whether slow paths with these reasons are timed.
+    pub(crate) timed: [Vec<bool>; 2],
 }
 
 /// Whether a slow path with this reason is timed; the swaps with the spare list are not.
@@ -49,12 +51,14 @@ impl Layout {
             collect(sample, &mut classes, &mut reasons);
         }
         let [allocations, frees] = reasons;
+        let reasons = [
+            ordered(allocations, AllocReason::ALL.iter().map(|reason| reason.name())),
+            ordered(frees, FreeReason::ALL.iter().map(|reason| reason.name())),
+        ];
         Self {
             classes: ordered(classes, Class::ALL.iter().map(|class| class.name())),
-            reasons: [
-                ordered(allocations, AllocReason::ALL.iter().map(|reason| reason.name())),
-                ordered(frees, FreeReason::ALL.iter().map(|reason| reason.name())),
-            ],
+            timed: [0, 1].map(|it| reasons[it].iter().map(|word| is_timed(word)).collect()),
+            reasons,
         }
     }
 

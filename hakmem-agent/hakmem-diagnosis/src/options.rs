@@ -41,7 +41,7 @@ impl Default for Options {
             intervals_min: 8,
             intervals_max: 240,
             replicates: 400,
-            seed: 0x68_616b_6d65_6d,
+            seed: 0x6861_6b6d_656d,
         }
     }
 }

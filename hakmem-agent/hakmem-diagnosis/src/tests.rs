@@ -1,1 +1,7 @@
+//! Answers to made-up programs, of which the truth is known.
 
+mod edges;
+mod noise;
+mod properties;
+mod staged;
+mod synthetic;
