@@ -38,15 +38,15 @@ const EX_UNAVAILABLE: u8 = 69;
 const EX_OSERR: u8 = 71;
 const EX_IOERR: u8 = 74;
 
-/// Who reads an exit code, and so what it must tell.
+/// What a command's exit code tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Readers {
-    /// 0 or not 0.
-    OfText,
-    /// The program's own, or that hakmem-top failed.
-    OfPrograms,
+enum CodeTells {
+    /// Whether it did its work.
+    Success,
+    /// How the program ended, or that hakmem-top failed.
+    Program,
     /// The verdict, or why there is none.
-    OfVerdicts,
+    Verdict,
 }
 
 /// Why a command failed.
@@ -131,15 +131,15 @@ impl CommandError {
     }
 
     /// The exit code, where several commands differ by who reads it.
-    fn exit_code(&self, readers: Readers) -> u8 {
-        match (self, readers) {
+    fn exit_code(&self, tells: CodeTells) -> u8 {
+        match (self, tells) {
             (Self::Program(error), _) => error.exit_code(),
             (Self::Failed { .. } | Self::Unpublished { .. }, _) => RUN_FAILED,
             (Self::Interrupted(signal), _) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
-            (_, Readers::OfVerdicts) => self.system_exit_code(),
+            (_, CodeTells::Verdict) => self.system_exit_code(),
             (Self::Usage(_), _) => 2,
-            (_, Readers::OfPrograms) => RUN_FAILED,
-            (_, Readers::OfText) => 1,
+            (_, CodeTells::Program) => RUN_FAILED,
+            (_, CodeTells::Success) => 1,
         }
     }
 
@@ -161,10 +161,10 @@ pub fn execute(cli: Cli) -> ExitCode {
     if let Some(Command::DemoWorkload(options)) = &cli.command {
         return workload::run(options);
     }
-    let readers = match &cli.command {
-        Some(Command::Run(_)) => Readers::OfPrograms,
-        Some(Command::Diff(_) | Command::Check(_)) => Readers::OfVerdicts,
-        _ => Readers::OfText,
+    let tells = match &cli.command {
+        Some(Command::Run(_)) => CodeTells::Program,
+        Some(Command::Diff(_) | Command::Check(_)) => CodeTells::Verdict,
+        _ => CodeTells::Success,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -181,7 +181,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("hakmem-top: {error}");
-            ExitCode::from(error.exit_code(readers))
+            ExitCode::from(error.exit_code(tells))
         }
     }
 }

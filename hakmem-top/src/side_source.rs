@@ -161,8 +161,8 @@ fn known<'a>(identities: impl Iterator<Item = &'a Identity>) -> String {
         .collect();
     match all.as_slice() {
         [] => "there is none at all".into(),
-        [named @ ..] if named.len() <= NAMED_MAX => format!("there is: {}", named.join(", ")),
-        [named @ ..] => {
+        named if named.len() <= NAMED_MAX => format!("there is: {}", named.join(", ")),
+        named => {
             let more = named.len() - NAMED_MAX;
             format!("there is: {} and {more} more", named[..NAMED_MAX].join(", "))
         }

@@ -8,6 +8,7 @@ mod built;
 mod check;
 mod command_line;
 mod demo;
+mod diff;
 mod load;
 mod reconnection;
 mod run;

@@ -21,7 +21,7 @@ pub(super) fn escape(text: &str) -> String {
 /// A sentence, in which words between backquotes are code.
 pub(super) fn prose(text: &str) -> String {
     let parts: Vec<String> = text.split('`').map(escape).collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return escape(text);
     }
     let words = parts.iter().enumerate().map(|(index, part)| match index % 2 {

@@ -1,0 +1,141 @@
+//! `diff`: recordings, parts of them, processes; text, documents, pages and exit codes.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use crate::built::{library, output, segments, stderr, stdout, top};
+use crate::load::{ROUNDS, load};
+
+/// A recording of a few runs under a routing.
+fn recording(folder: &Path, name: &str, routing: &str) -> PathBuf {
+    let path = folder.join(name);
+    let mut command = top(folder);
+    command.args(["check", "--update", "--runs", "3", "--baseline"]).arg(&path).arg("--");
+    let result = output(command.arg(load()).arg(ROUNDS).env("HAKMEM_ROUTING", routing));
+    assert_eq!(result.status.code(), Some(0), "{}", stderr(&result));
+    path
+}
+
+fn diff(folder: &Path, arguments: &[&str]) -> Output {
+    output(top(folder).arg("diff").args(arguments).current_dir(folder))
+}
+
+fn document(output: &Output) -> serde_json::Value {
+    serde_json::from_str(&stdout(output)).unwrap_or_else(|_| panic!("{}", stderr(output)))
+}
+
+#[test]
+fn another_routing_is_a_regression_and_the_first_cause() {
+    let segments = segments();
+    let folder = segments.path();
+    recording(folder, "direct.hakrec", "direct");
+    recording(folder, "again.hakrec", "direct");
+    recording(folder, "exclude.hakrec", "exclude");
+
+    let worse = diff(folder, &["direct.hakrec", "exclude.hakrec", "--html", "why.html"]);
+    assert_eq!(worse.status.code(), Some(1), "{}", stderr(&worse));
+    let text = stdout(&worse);
+    assert!(text.starts_with("regressed: ") && !text.contains('\u{1b}'), "{text}");
+    assert!(text.contains("\n 1. routing · C7 free routed "), "{text}");
+    assert_eq!(stderr(&worse), "hakmem-top: wrote why.html\n");
+    let page = std::fs::read_to_string(folder.join("why.html")).unwrap();
+    assert!(page.contains("<header class=\"regressed\">") && page.contains("<polyline"));
+
+    let json = diff(folder, &["direct.hakrec", "exclude.hakrec", "--json"]);
+    assert_eq!(json.status.code(), Some(1));
+    let document = document(&json);
+    assert_eq!(document["causes"][0]["kind"], "routing");
+    assert_eq!(document["differences"][0]["after"], "exclude", "{document}");
+
+    let better = diff(folder, &["exclude.hakrec", "direct.hakrec"]);
+    assert_eq!(better.status.code(), Some(0), "{}", stderr(&better));
+    assert!(stdout(&better).starts_with("improved: "), "{}", stdout(&better));
+
+    let same = diff(folder, &["direct.hakrec", "again.hakrec"]);
+    assert!(matches!(same.status.code(), Some(0 | 2)), "{}", stdout(&same));
+    let tolerated = diff(folder, &["direct.hakrec", "exclude.hakrec", "--threshold", "100000"]);
+    assert_eq!(tolerated.status.code(), Some(0), "{}", stdout(&tolerated));
+}
+
+#[test]
+fn windows_and_selections_say_what_there_is() {
+    let segments = segments();
+    let folder = segments.path();
+    recording(folder, "a.hakrec", "direct");
+    let check = |arguments: &[&str], code: i32, expected: &str| {
+        let result = diff(folder, arguments);
+        let said = stderr(&result);
+        assert_eq!(result.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert_eq!(stdout(&result), "", "{arguments:?}");
+    };
+    check(&["a.hakrec", "b.hakrec"], 66, "cannot read b.hakrec: No such file");
+    check(&["a.hakrec", "a.hakrec@soon.."], 64, "`soon` is no time");
+    check(&["a.hakrec", "a.hakrec@+10..+5"], 66, "exchange them");
+    check(&["a.hakrec", "a.hakrec@+1h.."], 66, "nothing was recorded in that window");
+    check(&["a.hakrec", "a.hakrec", "--name", "redis"], 66, "no process passes; there is: ");
+    check(&["a.hakrec", "4000000"], 66, "no running process 4000000 publishes");
+    check(&["a.hakrec", "a.hakrec", "--html", "/nonexistent/x"], 74, "cannot write /nonexistent/x");
+    check(&["--connect", "/nonexistent.sock", "a.hakrec", "agent"], 69, "is hakmem-agent running?");
+
+    // The same recording twice, and a part of it that is too small to say anything.
+    let twice = diff(folder, &["a.hakrec", "a.hakrec"]);
+    assert_eq!(twice.status.code(), Some(0), "{}", stdout(&twice));
+    let part = diff(folder, &["a.hakrec", "a.hakrec@+0..+0.001"]);
+    assert_eq!(part.status.code(), Some(2), "{}", stdout(&part));
+    assert!(stdout(&part).starts_with("not enough data: "), "{}", stdout(&part));
+}
+
+/// A program that works until it is killed, and its process id.
+fn endless(folder: &Path, routing: &str) -> (Child, String) {
+    let mut command = Command::new(load());
+    command
+        .arg("1000000000000")
+        .env("LD_PRELOAD", library())
+        .env("HAKMEM_DIR", folder)
+        .env("HAKMEM_ROUTING", routing)
+        .stdout(Stdio::null());
+    let child = command.spawn().unwrap();
+    let pid = child.id().to_string();
+    (child, pid)
+}
+
+#[test]
+fn processes_are_compared_while_they_run() {
+    let segments = segments();
+    let folder = segments.path();
+    let (mut direct, direct_pid) = endless(folder, "direct");
+    let (mut exclude, exclude_pid) = endless(folder, "exclude");
+    let arguments = [&direct_pid, &format!("pid:{exclude_pid}"), "--seconds", "2", "--json"];
+    let result = diff(folder, &arguments.map(|it| it as &str));
+    for child in [&mut direct, &mut exclude] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert_eq!(result.status.code(), Some(1), "{}{}", stdout(&result), stderr(&result));
+    let document = document(&result);
+    assert_eq!(document["causes"][0]["kind"], "routing", "{document}");
+    let seconds = document["before"]["seconds"].as_f64().unwrap();
+    assert!((1.5..4.0).contains(&seconds), "{seconds}");
+    assert_eq!(stderr(&result), "hakmem-top: sampling for 2 s …\n");
+}
+
+#[test]
+fn a_reader_that_goes_away_costs_no_page() {
+    let segments = segments();
+    let folder = segments.path();
+    recording(folder, "a.hakrec", "direct");
+    let mut child = top(folder)
+        .args(["diff", "a.hakrec", "a.hakrec", "--html", "page.html"])
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{line}");
+    assert!(folder.join("page.html").exists());
+}
