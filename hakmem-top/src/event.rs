@@ -40,6 +40,10 @@ pub enum FeedEvent {
     },
     /// Events of the process in focus.
     Events(Box<proto::WatchEventsResponse>),
+    /// A stream of findings begins.
+    FindingsBegin,
+    /// Findings of all processes.
+    Findings(Box<proto::WatchFindingsResponse>),
     /// The agent cannot be reached; another attempt follows.
     Lost {
         /// Why.

@@ -75,6 +75,7 @@ fn plain_key(code: KeyCode) -> Option<Action> {
         KeyCode::Char('3') => Action::Tab(Tab::Routing),
         KeyCode::Char('4') => Action::Tab(Tab::Threads),
         KeyCode::Char('5') => Action::Tab(Tab::Events),
+        KeyCode::Char('6') => Action::Tab(Tab::Findings),
         KeyCode::Char('s') => Action::SortNext,
         KeyCode::Char('i') => Action::SortInvert,
         KeyCode::Char('p' | ' ') => Action::Pause,

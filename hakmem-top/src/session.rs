@@ -169,6 +169,8 @@ impl Session {
             FeedEvent::Update(stream, update) => self.model.merge(stream, *update),
             FeedEvent::EventsBegin { key } => self.model.events.begin_stream(&key),
             FeedEvent::Events(update) => self.model.events.merge(*update),
+            FeedEvent::FindingsBegin => self.model.findings.begin_stream(),
+            FeedEvent::Findings(update) => self.model.findings.merge(*update),
             FeedEvent::Lost { reason, attempts } => {
                 self.model.connection = Connection::Lost { reason, attempts };
             }

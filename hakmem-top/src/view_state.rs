@@ -89,7 +89,7 @@ impl ViewState {
             Action::First => self.select(0, model),
             Action::Last => self.select(usize::MAX, model),
             Action::Row(row) => self.select(row, model),
-            Action::Open => self.open(),
+            Action::Open => self.open(model),
             Action::Back => self.back(),
             Action::Help => self.help = !self.help,
             Action::FilterBegin => self.editing_filter = true,
@@ -130,12 +130,23 @@ impl ViewState {
                     self.class = name.as_str().to_owned();
                 }
             }
-            Tab::Routing | Tab::Threads | Tab::Events => self.rows[self.tab as usize] = row,
+            Tab::Routing | Tab::Threads | Tab::Events | Tab::Findings => {
+                self.rows[self.tab as usize] = row;
+            }
         }
     }
 
-    fn open(&mut self) {
+    fn open(&mut self, model: &Model) {
         match self.tab {
+            Tab::Findings => {
+                let findings = self.findings(model);
+                let key = findings.get(self.selected_row(model)).map(|it| &it.process_key);
+                // The process may be gone since.
+                if let Some(key) = key.filter(|it| model.processes.contains_key(*it)) {
+                    self.focus = Some(key.clone());
+                    self.tab = Tab::Classes;
+                }
+            }
             Tab::Processes => self.tab = Tab::Classes,
             Tab::Classes => self.tab = Tab::Routing,
             Tab::Routing | Tab::Threads | Tab::Events => {}
@@ -194,6 +205,7 @@ impl ViewState {
             Tab::Routing => 0,
             Tab::Threads => self.focused(model).map_or(0, |it| self.threads(it).len()),
             Tab::Events => self.events(model).count(),
+            Tab::Findings => self.findings(model).len(),
         }
     }
 
@@ -242,6 +254,13 @@ impl ViewState {
         model.events.newest_first().filter(passes)
     }
 
+    /// Findings that pass the filter, those that go on first.
+    pub fn findings<'a>(&self, model: &'a Model) -> Vec<&'a hakmem_proto::v1::Finding> {
+        let mut findings = model.findings.ordered();
+        findings.retain(|it| self.passes(&[&it.executable, &it.cause, &it.class, &it.reason]));
+        findings
+    }
+
     fn passes(&self, texts: &[&str]) -> bool {
         let wanted = self.filter.to_lowercase();
         wanted.is_empty() || texts.iter().any(|text| text.to_lowercase().contains(&wanted))
@@ -256,7 +275,7 @@ impl ViewState {
                 processes.iter().position(|it| Some(&it.key) == focused).unwrap_or(0)
             }
             Tab::Classes => self.focused(model).map_or(0, |it| self.class_row(it)),
-            Tab::Routing | Tab::Threads | Tab::Events => {
+            Tab::Routing | Tab::Threads | Tab::Events | Tab::Findings => {
                 self.rows[self.tab as usize].min(self.row_count(model).saturating_sub(1))
             }
         }

@@ -10,10 +10,10 @@ use crate::quantity;
 use crate::view_state::{Theme, ViewState};
 
 const HELP: [(&str, &str); 18] = [
-    ("1 … 5, Tab, h l, ← →", "tabs: processes, classes, C7 routing, threads, events"),
+    ("1 … 6, Tab, h l, ← →", "tabs: processes, classes, C7 routing, threads, events, findings"),
     ("j k, ↓ ↑, wheel", "move the selection; PgUp PgDn by ten"),
     ("g G, Home End", "first row, last row"),
-    ("Enter, click twice", "open the selected process or class"),
+    ("Enter, click twice", "open the selected process, class or finding's process"),
     ("Esc", "close, clear the filter, back to the processes"),
     ("/", "filter rows by text"),
     ("s, i", "sort by the next column, invert the order"),
