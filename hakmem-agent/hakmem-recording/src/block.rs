@@ -32,17 +32,40 @@ pub enum DecodeError {
     TooHeavy,
 }
 
-/// Collects entries and compresses them.
-pub struct BlockBuilder {
-    raw: Vec<u8>,
-    entries: usize,
-    compressor: zstd::bulk::Compressor<'static>,
+/// Compresses payloads, one after another.
+pub struct Compressor(zstd::bulk::Compressor<'static>);
+
+impl std::fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compressor").finish_non_exhaustive()
+    }
 }
 
-impl std::fmt::Debug for BlockBuilder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BlockBuilder").field("raw_bytes", &self.raw.len()).finish_non_exhaustive()
+impl Compressor {
+    /// A compressor for any number of payloads.
+    ///
+    /// # Errors
+    ///
+    /// What the system says if there is no memory for it.
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self(zstd::bulk::Compressor::new(LEVEL)?))
     }
+
+    /// The payload of entries that [`push_entry`] collected.
+    ///
+    /// # Errors
+    ///
+    /// What the compressor says.
+    pub fn compress(&mut self, raw: &[u8]) -> std::io::Result<Vec<u8>> {
+        self.0.compress(raw)
+    }
+}
+
+/// Collects entries and compresses them.
+#[derive(Debug)]
+pub struct BlockBuilder {
+    raw: Vec<u8>,
+    compressor: Compressor,
 }
 
 impl BlockBuilder {
@@ -52,20 +75,17 @@ impl BlockBuilder {
     ///
     /// What the system says if there is no memory for the compressor.
     pub fn new() -> std::io::Result<Self> {
-        let compressor = zstd::bulk::Compressor::new(LEVEL)?;
-        Ok(Self { raw: Vec::new(), entries: 0, compressor })
+        Ok(Self { raw: Vec::new(), compressor: Compressor::new()? })
     }
 
     /// Adds an entry; `false` if it is longer than [`ENTRY_BYTES_MAX`] and was left out.
     pub fn push(&mut self, entry: &RecordingEntry) -> bool {
-        let fits = push_entry(&mut self.raw, entry);
-        self.entries += usize::from(fits);
-        fits
+        push_entry(&mut self.raw, entry)
     }
 
     /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
-        self.entries == 0
+        self.raw.is_empty()
     }
 
     /// Bytes of the entries before compression.
@@ -82,7 +102,6 @@ impl BlockBuilder {
         let payload = self.compressor.compress(&self.raw)?;
         let raw_bytes = self.raw.len();
         self.raw.clear();
-        self.entries = 0;
         Ok((payload, raw_bytes))
     }
 }
@@ -97,15 +116,6 @@ pub fn push_entry(raw: &mut Vec<u8>, entry: &RecordingEntry) -> bool {
     raw.reserve(bytes + prost::length_delimiter_len(bytes));
     entry.encode_length_delimited(raw).expect("there is room for it");
     true
-}
-
-/// Compresses entries that [`push_entry`] collected.
-///
-/// # Errors
-///
-/// What the compressor says.
-pub fn compress(raw: &[u8]) -> std::io::Result<Vec<u8>> {
-    zstd::bulk::compress(raw, LEVEL)
 }
 
 /// The entries of a payload that decompresses to `raw_bytes`.

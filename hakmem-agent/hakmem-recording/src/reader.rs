@@ -262,7 +262,6 @@ impl Recording {
             good.push(*place);
         }
         replay.finish();
-        drop(replay);
         self.blocks = good;
         self.damage.sort_by_key(|it| it.offset);
         tally.finish(&mut self.summary);

@@ -37,11 +37,36 @@ impl Sample<'_> {
 }
 
 /// What a replay is used for.
-pub(crate) trait Audience {
+pub trait Audience {
+    /// The next sample.
     fn sample(&mut self, sample: Sample<'_>);
+
     /// Samples of a process that should be there and are not.
     fn lost_samples(&mut self, _key: &str, _count: u64) {}
+
+    /// The next event.
     fn event(&mut self, _event: &Event) {}
+}
+
+impl<A: Audience> Audience for &mut A {
+    fn sample(&mut self, sample: Sample<'_>) {
+        (**self).sample(sample);
+    }
+
+    fn lost_samples(&mut self, key: &str, count: u64) {
+        (**self).lost_samples(key, count);
+    }
+
+    fn event(&mut self, event: &Event) {
+        (**self).event(event);
+    }
+}
+
+/// Keeps the samples.
+impl Audience for Vec<Process> {
+    fn sample(&mut self, sample: Sample<'_>) {
+        self.push(sample.to_process());
+    }
 }
 
 /// What is known of one process that is selected.
@@ -55,10 +80,12 @@ struct Progress {
 }
 
 /// A replay under way.
-pub(crate) struct Replay<'a, S, A> {
+#[derive(Debug)]
+pub struct Replay<S, A> {
     window: Window,
     selection: S,
-    pub(crate) audience: &'a mut A,
+    /// Who gets the samples.
+    pub audience: A,
     interval: f64,
     merged: Merged,
     progress: BTreeMap<String, Progress>,
@@ -74,8 +101,10 @@ pub(crate) struct Replay<'a, S, A> {
     pub(crate) is_overfull: bool,
 }
 
-impl<'a, S: Fn(&Identity) -> bool, A: Audience> Replay<'a, S, A> {
-    pub(crate) fn new(window: Window, interval_ms: u32, selection: S, audience: &'a mut A) -> Self {
+impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
+    /// A replay of what happens in `window` to the processes selected. `interval_ms` is the time
+    /// between two updates, by which missing ones are counted.
+    pub fn new(window: Window, interval_ms: u32, selection: S, audience: A) -> Self {
         Self {
             window,
             selection,
@@ -98,7 +127,7 @@ impl<'a, S: Fn(&Identity) -> bool, A: Audience> Replay<'a, S, A> {
     }
 
     /// The next entry.
-    pub(crate) fn entry(&mut self, entry: RecordingEntry) {
+    pub fn entry(&mut self, entry: RecordingEntry) {
         match entry.entry {
             _ if self.has_ended => {}
             Some(Entry::Update(update)) => self.update(update),
@@ -108,7 +137,7 @@ impl<'a, S: Fn(&Identity) -> bool, A: Audience> Replay<'a, S, A> {
     }
 
     /// Something is missing here.
-    pub(crate) fn gap(&mut self) {
+    pub fn gap(&mut self) {
         self.rest_of_all();
         let lost_at = self.previous.as_ref().map(seconds);
         for process in self.merged.all().filter(|it| is_running(it)) {
@@ -123,7 +152,7 @@ impl<'a, S: Fn(&Identity) -> bool, A: Audience> Replay<'a, S, A> {
     }
 
     /// The end of the window, or of the recording.
-    pub(crate) fn finish(&mut self) {
+    pub fn finish(&mut self) {
         if !self.has_ended {
             self.has_ended = true;
             self.rest_of_all();

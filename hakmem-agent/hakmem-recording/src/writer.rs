@@ -71,6 +71,8 @@ pub struct RecordingWriter {
     is_complete: bool,
     next_key: Instant,
     written_at: Instant,
+    /// Whether writing has failed.
+    has_failed: bool,
 }
 
 impl RecordingWriter {
@@ -122,6 +124,7 @@ impl RecordingWriter {
             is_complete: true,
             next_key: now + KEY_INTERVAL,
             written_at: now,
+            has_failed: false,
         };
         // The first update is whole by itself.
         writer.flags = FLAG_KEY;
@@ -170,6 +173,37 @@ impl RecordingWriter {
     pub fn flush_if_due(&mut self, now: Instant) -> Result<(), WriteError> {
         let is_due = now.saturating_duration_since(self.written_at) >= BLOCK_INTERVAL;
         if is_due { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes what was collected.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Io`]; after that nothing more is written to this file.
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        self.written_at = Instant::now();
+        if self.block.is_empty() {
+            return Ok(());
+        }
+        let path = &self.path;
+        let failed = |error| WriteError::Io { path: path.clone(), error };
+        if self.has_failed {
+            // What is missing before it would make this block's deltas wrong.
+            return Err(failed(io::Error::other("an earlier block could not be written")));
+        }
+        let (payload, raw_bytes) = self.block.take().map_err(failed)?;
+        let header =
+            BlockHeader::new(self.number, std::mem::take(&mut self.flags), raw_bytes, &payload);
+        let block = [header.bytes().as_slice(), &payload].concat();
+        if let Err(error) = self.file.write_all(&block) {
+            // Half a block would be reported as damage; if it cannot be taken back, it is.
+            let _ = self.file.set_len(self.bytes);
+            self.has_failed = true;
+            return Err(failed(error));
+        }
+        self.number += 1;
+        self.bytes += block.len() as u64;
+        Ok(())
     }
 
     /// When [`RecordingWriter::flush_if_due`] will have something to do.
@@ -235,27 +269,6 @@ impl RecordingWriter {
             return Err(WriteError::TooLong(self.path.clone()));
         }
         if self.block.raw_bytes() >= BLOCK_BYTES { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> Result<(), WriteError> {
-        self.written_at = Instant::now();
-        if self.block.is_empty() {
-            return Ok(());
-        }
-        let path = &self.path;
-        let failed = |error| WriteError::Io { path: path.clone(), error };
-        let (payload, raw_bytes) = self.block.take().map_err(failed)?;
-        let header =
-            BlockHeader::new(self.number, std::mem::take(&mut self.flags), raw_bytes, &payload);
-        let block = [header.bytes().as_slice(), &payload].concat();
-        if let Err(error) = self.file.write_all(&block) {
-            // Half a block would be reported as damage; if it cannot be taken back, it is.
-            let _ = self.file.set_len(self.bytes);
-            return Err(failed(error));
-        }
-        self.number += 1;
-        self.bytes += block.len() as u64;
-        Ok(())
     }
 }
 

@@ -14,12 +14,12 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 use tonic::Status;
 
-use hakmem_recording::chunk::{CHUNK_BYTES, chunks};
-use hakmem_recording::delta::{Detail, changed, whole};
 use crate::shared::Shared;
 use crate::state::filter::Selection;
 use crate::state::{FleetView, interest::Interest};
 use crate::time::timestamp;
+use hakmem_recording::chunk::{CHUNK_BYTES, chunks};
+use hakmem_recording::delta::{Detail, changed, whole};
 
 /// One client's view of the fleet.
 pub(crate) struct Watch {

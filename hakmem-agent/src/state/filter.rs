@@ -20,6 +20,12 @@ impl Selection {
         Self { viewer, filter: filter.unwrap_or_default() }
     }
 
+    /// Every process that `viewer` may see, ended ones included.
+    pub(crate) fn everything(viewer: Viewer) -> Self {
+        let filter = ProcessFilter { include_ended: true, ..ProcessFilter::default() };
+        Self::new(viewer, Some(filter))
+    }
+
     /// The processes of `view` that are selected, ended ones included: whether those count, each
     /// caller decides with [`Selection::includes_ended`].
     pub(crate) fn of<'a>(

@@ -29,7 +29,7 @@ fn an_entry_above_the_limit_is_left_out() {
 fn other_lengths_than_announced_are_refused() {
     let mut raw = Vec::new();
     assert!(push_entry(&mut raw, &update(10)));
-    let payload = compress(&raw).unwrap();
+    let payload = Compressor::new().unwrap().compress(&raw).unwrap();
     for length in [0, raw.len() - 1, raw.len() + 1] {
         assert_eq!(decode(&payload, length), Err(DecodeError::Compression), "{length}");
     }
@@ -42,7 +42,7 @@ fn a_bomb_is_refused_before_it_takes_memory() {
     // Zeros compress to nothing; as a payload they are entries without content, each of which is
     // one byte long and becomes a message of many.
     let zeros = vec![0; RAW_BYTES_MAX];
-    let payload = compress(&zeros).unwrap();
+    let payload = Compressor::new().unwrap().compress(&zeros).unwrap();
     assert!(payload.len() < 1000);
     assert_eq!(decode(&payload, RAW_BYTES_MAX), Err(DecodeError::TooHeavy));
     // The same, one level down: processes of two bytes each.

@@ -32,7 +32,7 @@ fn recorded(seed: u64) -> Vec<u8> {
 }
 
 /// What each process was like in each second.
-fn truth(seed: u64) -> BTreeMap<String, Vec<Process>> {
+fn truth(seed: u64) -> Truth {
     let key = |number: usize| format!("{number}-1-00");
     (0..PROCESSES).map(|it| (key(it), history(seed + it as u64, &key(it), SECONDS))).collect()
 }
@@ -42,7 +42,7 @@ fn second_of(process: &Process) -> usize {
 }
 
 /// Panics if any sample differs from what the process was like then; returns how many there are.
-fn check_true(recording: &Recording, truth: &BTreeMap<String, Vec<Process>>) -> usize {
+fn check_true(recording: &Recording, truth: &Truth) -> usize {
     let mut samples = 0;
     for series in recording.series(Window::ALL, |_| true) {
         for sample in &series.samples {
@@ -208,9 +208,10 @@ fn blocks(bytes: &[u8]) -> Vec<usize> {
     markers.map(|(at, _)| at).collect()
 }
 
-fn corpus() -> &'static (Vec<u8>, BTreeMap<String, Vec<Process>>) {
-    static CORPUS: std::sync::OnceLock<(Vec<u8>, BTreeMap<String, Vec<Process>>)> =
-        std::sync::OnceLock::new();
+type Truth = BTreeMap<String, Vec<Process>>;
+
+fn corpus() -> &'static (Vec<u8>, Truth) {
+    static CORPUS: std::sync::OnceLock<(Vec<u8>, Truth)> = std::sync::OnceLock::new();
     CORPUS.get_or_init(|| (recorded(7), truth(7)))
 }
 
@@ -304,7 +305,7 @@ fn with_lie(
     let mut raw = zstd::bulk::decompress(&bytes[from..to], raw_bytes).unwrap();
     let at = at.index(raw.len());
     raw[at] = byte;
-    let payload = block::compress(&raw).unwrap();
+    let payload = block::Compressor::new().unwrap().compress(&raw).unwrap();
     let header = BlockHeader::new(header.number, header.flags, raw.len(), &payload);
     [&bytes[..offset], &header.bytes(), &payload, &bytes[to..]].concat()
 }
