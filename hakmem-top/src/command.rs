@@ -147,7 +147,7 @@ impl CommandError {
     fn system_exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Side(SideError::Subject(_)) => EX_USAGE,
-            Self::Side(SideError::Agent(_)) => EX_UNAVAILABLE,
+            Self::Side(SideError::Agent(_) | SideError::NoAgent { .. }) => EX_UNAVAILABLE,
             Self::Side(_) | Self::Baseline { .. } | Self::Inspection(_) => EX_NOINPUT,
             Self::Write { .. } | Self::WriteBaseline(_) => EX_IOERR,
             Self::System { .. } => EX_OSERR,

@@ -199,6 +199,13 @@ pub(crate) fn seconds(timestamp: &prost_types::Timestamp) -> f64 {
     timestamp.seconds as f64 + f64::from(timestamp.nanos) / 1e9
 }
 
+/// A moment in seconds since the Unix epoch as a message.
+pub(crate) fn timestamp(seconds: f64) -> prost_types::Timestamp {
+    let whole = seconds.floor();
+    let nanos = ((seconds - whole) * 1e9).round().min(999_999_999.0);
+    prost_types::Timestamp { seconds: whole as i64, nanos: nanos as i32 }
+}
+
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]

@@ -131,7 +131,8 @@ pub fn complete_start(series: &mut Series) {
     series.samples.insert(0, origin);
 }
 
-fn lost_events(samples: &[proto::Process]) -> u64 {
+/// Events that were overwritten between the first and the last sample.
+pub fn lost_events(samples: &[proto::Process]) -> u64 {
     let lost =
         |it: Option<&proto::Process>| it.and_then(|it| it.loss).map_or(0, |it| it.lost_events);
     lost(samples.last()).saturating_sub(lost(samples.first()))

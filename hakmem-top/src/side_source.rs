@@ -66,8 +66,17 @@ pub enum SideError {
     /// No such process publishes.
     #[error("no running process {0} publishes; see `hakmem-top ls`")]
     NoProcess(u32),
+    /// Nobody was there to keep anything.
+    #[error(
+        "{name}: no agent runs that could have kept a history; start hakmem-agent, or give a PID \
+         without a window to sample it now"
+    )]
+    NoAgent {
+        /// The side.
+        name: String,
+    },
     /// The agent has nothing of that time.
-    #[error("{name}: the agent keeps no history of it; leave the window out to sample it now")]
+    #[error("{name}: the agent has kept nothing of it; leave the window out to sample it now")]
     NoHistory {
         /// The side.
         name: String,
@@ -148,7 +157,7 @@ pub async fn read(
             history::read(endpoint, subject.window.as_ref(), selection, name, &zone).await
         }
         (Source::Process(pid), None) => Err(SideError::NoProcess(*pid)),
-        (Source::Agent, None) => Err(SideError::NoHistory { name: name.clone() }),
+        (Source::Agent, None) => Err(SideError::NoAgent { name: name.clone() }),
     }
 }
 

@@ -3,6 +3,9 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use hakmem_agent::{AgentConfig, RunningAgent};
 
 use crate::built::{library, output, segments, stderr, stdout, top};
 use crate::load::{ROUNDS, load};
@@ -138,4 +141,66 @@ fn a_reader_that_goes_away_costs_no_page() {
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0), "{line}");
     assert!(folder.join("page.html").exists());
+}
+
+/// A thread with an agent that keeps ten samples a second; it ends when the sender is dropped.
+fn agent(segments: &Path, socket: &Path) -> std::sync::mpsc::Sender<()> {
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let (ready, started) = std::sync::mpsc::channel();
+    let mut config = AgentConfig {
+        unix_socket: Some(socket.to_owned()),
+        ..AgentConfig::for_directory(segments)
+    };
+    config.idle_interval = Duration::from_millis(100);
+    config.history.interval = Duration::from_millis(100);
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let agent = runtime.block_on(RunningAgent::start(config)).expect("the agent starts");
+        ready.send(()).unwrap();
+        // An error is what ends it.
+        let _ = stopped.recv();
+        drop(agent);
+    });
+    started.recv().expect("the agent starts");
+    stop
+}
+
+#[test]
+fn the_agents_history_is_compared_with_itself() {
+    let segments = segments();
+    let folder = segments.path();
+    let socket = folder.join("agent.sock");
+    let agent = agent(folder, &socket);
+    let connect = ["--connect", socket.to_str().unwrap()];
+    let (mut direct, direct_pid) = endless(folder, "direct");
+    let (mut exclude, exclude_pid) = endless(folder, "exclude");
+    std::thread::sleep(Duration::from_secs(4));
+    let [before, after] = [&direct_pid, &exclude_pid].map(|pid| format!("pid:{pid}@last 1h"));
+    let worse = diff(folder, &[&connect[..], &[&before, &after, "--json"]].concat());
+    let same = ["agent@+0.5..+2", "agent@+2..", "--pid", &direct_pid];
+    let same = diff(folder, &[&connect[..], &same].concat());
+    let early = diff(folder, &[&connect[..], &["agent@..2020-01-01T00:00:00Z", &before]].concat());
+    let unknown = diff(folder, &[&connect[..], &["agent", &before, "--name", "redis"]].concat());
+    for child in [&mut direct, &mut exclude] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    drop(agent);
+    assert_eq!(worse.status.code(), Some(1), "{}{}", stdout(&worse), stderr(&worse));
+    let document = document(&worse);
+    assert_eq!(document["causes"][0]["kind"], "routing", "{document}");
+    assert!(document["before"]["samples"].as_u64().unwrap() >= 3, "{document}");
+    assert!(matches!(same.status.code(), Some(0 | 2)), "{}{}", stdout(&same), stderr(&same));
+    assert_eq!(early.status.code(), Some(66), "{}", stderr(&early));
+    assert!(stderr(&early).contains("nothing was recorded in that window"), "{}", stderr(&early));
+    assert_eq!(unknown.status.code(), Some(66));
+    assert!(stderr(&unknown).contains("there is: "), "{}", stderr(&unknown));
+}
+
+#[test]
+fn without_an_agent_there_is_no_history() {
+    let segments = segments();
+    let result = diff(segments.path(), &["agent@last 5m", "agent"]);
+    assert_eq!(result.status.code(), Some(69));
+    assert!(stderr(&result).contains("no agent runs that could have kept"), "{}", stderr(&result));
 }
