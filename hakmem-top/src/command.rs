@@ -146,7 +146,9 @@ impl CommandError {
     /// The code that `sysexits.h` has for it: verdicts take the small numbers.
     fn system_exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Side(SideError::Subject(_)) => EX_USAGE,
+            Self::Usage(_) | Self::Side(SideError::Subject(_) | SideError::Ambiguous { .. }) => {
+                EX_USAGE
+            }
             Self::Side(SideError::Agent(_) | SideError::NoAgent { .. }) => EX_UNAVAILABLE,
             Self::Side(_) | Self::Baseline { .. } | Self::Inspection(_) => EX_NOINPUT,
             Self::Write { .. } | Self::WriteBaseline(_) => EX_IOERR,

@@ -1,9 +1,13 @@
 //! Runs of a program, each of which may be several processes.
 //!
 //! A comparison takes whole runs as its units, because what varies between runs varies in all
-//! processes of a run alike. So the processes of a run become one series: at each moment at which
-//! one of them was sampled, the sum of the newest samples of all. Counters of ended processes stay
-//! in the sum, so that it never falls; what they held is gone, and so are their threads.
+//! processes of a run alike. Processes are of one run if a recording of several runs says so, else
+//! if one descends from the other, a program that replaced itself from what it was before.
+//!
+//! The processes of a run become one series: at each moment at which one of them was sampled, the
+//! sum of the newest samples of all. Counters of a process stay in the sum when it has ended, and
+//! are there as they were first seen before that, so that the sum never falls, nor rises by what
+//! happened outside of the window. What processes hold counts only while they live.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +21,9 @@ const RUN_LABEL: &str = "hakmem.run";
 /// Slots of one process are told apart from those of another by this much.
 const SLOTS_MAX: u32 = 1 << 16;
 
+/// Moments of a sum at most: each costs time for each process.
+const MOMENTS_MAX: usize = 1000;
+
 /// Adds without overflow: recordings come from anywhere.
 macro_rules! add {
     ($sum:expr, $part:expr) => {
@@ -29,53 +36,104 @@ pub fn mark(series: &mut Series, run: u32) {
     series.identity.labels.insert(RUN_LABEL.into(), run.to_string());
 }
 
-/// Joins the processes of each run that was marked; others are left as they are. Marks are gone
-/// afterwards.
+/// Joins the processes of each run. Marks are gone afterwards.
 pub fn join(all: Vec<Series>) -> Vec<Series> {
     let mut runs: BTreeMap<u32, Vec<Series>> = BTreeMap::new();
-    let mut joined = Vec::new();
+    let mut unmarked = Vec::new();
     for mut series in all {
         let mark = series.identity.labels.remove(RUN_LABEL);
         match mark.and_then(|it| it.parse().ok()) {
             Some(run) => runs.entry(run).or_default().push(series),
-            None => joined.push(series),
+            None => unmarked.push(series),
         }
     }
-    joined.extend(runs.into_values().map(sum));
-    joined
+    let roots = roots(&unmarked.iter().map(|it| &it.identity).collect::<Vec<_>>());
+    let mut trees: BTreeMap<usize, Vec<Series>> = BTreeMap::new();
+    for (root, series) in roots.into_iter().zip(unmarked) {
+        trees.entry(root).or_default().push(series);
+    }
+    trees.into_values().chain(runs.into_values()).map(sum).collect()
+}
+
+/// For each process the index of the one that it descends from, which may be itself.
+pub fn roots(identities: &[&proto::Identity]) -> Vec<usize> {
+    let started = |index: &usize| identities[*index].started_at.as_ref().map_or(0.0, seconds);
+    let mut order: Vec<usize> = (0..identities.len()).collect();
+    order.sort_by(|a, b| started(a).total_cmp(&started(b)));
+    let mut root_of_pid: BTreeMap<u32, usize> = BTreeMap::new();
+    let mut roots: Vec<usize> = (0..identities.len()).collect();
+    for index in order {
+        let identity = identities[index];
+        // Ids are used again, so what has this id now may be one that replaced itself, but a
+        // parent that is known is the better evidence.
+        let known = root_of_pid.get(&identity.parent_pid).or(root_of_pid.get(&identity.pid));
+        let root = known.copied().unwrap_or(index);
+        root_of_pid.insert(identity.pid, root);
+        roots[index] = root;
+    }
+    roots
 }
 
 /// One series of several; the identity is that of the process that did most.
 fn sum(mut all: Vec<Series>) -> Series {
-    let started = |it: &Series| it.identity.started_at.as_ref().map_or(0.0, seconds);
-    all.sort_by(|a, b| started(a).total_cmp(&started(b)));
     if all.len() == 1 {
         return all.swap_remove(0);
     }
-    let mut moments: Vec<&prost_types::Timestamp> =
-        all.iter().flat_map(|it| &it.samples).filter_map(|it| it.sampled_at.as_ref()).collect();
-    moments.sort_by(|a, b| seconds(a).total_cmp(&seconds(b)));
-    moments.dedup();
-    let mut newest = vec![None; all.len()];
-    let mut samples = Vec::with_capacity(moments.len());
-    for moment in moments {
-        let now = seconds(moment);
-        for (series, newest) in all.iter().zip(&mut newest) {
-            let next = newest.map_or(0, |it: usize| it + 1);
-            let is_due =
-                |it: &proto::Process| it.sampled_at.as_ref().is_some_and(|at| seconds(at) <= now);
-            let due = series.samples[next..].iter().take_while(|it| is_due(it)).count();
-            if due > 0 {
-                *newest = Some(next + due - 1);
-            }
-        }
-        let parts = all.iter().zip(&newest).map(|(series, at)| at.map(|at| &series.samples[at]));
-        samples.push(sum_samples(*moment, parts));
-    }
-    let lost_events = all.iter().fold(0u64, |sum, it| sum.saturating_add(it.lost_events));
-    let lost_samples = all.iter().fold(0u64, |sum, it| sum.saturating_add(it.lost_samples));
+    let mut newest: Vec<Newest> =
+        all.iter().map(|it| Newest { samples: &it.samples, at: 0 }).collect();
+    let samples = moments(&all)
+        .into_iter()
+        .map(|moment| {
+            let now = seconds(&moment);
+            newest.iter_mut().for_each(|it| it.advance(now));
+            sum_samples(moment, newest.iter().filter_map(|it| it.sample(now)))
+        })
+        .collect();
+    let total = |of: fn(&Series) -> u64| all.iter().map(of).fold(0, u64::saturating_add);
+    let (lost_events, lost_samples) = (total(|it| it.lost_events), total(|it| it.lost_samples));
     let busiest = all.into_iter().max_by_key(operations).unwrap_or_default();
     Series { samples, lost_events, lost_samples, ..busiest }
+}
+
+/// The moments at which any of the processes was sampled, of very many a part.
+fn moments(all: &[Series]) -> Vec<prost_types::Timestamp> {
+    let sampled = all.iter().flat_map(|it| &it.samples).filter_map(|it| it.sampled_at);
+    let mut moments: Vec<prost_types::Timestamp> = sampled.collect();
+    moments.sort_by(|a, b| seconds(a).total_cmp(&seconds(b)));
+    moments.dedup();
+    let stride = moments.len().div_ceil(MOMENTS_MAX).max(1);
+    let last = moments.len().saturating_sub(1);
+    let mut index = 0;
+    moments.retain(|_| {
+        let is_kept = (last - index).is_multiple_of(stride);
+        index += 1;
+        is_kept
+    });
+    moments
+}
+
+/// A walk through the samples of a process.
+struct Newest<'a> {
+    samples: &'a [proto::Process],
+    at: usize,
+}
+
+impl<'a> Newest<'a> {
+    fn advance(&mut self, now: f64) {
+        while self.samples.get(self.at + 1).is_some_and(|it| moment(it) <= now) {
+            self.at += 1;
+        }
+    }
+
+    /// The newest sample, and whether the process was there at that moment.
+    fn sample(&self, now: f64) -> Option<(&'a proto::Process, bool)> {
+        let sample = self.samples.get(self.at)?;
+        Some((sample, sample.state == "running" && moment(sample) <= now))
+    }
+}
+
+fn moment(sample: &proto::Process) -> f64 {
+    sample.sampled_at.as_ref().map_or(0.0, seconds)
 }
 
 fn operations(series: &Series) -> u64 {
@@ -83,10 +141,10 @@ fn operations(series: &Series) -> u64 {
     totals.allocations.saturating_add(totals.frees)
 }
 
-/// The sum at a moment; processes that have not begun are `None`.
+/// The sum at a moment, of samples and whether their processes lived then.
 fn sum_samples<'a>(
     at: prost_types::Timestamp,
-    parts: impl Iterator<Item = Option<&'a proto::Process>>,
+    parts: impl Iterator<Item = (&'a proto::Process, bool)>,
 ) -> proto::Process {
     let mut sum = proto::Process {
         state: "exited".into(),
@@ -97,9 +155,7 @@ fn sum_samples<'a>(
         ..Default::default()
     };
     let mut classes: BTreeMap<&str, proto::ClassCounters> = BTreeMap::new();
-    for (index, part) in parts.enumerate() {
-        let Some(part) = part else { continue };
-        let is_alive = part.state == "running";
+    for (index, (part, is_alive)) in parts.enumerate() {
         if sum.key.is_empty() {
             sum.key.clone_from(&part.key);
         }

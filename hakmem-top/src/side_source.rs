@@ -161,6 +161,12 @@ pub async fn read(
     }
 }
 
+/// Whether runs are not all of one program: a mixture is no side of a comparison.
+fn are_several_programs<'a>(mut roots: impl Iterator<Item = &'a Identity>) -> bool {
+    let first = roots.next();
+    roots.any(|it| first.is_some_and(|first| first.executable != it.executable))
+}
+
 /// What there is to choose from, for a person: a few processes and how many more.
 fn known<'a>(identities: impl Iterator<Item = &'a Identity>) -> String {
     const NAMED_MAX: usize = 4;

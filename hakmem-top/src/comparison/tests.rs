@@ -42,8 +42,8 @@ fn the_text_says_the_verdict_first_and_fits_eighty_columns() {
     REASONS, before and after; as a share of the calls of their class
     CLASS CALLS REASON                           COUNT               %   ADDS NS
     C7    free  routed                      0    32.0M       0     100      +158
-    C3    alloc flush_full               314k     298k    1.02    1.01    -0.016
     C7    alloc flush_full               461k     483k    1.50    1.51    +0.016
+    C3    alloc flush_full               314k     298k    1.02    1.01    -0.016
     C3    free  flush_full               246k     239k    0.80    0.81    +0.016
 
     WHAT ELSE DIFFERS

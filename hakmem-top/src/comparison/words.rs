@@ -121,12 +121,15 @@ pub(super) fn took(nanoseconds: Option<f64>) -> String {
     nanoseconds.map_or_else(|| "–".into(), |it| quantity::duration_ns(it.max(1.0).round() as u64))
 }
 
-/// The reasons of all strata, those that change the cost most first; those that neither side has
-/// are left out.
+/// The reasons of all strata, those that change the cost most first, then the most frequent; those
+/// that neither side has are left out.
 pub(super) fn reasons(strata: &[Stratum]) -> Vec<(&Stratum, &ReasonChange)> {
     let all = strata.iter().flat_map(|it| it.reasons.iter().map(move |reason| (it, reason)));
     let mut used: Vec<_> = all.filter(|(_, reason)| reason.count != [0, 0]).collect();
-    used.sort_by(|(_, a), (_, b)| b.frequency_ns.abs().total_cmp(&a.frequency_ns.abs()));
+    // What is less than is shown counts as nothing: then the more frequent one comes first.
+    let cost = |it: &ReasonChange| (it.frequency_ns.abs() * 1000.0).round();
+    let count = |it: &ReasonChange| it.count[0].max(it.count[1]);
+    used.sort_by(|(_, a), (_, b)| cost(b).total_cmp(&cost(a)).then(count(b).cmp(&count(a))));
     used
 }
 

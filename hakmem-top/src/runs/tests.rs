@@ -17,17 +17,63 @@ fn series(run: u32, pid: u32, from: f64, to: f64) -> Series {
 }
 
 #[test]
-fn processes_of_one_run_become_one_series_and_others_stay() {
-    let mut unmarked = series(1, 9, 0.0, 1.0);
-    unmarked.identity.labels.clear();
+fn processes_of_one_run_become_one_series() {
     let all = vec![series(2, 3, 20.0, 25.0), series(1, 2, 12.0, 18.0), series(1, 1, 10.0, 20.0)];
-    let joined = join([all, vec![unmarked]].concat());
+    let joined = join(all);
     let pids: Vec<u32> = joined.iter().map(|it| it.identity.pid).collect();
-    assert_eq!(pids, [9, 1, 3], "each run is named after the process that did most");
+    assert_eq!(pids, [1, 3], "each run is named after the process that did most");
     assert!(joined.iter().all(|it| it.identity.labels.is_empty()), "marks are gone");
     let sampled: Vec<usize> = joined.iter().map(|it| it.samples.len()).collect();
-    assert_eq!(sampled, [2, 4, 2]);
-    assert_eq!(joined[1].lost_events, 2);
+    assert_eq!(sampled, [4, 2]);
+    assert_eq!(joined[0].lost_events, 2);
+}
+
+#[test]
+fn without_marks_descendants_and_replacements_are_of_one_run() {
+    let process = |pid: u32, parent: u32, from: f64| {
+        let mut series = series(0, pid, from, from + 5.0);
+        series.identity.labels.clear();
+        series.identity.parent_pid = parent;
+        series
+    };
+    // A shell that was env before, its child and grandchild; and a stranger of another parent.
+    let all = vec![
+        process(12, 11, 3.0),
+        process(10, 1, 1.0),
+        process(11, 10, 2.0),
+        process(10, 1, 0.0),
+        process(40, 1, 0.5),
+    ];
+    let roots = roots(&all.iter().map(|it| &it.identity).collect::<Vec<_>>());
+    assert_eq!(roots, [3, 3, 3, 3, 4]);
+    assert_eq!(join(all).len(), 2);
+}
+
+#[test]
+fn a_process_that_was_there_before_the_window_adds_nothing_when_it_is_first_seen() {
+    let mut late = series(1, 2, 0.0, 30.0);
+    late.samples[0] = late.samples[1].clone();
+    late.samples[0].sampled_at = Some(sample::timestamp(11.0));
+    let joined = join(vec![series(1, 1, 10.0, 20.0), late]);
+    let allocations: Vec<u64> =
+        joined[0].samples.iter().map(|it| it.totals.unwrap_or_default().allocations).collect();
+    assert_eq!(allocations[0], allocations[1], "{allocations:?}");
+}
+
+#[test]
+fn very_many_moments_are_thinned_and_the_last_one_stays() {
+    let mut long = series(1, 1, 0.0, 1.0);
+    let sample = long.samples[1].clone();
+    long.samples = (0..5000)
+        .map(|at| proto::Process {
+            sampled_at: Some(sample::timestamp(f64::from(at))),
+            ..sample.clone()
+        })
+        .collect();
+    let joined = join(vec![long, series(1, 2, 0.0, 1.0)]);
+    let samples = &joined[0].samples;
+    assert_eq!(samples.len(), 1000);
+    assert_eq!(samples[999].sampled_at, Some(sample::timestamp(4999.0)));
 }
 
 #[test]

@@ -8,9 +8,10 @@ use jiff::tz::TimeZone;
 use tonic::Status;
 use tonic::transport::Channel;
 
-use super::{Selection, SideError, known};
+use super::{Selection, SideError, are_several_programs, known};
 use crate::endpoint::Endpoint;
 use crate::model::{seconds, timestamp};
+use crate::runs;
 use crate::sampling;
 use crate::time_window::TimeWindow;
 
@@ -59,7 +60,7 @@ pub(super) async fn read(
     if series.is_empty() {
         return Err(SideError::NoHistory { name: name.into() });
     }
-    Ok(Side { name: name.into(), series })
+    Ok(Side { name: name.into(), series: runs::join(series) })
 }
 
 /// What an agent has kept of one process.
@@ -96,11 +97,14 @@ impl Agent {
             .collect();
         let choice = || known(all.iter().map(|(_, identity)| identity));
         let passing: Vec<_> = all.iter().filter(|(_, it)| selection.passes(it)).cloned().collect();
-        let Some((_, first)) = passing.first() else {
+        if passing.is_empty() {
             return Err(SideError::Empty { name: name.into(), known: choice() });
-        };
-        let is_other = |(_, it): &(String, proto::Identity)| it.executable != first.executable;
-        if selection.is_all() && passing.iter().any(is_other) {
+        }
+        let identities: Vec<&proto::Identity> = passing.iter().map(|(_, it)| it).collect();
+        let mut roots = runs::roots(&identities);
+        roots.sort_unstable();
+        roots.dedup();
+        if selection.is_all() && are_several_programs(roots.iter().map(|root| identities[*root])) {
             return Err(SideError::Ambiguous { name: name.into(), known: choice() });
         }
         Ok(passing)

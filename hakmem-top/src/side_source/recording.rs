@@ -6,7 +6,7 @@ use hakmem_diagnosis::{Series, Side};
 use hakmem_recording::{RecordedSeries, Recording, Window};
 use jiff::tz::TimeZone;
 
-use super::{Selection, SideError, known};
+use super::{Selection, SideError, are_several_programs, known};
 use crate::model::seconds;
 use crate::runs;
 use crate::sampling;
@@ -57,5 +57,9 @@ pub(super) fn read(
         }
         series
     });
-    Ok(Side { name: name.into(), series: runs::join(series.collect()) })
+    let series = runs::join(series.collect());
+    if selection.is_all() && are_several_programs(series.iter().map(|it| &it.identity)) {
+        return Err(SideError::Ambiguous { name: name.into(), known: known(identities()) });
+    }
+    Ok(Side { name: name.into(), series })
 }

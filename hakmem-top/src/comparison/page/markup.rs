@@ -18,8 +18,9 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// A sentence, in which words between backquotes are code.
+/// A sentence, in which words between backquotes are code, and arrows are arrows.
 pub(super) fn prose(text: &str) -> String {
+    let text = &text.replace(" -> ", " → ");
     let parts: Vec<String> = text.split('`').map(escape).collect();
     if parts.len().is_multiple_of(2) {
         return escape(text);
