@@ -39,10 +39,11 @@ const EXAMPLES: &str = "Examples:
   hakmem-top                               … and attach
   hakmem-top --once --json | jq .          for scripts
   hakmem-top show                          why did it crash?
+  hakmem-top record -o a.hakrec -- make    keep what it does, for later
 
 In the screen, ? shows the keys.";
 
-/// Exit code for wrong options where small ones are answers, as `sysexits.h` has it.
+/// Exit code of `sysexits.h` for wrong options.
 pub const EX_USAGE: u8 = 64;
 
 /// Options of every command.
@@ -107,6 +108,24 @@ pub enum Command {
     Check(CheckOptions),
     /// Print the LD_PRELOAD assignment for a shell.
     Env,
+    /// Record what processes do into a file, for `info`, `cut`, `export` and `diff`.
+    ///
+    /// With a program, runs it as `run --plain` does, with an agent of its own, and records it and
+    /// its descendants to their end; the exit code is the program's. Without one, records what runs
+    /// already until Ctrl-C or the time given. The file can be read while it is written.
+    /// Exit codes: 64 for a mistake on the command line, 74 if the file cannot be written.
+    Record(RecordOptions),
+    /// Say what is in a recording, and what is missing.
+    Info(InfoOptions),
+    /// Copy a part of a recording into another one.
+    Cut(CutOptions),
+    /// Write a recording as JSON lines or CSV.
+    ///
+    /// JSON: one object per line. The first has `type` `recording`; those of `type` `sample` have
+    /// the members of a process in `hakmem-top --json`, with cumulative counts; those of `type`
+    /// `event` are events. CSV: one row per sample and class, with cumulative counts, and a column
+    /// for each reason and outcome that occurs.
+    Export(ExportOptions),
     /// The demo's workload; ends when its standard input does.
     #[command(hide = true)]
     DemoWorkload(WorkloadOptions),
@@ -124,6 +143,100 @@ pub struct RunOptions {
     /// The program and its arguments.
     #[arg(last = true, required = true, value_name = "PROGRAM ARGS")]
     pub words: Vec<OsString>,
+}
+
+/// Options of `record`.
+#[derive(Args, Debug)]
+pub struct RecordOptions {
+    /// The file [default: hakmem-DATE-TIME.hakrec].
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace the file if it exists.
+    #[arg(long)]
+    pub force: bool,
+    /// End after this many seconds; a program runs on.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub seconds: Option<u64>,
+    /// Only this process and its descendants; may be given several times.
+    #[arg(long, value_name = "N", conflicts_with = "words")]
+    pub pid: Vec<u32>,
+    /// Only processes with this text in their executable or command line.
+    #[arg(long, value_name = "TEXT", conflicts_with = "words")]
+    pub name: Option<String>,
+    /// The program and its arguments.
+    #[arg(last = true, value_name = "PROGRAM ARGS")]
+    pub words: Vec<OsString>,
+}
+
+/// Options of `info`.
+#[derive(Args, Debug)]
+pub struct InfoOptions {
+    /// The recording.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// A part of a recording.
+#[derive(Args, Clone, Debug)]
+pub struct PartOptions {
+    /// Leave out what was before: HH:MM[:SS], RFC 3339, or +SECONDS from the recording's start.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// Leave out what was after it.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub to: Option<String>,
+    /// Only this process; may be given several times.
+    #[arg(long, value_name = "N")]
+    pub pid: Vec<u32>,
+    /// Only processes with this text in their executable or command line.
+    #[arg(long, value_name = "TEXT")]
+    pub name: Option<String>,
+}
+
+/// Options of `cut`.
+#[derive(Args, Debug)]
+pub struct CutOptions {
+    /// The recording.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The file for the part.
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+    /// Replace that file if it exists.
+    #[arg(long)]
+    pub force: bool,
+    /// Which part.
+    #[command(flatten)]
+    pub part: PartOptions,
+}
+
+/// Options of `export`.
+#[derive(Args, Debug)]
+pub struct ExportOptions {
+    /// The recording.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What to write.
+    #[arg(long, value_enum)]
+    pub format: ExportFormat,
+    /// The file to write [default: standard output].
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Replace that file if it exists.
+    #[arg(long)]
+    pub force: bool,
+    /// Which part.
+    #[command(flatten)]
+    pub part: PartOptions,
+}
+
+/// What `export` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportFormat {
+    /// JSON lines.
+    Json,
+    /// Comma-separated values (RFC 4180).
+    Csv,
 }
 
 /// Options of `show`.
@@ -153,8 +266,8 @@ pub struct WorkloadOptions {
     pub phase_seconds: f64,
 }
 
-/// Commands whose small exit codes are answers, so that wrong options need another one.
-const VERDICT_COMMANDS: [&str; 2] = ["diff", "check"];
+/// Commands whose exit codes are those of `sysexits.h`: small ones may be answers.
+const SYSEXITS_COMMANDS: [&str; 6] = ["check", "cut", "diff", "export", "info", "record"];
 
 impl Cli {
     /// Reads the command line.
@@ -166,7 +279,7 @@ impl Cli {
         let words: Vec<OsString> = words.into_iter().collect();
         Self::try_parse_from(&words).map_err(|error| {
             let code = match error.exit_code() {
-                2 if is_verdict_command(&words) => EX_USAGE,
+                2 if has_sysexits(&words) => EX_USAGE,
                 code => u8::try_from(code).unwrap_or(u8::MAX),
             };
             (error, code)
@@ -174,12 +287,12 @@ impl Cli {
     }
 }
 
-/// Whether a command line, which may be wrong otherwise, is one of a command that gives verdicts.
-fn is_verdict_command(words: &[OsString]) -> bool {
+/// Whether a command line, which may be wrong otherwise, is one of a command with such codes.
+fn has_sysexits(words: &[OsString]) -> bool {
     use clap::CommandFactory as _;
     let matches = Cli::command().ignore_errors(true).try_get_matches_from(words);
     let name = matches.as_ref().ok().and_then(|it| it.subcommand_name());
-    name.is_some_and(|name| VERDICT_COMMANDS.contains(&name))
+    name.is_some_and(|name| SYSEXITS_COMMANDS.contains(&name))
 }
 
 /// Shortest and longest interval, in milliseconds.

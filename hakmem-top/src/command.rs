@@ -3,171 +3,41 @@
 mod answer;
 mod attach;
 mod check;
+mod cut;
 mod demo;
 mod diff;
+mod error;
+mod export;
+mod info;
 mod measured_run;
+mod part;
+mod record;
 mod run;
 mod show;
 mod watch;
 mod workload;
 
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use hakmem_agent::inspection::InspectionError;
 use hakmem_proto::v1 as proto;
 
-use crate::baseline::BaselineError;
-use crate::cli::{Cli, Command, EX_USAGE, GlobalOptions};
-use crate::endpoint::{ConnectError, Endpoint};
-use crate::library::{self, LibraryError};
-use crate::model::ProgramEnd;
-use crate::program::ProgramError;
+use crate::cli::{Cli, Command, GlobalOptions};
+use crate::endpoint::Endpoint;
+use crate::library;
 use crate::report;
-use crate::side_source::SideError;
-use crate::snapshot::{self, Snapshot, SnapshotError};
+use crate::snapshot::{self, Snapshot};
 use crate::view_state::ThemeName;
 
-/// Exit code of `run` when this program failed and not the one it runs, as `env` and `nohup` have.
-const RUN_FAILED: u8 = 125;
-
-/// Exit codes of commands whose small ones are verdicts, as `sysexits.h` has them.
-const EX_NOINPUT: u8 = 66;
-const EX_UNAVAILABLE: u8 = 69;
-const EX_OSERR: u8 = 71;
-const EX_IOERR: u8 = 74;
-
-/// What a command's exit code tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum CodeTells {
-    /// Whether it did its work.
-    Success,
-    /// How the program ended, or that hakmem-top failed.
-    Program,
-    /// The verdict, or why there is none.
-    Verdict,
-}
-
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-pub enum CommandError {
-    /// Options that exclude each other.
-    #[error("{0}")]
-    Usage(String),
-    /// The allocator library is missing.
-    #[error(transparent)]
-    Library(#[from] LibraryError),
-    /// The program does not start.
-    #[error(transparent)]
-    Program(#[from] ProgramError),
-    /// The agent cannot be reached.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// The agent does not answer.
-    #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
-    /// There is no such segment, or it cannot be read.
-    #[error(transparent)]
-    Inspection(#[from] InspectionError),
-    /// A side of a comparison cannot be read.
-    #[error(transparent)]
-    Side(#[from] SideError),
-    /// The baseline cannot be read.
-    #[error("{error}; `check --update` writes the baseline {}", path.display())]
-    Baseline {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        error: Box<SideError>,
-    },
-    /// The baseline cannot be written.
-    #[error(transparent)]
-    WriteBaseline(#[from] BaselineError),
-    /// The program that is measured failed.
-    #[error("run {run} of {of}: `{command}` {}; nothing was compared", ended(*end))]
-    Failed {
-        /// The program and its arguments.
-        command: String,
-        /// Which run it was.
-        run: u32,
-        /// Runs that were wanted.
-        of: u32,
-        /// How it ended.
-        end: ProgramEnd,
-    },
-    /// The program that is measured did not publish.
-    #[error("{program} published nothing: {reason}")]
-    Unpublished {
-        /// The program.
-        program: String,
-        /// What is most likely in the way.
-        reason: String,
-    },
-    /// A signal asked for the end.
-    #[error("interrupted by signal {0}; nothing was compared")]
-    Interrupted(i32),
-    /// The document cannot be written.
-    #[error("cannot write {}: {error}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// The terminal or a signal handler fails.
-    #[error("{what}: {error}")]
-    System {
-        /// What was tried.
-        what: &'static str,
-        /// What the system said.
-        error: std::io::Error,
-    },
-}
-
-impl CommandError {
-    fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
-        move |error| Self::System { what, error }
-    }
-
-    /// The exit code, where several commands differ by who reads it.
-    fn exit_code(&self, tells: CodeTells) -> u8 {
-        match (self, tells) {
-            (Self::Program(error), _) => error.exit_code(),
-            (Self::Failed { .. } | Self::Unpublished { .. }, _) => RUN_FAILED,
-            (Self::Interrupted(signal), _) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
-            (_, CodeTells::Verdict) => self.system_exit_code(),
-            (Self::Usage(_), _) => 2,
-            (_, CodeTells::Program) => RUN_FAILED,
-            (_, CodeTells::Success) => 1,
-        }
-    }
-
-    /// The code that `sysexits.h` has for it: verdicts take the small numbers.
-    fn system_exit_code(&self) -> u8 {
-        match self {
-            Self::Usage(_) | Self::Side(SideError::Subject(_) | SideError::Ambiguous { .. }) => {
-                EX_USAGE
-            }
-            Self::Side(SideError::Agent(_) | SideError::NoAgent { .. }) => EX_UNAVAILABLE,
-            Self::Side(_) | Self::Baseline { .. } | Self::Inspection(_) => EX_NOINPUT,
-            Self::Write { .. } | Self::WriteBaseline(_) => EX_IOERR,
-            Self::System { .. } => EX_OSERR,
-            _ => EX_UNAVAILABLE,
-        }
-    }
-}
+pub use error::CommandError;
+use error::ExitCodes;
 
 /// Does what the command line asks for; errors are printed as one line.
 pub fn execute(cli: Cli) -> ExitCode {
     if let Some(Command::DemoWorkload(options)) = &cli.command {
         return workload::run(options);
     }
-    let tells = match &cli.command {
-        Some(Command::Run(_)) => CodeTells::Program,
-        Some(Command::Diff(_) | Command::Check(_)) => CodeTells::Verdict,
-        _ => CodeTells::Success,
-    };
+    let custom = ExitCodes::of(cli.command.as_ref());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -183,7 +53,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("hakmem-top: {error}");
-            ExitCode::from(error.exit_code(tells))
+            ExitCode::from(error.exit_code(custom))
         }
     }
 }
@@ -206,15 +76,11 @@ async fn dispatch(cli: Cli) -> Result<u8, CommandError> {
         Some(Command::Diff(options)) => diff::diff(&options, &global).await,
         Some(Command::Check(options)) => check::check(&options, &global).await,
         Some(Command::Env) => print_environment(&global),
+        Some(Command::Record(options)) => record::record(&options, &global).await,
+        Some(Command::Info(options)) => info::info(&options),
+        Some(Command::Cut(options)) => cut::cut(&options),
+        Some(Command::Export(options)) => export::export(&options),
         Some(Command::DemoWorkload(_)) => Ok(0),
-    }
-}
-
-/// How a program ended, for a sentence about it.
-fn ended(end: ProgramEnd) -> String {
-    match end {
-        ProgramEnd::Exited(code) => format!("exited {code}"),
-        ProgramEnd::Signalled(signal) => format!("was killed by signal {signal}"),
     }
 }
 

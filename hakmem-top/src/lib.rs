@@ -11,17 +11,19 @@
 //! - [`view`]: draws a model and a view state, and changes neither; no I/O
 //! - [`keys`]: what input means, given what is drawn where; no I/O
 //! - [`report`]: the same as plain text tables; no I/O
+//! - [`table`], [`json_lines`]: a recording for other programs; no I/O
 //! - [`story`]: what one segment tells of a process, and what it may have died of; no I/O
 //! - [`runs`]: several processes as one run of a program; no I/O
 //! - [`comparison`]: two sides compared, as text, page and document; no I/O
-//! - [`library`], [`signals`], [`program`], [`endpoint`], [`feed`], [`snapshot`], [`sampling`],
-//!   [`side_source`], [`baseline`], [`replacement`], [`screen`]: I/O, one matter each
+//! - [`library`], [`signals`], [`program`], [`endpoint`], [`feed`], [`capture`], [`snapshot`],
+//!   [`sampling`], [`side_source`], [`baseline`], [`replacement`], [`screen`]: I/O, one matter each
 //! - [`session`]: the one loop that ties input, data and screen together
 //! - [`cli`], [`command`]: what the command line offers
 
 #![forbid(unsafe_code)]
 
 pub mod baseline;
+pub mod capture;
 pub mod cli;
 pub mod command;
 pub mod comparison;
@@ -29,6 +31,7 @@ pub mod endpoint;
 pub mod event;
 pub mod explanation;
 pub mod feed;
+pub mod json_lines;
 pub mod keys;
 pub mod library;
 pub mod model;
@@ -46,6 +49,7 @@ pub mod signals;
 pub mod snapshot;
 pub mod story;
 pub mod subject;
+pub mod table;
 pub mod time_window;
 pub mod view;
 pub mod view_state;

@@ -1,9 +1,13 @@
 //! Plain text tables: what is printed where there is no screen. Numbers are exact here.
 
+mod recording;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use hakmem_proto::v1 as proto;
+
+pub use recording::recording;
 
 use crate::model::{ClassName, Measure, Process, ProgramEnd};
 use crate::paragraph::one_line;

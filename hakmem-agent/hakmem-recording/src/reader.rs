@@ -176,19 +176,11 @@ impl Recording {
                 (self.0)(event);
             }
         }
-        // Events come a little before or after the update that tells of their moment.
-        let wide = Window { from: None, to: window.to.map(|to| to + EVENT_SLACK_SECONDS) };
-        let visit = std::cell::RefCell::new(visit);
-        let inside = |event: &Event| {
-            let at = event.at.as_ref().map(crate::window::seconds);
-            if at.is_some_and(|at| window.contains(at)) {
-                visit.borrow_mut()(event);
-            }
-        };
-        self.replay(wide, selection, &mut Visitor(inside));
+        self.replay(window, selection, &mut Visitor(visit));
     }
 
-    fn replay<A: Audience>(
+    /// Gives everything of the processes selected to `audience`, in the order of the file.
+    pub fn replay<A: Audience>(
         &self,
         window: Window,
         selection: impl Fn(&Identity) -> bool,
@@ -267,9 +259,6 @@ impl Recording {
         tally.finish(&mut self.summary);
     }
 }
-
-/// How far apart an event and the update that tells of the same moment may be in a file.
-const EVENT_SLACK_SECONDS: f64 = 5.0;
 
 #[cfg(test)]
 mod tests;

@@ -46,6 +46,9 @@ pub trait Audience {
 
     /// The next event.
     fn event(&mut self, _event: &Event) {}
+
+    /// An update within the window is over; its samples were given.
+    fn update(&mut self, _at: &Timestamp) {}
 }
 
 impl<A: Audience> Audience for &mut A {
@@ -59,6 +62,10 @@ impl<A: Audience> Audience for &mut A {
 
     fn event(&mut self, event: &Event) {
         (**self).event(event);
+    }
+
+    fn update(&mut self, at: &Timestamp) {
+        (**self).update(at);
     }
 }
 
@@ -93,8 +100,10 @@ pub struct Replay<S, A> {
     changed: HashSet<String>,
     /// The last complete update.
     previous: Option<Timestamp>,
-    /// Whether the window has begun and whether it has ended.
+    /// Whether the window has begun, whether it has ended, and whether nothing more is to come:
+    /// events may come a little after the update that tells of the same moment.
     has_begun: bool,
+    is_past: bool,
     pub(crate) has_ended: bool,
     skipped_updates: u64,
     /// Whether there were more processes than can be real.
@@ -115,6 +124,7 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
             changed: HashSet::new(),
             previous: None,
             has_begun: false,
+            is_past: false,
             has_ended: false,
             skipped_updates: 0,
             is_overfull: false,
@@ -130,7 +140,8 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
     pub fn entry(&mut self, entry: RecordingEntry) {
         match entry.entry {
             _ if self.has_ended => {}
-            Some(Entry::Update(update)) => self.update(update),
+            Some(Entry::Update(update)) if !self.is_past => self.update(update),
+            Some(Entry::Update(update)) => self.wait_for_events(&update),
             Some(Entry::Events(events)) => self.events(&events),
             Some(Entry::Start(_) | Entry::End(_)) | None => {}
         }
@@ -151,12 +162,20 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
         self.skipped_updates = 0;
     }
 
-    /// The end of the window, or of the recording.
+    /// The end of the recording.
     pub fn finish(&mut self) {
-        if !self.has_ended {
-            self.has_ended = true;
+        if !self.is_past {
+            self.is_past = true;
             self.rest_of_all();
         }
+        self.has_ended = true;
+    }
+
+    fn wait_for_events(&mut self, update: &WatchProcessesResponse) {
+        let late = |to: f64| Window { from: None, to: Some(to + EVENT_SLACK_SECONDS) };
+        let window = self.window.to.map_or(Window::ALL, late);
+        self.has_ended |=
+            update.sampled_at.as_ref().is_some_and(|at| window.is_before(seconds(at)));
     }
 
     fn events(&mut self, events: &WatchEventsResponse) {
@@ -193,7 +212,10 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
             self.merged.remove(&key);
         }
         if self.window.is_before(moment) {
-            self.finish();
+            self.is_past = true;
+            self.rest_of_all();
+        } else if self.has_begun {
+            self.audience.update(&at);
         }
         self.previous = Some(at);
     }
@@ -294,6 +316,9 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
         }
     }
 }
+
+/// How long after an update events of the same moment may come.
+const EVENT_SLACK_SECONDS: f64 = 5.0;
 
 static NOBODY: std::sync::LazyLock<Identity> = std::sync::LazyLock::new(Identity::default);
 

@@ -26,7 +26,7 @@ fn code(words: &str) -> u8 {
 }
 
 #[test]
-fn wrong_options_of_commands_that_give_verdicts_have_a_code_of_their_own() {
+fn wrong_options_have_the_code_of_their_command() {
     for words in [
         "diff",
         "diff a",
@@ -41,6 +41,10 @@ fn wrong_options_of_commands_that_give_verdicts_have_a_code_of_their_own() {
         "check --baseline x",
         "check --baseline x --runs 2 -- true",
         "--directory diff check",
+        "record --seconds x",
+        "info",
+        "cut",
+        "export a --format xml",
     ] {
         assert_eq!(code(words), 64, "{words}");
     }

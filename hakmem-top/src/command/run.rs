@@ -82,7 +82,7 @@ fn captured() -> Streams {
 }
 
 /// A program that this command started, and the agent that watches it.
-struct Run {
+pub(super) struct Run {
     spec: ProgramSpec,
     endpoint: Arc<Endpoint>,
     pid: u32,
@@ -93,7 +93,8 @@ struct Run {
 }
 
 impl Run {
-    fn start(spec: ProgramSpec, endpoint: Endpoint) -> Result<Self, CommandError> {
+    /// Starts the program.
+    pub(super) fn start(spec: ProgramSpec, endpoint: Endpoint) -> Result<Self, CommandError> {
         let (sender, events) = mpsc::channel(EVENTS_WAITING);
         signals::listen(sender.clone()).map_err(CommandError::system("cannot handle signals"))?;
         let since = unix_seconds();
@@ -104,13 +105,23 @@ impl Run {
         Ok(Self { spec, endpoint, pid, since, end: None, sender, events })
     }
 
+    /// The agent that watches it.
+    pub(super) fn endpoint(&self) -> Arc<Endpoint> {
+        Arc::clone(&self.endpoint)
+    }
+
+    /// Before this moment, in seconds of Unix time, nothing of it had started.
+    pub(super) fn since(&self) -> f64 {
+        self.since
+    }
+
     /// What was started, as the person would type it.
     fn command(&self) -> String {
         typed(&self.spec.words)
     }
 
     /// The program and its descendants, ended ones too.
-    fn filter(&self) -> proto::ProcessFilter {
+    pub(super) fn filter(&self) -> proto::ProcessFilter {
         proto::ProcessFilter {
             pids: vec![self.pid],
             include_ended: true,
@@ -169,7 +180,7 @@ impl Run {
 
     /// Waits for the program's end; what it prints meanwhile goes to standard output, signals go
     /// to it.
-    async fn wait(&mut self) -> ProgramEnd {
+    pub(super) async fn wait(&mut self) -> ProgramEnd {
         loop {
             if let Some(end) = self.end {
                 return end;
@@ -201,9 +212,13 @@ impl Run {
     }
 
     fn explain_if_unpublished(&self, snapshot: &Snapshot) {
-        if !snapshot.processes.is_empty() {
-            return;
+        if snapshot.processes.is_empty() {
+            self.explain_unpublished();
         }
+    }
+
+    /// Says why nothing is known of the program.
+    pub(super) fn explain_unpublished(&self) {
         let program = std::path::Path::new(&self.spec.words[0]);
         let reason = program::likely_reason(program, &self.spec.directory);
         eprintln!("hakmem-top: {} published nothing: {reason}", program.display());
