@@ -65,7 +65,7 @@ fn hero(diagnosis: &Diagnosis) -> String {
         "<header class=\"{class}\">\n<p class=\"badge\"><span aria-hidden=\"true\">{sign}</span> \
          {verdict}</p>\n<h1>{}</h1>\n<p class=\"sides\">{}{} <span aria-label=\"against\">→</span> \
          {}{}</p>\n",
-        markup::prose(&diagnosis.headline),
+        markup::prose(words::headline(diagnosis)),
         markup::key("before"),
         escape(&diagnosis.before.name),
         markup::key("after"),
@@ -87,12 +87,9 @@ fn hero(diagnosis: &Diagnosis) -> String {
 fn tiles(diagnosis: &Diagnosis) -> [(&'static str, String, String); 4] {
     let (before, after, change) = (&diagnosis.before, &diagnosis.after, &diagnosis.change);
     let arrow = |before: String, after: String| format!("{before} → {after}");
+    let cost = arrow(cost_ns(before.cost_ns), cost_ns(words::cost_after(diagnosis)));
     [
-        (
-            "Slow-path time per operation",
-            format!("{} ns", arrow(cost_ns(before.cost_ns), cost_ns(after.cost_ns))),
-            words::total(change),
-        ),
+        ("Slow-path time per operation", format!("{cost} ns"), words::total(change)),
         (
             "Because paths changed",
             format!("{} ns", crate::quantity::added_ns(change.path.value)),

@@ -105,7 +105,7 @@ fn an_answer_without_anything_to_tell_is_short() {
       mix                0  0 to 0                 other sizes are used
       frequency          0  0 to 0                 more or fewer calls are slow
       duration           0  0 to 0                 slow calls take more or less time
-      after            165  0
+      after           7.40  0
 
     CAVEATS
       - 12 events were lost on the second side; counts are complete

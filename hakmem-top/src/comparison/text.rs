@@ -71,7 +71,7 @@ fn write_verdict(text: &mut String, comparison: &Comparison, style: TextStyle) {
         Verdict::NotEnoughData => "1;33",
     };
     let verdict = words::verdict(diagnosis.verdict);
-    let headline = plain(&diagnosis.headline);
+    let headline = plain(words::headline(diagnosis));
     let _ = writeln!(text, "{}: {headline}", style.painted(verdict, attribute));
     for (label, side) in [("before", &diagnosis.before), ("after", &diagnosis.after)] {
         let program = words::file_names(&side.executables);
@@ -125,7 +125,7 @@ fn write_change(text: &mut String, diagnosis: &Diagnosis, style: TextStyle) {
         let _ =
             writeln!(text, "  {name:<10} {:>9}  {interval:<22} {meaning}", added_ns(part.value));
     }
-    let after = cost_ns(diagnosis.after.cost_ns);
+    let after = cost_ns(words::cost_after(diagnosis));
     let _ = writeln!(text, "  {:<10} {after:>9}  {}", "after", words::total(change));
 }
 

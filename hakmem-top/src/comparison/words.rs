@@ -1,9 +1,9 @@
 //! What the words of a diagnosis are called for people.
 
-use hakmem_diagnosis::Verdict;
 use hakmem_diagnosis::diagnosis::{
     Cause, CauseKind, Change, Direction, Estimate, Method, ReasonChange, SideSummary, Stratum,
 };
+use hakmem_diagnosis::{Diagnosis, Verdict};
 
 use super::Units;
 use crate::paragraph::plain;
@@ -68,6 +68,23 @@ pub(super) fn interval(estimate: &Estimate) -> String {
 /// Whether an interval lies on one side of 0, so that the change is sure.
 pub(super) fn is_sure(estimate: &Estimate) -> bool {
     estimate.low > 0.0 || estimate.high < 0.0
+}
+
+/// The cost after, so that cost before and change lead to it exactly. (What a side costs by itself
+/// is told at prices that both share, and so without the change of durations.)
+pub(super) fn cost_after(diagnosis: &Diagnosis) -> f64 {
+    diagnosis.before.cost_ns + diagnosis.change.total.value
+}
+
+/// The headline without the verdict, which stands in front of it.
+pub(super) fn headline(diagnosis: &Diagnosis) -> &str {
+    let headline = &diagnosis.headline;
+    match diagnosis.verdict {
+        Verdict::NotEnoughData => {
+            headline.strip_prefix("not enough data to tell: ").unwrap_or(headline)
+        }
+        _ => headline,
+    }
 }
 
 /// The whole change, with its relation to the cost before: a percentage, or a factor if it is large.

@@ -1,7 +1,7 @@
 //! `diff`: recordings, parts of them, processes; text, documents, pages and exit codes.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -10,14 +10,20 @@ use hakmem_agent::{AgentConfig, RunningAgent};
 use crate::built::{library, output, segments, stderr, stdout, top};
 use crate::load::{ROUNDS, load};
 
-/// A recording of a few runs under a routing.
-fn recording(folder: &Path, name: &str, routing: &str) -> PathBuf {
-    let path = folder.join(name);
+/// A recording of one run under a routing.
+fn recording(folder: &Path, name: &str, routing: &str) {
     let mut command = top(folder);
-    command.args(["check", "--update", "--runs", "3", "--baseline"]).arg(&path).arg("--");
-    let result = output(command.arg(load()).arg(ROUNDS).env("HAKMEM_ROUTING", routing));
+    command.args(["record", "--interval", "20ms", "-o"]).arg(folder.join(name)).arg("--");
+    let result = output(command.arg(load()).arg("8000000").env("HAKMEM_ROUTING", routing));
     assert_eq!(result.status.code(), Some(0), "{}", stderr(&result));
-    path
+}
+
+/// A recording of a few shorter runs.
+fn runs(folder: &Path, name: &str, routing: &str) {
+    let mut command = top(folder);
+    command.args(["check", "--update", "--runs", "3", "--baseline"]).arg(folder.join(name));
+    let result = output(command.arg("--").arg(load()).arg(ROUNDS).env("HAKMEM_ROUTING", routing));
+    assert_eq!(result.status.code(), Some(0), "{}", stderr(&result));
 }
 
 fn diff(folder: &Path, arguments: &[&str]) -> Output {
@@ -59,6 +65,21 @@ fn another_routing_is_a_regression_and_the_first_cause() {
     assert!(matches!(same.status.code(), Some(0 | 2)), "{}", stdout(&same));
     let tolerated = diff(folder, &["direct.hakrec", "exclude.hakrec", "--threshold", "100000"]);
     assert_eq!(tolerated.status.code(), Some(0), "{}", stdout(&tolerated));
+}
+
+#[test]
+fn recordings_of_several_runs_are_sides_too() {
+    let segments = segments();
+    let folder = segments.path();
+    runs(folder, "direct.hakrec", "direct");
+    runs(folder, "registry.hakrec", "registry");
+    let worse = diff(folder, &["direct.hakrec", "registry.hakrec", "--json"]);
+    assert_eq!(worse.status.code(), Some(1), "{}", stderr(&worse));
+    let document = document(&worse);
+    assert_eq!(document["causes"][0]["kind"], "routing", "{document}");
+    assert_eq!(document["before"]["processes"], 3, "{document}");
+    let labels = document["differences"].as_array().unwrap();
+    assert!(labels.iter().all(|it| it["what"] != "labels"), "marks of runs are no difference");
 }
 
 #[test]

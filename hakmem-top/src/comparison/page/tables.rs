@@ -173,7 +173,9 @@ fn sides(comparison: &Comparison) -> Table {
             row("extent", &|it| words::extent(it, comparison.units)),
             row("operations a second", &|it| quantity::rate(it.operations_per_second)),
             row("slow calls", &|it| format!("{} %", share_percent(it.slow_share))),
-            row("slow-path time per operation", &|it| format!("{} ns", cost_ns(it.cost_ns))),
+            row("slow-path time per operation, at the prices of both", &|it| {
+                format!("{} ns", cost_ns(it.cost_ns))
+            }),
         ],
         words: 3,
     }

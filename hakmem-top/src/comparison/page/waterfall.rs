@@ -85,7 +85,7 @@ fn steps(diagnosis: &Diagnosis) -> Vec<Step> {
     let least = sizes.get(STEPS_MAX).copied().unwrap_or(0.0).max(largest / 500.0);
     steps.retain(|it| it.value.abs() > least);
     let drawn: f64 = steps.iter().map(|it| it.value).sum();
-    let rest = diagnosis.after.cost_ns - diagnosis.before.cost_ns - drawn;
+    let rest = diagnosis.change.total.value - drawn;
     if rest.abs() > 1e-9 {
         steps.push(Step { part: "rest", label: "all others".into(), value: rest });
     }
@@ -93,7 +93,7 @@ fn steps(diagnosis: &Diagnosis) -> Vec<Step> {
 }
 
 fn drawing(diagnosis: &Diagnosis) -> String {
-    let (before, after) = (diagnosis.before.cost_ns, diagnosis.after.cost_ns);
+    let (before, after) = (diagnosis.before.cost_ns, words::cost_after(diagnosis));
     let steps = steps(diagnosis);
     let mut levels = vec![before];
     for step in &steps {
