@@ -40,6 +40,7 @@ const EXAMPLES: &str = "Examples:
   hakmem-top --once --json | jq .          for scripts
   hakmem-top show                          why did it crash?
   hakmem-top record -o a.hakrec -- make    keep what it does, for later
+  hakmem-top diff a.hakrec b.hakrec        which path became slower?
 
 In the screen, ? shows the keys.";
 

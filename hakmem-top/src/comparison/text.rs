@@ -46,7 +46,7 @@ pub(super) fn write(comparison: &Comparison, style: TextStyle) -> String {
     write_verdict(&mut text, comparison, style);
     write_causes(&mut text, diagnosis, style);
     write_change(&mut text, diagnosis, style);
-    write_strata(&mut text, &diagnosis.strata, style);
+    write_strata(&mut text, diagnosis, style);
     write_reasons(&mut text, &diagnosis.strata, style);
     write_differences(&mut text, diagnosis, style);
     write_caveats(&mut text, diagnosis, style);
@@ -129,7 +129,8 @@ fn write_change(text: &mut String, diagnosis: &Diagnosis, style: TextStyle) {
     let _ = writeln!(text, "  {:<10} {after:>9}  {}", "after", words::total(change));
 }
 
-fn write_strata(text: &mut String, strata: &[Stratum], style: TextStyle) {
+fn write_strata(text: &mut String, diagnosis: &Diagnosis, style: TextStyle) {
+    let strata = &diagnosis.strata;
     if strata.is_empty() {
         return;
     }
@@ -139,7 +140,9 @@ fn write_strata(text: &mut String, strata: &[Stratum], style: TextStyle) {
         "{:<5} {:<5} {:>13} {:>13} {:>15} {:>7} {:>7} {:>7}",
         "CLASS", "CALLS", "SHARE %", "SLOW %", "SLOW TAKES", "MIX", "FREQ.", "DURAT."
     );
-    for stratum in strata {
+    let (shown, small): (Vec<&Stratum>, Vec<&Stratum>) =
+        strata.iter().partition(|it| matters(it, diagnosis));
+    for stratum in shown {
         let [before, after] = &stratum.sides;
         let _ = writeln!(
             text,
@@ -157,6 +160,21 @@ fn write_strata(text: &mut String, strata: &[Stratum], style: TextStyle) {
             added_ns(stratum.duration_ns),
         );
     }
+    if !small.is_empty() {
+        let more = small.len();
+        let _ = writeln!(
+            text,
+            "… and {more} with next to no part in it; --json and --html have them all"
+        );
+    }
+}
+
+/// Whether a class makes more than a thousandth of the calls on a side, or of the change.
+fn matters(stratum: &Stratum, diagnosis: &Diagnosis) -> bool {
+    let least = diagnosis.change.total.value.abs() / 1000.0;
+    let parts = [stratum.mix_ns, stratum.frequency_ns, stratum.duration_ns];
+    let adds = parts.iter().any(|it| it.abs() > least && added_ns(*it) != "0");
+    adds || stratum.sides.iter().any(|side| side.share > 1e-3)
 }
 
 fn write_reasons(text: &mut String, strata: &[Stratum], style: TextStyle) {
