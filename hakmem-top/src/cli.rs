@@ -94,12 +94,12 @@ pub enum Command {
     /// Compare two recordings, windows or processes, and name the path that regressed.
     ///
     /// A side is FILE (a recording), FILE@WINDOW, PID (sampled from now on), PID@WINDOW or
-    /// agent@WINDOW (the agent's history). A window is FROM..TO, either of which may be left out, or
-    /// `last 5m`; times are HH:MM[:SS], RFC 3339, or +SECONDS from the beginning.
+    /// agent@WINDOW (the agent's history). A window is FROM..TO, either of which may be left out,
+    /// or `last 5m`; times are `HH:MM[:SS]`, RFC 3339, or +SECONDS from the beginning.
     ///
-    /// The exit code is 0 if nothing became slower, 1 if a path did, 2 if there is too little data to
-    /// tell; 64 for wrong options, 66 if a side cannot be read, 69 if the agent cannot be reached, 74
-    /// if the page cannot be written.
+    /// The exit code is 0 if nothing became slower, 1 if a path did, 2 if there is too little data
+    /// to tell; 64 for wrong options, 66 if a side cannot be read, 69 if the agent cannot be
+    /// reached, 74 if the page cannot be written.
     Diff(DiffOptions),
     /// Run a program several times and compare it with its baseline; for CI.
     ///

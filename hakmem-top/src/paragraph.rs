@@ -26,10 +26,8 @@ pub fn wrap(words: &str, start: &str, width: usize) -> String {
 
 /// Text from elsewhere without what moves a cursor or turns the direction of reading.
 pub fn plain(text: &str) -> String {
-    let is_odd = |it: char| {
-        it.is_control()
-            || matches!(it, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+    let turns = |it: char| matches!(it, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_odd = |it: char| it.is_control() || turns(it);
     text.chars().map(|it| if is_odd(it) { ' ' } else { it }).collect()
 }
 

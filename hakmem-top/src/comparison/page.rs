@@ -76,8 +76,8 @@ fn hero(diagnosis: &Diagnosis) -> String {
         let _ = writeln!(
             text,
             "<div><dt>{name}</dt><dd>{}<small>{}</small></dd></div>",
-            escape(&value),
-            escape(&note)
+            markup::number(&value),
+            markup::number(&note)
         );
     }
     text.push_str("</dl>\n</header>\n");

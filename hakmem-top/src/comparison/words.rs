@@ -87,7 +87,7 @@ pub(super) fn headline(diagnosis: &Diagnosis) -> &str {
     }
 }
 
-/// The whole change, with its relation to the cost before: a percentage, or a factor if it is large.
+/// The whole change, with its relation to the cost before: a percentage, a factor if it is large.
 pub(super) fn total(change: &Change) -> String {
     let total = added_ns(change.total.value);
     match change.relative {

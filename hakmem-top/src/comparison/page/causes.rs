@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use hakmem_diagnosis::Diagnosis;
 use hakmem_diagnosis::diagnosis::{Cause, Estimate};
+use hakmem_diagnosis::{Diagnosis, Verdict};
 
 use super::markup::{self, escape, number, prose};
 use super::scale::Scale;
@@ -18,7 +18,11 @@ const MIDDLE: f64 = 15.0;
 pub(super) fn section(diagnosis: &Diagnosis) -> String {
     let mut text = String::from("<section aria-labelledby=\"why\">\n<h2 id=\"why\">Why</h2>\n");
     if diagnosis.causes.is_empty() {
-        text.push_str("<p>Nothing of note changed.</p>\n</section>\n");
+        let nothing = match diagnosis.verdict {
+            Verdict::NotEnoughData => "Too little is known to name a cause.",
+            _ => "Nothing of note changed.",
+        };
+        let _ = writeln!(text, "<p>{nothing}</p>\n</section>");
         return text;
     }
     let scale = scale(&diagnosis.causes);

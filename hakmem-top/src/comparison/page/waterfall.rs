@@ -20,6 +20,8 @@ const BAR: f64 = 16.0;
 const BARS: [f64; 2] = [210.0, 760.0];
 /// Room for the numbers of the scale.
 const FOOT: f64 = 24.0;
+/// A step that is a smaller part of the drawing than one of so many is not seen.
+const VISIBLE: f64 = 300.0;
 /// Steps that are drawn for themselves.
 const STEPS_MAX: usize = 9;
 
@@ -39,7 +41,7 @@ pub(super) fn section(diagnosis: &Diagnosis) -> String {
          exactly.</p>\n",
     );
     text.push_str(&parts(diagnosis));
-    text.push_str("<figure>\n");
+    text.push_str("<figure class=\"scroll\">\n");
     text.push_str(&drawing(diagnosis));
     text.push_str("</figure>\n</section>\n");
     text
@@ -81,12 +83,13 @@ fn steps(diagnosis: &Diagnosis) -> Vec<Step> {
         .collect();
     let mut sizes: Vec<f64> = steps.iter().map(|it| it.value.abs()).collect();
     sizes.sort_by(|a, b| b.total_cmp(a));
-    let largest = sizes.first().copied().unwrap_or(0.0);
-    let least = sizes.get(STEPS_MAX).copied().unwrap_or(0.0).max(largest / 500.0);
+    let ends = diagnosis.before.cost_ns.max(words::cost_after(diagnosis));
+    let largest = sizes.first().copied().unwrap_or(0.0).max(ends);
+    let least = sizes.get(STEPS_MAX).copied().unwrap_or(0.0).max(largest / VISIBLE);
     steps.retain(|it| it.value.abs() > least);
     let drawn: f64 = steps.iter().map(|it| it.value).sum();
     let rest = diagnosis.change.total.value - drawn;
-    if rest.abs() > 1e-9 {
+    if added_ns(rest) != "0" {
         steps.push(Step { part: "rest", label: "all others".into(), value: rest });
     }
     steps
