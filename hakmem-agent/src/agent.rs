@@ -20,7 +20,7 @@ use crate::history::History;
 use crate::http;
 use crate::in_process::{InProcessConnector, in_process};
 use crate::loopback::{self, ListenError};
-use crate::recorder::{Recorder, RecordingCounts};
+use crate::recorder::Recorder;
 use crate::sampler::Sampler;
 use crate::shared::Shared;
 use crate::state::interest::Interests;
@@ -89,7 +89,7 @@ impl RunningAgent {
             sampler: sampler.handle(),
             interests,
             history,
-            recording: Arc::new(RecordingCounts::default()),
+            recording: Arc::default(),
             stop: CancellationToken::new(),
             scrapes: AtomicU64::new(0),
         });

@@ -132,6 +132,3 @@ fn block_bytes(bytes_max: usize, processes: usize) -> usize {
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
-
-#[cfg(test)]
-mod tests;

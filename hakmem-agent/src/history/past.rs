@@ -2,9 +2,9 @@
 //!
 //! Entries are those of a recording. Each block begins with the whole process and goes on with
 //! what changed, so that it can be read by itself, and given up without harm to the next.
-//! A sample that does not differ from the last one costs a comparison of pointers: the reader gives
-//! out the same slots again while their owners are at rest. Only the moment is noted, and written
-//! when the rest is over.
+//! A sample that does not differ from the last one costs a comparison of what the fast paths write
+//! and of pointers: the reader gives out the same durations again until a slow path is taken. Only
+//! the moment is noted, and written when the rest is over.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use hakmem_proto::v1::{
     ClassCounters, Identity, ListDepth, Process, ReasonCount, RecordingEntry, Thread,
     WatchProcessesResponse, recording_entry::Entry,
 };
+use hakmem_reader::{BinSample, SlotSample};
 use hakmem_recording::block::{Compressor, push_entry};
 use hakmem_recording::delta::{Detail, changed};
 
@@ -76,23 +77,30 @@ impl Past {
         }
         let message = record.message();
         let last = self.last.as_ref().map(|last| last.message());
-        let rest = last.as_ref().zip(self.at_rest_ns.take());
-        let is_new = self.open.is_empty();
-        if is_new {
-            self.open_from_ns = rest.map_or(at_ns, |(_, rest_ns)| rest_ns);
-        }
-        if let Some((last, rest_ns)) = rest {
-            // A rest before a block is told in it, because the block before may be given up.
-            self.push_part(rest_ns, is_new.then(|| whole(last)));
-        }
         let part = match &last {
-            Some(last) if !self.open.is_empty() => changed(last, &message, Detail::ALL),
-            _ => Some(whole(&message)),
+            Some(last) => changed(last, &message, Detail::ALL),
+            None => Some(whole(&message)),
         };
-        match part {
-            Some(part) => self.push_part(at_ns, Some(part)),
+        let Some(part) = part else {
             // It differs in what the contract does not tell.
-            None => self.at_rest_ns = Some(at_ns),
+            self.at_rest_ns = Some(at_ns);
+            self.last = Some(Arc::clone(record));
+            return false;
+        };
+        let rest = last.as_ref().zip(self.at_rest_ns.take());
+        if !self.open.is_empty() {
+            if let Some((_, rest_ns)) = rest {
+                self.push_part(rest_ns, None);
+            }
+            self.push_part(at_ns, Some(part));
+        } else if let Some((last, rest_ns)) = rest {
+            // A rest before a block is told in it, because the block before may be given up.
+            self.open_from_ns = rest_ns;
+            self.push_part(rest_ns, Some(whole(last)));
+            self.push_part(at_ns, Some(part));
+        } else {
+            self.open_from_ns = at_ns;
+            self.push_part(at_ns, Some(whole(&message)));
         }
         self.last_bytes = heap_bytes(&message);
         self.last = Some(Arc::clone(record));
@@ -211,15 +219,35 @@ fn whole(message: &Process) -> Process {
     Process { identity: Some(Identity::default()), ..message.clone() }
 }
 
-/// Whether nothing happened between two samples. Slots are compared by their addresses: the reader
-/// gives out the same ones again if nothing in them changed.
+/// Whether nothing happened between two samples.
 fn is_same(last: &ProcessRecord, record: &ProcessRecord) -> bool {
     let (old, new) = (&last.sample, &record.sample);
     last.state == record.state
         && last.lost_events == record.lost_events
         && old.slots.len() == new.slots.len()
-        && old.slots.iter().zip(&new.slots).all(|(old, new)| Arc::ptr_eq(old, new))
+        && old.slots.iter().zip(&new.slots).all(|(old, new)| is_same_slot(old, new))
         && old.process == new.process
+}
+
+/// Whether nothing happened in a slot. What slow paths count is not compared: the reader copies it
+/// together with the durations, and gives out those of before if there was no slow path. `false`
+/// for a slot at rest costs some time, and no more.
+fn is_same_slot(old: &Arc<SlotSample>, new: &Arc<SlotSample>) -> bool {
+    let lists = || old.bins.iter().zip(&new.bins);
+    Arc::ptr_eq(old, new)
+        || Arc::ptr_eq(&old.durations, &new.durations)
+            && !old.torn
+            && !new.torn
+            && (old.thread_id, old.owners, old.events_written)
+                == (new.thread_id, new.owners, new.events_written)
+            && old.capacities == new.capacities
+            && old.bins.len() == new.bins.len()
+            && lists().all(|(old, new)| {
+                let state = |bin: &BinSample| {
+                    (bin.bin, bin.list.depth, bin.list.freed_fast, bin.sized_frees_fast)
+                };
+                state(old) == state(new)
+            })
 }
 
 /// Roughly the memory of a message.
