@@ -114,6 +114,11 @@ impl Urn {
         }
     }
 
+    /// Values that are as good as independent.
+    pub(crate) fn blocks(&self) -> f64 {
+        self.blocks
+    }
+
     /// How the intervals were made, for people.
     pub(crate) fn describe(&self) -> String {
         let count: usize = self.runs.iter().map(Vec::len).sum();

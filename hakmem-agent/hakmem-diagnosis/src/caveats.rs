@@ -11,6 +11,9 @@ use crate::statistics::per;
 
 /// Share of samples that may be missing before nothing can be said.
 const LOST_SHARE: f64 = 0.5;
+/// Independent values below which a change is only believed if it is larger than the whole cost
+/// before: a window that is no longer than the waves in it does not show how high they are.
+const INDEPENDENT_MIN: f64 = 4.0;
 /// Share of threads that may be unpublished before nothing can be said.
 const UNPUBLISHED_SHARE: f64 = 0.5;
 /// An interval that reaches beyond this multiple of the cost before says nothing.
@@ -32,6 +35,7 @@ pub(crate) fn caveats(evidence: &Evidence, frequency: &Estimate) -> Vec<Caveat> 
     // Where little was measured, that is the reason, and said above.
     if !caveats.iter().any(|caveat| caveat.forbids) {
         blind(evidence, frequency, &mut caveats);
+        wavy(evidence, frequency, &mut caveats);
     }
     comparable(evidence, &mut caveats);
     // What forbids comes first, or it is not read.
@@ -88,6 +92,10 @@ fn lost(evidence: &Evidence, side: usize, caveats: &mut Vec<Caveat>) {
 fn left_out(reading: &Reading, side: usize, caveats: &mut Vec<Caveat>) {
     let word = SIDES[side];
     let kinds = [
+        (
+            reading.unread,
+            "processes have no two samples to compare, and are not in any number here",
+        ),
         (reading.torn, "samples are torn and were left out"),
         (reading.misplaced, "samples have no time or one that does not rise, and were left out"),
         (reading.resets, "intervals were left out because counters fell in them"),
@@ -130,6 +138,23 @@ fn blind(evidence: &Evidence, frequency: &Estimate, caveats: &mut Vec<Caveat>) {
         number(cost)
     );
     say(caveats, hides, text);
+}
+
+/// Says if a change may be a wave that is longer than the window.
+fn wavy(evidence: &Evidence, frequency: &Estimate, caveats: &mut Vec<Caveat>) {
+    let few = !evidence.by_run && evidence.independent < INDEPENDENT_MIN;
+    let is_change = frequency.is_change(evidence.floor_ns());
+    if few && is_change && frequency.value.abs() < evidence.cost(0) {
+        let text = format!(
+            "neighbouring intervals depend so much on each other that they are worth {} \
+             independent ones: a change of {} ns an operation, of {} ns before, may be a wave that \
+             is longer than the window; measure for longer",
+            number(evidence.independent),
+            number(frequency.value),
+            number(evidence.cost(0))
+        );
+        say(caveats, true, text);
+    }
 }
 
 fn comparable(evidence: &Evidence, caveats: &mut Vec<Caveat>) {

@@ -120,8 +120,7 @@ fn headline(
     caveats: &[crate::diagnosis::Caveat],
 ) -> String {
     let first = causes.first().map_or_else(String::new, |cause| format!(": {}", cause.text));
-    let relative =
-        change.relative.map_or_else(String::new, |it| format!(" ({:+.0} %)", it * 100.0));
+    let relative = change.relative.map_or_else(String::new, relative);
     let path = number(change.path.value.abs());
     match verdict {
         Verdict::NotEnoughData => {
@@ -147,6 +146,15 @@ fn headline(
                 number(change.total.value)
             ),
         },
+    }
+}
+
+/// " (+12 %)", or how many times as much where nobody thinks in percent any more.
+fn relative(relative: f64) -> String {
+    if relative >= 4.0 {
+        format!(" ({:.0} times as much as before)", relative + 1.0)
+    } else {
+        format!(" ({:+.0} %)", relative * 100.0)
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) options: Options,
     /// How the intervals of each side were made.
     pub(crate) drawn: [String; 2],
+    /// Values of the side with fewer that are as good as independent.
+    pub(crate) independent: f64,
     /// Whether whole runs were drawn.
     pub(crate) by_run: bool,
     sums: [Vec<f64>; 2],
@@ -33,7 +35,8 @@ impl<'a> Evidence<'a> {
     pub(crate) fn of(before: &'a Side, after: &'a Side, options: &Options) -> Self {
         let options = options.bounded();
         let layout = Layout::of(before, after);
-        let readings = [before, after].map(|side| Reading::of(side, &layout));
+        let readings =
+            [before, after].map(|side| Reading::of(side, &layout, options.intervals_max));
         let prices = Prices::of(&readings[0], &readings[1], &layout);
         let by_run = readings.iter().all(|reading| reading.runs.len() >= RUNS_MIN);
         let rows = [0, 1].map(|side| prices.rows(&readings[side], &layout));
@@ -49,6 +52,7 @@ impl<'a> Evidence<'a> {
             sides: [before, after],
             factor: half_width_factor(&urns[0], &urns[1], options.confidence),
             drawn: [urns[0].describe(), urns[1].describe()],
+            independent: urns[0].blocks().min(urns[1].blocks()),
             readings,
             layout,
             prices,

@@ -21,6 +21,8 @@ pub(crate) use cumulative::Delta;
 pub(crate) struct Reading {
     /// One per process or run that has an interval at least.
     pub(crate) runs: Vec<Run>,
+    /// Processes or runs of which no two samples can be compared.
+    pub(crate) unread: usize,
     /// Samples that were there.
     pub(crate) samples: usize,
     /// Samples that were left out because they were torn.
@@ -79,13 +81,16 @@ pub(crate) struct ThreadDelta {
 }
 
 impl Reading {
-    /// Reads a side in the words of the layout.
-    pub(crate) fn of(side: &Side, layout: &Layout) -> Self {
+    /// Reads a side in the words of the layout. Of a series with very many samples, those are read
+    /// that cut it into `intervals_max` intervals: counters lose nothing by that.
+    pub(crate) fn of(side: &Side, layout: &Layout, intervals_max: usize) -> Self {
         let mut reading = Self::default();
         for series in &side.series {
-            let run = reading.read(series, layout);
+            let run = reading.read(series, layout, intervals_max);
             if !run.intervals.is_empty() {
                 reading.runs.push(run);
+            } else {
+                reading.unread += 1;
             }
         }
         reading
@@ -112,13 +117,12 @@ impl Reading {
         crate::statistics::median(&mut moments.filter_map(number).collect::<Vec<f64>>())
     }
 
-    fn read(&mut self, series: &Series, layout: &Layout) -> Run {
+    fn read(&mut self, series: &Series, layout: &Layout, intervals_max: usize) -> Run {
         self.samples += series.samples.len();
         let mut run = Run::default();
         let mut last: Option<(f64, Cumulative)> = None;
         let mut operations = 0.0;
-        for sample in self.accepted(&series.samples) {
-            let (at, sample) = sample;
+        for (at, sample) in thinned(self.accepted(&series.samples), intervals_max) {
             let now = Cumulative::of(sample, last.as_ref().map(|(_, last)| last), layout);
             if let Some((since, last)) = &last {
                 match last.until(&now, at - since, layout) {
@@ -198,6 +202,14 @@ impl Run {
             sum.name.clone_from(&thread.name);
         }
     }
+}
+
+/// Samples at even distances, with the first and the last.
+fn thinned<T>(samples: Vec<T>, intervals_max: usize) -> impl Iterator<Item = T> {
+    let last = samples.len().saturating_sub(1);
+    let step = last.div_ceil(intervals_max.max(1)).max(1);
+    let kept = move |place: usize| place == 0 || (last - place).is_multiple_of(step);
+    samples.into_iter().enumerate().filter_map(move |(place, it)| kept(place).then_some(it))
 }
 
 /// More slots than any segment has.

@@ -5,6 +5,10 @@ use super::{Causes, Item, Words, is_exchange};
 use crate::diagnosis::{Cause, CauseKind};
 use crate::statistics::per;
 
+/// Durations must change by so many times what would do for the frequency, in nanoseconds too:
+/// where slow paths are few, other load on the machine doubles what little they cost.
+const DURATION_THRESHOLDS: f64 = 4.0;
+
 impl Causes<'_> {
     /// One cause for each stratum and family of reasons. Refills belong together: which of the
     /// stores a batch came from changes with chance.
@@ -37,7 +41,8 @@ impl Causes<'_> {
             evidence.strata().map(|stratum| evidence.at.duration(stratum)).collect();
         let cost = evidence.estimate(&places);
         let floor = evidence.options.threshold_duration * evidence.cost(0);
-        if !cost.is_change(floor.max(evidence.options.threshold_ns)) {
+        let floor = floor.max(evidence.options.threshold_ns * DURATION_THRESHOLDS);
+        if !cost.is_change(floor) {
             return;
         }
         let sign = cost.value.signum();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::wording::bytes;
-use super::{Causes, Item, Words, is_exchange, is_flush};
+use super::{Causes, Item, Words, is_exchange};
 use crate::diagnosis::CauseKind;
 use crate::side::Side;
 
@@ -37,13 +37,13 @@ impl Causes<'_> {
         self.list(CauseKind::Routing, &items, shown, Words::new(text, advice));
     }
 
-    /// Frees that are compared are slow, whatever else would have become of them.
+    /// Frees that are compared are slow, whatever else would have become of them, and leave nothing
+    /// on the list for the next allocation.
     pub(super) fn find_check(&mut self) {
         let check = self.setting(|series| series.identity.check.clone());
         let moved = self.moved_ways("check");
         let items = self.items(|_, it, reason| {
-            moved.contains(&it.class)
-                && (reason == "check" || (it.direction == 1 && is_flush(reason)))
+            moved.contains(&it.class) && (reason == "check" || is_exchange(reason))
         });
         let checked = self.with_reason(&items, "check");
         let Some(shown) = self.most(&checked) else { return };

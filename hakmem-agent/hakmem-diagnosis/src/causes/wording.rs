@@ -5,7 +5,8 @@ use crate::layout::is_slow_path;
 use crate::statistics::per;
 
 impl Causes<'_> {
-    /// "C7 frees went from 99.3 % fast to 0 %: 0.998 more per free take `routed`".
+    /// "C7 frees went from 99.3 % fast to 0 %: 0.998 more per free take `routed`", and if as many
+    /// were slow before, what they took then.
     pub(super) fn sentence(&self, shown: Item) -> String {
         let evidence = self.evidence;
         let stratum = shown.stratum;
@@ -15,10 +16,12 @@ impl Causes<'_> {
             1.0 - per(slow, sums.operations(stratum)).min(1.0)
         });
         let change = evidence.part(evidence.at.share(stratum).start + shown.reason);
+        let is_swap = (fast[1] - fast[0]).abs() < change.abs() / 2.0;
+        let instead = if is_swap { self.instead(shown, change) } else { String::new() };
         let (amount, more) = (number(change.abs()), if change < 0.0 { "fewer" } else { "more" });
         format!(
             "{class} {calls} went from {before} fast to {after}: {amount} {more} per {call} take \
-             `{reason}`",
+             `{reason}`{instead}",
             class = evidence.layout.classes[stratum.class],
             calls = calls(stratum.direction),
             before = percent(fast[0]),
@@ -26,6 +29,17 @@ impl Causes<'_> {
             call = calls(stratum.direction).trim_end_matches('s'),
             reason = evidence.reason(stratum, shown.reason),
         )
+    }
+
+    /// What became fewer in the stratum while the shown reason became more, or the other way round.
+    fn instead(&self, shown: Item, change: f64) -> String {
+        let evidence = self.evidence;
+        let shares = evidence.at.share(shown.stratum).map(|place| evidence.part(place));
+        let against = shares.map(|share| -share * change.signum()).enumerate();
+        let most = against.max_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, share)| *share > 0.0);
+        most.map_or_else(String::new, |(reason, _)| {
+            format!(" instead of `{}`", evidence.reason(shown.stratum, reason))
+        })
     }
 }
 

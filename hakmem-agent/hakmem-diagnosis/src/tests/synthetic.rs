@@ -102,7 +102,7 @@ pub(super) fn usual() -> Program {
 }
 
 /// A standard normal number: Box and Muller.
-fn normal(random: &mut Random) -> f64 {
+pub(super) fn normal(random: &mut Random) -> f64 {
     let mut share = || (random.below(1 << 53) as f64 + 0.5) / (1_u64 << 53) as f64;
     (-2.0 * share().ln()).sqrt() * (std::f64::consts::TAU * share()).cos()
 }

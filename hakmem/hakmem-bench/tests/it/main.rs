@@ -14,3 +14,4 @@ mod queries;
 mod race;
 mod routings;
 mod scratch;
+mod staged;
