@@ -89,10 +89,10 @@ fn tiles(diagnosis: &Diagnosis) -> [(&'static str, String, String); 4] {
     let arrow = |before: String, after: String| format!("{before} → {after}");
     let cost = arrow(cost_ns(before.cost_ns), cost_ns(words::cost_after(diagnosis)));
     [
-        ("Slow-path time per operation", format!("{cost} ns"), words::total(change)),
+        ("Slow-path time per operation", format!("{cost}\u{a0}ns"), words::total(change)),
         (
             "Because paths changed",
-            format!("{} ns", crate::quantity::added_ns(change.path.value)),
+            format!("{}\u{a0}ns", crate::quantity::added_ns(change.path.value)),
             format!(
                 "{} interval {}",
                 words::confidence(diagnosis.method.confidence),
