@@ -107,6 +107,22 @@ impl Selection {
     }
 }
 
+/// A side that was read.
+#[derive(Clone, Debug, Default)]
+pub struct ReadSide {
+    /// The side.
+    pub side: Side,
+    /// What is missing from it, in sentences for people.
+    pub caveats: Vec<String>,
+}
+
+impl ReadSide {
+    /// A side that nothing is known to be missing from.
+    pub fn new(side: Side) -> Self {
+        Self { side, caveats: Vec::new() }
+    }
+}
+
 /// A side as it was typed, on its way to be read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedSubject {
@@ -142,7 +158,7 @@ pub async fn read(
     named: &NamedSubject,
     selection: &Selection,
     endpoint: Option<&crate::endpoint::Endpoint>,
-) -> Result<Side, SideError> {
+) -> Result<ReadSide, SideError> {
     let zone = TimeZone::system();
     let NamedSubject { name, subject } = named;
     match (&subject.source, endpoint) {

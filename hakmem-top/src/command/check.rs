@@ -3,17 +3,16 @@
 //! Each run is one unit of the comparison, from its first to its last operation, so that the noise
 //! between runs counts as such. The runs follow each other: two at once would measure each other.
 
-use hakmem_diagnosis::{Options, Series, Side, diagnose};
+use hakmem_diagnosis::{Options, Series, Side};
 
 use super::CommandError;
 use super::answer::Answer;
-use super::diff::rules;
+use super::diff::{compare, rules};
 use super::measured_run::{Measurer, Run};
 use crate::baseline::Baseline;
 use crate::cli::{CheckOptions, GlobalOptions};
-use crate::comparison::Comparison;
 use crate::runs;
-use crate::side_source;
+use crate::side_source::{self, ReadSide};
 
 /// Runs the program; returns the exit code that says the verdict.
 pub(super) async fn check(
@@ -38,9 +37,9 @@ pub(super) async fn check(
         processes.iter_mut().for_each(|it| runs::mark(it, run));
         series.extend(processes);
     }
-    let after = Side { name: "now".into(), series: runs::join(series) };
-    let diagnosis = diagnose(&before, &after, &check_rules(options, &before));
-    answer.give_briefly(&Comparison::new(diagnosis, &before, &after).of_runs())
+    let after = ReadSide::new(Side { name: "now".into(), series: runs::join(series) });
+    let rules = check_rules(options, &before.side);
+    answer.give_briefly(&compare(before, after, &rules).of_runs())
 }
 
 /// As for any comparison, but each run may be as short as a single interval.

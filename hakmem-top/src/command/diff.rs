@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use hakmem_diagnosis::{Options, Side, diagnose};
+use hakmem_diagnosis::diagnosis::Caveat;
+use hakmem_diagnosis::{Options, diagnose};
 
 use super::CommandError;
 use super::answer::Answer;
 use crate::cli::{DiffOptions, GlobalOptions, OutputOptions};
 use crate::comparison::Comparison;
 use crate::endpoint::Endpoint;
-use crate::side_source::{self, NamedSubject, Sampled, Selection, SideError};
+use crate::side_source::{self, NamedSubject, ReadSide, Sampled, Selection, SideError};
 use crate::subject::Source;
 
 /// Compares, tells, and returns the exit code that says the verdict.
@@ -31,8 +32,15 @@ pub(super) async fn diff(
         interval: global.interval,
     };
     let [before, after] = sources.read(&before, &after).await?;
-    let diagnosis = diagnose(&before, &after, &rules(&options.output));
-    answer.give(&Comparison::new(diagnosis, &before, &after))
+    answer.give(&compare(before, after, &rules(&options.output)))
+}
+
+/// Compares, and adds what reading the sides has shown.
+pub(super) fn compare(before: ReadSide, after: ReadSide, rules: &Options) -> Comparison {
+    let mut diagnosis = diagnose(&before.side, &after.side, rules);
+    let caveats = before.caveats.into_iter().chain(after.caveats);
+    diagnosis.caveats.extend(caveats.map(|text| Caveat { forbids: false, text }));
+    Comparison::new(diagnosis, &before.side, &after.side)
 }
 
 /// What counts as a change.
@@ -55,7 +63,7 @@ impl Sources {
         &self,
         before: &NamedSubject,
         after: &NamedSubject,
-    ) -> Result<[Side; 2], CommandError> {
+    ) -> Result<[ReadSide; 2], CommandError> {
         let past_before = self.past(before).await?;
         let past_after = self.past(after).await?;
         let live_before = self.begin(before).await?;
@@ -70,7 +78,7 @@ impl Sources {
         Ok(sides.map(|side| side.expect("a side is either live or in the past")))
     }
 
-    async fn past(&self, named: &NamedSubject) -> Result<Option<Side>, SideError> {
+    async fn past(&self, named: &NamedSubject) -> Result<Option<ReadSide>, SideError> {
         if named.subject.is_live() {
             return Ok(None);
         }
@@ -86,7 +94,7 @@ impl Sources {
         }
     }
 
-    async fn follow(&self, sampled: Option<Sampled>) -> Result<Option<Side>, SideError> {
+    async fn follow(&self, sampled: Option<Sampled>) -> Result<Option<ReadSide>, SideError> {
         match sampled {
             Some(sampled) => sampled.follow(self.duration, self.interval).await.map(Some),
             None => Ok(None),

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use tonic::Status;
 use tonic::transport::Channel;
 
-use super::{Selection, SideError, are_several_programs, known};
+use super::{ReadSide, Selection, SideError, are_several_programs, known};
 use crate::endpoint::Endpoint;
 use crate::model::{seconds, timestamp};
 use crate::runs;
@@ -25,7 +25,7 @@ pub(super) async fn read(
     selection: &Selection,
     name: &str,
     zone: &TimeZone,
-) -> Result<Side, SideError> {
+) -> Result<ReadSide, SideError> {
     if let Endpoint::Embedded { .. } = endpoint {
         return Err(SideError::NoAgent { name: name.into() });
     }
@@ -60,7 +60,7 @@ pub(super) async fn read(
     if series.is_empty() {
         return Err(SideError::NoHistory { name: name.into() });
     }
-    Ok(Side { name: name.into(), series: runs::join(series) })
+    Ok(ReadSide::new(Side { name: name.into(), series: runs::join(series) }))
 }
 
 /// What an agent has kept of one process.

@@ -7,7 +7,7 @@ use hakmem_proto::v1 as proto;
 use hakmem_recording::machine::this_machine;
 use tokio::time::Instant;
 
-use super::SideError;
+use super::{ReadSide, SideError};
 use crate::endpoint::Endpoint;
 use crate::sampling::Sampling;
 
@@ -48,7 +48,7 @@ impl Sampled {
         mut self,
         duration: Duration,
         interval: Duration,
-    ) -> Result<Side, SideError> {
+    ) -> Result<ReadSide, SideError> {
         let until = Instant::now() + duration;
         let mut due = tokio::time::interval(interval);
         due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -63,6 +63,6 @@ impl Sampled {
         for it in &mut series {
             it.machine = Some(this_machine());
         }
-        Ok(Side { name: self.name, series })
+        Ok(ReadSide::new(Side { name: self.name, series }))
     }
 }

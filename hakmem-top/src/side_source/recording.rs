@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use hakmem_diagnosis::{Series, Side};
-use hakmem_recording::{RecordedSeries, Recording, Window};
+use hakmem_recording::{Damage, RecordedSeries, Recording, Window};
 use jiff::tz::TimeZone;
 
-use super::{Selection, SideError, are_several_programs, known};
+use super::{ReadSide, Selection, SideError, are_several_programs, known};
 use crate::model::seconds;
+use crate::quantity;
 use crate::runs;
 use crate::sampling;
 use crate::time_window::TimeWindow;
@@ -17,7 +18,7 @@ use crate::time_window::TimeWindow;
 /// # Errors
 ///
 /// [`SideError`] if it cannot be opened, or has no process.
-pub fn read_file(path: &Path) -> Result<Side, SideError> {
+pub fn read_file(path: &Path) -> Result<ReadSide, SideError> {
     let name = path.display().to_string();
     read(path, None, &Selection::default(), &name, &TimeZone::UTC)
 }
@@ -28,12 +29,20 @@ pub(super) fn read(
     selection: &Selection,
     name: &str,
     zone: &TimeZone,
-) -> Result<Side, SideError> {
+) -> Result<ReadSide, SideError> {
     let recording = Recording::open(path)?;
     let summary = recording.summary();
     let identities = || summary.processes.iter().map(|it| &it.identity);
+    let damage = damage(recording.damage(), name);
+    let empty = || {
+        let mut known = known(identities());
+        if let Some(damage) = &damage {
+            known = format!("{known}; {damage}");
+        }
+        SideError::Empty { name: name.into(), known }
+    };
     let (Some(from), Some(to)) = (summary.from, summary.to) else {
-        return Err(SideError::Empty { name: name.into(), known: known(identities()) });
+        return Err(empty());
     };
     let window = match window {
         None => Window::ALL,
@@ -43,7 +52,7 @@ pub(super) fn read(
     };
     let recorded = recording.series(window, |identity| selection.passes(identity));
     if recorded.is_empty() {
-        return Err(SideError::Empty { name: name.into(), known: known(identities()) });
+        return Err(empty());
     }
     let began = recording.start().started_at.as_ref().map(seconds);
     let series = recorded.into_iter().map(|it| {
@@ -61,5 +70,19 @@ pub(super) fn read(
     if selection.is_all() && are_several_programs(series.iter().map(|it| &it.identity)) {
         return Err(SideError::Ambiguous { name: name.into(), known: known(identities()) });
     }
-    Ok(Side { name: name.into(), series })
+    let side = Side { name: name.into(), series };
+    Ok(ReadSide { side, caveats: damage.into_iter().collect() })
+}
+
+/// What could not be read, in a sentence.
+fn damage(damage: &[Damage], name: &str) -> Option<String> {
+    let first = damage.first()?;
+    let bytes = damage.iter().map(|it| it.length).fold(0, u64::saturating_add);
+    let bytes = quantity::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
+    let parts = match damage.len() {
+        1 => "a part".to_owned(),
+        parts => format!("{parts} parts"),
+    };
+    let what = first.kind.text();
+    Some(format!("{name}: {parts} of it, {bytes}, could not be read and was skipped ({what})"))
 }

@@ -112,6 +112,28 @@ fn windows_and_selections_say_what_there_is() {
     assert!(stdout(&part).starts_with("not enough data: "), "{}", stdout(&part));
 }
 
+#[test]
+fn damage_of_a_recording_is_said_with_the_answer() {
+    let segments = segments();
+    let folder = segments.path();
+    recording(folder, "a.hakrec", "direct");
+    let mut bytes = std::fs::read(folder.join("a.hakrec")).unwrap();
+    std::fs::write(folder.join("b.hakrec"), [&bytes[..], &[0x55; 40]].concat()).unwrap();
+    let result = diff(folder, &["a.hakrec", "b.hakrec", "--json"]);
+    let document = document(&result);
+    let caveats = document["caveats"].to_string();
+    assert!(caveats.contains("b.hakrec: a part of it, "), "{caveats}");
+    assert!(!caveats.contains("a.hakrec: a part"), "{caveats}");
+    // In a recording of less than a second, one block has everything.
+    let tail = bytes.len() - 3;
+    bytes[tail] ^= 0x55;
+    std::fs::write(folder.join("c.hakrec"), &bytes).unwrap();
+    let nothing = diff(folder, &["a.hakrec", "c.hakrec"]);
+    assert_eq!(nothing.status.code(), Some(66));
+    let said = stderr(&nothing);
+    assert!(said.contains("none at all; c.hakrec: a part of it, "), "{said}");
+}
+
 /// A program that works until it is killed, and its process id.
 fn endless(folder: &Path, routing: &str) -> (Child, String) {
     let mut command = Command::new(load());
