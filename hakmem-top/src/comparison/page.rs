@@ -91,12 +91,12 @@ fn tiles(diagnosis: &Diagnosis) -> [(&'static str, String, String); 4] {
     [
         ("Slow-path time per operation", format!("{cost}\u{a0}ns"), words::total(change)),
         (
-            "Because paths changed",
-            format!("{}\u{a0}ns", crate::quantity::added_ns(change.path.value)),
+            "Paths, at equal durations",
+            format!("{}\u{a0}ns", crate::quantity::added_ns(change.frequency.value)),
             format!(
                 "{} interval {}",
                 words::confidence(diagnosis.method.confidence),
-                words::interval(&change.path)
+                words::interval(&change.frequency)
             ),
         ),
         (
