@@ -35,7 +35,7 @@ pub fn diagnose(before: &Side, after: &Side, options: &Options) -> Diagnosis {
     }
     let verdict = match is_forbidden {
         true => Verdict::NotEnoughData,
-        false => verdict(&change.frequency, floor, &causes),
+        false => verdict(&evidence, &change.frequency, &causes),
     };
     order(&mut causes, verdict);
     Diagnosis {
@@ -87,8 +87,18 @@ fn is_of_mix(cause: &Cause) -> bool {
     matches!(cause.kind, CauseKind::Mix | CauseKind::SizeCrossing)
 }
 
-fn verdict(frequency: &Estimate, floor: f64, causes: &[Cause]) -> Verdict {
-    if frequency.is_rise(floor) || causes.iter().any(is_regression) {
+/// Whether slow paths are taken more often: surely in all, or surely for one cause while the rest,
+/// which is too unsteady to be sure of the sum, does not make up for it.
+fn is_more_frequent(evidence: &Evidence, frequency: &Estimate, causes: &[Cause]) -> bool {
+    let floor = evidence.floor_ns();
+    let is_sure =
+        |cause: &Cause| !is_of_mix(cause) && evidence.is_sure_of_many(&cause.cost_ns, floor);
+    frequency.is_rise(floor) || (frequency.value >= floor && causes.iter().any(is_sure))
+}
+
+fn verdict(evidence: &Evidence, frequency: &Estimate, causes: &[Cause]) -> Verdict {
+    let floor = evidence.floor_ns();
+    if is_more_frequent(evidence, frequency, causes) || causes.iter().any(is_regression) {
         Verdict::Regressed
     } else if frequency.is_fall(floor) {
         Verdict::Improved

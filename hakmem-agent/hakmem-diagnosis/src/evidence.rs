@@ -28,6 +28,8 @@ pub(crate) struct Evidence<'a> {
     parts: Vec<f64>,
     replicates: Vec<Vec<f64>>,
     factor: f64,
+    /// How much wider an interval is that is one of as many as there are strata (Bonferroni).
+    widened: f64,
 }
 
 impl<'a> Evidence<'a> {
@@ -48,9 +50,13 @@ impl<'a> Evidence<'a> {
         let mut parts = vec![0.0; at.width()];
         split([&views[0], &views[1]], &prices, &known, &at, &mut parts);
         let replicates = replicates(&urns, &options, &layout, &prices, &known, &at);
+        let factor = |confidence| half_width_factor(&urns[0], &urns[1], confidence);
+        let used = layout.strata().filter(|&it| views.iter().any(|side| side.operations(it) > 0.0));
+        let of_many = 1.0 - (1.0 - options.confidence) / used.count().max(1) as f64;
         Self {
             sides: [before, after],
-            factor: half_width_factor(&urns[0], &urns[1], options.confidence),
+            factor: factor(options.confidence),
+            widened: factor(of_many) / factor(options.confidence),
             drawn: [urns[0].describe(), urns[1].describe()],
             independent: urns[0].blocks().min(urns[1].blocks()),
             readings,
@@ -82,6 +88,13 @@ impl<'a> Evidence<'a> {
         let squares = self.replicates.iter().map(|row| (sum(row) - value).powi(2)).sum::<f64>();
         let half = self.factor * (squares / self.replicates.len().max(1) as f64).sqrt();
         Estimate { value, low: value - half, high: value + half }
+    }
+
+    /// Whether one of many estimates surely rose, by `floor` at least: where one looks at all of
+    /// them, chance makes some look sure that are not.
+    pub(crate) fn is_sure_of_many(&self, estimate: &Estimate, floor: f64) -> bool {
+        let half = (estimate.value - estimate.low) * self.widened;
+        estimate.value >= floor && estimate.value - half > 0.0
     }
 
     /// One part of the split.

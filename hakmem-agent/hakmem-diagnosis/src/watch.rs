@@ -53,6 +53,13 @@ pub enum Turn {
     Ended(Finding),
 }
 
+impl Default for Watch {
+    /// Three answers in a row begin a finding, five end it.
+    fn default() -> Self {
+        Self::new(3, 5)
+    }
+}
+
 impl Watch {
     /// Findings begin after so many answers in a row that have their cause, and end after so many
     /// that do not; each at least 1.

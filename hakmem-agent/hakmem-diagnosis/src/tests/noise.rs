@@ -4,7 +4,7 @@ use super::synthetic::{Program, normal, usual};
 use crate::bootstrap::Random;
 use crate::diagnosis::Verdict;
 use crate::side::Side;
-use crate::{Options, diagnose};
+use crate::{Options, Turn, Watch, diagnose};
 
 /// Shares of comparisons by verdict, of programs that differ by `change` and in their noise.
 fn rates(times: u64, noise: (f64, f64), intervals: usize, change: fn(&mut Program)) -> [f64; 3] {
@@ -94,4 +94,28 @@ fn runs_that_differ_as_a_whole_are_no_regression() {
         );
         assert!(if worse > 1.0 { regressed >= 85 } else { regressed <= 2 }, "{regressed}");
     }
+}
+
+/// A program that is compared with its past again and again, and its findings.
+#[test]
+fn a_program_that_is_watched_for_long_raises_no_finding_until_something_happens() {
+    let noise = (0.2, 0.6);
+    let program = |seed: u64, intervals: usize| Program { seed, noise, intervals, ..usual() };
+    let before = program(1, 300).side();
+    let mut watch = Watch::default();
+    let mut alarms = 0;
+    let start = std::time::Instant::now();
+    for window in 0..100 {
+        let after = program(window + 2, 30).side();
+        let diagnosis = diagnose(&before, &after, &Options::live());
+        alarms += u32::from(diagnosis.verdict == Verdict::Regressed);
+        assert!(watch.hear(&diagnosis, window as f64).is_empty(), "{}", diagnosis.headline);
+    }
+    let each = start.elapsed() / 100;
+    println!("noise {noise:?}: {alarms} of 100 live windows raise an alarm; each takes {each:?}");
+    let mut worse = program(7, 30);
+    worse.class("C3").slow_allocations[0].1 *= 5.0;
+    let diagnosis = diagnose(&before, &worse.side(), &Options::live());
+    let turns: Vec<Turn> = (0..3).flat_map(|at| watch.hear(&diagnosis, f64::from(at))).collect();
+    assert!(matches!(turns.as_slice(), [Turn::Began(_)]), "{}", diagnosis.headline);
 }
