@@ -144,3 +144,6 @@ impl Telemetry for TelemetryService {
 fn outline(process: &Process) -> Process {
     delta::whole(process, Detail { threads: false, classes: false })
 }
+
+#[cfg(test)]
+mod tests;

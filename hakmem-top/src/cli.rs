@@ -117,6 +117,10 @@ pub enum Command {
     /// Exit codes: 64 for a mistake on the command line, 74 if the file cannot be written.
     Record(RecordOptions),
     /// Say what is in a recording, and what is missing.
+    ///
+    /// Exit codes of info, cut and export: 64 for a mistake on the command line, 66 if the
+    /// recording cannot be read, 74 if something cannot be written. Damaged parts are said and
+    /// skipped.
     Info(InfoOptions),
     /// Copy a part of a recording into another one.
     Cut(CutOptions),
@@ -175,12 +179,16 @@ pub struct InfoOptions {
     /// The recording.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// List every process, in the order in which they started, and not only the busiest.
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// A part of a recording.
 #[derive(Args, Clone, Debug)]
 pub struct PartOptions {
-    /// Leave out what was before: HH:MM[:SS], RFC 3339, or +SECONDS from the recording's start.
+    /// Leave out what was before: HH:MM, HH:MM:SS, RFC 3339, or +SECONDS from the recording's
+    /// start.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub from: Option<String>,
     /// Leave out what was after it.

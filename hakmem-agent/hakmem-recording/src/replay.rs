@@ -4,12 +4,16 @@
 //! two samples, its first and its last moment, so that rates on both sides of it come out right:
 //! when a process changes after a rest, its old state is given once more, as of the update before.
 //! The same is done where the window begins and ends.
+//!
+//! A process that started while the recording was made, and not by a fork, had counted nothing at
+//! that moment. It gets that sample, so that what it did before it was first seen is not missing:
+//! of short programs that is most of it.
 
 use std::collections::{BTreeMap, HashSet};
 
 use hakmem_proto::v1::{
-    Event, Identity, Process, RecordingEntry, WatchEventsResponse, WatchProcessesResponse,
-    recording_entry::Entry,
+    Event, Identity, Loss, Memory, Process, RecordingEntry, Totals, WatchEventsResponse,
+    WatchProcessesResponse, recording_entry::Entry,
 };
 use prost_types::Timestamp;
 
@@ -94,6 +98,8 @@ pub struct Replay<S, A> {
     /// Who gets the samples.
     pub audience: A,
     interval: f64,
+    /// When the recording began, if that is known.
+    recorded_from: Option<f64>,
     merged: Merged,
     progress: BTreeMap<String, Progress>,
     /// Keys that changed in the update under way, and whether one is.
@@ -119,6 +125,7 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
             selection,
             audience,
             interval: interval_seconds(interval_ms),
+            recorded_from: None,
             merged: Merged::default(),
             progress: BTreeMap::new(),
             changed: HashSet::new(),
@@ -143,7 +150,11 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
             Some(Entry::Update(update)) if !self.is_past => self.update(update),
             Some(Entry::Update(update)) => self.wait_for_events(&update),
             Some(Entry::Events(events)) => self.events(&events),
-            Some(Entry::Start(_) | Entry::End(_)) | None => {}
+            Some(Entry::Start(start)) => {
+                let began = start.started_at.as_ref().map(seconds);
+                self.recorded_from = self.recorded_from.or(began);
+            }
+            Some(Entry::End(_)) | None => {}
         }
     }
 
@@ -274,10 +285,22 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
                 let missing = ((moment - lost_at) / self.interval).round() - 1.0;
                 self.audience.lost_samples(&key, missing.max(0.0) as u64);
             }
-            progress.given_at = Some(moment);
+            let is_first = progress.given_at.replace(moment).is_none();
             let identity = process.identity.as_ref().unwrap_or(&NOBODY);
+            if is_first && let Some(at) = self.seen_start(identity, moment) {
+                let process = &unused(process);
+                self.audience.sample(Sample { identity, process, at, at_rest: false });
+            }
             self.audience.sample(Sample { identity, process, at, at_rest: false });
         }
+    }
+
+    /// When a process started, if it had counted nothing then and the recording was under way.
+    fn seen_start(&self, identity: &Identity, moment: f64) -> Option<Timestamp> {
+        let started_at = identity.started_at.filter(|_| !identity.forked)?;
+        let started = seconds(&started_at);
+        let is_recorded = self.recorded_from.is_some_and(|began| began <= started);
+        (is_recorded && started < moment && self.window.contains(started)).then_some(started_at)
     }
 
     fn count_skipped(&mut self, skipped_updates: u64, moment: f64) {
@@ -321,6 +344,19 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
 const EVENT_SLACK_SECONDS: f64 = 5.0;
 
 static NOBODY: std::sync::LazyLock<Identity> = std::sync::LazyLock::new(Identity::default);
+
+/// A process before its first allocation.
+fn unused(process: &Process) -> Process {
+    Process {
+        key: process.key.clone(),
+        identity: process.identity.clone(),
+        state: "running".to_owned(),
+        totals: Some(Totals::default()),
+        memory: Some(Memory::default()),
+        loss: Some(Loss::default()),
+        ..Process::default()
+    }
+}
 
 fn interval_seconds(interval_ms: u32) -> f64 {
     f64::from(interval_ms.max(1)) / 1000.0

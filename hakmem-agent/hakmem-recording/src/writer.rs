@@ -2,8 +2,8 @@
 //!
 //! Entries are collected in memory and written as one block, in one piece, when a second is over
 //! or a mebibyte is full. Whatever kills the writer, the file ends with an intact block or with one
-//! that is cut off, so a second is the most that can be missing. Nothing is forced to the disk: what
-//! a crash of the whole machine takes is up to its file system.
+//! that is cut off, so a second is the most that can be missing. Nothing is forced to the disk:
+//! what a crash of the whole machine takes is up to its file system.
 //!
 //! The writer follows the updates that it is given, and once a minute writes them as a key frame,
 //! from which a reader can begin that knows nothing of what came before.
@@ -117,7 +117,7 @@ impl RecordingWriter {
             flags: 0,
             number: 0,
             bytes: file_header().len() as u64,
-            merged: Merged::default(),
+            merged: Merged::trusting(),
             update: 0,
             sampled_at: None,
             skipped_updates: 0,
@@ -224,7 +224,7 @@ impl RecordingWriter {
 
     fn follow(&mut self, update: WatchProcessesResponse) {
         for part in update.changed {
-            // More processes than can be real make the next key frame incomplete, no more.
+            // A part of an unknown process is as useless to a key frame as to a reader.
             let _ = self.merged.merge(part);
         }
         self.is_complete = update.complete;

@@ -13,13 +13,19 @@ use hakmem_proto::v1::{
     ClassCounters, Identity, ListDepth, Process, ReasonCount, RecordingEntry, Thread,
     WatchProcessesResponse, recording_entry::Entry,
 };
-use hakmem_reader::{BinSample, SlotSample};
 use hakmem_recording::block::{Compressor, push_entry};
 use hakmem_recording::delta::{Detail, changed};
+
+use prost::Message as _;
 
 use super::Query;
 use crate::state::ProcessRecord;
 use crate::time::timestamp_of_unix_ns;
+
+/// Room made for more entries at a time.
+const GROWTH_BYTES: usize = 1024;
+/// Bytes that the length of an entry takes at most.
+const LENGTH_BYTES_MAX: usize = 10;
 
 /// Blocks, oldest first, and what will be the next one.
 #[derive(Debug, Default)]
@@ -71,7 +77,7 @@ impl Past {
     pub(super) fn push(&mut self, record: &Arc<ProcessRecord>) -> bool {
         let at_ns = record.sample.unix_ns;
         self.taken_ns = Some(at_ns);
-        if self.last.as_ref().is_some_and(|last| is_same(last, record)) {
+        if self.last.as_ref().is_some_and(|last| last.is_same(record)) {
             self.at_rest_ns = Some(at_ns);
             return false;
         }
@@ -115,6 +121,11 @@ impl Past {
             ..WatchProcessesResponse::default()
         };
         let entry = RecordingEntry { entry: Some(Entry::Update(update)) };
+        // Small steps: doubling would leave half of the room empty in every process.
+        let bytes = entry.encoded_len() + LENGTH_BYTES_MAX;
+        if self.open.capacity() - self.open.len() < bytes {
+            self.open.reserve_exact(bytes + GROWTH_BYTES);
+        }
         if push_entry(&mut self.open, &entry) {
             self.open_samples += 1;
         } else {
@@ -219,37 +230,6 @@ fn whole(message: &Process) -> Process {
     Process { identity: Some(Identity::default()), ..message.clone() }
 }
 
-/// Whether nothing happened between two samples.
-fn is_same(last: &ProcessRecord, record: &ProcessRecord) -> bool {
-    let (old, new) = (&last.sample, &record.sample);
-    last.state == record.state
-        && last.lost_events == record.lost_events
-        && old.slots.len() == new.slots.len()
-        && old.slots.iter().zip(&new.slots).all(|(old, new)| is_same_slot(old, new))
-        && old.process == new.process
-}
-
-/// Whether nothing happened in a slot. What slow paths count is not compared: the reader copies it
-/// together with the durations, and gives out those of before if there was no slow path. `false`
-/// for a slot at rest costs some time, and no more.
-fn is_same_slot(old: &Arc<SlotSample>, new: &Arc<SlotSample>) -> bool {
-    let lists = || old.bins.iter().zip(&new.bins);
-    Arc::ptr_eq(old, new)
-        || Arc::ptr_eq(&old.durations, &new.durations)
-            && !old.torn
-            && !new.torn
-            && (old.thread_id, old.owners, old.events_written)
-                == (new.thread_id, new.owners, new.events_written)
-            && old.capacities == new.capacities
-            && old.bins.len() == new.bins.len()
-            && lists().all(|(old, new)| {
-                let state = |bin: &BinSample| {
-                    (bin.bin, bin.list.depth, bin.list.freed_fast, bin.sized_frees_fast)
-                };
-                state(old) == state(new)
-            })
-}
-
 /// Roughly the memory of a message.
 fn heap_bytes(process: &Process) -> usize {
     const STRING: usize = 16;
@@ -264,6 +244,6 @@ fn heap_bytes(process: &Process) -> usize {
     };
     let classes: usize = process.classes.iter().map(class).sum();
     let threads: usize = process.threads.iter().map(thread).sum();
-    let identity = process.identity.as_ref().map_or(0, prost::Message::encoded_len);
+    let identity = process.identity.as_ref().map_or(0, Identity::encoded_len);
     size_of::<Process>() + 4 * STRING + identity * 2 + classes + threads
 }

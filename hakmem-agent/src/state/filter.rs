@@ -1,6 +1,7 @@
 //! Which processes a call concerns.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use hakmem_proto::v1::ProcessFilter;
 
@@ -31,9 +32,9 @@ impl Selection {
     pub(crate) fn of<'a>(
         &'a self,
         view: &'a FleetView,
-    ) -> impl Iterator<Item = &'a ProcessRecord> + 'a {
+    ) -> impl Iterator<Item = &'a Arc<ProcessRecord>> + 'a {
         let family = self.family(view);
-        view.processes.values().map(|record| &**record).filter(move |record| {
+        view.processes.values().filter(move |record| {
             self.viewer.may_see(record.owner())
                 && self.is_named(record, family.as_ref())
                 && self.matches_text(record)

@@ -26,7 +26,13 @@ pub(super) fn cut(options: &CutOptions) -> Result<u8, CommandError> {
         return Err(CommandError::Usage(remedy.into()));
     }
     warn_of_damage(&options.file, &recording);
-    let start = recording.start().clone();
+    let mut start = recording.start().clone();
+    if let Some(from) = window.from {
+        // What processes did before is not in the part, even of those that began in between.
+        let (seconds, fraction) = (from.floor(), from.fract().abs());
+        start.started_at =
+            Some(Timestamp { seconds: seconds as i64, nanos: (fraction * 1e9) as i32 });
+    }
     let writer = if options.force {
         RecordingWriter::replace(&options.output, start)
     } else {
@@ -40,7 +46,8 @@ pub(super) fn cut(options: &CutOptions) -> Result<u8, CommandError> {
     }
     let bytes = cutting.finish(recording.end())?;
     let bytes = quantity::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
-    eprintln!("hakmem-top: {processes} processes in {}, {bytes}", options.output.display());
+    let plural = if processes == 1 { "process" } else { "processes" };
+    eprintln!("hakmem-top: {processes} {plural} in {}, {bytes}", options.output.display());
     Ok(0)
 }
 

@@ -11,6 +11,6 @@ use crate::report;
 pub(super) fn info(options: &InfoOptions) -> Result<u8, CommandError> {
     let recording = Recording::open(&options.file)?;
     let name = options.file.display().to_string();
-    print(&report::recording(&name, &recording, &TimeZone::system()))?;
+    print(&report::recording(&name, &recording, &TimeZone::system(), options.all))?;
     Ok(0)
 }

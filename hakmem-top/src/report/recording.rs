@@ -13,9 +13,11 @@ use crate::time_window::text;
 
 /// Damaged places that are listed one by one.
 const PLACES_MAX: usize = 20;
+/// Processes that are listed unless all are asked for.
+const LISTED_MAX: usize = 20;
 
-/// What `hakmem-top info` prints.
-pub fn recording(name: &str, recording: &Recording, zone: &TimeZone) -> String {
+/// What `hakmem-top info` prints: of `all` processes, or of the busiest.
+pub fn recording(name: &str, recording: &Recording, zone: &TimeZone, all: bool) -> String {
     let (start, summary) = (recording.start(), recording.summary());
     let state = if recording.is_complete() {
         "complete"
@@ -37,7 +39,7 @@ pub fn recording(name: &str, recording: &Recording, zone: &TimeZone) -> String {
     line("contents", &contents(summary));
     line("losses", &losses(summary));
     line("damage", &damage(recording));
-    processes(&mut out, &summary.processes, zone);
+    processes(&mut out, &summary.processes, zone, all);
     out
 }
 
@@ -49,7 +51,7 @@ fn span(start: &proto::RecordingStart, summary: &Summary, zone: &TimeZone) -> St
     let every = format!("every {} ms, {by}", start.interval_ms);
     match (summary.from, summary.to) {
         (Some(from), Some(to)) => {
-            let length = span_seconds((to - from) as u64);
+            let length = span_text(to - from);
             format!("{} to {} ({length}), {every}", text(from, zone), text(to, zone))
         }
         _ => format!("no sample yet, {every}"),
@@ -96,16 +98,21 @@ fn damage(recording: &Recording) -> String {
     lines.join("\n           ")
 }
 
-fn processes(out: &mut String, processes: &[ProcessSummary], zone: &TimeZone) {
+fn processes(out: &mut String, processes: &[ProcessSummary], zone: &TimeZone, all: bool) {
     if processes.is_empty() {
         return;
+    }
+    let mut listed: Vec<&ProcessSummary> = processes.iter().collect();
+    if !all && listed.len() > LISTED_MAX {
+        listed.sort_by_key(|it| std::cmp::Reverse(it.operations));
+        listed.truncate(LISTED_MAX);
     }
     let _ = writeln!(
         out,
         "\n{:>8}  {:<19}  {:>8}  {:>8}  {:>10}  {:>6}  {:<8}  {:<8}  command",
         "pid", "from", "span", "samples", "operations", "lost", "state", "routing"
     );
-    for process in processes {
+    for process in &listed {
         let identity = &process.identity;
         let command = match identity.arguments.as_slice() {
             [] => identity.executable.clone(),
@@ -116,7 +123,7 @@ fn processes(out: &mut String, processes: &[ProcessSummary], zone: &TimeZone) {
             "{:>8}  {:<19}  {:>8}  {:>8}  {:>10}  {:>6}  {:<8}  {:<8}  {}",
             identity.pid,
             text(process.from, zone),
-            span_seconds((process.to - process.from) as u64),
+            span_text(process.to - process.from),
             count(process.samples),
             count(process.operations),
             count(process.lost_samples),
@@ -126,6 +133,15 @@ fn processes(out: &mut String, processes: &[ProcessSummary], zone: &TimeZone) {
         );
         about(out, identity, zone);
     }
+    if listed.len() < processes.len() {
+        let others = processes.len() - listed.len();
+        let _ = writeln!(out, "{:>8}  … and {others} less busy ones; --all lists them", "");
+    }
+}
+
+/// Tenths of seconds below a minute.
+fn span_text(seconds: f64) -> String {
+    if seconds < 59.95 { format!("{seconds:.1}s") } else { span_seconds(seconds as u64) }
 }
 
 /// What else a comparison would look at.
@@ -156,7 +172,12 @@ fn size(length: u64) -> String {
     bytes(i64::try_from(length).unwrap_or(i64::MAX))
 }
 
-/// Text of a file that anyone may have written, safe for a terminal.
+/// Text of a file that anyone may have written, safe for a terminal and in one line.
 fn plain(text: &str) -> String {
-    text.chars().map(|it| if it.is_control() { '\u{fffd}' } else { it }).collect()
+    let one = |it: char| match it {
+        '\n' | '\t' => ' ',
+        _ if it.is_control() => '\u{fffd}',
+        _ => it,
+    };
+    text.chars().map(one).collect()
 }

@@ -16,20 +16,10 @@ fn check_error(arguments: &[&str], code: i32, expected: &str) {
 #[test]
 fn the_help_names_commands_and_options() {
     let help = stdout(&output(Command::new(TOP).arg("--help")));
-    for word in [
-        "run",
-        "demo",
-        "ls",
-        "show",
-        "env",
-        "record",
-        "diff",
-        "check",
-        "--once",
-        "--json",
-        "--connect",
-        "--directory",
-    ] {
+    let commands =
+        ["run", "demo", "ls", "show", "env", "record", "info", "cut", "export", "diff", "check"];
+    let options = ["--once", "--json", "--connect", "--directory"];
+    for word in commands.into_iter().chain(options) {
         assert!(help.contains(word), "{word} is missing:\n{help}");
     }
     assert!(!help.contains("demo-workload"), "{help}");

@@ -11,6 +11,7 @@ mod demo;
 mod diff;
 mod load;
 mod reconnection;
+mod recording;
 mod run;
 mod show;
 mod terminal;

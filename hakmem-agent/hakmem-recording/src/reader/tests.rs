@@ -100,6 +100,37 @@ fn a_window_has_a_sample_at_each_end() {
 }
 
 #[test]
+fn a_process_that_started_meanwhile_had_counted_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.hakrec");
+    let mut writer = RecordingWriter::create(&path, start()).unwrap();
+    let process = |key: &str, started: f64, forked: bool| {
+        let mut process = history(1, key, 1).remove(0);
+        process.sampled_at = Some(timestamp(9.0));
+        let identity = process.identity.as_mut().unwrap();
+        (identity.started_at, identity.forked) = (Some(timestamp(started)), forked);
+        process
+    };
+    let processes = vec![
+        process("before", -1.0, false),
+        process("child", 7.0, true),
+        process("new", 8.0, false),
+    ];
+    writer.push(update(9.0, processes)).unwrap();
+    writer.finish(RecordingEnd::default()).unwrap();
+    let recording = Recording::open(&path).unwrap();
+    let moments = |window| {
+        let all = recording.series(window, |_| true).into_iter();
+        all.map(|it| it.samples.iter().map(second_of).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    assert_eq!(moments(Window::ALL), [vec![9], vec![9], vec![8, 9]]);
+    let late = Window { from: Some(STARTED_AT as f64 + 8.5), to: None };
+    assert_eq!(moments(late), [[9], [9], [9]]);
+    let first = &recording.series(Window::ALL, |it| it.executable.ends_with("new"))[0].samples[0];
+    assert_eq!((first.totals, first.classes.len()), (Some(Default::default()), 0));
+}
+
+#[test]
 fn a_damaged_block_is_reported_and_the_next_key_frame_goes_on() {
     let mut bytes = recorded(3);
     // The block of second 5, after the first with the start.
@@ -236,7 +267,11 @@ fn any_truncation_loses_the_tail_and_nothing_else() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn any_flipped_bits_are_noticed(at in any::<prop::sample::Index>(), mask in 1u8..) {
