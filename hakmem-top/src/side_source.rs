@@ -55,6 +55,12 @@ pub enum SideError {
         /// What there is.
         known: String,
     },
+    /// The window lies between two samples.
+    #[error("{name}: no sample lies in that window; make it longer")]
+    NoSample {
+        /// The side.
+        name: String,
+    },
     /// Several programs are there, and none was chosen.
     #[error("{name}: choose a program with --name or --pid; {known}")]
     Ambiguous {

@@ -58,7 +58,7 @@ pub(super) async fn read(
         }
     }
     if series.is_empty() {
-        return Err(SideError::NoHistory { name: name.into() });
+        return Err(SideError::NoSample { name: name.into() });
     }
     Ok(ReadSide::new(Side { name: name.into(), series: runs::join(series) }))
 }

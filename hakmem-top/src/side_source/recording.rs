@@ -52,7 +52,10 @@ pub(super) fn read(
     };
     let recorded = recording.series(window, |identity| selection.passes(identity));
     if recorded.is_empty() {
-        return Err(empty());
+        return Err(match identities().any(|it| selection.passes(it)) {
+            true => SideError::NoSample { name: name.into() },
+            false => empty(),
+        });
     }
     let began = recording.start().started_at.as_ref().map(seconds);
     let series = recorded.into_iter().map(|it| {

@@ -104,10 +104,12 @@ fn windows_and_selections_say_what_there_is() {
     check(&["a.hakrec", "a.hakrec", "--html", "/nonexistent/x"], 74, "cannot write /nonexistent/x");
     check(&["--connect", "/nonexistent.sock", "a.hakrec", "agent"], 69, "is hakmem-agent running?");
 
+    check(&["a.hakrec", "a.hakrec@+0.00001..+0.00002"], 66, "no sample lies in that window");
+
     // The same recording twice, and a part of it that is too small to say anything.
     let twice = diff(folder, &["a.hakrec", "a.hakrec"]);
     assert_eq!(twice.status.code(), Some(0), "{}", stdout(&twice));
-    let part = diff(folder, &["a.hakrec", "a.hakrec@+0..+0.001"]);
+    let part = diff(folder, &["a.hakrec", "a.hakrec@+0..+0.05"]);
     assert_eq!(part.status.code(), Some(2), "{}", stdout(&part));
     assert!(stdout(&part).starts_with("not enough data: "), "{}", stdout(&part));
 }
