@@ -25,7 +25,7 @@ pub struct Comparison {
 }
 
 /// What a side consists of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Units {
     /// Processes.
     #[default]
@@ -41,9 +41,9 @@ impl Comparison {
         Self { diagnosis, trends, units: Units::Processes }
     }
 
-    /// The same, of sides that consist of runs.
-    pub fn of_runs(self) -> Self {
-        Self { units: Units::Runs, ..self }
+    /// The same, of sides that consist of such units.
+    pub fn of(self, units: Units) -> Self {
+        Self { units, ..self }
     }
 
     /// For people at a terminal.

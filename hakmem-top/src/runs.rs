@@ -55,6 +55,15 @@ pub fn join(all: Vec<Series>) -> Vec<Series> {
     trees.into_values().chain(runs.into_values()).map(sum).collect()
 }
 
+/// Whether series are, or will be, runs rather than single processes: some are marked, or of one
+/// tree.
+pub fn are_runs(all: &[Series]) -> bool {
+    let identities: Vec<&proto::Identity> = all.iter().map(|it| &it.identity).collect();
+    let is_marked = |it: &&proto::Identity| it.labels.contains_key(RUN_LABEL);
+    let is_of_tree = |(index, root): (usize, usize)| index != root;
+    identities.iter().any(is_marked) || roots(&identities).into_iter().enumerate().any(is_of_tree)
+}
+
 /// For each process the index of the one that it descends from, which may be itself.
 pub fn roots(identities: &[&proto::Identity]) -> Vec<usize> {
     let started = |index: &usize| identities[*index].started_at.as_ref().map_or(0.0, seconds);

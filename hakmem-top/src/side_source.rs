@@ -6,14 +6,16 @@ mod recording;
 
 use std::path::Path;
 
-use hakmem_diagnosis::Side;
+use hakmem_diagnosis::{Series, Side};
 use hakmem_proto::v1::Identity;
 use hakmem_recording::OpenError;
 use jiff::tz::TimeZone;
 
+use crate::comparison::Units;
 use crate::endpoint::ConnectError;
 use crate::paragraph::one_line;
 use crate::report::command_line;
+use crate::runs;
 use crate::snapshot::SnapshotError;
 use crate::subject::{Source, Subject, SubjectError};
 use crate::time_window::TimeError;
@@ -118,14 +120,18 @@ impl Selection {
 pub struct ReadSide {
     /// The side.
     pub side: Side,
+    /// What its series are.
+    pub units: Units,
     /// What is missing from it, in sentences for people.
     pub caveats: Vec<String>,
 }
 
 impl ReadSide {
-    /// A side that nothing is known to be missing from.
-    pub fn new(side: Side) -> Self {
-        Self { side, caveats: Vec::new() }
+    /// A side of processes, those of one run joined.
+    pub fn join(name: &str, series: Vec<Series>) -> Self {
+        let units = if runs::are_runs(&series) { Units::Runs } else { Units::Processes };
+        let side = Side { name: name.to_owned(), series: runs::join(series) };
+        Self { side, units, caveats: Vec::new() }
     }
 }
 

@@ -37,9 +37,9 @@ pub(super) async fn check(
         processes.iter_mut().for_each(|it| runs::mark(it, run));
         series.extend(processes);
     }
-    let after = ReadSide::new(Side { name: "now".into(), series: runs::join(series) });
+    let after = ReadSide::join("now", series);
     let rules = check_rules(options, &before.side);
-    answer.give_briefly(&compare(before, after, &rules).of_runs())
+    answer.give_briefly(&compare(before, after, &rules))
 }
 
 /// As for any comparison, but each run may be as short as a single interval.

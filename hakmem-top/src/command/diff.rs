@@ -40,7 +40,8 @@ pub(super) fn compare(before: ReadSide, after: ReadSide, rules: &Options) -> Com
     let mut diagnosis = diagnose(&before.side, &after.side, rules);
     let caveats = before.caveats.into_iter().chain(after.caveats);
     diagnosis.caveats.extend(caveats.map(|text| Caveat { forbids: false, text }));
-    Comparison::new(diagnosis, &before.side, &after.side)
+    let units = before.units.max(after.units);
+    Comparison::new(diagnosis, &before.side, &after.side).of(units)
 }
 
 /// What counts as a change.

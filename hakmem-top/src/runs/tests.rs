@@ -46,6 +46,7 @@ fn without_marks_descendants_and_replacements_are_of_one_run() {
     ];
     let roots = roots(&all.iter().map(|it| &it.identity).collect::<Vec<_>>());
     assert_eq!(roots, [3, 3, 3, 3, 4]);
+    assert!(are_runs(&all) && !are_runs(&all[4..]));
     assert_eq!(join(all).len(), 2);
 }
 

@@ -1,6 +1,6 @@
 //! Sides that an agent has kept.
 
-use hakmem_diagnosis::{Series, Side};
+use hakmem_diagnosis::Series;
 use hakmem_proto::v1 as proto;
 use hakmem_proto::v1::telemetry_client::TelemetryClient;
 use hakmem_recording::Window;
@@ -60,7 +60,7 @@ pub(super) async fn read(
     if series.is_empty() {
         return Err(SideError::NoSample { name: name.into() });
     }
-    Ok(ReadSide::new(Side { name: name.into(), series: runs::join(series) }))
+    Ok(ReadSide::join(name, series))
 }
 
 /// What an agent has kept of one process.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use hakmem_diagnosis::Side;
 use hakmem_proto::v1 as proto;
 use hakmem_recording::machine::this_machine;
 use tokio::time::Instant;
@@ -63,6 +62,6 @@ impl Sampled {
         for it in &mut series {
             it.machine = Some(this_machine());
         }
-        Ok(ReadSide::new(Side { name: self.name, series }))
+        Ok(ReadSide::join(&self.name, series))
     }
 }

@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use hakmem_diagnosis::{Series, Side};
+use hakmem_diagnosis::Series;
 use hakmem_recording::{Damage, RecordedSeries, Recording, Window};
 use jiff::tz::TimeZone;
 
 use super::{ReadSide, Selection, SideError, are_several_programs, known};
 use crate::model::seconds;
 use crate::quantity;
-use crate::runs;
 use crate::sampling;
 use crate::time_window::TimeWindow;
 
@@ -69,12 +68,12 @@ pub(super) fn read(
         }
         series
     });
-    let series = runs::join(series.collect());
-    if selection.is_all() && are_several_programs(series.iter().map(|it| &it.identity)) {
+    let read = ReadSide::join(name, series.collect());
+    let programs = read.side.series.iter().map(|it| &it.identity);
+    if selection.is_all() && are_several_programs(programs) {
         return Err(SideError::Ambiguous { name: name.into(), known: known(identities()) });
     }
-    let side = Side { name: name.into(), series };
-    Ok(ReadSide { side, caveats: damage.into_iter().collect() })
+    Ok(ReadSide { caveats: damage.into_iter().collect(), ..read })
 }
 
 /// What could not be read, in a sentence.
