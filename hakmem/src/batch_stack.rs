@@ -1,9 +1,9 @@
 //! A lock-free stack of whole batches.
 //!
-//! A batch is a chain of free blocks that stays linked: handing 64 blocks over is one compare and
-//! exchange on the head. (R. K. Treiber, "Systems Programming: Coping with Parallelism", 1986,
-//! with tags against ABA.) The second word of a batch's first block holds the next batch and the
-//! number of blocks; blocks are 16-byte aligned and at least 16 bytes large.
+//! A batch is one address and a number of blocks: handing 63 blocks over is one compare and exchange
+//! on the head. (R. K. Treiber, "Systems Programming: Coping with Parallelism", 1986, with tags
+//! against ABA.) A word in the batch's memory holds the next batch and the number of blocks; batches
+//! are 16-byte aligned.
 //!
 //! The head packs the address (bits 4..47, as 43 bits) with a tag of 21 bits that every successful
 //! operation raises: a thread would have to sleep, between its load and its exchange, through
@@ -11,13 +11,13 @@
 //! succeed wrongly.
 //!
 //! # Orderings
-//! - Push is a Release: it publishes the chain's links and the batch word.
-//! - Pop's load and exchange are Acquires and pair with it. The batch word may be read after
-//!   another thread has popped that block and its program writes there: it is read atomically, the
-//!   value is thrown away because the tag has changed, and the memory stays mapped.
+//! - Push is a Release: it publishes the batch's blocks and its word.
+//! - Pop's load and exchange are Acquires and pair with it. The word may be read after another
+//!   thread has popped that batch and uses it: it is read atomically, the value is thrown away
+//!   because the tag has changed, and the memory stays mapped.
 //!
 //! # Safety
-//! [`Links`] reaches the second word of a block, which stays mapped for the process's life.
+//! [`Links`] reaches a word of a batch, which stays mapped for the process's life.
 #![allow(unsafe_code)]
 
 use crate::sync::{AtomicU64, Ordering};
@@ -27,16 +27,16 @@ const ADDRESS_SHIFT: u32 = 4;
 const ADDRESS_BITS: u32 = 64 - TAG_BITS;
 const COUNT_SHIFT: u32 = 48;
 
-/// Access to the word in a batch's first block that links batches.
+/// Access to the word in a batch's memory that links batches.
 pub(crate) trait Links {
-    /// The batch word of the block at an address.
+    /// The word of the batch at an address.
     ///
     /// # Safety
     /// The address was pushed on the stack that asks.
     unsafe fn batch_word(&self, address: usize) -> &AtomicU64;
 }
 
-/// Blocks handed over as one: the address of the first, which links to the others, and how many.
+/// Blocks handed over as one: where their batch is, and how many they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Batch {
     pub(crate) address: usize,
@@ -66,16 +66,16 @@ impl BatchStack {
     /// Puts a batch on top.
     ///
     /// # Safety
-    /// The caller owns the batch's blocks; they are 16-byte aligned.
+    /// The caller owns the batch, which is 16-byte aligned.
     pub(crate) unsafe fn push(&self, links: &impl Links, batch: Batch) {
-        // SAFETY: the block is about to be on the stack and is the caller's until then.
+        // SAFETY: the batch is about to be on the stack and is the caller's until then.
         let word = unsafe { links.batch_word(batch.address) };
         let mut head = Head(self.0.load(Ordering::Relaxed));
         loop {
             let value = (u64::from(batch.count) << COUNT_SHIFT) | head.address() as u64;
             word.store(value, Ordering::Relaxed);
             let new = head.next(batch.address);
-            // Release: publishes the chain and the word above to the thread that pops it.
+            // Release: publishes the blocks and the word above to the thread that pops it.
             match self.0.compare_exchange_weak(head.0, new.0, Ordering::Release, Ordering::Relaxed)
             {
                 Ok(_) => return,
@@ -86,7 +86,7 @@ impl BatchStack {
 
     /// Takes the top batch.
     pub(crate) fn pop(&self, links: &impl Links) -> Option<Batch> {
-        // Acquire: pairs with push, so that the top block's batch word can be read.
+        // Acquire: pairs with push, so that the top batch's word can be read.
         let mut head = Head(self.0.load(Ordering::Acquire));
         loop {
             let address = head.address();
@@ -98,8 +98,8 @@ impl BatchStack {
             let value = unsafe { links.batch_word(address) }.load(Ordering::Relaxed);
             let below = (value & ((1 << COUNT_SHIFT) - 1)) as usize;
             let new = head.next(below);
-            // Acquire: pairs with push, so that the chain can be walked; on failure because the
-            // next turn reads a batch word again.
+            // Acquire: pairs with push, so that the blocks can be read; on failure because the next
+            // turn reads a word again.
             match self.0.compare_exchange_weak(head.0, new.0, Ordering::Acquire, Ordering::Acquire)
             {
                 Ok(_) => return Some(Batch { address, count: (value >> COUNT_SHIFT) as u16 }),

@@ -9,6 +9,8 @@
 
 use hakmem_segment::{BIN_LARGE, Class};
 
+use crate::settings;
+
 /// Unit of address space: slabs are runs of granules, and the class map has one byte for each.
 pub(crate) const GRANULE: usize = 1 << GRANULE_SHIFT;
 /// Binary logarithm of [`GRANULE`].
@@ -111,13 +113,32 @@ pub(crate) const fn stride(bin: usize) -> usize {
     STRIDES[bin] as usize
 }
 
-/// How many strides of a bin fit into `bytes`, which are at most those of its slab. A multiplication
-/// in place of the division (H. Warren, Hacker's Delight, 10.9): for whole multiples it is exact, as
-/// the error of the reciprocal, below 1, times the quotient stays below 2^32.
-#[inline]
-pub(crate) const fn quotient(bytes: usize, bin: usize) -> u32 {
-    debug_assert!(bytes <= GRANULE << SLAB_ORDER_MAX);
-    ((bytes as u64 * RECIPROCALS[bin] as u64) >> 32) as u32
+/// Finds blocks of one bin by their distance from a slab's first block.
+#[derive(Clone, Copy)]
+pub(crate) struct Divider {
+    stride: u64,
+    reciprocal: u64,
+}
+
+impl Divider {
+    /// Of a bin.
+    #[inline]
+    pub(crate) const fn of(bin: usize) -> Self {
+        Self { stride: STRIDES[bin] as u64, reciprocal: RECIPROCALS[bin] as u64 }
+    }
+
+    /// The index of the block that begins `offset` bytes behind the first; if none does,
+    /// [`u64::MAX`]. `offset` is below the bytes of the bin's slabs.
+    ///
+    /// A multiplication takes the place of the division (H. Warren, Hacker's Delight, 10.9): for
+    /// whole multiples it is exact, as the error of the reciprocal, below 1, times the quotient stays
+    /// below 2^32.
+    #[inline(always)]
+    pub(crate) const fn index(self, offset: usize) -> u64 {
+        debug_assert!(offset < GRANULE << SLAB_ORDER_MAX);
+        let index = (offset as u64 * self.reciprocal) >> 32;
+        if index * self.stride == offset as u64 { index } else { u64::MAX }
+    }
 }
 
 /// 2^32 divided by each stride, rounded up.
@@ -161,22 +182,28 @@ pub(crate) const SLAB_ORDER_MAX: usize = slab_granules(BIN_MID_MAX).ilog2() as u
 /// where the central store is needed again and again, and idle ones are given up; with its spare, a
 /// list of 256 KiB lets a program that allocates and frees five hundred blocks of 1 KiB at a time do
 /// so without it.
-const LIST_BYTES_MAX: usize = 256 * 1024;
+const LIST_BYTES_MAX: usize = settings::LIST_BYTES_MAX as usize;
 /// The same for bins above [`TINY_MAX`].
 const MID_LIST_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that a list may hold at first: a thread that needs ten blocks must not touch ten pages.
 const LIST_BYTES_FIRST: usize = 2048;
-/// Blocks that a list may hold at most; keeps depths far below 65536.
-const LIST_BLOCKS_MAX: usize = 512;
+/// Blocks that a list may hold at most: with one entry more, their pointers fill four pages.
+const LIST_BLOCKS_MAX: usize = 2047;
 
 /// Capacity of a new thread's list.
 pub(crate) const fn capacity_first(bin: usize) -> u16 {
     clamp(LIST_BYTES_FIRST / stride(bin), list_blocks_min(bin), 32)
 }
 
-/// Capacity up to which a list grows.
+/// Capacity up to which a list may ever grow.
 pub(crate) const fn capacity_max(bin: usize) -> u16 {
-    let bytes = if stride(bin) <= TINY_MAX { LIST_BYTES_MAX } else { MID_LIST_BYTES_MAX };
+    capacity_within(bin, LIST_BYTES_MAX)
+}
+
+/// Capacity up to which a list grows that may hold as many bytes.
+pub(crate) const fn capacity_within(bin: usize, list_bytes: usize) -> u16 {
+    let is_smaller = stride(bin) <= TINY_MAX || list_bytes < MID_LIST_BYTES_MAX;
+    let bytes = if is_smaller { list_bytes } else { MID_LIST_BYTES_MAX };
     clamp(bytes / stride(bin), list_blocks_min(bin), LIST_BLOCKS_MAX)
 }
 
@@ -199,6 +226,11 @@ const fn clamp(value: usize, low: usize, high: usize) -> u16 {
 /// Bins that blocks can belong to, under one routing or another.
 pub(crate) const fn in_use() -> core::ops::RangeInclusive<usize> {
     1..=BINS_USED
+}
+
+/// Whether a bin is one of those.
+pub(crate) const fn in_use_contains(bin: usize) -> bool {
+    bin >= 1 && bin <= BINS_USED
 }
 
 #[cfg(test)]

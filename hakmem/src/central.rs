@@ -1,10 +1,9 @@
 //! The central store: what threads refill from and flush to, per bin.
 //!
-//! In front, a lock-free [`BatchStack`] of whole batches, up to [`STACK_BYTES_MAX`] or more per bin; behind
-//! it, under the bin's lock, the slabs that have blocks to give. A batch that the stack has no
-//! room for, or whose blocks lie scattered over many slabs, is walked and its blocks go back to their
-//! slabs; a slab that is empty then goes back to the arenas, except for the last one of its bin.
-//! Blocks of less than 16 usable bytes have no room for the stack's link and always go to the slabs.
+//! In front, a lock-free [`BatchStack`] of batches, up to [`STACK_BYTES_MAX`] or more per bin; behind
+//! it, under the bin's lock, the slabs that have blocks to give. Blocks for which the stack has no
+//! room, or which lie scattered over many slabs, go back to their slabs; a slab that is empty then
+//! goes back to the arenas, except for the last one of its bin.
 //!
 //! # Orderings
 //! `stacked` bounds the stack by an estimate and orders nothing; the stack's and the lock's own
@@ -19,20 +18,19 @@ use core::ptr::{self, NonNull};
 use hakmem_segment::{AllocReason, BINS};
 
 use crate::arena::{self, Finder};
-use crate::batch_stack::{Batch, BatchStack, Links};
+use crate::batch_stack::{Batch, BatchStack};
+use crate::batches::{self, RecordLinks};
 use crate::bins;
-use crate::block::{Block, Chain, ChainBuilder};
+use crate::block::Block;
 use crate::class_map;
 use crate::lock::{Lock, Locked};
 use crate::registry;
 use crate::routing::Layout;
-use crate::slab::Slab;
+use crate::slab::{Intake, Slab, Taken};
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-/// Bytes of blocks that wait in one bin's stack at most, where they come as they may, and where they
-/// come in order; and in all stacks together.
+/// Bytes of blocks that wait in one bin's stack at most, and in all stacks together.
 const STACK_BYTES_MAX: usize = 512 << 10;
-const ORDERED_STACK_BYTES_MAX: usize = 4 << 20;
 const STACKS_BYTES_MAX: usize = 8 << 20;
 /// Bytes of a bin that stay in the cache of a core beside everything else: a quarter of the second
 /// level of current server cores, which has 1 or 2 MiB.
@@ -43,10 +41,6 @@ const DECAY_MS: u32 = 250;
 static DECAYED_AT_MS: AtomicU32 = AtomicU32::new(0);
 /// Bytes of blocks that wait in all stacks: an estimate while batches move.
 static STACKED_BYTES: AtomicUsize = AtomicUsize::new(0);
-/// The smallest block that can carry the stack's link: two words. (Of 16 bytes, a header takes
-/// the last.)
-const LINKED_BYTES_MIN: usize = 16;
-
 /// One bin's store. On cache lines of its own, as threads of different bins should not meet.
 #[repr(align(128))]
 struct Bin {
@@ -75,20 +69,10 @@ static STORE: [Bin; BINS] = [const {
     }
 }; BINS];
 
-/// Links batches through the second word of their first block.
-struct BlockLinks;
-
-impl Links for BlockLinks {
-    unsafe fn batch_word(&self, address: usize) -> &AtomicU64 {
-        // SAFETY: blocks on a stack are at least 16 bytes large and aligned, and arenas stay
-        // mapped.
-        unsafe { &*((address + size_of::<usize>()) as *const AtomicU64) }
-    }
-}
-
-/// What a refill brought, and from where.
+/// How many blocks a refill brought, and from where.
+#[derive(Clone, Copy)]
 pub(crate) struct Refill {
-    pub(crate) chain: Chain,
+    pub(crate) count: usize,
     pub(crate) reason: AllocReason,
 }
 
@@ -102,90 +86,133 @@ pub(crate) fn stacked(bin: usize) -> u32 {
     STORE[bin].stacked.load(Ordering::Relaxed)
 }
 
-/// Takes blocks: a whole batch if there is one, or else up to `wanted` from the slabs. `None` if
-/// there is no memory.
-pub(crate) fn take(bin: usize, wanted: u32) -> Option<Refill> {
-    let store = &STORE[bin];
-    if let Some(batch) = store.stack.pop(&BlockLinks) {
-        let count = u32::from(batch.count);
-        let left = store.stacked.fetch_sub(count, Ordering::Relaxed).saturating_sub(count);
-        STACKED_BYTES.fetch_sub(count as usize * bins::stride(bin), Ordering::Relaxed);
-        if left < store.unused.load(Ordering::Relaxed) {
-            store.unused.store(left, Ordering::Relaxed);
-        }
-        let chain = Chain { head: batch.address as *mut Block, count };
-        return Some(Refill { chain, reason: AllocReason::RefillCentral });
+/// Fills a slice, which is not empty, from its front with blocks: of batches, or else of the slabs.
+/// What is to be used first comes last, as lists are popped from their end: what was freed last, or
+/// of slabs the lowest address. `None` if there is no memory.
+pub(crate) fn take(bin: usize, into: &mut [*mut Block]) -> Option<Refill> {
+    let count = take_batches(bin, into);
+    if count > 0 {
+        return Some(Refill { count, reason: AllocReason::RefillCentral });
     }
-    let mut slabs = store.slabs.lock();
+    let mut slabs = STORE[bin].slabs.lock();
     let mut reason = AllocReason::RefillSlab;
     if slabs.first.is_null() {
         slabs.open(bin)?;
         reason = AllocReason::NewSlab;
     }
-    Some(Refill { chain: slabs.give(wanted), reason })
+    let count = slabs.give(into);
+    move_to_front(into, count);
+    Some(Refill { count, reason })
 }
 
-/// Takes a chain back.
+/// Moves the last `count` of a slice's entries to its front.
+fn move_to_front(blocks: &mut [*mut Block], count: usize) {
+    /// Entries moved at a time: `memmove` takes longer distances with one instruction that is a
+    /// hundred times slower where source and target lie a multiple of a page apart, but for a few
+    /// bytes, as they often do here.
+    const STEP: usize = 64;
+    let distance = blocks.len() - count;
+    // Mostly it is 0, and a move onto itself would still copy.
+    if distance == 0 {
+        return;
+    }
+    for to in (0..count).step_by(STEP) {
+        let from = distance + to;
+        blocks.copy_within(from..blocks.len().min(from + STEP), to);
+    }
+}
+
+/// Fills a slice with the blocks of the batches on top of the stack, as far as there are any.
+/// Returns how many.
+fn take_batches(bin: usize, into: &mut [*mut Block]) -> usize {
+    let mut room = into.len();
+    while room > 0
+        && let Some(batch) = pop(bin)
+    {
+        // SAFETY: popped, so this thread owns the batch.
+        let (moved, rest) = unsafe { batches::empty(batch, &mut into[..room]) };
+        room -= moved;
+        if let Some(rest) = rest {
+            push(bin, rest);
+        }
+    }
+    let count = into.len() - room;
+    move_to_front(into, count);
+    let (left, store) = (stacked(bin), &STORE[bin]);
+    if left < store.unused.load(Ordering::Relaxed) {
+        store.unused.store(left, Ordering::Relaxed);
+    }
+    count
+}
+
+/// Takes the batch on top of a bin's stack.
+fn pop(bin: usize) -> Option<Batch> {
+    let batch = STORE[bin].stack.pop(&RecordLinks)?;
+    STORE[bin].stacked.fetch_sub(batch.count.into(), Ordering::Relaxed);
+    STACKED_BYTES.fetch_sub(usize::from(batch.count) * bins::stride(bin), Ordering::Relaxed);
+    Some(batch)
+}
+
+/// Puts a batch of blocks of a bin, which the caller owns, on top of its stack.
+fn push(bin: usize, batch: Batch) {
+    STORE[bin].stacked.fetch_add(batch.count.into(), Ordering::Relaxed);
+    STACKED_BYTES.fetch_add(usize::from(batch.count) * bins::stride(bin), Ordering::Relaxed);
+    // SAFETY: the batch is the caller's, and aligned to 512 bytes.
+    unsafe { STORE[bin].stack.push(&RecordLinks, batch) };
+}
+
+/// Takes blocks back, of which the last was freed last.
 ///
 /// # Safety
 /// The caller owns the blocks, all of this bin.
-pub(crate) unsafe fn give(bin: usize, chain: Chain, now_ms: u32) {
-    let store = &STORE[bin];
-    let stacked = store.stacked.load(Ordering::Relaxed) as usize;
-    let stride = bins::stride(bin);
-    let bytes = chain.count as usize * stride;
-    let room = match spread(bin, chain) {
+pub(crate) unsafe fn give(bin: usize, blocks: &[*mut Block], now_ms: u32) {
+    let (stacked, stride) = (stacked(bin) as usize, bins::stride(bin));
+    let bytes = blocks.len() * stride;
+    let room = match spread(bin, blocks) {
         Spread::Scattered => 0,
-        Spread::Near => STACK_BYTES_MAX,
-        Spread::InOrder => ORDERED_STACK_BYTES_MAX,
+        Spread::Near | Spread::InOrder => STACK_BYTES_MAX,
     };
     let fits = stacked * stride + bytes <= room
         && STACKED_BYTES.load(Ordering::Relaxed) + bytes <= STACKS_BYTES_MAX;
-    let count = u16::try_from(chain.count).unwrap_or(0);
-    let is_linkable = Layout::current().usable_bytes(bin) >= LINKED_BYTES_MIN;
-    if !fits || !is_linkable || count == 0 {
-        // SAFETY: the caller's duty.
-        return unsafe { give_to_slabs(bin, chain, now_ms) };
+    for part in blocks.chunks(batches::BLOCKS_MAX) {
+        match if fits { batches::fill(part) } else { None } {
+            Some(batch) => push(bin, batch),
+            // SAFETY: the caller's duty.
+            None => unsafe { give_to_slabs(bin, part, now_ms) },
+        }
     }
-    store.stacked.fetch_add(chain.count, Ordering::Relaxed);
-    STACKED_BYTES.fetch_add(bytes, Ordering::Relaxed);
-    let batch = Batch { address: chain.head as usize, count };
-    // SAFETY: the caller's duty; blocks of at least 16 bytes are 16-byte aligned.
-    unsafe { store.stack.push(&BlockLinks, batch) };
 }
 
-/// How the blocks of a chain lie to each other.
+/// How the blocks of a list lie to each other.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Spread {
     /// Mostly one beside the other: what was allocated together was freed together.
     InOrder,
     /// Neither.
     Near,
-    /// In many slabs. Whoever got such a chain next would miss the cache with each block, while their
+    /// In many slabs. Whoever got such blocks next would miss the cache with each block, while their
     /// slabs put them in order again; and each block that waits would keep a slab of its own from
     /// going back. The first does not matter where all blocks of the bin fit into the cache, nor the
     /// second where they are small.
     Scattered,
 }
 
-/// Tells by the first blocks of a chain, which is not empty, how its blocks lie.
-fn spread(bin: usize, chain: Chain) -> Spread {
-    /// Links that are looked at.
-    const LOOK: u32 = 8;
+/// Tells by the blocks that were freed last how the blocks of a list lie.
+fn spread(bin: usize, blocks: &[*mut Block]) -> Spread {
+    /// Distances that are looked at.
+    const LOOK: usize = 8;
     let (stride, slab_bytes) = (bins::stride(bin), bins::slab_granules(bin) * bins::GRANULE);
-    let look = LOOK.min(chain.count.saturating_sub(1));
-    let (mut block, mut far, mut beside) = (chain.head, 0, 0);
-    for _ in 0..look {
-        // SAFETY: the chain has more blocks than that.
-        let next = unsafe { (*block).next };
-        let distance = (block as usize).abs_diff(next as usize);
-        far += u32::from(distance >= slab_bytes);
-        beside += u32::from(distance <= 2 * stride);
-        block = next;
+    let last = &blocks[blocks.len().saturating_sub(LOOK + 1)..];
+    let look = last.len().saturating_sub(1);
+    let (mut far, mut beside) = (0, 0);
+    for pair in last.windows(2) {
+        let distance = (pair[0] as usize).abs_diff(pair[1] as usize);
+        far += usize::from(distance >= slab_bytes);
+        beside += usize::from(distance <= 2 * stride);
     }
     let fits_cache =
         stride <= bins::TINY_MAX && STORE[bin].slab_bytes.load(Ordering::Relaxed) <= CACHE_BYTES;
-    // A quarter of the links may be otherwise.
+    // A quarter of them may be otherwise.
     if beside >= look - look / 4 {
         Spread::InOrder
     } else if far > look / 4 && !fits_cache {
@@ -195,24 +222,61 @@ fn spread(bin: usize, chain: Chain) -> Spread {
     }
 }
 
-/// Takes a chain back past the stack, block by block.
+/// Takes blocks back past the stack, one by one.
 ///
 /// # Safety
 /// As for [`give`].
-pub(crate) unsafe fn give_to_slabs(bin: usize, chain: Chain, now_ms: u32) {
-    if chain.count == 0 {
+pub(crate) unsafe fn give_to_slabs(bin: usize, blocks: &[*mut Block], now_ms: u32) {
+    if blocks.is_empty() {
         return;
     }
     let mut slabs = STORE[bin].slabs.lock();
-    let finder = Finder::new();
-    let mut block = chain.head;
-    for _ in 0..chain.count {
-        // SAFETY: the chain's links are valid, and read before the block is given up.
-        let next = unsafe { (*block).next };
-        // SAFETY: the caller's duty.
-        unsafe { slabs.take_back(&finder, bin, block, now_ms) };
-        block = next;
+    let (finder, intake) = (Finder::new(bin), Intake::of(bin));
+    if spread(bin, blocks) != Spread::InOrder {
+        for &block in blocks {
+            let Some(run) = finder.run_of(block as usize) else { continue };
+            // SAFETY: the block's slab belongs to this bin, whose lock is held.
+            let slab = unsafe { &mut *run.as_ptr() };
+            let taken = slab.take_back(intake, block);
+            slabs.note(slab, taken, now_ms);
+        }
+        return;
     }
+    let mut rest = blocks;
+    while !rest.is_empty() {
+        let (mut lowest, mut count) = side_by_side(bins::stride(bin), rest);
+        rest = &rest[count..];
+        while count > 0
+            && let Some(run) = finder.run_of(lowest)
+        {
+            // SAFETY: as above.
+            let slab = unsafe { &mut *run.as_ptr() };
+            let (done, taken) = slab.take_back_run(intake, lowest as *mut Block, count);
+            slabs.note(slab, taken, now_ms);
+            lowest += done * bins::stride(bin);
+            count -= done;
+        }
+    }
+}
+
+/// How many blocks at the front of a slice, which is not empty, lie side by side, upwards or
+/// downwards, and the lowest of their addresses.
+fn side_by_side(stride: usize, blocks: &[*mut Block]) -> (usize, usize) {
+    let first = blocks[0] as usize;
+    let mut count = 1;
+    let Some(&second) = blocks.get(1) else { return (first, count) };
+    let step = (second as usize).wrapping_sub(first);
+    if step != stride && step != stride.wrapping_neg() {
+        return (first, count);
+    }
+    let mut last = first;
+    while let Some(&next) = blocks.get(count)
+        && (next as usize).wrapping_sub(last) == step
+    {
+        last = next as usize;
+        count += 1;
+    }
+    (first.min(last), count)
 }
 
 /// What a bin's slabs know of an address.
@@ -267,14 +331,13 @@ pub(crate) fn decay(now_ms: u32, at_once: bool) {
 /// Moves up to `blocks` blocks, in whole batches, from a stack to the slabs.
 fn shrink(bin: usize, mut blocks: u32, now_ms: u32) {
     while blocks > 0 {
-        let Some(batch) = STORE[bin].stack.pop(&BlockLinks) else { return };
-        let count = u32::from(batch.count);
-        STORE[bin].stacked.fetch_sub(count, Ordering::Relaxed);
-        STACKED_BYTES.fetch_sub(count as usize * bins::stride(bin), Ordering::Relaxed);
-        blocks = blocks.saturating_sub(count);
-        let chain = Chain { head: batch.address as *mut Block, count };
-        // SAFETY: popped, so this thread owns the chain.
-        unsafe { give_to_slabs(bin, chain, now_ms) };
+        let Some(batch) = pop(bin) else { return };
+        blocks = blocks.saturating_sub(batch.count.into());
+        let mut part = [ptr::null_mut(); batches::BLOCKS_MAX];
+        // SAFETY: popped, so this thread owns the batch.
+        let (count, _) = unsafe { batches::empty(batch, &mut part[..batch.count.into()]) };
+        // SAFETY: as above.
+        unsafe { give_to_slabs(bin, &part[..count], now_ms) };
     }
 }
 
@@ -330,37 +393,29 @@ impl Slabs {
         Some(())
     }
 
-    /// Gives up to `wanted` blocks of the slabs in the list.
-    fn give(&mut self, wanted: u32) -> Chain {
-        let mut chain = ChainBuilder::EMPTY;
-        while chain.count() < wanted
+    /// Fills a slice from its end, as far as the slabs in the list have blocks; returns how many.
+    fn give(&mut self, into: &mut [*mut Block]) -> usize {
+        let mut room = into.len();
+        while room > 0
             && let Some(first) = NonNull::new(self.first)
         {
             // SAFETY: in this bin's list, whose lock the caller holds.
             let slab = unsafe { &mut *first.as_ptr() };
-            slab.give(wanted - chain.count(), &mut chain);
+            room -= slab.give(&mut into[..room]);
             if slab.available() == 0 {
                 self.remove(slab);
             }
         }
-        chain.finish()
+        into.len() - room
     }
 
-    /// Takes a block back to its slab.
-    ///
-    /// # Safety
-    /// The caller owns the block, which is of this bin.
+    /// Sees to a slab that took a block back, or more.
     #[inline(always)]
-    unsafe fn take_back(&mut self, finder: &Finder, bin: usize, block: *mut Block, now_ms: u32) {
-        let Some(run) = finder.run_of(block as usize) else { return };
-        // SAFETY: the block's slab belongs to this bin, whose lock the caller holds.
-        let slab = unsafe { &mut *run.as_ptr() };
-        if !slab.take_back(bin, block) {
-            // Freed twice, by a program that nobody checked: one block less is the least harm.
-            return;
-        }
-        if !slab.listed || slab.is_empty() {
-            self.settle(slab, now_ms);
+    fn note(&mut self, slab: &mut Slab, taken: Taken, now_ms: u32) {
+        match taken {
+            // `Not`: freed twice, by a program that nobody checked: one block less is the least harm.
+            Taken::Not | Taken::Other => {}
+            Taken::First | Taken::Last => self.settle(slab, now_ms),
         }
     }
 

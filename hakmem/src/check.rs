@@ -106,7 +106,7 @@ pub(crate) fn inspect(
     }
     let is_free = match look {
         Look::Glance => false,
-        Look::Sample => known == Known::Here || heap.is_near_head(bin, pointer.cast()),
+        Look::Sample => known == Known::Here || heap.is_near_top(bin, pointer.cast()),
         Look::Full => !live::clear(address),
     };
     if is_free {

@@ -24,9 +24,9 @@ use core::ptr;
 use hakmem_segment::{BIN_LARGE, ListWord};
 
 use crate::bins::{self, MID_MAX, TINY_MAX};
-use crate::block::Block;
 use crate::gate;
-use crate::heap::{Heap, capacity_of, head_of, map_of, slot_of, tiny_bin_of};
+use crate::heap::magazine::{ENTRY, entry_of, top_of};
+use crate::heap::{Heap, capacity_of, map_of, slot_of, tiny_bin_of};
 use crate::os::{memory::PAGE, process, thread_local};
 use crate::routing::{Choice, Layout};
 use crate::sync::Ordering;
@@ -45,16 +45,14 @@ fn thread_heap() -> *mut Heap {
 /// Pops a block off a bin's list; null if the list is empty.
 #[inline(always)]
 fn pop(heap: *mut Heap, bin: usize) -> *mut u8 {
-    let head = head_of(heap, bin);
-    // SAFETY: a sentinel or the thread's heap; `bin` is below BINS.
-    let block = unsafe { *head };
+    let top = top_of(heap, bin);
+    let offset = top.load(Ordering::Relaxed);
+    // SAFETY: the topmost block's entry or a null: that in front of a magazine, or a sentinel's.
+    let block = unsafe { *entry_of(heap, offset) };
     if block.is_null() {
         return ptr::null_mut();
     }
-    // SAFETY: blocks on the list are the heap's and linked.
-    let next = unsafe { (*block).next };
-    // SAFETY: not a sentinel, whose lists are empty.
-    unsafe { *head = next };
+    top.store(offset.wrapping_sub(ENTRY), Ordering::Relaxed);
     let word = slot_of(heap).list_word(bin);
     word.store(word.load(Ordering::Relaxed).wrapping_sub(ListWord::POP), Ordering::Relaxed);
     block.cast()
@@ -72,14 +70,12 @@ fn push<const SIZED: bool>(heap: *mut Heap, bin: usize, block: *mut u8) -> bool 
     if value & ListWord::GUARDS != 0 {
         return false;
     }
-    let head = head_of(heap, bin);
-    let block = block.cast::<Block>();
-    // SAFETY: the thread's own list: the words of bin 0 and of closed lists have a guard set.
-    let next = unsafe { *head };
-    // SAFETY: the caller gave the block up, and it is large enough for the link.
-    unsafe { (*block).next = next };
-    // SAFETY: the thread's own list.
-    unsafe { *head = block };
+    let top = top_of(heap, bin);
+    let offset = top.load(Ordering::Relaxed);
+    // SAFETY: the thread's own list, as the words of bin 0 and of closed lists have a guard set; it is
+    // not full, so its magazine has room.
+    unsafe { *entry_of(heap, offset).wrapping_add(1) = block.cast() };
+    top.store(offset.wrapping_add(ENTRY), Ordering::Relaxed);
     if SIZED {
         // Before the word, so that no reader takes this free for one that was classified.
         let sized = slot_of(heap).sized_frees_fast(bin);

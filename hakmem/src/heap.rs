@@ -3,15 +3,16 @@
 //! Per bin there are two lists: the *list* that the fast paths pop from and push to, and a *spare*
 //! (J. Bonwick and J. Adams, "Magazines and Vmem", 2001): when the list is full it becomes the
 //! spare, when it is empty the spare becomes the list, so that a thread that hovers around either
-//! end does not go to the central store each time, and whole lists are handed over without walking
-//! them. Capacities start small and double each time that the central store was needed.
+//! end does not go to the central store each time. Capacities start small and double each time that
+//! the central store was needed. [`magazine`] says how lists are kept.
 //!
 //! The heap lies in private memory, the slot at a constant distance behind it in the shared file:
-//! one base register reaches both, readers of the file see the words live, and the list heads,
-//! which could be abused to run code, are not in the file.
+//! one base register reaches both, readers of the file see the words live, and the lists, which
+//! could be abused to run code, are not in the file.
 //!
-//! Invariants, for every bin: the list's number of blocks is the depth in the bin's word; the
-//! identity of `hakmem_segment` holds outside of [`SlotWriter::update`].
+//! Invariants, for every bin: the list's number of blocks, with those of the original list that
+//! `e3` keeps, is the depth in the bin's word; the identity of `hakmem_segment` holds outside of
+//! [`SlotWriter::update`].
 //!
 //! # Safety
 //! A heap is used by its thread only. Blocks on its lists are the heap's.
@@ -20,26 +21,30 @@
 mod account;
 mod exchange;
 mod idle;
+pub(crate) mod legacy;
+pub(crate) mod magazine;
+mod original;
 mod way;
 
 use core::mem::offset_of;
-use core::ptr;
 
 use hakmem_segment::slot::SLOT_BYTES;
 use hakmem_segment::{AllocReason, BINS, Check, FreeReason, ListWord, Routing, Slot};
 
 use crate::bins;
-use crate::block::{Block, Chain};
+use crate::block::Block;
 use crate::central;
 use crate::class_map::ClassMap;
 use crate::os::clock;
 use crate::routing::{Choice, Layout};
 use crate::segment::GROUP_SLOTS;
 use crate::slot::SlotWriter;
-use crate::sync::Ordering;
+use crate::sync::{AtomicU32, Ordering};
 
 pub(crate) use account::Stopwatch;
 pub(crate) use exchange::SlowFree;
+use magazine::Magazine;
+use original::Originals;
 pub(crate) use way::Way;
 
 /// From a heap to its slot.
@@ -56,8 +61,10 @@ const PUBLICATION: u64 = 1 << 22;
 /// A thread's lists.
 #[repr(C, align(64))]
 pub(crate) struct Heap {
-    /// First block of each list.
-    pub(crate) heads: [*mut Block; BINS],
+    /// Null, in front of a sentinel's lists.
+    nothing: *mut Block,
+    /// Where each list ends; see [`magazine`].
+    tops: [u32; BINS],
     /// Blocks that each list may hold; 0 for a list that takes none back.
     capacities: [u16; BINS],
     /// Bin of each tiny size; here because the base register reaches it.
@@ -65,7 +72,11 @@ pub(crate) struct Heap {
     /// The class map; here for the same reason.
     pub(crate) map: ClassMap,
     way: Way,
-    spares: [Chain; BINS],
+    bottoms: [u32; BINS],
+    spares: [Magazine; BINS],
+    /// One bit for each bin whose magazines are large.
+    large: u64,
+    originals: Originals,
     alive: u64,
     next_event_ns: [u64; EVENT_KINDS],
     last_tick: u64,
@@ -80,6 +91,8 @@ pub(crate) struct Heap {
     pub(crate) arena_changes: u32,
     /// Rounds of thread-exit destructors that have passed.
     pub(crate) exit_rounds: u32,
+    /// `HAKMEM_LIST_BYTES`.
+    list_bytes: u32,
     /// Slow frees until the next one is checked.
     slow_unchecked: u32,
     /// The lists' words at the last look for idle ones, and its time in milliseconds.
@@ -95,6 +108,14 @@ const _: () = assert!(size_of::<Heap>() <= crate::os::memory::PAGE);
 const _: () =
     assert!(SLOT_DISTANCE + 2 * crate::os::memory::PAGE <= crate::os::thread_local::SENTINEL_BYTES);
 
+/// `HAKMEM_LIST_BYTES`, for heaps to come.
+static LIST_BYTES: AtomicU32 = AtomicU32::new(0);
+
+/// Bounds the lists of all heaps from now on.
+pub(crate) fn bound_lists(list_bytes: u32) {
+    LIST_BYTES.store(list_bytes, Ordering::Relaxed);
+}
+
 /// The slot that belongs to the heap at an address, or to a sentinel.
 #[inline(always)]
 pub(crate) fn slot_of(heap: *mut Heap) -> SlotWriter {
@@ -107,12 +128,6 @@ pub(crate) fn slot_of(heap: *mut Heap) -> SlotWriter {
 /// blocks. Until this is done, at the process's first call, there are no blocks to be freed.
 pub(crate) fn close_sentinel(sentinel: *mut Heap) {
     slot_of(sentinel).list_word(0).store(ListWord::CLOSED.0, Ordering::Relaxed);
-}
-
-/// Where the first block of a bin's list is kept.
-#[inline(always)]
-pub(crate) fn head_of(heap: *mut Heap, bin: usize) -> *mut *mut Block {
-    field(heap, offset_of!(Heap, heads)).cast::<*mut Block>().wrapping_add(bin)
 }
 
 /// Where the capacity of a bin's list is kept.
@@ -165,25 +180,32 @@ impl Heap {
         let layout = Layout::of(choice.routing);
         // The process's own heap serves many threads, one block at a time.
         let has_lists = choice.check != Check::Full && is_threads;
-        self.heads = [ptr::null_mut(); BINS];
-        self.spares = [Chain::EMPTY; BINS];
-        // Where lists are not used, every size leads to bin 0, whose list is always empty.
-        self.tiny_bins = if has_lists { layout.tiny_bins() } else { [0; bins::TINY_SIZES] };
+        self.way = Way::of(choice);
+        // Where lists are not used, every size leads to bin 0, whose list is always empty; so under
+        // `e3`, which has lists of its own.
+        let has_fast_path = has_lists && self.way != Way::E3;
+        self.tiny_bins = if has_fast_path { layout.tiny_bins() } else { [0; bins::TINY_SIZES] };
         self.map = match choice.routing {
             Routing::Direct if has_lists => ClassMap::current(),
             _ => ClassMap::EMPTY,
         };
-        self.way = Way::of(choice);
         self.has_lists = has_lists;
+        self.list_bytes = LIST_BYTES.load(Ordering::Relaxed);
         self.slow_unchecked = 0;
         self.seen_words = [0; BINS];
         self.spares_needed = 0;
+        self.originals = Originals::EMPTY;
         self.capacities = [0; BINS];
+        // A list that takes nothing back is refilled by more than a small magazine holds.
+        let mut closed = 0;
         for bin in bins::in_use() {
             if has_lists && layout.uses(bin) && !layout.is_routed(bin) {
-                self.capacities[bin] = bins::capacity_first(bin);
+                self.capacities[bin] = self.capacity_first(bin);
+            } else if has_lists {
+                closed |= 1 << bin;
             }
         }
+        self.clear_magazines(closed);
         slot_of(self).update(|update| {
             for bin in 0..BINS {
                 update.set_list(bin, 0, self.capacities[bin]);
@@ -197,6 +219,16 @@ impl Heap {
         self.seen_at_ms = self.now_ms;
         self.seen_changes = crate::arena::changes();
         self.alive = ALIVE;
+    }
+
+    /// Blocks that a list may hold at first.
+    fn capacity_first(&self, bin: usize) -> u16 {
+        bins::capacity_first(bin).min(self.capacity_max(bin))
+    }
+
+    /// Blocks that a list may hold once it has grown.
+    fn capacity_max(&self, bin: usize) -> u16 {
+        bins::capacity_within(bin, self.list_bytes as usize)
     }
 
     /// Gives all blocks to the central store and ends the heap's life.
@@ -214,69 +246,34 @@ impl Heap {
     /// Gives all blocks to the central store.
     pub(crate) fn flush_all(&mut self) {
         for bin in bins::in_use() {
-            let now_ms = self.now_ms;
-            // SAFETY: the blocks were this heap's.
-            let give = |chain| unsafe { central::give(bin, chain, now_ms) };
-            self.empty_list(bin, self.capacities[bin], give);
-        }
-    }
-
-    /// Hands a list and its spare over; the list may hold `capacity` blocks from now on.
-    fn empty_list(&mut self, bin: usize, capacity: u16, mut give: impl FnMut(Chain)) {
-        let list = self.take_list(bin);
-        let spare = core::mem::replace(&mut self.spares[bin], Chain::EMPTY);
-        if list.count + spare.count == 0 && capacity == self.capacities[bin] {
-            return;
-        }
-        self.capacities[bin] = capacity;
-        slot_of(self).update(|update| {
-            update.set_list(bin, 0, capacity);
-            update.set_spare(bin, 0);
-            update.add_flushed(bin, list.count + spare.count);
-        });
-        for chain in [list, spare] {
-            if chain.count > 0 {
-                give(chain);
-            }
-        }
-    }
-
-    /// Takes over the lists of the heap that this process's thread had in its parent. The blocks
-    /// count as refilled: the child has not allocated them.
-    pub(crate) fn adopt(&mut self, lists: &Lists) {
-        for bin in bins::in_use() {
-            let Lists { heads, depths, spares, capacities } = lists;
-            self.heads[bin] = heads[bin];
-            self.spares[bin] = spares[bin];
-            self.capacities[bin] = capacities[bin];
-            slot_of(self).update(|update| {
-                update.set_list(bin, depths[bin].into(), capacities[bin]);
-                update.set_spare(bin, spares[bin].count);
-                update.add_refilled(bin, u32::from(depths[bin]) + spares[bin].count);
+            // SAFETY: the blocks are this heap's, which forgets them.
+            self.empty_list(bin, self.capacities[bin], |blocks, now_ms| unsafe {
+                central::give(bin, blocks, now_ms);
             });
         }
     }
 
-    /// A copy of the lists, for a child process.
-    pub(crate) fn lists(&self) -> Lists {
-        let mut depths = [0; BINS];
-        for bin in bins::in_use() {
-            depths[bin] = self.depth(bin) as u16;
+    /// Hands a list and its spare over; the list may hold `capacity` blocks from now on.
+    fn empty_list(&mut self, bin: usize, capacity: u16, give: impl Fn(&[*mut Block], u32)) {
+        self.give_up_originals(bin);
+        let (list, spare) = (self.list(bin), self.spares[bin]);
+        let count = list.count() + spare.count();
+        if count == 0 && capacity == self.capacities[bin] {
+            return;
         }
-        let (heads, spares, capacities) = (self.heads, self.spares, self.capacities);
-        Lists { heads, depths, spares, capacities }
-    }
-
-    fn depth(&self, bin: usize) -> u32 {
-        let slot = slot_of(ptr::from_ref(self).cast_mut());
-        let word = ListWord(slot.list_word(bin).load(Ordering::Relaxed));
-        word.depth(self.capacities[bin]).into()
-    }
-
-    /// Takes the whole list; the caller writes the word.
-    fn take_list(&mut self, bin: usize) -> Chain {
-        let count = self.depth(bin);
-        Chain { head: core::mem::replace(&mut self.heads[bin], ptr::null_mut()), count }
+        for magazine in [list, spare] {
+            if magazine.count() > 0 {
+                give(self.blocks(magazine), self.now_ms);
+            }
+        }
+        self.set_depth(bin, 0);
+        self.clear_spare(bin);
+        self.capacities[bin] = capacity;
+        slot_of(self).update(|update| {
+            update.set_list(bin, 0, capacity);
+            update.set_spare(bin, 0);
+            update.add_flushed(bin, count);
+        });
     }
 
     /// Whether it is time to look at housekeeping; notes the time if so.
@@ -298,6 +295,11 @@ impl Heap {
         due
     }
 
+    /// Whether tiny blocks go on the lists of `e3`.
+    pub(crate) fn is_original(&self) -> bool {
+        self.way == Way::E3
+    }
+
     /// Whether the heap is a thread's, not the process's own.
     pub(crate) fn is_threads(&self) -> bool {
         self.is_threads
@@ -307,13 +309,4 @@ impl Heap {
         self.last_tick = clock::ticks();
         self.now_ms = (clock::monotonic_ns() / 1_000_000) as u32;
     }
-}
-
-/// A heap's lists as plain data.
-#[derive(Clone, Copy)]
-pub(crate) struct Lists {
-    heads: [*mut Block; BINS],
-    depths: [u16; BINS],
-    spares: [Chain; BINS],
-    capacities: [u16; BINS],
 }

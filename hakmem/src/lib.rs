@@ -13,7 +13,7 @@
 //! - `lock`: the lock; knows no memory layout.
 //! - `settings`: the environment, parsed once; makes no decision.
 //! - `bins`: sizes, bins and classes as data; touches no memory.
-//! - `block`: a free block and chains of them; knows no bin.
+//! - `block`: a free block; knows no bin.
 //! - `header`: the byte in front of a block, as it is written; does not read it.
 //! - `routing`: the routing in force, and what it makes of the bins; classifies nothing.
 //! - `class_map`: address to bin in one load; knows nothing of slabs.
@@ -21,6 +21,7 @@
 //! - `slab`: one run cut into blocks of one bin; takes no locks.
 //! - `arena`: address space in granules and runs, given back late; knows no blocks.
 //! - `batch_stack`: lock-free stack of whole batches; knows no slabs.
+//! - `batches`: arrays of pointers that make those batches; knows no bins.
 //! - `central`: the store that threads refill from and flush to, per bin; knows no threads.
 //! - `large`: spans of their own; knows no bins.
 //! - `totals`: what the process holds in all; only adds up.
@@ -41,6 +42,7 @@ extern crate std;
 
 mod arena;
 mod batch_stack;
+mod batches;
 mod bins;
 mod block;
 mod central;

@@ -10,6 +10,10 @@ use crate::os::{message, process};
 /// Longest directory and labels that are kept.
 pub(crate) const TEXT_MAX: usize = 512;
 
+/// Bytes that a thread's list of one bin may be allowed to hold; the most is the default.
+const LIST_BYTES_MIN: u32 = 1024;
+pub(crate) const LIST_BYTES_MAX: u32 = 128 * 1024;
+
 /// Text of bounded length.
 #[derive(Clone, Copy)]
 pub(crate) struct Text {
@@ -74,6 +78,8 @@ pub(crate) struct Settings {
     pub(crate) check: Check,
     /// `HAKMEM_ON_ERROR`.
     pub(crate) on_error: OnError,
+    /// `HAKMEM_LIST_BYTES`.
+    pub(crate) list_bytes: u32,
     /// `HAKMEM_ALLOW_UNSAFE`.
     allow_unsafe: bool,
 }
@@ -88,6 +94,7 @@ impl Settings {
         push: Push::Boxed,
         check: Check::Sample,
         on_error: OnError::Report,
+        list_bytes: LIST_BYTES_MAX,
         allow_unsafe: false,
     };
 
@@ -140,6 +147,10 @@ impl Settings {
                 let (name, words) = ("HAKMEM_ON_ERROR", "report or abort");
                 choose(&mut self.on_error, name, value, OnError::from_name, words, "report");
             }
+            b"LIST_BYTES" => {
+                let name = "HAKMEM_LIST_BYTES";
+                choose(&mut self.list_bytes, name, value, list_bytes, "1024 to 131072", "131072");
+            }
             b"ALLOW_UNSAFE" => {
                 let name = "HAKMEM_ALLOW_UNSAFE";
                 choose(&mut self.allow_unsafe, name, value, one_or_zero, "1 or 0", "0");
@@ -160,6 +171,10 @@ fn on_or_off(word: &str) -> Option<bool> {
         "off" => Some(false),
         _ => None,
     }
+}
+
+fn list_bytes(digits: &str) -> Option<u32> {
+    digits.parse().ok().filter(|bytes| (LIST_BYTES_MIN..=LIST_BYTES_MAX).contains(bytes))
 }
 
 fn one_or_zero(word: &str) -> Option<bool> {

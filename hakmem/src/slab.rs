@@ -22,8 +22,8 @@
 
 use core::ptr;
 
-use crate::bins;
-use crate::block::{Block, ChainBuilder};
+use crate::bins::{self, Divider};
+use crate::block::Block;
 use crate::routing::Layout;
 
 /// Words of bits: enough for a granule of 16-byte blocks.
@@ -108,86 +108,167 @@ impl Slab {
         bins::GRANULE << self.order
     }
 
-    /// The index of the block that starts at an address, if one that was carved does; the slab is
-    /// of this bin.
-    #[inline(always)]
-    fn index_of(&self, bin: usize, address: usize) -> Option<u32> {
-        debug_assert!(bin == usize::from(self.bin));
+    /// The index of the block that starts at an address, if one that was carved does.
+    fn index_of(&self, address: usize) -> Option<usize> {
         let offset = address.wrapping_sub(self.first);
         if offset >= self.bytes() {
             return None;
         }
-        let index = bins::quotient(offset, bin);
-        let is_start = index as usize * bins::stride(bin) == offset;
-        (is_start && index < self.carved).then_some(index)
+        let index = Divider::of(self.bin.into()).index(offset);
+        (index < self.carved.into()).then_some(index as usize)
     }
 
     /// Whether an address is the start of a block that was carved.
     pub(crate) fn has_block_at(&self, address: usize) -> bool {
-        self.index_of(self.bin.into(), address).is_some()
+        self.index_of(address).is_some()
     }
 
     /// Whether the block at an address came back and has not been given out since.
     pub(crate) fn is_free_at(&self, address: usize) -> bool {
-        self.index_of(self.bin.into(), address)
-            .is_some_and(|index| self.freed[index as usize / 64] >> (index % 64) & 1 != 0)
+        self.index_of(address).is_some_and(|index| self.freed[index / 64] >> (index % 64) & 1 != 0)
     }
 
-    /// Puts up to `wanted` blocks at the end of the chain, in the order of their addresses: those that
-    /// came back first, then fresh ones.
-    pub(crate) fn give(&mut self, wanted: u32, chain: &mut ChainBuilder) {
-        let recycled = wanted.min(self.freed_count);
-        self.give_recycled(recycled, chain);
-        self.carve((wanted - recycled).min(self.capacity - self.carved), chain);
+    /// Fills a slice from its end with blocks in the order of their addresses, as far as there are
+    /// any: those that came back first, then fresh ones. Returns how many.
+    pub(crate) fn give(&mut self, into: &mut [*mut Block]) -> usize {
+        let recycled = into.len().min(self.freed_count as usize);
+        let (rest, end) = into.split_at_mut(into.len() - recycled);
+        self.give_recycled(end);
+        let carved = rest.len().min((self.capacity - self.carved) as usize);
+        let (_, end) = rest.split_at_mut(rest.len() - carved);
+        self.carve(end);
+        recycled + carved
     }
 
-    fn give_recycled(&mut self, count: u32, chain: &mut ChainBuilder) {
-        let (first, stride) = (self.first, bins::stride(usize::from(self.bin)));
-        self.freed_count -= count;
-        let (mut left, mut word) = (count, 0);
-        while left > 0 {
-            let mut bits = self.freed[word];
-            while bits != 0 && left > 0 {
-                let index = word * 64 + bits.trailing_zeros() as usize;
-                bits &= bits - 1;
-                left -= 1;
-                // SAFETY: the block came back, so it is the slab's.
-                unsafe { chain.append((first + index * stride) as *mut Block) };
+    /// Fills the slice with blocks that came back; there are as many.
+    fn give_recycled(&mut self, into: &mut [*mut Block]) {
+        let stride = bins::stride(usize::from(self.bin));
+        let mut address = self.first;
+        self.freed_count -= into.len() as u32;
+        let mut room = into.len();
+        for bits in &mut self.freed {
+            if room == 0 {
+                return;
             }
-            self.freed[word] = bits;
-            word += 1;
+            if *bits == u64::MAX && room >= 64 {
+                *bits = 0;
+                room -= 64;
+                fill(&mut into[room..room + 64], address, stride);
+            }
+            while *bits != 0 && room > 0 {
+                room -= 1;
+                into[room] = (address + bits.trailing_zeros() as usize * stride) as *mut Block;
+                *bits &= *bits - 1;
+            }
+            address += 64 * stride;
         }
     }
 
-    fn carve(&mut self, count: u32, chain: &mut ChainBuilder) {
-        let (bin, layout) = (usize::from(self.bin), Layout::current());
-        let (first, stride) = (self.first, bins::stride(bin));
-        for index in self.carved..self.carved + count {
-            let block = (first + index as usize * stride) as *mut Block;
-            if let Some(header) = layout.header(bin) {
+    /// Fills the slice with fresh blocks; there are as many.
+    fn carve(&mut self, into: &mut [*mut Block]) {
+        let bin = usize::from(self.bin);
+        let stride = bins::stride(bin);
+        fill(into, self.first + self.carved as usize * stride, stride);
+        self.carved += into.len() as u32;
+        if let Some(header) = Layout::current().header(bin) {
+            for &mut block in into {
                 // SAFETY: the byte before is this slab's too: the tail of the block before, or the
                 // slab's first bytes.
                 unsafe { header.write(block) };
             }
-            // SAFETY: inside the run, which the slab owns, and given out for the first time.
-            unsafe { chain.append(block) };
         }
-        self.carved += count;
     }
 
-    /// Takes a block back; false, and nothing has changed, if it is here already, or is none. The
-    /// slab is of this bin.
+    /// Takes a block back, given what [`Intake`] knows of its bin.
     #[inline(always)]
-    pub(crate) fn take_back(&mut self, bin: usize, block: *mut Block) -> bool {
-        let Some(index) = self.index_of(bin, block as usize) else { return false };
-        let (word, bit) = (index / 64, 1_u64 << (index % 64));
-        let bits = &mut self.freed[word as usize];
-        if *bits & bit != 0 {
-            return false;
+    pub(crate) fn take_back(&mut self, intake: Intake, block: *mut Block) -> Taken {
+        let Some(index) = self.index_for(intake, block) else { return Taken::Not };
+        self.set(index / 64, 1 << (index % 64), 1)
+    }
+
+    /// Takes back as many as it can, and at least one, of `count` blocks that lie side by side from
+    /// `lowest` on; returns how many it took or found not to be its own.
+    pub(crate) fn take_back_run(
+        &mut self,
+        intake: Intake,
+        lowest: *mut Block,
+        count: usize,
+    ) -> (usize, Taken) {
+        let Some(index) = self.index_for(intake, lowest) else { return (1, Taken::Not) };
+        let (carved, in_word) = (self.carved as usize - index, 64 - index % 64);
+        let count = count.min(carved).min(in_word);
+        let mask = u64::MAX >> (64 - count) << (index % 64);
+        match self.set(index / 64, mask, count as u32) {
+            // One of them is here already: one by one.
+            Taken::Not => (1, self.set(index / 64, 1 << (index % 64), 1)),
+            taken => (count, taken),
         }
-        *bits |= bit;
-        self.freed_count += 1;
-        true
+    }
+
+    #[inline(always)]
+    fn index_for(&self, intake: Intake, block: *mut Block) -> Option<usize> {
+        let offset = (block as usize).wrapping_sub(self.first);
+        if offset >= intake.slab_bytes {
+            return None;
+        }
+        let index = intake.divider.index(offset);
+        (index < self.carved.into()).then_some(index as usize)
+    }
+
+    /// Notes that the blocks of a mask came back, if none of them is here.
+    #[inline(always)]
+    fn set(&mut self, word: usize, mask: u64, count: u32) -> Taken {
+        let bits = &mut self.freed[word % WORDS];
+        if *bits & mask != 0 {
+            return Taken::Not;
+        }
+        *bits |= mask;
+        let before = self.freed_count;
+        self.freed_count += count;
+        if self.freed_count == self.carved {
+            Taken::Last
+        } else if before == 0 {
+            Taken::First
+        } else {
+            Taken::Other
+        }
+    }
+}
+
+/// What many blocks of one bin have in common on their way back.
+#[derive(Clone, Copy)]
+pub(crate) struct Intake {
+    divider: Divider,
+    slab_bytes: usize,
+}
+
+impl Intake {
+    /// Of a bin.
+    pub(crate) const fn of(bin: usize) -> Self {
+        let slab_bytes = bins::slab_granules(bin) * bins::GRANULE;
+        Self { divider: Divider::of(bin), slab_bytes }
+    }
+}
+
+/// What became of a block that was to be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It is here already, or is no block of this slab; nothing has changed.
+    Not,
+    /// It is the first that is here.
+    First,
+    /// There are others here, and others that are not.
+    Other,
+    /// All blocks are here.
+    Last,
+}
+
+/// Fills a slice from its end with the addresses of blocks that lie side by side.
+fn fill(into: &mut [*mut Block], first: usize, stride: usize) {
+    let mut address = first;
+    for entry in into.iter_mut().rev() {
+        *entry = address as *mut Block;
+        address += stride;
     }
 }
 

@@ -267,6 +267,7 @@ impl Process {
         self.settings = Settings::read();
         // Before anything asks for the layout.
         Choice::of(&self.settings).set();
+        crate::heap::bound_lists(self.settings.list_bytes);
         crate::heap::close_sentinel(fresh());
         crate::heap::close_sentinel(late());
         self.exit_key = process::exit_key(on_thread_exit);

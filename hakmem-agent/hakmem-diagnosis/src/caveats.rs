@@ -8,6 +8,7 @@ use crate::prices::NOMINAL_NS;
 use crate::reading::Reading;
 use crate::side::{Series, Side};
 use crate::statistics::per;
+use crate::trend::POINTS_MIN;
 
 /// Share of samples that may be missing before nothing can be said.
 const LOST_SHARE: f64 = 0.5;
@@ -31,6 +32,7 @@ pub(crate) fn caveats(evidence: &Evidence, frequency: &Estimate) -> Vec<Caveat> 
         lost(evidence, side, &mut caveats);
         left_out(&evidence.readings[side], side, &mut caveats);
         unpublished(&evidence.readings[side], side, &mut caveats);
+        short(&evidence.readings[side], side, &mut caveats);
     }
     // Where little was measured, that is the reason, and said above.
     if !caveats.iter().any(|caveat| caveat.forbids) {
@@ -118,6 +120,18 @@ fn unpublished(reading: &Reading, side: usize, caveats: &mut Vec<Caveat>) {
         SIDES[side]
     );
     say(caveats, share >= UNPUBLISHED_SHARE, text);
+}
+
+/// Says if leaks were not looked for.
+fn short(reading: &Reading, side: usize, caveats: &mut Vec<Caveat>) {
+    let longest = reading.runs.iter().map(|run| run.moments.len()).max().unwrap_or(0);
+    if (1..POINTS_MIN).contains(&longest) {
+        let text = format!(
+            "{}: no run has {POINTS_MIN} samples: whether memory grows was not looked at",
+            SIDES[side]
+        );
+        say(caveats, false, text);
+    }
 }
 
 /// Says if a change that matters would not have been seen.

@@ -1,6 +1,8 @@
 //! The answer, put together.
 
-use crate::causes::{Causes, number};
+mod headline;
+
+use crate::causes::Causes;
 use crate::caveats::{caveats, differences, same_machine};
 use crate::decomposition::Sums;
 use crate::diagnosis::{
@@ -41,7 +43,7 @@ pub fn diagnose(before: &Side, after: &Side, options: &Options) -> Diagnosis {
     Diagnosis {
         version: DOCUMENT_VERSION,
         verdict,
-        headline: headline(verdict, &change, &causes, &caveats),
+        headline: headline::of(verdict, &evidence, &change, &causes, &caveats),
         before: summary(&evidence, 0),
         after: summary(&evidence, 1),
         change,
@@ -107,65 +109,23 @@ fn verdict(evidence: &Evidence, frequency: &Estimate, causes: &[Cause]) -> Verdi
     }
 }
 
-/// Wrong frees first, then what the verdict stands on, the most expensive first.
+/// Wrong frees first, then leaks, then what the verdict stands on, the most expensive first.
+/// Durations come after paths even where they cost more: they are the machine's as much as the
+/// program's.
 fn order(causes: &mut [Cause], verdict: Verdict) {
     let rank = |cause: &Cause| match (cause.kind, verdict) {
         (CauseKind::Anomalies, _) => 0,
         (CauseKind::Leak, _) => 1,
-        (_, Verdict::Regressed) if is_of_mix(cause) || cause.cost_ns.value < 0.0 => 3,
-        (_, Verdict::Improved) if is_of_mix(cause) || cause.cost_ns.value > 0.0 => 3,
-        (_, Verdict::Unchanged) if !is_of_mix(cause) => 3,
+        (CauseKind::Duration, Verdict::Regressed | Verdict::Improved) => 3,
+        (_, Verdict::Regressed) if is_of_mix(cause) || cause.cost_ns.value < 0.0 => 4,
+        (_, Verdict::Improved) if is_of_mix(cause) || cause.cost_ns.value > 0.0 => 4,
+        (_, Verdict::Unchanged) if !is_of_mix(cause) => 4,
         _ => 2,
     };
     causes.sort_by(|a, b| {
         let (cost_a, cost_b) = (a.cost_ns.value.abs(), b.cost_ns.value.abs());
         rank(a).cmp(&rank(b)).then(cost_b.total_cmp(&cost_a))
     });
-}
-
-fn headline(
-    verdict: Verdict,
-    change: &Change,
-    causes: &[Cause],
-    caveats: &[crate::diagnosis::Caveat],
-) -> String {
-    let first = causes.first().map_or_else(String::new, |cause| format!(": {}", cause.text));
-    let relative = change.relative.map_or_else(String::new, relative);
-    let path = number(change.path.value.abs());
-    match verdict {
-        Verdict::NotEnoughData => {
-            let why = caveats.first().map_or("", |caveat| caveat.text.as_str());
-            format!("not enough data to tell: {why}")
-        }
-        Verdict::Regressed => match causes.first() {
-            Some(cause) if cause.cost_ns.value <= 0.0 => format!("the program got worse{first}"),
-            _ => {
-                let total = number(change.total.value.abs());
-                let more = if change.total.value < 0.0 { "less" } else { "more" };
-                format!("slow paths cost {total} ns {more} per operation{relative}{first}")
-            }
-        },
-        Verdict::Improved => format!("slow paths cost {path} ns less per operation{first}"),
-        Verdict::Unchanged => match causes.first() {
-            Some(cause) if is_of_mix(cause) => {
-                format!("the program allocates other sizes; no path became slower{first}")
-            }
-            Some(_) => format!("no change beyond the threshold in all; of note{first}"),
-            None => format!(
-                "no path became slower: {} ns per operation{relative}, within the threshold",
-                number(change.total.value)
-            ),
-        },
-    }
-}
-
-/// " (+12 %)", or how many times as much where nobody thinks in percent any more.
-fn relative(relative: f64) -> String {
-    if relative >= 4.0 {
-        format!(" ({:.0} times as much as before)", relative + 1.0)
-    } else {
-        format!(" ({:+.0} %)", relative * 100.0)
-    }
 }
 
 fn summary(evidence: &Evidence, side: usize) -> SideSummary {

@@ -11,7 +11,7 @@ use crate::statistics::{median, normal_quantile, per, quantile};
 /// Points that a course is condensed to at most.
 const POINTS_MAX: usize = 48;
 /// Points without which nothing is said.
-const POINTS_MIN: usize = 8;
+pub(crate) const POINTS_MIN: usize = 8;
 /// Growth over the window is at least so many spreads of what is left beside the trend.
 const SPREADS_MIN: f64 = 3.0;
 /// The slope of the second half is at least this share of the whole: what saturates is no leak.

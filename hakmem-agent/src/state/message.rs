@@ -65,8 +65,7 @@ impl Facts {
             bins: bins.collect(),
             check: identity.check.name().to_owned(),
             push: identity.effective_push().map_or("", Push::name).to_owned(),
-            // The segment does not say it yet.
-            list_bytes_max: 0,
+            list_bytes_max: identity.list_bytes_max,
         };
         let executable_name = identity.executable_name().to_owned();
         Self { raw: identity.clone(), identity: message, executable_name }

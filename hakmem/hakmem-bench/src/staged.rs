@@ -18,6 +18,8 @@ use crate::threads::queue::Queue;
 const BLOCKS_PER_SECOND: usize = 120_000;
 /// Of so many requests, one is handled the changed way where that is expensive.
 const SPARSE: u64 = 4;
+/// Of so many blocks, one is leaked.
+const LEAK_BLOCKS: usize = 300;
 /// A large buffer at first, by how much it grows, and how often.
 const LARGE: [usize; 3] = [1 << 20, 64 << 10, 16];
 /// Requests that may be on their way from a producer to its consumer.
@@ -35,7 +37,7 @@ pub enum Changed {
     Crossing,
     /// Each client hands its requests over to a thread that frees them
     Handover,
-    /// One block of each request is never freed
+    /// One block in 300 is never freed
     Leak,
     /// One request in four is handled by a thread of its own
     NewThreads,
@@ -132,7 +134,7 @@ impl Client {
         self.allocate(random, held)?;
         if self.load.changed == Changed::Leak {
             // Dropping a block does not free it.
-            let _leaked = held.pop();
+            held.truncate(held.len() - held.len().div_ceil(LEAK_BLOCKS));
         }
         held.drain(..).for_each(Block::free);
         Ok(())

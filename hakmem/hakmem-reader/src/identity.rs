@@ -53,6 +53,8 @@ pub struct Identity {
     pub check: Check,
     /// How a block gets onto a thread's list; it matters where blocks have headers.
     pub push: Push,
+    /// Bytes of blocks that a thread's list of one bin may hold at most; 0 if unknown.
+    pub list_bytes_max: u32,
     /// Whether the process came from a fork without `exec`.
     pub forked: bool,
     /// Meaning of the bins.
@@ -270,6 +272,7 @@ pub(crate) fn decode(
         routing,
         check,
         push,
+        list_bytes_max: header.u32(offset_of!(SegmentHeader, list_bytes_max)),
         forked: header.u8(offset_of!(SegmentHeader, forked)) != 0,
         bins: BinTable::decode(header)?,
         layout: (

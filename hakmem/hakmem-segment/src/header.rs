@@ -136,8 +136,11 @@ pub struct SegmentHeader {
     pub inherited_large_bytes: u64,
     /// `CLOCK_REALTIME` in nanoseconds when the state became `exited`, before that 0.
     pub exited_unix_ns: u64,
+    /// Bytes of blocks that a thread's list of one bin may hold at most; 0 in layouts before 2.1.
+    /// Written before `ready`.
+    pub list_bytes_max: u32,
     /// Zero.
-    pub reserved: [u8; HEADER_BYTES - 3848],
+    pub reserved: [u8; HEADER_BYTES - 3852],
 }
 const _: () = {
     assert!(size_of::<SegmentHeader>() == HEADER_BYTES);

@@ -10,7 +10,7 @@
 
 use core::ptr::NonNull;
 
-use crate::bins::{GRANULE, GRANULE_SHIFT};
+use crate::bins::{self, GRANULE, GRANULE_SHIFT};
 use crate::slab::Slab;
 use crate::sync::{AtomicUsize, Ordering};
 
@@ -53,18 +53,21 @@ pub(crate) fn run_of(address: usize) -> Option<NonNull<Slab>> {
     None
 }
 
-/// [`run_of`] for many addresses, most of which lie in the first arena.
+/// [`run_of`] for many addresses of one bin, most of which lie in the first arena.
 pub(crate) struct Finder {
     base: usize,
     bytes: usize,
+    /// Whether the bin's runs are of one granule, whose descriptors describe them.
+    is_single: bool,
 }
 
 impl Finder {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(bin: usize) -> Self {
         let first = &RANGES[0];
         Self {
             base: first.base.load(Ordering::Relaxed),
             bytes: first.bytes.load(Ordering::Relaxed),
+            is_single: bins::slab_granules(bin) == 1,
         }
     }
 
@@ -77,7 +80,9 @@ impl Finder {
         }
         let granule = descriptor(self.base, offset >> GRANULE_SHIFT);
         // SAFETY: as in `run_of`.
-        NonNull::new(unsafe { (*granule).head })
+        let run = if self.is_single { granule } else { unsafe { (*granule).head } };
+        // SAFETY: a descriptor, and so is what every run's descriptors name as its head.
+        Some(unsafe { NonNull::new_unchecked(run) })
     }
 }
 

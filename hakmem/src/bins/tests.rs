@@ -82,11 +82,13 @@ fn slabs_hold_eight_blocks_and_lists_stay_far_from_the_words_limit() {
 }
 
 #[test]
-fn the_quotient_is_exact_for_every_block_of_a_slab() {
+fn every_block_of_a_slab_is_found_and_nothing_between() {
     for bin in in_use() {
-        let bytes = GRANULE * slab_granules(bin);
-        for index in 0..bytes / stride(bin) {
-            assert_eq!(quotient(index * stride(bin), bin) as usize, index, "bin {bin}");
+        let (divider, slab_bytes) = (Divider::of(bin), slab_granules(bin) * GRANULE);
+        for offset in (0..slab_bytes).step_by(8) {
+            let is_start = offset % stride(bin) == 0;
+            let index = if is_start { (offset / stride(bin)) as u64 } else { u64::MAX };
+            assert_eq!(divider.index(offset), index, "bin {bin}, {offset}");
         }
     }
 }

@@ -16,7 +16,8 @@ use crate::block::Block;
 use crate::check::{self, Finding};
 use crate::gate::{self, ByRegistry, E3, Exclude, FrontGate, Hybrid, Uniform};
 use crate::header::HEADER_BYTES;
-use crate::heap::{Heap, Stopwatch, Way, head_of, slot_of};
+use crate::heap::magazine::{entry_of, top_of};
+use crate::heap::{Heap, Stopwatch, Way, slot_of};
 use crate::os::process;
 use crate::routing::{Choice, Layout};
 use crate::sync::Ordering;
@@ -53,8 +54,10 @@ extern "C" fn direct_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
 #[inline(never)]
 extern "C" fn boxed_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
     let Some(bin) = G::bin(pointer) else { return slow_free::free_exactly(pointer, heap) };
-    // SAFETY: the thread's heap: a sentinel knows no way but the slow one.
-    let last = unsafe { *head_of(heap, bin) };
+    let top = top_of(heap, bin).load(Ordering::Relaxed);
+    // SAFETY: the thread's heap: a sentinel knows no way but the slow one; the topmost block's entry, or
+    // the null in front of them.
+    let last = unsafe { *entry_of(heap, top) };
     let is_rejected = G::LAYOUT.is_routed(bin) || last == pointer.cast();
     if is_rejected || !push::<false>(heap, bin, pointer) {
         slow_free::free_exactly(pointer, heap);
@@ -71,32 +74,35 @@ extern "C" fn original_push(pointer: *mut u8, heap: *mut Heap) {
     let word = slot_of(heap).list_word(bin);
     let value = word.load(Ordering::Relaxed);
     let is_doubtful = E3::is_doubtful(pointer) && Choice::current().check != Check::Off;
-    if is_doubtful || ListWord(value).is_check_due() || !has_room(value) {
+    // SAFETY: only the heap of a thread knows this way, and it is this thread's.
+    let own = unsafe { &mut *heap };
+    if is_doubtful || ListWord(value).is_check_due() || !own.has_original_room(bin) {
         return original_push_checked(pointer, heap, bin);
     }
-    link_as_original(heap, bin, pointer);
+    link_as_original(own, bin, pointer);
     word.store(value.wrapping_add(ListWord::PUSH), Ordering::Release);
 }
 
-/// The original had no capacity; only the word's field for the depth bounds the list here.
-fn has_room(word: u64) -> bool {
-    word & 0xffff < 0xff00
+/// Pops one of the lists that [`original_push`] pushes to; null if it is empty. `malloc` has no
+/// fast path under `e3`; this is it.
+pub(super) fn original_pop(heap: &mut Heap, bin: usize) -> *mut Block {
+    let block = heap.take_original(bin);
+    if !block.is_null() {
+        let word = slot_of(heap).list_word(bin);
+        word.store(word.load(Ordering::Relaxed).wrapping_sub(ListWord::POP), Ordering::Relaxed);
+    }
+    block
 }
 
 /// Puts a block on a list as the original did. It took `pointer - 1` for the block's base, and
 /// wrote the link at `base + 1`, which is right behind a header. A list of a class that has no
 /// header holds bases: there the block's place on the list is one byte off, and the next pop reads
 /// a byte of a neighbour's contents as part of the link.
-fn link_as_original(heap: *mut Heap, bin: usize, pointer: *mut u8) {
+fn link_as_original(heap: &mut Heap, bin: usize, pointer: *mut u8) {
     let base = pointer.wrapping_sub(HEADER_BYTES);
     let header = if Layout::Mixed.header(bin).is_some() { HEADER_BYTES } else { 0 };
-    let head = head_of(heap, bin);
-    // SAFETY: the thread's own list.
-    let next = unsafe { *head };
     // SAFETY: the program gave the block up.
-    unsafe { (*pointer.cast::<Block>()).next = next };
-    // SAFETY: none for C7, which is the bug: this list's next pop goes astray.
-    unsafe { *head = base.wrapping_add(header).cast() };
+    unsafe { heap.put_original(bin, base.wrapping_add(header).cast(), pointer.cast()) };
 }
 
 /// The same with a look at the truth first. It says what it finds, and then the bug takes its

@@ -11,7 +11,7 @@ use core::ptr;
 
 use hakmem_segment::{AllocReason, BIN_LARGE, BIN_NONE, Check, EventKind, FreeReason, Outcome};
 
-use super::{REQUEST_MAX, pop, slow_free};
+use super::{REQUEST_MAX, pop, routed, slow_free};
 use crate::arena::live;
 use crate::heap::{Heap, Stopwatch};
 use crate::large::{self, Allocated};
@@ -44,7 +44,10 @@ pub(super) extern "C" fn malloc_in_bin(bin: usize, heap: *mut Heap) -> *mut u8 {
         Access::Own(heap, first_use) => {
             // The list may be that of another bin than the fast path's, and a child process may
             // have got its parent's lists just now.
-            let block = pop(heap, bin);
+            let mut block = pop(heap, bin);
+            if block.is_null() && heap.is_original() {
+                block = routed::original_pop(heap, bin).cast();
+            }
             if !block.is_null() {
                 return block;
             }
@@ -76,20 +79,16 @@ pub(super) fn is_known_dead(pointer: *mut u8, bin: usize) -> bool {
     bin != BIN_NONE && checks_all() && !live::is_set(pointer as usize)
 }
 
-/// Allocates for a thread without lists: one block, the rest of its batch goes back at once.
+/// Allocates for a thread without lists.
 fn malloc_late(heap: &mut Heap, bin: usize, watch: Stopwatch) -> *mut u8 {
     threads::housekeep_if_due(heap);
-    let Some(mut refill) = central::take(bin, 1) else {
+    let mut block = [ptr::null_mut()];
+    let Some(refill) = central::take(bin, &mut block) else {
         heap.count_out_of_memory(bin, bins::stride(bin));
         return ptr::null_mut();
     };
-    let Some(block) = refill.chain.pop() else { return ptr::null_mut() };
-    if refill.chain.count > 0 {
-        // SAFETY: the batch is this thread's.
-        unsafe { central::give(bin, refill.chain, heap.now_ms) };
-    }
-    heap.finish_allocation(bin, refill.reason, watch, block as usize, |_| ());
-    block.cast()
+    heap.finish_allocation(bin, refill.reason, watch, block[0] as usize, |_| ());
+    block[0].cast()
 }
 
 /// Runs with the thread's heap, or the process's own if the thread has none.

@@ -84,7 +84,7 @@ fn free_own(
         return free_found(heap, pointer, &finding, watch);
     }
     let is_boxed = Choice::current().push == Push::Boxed;
-    if is_boxed && look != Look::Full && heap.head(bin) == pointer.cast() {
+    if is_boxed && look != Look::Full && heap.last(bin) == pointer.cast() {
         let finding = Finding::of_block(verdict, Outcome::DoubleFree, None, false);
         return free_found(heap, pointer, &finding, watch);
     }

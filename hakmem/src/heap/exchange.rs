@@ -8,7 +8,7 @@ use hakmem_segment::{AllocReason, FreeReason, ListWord, Outcome};
 use super::{Heap, Stopwatch, slot_of};
 use crate::arena;
 use crate::bins;
-use crate::block::{Block, Chain};
+use crate::block::Block;
 use crate::central;
 use crate::large;
 use crate::sync::Ordering;
@@ -36,42 +36,47 @@ impl Heap {
         watch: Stopwatch,
         first_use: bool,
     ) -> *mut Block {
-        let mut chain = core::mem::replace(&mut self.spares[bin], Chain::EMPTY);
         self.spares_needed |= 1 << bin;
-        if let Some(block) = chain.pop() {
-            self.heads[bin] = chain.head;
-            let slot = slot_of(self);
-            slot.update(|update| {
-                update.set_list(bin, chain.count, self.capacities[bin]);
-                update.set_spare(bin, 0);
-                update.add_flushed(bin, 1);
-                update.count_allocation(bin, AllocReason::RefillSpare);
-            });
-            slot.count_suppressed_allocation(AllocReason::RefillSpare);
-            return block;
+        if self.spares[bin].count() > 0 {
+            self.exchange(bin);
+            return self.finish_exchange(bin);
         }
         let wanted = match self.capacities[bin] {
             0 if !self.has_lists => 1,
             0 => CLOSED_REFILL,
             capacity => capacity.into(),
         };
-        let taken = central::take(bin, wanted).or_else(|| {
+        let taken = central::take(bin, self.room(bin, wanted)).or_else(|| {
             self.reclaim();
-            central::take(bin, wanted)
+            central::take(bin, self.room(bin, wanted))
         });
-        let Some(mut refill) = taken else {
+        let Some(refill) = taken else {
             self.count_out_of_memory(bin, bins::stride(bin));
             return ptr::null_mut();
         };
+        self.set_depth(bin, refill.count as u32);
         self.grow_capacity(bin);
-        let Some(block) = refill.chain.pop() else { return ptr::null_mut() };
-        self.heads[bin] = refill.chain.head;
+        let block = self.take(bin);
         let reason = if first_use { AllocReason::FirstUse } else { refill.reason };
-        let capacity = self.capacities[bin];
+        let (depth, capacity) = (self.whole_depth(bin), self.capacities[bin]);
         self.finish_allocation(bin, reason, watch, block as usize, |update| {
-            update.set_list(bin, refill.chain.count, capacity);
-            update.add_refilled(bin, refill.chain.count);
+            update.set_list(bin, depth, capacity);
+            update.add_refilled(bin, refill.count as u32 - 1);
         });
+        block
+    }
+
+    /// Takes a block off a list that was the spare until now.
+    fn finish_exchange(&mut self, bin: usize) -> *mut Block {
+        let block = self.take(bin);
+        let (slot, depth, capacity) = (slot_of(self), self.whole_depth(bin), self.capacities[bin]);
+        slot.update(|update| {
+            update.set_list(bin, depth, capacity);
+            update.set_spare(bin, 0);
+            update.add_flushed(bin, 1);
+            update.count_allocation(bin, AllocReason::RefillSpare);
+        });
+        slot.count_suppressed_allocation(AllocReason::RefillSpare);
         block
     }
 
@@ -95,10 +100,8 @@ impl Heap {
             // SAFETY: the caller's duty.
             unsafe { self.free_to_slab(bin, block, free) };
         } else if self.depth(bin) < self.capacities[bin].into() {
-            let (depth, capacity) = (self.depth(bin) + 1, self.capacities[bin]);
-            // SAFETY: the caller's duty, and large enough for the link.
-            unsafe { (*block).next = self.heads[bin] };
-            self.heads[bin] = block;
+            self.put(bin, block);
+            let (depth, capacity) = (self.whole_depth(bin), self.capacities[bin]);
             let reason = free.reason.unwrap_or(FreeReason::Routed);
             self.finish_free(bin, reason, free.outcome, free.watch, block as usize, |update| {
                 update.set_list(bin, depth, capacity);
@@ -115,11 +118,8 @@ impl Heap {
     /// # Safety
     /// As there.
     pub(crate) unsafe fn free_to_slab(&mut self, bin: usize, block: *mut Block, free: SlowFree) {
-        let mut chain = Chain::EMPTY;
         // SAFETY: the caller's duty.
-        unsafe { chain.push(block) };
-        // SAFETY: as above.
-        unsafe { central::give_to_slabs(bin, chain, self.now_ms) };
+        unsafe { central::give_to_slabs(bin, &[block], self.now_ms) };
         let reason = free.reason.unwrap_or(FreeReason::Routed);
         self.finish_free(bin, reason, free.outcome, free.watch, block as usize, |_| ());
     }
@@ -130,36 +130,35 @@ impl Heap {
     /// # Safety
     /// As there.
     unsafe fn flush_slow(&mut self, bin: usize, block: *mut Block, free: SlowFree) {
-        let list = self.take_list(bin);
-        let mut new = Chain::EMPTY;
-        // SAFETY: the caller's duty.
-        unsafe { new.push(block) };
-        self.heads[bin] = new.head;
+        let list = self.list(bin);
         self.spares_needed |= 1 << bin;
-        if self.spares[bin].count == 0 {
-            self.spares[bin] = list;
-            let (slot, capacity) = (slot_of(self), self.capacities[bin]);
+        if self.spares[bin].count() == 0 {
+            self.exchange(bin);
+            self.put(bin, block);
+            let (depth, capacity) = (self.whole_depth(bin), self.capacities[bin]);
             let reason = free.reason.unwrap_or(FreeReason::FlushSpare);
+            let slot = slot_of(self);
             slot.update(|update| {
-                update.set_list(bin, 1, capacity);
-                update.set_spare(bin, list.count);
+                update.set_list(bin, depth, capacity);
+                update.set_spare(bin, list.count());
                 update.add_refilled(bin, 1);
                 update.count_free(bin, reason, free.outcome);
             });
             slot.count_suppressed_free(reason);
             return;
         }
-        // The list and not the spare: its blocks were freed just now, and walking them costs less
-        // while they are in the cache.
-        // SAFETY: the list's blocks were this heap's.
-        unsafe { central::give(bin, list, self.now_ms) };
+        // The list and not the spare: what was freed just now is in the cache.
+        // SAFETY: the list's blocks are this heap's, which forgets them.
+        unsafe { central::give(bin, self.blocks(list), self.now_ms) };
+        self.set_depth(bin, 0);
         self.grow_capacity(bin);
-        let (reason, capacity) =
-            (free.reason.unwrap_or(FreeReason::FlushFull), self.capacities[bin]);
+        self.put(bin, block);
+        let reason = free.reason.unwrap_or(FreeReason::FlushFull);
+        let (depth, capacity) = (self.whole_depth(bin), self.capacities[bin]);
         self.finish_free(bin, reason, free.outcome, free.watch, block as usize, |update| {
-            update.set_list(bin, 1, capacity);
+            update.set_list(bin, depth, capacity);
             update.add_refilled(bin, 1);
-            update.add_flushed(bin, list.count);
+            update.add_flushed(bin, list.count());
         });
     }
 
@@ -183,31 +182,27 @@ impl Heap {
         is_due
     }
 
-    /// Whether a block is among the first of its bin's list or spare: it is free already.
-    pub(crate) fn is_near_head(&self, bin: usize, block: *mut Block) -> bool {
+    /// Whether a block is among the last of its bin's list or spare: it is free already.
+    pub(crate) fn is_near_top(&self, bin: usize, block: *mut Block) -> bool {
         /// Free blocks that are looked at: what is freed twice is mostly freed twice soon.
         const NEAR: usize = 8;
-        [self.heads[bin], self.spares[bin].head].into_iter().any(|head| {
-            let mut next = head;
-            for _ in 0..NEAR {
-                if next == block || next.is_null() {
-                    break;
-                }
-                // SAFETY: blocks on the lists are the heap's and linked.
-                next = unsafe { (*next).next };
-            }
-            next == block
+        [self.list(bin), self.spares[bin]].into_iter().any(|magazine| {
+            let blocks = self.blocks(magazine);
+            blocks[blocks.len().saturating_sub(NEAR)..].contains(&block)
         })
     }
 
-    /// The block that was freed last in a bin.
-    pub(crate) fn head(&self, bin: usize) -> *mut Block {
-        self.heads[bin]
+    /// The block of a bin that was freed last; null if its list is empty.
+    pub(crate) fn last(&self, bin: usize) -> *mut Block {
+        self.blocks(self.list(bin)).last().copied().unwrap_or(ptr::null_mut())
     }
 
     fn grow_capacity(&mut self, bin: usize) {
         // The word follows in the same slow path.
         let doubled = self.capacities[bin].saturating_mul(2);
-        self.capacities[bin] = doubled.min(bins::capacity_max(bin));
+        self.capacities[bin] = doubled.min(self.capacity_max(bin));
+        if self.capacities[bin] > bins::capacity_first(bin) {
+            self.enlarge_magazines(bin);
+        }
     }
 }

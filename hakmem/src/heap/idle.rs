@@ -10,13 +10,10 @@
 //! As in `heap`.
 #![allow(unsafe_code)]
 
-use core::mem;
-
 use hakmem_segment::ListWord;
 
 use super::{Heap, slot_of};
 use crate::bins;
-use crate::block::Chain;
 use crate::central;
 use crate::sync::Ordering;
 
@@ -54,40 +51,41 @@ impl Heap {
 
     /// Gives up a list that nobody used, which begins small again, and its spare.
     fn empty_idle(&mut self, bin: usize) {
-        let capacity = self.capacities[bin].min(bins::capacity_first(bin));
-        let now_ms = self.now_ms;
-        // SAFETY: the blocks were this heap's.
-        let give = |chain| unsafe { central::give_to_slabs(bin, chain, now_ms) };
-        self.empty_list(bin, capacity, give);
+        let capacity = self.capacities[bin].min(self.capacity_first(bin));
+        // SAFETY: the blocks are this heap's, which forgets them.
+        self.empty_list(bin, capacity, |blocks, now_ms| unsafe {
+            central::give_to_slabs(bin, blocks, now_ms);
+        });
+        self.shrink_magazines(bin);
     }
 
-    /// Gives up what lies below the first `keep` blocks of a list, if that is most of it, and the spare
+    /// Gives up what lies below the last `keep` blocks of a list, if that is most of it, and the spare
     /// if it was not needed.
     fn give_up_below(&mut self, bin: usize, keep: u32) {
         let depth = self.depth(bin);
-        let mut given = Chain::EMPTY;
-        if keep > 0 && keep < depth / 2 {
-            let mut list = Chain { head: self.heads[bin], count: depth };
-            // SAFETY: the list's blocks are this heap's, and there are more than `keep`.
-            given = unsafe { list.cut(keep) };
-        }
+        let given = if keep > 0 && keep < depth / 2 { depth - keep } else { 0 };
         let is_spare_needed = self.spares_needed & (1 << bin) != 0;
-        let spare = match is_spare_needed {
-            true => Chain::EMPTY,
-            false => mem::replace(&mut self.spares[bin], Chain::EMPTY),
-        };
-        if given.count + spare.count == 0 {
+        let spare = if is_spare_needed { 0 } else { self.spares[bin].count() };
+        if given + spare == 0 {
             return;
         }
-        let (left, capacity) = (depth - given.count, self.capacities[bin]);
+        let lowest = &self.blocks(self.list(bin))[..given as usize];
+        let spares = &self.blocks(self.spares[bin])[..spare as usize];
+        for blocks in [lowest, spares] {
+            // SAFETY: the blocks are this heap's, which forgets them.
+            unsafe { central::give_to_slabs(bin, blocks, self.now_ms) };
+        }
+        if given > 0 {
+            self.drop_lowest(bin, given);
+        }
+        if !is_spare_needed {
+            self.clear_spare(bin);
+        }
+        let (left, capacity) = (self.whole_depth(bin), self.capacities[bin]);
         slot_of(self).update(|update| {
             update.set_list(bin, left, capacity);
-            update.set_spare(bin, self.spares[bin].count);
-            update.add_flushed(bin, given.count + spare.count);
+            update.set_spare(bin, self.spares[bin].count());
+            update.add_flushed(bin, given + spare);
         });
-        for chain in [given, spare] {
-            // SAFETY: the blocks were this heap's.
-            unsafe { central::give_to_slabs(bin, chain, self.now_ms) };
-        }
     }
 }

@@ -46,6 +46,7 @@ pub(super) fn fill(
     header.routing = choice.routing as u8;
     header.check = choice.check as u8;
     header.push = choice.push as u8;
+    header.list_bytes_max = settings.list_bytes;
     header.start_time_ticks = birth.start_time_ticks;
     header.nonce = birth.nonce;
     header.created_unix_ns = clock::unix_ns();

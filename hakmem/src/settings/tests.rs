@@ -67,6 +67,20 @@ fn routing_and_checks_are_words_of_the_vocabulary() {
 }
 
 #[test]
+fn lists_are_bounded_within_what_they_may_be() {
+    for (variable, expected) in [
+        (&b"HAKMEM_LIST_BYTES=1024"[..], 1024),
+        (b"HAKMEM_LIST_BYTES=131072", LIST_BYTES_MAX),
+        (b"HAKMEM_LIST_BYTES=1023", LIST_BYTES_MAX),
+        (b"HAKMEM_LIST_BYTES=131073", LIST_BYTES_MAX),
+        (b"HAKMEM_LIST_BYTES=64k", LIST_BYTES_MAX),
+        (b"HAKMEM_LIST_BYTES=", LIST_BYTES_MAX),
+    ] {
+        assert_eq!(read(&[variable]).list_bytes, expected);
+    }
+}
+
+#[test]
 fn the_bug_must_be_asked_for_twice() {
     for (variables, expected) in [
         (&[&b"HAKMEM_ROUTING=e3"[..]][..], Routing::Direct),

@@ -31,20 +31,17 @@ fn slab(bin: usize, order: u8) -> Slab {
     slab
 }
 
-/// Asks for blocks; their addresses, that of the first in the chain in front.
+/// Asks for blocks; their addresses, in the order in which they were given.
 fn give(slab: &mut Slab, wanted: usize) -> Vec<usize> {
-    let mut builder = ChainBuilder::EMPTY;
-    slab.give(wanted as u32, &mut builder);
-    let mut chain = builder.finish();
-    let count = chain.count as usize;
-    let found: Vec<usize> =
-        core::iter::from_fn(|| chain.pop()).map(|block| block as usize).collect();
-    assert_eq!(found.len(), count, "the chain is as long as it says");
-    found
+    let mut blocks = std::vec![ptr::null_mut(); wanted];
+    let count = slab.give(&mut blocks);
+    let (room, given) = blocks.split_at(wanted - count);
+    assert!(room.iter().all(|block| block.is_null()), "no more than it says");
+    given.iter().rev().map(|&block| block as usize).collect()
 }
 
 fn take_back(slab: &mut Slab, address: usize) -> bool {
-    slab.take_back(slab.bin.into(), address as *mut Block)
+    slab.take_back(Intake::of(slab.bin.into()), address as *mut Block) != Taken::Not
 }
 
 #[test]

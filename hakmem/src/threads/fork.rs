@@ -8,28 +8,33 @@
 use hakmem_segment::BINS;
 
 use super::{LATE, PROCESS, Process, fresh};
-use crate::heap::{Heap, Lists, slot_of};
-use crate::lock::Lock;
+use crate::heap::legacy::Lists;
+use crate::heap::{Heap, slot_of};
+use crate::lock::{Lock, Locked};
 use crate::os::thread_local;
 use crate::segment::Inherited;
 use crate::sync::{AtomicBool, Ordering};
-use crate::{arena, bins, central, large, registry};
+use crate::{arena, batches, bins, central, large, registry};
 
 /// What the parent leaves to the child. Filled by [`prepare`], in memory that is not wiped.
 pub(super) struct Legacy {
     /// Whether `prepare` ran for this fork.
     valid: bool,
-    lists: Option<Lists>,
+    /// Whether the forking thread had lists, which are in [`LISTS`].
+    has_lists: bool,
     inherited: Inherited,
 }
 
 impl Legacy {
     pub(super) const NONE: Self = Self {
         valid: false,
-        lists: None,
+        has_lists: false,
         inherited: Inherited { blocks: [0; BINS], large_bytes: 0 },
     };
 }
+
+/// Copies of the forking thread's lists. Used where all locks are held, or by the only thread.
+static LISTS: Locked<Lists> = Locked::new(Lists::NONE);
 
 /// Whether this is a child that [`child`] was called in and that has not begun yet.
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
@@ -42,6 +47,7 @@ fn for_each_lock(visit: &mut dyn FnMut(&'static Lock)) {
     for bin in bins::in_use() {
         visit(central::lock(bin));
     }
+    visit(batches::lock());
     visit(arena::lock());
     visit(registry::lock());
 }
@@ -77,10 +83,13 @@ unsafe fn make_legacy(process: &Process) -> Legacy {
     let heap = thread_local::get().cast::<Heap>();
     // SAFETY: a sentinel or this thread's heap.
     let is_own = unsafe { Heap::is_alive(heap) };
-    // SAFETY: alive, and this thread's.
-    let lists = is_own.then(|| unsafe { (*heap).lists() });
+    if is_own {
+        // SAFETY: alive, and this thread's.
+        unsafe { &*heap }.copy_lists(&mut LISTS.lock());
+    }
     // SAFETY: the caller's duty.
-    Legacy { valid: true, lists, inherited: unsafe { measure_inheritance(process) } }
+    let inherited = unsafe { measure_inheritance(process) };
+    Legacy { valid: true, has_lists: is_own, inherited }
 }
 
 /// Adds up the live blocks of all slots, and those that this process inherited itself.
@@ -143,10 +152,11 @@ fn begin_child() {
             return;
         }
     }
-    if let (true, Some(lists)) = (legacy.valid, legacy.lists)
+    if legacy.valid
+        && legacy.has_lists
         && let Some(heap) = super::claim_for_thread()
     {
         // SAFETY: just claimed by this thread.
-        unsafe { &mut *heap.as_ptr() }.adopt(&lists);
+        unsafe { &mut *heap.as_ptr() }.adopt(&LISTS.lock());
     }
 }

@@ -16,12 +16,14 @@ use core::ptr::NonNull;
 use hakmem_segment::header::SLOTS_MAX;
 use hakmem_segment::slot::SLOT_BYTES;
 
+use crate::heap::magazine::LAYERS;
 use crate::heap::{Heap, SLOT_DISTANCE, slot_of};
 use crate::os::{memory, process};
 use crate::segment::{GROUP_SLOTS, Segment};
 
 const GROUPS_MAX: usize = SLOTS_MAX / GROUP_SLOTS;
-const GROUP_BYTES: usize = 2 * SLOT_DISTANCE;
+/// Heaps, slots, and the layers of large magazines.
+const GROUP_BYTES: usize = (2 + LAYERS) * SLOT_DISTANCE;
 
 #[derive(Clone, Copy)]
 struct Group {
@@ -165,8 +167,12 @@ impl Groups {
         let Some(slots) = NonNull::new(base.as_ptr().wrapping_add(SLOT_DISTANCE)) else {
             return false;
         };
-        // SAFETY: just reserved.
-        let usable = unsafe { memory::make_writable(base, SLOT_DISTANCE) };
+        let layers = NonNull::new(slots.as_ptr().wrapping_add(SLOT_DISTANCE));
+        let private = [(Some(base), SLOT_DISTANCE), (layers, LAYERS * SLOT_DISTANCE)];
+        let usable = private.into_iter().all(|(part, bytes)| {
+            // SAFETY: just reserved.
+            part.is_some_and(|part| unsafe { memory::make_writable(part, bytes) })
+        });
         let usable = usable
             && match segment {
                 // SAFETY: just reserved, and nothing is in it.
@@ -180,6 +186,9 @@ impl Groups {
             return false;
         }
         memory::wipe_on_fork(base, SLOT_DISTANCE);
+        if let Some(layers) = layers {
+            memory::refuse_huge_pages(layers, LAYERS * SLOT_DISTANCE);
+        }
         let position = segment.map(|_| self.published);
         self.groups[self.count] =
             Group { base: base.as_ptr() as usize, taken: 0, reserved: 0, position };

@@ -19,14 +19,24 @@ impl Causes<'_> {
                 families.map(|is| self.items(|_, it, word| it == stratum && is(word)));
             let each = others.into_iter().map(|item| vec![item]);
             for family in std::iter::once(exchange).chain(each) {
-                self.list_reason(&family);
+                self.list_reason(&family, self.floor_ns);
             }
         }
+        self.list_scattered();
     }
 
-    fn list_reason(&mut self, items: &[Item]) {
+    /// Where all classes became a little slower, none of them is worth a line of its own.
+    fn list_scattered(&mut self) {
+        if self.found.iter().any(|cause| cause.cost_ns.value > 0.0) {
+            return;
+        }
+        let items = self.items(|_, _, reason| is_exchange(reason));
+        self.list_reason(&items, self.evidence.floor_ns());
+    }
+
+    fn list_reason(&mut self, items: &[Item], floor_ns: f64) {
         let Some(shown) = self.most(items) else { return };
-        if !self.cost(items).is_change(self.floor_ns) {
+        if !self.cost(items).is_change(floor_ns) {
             return;
         }
         let reason = self.evidence.reason(shown.stratum, shown.reason);

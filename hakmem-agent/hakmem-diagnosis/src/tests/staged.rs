@@ -210,3 +210,19 @@ fn an_improvement_is_one() {
     });
     assert_eq!(diagnosis.verdict, Verdict::Improved, "{diagnosis:#?}");
 }
+
+#[test]
+fn a_little_of_everything_is_one_cause() {
+    let before = Program { classes: many_classes(0.01), ..usual() };
+    let after = Program { classes: many_classes(0.0125), seed: 2, ..usual() };
+    let diagnosis = diagnose(&before.side(), &after.side(), &Options::default());
+    assert_eq!(diagnosis.verdict, Verdict::Regressed, "{diagnosis:#?}");
+    assert_eq!(diagnosis.causes.len(), 1, "{:#?}", diagnosis.causes);
+    assert_eq!(diagnosis.causes[0].kind, CauseKind::Reason);
+}
+
+fn many_classes(slow: f64) -> Vec<ClassLoad> {
+    let names = ["C0", "C1", "C2", "C3", "C4", "C5", "C6", "C7", "mid"];
+    let classes = names.map(|name| ClassLoad { slow_ns: 400, ..class(name, 20_000.0, slow) });
+    classes.into()
+}

@@ -20,7 +20,7 @@ pub struct Footprint {
     pub stride_bytes: u32,
     /// Growth of the slabs in use, for each live block.
     pub slab_bytes: f64,
-    /// Growth of the process's resident memory, for each live block.
+    /// Growth of the process's resident memory that is no file's, for each live block.
     pub resident_bytes: f64,
 }
 
@@ -115,12 +115,13 @@ fn growth(
     })
 }
 
-/// The exact account; the one in `/proc/<pid>/status` may lag behind by some hundred pages.
+/// The exact account; the one in `/proc/<pid>/status` may lag behind by some hundred pages. Blocks are
+/// anonymous memory; pages of files come and go with the page cache, and would count as theirs.
 fn resident_bytes(pid: u32) -> std::io::Result<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Rss:"));
+    let line = text.lines().find_map(|line| line.strip_prefix("Anonymous:"));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kib.map(|kib| kib * 1024).ok_or_else(|| std::io::Error::other("smaps_rollup has no Rss"))
+    kib.map(|kib| kib * 1024).ok_or_else(|| std::io::Error::other("smaps_rollup has no Anonymous"))
 }
 
 #[cfg(test)]

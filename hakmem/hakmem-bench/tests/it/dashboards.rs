@@ -1,85 +1,134 @@
-//! What can be said of dashboard and rules without running anything but `promtool`.
+//! What can be said of rules, runbooks and provisioning without running anything but the tools that
+//! come with Prometheus. The dashboards themselves are for `lint`.
 
 use std::collections::BTreeSet;
 use std::process::Command;
 
 use crate::built;
-use crate::queries::{dashboard, panels, text, variables};
+use crate::rules::{self, FILES};
 
-fn promtool(arguments: &[&str]) -> String {
-    let output = Command::new("promtool")
+fn tool(name: &str, package: &str, arguments: &[&str]) -> String {
+    let output = Command::new(name)
         .args(arguments)
-        .current_dir(built::repository("dashboards/prometheus"))
+        .current_dir(rules::folder())
         .output()
-        .expect("promtool is installed: apt-get install prometheus");
+        .unwrap_or_else(|error| panic!("{name}: {error}; apt-get install {package}"));
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
-    assert!(output.status.success(), "promtool {arguments:?}:\n{text}");
+    assert!(output.status.success(), "{name} {arguments:?}:\n{text}");
     text
 }
 
+fn promtool(arguments: &[&str]) -> String {
+    tool("promtool", "prometheus", arguments)
+}
+
+fn files(folder: &str) -> Vec<String> {
+    FILES.iter().map(|stem| format!("{folder}/{stem}.yml")).collect()
+}
+
 #[test]
-fn promtool_accepts_rules_and_configuration() {
-    let text = promtool(&["check", "rules", "recording.rules.yml", "alert.rules.yml"]);
-    assert_eq!(text.matches("SUCCESS").count(), 2, "{text}");
-    promtool(&["check", "config", "prometheus.yml"]);
+fn promtool_accepts_rules_and_configurations() {
+    let files = files("rules");
+    let mut arguments = vec!["check", "rules"];
+    arguments.extend(files.iter().map(String::as_str));
+    let text = promtool(&arguments);
+    assert_eq!(text.matches("SUCCESS").count(), FILES.len(), "{text}");
+    let text = promtool(&["check", "config", "prometheus.yml"]);
+    assert!(text.contains(&format!("{} rule files found", FILES.len())), "{text}");
+    // VictoriaMetrics reads the same format.
+    promtool(&["check", "config", "../victoriametrics/scrape.yml"]);
 }
 
 #[test]
 fn every_rule_behaves_as_its_cases_say() {
-    let text = promtool(&["test", "rules", "recording.test.yml", "alert.test.yml"]);
-    assert_eq!(text.matches("SUCCESS").count(), 2, "{text}");
+    let files = files("cases");
+    let mut arguments = vec!["test", "rules"];
+    arguments.extend(files.iter().map(String::as_str));
+    let text = promtool(&arguments);
+    assert_eq!(text.matches("SUCCESS").count(), FILES.len(), "{text}");
 }
 
 #[test]
-fn every_alert_and_every_recorded_series_has_a_case() {
-    let read = |name: &str| {
-        let path = built::repository("dashboards/prometheus").join(name);
-        std::fs::read_to_string(path).expect("the file is there")
-    };
-    let named = |rules: &str, key: &str| -> Vec<String> {
-        let lines = rules.lines().filter_map(|line| line.trim().strip_prefix(key));
-        lines.map(|name| name.trim().to_owned()).collect()
-    };
-    let (alerts, cases) = (read("alert.rules.yml"), read("alert.test.yml"));
-    let firing = named(&cases, "- alertname:");
-    let names = named(&alerts, "- alert:");
-    assert!(names.len() > 10);
-    for name in names {
-        assert!(firing.contains(&name), "no case for {name}");
-        assert!(name.starts_with("Hakmem"), "{name}");
-    }
-    let (recorded, cases) = (read("recording.rules.yml"), read("recording.test.yml"));
-    for name in named(&recorded, "- record:") {
-        let used = cases.contains(&name) || recorded.matches(&name).count() > 1;
-        assert!(used || alerts.contains(&name), "nothing checks {name}");
-        assert_eq!(name.split(':').count(), 3, "{name} is not level:metric:operation");
+fn amtool_accepts_the_routes() {
+    let amtool = |arguments: &[&str]| tool("amtool", "prometheus-alertmanager", arguments);
+    let file = "--config.file=../alertmanager/alertmanager.yml";
+    amtool(&["check-config", "../alertmanager/alertmanager.yml"]);
+    for (severity, receiver) in
+        [("critical", "on-call"), ("warning", "chat"), ("info", "dashboard-only")]
+    {
+        let severity = format!("severity={severity}");
+        let expected = format!("--verify.receivers={receiver}");
+        amtool(&["config", "routes", "test", file, &expected, &severity, "alertname=HakmemAny"]);
     }
 }
 
 #[test]
-fn the_dashboard_is_complete() {
-    let dashboard = dashboard();
-    assert_eq!(dashboard["uid"], "hakmem-overview");
-    let names: Vec<&str> = variables(&dashboard).iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, ["job", "instance", "executable", "pid", "class"]);
-    let mut ids = BTreeSet::new();
-    for panel in panels(&dashboard) {
-        let title = text(&panel["title"]);
-        assert!(ids.insert(panel["id"].as_u64().expect("a number")), "{title}: id used twice");
-        assert!(text(&panel["description"]).ends_with('.'), "{title} has no description");
-        let unit = &panel["fieldConfig"]["defaults"]["unit"];
-        let axis_unit = &panel["options"]["yAxis"]["unit"];
-        assert!(unit.is_string() || axis_unit.is_string(), "{title} has no unit");
-        assert_eq!(panel["datasource"]["uid"], "${datasource}", "{title}");
-        for target in panel["targets"].as_array().expect("a panel has targets") {
-            assert_eq!(target["datasource"]["uid"], "${datasource}", "{title}");
-            let promql = text(&target["expr"]);
-            let chooses = promql.contains("instance=~\"$instance\"");
-            assert!(chooses, "{title} does not follow the variables: {promql}");
-            let rates = promql.matches("rate(").count();
-            assert_eq!(rates, promql.matches("[$__rate_interval]").count(), "{title}: {promql}");
+fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() {
+    let cases = rules::cases();
+    let alerts: Vec<_> = rules::rules().into_iter().filter(|rule| rule.is_alert).collect();
+    assert!(alerts.len() > 15, "{} alerts", alerts.len());
+    for alert in &alerts {
+        for (fires, kind) in [(true, "fires"), (false, "does not fire")] {
+            let has = cases.contains(&(alert.name.clone(), fires));
+            assert!(has, "{} has no case in which it {kind}", alert.name);
         }
     }
-    assert!(ids.len() > 20);
+    for (name, _) in &cases {
+        assert!(alerts.iter().any(|alert| alert.name == *name), "there is no alert {name}");
+    }
+}
+
+#[test]
+fn every_recorded_series_has_a_case() {
+    let cases: String =
+        FILES.iter().map(|stem| rules::read(&format!("cases/{stem}.yml"))).collect();
+    let rules = rules::rules();
+    for series in rules.iter().filter(|rule| !rule.is_alert) {
+        let name = &series.name;
+        let parts: Vec<&str> = name.split(':').collect();
+        assert_eq!(parts.len(), 3, "{name} is not level:metric:operation");
+        assert!(parts[1].starts_with("hakmem_"), "{name} is not of a metric of hakmem");
+        let read = rules.iter().any(|rule| rule.field("expr").contains(name));
+        assert!(cases.contains(name) || read, "nothing checks {name}");
+    }
+}
+
+#[test]
+fn every_alert_says_what_the_person_who_is_woken_needs() {
+    for alert in rules::rules().iter().filter(|rule| rule.is_alert) {
+        let name = &alert.name;
+        assert!(name.starts_with("Hakmem"), "{name}");
+        assert!(alert.has_reason, "{name}: no comment with the reason for its thresholds");
+        let severity = alert.field("severity");
+        assert!(["critical", "warning", "info"].contains(&severity.as_str()), "{name}: {severity}");
+        assert!(alert.field("for").ends_with(['s', 'm']), "{name} does not say for how long");
+        assert!(!alert.field("summary").is_empty(), "{name} has no summary");
+        assert!(alert.field("description").ends_with('.'), "{name} has no description");
+        let command = alert.field("command");
+        assert!(!command.is_empty(), "{name} names no command");
+        // A name of a program is not to be trusted in a shell.
+        let raw = command.contains("{{ $labels.executable");
+        assert!(!raw, "{name}: an executable's name gets into the command as it is");
+        let runbook = alert.field("runbook_url");
+        assert_eq!(runbook, format!("dashboards/runbooks/{name}.md"));
+        let page = std::fs::read_to_string(built::repository(&runbook));
+        let page = page.unwrap_or_else(|error| panic!("{runbook}: {error}"));
+        assert!(page.starts_with(&format!("# {name}\n")), "{runbook} is about something else");
+        let headings = ["What it means", "Confirm", "What to do", "What it is not"];
+        for heading in headings {
+            assert!(page.contains(&format!("\n## {heading}\n")), "{runbook}: {heading}?");
+        }
+    }
+}
+
+#[test]
+fn every_runbook_belongs_to_an_alert() {
+    let pages = std::fs::read_dir(built::repository("dashboards/runbooks")).expect("it is there");
+    let pages: BTreeSet<String> = pages
+        .map(|page| page.expect("it can be read").file_name().to_string_lossy().into_owned())
+        .collect();
+    let alerts = rules::rules().into_iter().filter(|rule| rule.is_alert);
+    let named: BTreeSet<String> = alerts.map(|alert| format!("{}.md", alert.name)).collect();
+    assert_eq!(pages, named);
 }

@@ -44,25 +44,60 @@ impl Drop for Running {
     }
 }
 
-/// Threads under the preload library that run until the value is dropped.
-pub(crate) fn busy_threads(threads: usize, directory: &Path) -> Running {
+/// Threads under the preload library, with a routing, that run until the value is dropped.
+pub(crate) fn busy_threads(threads: usize, routing: &str, directory: &Path) -> Running {
     let mut command = Command::new(built::benchmark("busy_threads"));
+    command.args([&threads.to_string(), "1000000000000"]).env("HAKMEM_ROUTING", routing);
+    under_hakmem(&mut command, directory, "cargo should have built it")
+}
+
+/// A program that asks for the impossible and frees blocks twice and pointers that are none, a
+/// hundred times a second, and is seen at each.
+pub(crate) fn wrong_frees(directory: &Path) -> Running {
+    let script = "\
+import ctypes, mmap, time
+c = ctypes.CDLL(None)
+c.malloc.restype = ctypes.c_void_p
+c.malloc.argtypes = [ctypes.c_size_t]
+c.free.argtypes = [ctypes.c_void_p]
+page = mmap.mmap(-1, 4096)
+foreign = ctypes.addressof(ctypes.c_char.from_buffer(page))
+while True:
+    for size in 40, 600, 4000:
+        block = c.malloc(size)
+        c.free(block)
+        c.free(block)
+    c.free(foreign)
+    c.malloc(1 << 62)
+    time.sleep(0.01)
+";
+    let mut command = Command::new("python3");
+    command.args(["-c", script]).env("HAKMEM_CHECK", "full").stderr(Stdio::null());
+    under_hakmem(&mut command, directory, "apt-get install python3")
+}
+
+fn under_hakmem(command: &mut Command, directory: &Path, remedy: &str) -> Running {
     command
-        .args([&threads.to_string(), "1000000000000"])
         .env("LD_PRELOAD", built::preload_library())
         .env("HAKMEM_DIR", directory)
         .stdout(Stdio::null());
-    Running::start(&mut command, "cargo should have built it")
+    Running::start(command, remedy)
 }
 
 /// An agent that looks at one folder and serves `/metrics` at the address.
 pub(crate) fn agent(directory: &Path) -> (Running, SocketAddr) {
+    agent_naming(64, directory)
+}
+
+/// The same, which sums processes up by executable once they are more than so many.
+pub(crate) fn agent_naming(pids_max: u32, directory: &Path) -> (Running, SocketAddr) {
     let address = http::free_address();
     let mut command = Command::new(built::agent());
     command
         .arg("--directory")
         .arg(directory)
         .args(["--socket", "off", "--idle-interval", "100", "--log", "warn"])
+        .args(["--max-pids", &pids_max.to_string(), "--keep-ended", "1000"])
         .args(["--http", &address.to_string()]);
     let running = Running::start(&mut command, "cargo should have built it");
     wait_until("the agent is ready", Duration::from_secs(20), || {

@@ -1,41 +1,41 @@
-//! Every query of dashboard and rules against a real Prometheus that scrapes a real agent, which
-//! watches a program that runs under the preload library.
+//! A real Prometheus with the repository's configuration, which scrapes real agents, which watch
+//! programs that run under the preload library.
 
-use std::io::Write;
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::live::{Running, wait_until};
-use crate::queries::{self, text};
-use crate::{built, http, live, scratch};
+use crate::queries::{list, text};
+use crate::{built, http, live, rules, scratch};
 
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0";
-
-/// A Prometheus with the repository's configuration, but faster and scraping this agent.
-struct Prometheus {
+/// A Prometheus, as the repository configures it, but faster and scraping agents of the test.
+pub(crate) struct Prometheus {
     address: SocketAddr,
     _running: Running,
     _data: tempfile::TempDir,
 }
 
 impl Prometheus {
-    fn start(agent: SocketAddr) -> Self {
+    fn start(agents: [SocketAddr; 2]) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder");
-        let source = built::repository("dashboards/prometheus");
-        for rules in ["recording.rules.yml", "alert.rules.yml"] {
-            std::fs::copy(source.join(rules), data.path().join(rules)).expect("rules are there");
+        std::fs::create_dir(data.path().join("rules")).expect("the folder can be written to");
+        for stem in rules::FILES {
+            let path = format!("rules/{stem}.yml");
+            let fast = rules::read(&path).replace("interval: 2m", "interval: 1s");
+            std::fs::write(data.path().join(&path), fast).expect("the folder can be written to");
         }
-        let config = std::fs::read_to_string(source.join("prometheus.yml")).expect("is there");
-        let fast = config
+        let config = rules::read("prometheus.yml")
             .replace("interval: 15s", "interval: 1s")
-            .replace("127.0.0.1:9847", &agent.to_string());
-        assert_eq!(fast.matches("interval: 1s").count(), 2, "{config}");
-        assert!(fast.contains(&agent.to_string()), "{config}");
+            .replace("127.0.0.1:9847", &format!("{}\", \"{}", agents[0], agents[1]));
+        assert_eq!(config.matches("interval: 1s").count(), 2, "{config}");
+        assert!(agents.iter().all(|agent| config.contains(&agent.to_string())), "{config}");
+        // There is no Alertmanager to send anything to.
+        let (config, _) = config.split_once("alerting:").expect("the example sends alerts");
         let file = data.path().join("prometheus.yml");
-        std::fs::write(&file, fast).expect("the folder can be written to");
+        std::fs::write(&file, config).expect("the folder can be written to");
         let address = http::free_address();
         let mut command = Command::new("prometheus");
         command
@@ -50,152 +50,80 @@ impl Prometheus {
         Self { address, _running: running, _data: data }
     }
 
-    fn ask(&self, path: &str) -> Value {
+    /// What an endpoint answers.
+    pub(crate) fn ask(&self, path: &str) -> Value {
         let response = http::get(self.address, path, "*/*").expect("Prometheus answers");
         let answer: Value = serde_json::from_str(&response.body).expect("Prometheus sends JSON");
         assert_eq!(answer["status"], "success", "{path}: {answer}");
         answer["data"].clone()
     }
 
-    /// The values of an instant query.
-    fn values(&self, promql: &str) -> Vec<f64> {
+    /// The labels and values of an instant query.
+    pub(crate) fn samples(&self, promql: &str) -> Vec<(Value, f64)> {
         let data = self.ask(&format!("/api/v1/query?query={}", http::escape(promql)));
-        let samples = data["result"].as_array().expect("a vector").clone();
-        let number = |sample: &Value| text(&sample["value"][1]).parse().expect("a number");
-        samples.iter().map(number).collect()
+        let samples = list(&data["result"]).iter();
+        let value = |sample: &Value| text(&sample["value"][1]).parse().expect("a number");
+        samples.map(|sample| (sample["metric"].clone(), value(sample))).collect()
+    }
+
+    /// The values of an instant query.
+    pub(crate) fn values(&self, promql: &str) -> Vec<f64> {
+        self.samples(promql).into_iter().map(|(_, value)| value).collect()
+    }
+
+    /// Whether a query is one, has data, and all of it numbers.
+    pub(crate) fn has_data(&self, promql: &str) -> bool {
+        let path = format!("/api/v1/query?query={}", http::escape(promql));
+        let accepted = http::get(self.address, &path, "*/*").is_some_and(|it| it.status == 200);
+        let values = if accepted { self.values(promql) } else { Vec::new() };
+        !values.is_empty() && values.iter().all(|value| value.is_finite())
     }
 
     /// The values, once there are some; fails if there are none in time, or one is not a number.
-    fn data(&self, what: &str, promql: &str) -> Vec<f64> {
-        let mut values = Vec::new();
-        wait_until(&format!("{what} has data: {promql}"), Duration::from_secs(30), || {
-            values = self.values(promql);
-            !values.is_empty() && !values.iter().any(|value| value.is_nan())
-        });
-        values
+    pub(crate) fn data(&self, what: &str, promql: &str) -> Vec<f64> {
+        let patience = Duration::from_secs(30);
+        wait_until(&format!("{what} has data: {promql}"), patience, || self.has_data(promql));
+        self.values(promql)
     }
 }
 
-/// A busy program, an agent that watches it, and a Prometheus that scrapes that.
-struct Stack {
-    prometheus: Prometheus,
-    load: Running,
-    agent: SocketAddr,
-    _agent: Running,
+/// Programs, two agents that watch them, and a Prometheus that scrapes those.
+pub(crate) struct Stack {
+    pub(crate) prometheus: Prometheus,
+    /// Threads that allocate every class, hand blocks on and free them, under `direct`.
+    pub(crate) direct: Running,
+    /// The same under `hybrid`, where C7 goes the slow way.
+    pub(crate) hybrid: Running,
+    /// A program with bugs.
+    pub(crate) wrong: Running,
+    /// Where the agent serves that names every process.
+    pub(crate) agent: SocketAddr,
+    /// The other one sums processes up by executable, as on a machine with very many.
+    _agents: [Running; 2],
     _directory: tempfile::TempDir,
 }
 
 impl Stack {
-    fn start() -> Self {
+    /// Starts all of it and waits for the first figures.
+    pub(crate) fn start() -> Self {
+        // Building takes long, and no load should run meanwhile.
+        built::agent();
         let directory = scratch::segments_directory();
-        let load = live::busy_threads(4, directory.path());
-        let (running, agent) = live::agent(directory.path());
-        let prometheus = Prometheus::start(agent);
+        let direct = live::busy_threads(2, "direct", directory.path());
+        let hybrid = live::busy_threads(2, "hybrid", directory.path());
+        let wrong = live::wrong_frees(directory.path());
+        let (naming, agent) = live::agent(directory.path());
+        let (summing, other) = live::agent_naming(1, directory.path());
+        let prometheus = Prometheus::start([agent, other]);
         prometheus.data("the load", "rate(hakmem_allocations_total{class=\"C7\"}[10s]) > 0");
-        Self { prometheus, load, agent, _agent: running, _directory: directory }
-    }
-}
-
-#[test]
-fn every_query_of_dashboard_and_rules_returns_data() {
-    let mut stack = Stack::start();
-    panels_have_data(&stack.prometheus);
-    variables_have_values(&stack.prometheus);
-    rules_have_data(&stack.prometheus);
-    a_ratio_is_one(&stack.prometheus);
-    promtool_accepts_the_metrics(stack.agent);
-    the_program_is_named(&stack.prometheus, stack.load.pid());
-    stack.load.assert_running();
-}
-
-fn panels_have_data(prometheus: &Prometheus) {
-    let dashboard = queries::dashboard();
-    let all = queries::panel_queries(&dashboard, "10s");
-    assert!(all.len() > 30, "{} queries", all.len());
-    for query in all {
-        prometheus.data(&query.panel, &query.promql);
-    }
-}
-
-/// A variable's query is `label_values(SELECTOR, LABEL)`, which Grafana asks like this.
-fn variables_have_values(prometheus: &Prometheus) {
-    let dashboard = queries::dashboard();
-    for (name, definition) in queries::variables(&dashboard) {
-        let definition = queries::substitute(definition, &dashboard, "10s");
-        let inside =
-            definition.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')'));
-        let (selector, label) = inside
-            .and_then(|inside| inside.rsplit_once(", "))
-            .unwrap_or_else(|| panic!("{name}: {definition} is not label_values"));
-        let path = format!("/api/v1/label/{label}/values?match[]={}", http::escape(selector));
-        let values = prometheus.ask(&path);
-        assert!(values.as_array().is_some_and(|values| !values.is_empty()), "{name}: {values}");
-    }
-}
-
-fn rules_have_data(prometheus: &Prometheus) {
-    let data = prometheus.ask("/api/v1/rules");
-    let groups = data["groups"].as_array().expect("groups of rules");
-    let rules: Vec<&Value> =
-        groups.iter().flat_map(|group| group["rules"].as_array().expect("rules")).collect();
-    let mut alerts = 0;
-    for rule in &rules {
-        let (name, promql) = (text(&rule["name"]), text(&rule["query"]));
-        for metric in queries::metrics(promql) {
-            prometheus.data(name, &format!("count({metric})"));
-        }
-        // An alert has data only when something is wrong.
-        if rule["type"] == "recording" {
-            prometheus.data(name, promql);
-            prometheus.data(name, name);
-        } else {
-            alerts += 1;
-            prometheus.values(promql);
+        Self {
+            prometheus,
+            direct,
+            hybrid,
+            wrong,
+            agent,
+            _agents: [naming, summing],
+            _directory: directory,
         }
     }
-    assert!(rules.len() >= 30 && alerts >= 10, "{} rules, {alerts} alerts", rules.len());
-    let again = prometheus.ask("/api/v1/rules").to_string();
-    assert!(!again.contains("\"health\":\"err\""), "a rule fails: {again}");
-    let silent = ["HakmemAgentDown", "HakmemClassificationAnomaly", "HakmemAllocationsFail"];
-    for name in silent {
-        let fires = prometheus.values(&format!("ALERTS{{alertname=\"{name}\"}}"));
-        assert!(fires.is_empty(), "{name} fires under a healthy load");
-    }
-}
-
-fn a_ratio_is_one(prometheus: &Prometheus) {
-    let c7 = "{class=\"C7\"}[10s]";
-    let promql = format!(
-        "(sum(rate(hakmem_slow_allocations_total{c7})) + sum(rate(hakmem_slow_frees_total{c7})))
-         / (sum(rate(hakmem_allocations_total{c7})) + sum(rate(hakmem_frees_total{c7})))"
-    );
-    let values = prometheus.data("C7's slow-path ratio", &promql);
-    assert_eq!(values.len(), 1);
-    assert!((0.0..=1.0).contains(&values[0]), "{values:?}");
-}
-
-fn promtool_accepts_the_metrics(agent: SocketAddr) {
-    let response = http::get(agent, "/metrics", "text/plain").expect("the agent answers");
-    assert_eq!(response.status, 200);
-    let mut promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool is installed: apt-get install prometheus");
-    let mut input = promtool.stdin.take().expect("a pipe");
-    input.write_all(response.body.as_bytes()).expect("promtool reads");
-    drop(input);
-    let output = promtool.wait_with_output().expect("promtool ends");
-    let remarks = String::from_utf8_lossy(&output.stderr).into_owned()
-        + &String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && remarks.is_empty(), "{remarks}");
-    let open = http::get(agent, "/metrics", OPEN_METRICS).expect("the agent answers");
-    assert!(open.body.ends_with("# EOF\n"), "OpenMetrics ends with # EOF");
-}
-
-fn the_program_is_named(prometheus: &Prometheus, pid: u32) {
-    let promql = format!("hakmem_process_info{{executable=\"busy_threads\", pid=\"{pid}\"}}");
-    assert_eq!(prometheus.data("the program", &promql), [1.0]);
 }

@@ -1,58 +1,122 @@
-//! The queries that the dashboard holds.
+//! The dashboards in the repository, and the queries that they hold.
 
 use serde_json::Value;
 
 use crate::built;
 
-/// A query of a panel.
-#[derive(Debug)]
-pub(crate) struct PanelQuery {
-    /// Title of the panel.
-    pub(crate) panel: String,
-    /// As Grafana would send it for "All" of every variable.
+/// Metrics that a query may read although the agent does not serve them, and why. Everything else
+/// has to be there, and to have data.
+pub(crate) const MAY_BE_ABSENT: [(&str, &str); 7] = [
+    ("hakmem_path_regression_seconds", "has series only while an agent sees a regression"),
+    ("hakmem_path_regressions_total", "comes with the live detection of regressions"),
+    ("hakmem_agent_history_bytes", "comes with the agent's history"),
+    ("hakmem_agent_history_max_bytes", "comes with the agent's history"),
+    ("hakmem_agent_history_dropped_samples_total", "comes with the agent's history"),
+    ("hakmem_agent_recording_bytes_total", "comes with the agent's recordings"),
+    ("hakmem_agent_recording_errors_total", "comes with the agent's recordings"),
+];
+
+/// A dashboard.
+#[derive(Clone, Debug)]
+pub(crate) struct Dashboard {
+    /// Name of its file without the ending.
+    pub(crate) stem: String,
+    /// What the file says.
+    pub(crate) document: Value,
+}
+
+/// A query of a panel, an annotation or a rule.
+#[derive(Debug, Default)]
+pub(crate) struct Query {
+    /// Dashboard and panel.
+    pub(crate) place: String,
+    /// As the file has it, with variables.
     pub(crate) promql: String,
+    /// Of the panel; empty without one.
+    pub(crate) unit: String,
+    /// Names of the series.
+    pub(crate) legend: String,
+    /// What the panel's axis begins and ends with; `None` where it follows the values.
+    pub(crate) bounds: (Option<f64>, Option<f64>),
 }
 
-/// The dashboard as it is in the repository.
-pub(crate) fn dashboard() -> Value {
-    let path = built::repository("dashboards/grafana/hakmem.json");
-    let text = std::fs::read_to_string(path).expect("the dashboard is there");
-    serde_json::from_str(&text).expect("the dashboard is JSON")
+/// All dashboards, by name.
+pub(crate) fn dashboards() -> Vec<Dashboard> {
+    let folder = built::repository("dashboards/grafana");
+    let entries = std::fs::read_dir(folder).expect("the dashboards are there");
+    let paths = entries.map(|entry| entry.expect("the folder can be read").path());
+    let files = paths.filter(|path| path.extension().is_some_and(|end| end == "json"));
+    let mut all: Vec<Dashboard> = files
+        .map(|path| {
+            let json = std::fs::read_to_string(&path).expect("the dashboard can be read");
+            let document = serde_json::from_str(&json)
+                .unwrap_or_else(|error| panic!("{} is no JSON: {error}", path.display()));
+            let stem = path.file_stem().expect("it has a name").to_string_lossy().into_owned();
+            Dashboard { stem, document }
+        })
+        .collect();
+    all.sort_by(|one, other| one.stem.cmp(&other.stem));
+    all
 }
 
-/// The panels that show data: all but the headings of rows.
-pub(crate) fn panels(dashboard: &Value) -> Vec<&Value> {
-    let all = dashboard["panels"].as_array().expect("a dashboard has panels");
-    all.iter().filter(|panel| panel["type"] != "row").collect()
-}
-
-/// The variables that are filled by a query, with its text.
-pub(crate) fn variables(dashboard: &Value) -> Vec<(&str, &str)> {
-    let all = dashboard["templating"]["list"].as_array().expect("the dashboard has variables");
-    let queried = all.iter().filter(|variable| variable["type"] == "query");
-    queried.map(|variable| (text(&variable["name"]), text(&variable["definition"]))).collect()
-}
-
-/// Every query of every panel.
-pub(crate) fn panel_queries(dashboard: &Value, rate_interval: &str) -> Vec<PanelQuery> {
-    let mut queries = Vec::new();
-    for panel in panels(dashboard) {
-        for target in panel["targets"].as_array().expect("a panel has targets") {
-            let promql = substitute(text(&target["expr"]), dashboard, rate_interval);
-            queries.push(PanelQuery { panel: text(&panel["title"]).to_owned(), promql });
-        }
+impl Dashboard {
+    /// The panels that show data: all but the headings of rows.
+    pub(crate) fn panels(&self) -> impl Iterator<Item = &Value> {
+        list(&self.document["panels"]).iter().filter(|panel| panel["type"] != "row")
     }
-    queries
+
+    /// The variables that a person chooses, the data source included.
+    pub(crate) fn variables(&self) -> &[Value] {
+        list(&self.document["templating"]["list"])
+    }
+
+    /// Every query of every panel and annotation.
+    pub(crate) fn queries(&self) -> Vec<Query> {
+        let mut queries = Vec::new();
+        for panel in self.panels() {
+            let defaults = &panel["fieldConfig"]["defaults"];
+            for target in list(&panel["targets"]) {
+                queries.push(Query {
+                    place: format!("{}: {}", self.stem, text(&panel["title"])),
+                    promql: text(&target["expr"]).to_owned(),
+                    unit: defaults["unit"].as_str().unwrap_or_default().to_owned(),
+                    legend: text(&target["legendFormat"]).to_owned(),
+                    bounds: (defaults["min"].as_f64(), defaults["max"].as_f64()),
+                });
+            }
+        }
+        for annotation in list(&self.document["annotations"]["list"]) {
+            queries.push(Query {
+                place: format!("{}: annotation {}", self.stem, text(&annotation["name"])),
+                promql: text(&annotation["expr"]).to_owned(),
+                ..Query::default()
+            });
+        }
+        queries
+    }
 }
 
-/// Replaces Grafana's variables by what "All" sends.
-pub(crate) fn substitute(promql: &str, dashboard: &Value, rate_interval: &str) -> String {
-    let mut promql = promql.replace("$__rate_interval", rate_interval);
-    for (name, _) in variables(dashboard) {
-        promql = promql.replace(&format!("${name}"), ".*");
+/// Replaces Grafana's variables by what it sends for "All" and for a short past.
+pub(crate) fn substitute(promql: &str, dashboard: &Dashboard) -> String {
+    let mut promql = promql.replace("$__rate_interval", "10s").replace("$__range", "1m");
+    for variable in dashboard.variables() {
+        let value = match text(&variable["type"]) {
+            "custom" => "5s",
+            _ => variable["allValue"].as_str().unwrap_or("no value for all"),
+        };
+        promql = promql.replace(&format!("${}", text(&variable["name"])), value);
     }
     assert!(!promql.contains('$'), "a variable is not known: {promql}");
     promql
+}
+
+/// Why a query may be without data, if it may.
+pub(crate) fn may_be_empty(promql: &str, served: &[String]) -> Option<&'static str> {
+    let read = crate::promql::metrics(promql);
+    let absent = MAY_BE_ABSENT.iter().find(|(metric, _)| {
+        read.iter().any(|name| name == metric) && !served.iter().any(|name| name == metric)
+    });
+    absent.map(|(_, reason)| *reason)
 }
 
 /// The text of a JSON string; fails the test if it is none.
@@ -60,20 +124,7 @@ pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("a text is expected, not {value}"))
 }
 
-/// Names of the metrics that a PromQL expression reads: whatever contains `hakmem`, and `up`.
-pub(crate) fn metrics(promql: &str) -> Vec<String> {
-    let outside_quotes: String = promql.split('"').step_by(2).collect::<Vec<_>>().join(" ");
-    let is_part = |character: char| character.is_ascii_alphanumeric() || "_:".contains(character);
-    let words = outside_quotes.split(|character: char| !is_part(character));
-    let mut names: Vec<String> =
-        words.filter(|word| word.contains("hakmem") || *word == "up").map(str::to_owned).collect();
-    names.sort();
-    names.dedup();
-    names
-}
-
-#[test]
-fn metrics_are_found_outside_of_quotes() {
-    let promql = "rate(a:hakmem_x:rate5m{b=\"hakmem_no\"}[5m]) / up{job=\"hakmem\"} and hakmem_y";
-    assert_eq!(metrics(promql), ["a:hakmem_x:rate5m", "hakmem_y", "up"]);
+/// The elements of a JSON array; none if it is not there.
+pub(crate) fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
 }

@@ -247,3 +247,19 @@ fn a_program_whose_directory_is_removed_runs_on() {
     assert_eq!(finished.status.code(), Some(7), "{}", finished.stderr);
     assert!(finished.stderr.lines().count() <= 1, "{}", finished.stderr);
 }
+
+#[test]
+fn lists_are_bounded_by_what_is_asked_for() {
+    for (setting, capacity) in [("", 2047), ("131072", 2047), ("8192", 128), ("1024", 16)] {
+        let loaded = Loaded::new("long_lists.c").env("HAKMEM_LIST_BYTES", setting);
+        let record = loaded.run_well().record();
+        record.assert_sound();
+        // List and spare of the main thread's bin of 64 bytes, and the first capacity, 32, of the
+        // other bin of that class.
+        let other = 2 * 32.min(capacity.max(21));
+        let found = record.class(Class::C3).capacity_blocks;
+        assert_eq!(found, 2 * capacity + other, "HAKMEM_LIST_BYTES={setting}");
+        let asked = setting.parse().unwrap_or(131_072);
+        assert_eq!(record.identity.list_bytes_max, asked);
+    }
+}

@@ -1,0 +1,237 @@
+//! Where a heap keeps the pointers of its lists.
+//!
+//! A *magazine* is an array of pointers to free blocks (J. Bonwick and J. Adams, "Magazines and
+//! Vmem", 2001). Per bin there are two: that of the list, which the fast paths pop from and push to,
+//! and the spare's. To free a block so touches nothing of it: a list that ran through the blocks
+//! would cost a miss of the cache for each block that has gone cold, once when it is freed and once
+//! more on its way to its slab.
+//!
+//! In front of each magazine lies an entry that is null, so that a pop finds out with one load that
+//! the list is empty. Tops and bottoms are offsets from the heap's address and not pointers: those
+//! of a sentinel are 0, where a heap begins with a null.
+//!
+//! Small magazines, for lists of first capacity, lie together behind the heap. A list that grows gets
+//! a large one: in the room that the small ones leave, or, where it has hundreds of entries, in pages
+//! of its own. Those pages come in layers behind the slots, at the distance of slot from slot, so that
+//! one and the same offset serves every heap of a group.
+//!
+//! ```text
+//! heaps and small magazines | slots (shared) | layer 0 of large magazines | layer 1 | …
+//! ```
+//!
+//! # Safety
+//! As in `heap`. What lies between a magazine's bottom and its top are blocks of the heap's.
+#![allow(unsafe_code)]
+
+use core::{mem, ptr, slice};
+
+use hakmem_segment::BINS;
+use hakmem_segment::slot::SLOT_BYTES;
+
+use super::{Heap, SLOT_DISTANCE};
+use crate::bins;
+use crate::block::Block;
+use crate::os::memory::PAGE;
+use crate::sync::AtomicU32;
+
+/// Bytes of an entry.
+pub(crate) const ENTRY: u32 = size_of::<*mut Block>() as u32;
+/// From a heap to the first layer of its large magazines.
+const LAYERS_DISTANCE: usize = 2 * SLOT_DISTANCE;
+const LAYER_PAGES: usize = SLOT_BYTES / PAGE;
+/// Layers of large magazines in a group.
+pub(crate) const LAYERS: usize = PLACES.pages.div_ceil(LAYER_PAGES);
+
+/// Offsets of the magazines' bottoms, two for each bin.
+struct Places {
+    small: [[u32; BINS]; 2],
+    large: [[u32; BINS]; 2],
+    /// Pages of large magazines that have one of their own.
+    pages: usize,
+}
+
+const PLACES: Places = {
+    let none = [[0; BINS]; 2];
+    let mut places = Places { small: none, large: none, pages: 0 };
+    let mut at = PAGE;
+    let mut turn = 0;
+    while turn < 2 * BINS {
+        let (which, bin) = (turn % 2, turn / 2);
+        turn += 1;
+        if !bins::in_use_contains(bin) {
+            continue;
+        }
+        places.small[which][bin] = at as u32;
+        at += bytes(bins::capacity_first(bin));
+        let large = bytes(bins::capacity_max(bin));
+        places.large[which][bin] = if large > PAGE / 4 {
+            let pages = large.div_ceil(PAGE);
+            if places.pages % LAYER_PAGES + pages > LAYER_PAGES {
+                places.pages = places.pages.next_multiple_of(LAYER_PAGES);
+            }
+            let (layer, page) = (places.pages / LAYER_PAGES, places.pages % LAYER_PAGES);
+            places.pages += pages;
+            assert!(page + pages <= LAYER_PAGES);
+            (LAYERS_DISTANCE + layer * SLOT_DISTANCE + page * PAGE) as u32
+        } else {
+            at += large;
+            (at - large) as u32
+        };
+    }
+    assert!(at <= SLOT_BYTES);
+    places
+};
+
+/// Bytes of a magazine with the null in front of it.
+const fn bytes(capacity: u16) -> usize {
+    (capacity as usize + 1) * ENTRY as usize
+}
+
+/// Two offsets: of the null in front of a magazine, and of its topmost block, or, if it is empty, of
+/// that null.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Magazine {
+    bottom: u32,
+    top: u32,
+}
+
+impl Magazine {
+    pub(super) fn count(self) -> u32 {
+        (self.top - self.bottom) / ENTRY
+    }
+}
+
+impl Heap {
+    /// Makes both magazines of every bin empty and small; those of a bin in `large` large.
+    pub(super) fn clear_magazines(&mut self, large: u64) {
+        self.large = large;
+        for bin in bins::in_use() {
+            self.place(bin);
+        }
+    }
+
+    /// Makes both magazines of a bin small; they are empty.
+    pub(super) fn shrink_magazines(&mut self, bin: usize) {
+        self.large &= !(1 << bin);
+        self.place(bin);
+    }
+
+    fn place(&mut self, bin: usize) {
+        let places = if self.is_large(bin) { &PLACES.large } else { &PLACES.small };
+        let [list, spare] = [places[0][bin], places[1][bin]];
+        (self.bottoms[bin], self.tops[bin]) = (list, list);
+        self.spares[bin] = Magazine { bottom: spare, top: spare };
+    }
+
+    fn is_large(&self, bin: usize) -> bool {
+        self.large & (1 << bin) != 0
+    }
+
+    /// Moves what both magazines of a bin hold into large ones, if they are small.
+    pub(super) fn enlarge_magazines(&mut self, bin: usize) {
+        if self.is_large(bin) {
+            return;
+        }
+        self.large |= 1 << bin;
+        let [list, spare] = [self.list(bin), self.spares[bin]];
+        self.place(bin);
+        let [new_list, new_spare] = [self.list(bin), self.spares[bin]];
+        for (old, new) in [(list, new_list), (spare, new_spare)] {
+            let (from, to) = (self.entry(old.bottom + ENTRY), self.entry(new.bottom + ENTRY));
+            // SAFETY: both are magazines of this heap, different ones, and the large has more room.
+            unsafe { ptr::copy_nonoverlapping(from, to, old.count() as usize) };
+        }
+        self.tops[bin] += ENTRY * list.count();
+        self.spares[bin].top += ENTRY * spare.count();
+    }
+
+    /// The list's magazine.
+    pub(super) fn list(&self, bin: usize) -> Magazine {
+        Magazine { bottom: self.bottoms[bin], top: self.tops[bin] }
+    }
+
+    /// Exchanges the list and the spare.
+    pub(super) fn exchange(&mut self, bin: usize) {
+        let spare = self.spares[bin];
+        self.spares[bin] = self.list(bin);
+        (self.bottoms[bin], self.tops[bin]) = (spare.bottom, spare.top);
+    }
+
+    /// Blocks on the list.
+    pub(super) fn depth(&self, bin: usize) -> u32 {
+        self.list(bin).count()
+    }
+
+    /// Puts a block on the list, which has room.
+    pub(super) fn put(&mut self, bin: usize, block: *mut Block) {
+        debug_assert!(self.depth(bin) < self.capacities[bin].into());
+        self.tops[bin] += ENTRY;
+        // SAFETY: inside the list's magazine, whose capacity the list keeps.
+        unsafe { self.entry(self.tops[bin]).write(block) };
+    }
+
+    /// Takes the topmost block off the list, which is not empty.
+    pub(super) fn take(&mut self, bin: usize) -> *mut Block {
+        debug_assert!(self.depth(bin) > 0);
+        self.tops[bin] -= ENTRY;
+        // SAFETY: the entry that was the list's topmost.
+        unsafe { self.entry(self.tops[bin] + ENTRY).read() }
+    }
+
+    /// The blocks of a magazine, the topmost last.
+    pub(super) fn blocks(&self, magazine: Magazine) -> &[*mut Block] {
+        let first = self.entry(magazine.bottom + ENTRY);
+        // SAFETY: the entries up to the top, which nobody else writes while the heap is borrowed.
+        unsafe { slice::from_raw_parts(first, magazine.count() as usize) }
+    }
+
+    /// Room for `wanted` blocks on the list, which is empty and may hold as many.
+    pub(super) fn room(&mut self, bin: usize, wanted: u32) -> &mut [*mut Block] {
+        debug_assert!(self.depth(bin) == 0);
+        let capacity =
+            if self.is_large(bin) { bins::capacity_max(bin) } else { bins::capacity_first(bin) };
+        let first = self.entry(self.bottoms[bin] + ENTRY);
+        // SAFETY: the entries of one magazine, initialised because the memory was zeros; and the
+        // heap is borrowed.
+        unsafe { slice::from_raw_parts_mut(first, wanted.min(capacity.into()) as usize) }
+    }
+
+    /// Notes that the list's magazine holds `count` blocks.
+    pub(super) fn set_depth(&mut self, bin: usize, count: u32) {
+        self.tops[bin] = self.bottoms[bin] + ENTRY * count;
+    }
+
+    /// Forgets the blocks of the spare.
+    pub(super) fn clear_spare(&mut self, bin: usize) {
+        self.spares[bin].top = self.spares[bin].bottom;
+    }
+
+    /// Forgets the lowest `count` blocks of the list; the others move down.
+    pub(super) fn drop_lowest(&mut self, bin: usize, count: u32) {
+        let left = self.depth(bin) - count;
+        let first = self.bottoms[bin] + ENTRY;
+        let (from, to) = (self.entry(first + ENTRY * count), self.entry(first));
+        // SAFETY: entries of the list's magazine.
+        unsafe { ptr::copy(from, to, left as usize) };
+        self.set_depth(bin, left);
+    }
+
+    fn entry(&self, offset: u32) -> *mut *mut Block {
+        entry_of(ptr::from_ref(self).cast_mut(), offset)
+    }
+}
+
+/// The entry at an offset from a heap or a sentinel.
+#[inline(always)]
+pub(crate) fn entry_of(heap: *mut Heap, offset: u32) -> *mut *mut Block {
+    heap.cast::<u8>().wrapping_add(offset as usize).cast()
+}
+
+/// The top of a bin's list: the offset of its topmost block's entry.
+#[inline(always)]
+pub(crate) fn top_of(heap: *mut Heap, bin: usize) -> &'static AtomicU32 {
+    debug_assert!(bin < BINS);
+    let top = super::field(heap, mem::offset_of!(Heap, tops)).cast::<AtomicU32>().wrapping_add(bin);
+    // SAFETY: of a sentinel or a heap, which stay mapped; aligned. Only the heap's thread writes it.
+    unsafe { &*top }
+}

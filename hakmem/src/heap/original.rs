@@ -1,0 +1,96 @@
+//! The lists that `e3` keeps, as the ancestor did: each runs through its blocks.
+//!
+//! A block that is put on such a list one byte off leads the next pop astray, which is what crashed
+//! the ancestor. Lists that are arrays of pointers would only hand the byte on. Everything else, and
+//! every other routing, uses the magazines.
+//!
+//! # Safety
+//! There is none: `e3` may do anything to a program that asks for it. What is given back when a
+//! thread ends is looked at first.
+#![allow(unsafe_code)]
+
+use core::ptr;
+
+use hakmem_segment::BINS;
+
+use super::{Heap, slot_of};
+use crate::arena;
+use crate::block::Block;
+use crate::central;
+
+/// The original had no capacity; only the word's field for the depth bounds a list.
+const BLOCKS_MAX: u16 = 0x7000;
+
+/// First block and number of blocks of each list.
+#[derive(Clone, Copy)]
+pub(super) struct Originals {
+    heads: [*mut Block; BINS],
+    counts: [u16; BINS],
+}
+
+impl Originals {
+    /// No blocks.
+    pub(super) const EMPTY: Self = Self { heads: [ptr::null_mut(); BINS], counts: [0; BINS] };
+}
+
+impl Heap {
+    /// Blocks on the list and on the original one, as the bin's word counts them.
+    pub(super) fn whole_depth(&self, bin: usize) -> u32 {
+        self.depth(bin) + u32::from(self.originals.counts[bin])
+    }
+
+    /// Whether an original list takes one more block.
+    pub(crate) fn has_original_room(&self, bin: usize) -> bool {
+        self.originals.counts[bin] < BLOCKS_MAX
+    }
+
+    /// Puts what is believed to be a block on an original list, with its link where a block with a
+    /// header has it.
+    ///
+    /// # Safety
+    /// The word at `link` can be written.
+    pub(crate) unsafe fn put_original(&mut self, bin: usize, block: *mut Block, link: *mut Block) {
+        let originals = &mut self.originals;
+        // SAFETY: the caller's duty.
+        unsafe { (*link).next = originals.heads[bin] };
+        originals.heads[bin] = block;
+        originals.counts[bin] += 1;
+    }
+
+    /// Pops an original list; null if it is empty. This is where the ancestor crashed.
+    pub(crate) fn take_original(&mut self, bin: usize) -> *mut Block {
+        let originals = &mut self.originals;
+        let block = originals.heads[bin];
+        if block.is_null() {
+            return ptr::null_mut();
+        }
+        // SAFETY: none, see the module.
+        originals.heads[bin] = unsafe { block.cast::<*mut Block>().read_unaligned() };
+        originals.counts[bin] = originals.counts[bin].saturating_sub(1);
+        block
+    }
+
+    /// Gives an original list back, as far as it leads to blocks.
+    pub(super) fn give_up_originals(&mut self, bin: usize) {
+        let count = core::mem::take(&mut self.originals.counts[bin]);
+        let mut block = core::mem::replace(&mut self.originals.heads[bin], ptr::null_mut());
+        if count == 0 {
+            return;
+        }
+        for _ in 0..count {
+            if !arena::holds(block as usize) || !block.is_aligned() {
+                break;
+            }
+            // SAFETY: in an arena, where everything that was ever given out can be read.
+            let next = unsafe { (*block).next };
+            // SAFETY: the slab takes only what is a block of its own that is not there yet.
+            unsafe { central::give_to_slabs(bin, &[block], self.now_ms) };
+            block = next;
+        }
+        let (depth, capacity) = (self.depth(bin), self.capacities[bin]);
+        slot_of(self).update(|update| {
+            update.set_list(bin, depth, capacity);
+            update.add_flushed(bin, count.into());
+        });
+    }
+}
