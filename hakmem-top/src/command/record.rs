@@ -21,6 +21,7 @@ use crate::program::{ProgramSpec, Streams};
 use crate::quantity;
 use crate::session::EVENTS_WAITING;
 use crate::signals;
+use crate::snapshot;
 
 /// Exit code of a program whose recording could not be written, `EX_IOERR`.
 const RECORDING_FAILED: u8 = 74;
@@ -50,7 +51,7 @@ async fn run(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, Comm
         says_phases: false,
     };
     // Before the program runs: what it does must not be lost to a wrong name.
-    let writer = create(options, global)?;
+    let writer = create(options, global.interval_ms())?;
     let path = writer.path().to_owned();
     let endpoint = Endpoint::embedded(spec.directory.clone(), global.interval).await?;
     let mut run = match Run::start(spec, endpoint) {
@@ -86,7 +87,8 @@ async fn run(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, Comm
 /// Records what runs already until a signal or the time says that it is enough.
 async fn attach(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, CommandError> {
     let endpoint = Arc::new(super::endpoint(global).await?);
-    endpoint.channel().await?;
+    // An agent may be slower than what was asked for, and the recording says how fast it is.
+    let interval_ms = global.interval_ms().max(snapshot::interval_ms(&endpoint).await?);
     let (sender, mut events) = mpsc::channel(EVENTS_WAITING);
     signals::listen(sender.clone()).map_err(CommandError::system("cannot handle signals"))?;
     let filter = proto::ProcessFilter {
@@ -95,8 +97,8 @@ async fn attach(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, C
         include_children: !options.pid.is_empty(),
         ..Default::default()
     };
-    let writer = create(options, global)?;
-    let subject = Subject { filter, interval_ms: global.interval_ms(), since: 0.0 };
+    let writer = create(options, interval_ms)?;
+    let subject = Subject { filter, interval_ms, since: 0.0 };
     if options.seconds.is_none() {
         eprintln!("hakmem-top: recording to {}; Ctrl-C ends it", writer.path().display());
     }
@@ -163,10 +165,7 @@ fn joined(
 }
 
 /// The file, with what it says at its start.
-fn create(
-    options: &RecordOptions,
-    global: &GlobalOptions,
-) -> Result<RecordingWriter, CommandError> {
+fn create(options: &RecordOptions, interval_ms: u32) -> Result<RecordingWriter, CommandError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let words: Vec<_> = std::env::args_os().map(|it| it.to_string_lossy().into_owned()).collect();
     let start = proto::RecordingStart {
@@ -175,7 +174,7 @@ fn create(
             seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
             nanos: now.subsec_nanos() as i32,
         }),
-        interval_ms: global.interval_ms(),
+        interval_ms,
         machine: Some(this_machine()),
         command: words.join(" "),
     };

@@ -66,8 +66,8 @@ fn machine(machine: &proto::Machine) -> String {
 
 fn contents(summary: &Summary) -> String {
     let processes = summary.processes.len() as u64;
-    let (updates, events) = (summary.updates, summary.events);
-    format!("{} processes, {} updates, {} events", count(processes), count(updates), count(events))
+    let (updates, events) = (count(summary.updates), count(summary.events));
+    format!("processes {}, updates {updates}, events {events}", count(processes))
 }
 
 fn losses(summary: &Summary) -> String {
@@ -76,7 +76,7 @@ fn losses(summary: &Summary) -> String {
         return "none".into();
     }
     format!(
-        "{} samples, {} updates, {} events",
+        "samples {}, updates {}, events {}",
         count(samples),
         count(summary.skipped_updates),
         count(summary.lost_events)
