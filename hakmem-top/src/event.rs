@@ -3,6 +3,7 @@
 use hakmem_proto::v1 as proto;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 
+use crate::comparison::Comparison;
 use crate::model::{ProgramEnd, Stream};
 
 /// Everything that can happen.
@@ -44,6 +45,8 @@ pub enum FeedEvent {
     FindingsBegin,
     /// Findings of all processes.
     Findings(Box<proto::WatchFindingsResponse>),
+    /// The last minute of a process against the one before, or why that cannot be told.
+    Compared(Box<Result<Comparison, String>>),
     /// The agent cannot be reached; another attempt follows.
     Lost {
         /// Why.

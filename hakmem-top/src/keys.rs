@@ -85,6 +85,7 @@ fn plain_key(code: KeyCode) -> Option<Action> {
         KeyCode::Char('c') => Action::Measure,
         KeyCode::Char('e') => Action::Ended,
         KeyCode::Char('o') => Action::Output,
+        KeyCode::Char('d') => Action::Compare,
         _ => return None,
     })
 }

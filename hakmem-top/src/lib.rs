@@ -6,6 +6,7 @@
 //! - [`quantity`], [`paragraph`], [`explanation`], [`time_window`], [`subject`]: numbers, words,
 //!   times and sides for people; no state, no I/O
 //! - [`model`]: what is known, merged from updates, and the rates derived from it; no I/O
+//! - [`comparison`]: two sides compared, as text, page and document; no I/O
 //! - [`event`]: everything that can happen, one closed type
 //! - [`view_state`]: what the person looks at, and how actions change that; no I/O
 //! - [`view`]: draws a model and a view state, and changes neither; no I/O
@@ -14,7 +15,6 @@
 //! - [`table`], [`json_lines`]: a recording for other programs; no I/O
 //! - [`story`]: what one segment tells of a process, and what it may have died of; no I/O
 //! - [`runs`]: several processes as one run of a program; no I/O
-//! - [`comparison`]: two sides compared, as text, page and document; no I/O
 //! - [`library`], [`signals`], [`program`], [`endpoint`], [`feed`], [`capture`], [`snapshot`],
 //!   [`sampling`], [`side_source`], [`baseline`], [`replacement`], [`screen`]: I/O, one matter each
 //! - [`session`]: the one loop that ties input, data and screen together

@@ -5,6 +5,7 @@ mod action;
 mod tab;
 mod theme;
 
+use crate::comparison::Comparison;
 use crate::model::{Measure, Model, Process};
 
 pub use action::{Action, Effect};
@@ -39,6 +40,8 @@ pub struct ViewState {
     pub help: bool,
     /// Whether the program's output is shown.
     pub output: bool,
+    /// The last minute of the process against the one before, while that is looked at.
+    pub compared: Option<Compared>,
     /// Whether the picture stands still.
     pub paused: bool,
     /// Whether the person is asked what shall become of the running program.
@@ -55,6 +58,17 @@ pub struct ViewState {
     pub theme: Theme,
 }
 
+/// A comparison on its way to the screen.
+#[derive(Clone, Debug)]
+pub enum Compared {
+    /// It was asked for.
+    Pending,
+    /// It is here.
+    Ready(Box<Comparison>),
+    /// It cannot be made, because of this.
+    Failed(String),
+}
+
 impl ViewState {
     /// The view at the start.
     pub fn new(tab: Tab, interval_ms: u32, theme: ThemeName) -> Self {
@@ -69,6 +83,7 @@ impl ViewState {
             editing_filter: false,
             help: false,
             output: false,
+            compared: None,
             paused: false,
             asking: false,
             asks_before_quit: false,
@@ -104,6 +119,12 @@ impl ViewState {
             Action::Measure => self.toggle_measure(model),
             Action::Ended => self.hide_ended = !self.hide_ended,
             Action::Output => self.output = !self.output && model.program.is_some(),
+            Action::Compare if self.compared.is_some() => self.compared = None,
+            Action::Compare => {
+                self.focused(model)?;
+                self.compared = Some(Compared::Pending);
+                return Some(Effect::Compare);
+            }
             Action::Suspend => return Some(Effect::Suspend),
             Action::Leave => return Some(Effect::Leave),
             Action::Quit => {
@@ -154,7 +175,9 @@ impl ViewState {
     }
 
     fn back(&mut self) {
-        if self.help || self.asking || self.output {
+        if self.compared.take().is_some() {
+            // That was what lay on top.
+        } else if self.help || self.asking || self.output {
             (self.help, self.asking, self.output) = (false, false, false);
         } else if self.editing_filter || !self.filter.is_empty() {
             self.editing_filter = false;

@@ -154,3 +154,8 @@ pub(crate) fn samples(slow: f64) -> Side {
     let series = Series { samples: (0..=240).map(sample).collect(), ..Series::default() };
     Side { name: "a side".into(), series: vec![series] }
 }
+
+/// The diagnosis with samples.
+pub(crate) fn comparison() -> super::Comparison {
+    super::Comparison::new(diagnosis(), &samples(0.012), &samples(0.4))
+}

@@ -1,9 +1,6 @@
 use super::*;
 
-fn comparison() -> Comparison {
-    let (before, after) = (sample::samples(0.012), sample::samples(0.4));
-    Comparison::new(sample::diagnosis(), &before, &after)
-}
+use sample::comparison;
 
 #[test]
 fn the_text_says_the_verdict_first_and_fits_eighty_columns() {

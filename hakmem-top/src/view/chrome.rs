@@ -224,7 +224,9 @@ pub(super) fn draw_footer(frame: &mut Frame, area: Rect, model: &Model, state: &
         Tab::Processes => {
             hints.extend([("Enter", "open"), ("s i", "sort"), ("/", "filter"), ("e", "ended")]);
         }
-        Tab::Classes => hints.extend([("j k", "class"), ("c", "rates/totals"), ("Enter", "C7")]),
+        Tab::Classes => {
+            hints.extend([("j k", "class"), ("c", "rates/totals"), ("d", "diff"), ("Enter", "C7")])
+        }
         Tab::Routing => hints.extend([("c", "rates/totals"), ("Esc", "processes")]),
         Tab::Threads | Tab::Events => hints.extend([("j k", "scroll"), ("/", "filter")]),
         Tab::Findings => hints.extend([("j k", "finding"), ("Enter", "process"), ("/", "filter")]),

@@ -4,8 +4,9 @@ use ratatui::backend::TestBackend;
 use hakmem_proto::v1 as proto;
 
 use super::*;
+use crate::comparison;
 use crate::model::{Connection, Program, ProgramEnd, Stream, sample};
-use crate::view_state::{Action, INTERVAL_MS_DEFAULT, ThemeName};
+use crate::view_state::{Action, Compared, Effect, INTERVAL_MS_DEFAULT, ThemeName};
 
 fn state(tab: Tab) -> ViewState {
     ViewState::new(tab, INTERVAL_MS_DEFAULT, ThemeName::Mono)
@@ -113,7 +114,7 @@ fn classes_with_panels_and_charts() {
                                                    ████████████                                                 ████████████
                                                    ████████████                                                 ████████████
                                                    ████████████                                                 ████████████
-     q quit  ? help  j k class  c rates/totals  Enter C7  p pause  + - interval  t theme                    /run/agent.sock
+     q quit  ? help  j k class  c rates/totals  d diff  Enter C7  p pause  + - interval  t theme            /run/agent.sock
     ");
 }
 
@@ -144,7 +145,7 @@ fn classes_on_a_common_terminal() {
     free  slow      31.5k                                               ▅▃▃▅██▆▃▃▅▇█
 
 
-     q quit  ? help  j k class  c rates/totals  Enter C7  p pause  + - interval
+     q quit  ? help  j k class  c rates/totals  d diff  Enter C7  p pause
     ");
 }
 
@@ -187,7 +188,7 @@ fn an_ended_process_shows_its_totals() {
     C3      8.00M   7.20M   97.9   320k  flush_full 160k  … ██▋···· 96/256       781 MiB  288 ns 4.61 µs
     C7      16.0M   14.4M   97.9   640k  flush_full 320k  … ██▋···· 96/256      1.53 GiB  288 ns 4.61 µs
     mid     16.0k   14.4k   97.9    640  flush_full 320  +2 ██▋···· 96/256      1.56 MiB  288 ns 4.61 µs
-     q quit  ? help  o output  j k class  c rates/totals  Enter C7  p pause  + - interval  t theme
+     q quit  ? help  o output  j k class  c rates/totals  d diff  Enter C7  p pause  + - interval
     ");
 }
 
@@ -360,16 +361,16 @@ fn the_help_names_every_key() {
     f│ e                    show or hide ended processes                                    │
     F│ p, Space             pause the picture; data is still collected                      │
      │ + -                  shorter or longer interval                                      │
+     │ d                    compare the process's last minute with the one before           │
      │ o                    what the program printed (with run)                             │
-     │ t                    theme: dark, light, mono                                        │
+    a│ t                    theme: dark, light, mono                                        │█
     a│ Ctrl-Z               suspend                                                         │█
-    a│ q, Ctrl-C            quit                                                            │█
+    f│ q, Ctrl-C            quit                                                            │█
     f│ FAST %               share of allocations and frees that no slow path took           │█
-    f│ LIST DEPTH           free blocks on the threads' lists, against what they may hold   │█
+     │ LIST DEPTH           free blocks on the threads' lists, against what they may hold   │
      │ P50 P99              of timed slow paths, last 10 s; faint: since the start          │
      └──────────────────────────────────────────────────────────────────────────────────────┘
-
-     q quit  ? help  j k class  c rates/totals  Enter C7  p pause  + - interval  t theme
+     q quit  ? help  j k class  c rates/totals  d diff  Enter C7  p pause  + - interval
     ");
 }
 
@@ -393,7 +394,7 @@ fn the_output_is_shown_over_the_lower_half() {
     │first                                                     │
     │second                                                    │
     └──────────────────────────────────────────────────────────┘
-     q quit  ? help  o output  j k class  c rates/totals
+     q quit  ? help  o output  j k class  c rates/totals  d diff
     ");
 }
 
@@ -479,7 +480,7 @@ fn headered_routings_name_their_push_and_their_sizes() {
 
 
 
-     q quit  ? help  j k class  c rates/totals  Enter C7  p pause  + - interval  t theme          /run/agent.sock
+     q quit  ? help  j k class  c rates/totals  d diff  Enter C7  p pause  + - interval  t theme
     ");
 }
 
@@ -545,4 +546,42 @@ fn without_findings_the_tab_says_whether_anybody_looks_for_them() {
     model.findings.begin_stream();
     let screen = drawn(100, 6, &model, &state(Tab::Findings));
     assert!(screen.contains("nothing found: no path became slower"), "{screen}");
+}
+
+#[test]
+fn the_last_minute_is_compared_over_the_classes() {
+    let model = sample::model();
+    let mut state = state(Tab::Classes);
+    assert_eq!(state.apply(Action::Compare, &model), Some(Effect::Compare));
+    let screen = drawn(100, 20, &model, &state);
+    assert!(screen.contains("comparing the last minute with the one before …"), "{screen}");
+    state.compared = Some(Compared::Failed("the agent is older than this program".into()));
+    let screen = drawn(100, 20, &model, &state);
+    assert!(screen.contains("cannot compare: the agent is older"), "{screen}");
+    let comparison = comparison::sample::comparison();
+    state.compared = Some(Compared::Ready(Box::new(comparison)));
+    insta::assert_snapshot!(drawn(100, 20, &model, &state), @r"
+     hakmem  redis-server 4000 · running 16s · direct · check sample                           ● 100 ms
+     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events   6 Findings
+    ┌ the last minute · Esc closes ────────────────────────────────────────────────────────────────────┐
+    │ regressed: 158 ns per operation more in slow paths: routing of C7                                │
+    │   before  yesterday.hakrec@10:00..10:01: 1 process, 601 samples in 1m00s, 123M operations of     │
+    │           server                                                                                 │
+    │   after   today.hakrec: 1 process, 601 samples in 1m00s, 123M operations of server               │
+    │                                                                                                  │
+    │ CAUSES, in nanoseconds per operation (99 % interval)                                             │
+    │  1. routing · C7 free routed                                                 +158 (+154 to +162) │
+    │     the routing changed from direct to exclude: frees of C7 leave the fast path in 100 % of      │
+    │     cases instead of 1.2 %                                                                       │
+    │     → unset HAKMEM_ROUTING, or take direct or uniform, which free C7 fast                        │
+    │  2. duration · C7 free flush_full                                         -0.30 (-0.80 to +0.20) │
+    │     slow paths of C7 take 640 ns instead of 1.15 µs                                              │
+    │     → nothing to do                                                                              │
+    │                                                                                                  │
+    │ CHANGE, in nanoseconds in slow paths per operation                                               │
+    └──────────────────────────────────────────────────────────────────────────────────────────────────┘
+     q quit  ? help  j k class  c rates/totals  d diff  Enter C7  p pause  + - interval  t theme
+    ");
+    state.apply(Action::Back, &model);
+    assert!(state.compared.is_none() && state.tab == Tab::Classes);
 }
