@@ -28,7 +28,8 @@ pub enum Merge {
 /// Every process as of the newest update.
 #[derive(Clone, Debug, Default)]
 pub struct Merged {
-    processes: BTreeMap<String, Process>,
+    /// Each with its weight.
+    processes: BTreeMap<String, (Process, usize)>,
     weight: usize,
     /// Whether the parts come from somebody who may be believed, so that nothing is weighed.
     is_trusting: bool,
@@ -43,7 +44,7 @@ impl Merged {
     /// Takes in a part of an update.
     pub fn merge(&mut self, part: Process) -> Merge {
         let is_whole = part.identity.is_some();
-        let Some(known) = self.processes.get_mut(&part.key) else {
+        let Some((known, known_weight)) = self.processes.get_mut(&part.key) else {
             if !is_whole {
                 return Merge::Unknown;
             }
@@ -52,37 +53,37 @@ impl Merged {
                 return Merge::TooMany;
             }
             self.weight += added;
-            self.processes.insert(part.key.clone(), part);
+            self.processes.insert(part.key.clone(), (part, added));
             return Merge::Done;
         };
         if is_whole && is_same(known, &part) {
             return Merge::Same;
         }
-        let before = if self.is_trusting { 0 } else { weight(known) };
         if is_whole {
             *known = part;
         } else {
             merge(known, part);
         }
         let after = if self.is_trusting { 0 } else { weight(known) };
-        self.weight = self.weight - before + after;
+        self.weight = self.weight - *known_weight + after;
+        *known_weight = after;
         if self.weight > WEIGHT_MAX { Merge::TooMany } else { Merge::Done }
     }
 
     /// A process, whole.
     pub fn get(&self, key: &str) -> Option<&Process> {
-        self.processes.get(key)
+        self.processes.get(key).map(|(process, _)| process)
     }
 
     /// All of them, in the order of their keys.
     pub fn all(&self) -> impl Iterator<Item = &Process> {
-        self.processes.values()
+        self.processes.values().map(|(process, _)| process)
     }
 
     /// Forgets a process that is gone.
     pub fn remove(&mut self, key: &str) {
-        if let Some(process) = self.processes.remove(key) {
-            self.weight -= self.weight_of(&process);
+        if let Some((_, weight)) = self.processes.remove(key) {
+            self.weight -= weight;
         }
     }
 

@@ -275,10 +275,14 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
             let moment = seconds(&at);
             let Some(progress) = self.progress.get_mut(&key) else { continue };
             let lost_at = progress.lost_at.take();
-            if !progress.is_selected
-                || !self.window.contains(moment)
-                || progress.given_at.is_some_and(|given| given >= moment)
-            {
+            if !progress.is_selected || !self.window.contains(moment) {
+                continue;
+            }
+            if let Some(given) = progress.given_at.filter(|given| *given >= moment) {
+                // The clock was set back, unless a gap was bridged by a state from before it.
+                if given > moment && lost_at.is_none() {
+                    self.audience.lost_samples(&key, 1);
+                }
                 continue;
             }
             if let Some(lost_at) = lost_at {

@@ -82,8 +82,13 @@ impl RecordingWriter {
     ///
     /// [`WriteError::Exists`] if there is one of that name.
     pub fn create(path: &Path, start: RecordingStart) -> Result<Self, WriteError> {
-        let mut options = OpenOptions::new();
-        Self::begin(path, options.write(true).create_new(true), start)
+        let file = open(path, OpenOptions::new().write(true).create_new(true))?;
+        let begun = Self::begin(path, file, start);
+        if begun.is_err() {
+            // A file that says nothing, which we have just made.
+            let _ = std::fs::remove_file(path);
+        }
+        begun
     }
 
     /// Makes a new file, or begins anew with one that exists.
@@ -92,20 +97,12 @@ impl RecordingWriter {
     ///
     /// [`WriteError::Io`] if it cannot be written.
     pub fn replace(path: &Path, start: RecordingStart) -> Result<Self, WriteError> {
-        let mut options = OpenOptions::new();
-        Self::begin(path, options.write(true).create(true).truncate(true), start)
+        let file = open(path, OpenOptions::new().write(true).create(true).truncate(true))?;
+        Self::begin(path, file, start)
     }
 
-    fn begin(
-        path: &Path,
-        options: &mut OpenOptions,
-        start: RecordingStart,
-    ) -> Result<Self, WriteError> {
-        let failed = |error: io::Error| match error.kind() {
-            io::ErrorKind::AlreadyExists => WriteError::Exists(path.to_owned()),
-            _ => WriteError::Io { path: path.to_owned(), error },
-        };
-        let mut file = options.mode(0o600).open(path).map_err(failed)?;
+    fn begin(path: &Path, mut file: File, start: RecordingStart) -> Result<Self, WriteError> {
+        let failed = |error| WriteError::Io { path: path.to_owned(), error };
         let block = BlockBuilder::new().map_err(failed)?;
         file.write_all(&file_header()).map_err(failed)?;
         let now = Instant::now();
@@ -270,6 +267,13 @@ impl RecordingWriter {
         }
         if self.block.raw_bytes() >= BLOCK_BYTES { self.flush() } else { Ok(()) }
     }
+}
+
+fn open(path: &Path, options: &mut OpenOptions) -> Result<File, WriteError> {
+    options.mode(0o600).open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => WriteError::Exists(path.to_owned()),
+        _ => WriteError::Io { path: path.to_owned(), error },
+    })
 }
 
 #[cfg(test)]

@@ -40,8 +40,8 @@ pub(super) struct Past {
     last_bytes: usize,
     /// The newest sample, if it was like `last`.
     at_rest_ns: Option<u64>,
-    /// The last sample that was due, whether it was encoded or not.
-    taken_ns: Option<u64>,
+    /// When the last sample that was due was taken, whether it was encoded or not.
+    taken_monotonic_ns: Option<u64>,
     blocks_bytes: usize,
     /// Samples given up for want of time or memory.
     dropped_samples: u64,
@@ -69,14 +69,16 @@ impl Past {
         // Samplers do not hit their interval exactly.
         let tolerated_ns = interval_ns - interval_ns / 10;
         let has_ended = record.has_ended() && self.last.as_ref().is_none_or(|it| !it.has_ended());
-        let is_old = |taken: u64| record.sample.unix_ns >= taken.saturating_add(tolerated_ns);
-        has_ended || self.taken_ns.is_none_or(is_old)
+        // By the clock that nobody sets.
+        let now_ns = record.sample.monotonic_ns;
+        let is_old = |taken: u64| now_ns >= taken.saturating_add(tolerated_ns);
+        has_ended || self.taken_monotonic_ns.is_none_or(is_old)
     }
 
     /// Takes in a sample; `false` if it was like the last one.
     pub(super) fn push(&mut self, record: &Arc<ProcessRecord>) -> bool {
         let at_ns = record.sample.unix_ns;
-        self.taken_ns = Some(at_ns);
+        self.taken_monotonic_ns = Some(record.sample.monotonic_ns);
         if self.last.as_ref().is_some_and(|last| last.is_same(record)) {
             self.at_rest_ns = Some(at_ns);
             return false;
@@ -201,7 +203,7 @@ impl Past {
     pub(super) fn oldest_ns(&self) -> u64 {
         let open = || (!self.open.is_empty()).then_some(self.open_from_ns);
         let first = self.blocks.front().map(|block| block.from_ns);
-        first.or_else(open).or(self.taken_ns).unwrap_or(u64::MAX)
+        first.or_else(open).unwrap_or(u64::MAX)
     }
 
     /// Bytes of memory that exist because of this past.
@@ -232,7 +234,8 @@ fn whole(message: &Process) -> Process {
 
 /// Roughly the memory of a message.
 fn heap_bytes(process: &Process) -> usize {
-    const STRING: usize = 16;
+    // The least that an allocator gives out for a word, and its own header.
+    const STRING: usize = 32;
     let class = |class: &ClassCounters| {
         let counts = class.slow_allocations.len() + class.slow_frees.len() + class.outcomes.len();
         let buckets = class.slow_durations.as_ref().map_or(0, |it| it.buckets.len());

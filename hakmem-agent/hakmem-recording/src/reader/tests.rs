@@ -131,6 +131,28 @@ fn a_process_that_started_meanwhile_had_counted_nothing() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_loses_samples_and_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.hakrec");
+    let mut writer = RecordingWriter::create(&path, start()).unwrap();
+    let states = history(3, "a", 4);
+    for (state, second) in states.into_iter().zip([10.0, 11.0, 5.0, 12.0]) {
+        let state = Process {
+            sampled_at: Some(timestamp(second)),
+            loss: Some(hakmem_proto::v1::Loss { lost_events: second as u64, ..Default::default() }),
+            ..state
+        };
+        writer.push(update(second, vec![state])).unwrap();
+    }
+    writer.finish(RecordingEnd::default()).unwrap();
+    let recording = Recording::open(&path).unwrap();
+    let [series] = <[_; 1]>::try_from(recording.series(Window::ALL, |_| true)).unwrap();
+    let seconds: Vec<usize> = series.samples.iter().map(second_of).collect();
+    assert_eq!((seconds, series.lost_samples), (vec![10, 11, 12], 1));
+    assert_eq!(series.lost_events, 2);
+}
+
+#[test]
 fn a_damaged_block_is_reported_and_the_next_key_frame_goes_on() {
     let mut bytes = recorded(3);
     // The block of second 5, after the first with the start.
