@@ -12,6 +12,10 @@ use hakmem_segment::vocabulary::{AllocReason, Class, FreeReason, Outcome};
 use crate::diagnosis::Direction;
 use crate::side::Side;
 
+/// Words of a kind that are kept: three times as many as there are. A file that somebody made up
+/// must not take all memory; words that no version knows come last and are the ones left out.
+const WORDS_MAX: usize = 32;
+
 /// Both directions, in the order of strata.
 pub(crate) const DIRECTIONS: [Direction; 2] = [Direction::Allocation, Direction::Free];
 
@@ -134,5 +138,6 @@ fn ordered(words: BTreeSet<String>, known: impl Iterator<Item = &'static str>) -
     let place = |word: &String| known.iter().position(|it| it == word).unwrap_or(known.len());
     let mut words: Vec<String> = words.into_iter().collect();
     words.sort_by_key(place);
+    words.truncate(WORDS_MAX);
     words
 }

@@ -1,6 +1,7 @@
 //! Answers to made-up programs, of which the truth is known.
 
 mod edges;
+mod layers;
 mod noise;
 mod properties;
 mod staged;

@@ -111,3 +111,40 @@ fn runs_are_the_blocks_where_there_are_three() {
     assert_eq!(diagnosis.verdict, Verdict::Unchanged, "{:#?}", diagnosis.caveats);
     assert!(diagnosis.method.intervals.contains("3 runs"), "{}", diagnosis.method.intervals);
 }
+
+#[test]
+fn the_document_has_the_fields_that_scripts_rely_on() {
+    let diagnosis = diagnose(&usual().side(), &usual().side(), &Options::default());
+    let document = serde_json::to_value(&diagnosis).unwrap();
+    let keys = |value: &serde_json::Value| {
+        let keys = value.as_object().unwrap().keys();
+        keys.cloned().collect::<Vec<String>>().join(" ")
+    };
+    assert_eq!(
+        keys(&document),
+        "after before causes caveats change differences headline method strata verdict version"
+    );
+    assert_eq!(document["verdict"], "unchanged");
+    assert_eq!(keys(&document["change"]), "duration frequency mix path relative total");
+    assert_eq!(keys(&document["change"]["total"]), "high low value");
+    let stratum = &document["strata"][0];
+    assert_eq!(keys(stratum), "class direction duration_ns frequency_ns mix_ns reasons sides");
+    assert_eq!(keys(&stratum["sides"][0]), "operations share slow_ns slow_share");
+    assert_eq!(keys(&stratum["reasons"][0]), "count frequency_ns per_operation reason");
+}
+
+#[test]
+fn made_up_words_take_no_more_than_their_place() {
+    let mut after = usual().side();
+    for (place, sample) in after.series[0].samples.iter_mut().enumerate() {
+        let new = |word: usize| hakmem_proto::v1::ClassCounters {
+            class: format!("new-{word}"),
+            allocations: 10 * place as u64,
+            ..Default::default()
+        };
+        sample.classes.extend((0..5_000).map(new));
+    }
+    let diagnosis = diagnose(&usual().side(), &after, &Options::default());
+    assert!(diagnosis.strata.iter().any(|stratum| stratum.class == "C7"));
+    assert!(diagnosis.strata.len() <= 64, "{}", diagnosis.strata.len());
+}
