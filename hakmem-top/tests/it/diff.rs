@@ -118,7 +118,7 @@ fn windows_and_selections_say_what_there_is() {
 fn damage_of_a_recording_is_said_with_the_answer() {
     let segments = segments();
     let folder = segments.path();
-    recording(folder, "a.hakrec", "direct");
+    runs(folder, "a.hakrec", "direct");
     let mut bytes = std::fs::read(folder.join("a.hakrec")).unwrap();
     std::fs::write(folder.join("b.hakrec"), [&bytes[..], &[0x55; 40]].concat()).unwrap();
     let result = diff(folder, &["a.hakrec", "b.hakrec", "--json"]);
@@ -126,7 +126,7 @@ fn damage_of_a_recording_is_said_with_the_answer() {
     let caveats = document["caveats"].to_string();
     assert!(caveats.contains("b.hakrec: a part of it, "), "{caveats}");
     assert!(!caveats.contains("a.hakrec: a part"), "{caveats}");
-    // In a recording of less than a second, one block has everything.
+    // Runs are written at once: one block has everything.
     let tail = bytes.len() - 3;
     bytes[tail] ^= 0x55;
     std::fs::write(folder.join("c.hakrec"), &bytes).unwrap();
