@@ -1,10 +1,14 @@
 //! The command line.
 
+mod comparing;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+pub use comparing::{CheckOptions, DiffOptions, OutputOptions};
 
 /// Watch, live, which path every allocation and free of a program takes.
 ///
@@ -36,8 +40,12 @@ const EXAMPLES: &str = "Examples:
   hakmem-top --once --json | jq .          for scripts
   hakmem-top show                          why did it crash?
   hakmem-top record -o a.hakrec -- make    keep what it does, for later
+  hakmem-top diff a.hakrec b.hakrec        which path became slower?
 
 In the screen, ? shows the keys.";
+
+/// Exit code of `sysexits.h` for wrong options.
+pub const EX_USAGE: u8 = 64;
 
 /// Options of every command.
 #[derive(Args, Clone, Debug)]
@@ -83,6 +91,22 @@ pub enum Command {
     /// words and, if it crashed, the most likely cause as far as the events tell one. No agent is
     /// needed, and nothing is changed.
     Show(ShowOptions),
+    /// Compare two recordings, windows or processes, and name the path that regressed.
+    ///
+    /// A side is FILE (a recording), FILE@WINDOW, PID (sampled from now on), PID@WINDOW or
+    /// agent@WINDOW (the agent's history). A window is FROM..TO, either of which may be left out,
+    /// or `last 5m`; times are `HH:MM[:SS]`, RFC 3339, or +SECONDS from the beginning.
+    ///
+    /// The exit code is 0 if nothing became slower, 1 if a path did, 2 if there is too little data
+    /// to tell; 64 for wrong options, 66 if a side cannot be read, 69 if the agent cannot be
+    /// reached, 74 if the page cannot be written.
+    Diff(DiffOptions),
+    /// Run a program several times and compare it with its baseline; for CI.
+    ///
+    /// What the program prints goes to standard error, so that standard output has nothing but the
+    /// answer; its standard input is empty. Exit codes are those of `diff`, and 125 if a run of the
+    /// program fails, 126 or 127 if it cannot be run or found.
+    Check(CheckOptions),
     /// Print the LD_PRELOAD assignment for a shell.
     Env,
     /// Record what processes do into a file, for `info`, `cut`, `export` and `diff`.
@@ -251,6 +275,35 @@ pub struct WorkloadOptions {
     pub phase_seconds: f64,
 }
 
+/// Commands whose exit codes are those of `sysexits.h`: small ones may be answers.
+const SYSEXITS_COMMANDS: [&str; 6] = ["check", "cut", "diff", "export", "info", "record"];
+
+impl Cli {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    ///
+    /// What to print instead, which may be the help that was asked for, and the exit code.
+    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, (clap::Error, u8)> {
+        let words: Vec<OsString> = words.into_iter().collect();
+        Self::try_parse_from(&words).map_err(|error| {
+            let code = match error.exit_code() {
+                2 if has_sysexits(&words) => EX_USAGE,
+                code => u8::try_from(code).unwrap_or(u8::MAX),
+            };
+            (error, code)
+        })
+    }
+}
+
+/// Whether a command line, which may be wrong otherwise, is one of a command with such codes.
+fn has_sysexits(words: &[OsString]) -> bool {
+    use clap::CommandFactory as _;
+    let matches = Cli::command().ignore_errors(true).try_get_matches_from(words);
+    let name = matches.as_ref().ok().and_then(|it| it.subcommand_name());
+    name.is_some_and(|name| SYSEXITS_COMMANDS.contains(&name))
+}
+
 /// Shortest and longest interval, in milliseconds.
 const INTERVAL_MS: std::ops::RangeInclusive<u64> = 20..=60_000;
 
@@ -269,16 +322,6 @@ fn parse_interval(text: &str) -> Result<Duration, String> {
         }
         _ => Err("give 20ms to 60s, for example 100ms or 2s".into()),
     }
-}
-
-/// Commands whose mistakes have the exit code of `sysexits.h`, 64; others have 2, as ever.
-const SYSEXITS_COMMANDS: [&str; 4] = ["record", "info", "cut", "export"];
-
-/// The exit code for a command line that is not understood.
-pub fn usage_exit_code(arguments: impl Iterator<Item = OsString>) -> u8 {
-    let mut arguments = arguments.take_while(|it| it != "--");
-    let is_new = arguments.any(|it| SYSEXITS_COMMANDS.iter().any(|command| it == *command));
-    if is_new { 64 } else { 2 }
 }
 
 impl GlobalOptions {

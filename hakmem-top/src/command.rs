@@ -1,10 +1,15 @@
 //! What each command does, from start to exit code.
 
+mod answer;
 mod attach;
+mod check;
 mod cut;
 mod demo;
+mod diff;
+mod error;
 mod export;
 mod info;
+mod measured_run;
 mod part;
 mod record;
 mod run;
@@ -13,134 +18,19 @@ mod watch;
 mod workload;
 
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use hakmem_agent::inspection::InspectionError;
 use hakmem_proto::v1 as proto;
-use hakmem_recording::{OpenError, WriteError};
 
-use crate::capture::CaptureError;
 use crate::cli::{Cli, Command, GlobalOptions};
-use crate::endpoint::{ConnectError, Endpoint};
-use crate::library::{self, LibraryError};
-use crate::program::ProgramError;
+use crate::endpoint::Endpoint;
+use crate::library;
 use crate::report;
-use crate::snapshot::{self, Snapshot, SnapshotError};
-use crate::time_window::TimeError;
+use crate::snapshot::{self, Snapshot};
 use crate::view_state::ThemeName;
 
-/// Exit code of `run` when this program failed and not the one it runs, as `env` and `nohup` have.
-const RUN_FAILED: u8 = 125;
-
-/// Exit codes of `sysexits.h`: a mistake on the command line, an input that cannot be read, an
-/// output that cannot be written.
-const EX_USAGE: u8 = 64;
-const EX_NOINPUT: u8 = 66;
-const EX_IOERR: u8 = 74;
-
-/// By what custom a command chooses the exit code of its own failures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ExitCodes {
-    /// 125, because others are the program's.
-    Run,
-    /// 2 for a mistake on the command line, otherwise 1.
-    Plain,
-    /// Those of `sysexits.h`.
-    Sysexits,
-}
-
-impl ExitCodes {
-    fn of(command: Option<&Command>) -> Self {
-        match command {
-            Some(Command::Run(_)) => Self::Run,
-            Some(Command::Record(_) | Command::Info(_) | Command::Cut(_) | Command::Export(_)) => {
-                Self::Sysexits
-            }
-            _ => Self::Plain,
-        }
-    }
-}
-
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-pub enum CommandError {
-    /// Options that exclude each other.
-    #[error("{0}")]
-    Usage(String),
-    /// The allocator library is missing.
-    #[error(transparent)]
-    Library(#[from] LibraryError),
-    /// The program does not start.
-    #[error(transparent)]
-    Program(#[from] ProgramError),
-    /// The agent cannot be reached.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// The agent does not answer.
-    #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
-    /// There is no such segment, or it cannot be read.
-    #[error(transparent)]
-    Inspection(#[from] InspectionError),
-    /// A recording cannot be read.
-    #[error(transparent)]
-    Recording(#[from] OpenError),
-    /// A recording cannot be written.
-    #[error(transparent)]
-    WriteRecording(#[from] WriteError),
-    /// Nothing can be recorded.
-    #[error(transparent)]
-    Capture(#[from] CaptureError),
-    /// A time is not understood, or not in the recording.
-    #[error(transparent)]
-    Time(#[from] TimeError),
-    /// The document cannot be written.
-    #[error("cannot write {}: {error}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// The terminal or a signal handler fails.
-    #[error("{what}: {error}")]
-    System {
-        /// What was tried.
-        what: &'static str,
-        /// What the system said.
-        error: std::io::Error,
-    },
-}
-
-impl CommandError {
-    fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
-        move |error| Self::System { what, error }
-    }
-
-    /// The exit code, by the custom of the command.
-    fn exit_code(&self, custom: ExitCodes) -> u8 {
-        match (self, custom) {
-            (Self::Program(error), _) => error.exit_code(),
-            (_, ExitCodes::Sysexits) => self.sysexit(),
-            (Self::Usage(_), _) => 2,
-            (_, ExitCodes::Run) => RUN_FAILED,
-            (_, ExitCodes::Plain) => 1,
-        }
-    }
-
-    /// The exit code of `sysexits.h`.
-    fn sysexit(&self) -> u8 {
-        match self {
-            Self::Usage(_) | Self::Time(_) => EX_USAGE,
-            Self::Recording(_) => EX_NOINPUT,
-            Self::WriteRecording(WriteError::Exists(_)) => EX_USAGE,
-            Self::WriteRecording(_) | Self::Write { .. } => EX_IOERR,
-            Self::Capture(CaptureError::Write(_)) => EX_IOERR,
-            _ => 1,
-        }
-    }
-}
+pub use error::CommandError;
+use error::ExitCodes;
 
 /// Does what the command line asks for; errors are printed as one line.
 pub fn execute(cli: Cli) -> ExitCode {
@@ -183,6 +73,8 @@ async fn dispatch(cli: Cli) -> Result<u8, CommandError> {
         Some(Command::Demo(options)) => demo::demo(&options, &global).await,
         Some(Command::Ls) => list(&global).await,
         Some(Command::Show(options)) => show::show(&options, &global),
+        Some(Command::Diff(options)) => diff::diff(&options, &global).await,
+        Some(Command::Check(options)) => check::check(&options, &global).await,
         Some(Command::Env) => print_environment(&global),
         Some(Command::Record(options)) => record::record(&options, &global).await,
         Some(Command::Info(options)) => info::info(&options),

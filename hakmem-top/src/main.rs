@@ -4,19 +4,15 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use hakmem_top::cli::{Cli, usage_exit_code};
+use hakmem_top::cli::Cli;
 
 fn main() -> ExitCode {
-    match Cli::try_parse() {
+    match Cli::read(std::env::args_os()) {
         Ok(cli) => hakmem_top::command::execute(cli),
-        Err(error) => {
-            // Help and version are no mistakes, and go to standard output.
+        Err((error, code)) => {
+            // Nobody is left to tell if the terminal is gone.
             let _ = error.print();
-            match error.exit_code() {
-                0 => ExitCode::SUCCESS,
-                _ => ExitCode::from(usage_exit_code(std::env::args_os().skip(1))),
-            }
+            ExitCode::from(code)
         }
     }
 }

@@ -10,6 +10,7 @@ use hakmem_proto::v1 as proto;
 pub use recording::recording;
 
 use crate::model::{ClassName, Measure, Process, ProgramEnd};
+use crate::paragraph::one_line;
 use crate::quantity;
 
 /// Characters of a command line that are printed; a summary, which people read, has half.
@@ -167,15 +168,6 @@ pub fn command_line(identity: &proto::Identity) -> String {
         words => words.join(" "),
     };
     one_line(&words, COMMAND_MAX)
-}
-
-/// Text from elsewhere on one line, cut to a number of characters.
-pub(crate) fn one_line(text: &str, characters_max: usize) -> String {
-    let plain: String = text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
-    match plain.char_indices().nth(characters_max) {
-        Some((cut, _)) => format!("{}…", &plain[..cut]),
-        None => plain,
-    }
 }
 
 /// One class over several processes.

@@ -4,6 +4,7 @@
 //! all streams to itself and the loop only forwards signals. Either way the end is the same: a
 //! last snapshot, the summary on standard error, the document if asked for, the program's code.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -76,7 +77,7 @@ fn captured() -> Streams {
         empty_input: std::io::stdin().is_terminal(),
         captured_output: std::io::stdout().is_terminal(),
         captured_error: std::io::stderr().is_terminal(),
-        kept_input: false,
+        ..Streams::default()
     }
 }
 
@@ -116,8 +117,7 @@ impl Run {
 
     /// What was started, as the person would type it.
     fn command(&self) -> String {
-        let words: Vec<_> = self.spec.words.iter().map(|it| it.to_string_lossy()).collect();
-        words.join(" ")
+        typed(&self.spec.words)
     }
 
     /// The program and its descendants, ended ones too.
@@ -225,8 +225,14 @@ impl Run {
     }
 }
 
+/// A command as a person would type it.
+pub(super) fn typed(words: &[OsString]) -> String {
+    let words: Vec<_> = words.iter().map(|it| it.to_string_lossy()).collect();
+    words.join(" ")
+}
+
 /// Seconds since the Unix epoch, a moment ago: clocks of different sources need some slack.
-fn unix_seconds() -> f64 {
+pub(super) fn unix_seconds() -> f64 {
     const SLACK_SECONDS: f64 = 0.1;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     now.as_secs_f64() - SLACK_SECONDS

@@ -5,8 +5,11 @@
 
 mod attach;
 mod built;
+mod check;
 mod command_line;
 mod demo;
+mod diff;
+mod load;
 mod reconnection;
 mod recording;
 mod run;

@@ -59,6 +59,7 @@ async fn a_lost_agent_is_reported_and_found_again() {
         overview_ms: 50,
         detail_ms: 50,
         focus: None,
+        compare: None,
     };
     let (_wish, wished) = watch::channel(wish);
     let (sender, mut events) = mpsc::channel(64);
@@ -122,4 +123,23 @@ async fn a_capture_goes_on_when_the_agent_comes_back() {
     assert_eq!((captured.interruptions, captured.processes), (1, 2));
     let recording = Recording::open(&path).unwrap();
     assert!(recording.is_complete() && recording.damage().is_empty());
+}
+
+#[tokio::test]
+async fn a_comparison_that_cannot_be_made_says_why_and_the_stream_goes_on() {
+    let segments = segments();
+    let socket = segments.path().join("agent.sock");
+    let _agent = start_agent(segments.path(), &socket).await;
+    let (wish, wished) = watch::channel(Wish { overview_ms: 50, ..Wish::default() });
+    let (sender, mut events) = mpsc::channel(64);
+    tokio::spawn(feed::run(Arc::new(Endpoint::Unix(socket)), wished, sender));
+    wish.send_modify(|wish| wish.compare = Some(("gone".into(), 0)));
+    let compared = |event| match event {
+        FeedEvent::Compared(compared) => Some(*compared),
+        _ => None,
+    };
+    let reason = next(&mut events, compared).await.expect_err("there is no such process");
+    assert!(reason.contains("no process has the key"), "{reason}");
+    let update = |event| matches!(event, FeedEvent::Update(..)).then_some(());
+    next(&mut events, update).await;
 }

@@ -7,7 +7,7 @@
 //! [`contents`] (what blocks are filled with), `pace` (limits of a loop), [`usage`] (arguments and
 //! exit codes), [`report`] (the figures a program prints), [`sizes`] (how large blocks are),
 //! [`fixed_size`], [`random_mixed`], [`batches`], [`growth`] and [`drift`] (the loops), [`threads`]
-//! and [`release`] (loads of several threads) and [`workload`] (one whose result can be compared),
+//! [`release`] and [`staged`] (loads of several threads) and [`workload`] (one whose result can be compared),
 //! [`bar_charts`] (pictures of figures), [`race`], [`programs_race`],
 //! [`routings`].
 
@@ -30,6 +30,7 @@ pub mod release;
 pub mod report;
 pub mod routings;
 pub mod sizes;
+pub mod staged;
 pub mod threads;
 pub mod usage;
 pub mod workload;

@@ -7,7 +7,7 @@
 
 pub mod handover;
 pub mod mixed;
-mod queue;
+pub(crate) mod queue;
 pub mod ring;
 pub mod short_lived;
 pub mod successors;

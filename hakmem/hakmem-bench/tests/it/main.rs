@@ -18,3 +18,4 @@ mod race;
 mod routings;
 mod rules;
 mod scratch;
+mod staged;

@@ -1,0 +1,56 @@
+//! Frees that only a bug can cause, where there were none, or far fewer.
+
+use super::wording::number;
+use super::{Causes, Words};
+use crate::diagnosis::{Cause, CauseKind, Direction};
+use crate::layout::StratumId;
+use crate::statistics::per;
+
+/// Rates below this multiple of the rate before are what the program always did.
+const NEW_RATE: f64 = 3.0;
+
+impl Causes<'_> {
+    /// One cause for each class and outcome.
+    pub(super) fn find_anomalies(&mut self) {
+        let evidence = self.evidence;
+        let [before, after] = &evidence.readings;
+        let all = [0, 1].map(|side| evidence.sums(side).all());
+        let mut new: Vec<(&(String, String), [u64; 2])> = after
+            .anomalies
+            .iter()
+            .map(|(word, &count)| (word, [before.anomalies.get(word).copied().unwrap_or(0), count]))
+            .filter(|(_, count)| is_new(*count, all))
+            .collect();
+        new.sort_by_key(|(_, count)| std::cmp::Reverse(count[1]));
+        for ((class, outcome), count) in new {
+            let text = format!(
+                "{} frees of {class} were `{outcome}` ({} before): {} in a million operations",
+                count[1],
+                count[0],
+                number(per(count[1] as f64, all[1]) * 1e6)
+            );
+            let advice = "run the program with HAKMEM_CHECK=full HAKMEM_ON_ERROR=abort, which \
+                          stops at the first wrong call";
+            let words = Words::new(text, advice);
+            let index = evidence.layout.class(class).unwrap_or(0);
+            let stratum = StratumId { class: index, direction: 1 };
+            let cause = Cause {
+                class: Some(class.clone()),
+                direction: Some(Direction::Free),
+                reason: Some(outcome.clone()),
+                operations: self.operations(stratum),
+                ..Cause::of_program(CauseKind::Anomalies, words)
+            };
+            self.found.push(cause);
+        }
+        if !self.found.is_empty() {
+            let items = self.items(|_, _, reason| reason == "rejected");
+            self.claim(&self.places(&items));
+        }
+    }
+}
+
+fn is_new(count: [u64; 2], all: [f64; 2]) -> bool {
+    let rate = |side: usize| per(count[side] as f64, all[side]);
+    count[1] > 0 && (count[0] == 0 || rate(1) > rate(0) * NEW_RATE)
+}

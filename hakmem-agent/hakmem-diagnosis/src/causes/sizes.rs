@@ -1,0 +1,195 @@
+//! Causes that lie in what the program asks for: other sizes, a crossing between two classes, and
+//! large spans.
+
+use super::wording::{number, percent};
+use super::{Causes, Item, Words, calls};
+use crate::diagnosis::{Cause, CauseKind, Estimate};
+use crate::layout::{DIRECTIONS, StratumId};
+use crate::statistics::per;
+
+/// Share of operations that must be of another class for the mix to have changed.
+const MIX_SHARE: f64 = 0.05;
+/// The same for a crossing between neighbours, which is easier to tell from chance.
+const CROSSING_SHARE: f64 = 0.02;
+/// Of what one class loses, this much arrives in its neighbour, and the other way round.
+const CROSSING_MATCH: f64 = 0.6;
+/// Change among the other classes, as a share of what crossed, above which more than a crossing
+/// happened.
+const CROSSING_REST: f64 = 0.5;
+/// Rise of the share of large spans that is worth a cause of its own.
+const LARGE_RATE: f64 = 1.2;
+
+/// Operations that moved from one class to its neighbour.
+#[derive(Clone, Copy, Debug)]
+struct Crossing {
+    from: usize,
+    to: usize,
+    /// As a share of all operations.
+    moved: f64,
+}
+
+impl Causes<'_> {
+    /// Requests that were just below the limit of a class and are just above it now, or the other
+    /// way round.
+    pub(super) fn find_size_crossing(&mut self) {
+        let Some(crossing) = self.crossing() else { return };
+        let classes = &self.evidence.layout.classes;
+        let (from, to) = (classes[crossing.from].clone(), classes[crossing.to].clone());
+        let text = format!(
+            "{} of all operations moved from {from} to {to}: {from} went from {} to {} of them, \
+             {to} from {} to {}",
+            percent(crossing.moved),
+            percent(self.evidence.class_share(0, crossing.from)),
+            percent(self.evidence.class_share(1, crossing.from)),
+            percent(self.evidence.class_share(0, crossing.to)),
+            percent(self.evidence.class_share(1, crossing.to)),
+        );
+        let advice = "look for a type or buffer that grew past the limit of its class, or shrank \
+                      below it";
+        let strata = self.strata_of(&[crossing.from, crossing.to]);
+        let words = Words::new(text, advice);
+        self.list_mix(CauseKind::SizeCrossing, crossing.to, &strata, words);
+    }
+
+    /// Anything else about which classes are used.
+    pub(super) fn find_mix(&mut self) {
+        let evidence = self.evidence;
+        let classes = 0..evidence.layout.classes.len();
+        let unclaimed = |class: &usize| {
+            self.strata_of(&[*class]).iter().all(|it| !self.claimed[evidence.at.mix(*it)])
+        };
+        let left: Vec<usize> = classes.filter(unclaimed).collect();
+        let strata = self.strata_of(&left);
+        let gain = |class: &usize| self.gain(*class);
+        let moved = left.iter().map(|class| gain(class).value.abs()).sum::<f64>() / 2.0;
+        let Some(&most) = left.iter().max_by(|a, b| gain(a).value.total_cmp(&gain(b).value)) else {
+            return;
+        };
+        let shifted = moved >= MIX_SHARE && gain(&most).is_change(0.0);
+        let cost = self.mix_cost(&strata);
+        if !shifted && !cost.is_change(self.floor_ns.max(evidence.floor_ns())) {
+            return;
+        }
+        let text = format!(
+            "{} of all operations are of other classes than before: {} went from {} to {}",
+            percent(moved),
+            evidence.layout.classes[most],
+            percent(evidence.class_share(0, most)),
+            percent(evidence.class_share(1, most)),
+        );
+        let advice = "the program asks for other sizes, or calls in another proportion: look for \
+                      what it does differently, not for a slower path";
+        self.list_mix(CauseKind::Mix, most, &strata, Words::new(text, advice));
+    }
+
+    /// Spans of their own, which are mapped and unmapped one by one: there is no fast path for
+    /// them, so more of them is a slower way and not another size.
+    pub(super) fn find_large_spans(&mut self) {
+        let evidence = self.evidence;
+        let Some(large) = evidence.layout.class("large") else { return };
+        let [before, after] = [0, 1].map(|side| evidence.class_share(side, large));
+        let strata = self.strata_of(&[large]);
+        let mixes: Vec<usize> = strata.iter().map(|&it| evidence.at.mix(it)).collect();
+        if after < before * LARGE_RATE || mixes.iter().any(|&place| self.claimed[place]) {
+            return;
+        }
+        let items = self.items(|class, _, _| class == "large");
+        let mut places = self.places(&items);
+        places.extend(mixes);
+        let cost = evidence.estimate(&places);
+        if !cost.is_rise(self.floor_ns) {
+            return;
+        }
+        let Some(shown) = self.most_frequent(&items) else { return };
+        let live = [0, 1].map(|side| evidence.sums(side).operations(shown.stratum));
+        let text = format!(
+            "{} of a million operations concern a large span instead of {}: {} large {} instead of \
+             {}, each mapped, unmapped or resized on its own",
+            number(after * 1e6),
+            number(before * 1e6),
+            live[1],
+            calls(shown.stratum.direction),
+            live[0],
+        );
+        let advice = "keep large buffers and use them again, or let them grow by a factor instead \
+                      of step by step";
+        let words = Words::new(text, advice);
+        let cause =
+            Cause { cost_ns: cost, ..self.cause(CauseKind::LargeSpans, &items, shown, words) };
+        self.claim(&places);
+        self.found.push(cause);
+    }
+
+    /// The neighbours between which most operations moved, if little else did.
+    fn crossing(&self) -> Option<Crossing> {
+        let classes = &self.evidence.layout.classes;
+        let sized = classes.iter().position(|class| class == "none").unwrap_or(classes.len());
+        let pairs = (1..sized).flat_map(|high| [(high - 1, high), (high, high - 1)]);
+        let crossings = pairs.filter_map(|(from, to)| self.crossing_between(from, to));
+        crossings.max_by(|a, b| a.moved.total_cmp(&b.moved))
+    }
+
+    /// Compares what two classes have with what all others do, which dilution by more or fewer
+    /// operations elsewhere does not change.
+    fn crossing_between(&self, from: usize, to: usize) -> Option<Crossing> {
+        let share = |side: usize, class: usize| self.evidence.class_share(side, class);
+        let others = [0, 1].map(|side| (1.0 - share(side, from) - share(side, to)).max(0.0));
+        // Where the two are all there is, nothing dilutes them.
+        let scale =
+            |side: usize| if others.iter().all(|&it| it > 0.05) { others[side] } else { 1.0 };
+        let rate = |side: usize, class: usize| per(share(side, class), scale(side));
+        let lost = (rate(0, from) - rate(1, from)) * scale(1);
+        let won = (rate(1, to) - rate(0, to)) * scale(1);
+        let moved = lost.min(won);
+        let is_sure = self.gain(from).is_fall(0.0) && self.gain(to).is_rise(0.0);
+        let matches = moved >= CROSSING_MATCH * lost.max(won);
+        let rest: f64 = (0..self.evidence.layout.classes.len())
+            .filter(|&class| class != from && class != to)
+            .map(|class| (rate(1, class) - rate(0, class)).abs() * scale(1))
+            .sum();
+        let alone = rest / 2.0 <= CROSSING_REST * moved;
+        (moved >= CROSSING_SHARE && is_sure && matches && alone).then_some(Crossing {
+            from,
+            to,
+            moved,
+        })
+    }
+
+    /// What the share of a class gains.
+    fn gain(&self, class: usize) -> Estimate {
+        let places =
+            [0, 1].map(|direction| self.evidence.at.weight(StratumId { class, direction }));
+        self.evidence.estimate(&places)
+    }
+
+    fn strata_of(&self, classes: &[usize]) -> Vec<StratumId> {
+        let both = |&class: &usize| [0, 1].map(|direction| StratumId { class, direction });
+        classes.iter().flat_map(both).collect()
+    }
+
+    fn mix_cost(&self, strata: &[StratumId]) -> Estimate {
+        let places: Vec<usize> = strata.iter().map(|&it| self.evidence.at.mix(it)).collect();
+        self.evidence.estimate(&places)
+    }
+
+    fn list_mix(&mut self, kind: CauseKind, shown: usize, strata: &[StratumId], words: Words) {
+        let most = StratumId { class: shown, direction: 0 };
+        let cause = Cause {
+            class: Some(self.evidence.layout.classes[shown].clone()),
+            direction: Some(DIRECTIONS[0]),
+            cost_ns: self.mix_cost(strata),
+            operations: self.operations(most),
+            ..Cause::of_program(kind, words)
+        };
+        let places: Vec<usize> = strata.iter().map(|&it| self.evidence.at.mix(it)).collect();
+        self.claim(&places);
+        self.found.push(cause);
+    }
+
+    /// The item that occurs most often after.
+    fn most_frequent(&self, items: &[Item]) -> Option<Item> {
+        let sums = self.evidence.sums(1);
+        let count = |item: &&Item| sums.slow(item.stratum, item.reason);
+        items.iter().max_by(|a, b| count(a).total_cmp(&count(b))).copied()
+    }
+}

@@ -1,0 +1,125 @@
+//! What threads do to each other's lists: they come and go, or free what others allocated.
+
+use super::wording::{number, percent};
+use super::{Causes, Item, Words, is_exchange};
+use crate::diagnosis::CauseKind;
+use crate::evidence::Evidence;
+use crate::reading::{Reading, ThreadDelta};
+use crate::statistics::per;
+
+/// Threads begin so many times more often, per operation, for it to be a cause.
+const CHURN_RATE: f64 = 1.5;
+/// Operations below which a thread is too short for its lists to get used to the load: where
+/// threads live longer on average, their coming and going is no cause.
+const SHORT_LIFE: f64 = 1e6;
+/// Share of operations whose block goes to or comes from another thread, more than before.
+const HANDOVER_SHARE: f64 = 0.1;
+/// A thread leans to one side if so much of what it does is of one kind.
+const LEANING_SHARE: f64 = 0.75;
+
+impl Causes<'_> {
+    /// A new thread's lists are empty and small, and an ending one gives back what it has.
+    pub(super) fn find_thread_churn(&mut self) {
+        let evidence = self.evidence;
+        let rates = [0, 1].map(|side| starts_per_operation(evidence, side));
+        let seconds = [0, 1].map(|side| {
+            per(rates[side] * evidence.sums(side).all(), evidence.readings[side].seconds())
+        });
+        let is_short = rates[1] * SHORT_LIFE >= 1.0;
+        if !is_short || rates[1] < rates[0] * CHURN_RATE {
+            return;
+        }
+        let items = self.items(|class, _, reason| {
+            matches!(reason, "first_use" | "late") || (class != "large" && is_exchange(reason))
+        });
+        let items = self.risen(items);
+        let Some(shown) = self.most(&items) else { return };
+        if !self.cost(&items).is_rise(self.floor_ns) {
+            return;
+        }
+        let text = format!(
+            "{} threads begin in a million operations instead of {} ({} a second instead of {}); {}",
+            number(rates[1] * 1e6),
+            number(rates[0] * 1e6),
+            number(seconds[1]),
+            number(seconds[0]),
+            self.sentence(shown)
+        );
+        let advice = "keep threads and give them work, as a pool does, instead of beginning one for \
+                      each piece";
+        self.list(CauseKind::ThreadChurn, &items, shown, Words::new(text, advice));
+    }
+
+    /// Blocks that other threads free than allocate them travel through the central store.
+    pub(super) fn find_handover(&mut self) {
+        let evidence = self.evidence;
+        let shares = [0, 1].map(|side| handed_over(&evidence.readings[side]));
+        let [Some(before), Some(after)] = shares else { return };
+        if after - before < HANDOVER_SHARE {
+            return;
+        }
+        let items = self.items(|class, _, reason| class != "large" && is_exchange(reason));
+        let items: Vec<Item> = self.risen(items);
+        let Some(shown) = self.most(&items) else { return };
+        if !self.cost(&items).is_rise(self.floor_ns) {
+            return;
+        }
+        let text = format!(
+            "{} of operations concern blocks that another thread allocated or will free, instead \
+             of {}{}; {}",
+            percent(after),
+            percent(before),
+            leaning(&evidence.readings[1]),
+            self.sentence(shown)
+        );
+        let advice = "free blocks in the thread that allocated them, hand over fewer and larger \
+                      ones, or raise HAKMEM_LIST_BYTES";
+        self.list(CauseKind::Handover, &items, shown, Words::new(text, advice));
+    }
+}
+
+/// Threads that began, per operation: from the slots' owners, or if threads were not kept, from
+/// `first_use`, which each thread that allocates takes once.
+fn starts_per_operation(evidence: &Evidence, side: usize) -> f64 {
+    let sums = evidence.sums(side);
+    let reading = &evidence.readings[side];
+    let starts: f64 = if reading.runs.iter().any(|run| run.has_threads) {
+        reading.runs.iter().flat_map(|run| &run.threads).map(|thread| thread.starts).sum()
+    } else {
+        evidence.strata().map(|it| sums.slow_where(it, |reason| reason == "first_use")).sum()
+    };
+    per(starts, sums.all())
+}
+
+/// Share of operations that have their counterpart in another thread; `None` if threads were not
+/// kept. What grows or shrinks as a whole is not handed over.
+fn handed_over(reading: &Reading) -> Option<f64> {
+    let runs = reading.runs.iter().filter(|run| run.has_threads);
+    let mut all = 0.0;
+    let mut apart = 0.0;
+    for run in runs {
+        let sum = |of: fn(&ThreadDelta) -> f64| run.threads.iter().map(of).sum::<f64>();
+        let growth = sum(|it| it.allocations - it.frees).abs();
+        apart += (sum(|it| (it.allocations - it.frees).abs()) - growth).max(0.0);
+        all += sum(|it| it.allocations + it.frees);
+    }
+    (all > 0.0).then(|| apart / all)
+}
+
+/// ": `reader` mostly allocates, `writer` mostly frees", of the busiest ones.
+fn leaning(reading: &Reading) -> String {
+    let busiest = |of: fn(&ThreadDelta) -> f64| {
+        let threads = reading.runs.iter().flat_map(|run| &run.threads);
+        let leaning = threads.filter(|thread| {
+            of(thread) > 0.0 && of(thread) >= LEANING_SHARE * (thread.allocations + thread.frees)
+        });
+        let busiest = leaning.max_by(|a, b| of(a).total_cmp(&of(b)));
+        busiest.map(|thread| thread.name.clone()).filter(|name| !name.is_empty())
+    };
+    match (busiest(|it| it.allocations), busiest(|it| it.frees)) {
+        (Some(giver), Some(taker)) if giver != taker => {
+            format!(": `{giver}` mostly allocates, `{taker}` mostly frees")
+        }
+        _ => String::new(),
+    }
+}

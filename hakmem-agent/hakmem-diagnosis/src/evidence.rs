@@ -1,0 +1,164 @@
+//! Everything that rules about causes may look at.
+
+use crate::bootstrap::{RUNS_MIN, Random, Urn, half_width_factor};
+use crate::decomposition::{Known, PartsLayout, Sums, known, split};
+use crate::diagnosis::Estimate;
+use crate::layout::{Layout, StratumId};
+use crate::options::Options;
+use crate::prices::Prices;
+use crate::reading::Reading;
+use crate::side::Side;
+
+/// Two sides, read, split and resampled.
+#[derive(Debug)]
+pub(crate) struct Evidence<'a> {
+    pub(crate) sides: [&'a Side; 2],
+    pub(crate) readings: [Reading; 2],
+    pub(crate) layout: Layout,
+    pub(crate) prices: Prices,
+    pub(crate) at: PartsLayout,
+    pub(crate) options: Options,
+    /// How the intervals of each side were made.
+    pub(crate) drawn: [String; 2],
+    /// Values of the side with fewer that are as good as independent.
+    pub(crate) independent: f64,
+    /// Whether whole runs were drawn.
+    pub(crate) by_run: bool,
+    sums: [Vec<f64>; 2],
+    parts: Vec<f64>,
+    replicates: Vec<Vec<f64>>,
+    factor: f64,
+    /// How much wider an interval is that is one of as many as there are strata (Bonferroni).
+    widened: f64,
+}
+
+impl<'a> Evidence<'a> {
+    /// Reads and compares two sides.
+    pub(crate) fn of(before: &'a Side, after: &'a Side, options: &Options) -> Self {
+        let options = options.bounded();
+        let layout = Layout::of(before, after);
+        let readings =
+            [before, after].map(|side| Reading::of(side, &layout, options.intervals_max));
+        let prices = Prices::of(&readings[0], &readings[1], &layout);
+        let by_run = readings.iter().all(|reading| reading.runs.len() >= RUNS_MIN);
+        let rows = [0, 1].map(|side| prices.rows(&readings[side], &layout));
+        let urns = Urn::pair(rows, by_run, options.intervals_max, &layout, &prices);
+        let sums = [urns[0].sums(&layout), urns[1].sums(&layout)];
+        let at = PartsLayout::of(&layout);
+        let views = [Sums::of(&sums[0], &layout), Sums::of(&sums[1], &layout)];
+        let known = known([&views[0], &views[1]], &layout);
+        let mut parts = vec![0.0; at.width()];
+        split([&views[0], &views[1]], &prices, &known, &at, &mut parts);
+        let replicates = replicates(&urns, &options, &layout, &prices, &known, &at);
+        let factor = |confidence| half_width_factor(&urns[0], &urns[1], confidence);
+        let used = layout.strata().filter(|&it| views.iter().any(|side| side.operations(it) > 0.0));
+        let of_many = 1.0 - (1.0 - options.confidence) / used.count().max(1) as f64;
+        Self {
+            sides: [before, after],
+            factor: factor(options.confidence),
+            widened: factor(of_many) / factor(options.confidence),
+            drawn: [urns[0].describe(), urns[1].describe()],
+            independent: urns[0].blocks().min(urns[1].blocks()),
+            readings,
+            layout,
+            prices,
+            at,
+            options,
+            by_run,
+            sums,
+            parts,
+            replicates,
+        }
+    }
+
+    /// Sums over a side, 0 or 1.
+    pub(crate) fn sums(&self, side: usize) -> Sums<'_> {
+        Sums::of(&self.sums[side], &self.layout)
+    }
+
+    /// Nanoseconds in slow paths per operation of a side, at the prices that both share.
+    pub(crate) fn cost(&self, side: usize) -> f64 {
+        self.sums(side).cost(&self.prices)
+    }
+
+    /// The sum of some parts of the split, with its interval.
+    pub(crate) fn estimate(&self, places: &[usize]) -> Estimate {
+        let sum = |row: &[f64]| places.iter().map(|&place| row[place]).sum::<f64>();
+        let value = sum(&self.parts);
+        let squares = self.replicates.iter().map(|row| (sum(row) - value).powi(2)).sum::<f64>();
+        let half = self.factor * (squares / self.replicates.len().max(1) as f64).sqrt();
+        Estimate { value, low: value - half, high: value + half }
+    }
+
+    /// Whether one of many estimates surely rose, by `floor` at least: where one looks at all of
+    /// them, chance makes some look sure that are not.
+    pub(crate) fn is_sure_of_many(&self, estimate: &Estimate, floor: f64) -> bool {
+        let half = (estimate.value - estimate.low) * self.widened;
+        estimate.value >= floor && estimate.value - half > 0.0
+    }
+
+    /// One part of the split.
+    pub(crate) fn part(&self, place: usize) -> f64 {
+        self.parts[place]
+    }
+
+    /// The least change that counts, in nanoseconds per operation.
+    pub(crate) fn floor_ns(&self) -> f64 {
+        self.options.threshold_ns.max(self.options.threshold_relative * self.cost(0))
+    }
+
+    /// All strata.
+    pub(crate) fn strata(&self) -> impl Iterator<Item = StratumId> + use<> {
+        self.layout.strata()
+    }
+
+    /// The word of a reason of a stratum.
+    pub(crate) fn reason(&self, stratum: StratumId, reason: usize) -> &str {
+        &self.layout.reasons[stratum.direction][reason]
+    }
+
+    /// Share of a class in all operations of a side.
+    pub(crate) fn class_share(&self, side: usize, class: usize) -> f64 {
+        let sums = self.sums(side);
+        (0..2).map(|direction| sums.share(StratumId { class, direction })).sum()
+    }
+}
+
+impl Estimate {
+    /// Whether the interval leaves out 0 and the value is no smaller than `floor`, up or down.
+    pub(crate) fn is_change(&self, floor: f64) -> bool {
+        self.is_rise(floor) || self.is_fall(floor)
+    }
+
+    /// Whether it surely rose, by `floor` at least.
+    pub(crate) fn is_rise(&self, floor: f64) -> bool {
+        self.low > 0.0 && self.value >= floor
+    }
+
+    /// Whether it surely fell, by `floor` at least.
+    pub(crate) fn is_fall(&self, floor: f64) -> bool {
+        self.high < 0.0 && self.value <= -floor
+    }
+}
+
+fn replicates(
+    urns: &[Urn; 2],
+    options: &Options,
+    layout: &Layout,
+    prices: &Prices,
+    known: &Known,
+    at: &PartsLayout,
+) -> Vec<Vec<f64>> {
+    let mut random = Random::new(options.seed);
+    let mut drawn = [vec![0.0; layout.width()], vec![0.0; layout.width()]];
+    let replicate = |_| {
+        for (urn, sums) in urns.iter().zip(&mut drawn) {
+            urn.draw(&mut random, sums);
+        }
+        let views = [Sums::of(&drawn[0], layout), Sums::of(&drawn[1], layout)];
+        let mut parts = vec![0.0; at.width()];
+        split([&views[0], &views[1]], prices, known, at, &mut parts);
+        parts
+    };
+    (0..options.replicates).map(replicate).collect()
+}

@@ -1,0 +1,143 @@
+//! Where each count of an interval lies, so that intervals can be added as plain rows of numbers.
+//!
+//! A row holds, for each stratum (a class and a direction), its operations and its slow paths by
+//! reason, and then, for each class, how many of its slow paths were timed and for how long.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use hakmem_proto::v1::Process;
+use hakmem_segment::vocabulary::{AllocReason, Class, FreeReason, Outcome};
+
+use crate::diagnosis::Direction;
+use crate::side::Side;
+
+/// Words of a kind that are kept: three times as many as there are. A file that somebody made up
+/// must not take all memory; words that no version knows come last and are the ones left out.
+const WORDS_MAX: usize = 32;
+
+/// Both directions, in the order of strata.
+pub(crate) const DIRECTIONS: [Direction; 2] = [Direction::Allocation, Direction::Free];
+
+/// The words that two sides use.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    /// Smallest class first; those that this version does not know come last.
+    pub(crate) classes: Vec<String>,
+    /// Reasons of allocations and of frees.
+    pub(crate) reasons: [Vec<String>; 2],
+    /// Whether slow paths with these reasons are timed.
+    pub(crate) timed: [Vec<bool>; 2],
+}
+
+/// Whether a slow path with this reason is timed; the swaps with the spare list are not.
+pub(crate) fn is_timed(reason: &str) -> bool {
+    !matches!(reason, "refill_spare" | "flush_spare" | "out_of_memory")
+}
+
+/// Whether the word counts a slow path of an operation; failed requests are no operations.
+pub(crate) fn is_slow_path(reason: &str) -> bool {
+    reason != "out_of_memory"
+}
+
+/// Whether an outcome of a free is one that only a bug can cause.
+pub(crate) fn is_anomaly(outcome: &str) -> bool {
+    Outcome::ALL.iter().any(|known| known.name() == outcome && known.is_anomaly())
+}
+
+impl Layout {
+    /// The words of both sides.
+    pub(crate) fn of(before: &Side, after: &Side) -> Self {
+        let mut classes = BTreeSet::new();
+        let mut reasons = [BTreeSet::new(), BTreeSet::new()];
+        let series = before.series.iter().chain(&after.series);
+        for sample in series.flat_map(|series| &series.samples) {
+            collect(sample, &mut classes, &mut reasons);
+        }
+        let [allocations, frees] = reasons;
+        let reasons = [
+            ordered(allocations, AllocReason::ALL.iter().map(|reason| reason.name())),
+            ordered(frees, FreeReason::ALL.iter().map(|reason| reason.name())),
+        ];
+        Self {
+            classes: ordered(classes, Class::ALL.iter().map(|class| class.name())),
+            timed: [0, 1].map(|it| reasons[it].iter().map(|word| is_timed(word)).collect()),
+            reasons,
+        }
+    }
+
+    /// Class and direction of each stratum.
+    pub(crate) fn strata(&self) -> impl Iterator<Item = StratumId> + use<> {
+        let classes = self.classes.len();
+        (0..classes).flat_map(|class| (0..2).map(move |direction| StratumId { class, direction }))
+    }
+
+    /// Numbers in a row.
+    pub(crate) fn width(&self) -> usize {
+        self.durations(self.classes.len())
+    }
+
+    /// Where the operations of a stratum are.
+    pub(crate) fn operations(&self, stratum: StratumId) -> usize {
+        let class = self.reasons[0].len() + self.reasons[1].len() + 2;
+        let direction = if stratum.direction == 0 { 0 } else { self.reasons[0].len() + 1 };
+        stratum.class * class + direction
+    }
+
+    /// Where the slow paths of a stratum are, by reason.
+    pub(crate) fn slow(&self, stratum: StratumId) -> Range<usize> {
+        let start = self.operations(stratum) + 1;
+        start..start + self.reasons[stratum.direction].len()
+    }
+
+    /// Where number and sum of the timed durations of a class are.
+    pub(crate) fn durations(&self, class: usize) -> usize {
+        self.operations(StratumId { class: self.classes.len(), direction: 0 }) + class * 2
+    }
+
+    /// The class of this name.
+    pub(crate) fn class(&self, name: &str) -> Option<usize> {
+        self.classes.iter().position(|class| class == name)
+    }
+}
+
+/// A class and a direction, as indices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct StratumId {
+    /// Index into [`Layout::classes`].
+    pub(crate) class: usize,
+    /// Index into [`DIRECTIONS`].
+    pub(crate) direction: usize,
+}
+
+impl StratumId {
+    /// Place among all strata.
+    pub(crate) fn index(self) -> usize {
+        self.class * 2 + self.direction
+    }
+}
+
+fn collect(sample: &Process, classes: &mut BTreeSet<String>, reasons: &mut [BTreeSet<String>; 2]) {
+    for class in &sample.classes {
+        if !classes.contains(&class.class) {
+            classes.insert(class.class.clone());
+        }
+        for (direction, counts) in [&class.slow_allocations, &class.slow_frees].iter().enumerate() {
+            for count in counts.iter() {
+                if !reasons[direction].contains(&count.reason) {
+                    reasons[direction].insert(count.reason.clone());
+                }
+            }
+        }
+    }
+}
+
+/// Known words in their own order, then the others.
+fn ordered(words: BTreeSet<String>, known: impl Iterator<Item = &'static str>) -> Vec<String> {
+    let known: Vec<&str> = known.collect();
+    let place = |word: &String| known.iter().position(|it| it == word).unwrap_or(known.len());
+    let mut words: Vec<String> = words.into_iter().collect();
+    words.sort_by_key(place);
+    words.truncate(WORDS_MAX);
+    words
+}

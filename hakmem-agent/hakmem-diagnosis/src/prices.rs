@@ -1,0 +1,90 @@
+//! What a slow path of a class costs.
+//!
+//! The histogram of a class covers its slow allocations and frees of all timed reasons together,
+//! so there is one price per class. Durations above the 99.9th percentile of both sides count as
+//! that percentile: a thread that was scheduled away within a slow path waits milliseconds, and a
+//! few of those would outweigh a hundred thousand slow paths.
+
+use std::collections::BTreeMap;
+
+use hakmem_segment::duration::{bucket, bucket_start_ns};
+
+use crate::layout::Layout;
+use crate::reading::{Delta, Reading};
+use crate::statistics::per;
+
+/// What a slow path counts as if none was ever timed, in nanoseconds.
+pub(crate) const NOMINAL_NS: f64 = 100.0;
+/// Share of durations that count as they are.
+const WHOLE_SHARE: f64 = 0.999;
+
+/// Prices that both sides share.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Prices {
+    /// Mean duration by class, in nanoseconds.
+    pub(crate) ns: Vec<f64>,
+    /// Whether no slow path of any class was timed, so that prices are nominal.
+    pub(crate) is_nominal: bool,
+    /// Longest duration that counts, by class.
+    longest_ns: Vec<f64>,
+}
+
+impl Prices {
+    /// The prices of what both sides did.
+    pub(crate) fn of(before: &Reading, after: &Reading, layout: &Layout) -> Self {
+        let mut pooled: Vec<BTreeMap<u64, f64>> = vec![BTreeMap::new(); layout.classes.len()];
+        for interval in before.intervals().chain(after.intervals()) {
+            for &(class, start, count) in &interval.durations {
+                *pooled[class].entry(start).or_default() += count;
+            }
+        }
+        let longest_ns: Vec<f64> = pooled.iter().map(longest).collect();
+        let sums: Vec<(f64, f64)> = pooled
+            .iter()
+            .zip(&longest_ns)
+            .map(|(buckets, &longest)| sum(buckets.iter().map(|(&ns, &n)| (ns, n)), longest))
+            .collect();
+        let all = sums.iter().fold((0.0, 0.0), |all, it| (all.0 + it.0, all.1 + it.1));
+        let usual = if all.0 > 0.0 { per(all.1, all.0) } else { NOMINAL_NS };
+        let price = |&(count, ns): &(f64, f64)| if count > 0.0 { per(ns, count) } else { usual };
+        Self { ns: sums.iter().map(price).collect(), is_nominal: all.0 <= 0.0, longest_ns }
+    }
+
+    /// The row of each interval of each run, with number and sum of its durations filled in.
+    pub(crate) fn rows(&self, reading: &Reading, layout: &Layout) -> Vec<Vec<Vec<f64>>> {
+        let row = |interval: &Delta| {
+            let mut row = interval.row.clone();
+            for &(class, start, count) in &interval.durations {
+                let (count, ns) = sum([(start, count)].into_iter(), self.longest_ns[class]);
+                row[layout.durations(class)] += count;
+                row[layout.durations(class) + 1] += ns;
+            }
+            row
+        };
+        reading.runs.iter().map(|run| run.intervals.iter().map(row).collect()).collect()
+    }
+}
+
+/// Number and sum of durations, none longer than `longest`.
+fn sum(buckets: impl Iterator<Item = (u64, f64)>, longest: f64) -> (f64, f64) {
+    buckets.fold((0.0, 0.0), |(sum, ns), (start, count)| {
+        (sum + count, ns + count * middle_ns(start).min(longest))
+    })
+}
+
+/// The middle of a bucket.
+fn middle_ns(start_ns: u64) -> f64 {
+    start_ns.midpoint(bucket_start_ns(bucket(start_ns) + 1)).max(1) as f64
+}
+
+fn longest(buckets: &BTreeMap<u64, f64>) -> f64 {
+    let all: f64 = buckets.values().sum();
+    let mut seen = 0.0;
+    for (&start, &count) in buckets {
+        seen += count;
+        if seen >= all * WHOLE_SHARE {
+            return middle_ns(start);
+        }
+    }
+    f64::INFINITY
+}

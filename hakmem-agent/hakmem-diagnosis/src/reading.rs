@@ -1,0 +1,247 @@
+//! Cumulative samples, read as intervals.
+//!
+//! Samples come from files, other machines and processes that were killed, so nothing of them is
+//! taken for granted: a torn sample, or one whose time does not rise, is left out; a class that is
+//! missing for once keeps the counts it had; where counters fell, the interval is left out and
+//! counted, because what happened in it is not known.
+
+mod cumulative;
+
+use std::collections::BTreeMap;
+
+use hakmem_proto::v1::Process;
+
+use crate::layout::Layout;
+use crate::side::{Series, Side};
+use cumulative::Cumulative;
+pub(crate) use cumulative::Delta;
+
+/// One side, read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reading {
+    /// One per process or run that has an interval at least.
+    pub(crate) runs: Vec<Run>,
+    /// Processes or runs of which no two samples can be compared.
+    pub(crate) unread: usize,
+    /// Samples that were there.
+    pub(crate) samples: usize,
+    /// Samples that were left out because they were torn.
+    pub(crate) torn: usize,
+    /// Samples that were left out because their time was missing or did not rise.
+    pub(crate) misplaced: usize,
+    /// Intervals that were left out because counters fell.
+    pub(crate) resets: usize,
+    /// Frees with an outcome that only a bug can cause, by class and outcome.
+    pub(crate) anomalies: BTreeMap<(String, String), u64>,
+    /// Start of the first sample and end of the last one, in seconds of Unix time.
+    pub(crate) span: Option<(f64, f64)>,
+}
+
+/// One process or run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Run {
+    /// Oldest first.
+    pub(crate) intervals: Vec<Delta>,
+    /// What was there at each sample.
+    pub(crate) moments: Vec<Moment>,
+    /// What each slot's threads did in the whole time.
+    pub(crate) threads: Vec<ThreadDelta>,
+    /// Whether any sample told of threads.
+    pub(crate) has_threads: bool,
+}
+
+/// What was there when a sample was taken.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Moment {
+    /// Seconds of Unix time.
+    pub(crate) at: f64,
+    /// Operations of the program since its first sample.
+    pub(crate) operations: f64,
+    /// Bytes of live blocks.
+    pub(crate) live_bytes: f64,
+    /// Bytes held for blocks, live or not; `None` if the sample does not say.
+    pub(crate) held_bytes: Option<f64>,
+    /// Threads alive, and those of them whose counts are not published.
+    pub(crate) threads: [f64; 2],
+    /// Blocks that all threads' lists may hold, by class.
+    pub(crate) capacity_blocks: Vec<f64>,
+}
+
+/// What the threads of one slot did.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ThreadDelta {
+    /// Name of the last owner.
+    pub(crate) name: String,
+    /// Allocations.
+    pub(crate) allocations: f64,
+    /// Frees.
+    pub(crate) frees: f64,
+    /// Threads that took the slot over.
+    pub(crate) starts: f64,
+}
+
+impl Reading {
+    /// Reads a side in the words of the layout. Of a series with very many samples, those are read
+    /// that cut it into `intervals_max` intervals: counters lose nothing by that.
+    pub(crate) fn of(side: &Side, layout: &Layout, intervals_max: usize) -> Self {
+        let mut reading = Self::default();
+        for series in &side.series {
+            let run = reading.read(series, layout, intervals_max);
+            if !run.intervals.is_empty() {
+                reading.runs.push(run);
+            } else {
+                reading.unread += 1;
+            }
+        }
+        reading
+    }
+
+    /// All intervals of all runs.
+    pub(crate) fn intervals(&self) -> impl Iterator<Item = &Delta> {
+        self.runs.iter().flat_map(|run| &run.intervals)
+    }
+
+    /// Intervals of all runs.
+    pub(crate) fn intervals_count(&self) -> usize {
+        self.runs.iter().map(|run| run.intervals.len()).sum()
+    }
+
+    /// Seconds that the intervals span.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.intervals().map(|interval| interval.seconds).sum()
+    }
+
+    /// Median over all moments of a number that some of them have.
+    pub(crate) fn median(&self, number: impl Fn(&Moment) -> Option<f64>) -> Option<f64> {
+        let moments = self.runs.iter().flat_map(|run| &run.moments);
+        crate::statistics::median(&mut moments.filter_map(number).collect::<Vec<f64>>())
+    }
+
+    fn read(&mut self, series: &Series, layout: &Layout, intervals_max: usize) -> Run {
+        self.samples += series.samples.len();
+        let mut run = Run::default();
+        let mut last: Option<(f64, Cumulative)> = None;
+        let mut operations = 0.0;
+        for (at, sample) in thinned(self.accepted(&series.samples), intervals_max) {
+            let now = Cumulative::of(sample, last.as_ref().map(|(_, last)| last), layout);
+            if let Some((since, last)) = &last {
+                match last.until(&now, at - since, layout) {
+                    Some(delta) => {
+                        operations += delta.operations(layout);
+                        run.intervals.push(delta);
+                        self.count_anomalies(last, &now);
+                        run.add_threads(last, &now);
+                    }
+                    None => self.resets += 1,
+                }
+            }
+            run.has_threads |= !sample.threads.is_empty();
+            run.moments.push(moment(at, operations, sample, layout));
+            last = Some((at, now));
+        }
+        self.extend_span(&run);
+        run
+    }
+
+    /// Samples that are whole and in the order of time, with it.
+    fn accepted<'a>(&mut self, samples: &'a [Process]) -> Vec<(f64, &'a Process)> {
+        let mut accepted: Vec<(f64, &Process)> = Vec::with_capacity(samples.len());
+        for sample in samples {
+            if sample.loss.as_ref().is_some_and(|loss| loss.torn) {
+                self.torn += 1;
+                continue;
+            }
+            let at =
+                sample.sampled_at.as_ref().map(|at| at.seconds as f64 + f64::from(at.nanos) / 1e9);
+            match at {
+                Some(at) if accepted.last().is_none_or(|(last, _)| at > *last) => {
+                    accepted.push((at, sample));
+                }
+                _ => self.misplaced += 1,
+            }
+        }
+        accepted
+    }
+
+    fn count_anomalies(&mut self, last: &Cumulative, now: &Cumulative) {
+        for (word, count) in &now.anomalies {
+            let count = count.saturating_sub(last.anomalies.get(word).copied().unwrap_or(0));
+            if count > 0 {
+                let sum = self.anomalies.entry(word.clone()).or_default();
+                *sum = sum.saturating_add(count);
+            }
+        }
+    }
+
+    fn extend_span(&mut self, run: &Run) {
+        let (Some(first), Some(last)) = (run.moments.first(), run.moments.last()) else { return };
+        let (from, to) = self.span.unwrap_or((first.at, last.at));
+        self.span = Some((from.min(first.at), to.max(last.at)));
+    }
+}
+
+impl Run {
+    fn add_threads(&mut self, last: &Cumulative, now: &Cumulative) {
+        for (&slot, thread) in &now.threads {
+            let before = last.threads.get(&slot);
+            let of = |number: fn(&cumulative::ThreadCounts) -> u64| {
+                number(thread).saturating_sub(before.map_or(0, number)) as f64
+            };
+            let place = slot as usize;
+            // Slots are numbered from 0 without gaps; a number beyond all reason is not of one.
+            if place >= SLOTS_MAX {
+                continue;
+            }
+            if self.threads.len() <= place {
+                self.threads.resize_with(place + 1, ThreadDelta::default);
+            }
+            let sum = &mut self.threads[place];
+            sum.allocations += of(|it| it.allocations);
+            sum.frees += of(|it| it.frees);
+            sum.starts += of(|it| it.owners);
+            sum.name.clone_from(&thread.name);
+        }
+    }
+}
+
+/// Samples at even distances, with the first and the last.
+fn thinned<T>(samples: Vec<T>, intervals_max: usize) -> impl Iterator<Item = T> {
+    let last = samples.len().saturating_sub(1);
+    let step = last.div_ceil(intervals_max.max(1)).max(1);
+    let kept = move |place: usize| place == 0 || (last - place).is_multiple_of(step);
+    samples.into_iter().enumerate().filter_map(move |(place, it)| kept(place).then_some(it))
+}
+
+/// More slots than any segment has.
+const SLOTS_MAX: usize = 1 << 16;
+
+fn moment(at: f64, operations: f64, sample: &Process, layout: &Layout) -> Moment {
+    let totals = sample.totals.unwrap_or_default();
+    let held = sample.memory.as_ref().map(|memory| {
+        let parts = [
+            memory.slab_bytes,
+            memory.slab_cached_bytes,
+            memory.large_bytes,
+            memory.large_cached_bytes,
+        ];
+        parts.iter().map(|&bytes| bytes as f64).sum()
+    });
+    let unpublished = sample.loss.as_ref().map_or(0, |loss| loss.unpublished_threads);
+    let mut capacity_blocks = vec![0.0; layout.classes.len()];
+    for class in &sample.classes {
+        if let Some(index) = layout.class(&class.class) {
+            capacity_blocks[index] = class.capacity_blocks as f64;
+        }
+    }
+    Moment {
+        at,
+        operations,
+        live_bytes: totals.live_bytes as f64,
+        held_bytes: held,
+        threads: [f64::from(totals.threads), f64::from(unpublished)],
+        capacity_blocks,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,8 @@
+//! Answers to made-up programs, of which the truth is known.
+
+mod edges;
+mod layers;
+mod noise;
+mod properties;
+mod staged;
+mod synthetic;

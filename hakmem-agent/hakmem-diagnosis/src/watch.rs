@@ -1,0 +1,157 @@
+//! Findings with a beginning and an end, out of many answers in a row.
+//!
+//! A program that is compared with its past every few seconds is compared so often that chance
+//! alone makes some answers wrong, and a load that comes in waves makes them flicker. A finding
+//! begins when its cause was there in so many answers in a row, and ends when it was absent from
+//! so many; answers without enough data count for neither.
+
+use std::collections::BTreeMap;
+
+use crate::diagnosis::{Cause, CauseKind, Diagnosis, Direction, Verdict};
+
+/// What keeps findings of one program apart: the same kind of cause in the same place. Which
+/// reason shows most may change while a finding goes on.
+pub type FindingKey = (CauseKind, Option<String>, Option<Direction>);
+
+/// Hysteresis over the answers about one program.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    begin_after: u32,
+    end_after: u32,
+    states: BTreeMap<FindingKey, State>,
+}
+
+#[derive(Clone, Debug)]
+struct State {
+    finding: Finding,
+    has_begun: bool,
+    present: u32,
+    absent: u32,
+}
+
+/// A cause that was there often enough.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// Start of the window in which it was first seen, in seconds of Unix time.
+    pub since: f64,
+    /// Start of the first window in which it was absent; `None` while it goes on.
+    pub until: Option<f64>,
+    /// Nanoseconds in slow paths per operation, in the baseline and now.
+    pub cost_ns: [f64; 2],
+    /// The cause, as it was seen last.
+    pub cause: Cause,
+}
+
+/// What an answer changed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Turn {
+    /// A finding began.
+    Began(Finding),
+    /// A finding goes on, with new numbers.
+    Changed(Finding),
+    /// A finding is over.
+    Ended(Finding),
+}
+
+impl Default for Watch {
+    /// Three answers in a row begin a finding, five end it.
+    fn default() -> Self {
+        Self::new(3, 5)
+    }
+}
+
+impl Watch {
+    /// Findings begin after so many answers in a row that have their cause, and end after so many
+    /// that do not; each at least 1.
+    pub fn new(begin_after: u32, end_after: u32) -> Self {
+        Self {
+            begin_after: begin_after.max(1),
+            end_after: end_after.max(1),
+            states: BTreeMap::new(),
+        }
+    }
+
+    /// Findings that go on.
+    pub fn ongoing(&self) -> impl Iterator<Item = &Finding> {
+        self.states.values().filter(|state| state.has_begun).map(|state| &state.finding)
+    }
+
+    /// Hears an answer about the window that began at `at`, in seconds of Unix time.
+    pub fn hear(&mut self, diagnosis: &Diagnosis, at: f64) -> Vec<Turn> {
+        let causes: &[Cause] = match diagnosis.verdict {
+            Verdict::NotEnoughData => return Vec::new(),
+            Verdict::Regressed => &diagnosis.causes,
+            Verdict::Improved | Verdict::Unchanged => &[],
+        };
+        let cost_ns = [diagnosis.before.cost_ns, diagnosis.after.cost_ns];
+        let mut turns = Vec::new();
+        let mut seen = Vec::new();
+        for cause in causes.iter().filter(|cause| is_finding(cause)) {
+            let key = (cause.kind, cause.class.clone(), cause.direction);
+            if seen.contains(&key) {
+                continue;
+            }
+            let finding = Finding { since: at, until: None, cost_ns, cause: cause.clone() };
+            turns.extend(self.see(key.clone(), finding));
+            seen.push(key);
+        }
+        turns.extend(self.miss(&seen, at));
+        turns
+    }
+
+    /// Ends everything, e.g. because the program is gone.
+    pub fn end(&mut self, at: f64) -> Vec<Turn> {
+        let states = std::mem::take(&mut self.states).into_values();
+        let begun = states.filter(|state| state.has_begun);
+        begun.map(|state| Turn::Ended(Finding { until: Some(at), ..state.finding })).collect()
+    }
+
+    fn see(&mut self, key: FindingKey, finding: Finding) -> Option<Turn> {
+        let state = self.states.entry(key).or_insert_with(|| State {
+            finding: finding.clone(),
+            has_begun: false,
+            present: 0,
+            absent: 0,
+        });
+        state.present = state.present.saturating_add(1);
+        state.absent = 0;
+        state.finding = Finding { since: state.finding.since, ..finding };
+        if state.has_begun {
+            return Some(Turn::Changed(state.finding.clone()));
+        }
+        state.has_begun = state.present >= self.begin_after;
+        state.has_begun.then(|| Turn::Began(state.finding.clone()))
+    }
+
+    fn miss(&mut self, seen: &[FindingKey], at: f64) -> Vec<Turn> {
+        let mut turns = Vec::new();
+        let end_after = self.end_after;
+        self.states.retain(|key, state| {
+            if seen.contains(key) {
+                return true;
+            }
+            if state.absent == 0 {
+                state.finding.until = Some(at);
+            }
+            state.present = 0;
+            state.absent = state.absent.saturating_add(1);
+            let is_over = !state.has_begun || state.absent >= end_after;
+            if is_over && state.has_begun {
+                turns.push(Turn::Ended(state.finding.clone()));
+            }
+            !is_over
+        });
+        turns
+    }
+}
+
+/// Whether a cause is one that somebody should hear of: the program does other things is not.
+fn is_finding(cause: &Cause) -> bool {
+    let of_mix = matches!(cause.kind, CauseKind::Mix | CauseKind::SizeCrossing);
+    let costs_memory =
+        matches!(cause.kind, CauseKind::Leak | CauseKind::Retention | CauseKind::Anomalies);
+    !of_mix && (costs_memory || cause.cost_ns.value > 0.0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+use super::*;
+use crate::diagnosis::Estimate;
+use crate::side::Side;
+use crate::{Options, diagnose};
+
+/// An answer with one cause, or without any.
+fn answer(verdict: Verdict, kind: Option<CauseKind>) -> Diagnosis {
+    let nothing = Side::default();
+    let mut diagnosis = diagnose(&nothing, &nothing, &Options::default());
+    diagnosis.verdict = verdict;
+    diagnosis.causes = kind.into_iter().map(cause).collect();
+    diagnosis
+}
+
+fn cause(kind: CauseKind) -> Cause {
+    Cause {
+        kind,
+        class: Some("C7".to_owned()),
+        direction: Some(Direction::Free),
+        reason: Some("routed".to_owned()),
+        cost_ns: Estimate { value: 5.0, low: 4.0, high: 6.0 },
+        slow_share: Estimate::default(),
+        operations: [1, 1],
+        text: String::new(),
+        advice: String::new(),
+    }
+}
+
+/// `r` regressed, `u` unchanged, `n` not enough data, `m` another mix; out come `+`, `~`, `-`.
+fn check(answers: &str, expected: &str) -> Watch {
+    let mut watch = Watch::new(2, 3);
+    let mut found = String::new();
+    for (at, letter) in answers.chars().enumerate() {
+        let answer = match letter {
+            'r' => answer(Verdict::Regressed, Some(CauseKind::Routing)),
+            'm' => answer(Verdict::Regressed, Some(CauseKind::Mix)),
+            'n' => answer(Verdict::NotEnoughData, Some(CauseKind::Routing)),
+            _ => answer(Verdict::Unchanged, Some(CauseKind::Routing)),
+        };
+        let turns = watch.hear(&answer, at as f64);
+        found.extend(turns.iter().map(|turn| match turn {
+            Turn::Began(_) => '+',
+            Turn::Changed(_) => '~',
+            Turn::Ended(_) => '-',
+        }));
+    }
+    assert_eq!(found, expected, "{answers}");
+    watch
+}
+
+#[test]
+fn a_finding_begins_and_ends_slowly() {
+    check("rurur", "");
+    check("urr", "+");
+    check("rrruuu", "+~-");
+    check("rruuru", "+~");
+    check("rnr", "+");
+    check("rruunnu", "+-");
+    check("mmm", "");
+}
+
+#[test]
+fn it_knows_since_when_and_until_when() {
+    let mut watch = check("urrr", "+~");
+    let finding = watch.ongoing().next().unwrap();
+    assert_eq!((finding.since, finding.until), (1.0, None));
+    let quiet = answer(Verdict::Unchanged, None);
+    let turns: Vec<Turn> = (4..8).flat_map(|at| watch.hear(&quiet, f64::from(at))).collect();
+    let [Turn::Ended(finding)] = turns.as_slice() else { panic!("{turns:?}") };
+    assert_eq!((finding.since, finding.until), (1.0, Some(4.0)));
+    assert_eq!(watch.ongoing().count(), 0);
+}
+
+#[test]
+fn the_end_of_the_program_ends_what_has_begun() {
+    let mut watch = check("rr", "+");
+    assert!(
+        matches!(watch.end(9.0).as_slice(), [Turn::Ended(finding)] if finding.until == Some(9.0))
+    );
+    assert!(check("r", "").end(9.0).is_empty());
+}

@@ -1,0 +1,43 @@
+//! A steady load of which one thing can be changed; see `--help`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use hakmem_bench::staged::{Changed, Staged};
+use hakmem_bench::usage;
+
+/// Handles requests at a steady pace, with one thing changed: what a
+/// diagnosis should find.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Options {
+    /// How long to run
+    #[arg(long, value_name = "SECONDS", default_value_t = 10,
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    seconds: u64,
+    /// Threads that handle requests
+    #[arg(long, value_name = "NUMBER", default_value_t = 2,
+          value_parser = clap::value_parser!(u64).range(1..=64))]
+    clients: u64,
+    /// Blocks of one request; there are 120000 blocks a second for each client
+    #[arg(long, value_name = "NUMBER", default_value_t = 300,
+          value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    blocks: u64,
+    /// The one thing that is different
+    #[arg(long, value_enum, default_value_t)]
+    changed: Changed,
+}
+
+fn main() -> ExitCode {
+    usage::main("bench_staged", |options: &Options| {
+        let load = Staged {
+            duration: Duration::from_secs(options.seconds),
+            clients: options.clients,
+            blocks: options.blocks as usize,
+            changed: options.changed,
+        };
+        load.run()?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
