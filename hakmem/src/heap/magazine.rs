@@ -114,6 +114,16 @@ impl Heap {
         }
     }
 
+    /// Makes all magazines small, which are empty, where a thread that ends would leave much memory
+    /// behind; a few pages may wait for the next one.
+    pub(super) fn shrink_many_magazines(&mut self) {
+        /// Bins whose large magazines may stay.
+        const FEW: u32 = 8;
+        if self.large.count_ones() > FEW {
+            bins::in_use().for_each(|bin| self.shrink_magazines(bin));
+        }
+    }
+
     /// Makes both magazines of a bin small; they are empty. The pages of large ones are given back.
     pub(super) fn shrink_magazines(&mut self, bin: usize) {
         let bytes = PLACES.own_page_bytes[bin];
