@@ -16,9 +16,11 @@ use tonic::transport::{Channel, Server};
 use crate::access::Gate;
 use crate::config::AgentConfig;
 use crate::grpc::TelemetryService;
+use crate::history::History;
 use crate::http;
 use crate::in_process::{InProcessConnector, in_process};
 use crate::loopback::{self, ListenError};
+use crate::recorder::Recorder;
 use crate::sampler::Sampler;
 use crate::shared::Shared;
 use crate::state::interest::Interests;
@@ -36,8 +38,8 @@ pub enum StartError {
     /// A TCP address could not be opened.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// The sampler's thread could not be started.
-    #[error("cannot start the sampler: {0}; free some threads or file descriptors")]
+    /// A thread could not be started.
+    #[error("cannot start a thread: {0}; free some threads or file descriptors")]
     Sampler(#[source] std::io::Error),
     /// The reflection service could not be built from the compiled contract.
     #[error("the gRPC contract in this build is damaged: {0}; build it again")]
@@ -50,6 +52,7 @@ pub struct RunningAgent {
     connector: InProcessConnector,
     servers: JoinSet<()>,
     sampler: Sampler,
+    recorder: Option<Recorder>,
     shared: Arc<Shared>,
     socket_file: Option<SocketFile>,
     http_address: Option<SocketAddr>,
@@ -77,16 +80,22 @@ impl RunningAgent {
             None => None,
         };
         let interests = Arc::new(Interests::default());
-        let sampler =
-            Sampler::start(&config, Arc::clone(&interests)).map_err(StartError::Sampler)?;
+        let history = Arc::new(History::new(config.history));
+        let sampler = Sampler::start(&config, Arc::clone(&interests), Arc::clone(&history))
+            .map_err(StartError::Sampler)?;
         let shared = Arc::new(Shared {
             config,
             view: sampler.view(),
             sampler: sampler.handle(),
             interests,
+            history,
+            recording: Arc::default(),
             stop: CancellationToken::new(),
             scrapes: AtomicU64::new(0),
         });
+        let recorder = shared.config.recording.clone();
+        let recorder = recorder.map(|config| Recorder::start(config, &shared)).transpose();
+        let recorder = recorder.map_err(StartError::Sampler)?;
 
         let mut servers = JoinSet::new();
         let (connector, incoming) = in_process();
@@ -106,7 +115,16 @@ impl RunningAgent {
         if let Some((listener, _)) = web {
             serve_http(&mut servers, &shared, listener);
         }
-        Ok(Self { connector, servers, sampler, shared, socket_file, http_address, tcp_address })
+        Ok(Self {
+            connector,
+            servers,
+            sampler,
+            recorder,
+            shared,
+            socket_file,
+            http_address,
+            tcp_address,
+        })
     }
 
     /// A gRPC channel to this agent through memory; it sees every process the agent sees.
@@ -140,8 +158,14 @@ impl RunningAgent {
         }
         drop(self.socket_file.take());
         // Joining a thread blocks, but only until the round under way is over.
-        let sampler = self.sampler;
-        let _ = tokio::task::spawn_blocking(move || sampler.stop()).await;
+        let (sampler, recorder) = (self.sampler, self.recorder);
+        let stop = move || {
+            if let Some(recorder) = recorder {
+                recorder.stop();
+            }
+            sampler.stop();
+        };
+        let _ = tokio::task::spawn_blocking(stop).await;
     }
 }
 

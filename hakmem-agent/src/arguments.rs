@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use hakmem_agent::AgentConfig;
-use hakmem_agent::config::DEFAULT_HTTP_PORT;
+use hakmem_agent::config::{DEFAULT_HTTP_PORT, HistoryConfig, RecordingConfig};
 
 /// Watches programs that run under hakmem and serves what they do over gRPC and to Prometheus.
 ///
@@ -49,6 +49,22 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "MINUTES", default_value_t = 60,
         value_parser = clap::value_parser!(u64).range(..=5_000_000))]
     keep_minutes: u64,
+    /// Minutes of every process's past to keep in memory, or 0
+    #[arg(long, value_name = "MINUTES", default_value_t = 60,
+        value_parser = clap::value_parser!(u64).range(..=10_080))]
+    history_minutes: u64,
+    /// Mebibytes that the past of all processes may take, or 0
+    #[arg(long, value_name = "MIB", default_value_t = 32,
+        value_parser = clap::value_parser!(u64).range(..=65_536))]
+    history_mib: u64,
+    /// Record everything to files in this directory, one an hour at least; only root and the
+    /// agent's own user can read them
+    #[arg(long, value_name = "DIR")]
+    record_dir: Option<PathBuf>,
+    /// Mebibytes that those files may take; the oldest are removed first
+    #[arg(long, value_name = "MIB", default_value_t = 1024, requires = "record_dir",
+        value_parser = clap::value_parser!(u64).range(1..=16_777_216))]
+    record_mib: u64,
     /// What to log: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub(crate) log: tracing::level_filters::LevelFilter,
@@ -107,6 +123,15 @@ impl Arguments {
             max_processes_with_pid_label: self.max_pids,
             keep_ended: self.keep_ended,
             keep_ended_for: Duration::from_secs(self.keep_minutes * 60),
+            history: HistoryConfig {
+                span: Duration::from_secs(self.history_minutes * 60),
+                bytes_max: usize::try_from(self.history_mib << 20).unwrap_or(usize::MAX),
+                ..defaults.history
+            },
+            recording: self
+                .record_dir
+                .as_ref()
+                .map(|directory| RecordingConfig::new(directory, self.record_mib << 20)),
             ..defaults
         };
         if self.directory.is_empty() {

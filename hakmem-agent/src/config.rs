@@ -37,6 +37,56 @@ pub struct AgentConfig {
     pub keep_ended: usize,
     /// Age, counted from the last write, after which segments of ended processes are removed.
     pub keep_ended_for: Duration,
+    /// What is kept in memory of every process's past.
+    pub history: HistoryConfig,
+    /// Where and how much to record all the time; `None` records nothing.
+    pub recording: Option<RecordingConfig>,
+}
+
+/// Limits of the history in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryConfig {
+    /// How far back it goes; 0 keeps none.
+    pub span: Duration,
+    /// Bytes that it may take for all processes together; 0 keeps none.
+    pub bytes_max: usize,
+    /// Time between two samples of a process.
+    pub interval: Duration,
+}
+
+impl Default for HistoryConfig {
+    fn default() -> Self {
+        Self {
+            span: Duration::from_secs(3600),
+            bytes_max: 32 << 20,
+            interval: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Recordings that the agent makes by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingConfig {
+    /// Directory for the files; it is made if it does not exist.
+    pub directory: PathBuf,
+    /// Bytes that all files together may take; the oldest are removed first.
+    pub bytes_max: u64,
+    /// Time between two samples of a process.
+    pub interval: Duration,
+    /// Age at which a file is closed and the next one begun.
+    pub file_span: Duration,
+}
+
+impl RecordingConfig {
+    /// Recordings in `directory`, a sample a second and a file an hour.
+    pub fn new(directory: impl Into<PathBuf>, bytes_max: u64) -> Self {
+        Self {
+            directory: directory.into(),
+            bytes_max,
+            interval: Duration::from_secs(1),
+            file_span: Duration::from_secs(3600),
+        }
+    }
 }
 
 impl Default for AgentConfig {
@@ -53,6 +103,8 @@ impl Default for AgentConfig {
             max_processes_with_pid_label: 64,
             keep_ended: 64,
             keep_ended_for: Duration::from_secs(3600),
+            history: HistoryConfig::default(),
+            recording: None,
         }
     }
 }

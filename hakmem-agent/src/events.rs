@@ -154,7 +154,14 @@ impl EventStream {
         interest.set(running.map(|record| Arc::clone(&record.key)).collect());
     }
 
-    fn losses(&self) -> (u64, u64) {
+    /// Events that wait now, a message full at most.
+    pub(crate) fn take_waiting(&mut self) -> Vec<Event> {
+        let waiting = std::iter::from_fn(|| self.queue.try_recv().ok());
+        waiting.take(MESSAGE_EVENTS).collect()
+    }
+
+    /// Events that were lost and dropped, since the stream began.
+    pub(crate) fn losses(&self) -> (u64, u64) {
         let lost_events = self.losses.lost_events.load(Ordering::Relaxed);
         (lost_events, self.losses.dropped_events.load(Ordering::Relaxed))
     }

@@ -1,7 +1,6 @@
 //! The service `hakmem.v1.Telemetry`.
 
-pub(crate) mod chunk;
-pub(crate) mod delta;
+mod history;
 pub(crate) mod watch;
 
 use std::sync::Arc;
@@ -9,19 +8,21 @@ use std::time::Duration;
 
 use hakmem_proto::v1::telemetry_server::Telemetry;
 use hakmem_proto::v1::{
-    GetProcessRequest, GetProcessResponse, ListProcessesRequest, ListProcessesResponse, Process,
-    WatchEventsRequest, WatchEventsResponse, WatchProcessesRequest, WatchProcessesResponse,
+    GetHistoryRequest, GetHistoryResponse, GetProcessRequest, GetProcessResponse,
+    ListProcessesRequest, ListProcessesResponse, Process, WatchEventsRequest, WatchEventsResponse,
+    WatchProcessesRequest, WatchProcessesResponse,
 };
 use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use crate::access::Gate;
+use crate::access::{Gate, Viewer};
 use crate::events::Subscription;
 use crate::shared::Shared;
+use crate::state::ProcessRecord;
 use crate::state::filter::Selection;
-use delta::Detail;
+use hakmem_recording::delta::{self, Detail};
 use watch::Watch;
 
 /// The longest interval a stream may ask for.
@@ -40,11 +41,24 @@ impl TelemetryService {
     pub(crate) fn new(shared: Arc<Shared>, gate: Gate) -> Self {
         Self { shared, gate }
     }
+
+    /// A process that the viewer may see.
+    fn known(&self, viewer: Viewer, key: &str) -> Result<Arc<ProcessRecord>, Status> {
+        // A process of somebody else is as unknown as one that never was.
+        let view = self.shared.current();
+        let known = view.processes.get(key).filter(|record| viewer.may_see(record.owner()));
+        known.cloned().ok_or_else(|| unknown(key))
+    }
+}
+
+fn unknown(key: &str) -> Status {
+    Status::not_found(format!("no process has the key '{key}'"))
 }
 
 #[tonic::async_trait]
 impl Telemetry for TelemetryService {
     type WatchProcessesStream = ReceiverStream<Result<WatchProcessesResponse, Status>>;
+    type GetHistoryStream = ReceiverStream<Result<GetHistoryResponse, Status>>;
     type WatchEventsStream = ReceiverStream<Result<WatchEventsResponse, Status>>;
 
     async fn list_processes(
@@ -71,12 +85,8 @@ impl Telemetry for TelemetryService {
     ) -> Result<Response<GetProcessResponse>, Status> {
         let viewer = self.gate.viewer(&request)?;
         let key = request.into_inner().key;
-        // A process of somebody else is as unknown as one that never was.
-        let unknown = || Status::not_found(format!("no process has the key '{key}'"));
-        let view = self.shared.current();
-        let known = view.processes.get(key.as_str()).filter(|r| viewer.may_see(r.owner()));
-        let key = Arc::clone(&known.ok_or_else(unknown)?.key);
-        let fresh = self.shared.sampler.sample_now(key).await.ok_or_else(unknown)?;
+        let known = Arc::clone(&self.known(viewer, &key)?.key);
+        let fresh = self.shared.sampler.sample_now(known).await.ok_or_else(|| unknown(&key))?;
         let process = Some(Process::clone(&fresh.message()));
         Ok(Response::new(GetProcessResponse { process }))
     }
@@ -97,6 +107,19 @@ impl Telemetry for TelemetryService {
         let interest = self.shared.interests.register(interval);
         let (client, answers) = mpsc::channel(1);
         tokio::spawn(watch.run(Arc::clone(&self.shared), interest, client));
+        Ok(Response::new(ReceiverStream::new(answers)))
+    }
+
+    async fn get_history(
+        &self,
+        request: Request<GetHistoryRequest>,
+    ) -> Result<Response<Self::GetHistoryStream>, Status> {
+        let viewer = self.gate.viewer(&request)?;
+        let request = request.into_inner();
+        let record = self.known(viewer, &request.key)?;
+        let answer = history::Answer::new(&self.shared, &record, &request)?;
+        let (client, answers) = mpsc::channel(1);
+        tokio::spawn(answer.run(client));
         Ok(Response::new(ReceiverStream::new(answers)))
     }
 
@@ -121,3 +144,6 @@ impl Telemetry for TelemetryService {
 fn outline(process: &Process) -> Process {
     delta::whole(process, Detail { threads: false, classes: false })
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,6 +75,7 @@ mod tests {
 
     use super::*;
     use crate::config::AgentConfig;
+    use crate::history::History;
     use crate::sampler::Sampler;
     use crate::state::FleetView;
     use crate::state::interest::Interests;
@@ -84,13 +85,17 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let config = AgentConfig::for_directory(directory.path());
         let interests = Arc::new(Interests::default());
-        let sampler = Sampler::start(&config, Arc::clone(&interests)).unwrap();
+        let history = Arc::new(History::new(config.history));
+        let sampler =
+            Sampler::start(&config, Arc::clone(&interests), Arc::clone(&history)).unwrap();
         let (publisher, view) = watch::channel(Arc::new(FleetView::default()));
         let shared = Arc::new(Shared {
             config,
             view,
             sampler: sampler.handle(),
             interests,
+            history,
+            recording: Arc::default(),
             stop: CancellationToken::new(),
             scrapes: AtomicU64::new(0),
         });

@@ -52,6 +52,7 @@ pub(crate) fn render(shared: &Shared, format: Format) -> String {
     page.gauges();
     page.durations();
     agent(&mut page.out, &view, shared.scrapes.load(Ordering::Relaxed));
+    memory_and_disk(&mut page.out, shared);
     page.out.finish()
 }
 
@@ -259,6 +260,19 @@ fn agent(out: &mut Exposition, view: &FleetView, scrapes: u64) {
     let sum = health.rounds_time.as_secs_f64();
     out.histogram(&families::AGENT_SAMPLE_DURATION, &[], &buckets, above[0], sum);
     out.number(&families::AGENT_SCRAPES, &[], scrapes.into());
+}
+
+/// What the agent keeps of the past.
+fn memory_and_disk(out: &mut Exposition, shared: &Shared) {
+    let history = shared.history.usage();
+    out.number(&families::AGENT_HISTORY_BYTES, &[], history.bytes.into());
+    out.number(&families::AGENT_HISTORY_BYTES_MAX, &[], history.bytes_max.into());
+    out.number(&families::AGENT_HISTORY_DROPPED, &[], history.dropped_samples.into());
+    let recording = &shared.recording;
+    let bytes = recording.bytes.load(Ordering::Relaxed);
+    out.number(&families::AGENT_RECORDING_BYTES, &[], bytes.into());
+    let errors = recording.errors.load(Ordering::Relaxed);
+    out.number(&families::AGENT_RECORDING_ERRORS, &[], errors.into());
 }
 
 #[cfg(test)]

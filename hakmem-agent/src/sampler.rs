@@ -19,10 +19,11 @@ use tokio::sync::{oneshot, watch};
 
 use crate::config::AgentConfig;
 use crate::events::Subscription;
+use crate::history::History;
 use crate::state::interest::Interests;
 use crate::state::{FleetView, ProcessRecord};
 use bell::Bell;
-use worker::Worker;
+use worker::{Inputs, Worker};
 
 /// What the sampler can be asked for.
 #[derive(Debug)]
@@ -72,11 +73,16 @@ pub(crate) struct Sampler {
 
 impl Sampler {
     /// Starts sampling.
-    pub(crate) fn start(config: &AgentConfig, interests: Arc<Interests>) -> io::Result<Self> {
+    pub(crate) fn start(
+        config: &AgentConfig,
+        interests: Arc<Interests>,
+        history: Arc<History>,
+    ) -> io::Result<Self> {
         let (commands, asked) = mpsc::channel();
         let bell = Arc::new(Bell::new()?);
         let (publisher, view) = watch::channel(Arc::new(FleetView::default()));
-        let worker = Worker::new(config.clone(), interests, Arc::clone(&bell), asked, publisher);
+        let inputs = Inputs { interests, bell: Arc::clone(&bell), commands: asked };
+        let worker = Worker::new(config.clone(), inputs, publisher, history);
         let thread = std::thread::Builder::new()
             .name("hakmem-sampler".to_owned())
             .spawn(move || worker.run())?;

@@ -9,6 +9,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::AgentConfig;
+use crate::history::History;
+use crate::recorder::RecordingCounts;
 use crate::sampler::SamplerHandle;
 use crate::state::FleetView;
 use crate::state::interest::Interests;
@@ -24,6 +26,9 @@ pub(crate) struct Shared {
     pub(crate) view: watch::Receiver<Arc<FleetView>>,
     pub(crate) sampler: SamplerHandle,
     pub(crate) interests: Arc<Interests>,
+    pub(crate) history: Arc<History>,
+    /// What the recorder wrote, if there is one.
+    pub(crate) recording: Arc<RecordingCounts>,
     /// Ends every stream and server.
     pub(crate) stop: CancellationToken,
     /// Requests for `/metrics` answered so far.
@@ -38,6 +43,7 @@ impl Shared {
 
     /// The agent's own state, as of `view`.
     pub(crate) fn status(&self, view: &FleetView) -> AgentStatus {
+        let history = self.history.usage();
         let interval_ms = self.config.watched_interval.as_millis();
         AgentStatus {
             version: VERSION.to_owned(),
@@ -47,10 +53,9 @@ impl Shared {
             interval_ms: u32::try_from(interval_ms).unwrap_or(u32::MAX),
             torn_samples: view.health.torn_samples,
             ready: view.health.first_scan_done,
-            // No history is kept yet.
-            history_bytes: 0,
-            history_bytes_max: 0,
-            history_dropped_samples: 0,
+            history_bytes: history.bytes,
+            history_bytes_max: history.bytes_max,
+            history_dropped_samples: history.dropped_samples,
         }
     }
 

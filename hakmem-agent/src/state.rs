@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use hakmem_proto::v1::{self, Process, Totals};
 use hakmem_reader::totals::CLASSES;
-use hakmem_reader::{ClassTotals, ProcessState, Sample};
+use hakmem_reader::{BinSample, ClassTotals, ProcessState, Sample, SlotSample};
 
 use counters::Retired;
 
@@ -90,6 +90,34 @@ impl ProcessRecord {
     pub(crate) fn totals(&self) -> Totals {
         message::totals(self)
     }
+
+    /// Whether nothing happened between two samples of a process. `false` where nothing did costs
+    /// a message, and no more.
+    pub(crate) fn is_same(&self, later: &Self) -> bool {
+        let (old, new) = (&self.sample, &later.sample);
+        self.state == later.state
+            && self.lost_events == later.lost_events
+            && old.slots.len() == new.slots.len()
+            && old.slots.iter().zip(&new.slots).all(|(old, new)| is_same_slot(old, new))
+            && old.process == new.process
+    }
+}
+
+/// Whether nothing happened in a slot. What slow paths count is not compared: the reader copies it
+/// together with the durations, and gives out those of before if there was no slow path.
+fn is_same_slot(old: &Arc<SlotSample>, new: &Arc<SlotSample>) -> bool {
+    let lists = || old.bins.iter().zip(&new.bins);
+    let state =
+        |bin: &BinSample| (bin.bin, bin.list.depth, bin.list.freed_fast, bin.sized_frees_fast);
+    Arc::ptr_eq(old, new)
+        || Arc::ptr_eq(&old.durations, &new.durations)
+            && !old.torn
+            && !new.torn
+            && (old.thread_id, old.owners, old.events_written)
+                == (new.thread_id, new.owners, new.events_written)
+            && old.capacities == new.capacities
+            && old.bins.len() == new.bins.len()
+            && lists().all(|(old, new)| state(old) == state(new))
 }
 
 /// What the agent knows of itself.

@@ -1,10 +1,14 @@
 //! The command line.
 
+mod comparing;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+pub use comparing::{CheckOptions, DiffOptions, OutputOptions};
 
 /// Watch, live, which path every allocation and free of a program takes.
 ///
@@ -35,8 +39,13 @@ const EXAMPLES: &str = "Examples:
   hakmem-top                               … and attach
   hakmem-top --once --json | jq .          for scripts
   hakmem-top show                          why did it crash?
+  hakmem-top record -o a.hakrec -- make    keep what it does, for later
+  hakmem-top diff a.hakrec b.hakrec        which path became slower?
 
 In the screen, ? shows the keys.";
+
+/// Exit code of `sysexits.h` for wrong options.
+pub const EX_USAGE: u8 = 64;
 
 /// Options of every command.
 #[derive(Args, Clone, Debug)]
@@ -82,8 +91,46 @@ pub enum Command {
     /// words and, if it crashed, the most likely cause as far as the events tell one. No agent is
     /// needed, and nothing is changed.
     Show(ShowOptions),
+    /// Compare two recordings, windows or processes, and name the path that regressed.
+    ///
+    /// A side is FILE (a recording), FILE@WINDOW, PID (sampled from now on), PID@WINDOW or
+    /// agent@WINDOW (the agent's history). A window is FROM..TO, either of which may be left out,
+    /// or `last 5m`; times are `HH:MM[:SS]`, RFC 3339, or +SECONDS from the beginning.
+    ///
+    /// The exit code is 0 if nothing became slower, 1 if a path did, 2 if there is too little data
+    /// to tell; 64 for wrong options, 66 if a side cannot be read, 69 if the agent cannot be
+    /// reached, 74 if the page cannot be written.
+    Diff(DiffOptions),
+    /// Run a program several times and compare it with its baseline; for CI.
+    ///
+    /// What the program prints goes to standard error, so that standard output has nothing but the
+    /// answer; its standard input is empty. Exit codes are those of `diff`, and 125 if a run of the
+    /// program fails, 126 or 127 if it cannot be run or found.
+    Check(CheckOptions),
     /// Print the LD_PRELOAD assignment for a shell.
     Env,
+    /// Record what processes do into a file, for `info`, `cut`, `export` and `diff`.
+    ///
+    /// With a program, runs it as `run --plain` does, with an agent of its own, and records it and
+    /// its descendants to their end; the exit code is the program's. Without one, records what runs
+    /// already until Ctrl-C or the time given. The file can be read while it is written.
+    /// Exit codes: 64 for a mistake on the command line, 74 if the file cannot be written.
+    Record(RecordOptions),
+    /// Say what is in a recording, and what is missing.
+    ///
+    /// Exit codes of info, cut and export: 64 for a mistake on the command line, 66 if the
+    /// recording cannot be read, 74 if something cannot be written. Damaged parts are said and
+    /// skipped.
+    Info(InfoOptions),
+    /// Copy a part of a recording into another one.
+    Cut(CutOptions),
+    /// Write a recording as JSON lines or CSV.
+    ///
+    /// JSON: one object per line. The first has `type` `recording`; those of `type` `sample` have
+    /// the members of a process in `hakmem-top --json`, with cumulative counts; those of `type`
+    /// `event` are events. CSV: one row per sample and class, with cumulative counts, and a column
+    /// for each reason and outcome that occurs.
+    Export(ExportOptions),
     /// The demo's workload; ends when its standard input does.
     #[command(hide = true)]
     DemoWorkload(WorkloadOptions),
@@ -101,6 +148,104 @@ pub struct RunOptions {
     /// The program and its arguments.
     #[arg(last = true, required = true, value_name = "PROGRAM ARGS")]
     pub words: Vec<OsString>,
+}
+
+/// Options of `record`.
+#[derive(Args, Debug)]
+pub struct RecordOptions {
+    /// The file [default: hakmem-DATE-TIME.hakrec].
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace the file if it exists.
+    #[arg(long)]
+    pub force: bool,
+    /// End after this many seconds; a program runs on.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub seconds: Option<u64>,
+    /// Only this process and its descendants; may be given several times.
+    #[arg(long, value_name = "N", conflicts_with = "words")]
+    pub pid: Vec<u32>,
+    /// Only processes with this text in their executable or command line.
+    #[arg(long, value_name = "TEXT", conflicts_with = "words")]
+    pub name: Option<String>,
+    /// The program and its arguments.
+    #[arg(last = true, value_name = "PROGRAM ARGS")]
+    pub words: Vec<OsString>,
+}
+
+/// Options of `info`.
+#[derive(Args, Debug)]
+pub struct InfoOptions {
+    /// The recording.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// List every process, in the order in which they started, and not only the busiest.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// A part of a recording.
+#[derive(Args, Clone, Debug)]
+pub struct PartOptions {
+    /// Leave out what was before: HH:MM, HH:MM:SS, RFC 3339, or +SECONDS from the recording's
+    /// start.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// Leave out what was after it.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub to: Option<String>,
+    /// Only this process; may be given several times.
+    #[arg(long, value_name = "N")]
+    pub pid: Vec<u32>,
+    /// Only processes with this text in their executable or command line.
+    #[arg(long, value_name = "TEXT")]
+    pub name: Option<String>,
+}
+
+/// Options of `cut`.
+#[derive(Args, Debug)]
+pub struct CutOptions {
+    /// The recording.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The file for the part.
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+    /// Replace that file if it exists.
+    #[arg(long)]
+    pub force: bool,
+    /// Which part.
+    #[command(flatten)]
+    pub part: PartOptions,
+}
+
+/// Options of `export`.
+#[derive(Args, Debug)]
+pub struct ExportOptions {
+    /// The recording.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What to write.
+    #[arg(long, value_enum)]
+    pub format: ExportFormat,
+    /// The file to write [default: standard output].
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Replace that file if it exists.
+    #[arg(long)]
+    pub force: bool,
+    /// Which part.
+    #[command(flatten)]
+    pub part: PartOptions,
+}
+
+/// What `export` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportFormat {
+    /// JSON lines.
+    Json,
+    /// Comma-separated values (RFC 4180).
+    Csv,
 }
 
 /// Options of `show`.
@@ -128,6 +273,35 @@ pub struct WorkloadOptions {
     /// Seconds that each phase lasts.
     #[arg(long, default_value_t = 5.0)]
     pub phase_seconds: f64,
+}
+
+/// Commands whose exit codes are those of `sysexits.h`: small ones may be answers.
+const SYSEXITS_COMMANDS: [&str; 6] = ["check", "cut", "diff", "export", "info", "record"];
+
+impl Cli {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    ///
+    /// What to print instead, which may be the help that was asked for, and the exit code.
+    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, (clap::Error, u8)> {
+        let words: Vec<OsString> = words.into_iter().collect();
+        Self::try_parse_from(&words).map_err(|error| {
+            let code = match error.exit_code() {
+                2 if has_sysexits(&words) => EX_USAGE,
+                code => u8::try_from(code).unwrap_or(u8::MAX),
+            };
+            (error, code)
+        })
+    }
+}
+
+/// Whether a command line, which may be wrong otherwise, is one of a command with such codes.
+fn has_sysexits(words: &[OsString]) -> bool {
+    use clap::CommandFactory as _;
+    let matches = Cli::command().ignore_errors(true).try_get_matches_from(words);
+    let name = matches.as_ref().ok().and_then(|it| it.subcommand_name());
+    name.is_some_and(|name| SYSEXITS_COMMANDS.contains(&name))
 }
 
 /// Shortest and longest interval, in milliseconds.

@@ -1,91 +1,43 @@
 //! What each command does, from start to exit code.
 
+mod answer;
 mod attach;
+mod check;
+mod cut;
 mod demo;
+mod diff;
+mod error;
+mod export;
+mod info;
+mod measured_run;
+mod part;
+mod record;
 mod run;
 mod show;
 mod watch;
 mod workload;
 
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use hakmem_agent::inspection::InspectionError;
 use hakmem_proto::v1 as proto;
 
 use crate::cli::{Cli, Command, GlobalOptions};
-use crate::endpoint::{ConnectError, Endpoint};
-use crate::library::{self, LibraryError};
-use crate::program::ProgramError;
+use crate::endpoint::Endpoint;
+use crate::library;
 use crate::report;
-use crate::snapshot::{self, Snapshot, SnapshotError};
+use crate::snapshot::{self, Snapshot};
 use crate::view_state::ThemeName;
 
-/// Exit code of `run` when this program failed and not the one it runs, as `env` and `nohup` have.
-const RUN_FAILED: u8 = 125;
-
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-pub enum CommandError {
-    /// Options that exclude each other.
-    #[error("{0}")]
-    Usage(String),
-    /// The allocator library is missing.
-    #[error(transparent)]
-    Library(#[from] LibraryError),
-    /// The program does not start.
-    #[error(transparent)]
-    Program(#[from] ProgramError),
-    /// The agent cannot be reached.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// The agent does not answer.
-    #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
-    /// There is no such segment, or it cannot be read.
-    #[error(transparent)]
-    Inspection(#[from] InspectionError),
-    /// The document cannot be written.
-    #[error("cannot write {}: {error}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// The terminal or a signal handler fails.
-    #[error("{what}: {error}")]
-    System {
-        /// What was tried.
-        what: &'static str,
-        /// What the system said.
-        error: std::io::Error,
-    },
-}
-
-impl CommandError {
-    fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
-        move |error| Self::System { what, error }
-    }
-
-    /// The exit code, for a command that is `run` or not.
-    fn exit_code(&self, is_run: bool) -> u8 {
-        match self {
-            Self::Usage(_) => 2,
-            Self::Program(error) => error.exit_code(),
-            _ if is_run => RUN_FAILED,
-            _ => 1,
-        }
-    }
-}
+pub use error::CommandError;
+use error::ExitCodes;
 
 /// Does what the command line asks for; errors are printed as one line.
 pub fn execute(cli: Cli) -> ExitCode {
     if let Some(Command::DemoWorkload(options)) = &cli.command {
         return workload::run(options);
     }
-    let is_run = matches!(cli.command, Some(Command::Run(_)));
+    let custom = ExitCodes::of(cli.command.as_ref());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -101,7 +53,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("hakmem-top: {error}");
-            ExitCode::from(error.exit_code(is_run))
+            ExitCode::from(error.exit_code(custom))
         }
     }
 }
@@ -121,7 +73,13 @@ async fn dispatch(cli: Cli) -> Result<u8, CommandError> {
         Some(Command::Demo(options)) => demo::demo(&options, &global).await,
         Some(Command::Ls) => list(&global).await,
         Some(Command::Show(options)) => show::show(&options, &global),
+        Some(Command::Diff(options)) => diff::diff(&options, &global).await,
+        Some(Command::Check(options)) => check::check(&options, &global).await,
         Some(Command::Env) => print_environment(&global),
+        Some(Command::Record(options)) => record::record(&options, &global).await,
+        Some(Command::Info(options)) => info::info(&options),
+        Some(Command::Cut(options)) => cut::cut(&options),
+        Some(Command::Export(options)) => export::export(&options),
         Some(Command::DemoWorkload(_)) => Ok(0),
     }
 }

@@ -3,6 +3,7 @@
 use hakmem_proto::v1 as proto;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 
+use crate::comparison::Comparison;
 use crate::model::{ProgramEnd, Stream};
 
 /// Everything that can happen.
@@ -40,6 +41,12 @@ pub enum FeedEvent {
     },
     /// Events of the process in focus.
     Events(Box<proto::WatchEventsResponse>),
+    /// A stream of findings begins.
+    FindingsBegin,
+    /// Findings of all processes.
+    Findings(Box<proto::WatchFindingsResponse>),
+    /// The last minute of a process against the one before, or why that cannot be told.
+    Compared(Box<Result<Comparison, String>>),
     /// The agent cannot be reached; another attempt follows.
     Lost {
         /// Why.

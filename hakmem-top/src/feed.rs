@@ -3,6 +3,8 @@
 //! One task holds three streams: all processes with totals, the process in focus with classes and
 //! threads, and its events. A new focus or interval replaces streams, not the connection.
 
+mod recent;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +33,8 @@ pub struct Wish {
     pub detail_ms: u32,
     /// Key of the process in focus.
     pub focus: Option<String>,
+    /// Key of the process to compare with its own past, and a number that rises with each time.
+    pub compare: Option<(String, u64)>,
 }
 
 /// Fetches until the receiver of `events` is gone.
@@ -153,6 +157,16 @@ impl Streams {
                 include_classes: false,
             };
             self.overview = Some(self.client.watch_processes(request).await?.into_inner());
+        }
+        if let Some((key, _)) =
+            wanted.compare.clone().filter(|it| current.compare.as_ref() != Some(it))
+        {
+            let (client, sender) = (self.client.clone(), sender.clone());
+            tokio::spawn(async move {
+                let compared = recent::compare(client, key).await;
+                // If nobody listens any more, nobody needs it.
+                let _ = sender.send(Event::Feed(FeedEvent::Compared(Box::new(compared)))).await;
+            });
         }
         let new_focus = current.focus != wanted.focus;
         if !new_focus && current.detail_ms == wanted.detail_ms {

@@ -75,6 +75,7 @@ fn plain_key(code: KeyCode) -> Option<Action> {
         KeyCode::Char('3') => Action::Tab(Tab::Routing),
         KeyCode::Char('4') => Action::Tab(Tab::Threads),
         KeyCode::Char('5') => Action::Tab(Tab::Events),
+        KeyCode::Char('6') => Action::Tab(Tab::Findings),
         KeyCode::Char('s') => Action::SortNext,
         KeyCode::Char('i') => Action::SortInvert,
         KeyCode::Char('p' | ' ') => Action::Pause,
@@ -84,6 +85,7 @@ fn plain_key(code: KeyCode) -> Option<Action> {
         KeyCode::Char('c') => Action::Measure,
         KeyCode::Char('e') => Action::Ended,
         KeyCode::Char('o') => Action::Output,
+        KeyCode::Char('d') => Action::Compare,
         _ => return None,
     })
 }

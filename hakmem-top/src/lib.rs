@@ -3,38 +3,54 @@
 //! Everything shown comes through the gRPC contract, from an agent in this process or elsewhere.
 //! The layers, from bottom to top; each uses only those above it in this list:
 //!
-//! - [`quantity`], [`explanation`]: numbers and words for people; no state, no I/O
+//! - [`quantity`], [`paragraph`], [`explanation`], [`time_window`], [`subject`]: numbers, words,
+//!   times and sides for people; no state, no I/O
 //! - [`model`]: what is known, merged from updates, and the rates derived from it; no I/O
+//! - [`comparison`]: two sides compared, as text, page and document; no I/O
 //! - [`event`]: everything that can happen, one closed type
 //! - [`view_state`]: what the person looks at, and how actions change that; no I/O
 //! - [`view`]: draws a model and a view state, and changes neither; no I/O
 //! - [`keys`]: what input means, given what is drawn where; no I/O
 //! - [`report`]: the same as plain text tables; no I/O
+//! - [`table`], [`json_lines`]: a recording for other programs; no I/O
 //! - [`story`]: what one segment tells of a process, and what it may have died of; no I/O
-//! - [`library`], [`signals`], [`program`], [`endpoint`], [`feed`], [`snapshot`], [`screen`]: I/O,
-//!   one matter each
+//! - [`runs`]: several processes as one run of a program; no I/O
+//! - [`library`], [`signals`], [`program`], [`endpoint`], [`feed`], [`capture`], [`snapshot`],
+//!   [`sampling`], [`side_source`], [`baseline`], [`replacement`], [`screen`]: I/O, one matter each
 //! - [`session`]: the one loop that ties input, data and screen together
 //! - [`cli`], [`command`]: what the command line offers
 
 #![forbid(unsafe_code)]
 
+pub mod baseline;
+pub mod capture;
 pub mod cli;
 pub mod command;
+pub mod comparison;
 pub mod endpoint;
 pub mod event;
 pub mod explanation;
 pub mod feed;
+pub mod json_lines;
 pub mod keys;
 pub mod library;
 pub mod model;
+pub mod paragraph;
 pub mod program;
 pub mod quantity;
+pub mod replacement;
 pub mod report;
+pub mod runs;
+pub mod sampling;
 pub mod screen;
 pub mod session;
+pub mod side_source;
 pub mod signals;
 pub mod snapshot;
 pub mod story;
+pub mod subject;
+pub mod table;
+pub mod time_window;
 pub mod view;
 pub mod view_state;
 

@@ -4,9 +4,15 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use hakmem_top::cli::Cli;
 
 fn main() -> ExitCode {
-    hakmem_top::command::execute(Cli::parse())
+    match Cli::read(std::env::args_os()) {
+        Ok(cli) => hakmem_top::command::execute(cli),
+        Err((error, code)) => {
+            // Nobody is left to tell if the terminal is gone.
+            let _ = error.print();
+            ExitCode::from(code)
+        }
+    }
 }

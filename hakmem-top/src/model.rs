@@ -6,6 +6,7 @@
 //! counters never fall.
 
 mod event_log;
+mod finding_list;
 mod flow;
 mod history;
 mod output;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use hakmem_proto::v1 as proto;
 
 pub use event_log::EventLog;
+pub use finding_list::{FindingList, is_ongoing};
 pub use flow::{ClassFlow, Measure, OutcomeFlow, ThreadFlow, TotalsFlow};
 pub use history::{History, HistoryPoint, STEP_SECONDS, anomalies};
 pub use output::OutputTail;
@@ -97,10 +99,13 @@ pub struct Model {
     pub processes: BTreeMap<String, Process>,
     /// Events of the process in focus.
     pub events: EventLog,
+    /// What the agent has found.
+    pub findings: FindingList,
     /// Updates that the agent skipped because we were slow.
     pub skipped_updates: u64,
     /// The program that this command started.
     pub program: Option<Program>,
+    updated_at: f64,
 }
 
 impl Model {
@@ -113,6 +118,8 @@ impl Model {
             agent: None,
             processes: BTreeMap::new(),
             events: EventLog::default(),
+            findings: FindingList::default(),
+            updated_at: 0.0,
             skipped_updates: 0,
             program: None,
         }
@@ -127,6 +134,7 @@ impl Model {
         }
         self.skipped_updates = self.skipped_updates.max(update.skipped_updates);
         let sampled_at = update.sampled_at.as_ref().map(seconds);
+        self.updated_at = self.updated_at.max(sampled_at.unwrap_or(0.0));
         let detailed: Vec<String> = match stream {
             Stream::Overview => Vec::new(),
             Stream::Detail => update.changed.iter().map(|it| it.key.clone()).collect(),
@@ -149,6 +157,11 @@ impl Model {
                 self.processes.remove(key);
             }
         }
+    }
+
+    /// The moment of the newest update, in seconds of Unix time: what the agent's clock says.
+    pub fn now(&self) -> f64 {
+        self.updated_at
     }
 
     /// Marks the time of a complete update for processes that did not change in it, so that their
@@ -184,6 +197,13 @@ impl Model {
 /// Seconds since the Unix epoch.
 pub(crate) fn seconds(timestamp: &prost_types::Timestamp) -> f64 {
     timestamp.seconds as f64 + f64::from(timestamp.nanos) / 1e9
+}
+
+/// A moment in seconds since the Unix epoch as a message.
+pub(crate) fn timestamp(seconds: f64) -> prost_types::Timestamp {
+    let whole = seconds.floor();
+    let nanos = ((seconds - whole) * 1e9).round().min(999_999_999.0);
+    prost_types::Timestamp { seconds: whole as i64, nanos: nanos as i32 }
 }
 
 #[cfg(test)]

@@ -43,6 +43,8 @@ pub struct Streams {
     pub captured_output: bool,
     /// Standard error is read by us.
     pub captured_error: bool,
+    /// Standard output goes where standard error goes.
+    pub output_to_error: bool,
     /// Standard input is a pipe that we keep open until the program shall end.
     pub kept_input: bool,
 }
@@ -106,6 +108,9 @@ pub fn start(
     }
     if spec.streams.captured_output {
         command.stdout(Stdio::piped());
+    }
+    if spec.streams.output_to_error {
+        command.stdout(io::stderr());
     }
     if spec.streams.captured_error {
         command.stderr(Stdio::piped());

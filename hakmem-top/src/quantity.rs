@@ -58,6 +58,39 @@ pub fn percent(part: f64, whole: f64) -> String {
     }
 }
 
+/// A share of a whole in percent, without the sign: `0`, `0.012`, `1.23`, `45.6`, `99.99`, `100`.
+/// Neither a slow path that exists nor a fast one is rounded away.
+pub fn share_percent(share: f64) -> String {
+    let percent = share * 100.0;
+    match percent {
+        100.0.. => "100".into(),
+        99.0..100.0 => format!("{:.2}", percent.min(99.99)),
+        _ if percent > 0.0 => small(percent.max(0.001)),
+        _ => "0".into(),
+    }
+}
+
+/// Nanoseconds per operation, without the unit: `0`, `0.012`, `1.23`, `45.6`, `789`.
+pub fn cost_ns(value: f64) -> String {
+    if value.abs() < 0.0005 { "0".into() } else { small(value) }
+}
+
+/// What is added to nanoseconds per operation: `+1.23`, `-0.012`, `0`.
+pub fn added_ns(value: f64) -> String {
+    let text = cost_ns(value);
+    if value > 0.0 && text != "0" { format!("+{text}") } else { text }
+}
+
+/// Three significant digits as far as three decimals reach.
+fn small(value: f64) -> String {
+    match value.abs() {
+        0.0..0.0995 => format!("{value:.3}"),
+        0.0..9.995 => format!("{value:.2}"),
+        0.0..99.95 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
+    }
+}
+
 /// A time span in the two largest units: `4s`, `2m05s`, `3h07m`, `2d04h`.
 pub fn span_seconds(seconds: u64) -> String {
     match seconds {

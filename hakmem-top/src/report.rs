@@ -1,11 +1,16 @@
 //! Plain text tables: what is printed where there is no screen. Numbers are exact here.
 
+mod recording;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use hakmem_proto::v1 as proto;
 
+pub use recording::recording;
+
 use crate::model::{ClassName, Measure, Process, ProgramEnd};
+use crate::paragraph::one_line;
 use crate::quantity;
 
 /// Characters of a command line that are printed; a summary, which people read, has half.
@@ -163,15 +168,6 @@ pub fn command_line(identity: &proto::Identity) -> String {
         words => words.join(" "),
     };
     one_line(&words, COMMAND_MAX)
-}
-
-/// Text from elsewhere on one line, cut to a number of characters.
-pub(crate) fn one_line(text: &str, characters_max: usize) -> String {
-    let plain: String = text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
-    match plain.char_indices().nth(characters_max) {
-        Some((cut, _)) => format!("{}…", &plain[..cut]),
-        None => plain,
-    }
 }
 
 /// One class over several processes.

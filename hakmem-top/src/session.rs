@@ -8,6 +8,7 @@ use futures::StreamExt as _;
 use ratatui::layout::Rect;
 use tokio::sync::{mpsc, watch};
 
+use crate::comparison::Comparison;
 use crate::event::{Event, FeedEvent};
 use crate::feed::Wish;
 use crate::keys;
@@ -15,7 +16,7 @@ use crate::model::{Connection, Model};
 use crate::screen::Screen;
 use crate::signals;
 use crate::view;
-use crate::view_state::{Effect, ViewState};
+use crate::view_state::{Compared, Effect, ViewState};
 
 /// The shortest time between two pictures.
 const FRAME: Duration = Duration::from_millis(33);
@@ -169,10 +170,32 @@ impl Session {
             FeedEvent::Update(stream, update) => self.model.merge(stream, *update),
             FeedEvent::EventsBegin { key } => self.model.events.begin_stream(&key),
             FeedEvent::Events(update) => self.model.events.merge(*update),
+            FeedEvent::Compared(compared) => self.show_compared(*compared),
+            FeedEvent::FindingsBegin => self.model.findings.begin_stream(),
+            FeedEvent::Findings(update) => self.model.findings.merge(*update),
             FeedEvent::Lost { reason, attempts } => {
                 self.model.connection = Connection::Lost { reason, attempts };
             }
         }
+    }
+
+    /// Shows a comparison if it is still waited for.
+    fn show_compared(&mut self, compared: Result<Comparison, String>) {
+        if let Some(shown) = &mut self.state.compared {
+            *shown = match compared {
+                Ok(comparison) => Compared::Ready(Box::new(comparison)),
+                Err(reason) => Compared::Failed(reason),
+            };
+        }
+    }
+
+    /// Asks for a comparison of the process in focus with its own past.
+    fn ask_to_compare(&mut self) {
+        let Some(key) = self.state.focused(&self.model).map(|it| it.key.clone()) else { return };
+        self.wish.send_modify(|wish| {
+            let number = wish.compare.as_ref().map_or(0, |(_, number)| number + 1);
+            wish.compare = Some((key, number));
+        });
     }
 
     fn perform(
@@ -182,6 +205,7 @@ impl Session {
     ) -> io::Result<Option<Ended>> {
         match effect {
             None | Some(Effect::SetInterval(_)) => {}
+            Some(Effect::Compare) => self.ask_to_compare(),
             Some(Effect::Suspend) => self.suspend(screen)?,
             Some(Effect::Leave) => return Ok(Some(Ended::Left)),
             Some(Effect::Quit) => return Ok(Some(Ended::Quit)),
@@ -218,8 +242,7 @@ impl Session {
         let interval_ms = self.state.interval_ms;
         self.wish.send_if_modified(|wish| {
             let overview_ms = wish.overview_ms.max(interval_ms);
-            let wanted =
-                Wish { filter: wish.filter.clone(), overview_ms, detail_ms: interval_ms, focus };
+            let wanted = Wish { overview_ms, detail_ms: interval_ms, focus, ..wish.clone() };
             let changed = *wish != wanted;
             *wish = wanted;
             changed

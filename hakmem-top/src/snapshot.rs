@@ -82,6 +82,20 @@ pub async fn fetch_all(endpoint: &Endpoint) -> Result<Snapshot, SnapshotError> {
     fetch(endpoint, proto::ProcessFilter { include_ended: true, ..Default::default() }).await
 }
 
+/// The shortest interval that the agent has, in milliseconds.
+///
+/// # Errors
+///
+/// [`SnapshotError`] if the agent cannot be asked.
+pub async fn interval_ms(endpoint: &Endpoint) -> Result<u32, SnapshotError> {
+    let mut client = TelemetryClient::new(endpoint.channel().await?);
+    // A key that no process has: only the agent's own state is wanted.
+    let filter = proto::ProcessFilter { keys: vec![String::new()], ..Default::default() };
+    let request = proto::ListProcessesRequest { filter: Some(filter) };
+    let agent = client.list_processes(request).await?.into_inner().agent;
+    Ok(agent.map_or(0, |it| it.interval_ms))
+}
+
 /// Fetches a program and its descendants after its end: waits, for a moment, until the agent has
 /// seen that end, and every segment that `directory` holds by then. Processes that started before
 /// `since` (seconds of Unix time) had the same pid earlier and are left out.

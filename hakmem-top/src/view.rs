@@ -9,6 +9,7 @@ mod charts;
 mod chrome;
 mod classes;
 mod events;
+mod findings;
 mod overlay;
 mod processes;
 mod routing;
@@ -42,9 +43,11 @@ pub fn draw(frame: &mut Frame, model: &Model, state: &ViewState) {
     chrome::draw_footer(frame, areas.footer, model, state);
     if state.tab == Tab::Processes {
         processes::draw(frame, &areas, model, state);
+    } else if state.tab == Tab::Findings {
+        findings::draw(frame, &areas, model, state);
     } else if let Some(process) = state.focused(model) {
         match state.tab {
-            Tab::Processes => {}
+            Tab::Processes | Tab::Findings => {}
             Tab::Classes => classes::draw(frame, &areas, model, process, state),
             Tab::Routing => routing::draw(frame, areas.body, model, process, state),
             Tab::Threads => threads::draw(frame, &areas, process, state),

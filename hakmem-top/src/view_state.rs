@@ -5,6 +5,7 @@ mod action;
 mod tab;
 mod theme;
 
+use crate::comparison::Comparison;
 use crate::model::{Measure, Model, Process};
 
 pub use action::{Action, Effect};
@@ -39,6 +40,8 @@ pub struct ViewState {
     pub help: bool,
     /// Whether the program's output is shown.
     pub output: bool,
+    /// The last minute of the process against the one before, while that is looked at.
+    pub compared: Option<Compared>,
     /// Whether the picture stands still.
     pub paused: bool,
     /// Whether the person is asked what shall become of the running program.
@@ -55,6 +58,17 @@ pub struct ViewState {
     pub theme: Theme,
 }
 
+/// A comparison on its way to the screen.
+#[derive(Clone, Debug)]
+pub enum Compared {
+    /// It was asked for.
+    Pending,
+    /// It is here.
+    Ready(Box<Comparison>),
+    /// It cannot be made, because of this.
+    Failed(String),
+}
+
 impl ViewState {
     /// The view at the start.
     pub fn new(tab: Tab, interval_ms: u32, theme: ThemeName) -> Self {
@@ -69,6 +83,7 @@ impl ViewState {
             editing_filter: false,
             help: false,
             output: false,
+            compared: None,
             paused: false,
             asking: false,
             asks_before_quit: false,
@@ -89,7 +104,7 @@ impl ViewState {
             Action::First => self.select(0, model),
             Action::Last => self.select(usize::MAX, model),
             Action::Row(row) => self.select(row, model),
-            Action::Open => self.open(),
+            Action::Open => self.open(model),
             Action::Back => self.back(),
             Action::Help => self.help = !self.help,
             Action::FilterBegin => self.editing_filter = true,
@@ -104,6 +119,12 @@ impl ViewState {
             Action::Measure => self.toggle_measure(model),
             Action::Ended => self.hide_ended = !self.hide_ended,
             Action::Output => self.output = !self.output && model.program.is_some(),
+            Action::Compare if self.compared.is_some() => self.compared = None,
+            Action::Compare => {
+                self.focused(model)?;
+                self.compared = Some(Compared::Pending);
+                return Some(Effect::Compare);
+            }
             Action::Suspend => return Some(Effect::Suspend),
             Action::Leave => return Some(Effect::Leave),
             Action::Quit => {
@@ -130,12 +151,23 @@ impl ViewState {
                     self.class = name.as_str().to_owned();
                 }
             }
-            Tab::Routing | Tab::Threads | Tab::Events => self.rows[self.tab as usize] = row,
+            Tab::Routing | Tab::Threads | Tab::Events | Tab::Findings => {
+                self.rows[self.tab as usize] = row;
+            }
         }
     }
 
-    fn open(&mut self) {
+    fn open(&mut self, model: &Model) {
         match self.tab {
+            Tab::Findings => {
+                let findings = self.findings(model);
+                let key = findings.get(self.selected_row(model)).map(|it| &it.process_key);
+                // The process may be gone since.
+                if let Some(key) = key.filter(|it| model.processes.contains_key(*it)) {
+                    self.focus = Some(key.clone());
+                    self.tab = Tab::Classes;
+                }
+            }
             Tab::Processes => self.tab = Tab::Classes,
             Tab::Classes => self.tab = Tab::Routing,
             Tab::Routing | Tab::Threads | Tab::Events => {}
@@ -143,7 +175,9 @@ impl ViewState {
     }
 
     fn back(&mut self) {
-        if self.help || self.asking || self.output {
+        if self.compared.take().is_some() {
+            // That was what lay on top.
+        } else if self.help || self.asking || self.output {
             (self.help, self.asking, self.output) = (false, false, false);
         } else if self.editing_filter || !self.filter.is_empty() {
             self.editing_filter = false;
@@ -194,6 +228,7 @@ impl ViewState {
             Tab::Routing => 0,
             Tab::Threads => self.focused(model).map_or(0, |it| self.threads(it).len()),
             Tab::Events => self.events(model).count(),
+            Tab::Findings => self.findings(model).len(),
         }
     }
 
@@ -242,6 +277,13 @@ impl ViewState {
         model.events.newest_first().filter(passes)
     }
 
+    /// Findings that pass the filter, those that go on first.
+    pub fn findings<'a>(&self, model: &'a Model) -> Vec<&'a hakmem_proto::v1::Finding> {
+        let mut findings = model.findings.ordered();
+        findings.retain(|it| self.passes(&[&it.executable, &it.cause, &it.class, &it.reason]));
+        findings
+    }
+
     fn passes(&self, texts: &[&str]) -> bool {
         let wanted = self.filter.to_lowercase();
         wanted.is_empty() || texts.iter().any(|text| text.to_lowercase().contains(&wanted))
@@ -256,7 +298,7 @@ impl ViewState {
                 processes.iter().position(|it| Some(&it.key) == focused).unwrap_or(0)
             }
             Tab::Classes => self.focused(model).map_or(0, |it| self.class_row(it)),
-            Tab::Routing | Tab::Threads | Tab::Events => {
+            Tab::Routing | Tab::Threads | Tab::Events | Tab::Findings => {
                 self.rows[self.tab as usize].min(self.row_count(model).saturating_sub(1))
             }
         }

@@ -1,7 +1,7 @@
 //! The stream behind `WatchProcesses`.
 //!
-//! A stream remembers the last message it sent of each process, which it shares with the fleet's
-//! own state, and derives every update from that. A slow client therefore costs no queue: its
+//! A stream remembers the last sample it sent of each process, which it shares with the fleet's own
+//! state, and derives every update from that. A slow client therefore costs no queue: its
 //! stream waits in `send`, and when it may go on, the next update is derived from the newest
 //! state; the moments in between are counted as skipped.
 
@@ -14,19 +14,19 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 use tonic::Status;
 
-use super::chunk::{CHUNK_BYTES, chunks};
-use super::delta::{Detail, changed, whole};
 use crate::shared::Shared;
 use crate::state::filter::Selection;
-use crate::state::{FleetView, interest::Interest};
+use crate::state::{FleetView, ProcessRecord, interest::Interest};
 use crate::time::timestamp;
+use hakmem_recording::chunk::{CHUNK_BYTES, chunks};
+use hakmem_recording::delta::{Detail, changed, whole};
 
 /// One client's view of the fleet.
 pub(crate) struct Watch {
     selection: Selection,
     detail: Detail,
     interval: Duration,
-    sent: HashMap<Arc<str>, Arc<Process>>,
+    sent: HashMap<Arc<str>, Arc<ProcessRecord>>,
     update: u64,
     skipped_updates: u64,
 }
@@ -84,13 +84,14 @@ impl Watch {
             if known.is_none() && record.has_ended() && !self.selection.includes_ended() {
                 continue;
             }
-            let current = record.message();
             match known {
-                None => news.push(whole(&current, self.detail)),
-                Some(sent) if Arc::ptr_eq(sent, &current) => {}
-                Some(sent) => news.extend(changed(sent, &current, self.detail)),
+                None => news.push(whole(&record.message(), self.detail)),
+                Some(sent) if Arc::ptr_eq(sent, record) || sent.is_same(record) => {}
+                Some(sent) => {
+                    news.extend(changed(&sent.message(), &record.message(), self.detail));
+                }
             }
-            seen.insert(Arc::clone(&record.key), current);
+            seen.insert(Arc::clone(&record.key), Arc::clone(record));
         }
         let gone = self.sent.keys().filter(|key| !seen.contains_key(*key));
         let removed: Vec<String> = gone.map(ToString::to_string).collect();

@@ -191,3 +191,33 @@ pub(super) const AGENT_SCRAPES: Family = Family {
     unit: "",
     help: "Requests for metrics answered, this one included.",
 };
+pub(super) const AGENT_HISTORY_BYTES: Family = Family {
+    name: "hakmem_agent_history_bytes",
+    kind: Kind::Gauge,
+    unit: "bytes",
+    help: "Memory that the history of all processes takes.",
+};
+pub(super) const AGENT_HISTORY_BYTES_MAX: Family = Family {
+    name: "hakmem_agent_history_max_bytes",
+    kind: Kind::Gauge,
+    unit: "bytes",
+    help: "Memory that the history of all processes may take; 0 if none is kept.",
+};
+pub(super) const AGENT_HISTORY_DROPPED: Family = Family {
+    name: "hakmem_agent_history_dropped_samples_total",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Samples of the history given up to stay within its memory.",
+};
+pub(super) const AGENT_RECORDING_BYTES: Family = Family {
+    name: "hakmem_agent_recording_bytes_total",
+    kind: Kind::Counter,
+    unit: "bytes",
+    help: "Bytes written to recordings.",
+};
+pub(super) const AGENT_RECORDING_ERRORS: Family = Family {
+    name: "hakmem_agent_recording_errors_total",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Attempts to write recordings that failed.",
+};

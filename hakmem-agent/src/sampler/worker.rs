@@ -18,6 +18,7 @@ use super::tracked::Tracked;
 use crate::config::AgentConfig;
 use crate::discovery::Discovery;
 use crate::events::{News, Subscription};
+use crate::history::History;
 use crate::state::interest::Interests;
 use crate::state::{FleetView, ProcessRecord};
 
@@ -35,10 +36,9 @@ const SPARE_DESCRIPTORS: usize = 128;
 /// Everything the thread owns.
 pub(super) struct Worker {
     config: AgentConfig,
-    interests: Arc<Interests>,
-    bell: Arc<Bell>,
-    commands: Receiver<Command>,
+    inputs: Inputs,
     publisher: watch::Sender<Arc<FleetView>>,
+    history: Arc<History>,
     discovery: Discovery,
     schedule: Schedule,
     host: Host,
@@ -60,6 +60,13 @@ pub(super) struct Worker {
     told_of_limit: bool,
 }
 
+/// What tells the thread what to do.
+pub(super) struct Inputs {
+    pub(super) interests: Arc<Interests>,
+    pub(super) bell: Arc<Bell>,
+    pub(super) commands: Receiver<Command>,
+}
+
 /// Whether the loop goes on.
 #[derive(PartialEq, Eq)]
 enum Next {
@@ -70,20 +77,18 @@ enum Next {
 impl Worker {
     pub(super) fn new(
         config: AgentConfig,
-        interests: Arc<Interests>,
-        bell: Arc<Bell>,
-        commands: Receiver<Command>,
+        inputs: Inputs,
         publisher: watch::Sender<Arc<FleetView>>,
+        history: Arc<History>,
     ) -> Self {
         let directories = config.directories.clone();
         let discovery = Discovery::new(directories, config.directory_of_all_users.clone());
         let schedule = Schedule::new(Instant::now(), config.watched_interval, config.idle_interval);
         Self {
             config,
-            interests,
-            bell,
-            commands,
+            inputs,
             publisher,
+            history,
             discovery,
             schedule,
             host: Host::current(),
@@ -114,7 +119,7 @@ impl Worker {
                 deadline = deadline.min(Instant::now() + UNREADY_INTERVAL);
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            self.bell.wait(self.discovery.notices_fd(), left);
+            self.inputs.bell.wait(self.discovery.notices_fd(), left);
             if self.answer() == Next::Stop {
                 return;
             }
@@ -138,7 +143,7 @@ impl Worker {
 
     fn answer(&mut self) -> Next {
         loop {
-            match self.commands.try_recv() {
+            match self.inputs.commands.try_recv() {
                 Ok(Command::SampleNow { key, reply }) => {
                     self.sample(&key);
                     // Nobody who has this answer may find an older one in the view.
@@ -256,13 +261,14 @@ impl Worker {
             self.keys.remove(&tracked.path);
         }
         self.fleet.processes.remove(key);
+        self.history.forget(key);
         self.changed = true;
     }
 
     /// Samples whatever is due.
     fn round(&mut self, now: u64) {
         let begun = Instant::now();
-        let watched = self.interests.intervals();
+        let watched = self.inputs.interests.intervals();
         let due = self.tracked.values().filter(|tracked| {
             let interval = watched.get(&tracked.key).copied();
             let schedule = &self.schedule;
@@ -301,7 +307,8 @@ impl Worker {
     }
 
     fn put(&mut self, record: ProcessRecord) {
-        self.fleet.put(record);
+        let record = self.fleet.put(record);
+        self.history.record(&record);
         self.fleet.sampled_at = SystemTime::now();
         self.changed = true;
     }

@@ -1,6 +1,7 @@
 //! Which processes a call concerns.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use hakmem_proto::v1::ProcessFilter;
 
@@ -20,14 +21,20 @@ impl Selection {
         Self { viewer, filter: filter.unwrap_or_default() }
     }
 
+    /// Every process that `viewer` may see, ended ones included.
+    pub(crate) fn everything(viewer: Viewer) -> Self {
+        let filter = ProcessFilter { include_ended: true, ..ProcessFilter::default() };
+        Self::new(viewer, Some(filter))
+    }
+
     /// The processes of `view` that are selected, ended ones included: whether those count, each
     /// caller decides with [`Selection::includes_ended`].
     pub(crate) fn of<'a>(
         &'a self,
         view: &'a FleetView,
-    ) -> impl Iterator<Item = &'a ProcessRecord> + 'a {
+    ) -> impl Iterator<Item = &'a Arc<ProcessRecord>> + 'a {
         let family = self.family(view);
-        view.processes.values().map(|record| &**record).filter(move |record| {
+        view.processes.values().filter(move |record| {
             self.viewer.may_see(record.owner())
                 && self.is_named(record, family.as_ref())
                 && self.matches_text(record)

@@ -11,15 +11,25 @@ use super::{Facts, ProcessRecord};
 use crate::time::timestamp_of_unix_ns;
 
 /// Everything about a process.
+///
+/// Sums per class are made for it and not kept: they take more memory than the message.
 pub(super) fn process(record: &ProcessRecord) -> Process {
-    let used = record.classes().iter().filter(|class| class.is_used());
+    let made;
+    let classes = match record.classes.get() {
+        Some(classes) => classes,
+        None => {
+            made = Box::new(record.sample.classes());
+            &made
+        }
+    };
+    let used = classes.iter().filter(|class| class.is_used());
     Process {
         key: record.key.to_string(),
         identity: Some(record.facts.identity.clone()),
         state: record.state.name().to_owned(),
         exit_code: record.sample.process.exit_code,
         sampled_at: Some(timestamp_of_unix_ns(record.sample.unix_ns)),
-        totals: Some(totals(record)),
+        totals: Some(totals_of(record, classes.iter())),
         classes: used.map(class_counters).collect(),
         threads: record.sample.threads().into_iter().map(thread).collect(),
         memory: Some(memory(record)),
@@ -70,11 +80,15 @@ fn ended_at(record: &ProcessRecord) -> Option<prost_types::Timestamp> {
 
 /// Sums over all classes.
 pub(super) fn totals(record: &ProcessRecord) -> Totals {
+    totals_of(record, record.classes().iter())
+}
+
+fn totals_of<'a>(record: &ProcessRecord, classes: impl Iterator<Item = &'a ClassTotals>) -> Totals {
     let mut totals = Totals {
         threads: u32::try_from(record.sample.threads_alive()).unwrap_or(u32::MAX),
         ..Totals::default()
     };
-    for class in record.classes() {
+    for class in classes {
         totals.allocations = totals.allocations.saturating_add(class.allocations);
         totals.frees = totals.frees.saturating_add(class.frees);
         let slow_allocations = class.slow_allocations();

@@ -1,6 +1,5 @@
 //! A directory of synthetic segments and an agent that watches it.
 
-use std::future::Future;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -134,10 +133,7 @@ pub(crate) fn allocations(process: &Process, class: &str) -> u64 {
 }
 
 /// Asks until there is an answer.
-pub(crate) async fn eventually<T, F>(mut ask: impl FnMut() -> F) -> T
-where
-    F: Future<Output = Option<T>>,
-{
+pub(crate) async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let begin = Instant::now();
     loop {
         if let Some(answer) = ask().await {

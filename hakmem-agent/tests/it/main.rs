@@ -3,7 +3,9 @@
 mod command;
 mod events;
 mod fleet;
+mod history;
 mod metrics;
 mod processes;
+mod recording;
 mod sockets;
 mod watching;

@@ -192,7 +192,7 @@ async fn a_large_update_comes_in_messages_below_the_limit() {
 }
 
 /// The synthetic writer takes a descriptor for each slot.
-fn raise_limit_of_open_files() {
+pub(crate) fn raise_limit_of_open_files() {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
 }

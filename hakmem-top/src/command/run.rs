@@ -4,6 +4,7 @@
 //! all streams to itself and the loop only forwards signals. Either way the end is the same: a
 //! last snapshot, the summary on standard error, the document if asked for, the program's code.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -76,12 +77,12 @@ fn captured() -> Streams {
         empty_input: std::io::stdin().is_terminal(),
         captured_output: std::io::stdout().is_terminal(),
         captured_error: std::io::stderr().is_terminal(),
-        kept_input: false,
+        ..Streams::default()
     }
 }
 
 /// A program that this command started, and the agent that watches it.
-struct Run {
+pub(super) struct Run {
     spec: ProgramSpec,
     endpoint: Arc<Endpoint>,
     pid: u32,
@@ -92,7 +93,8 @@ struct Run {
 }
 
 impl Run {
-    fn start(spec: ProgramSpec, endpoint: Endpoint) -> Result<Self, CommandError> {
+    /// Starts the program.
+    pub(super) fn start(spec: ProgramSpec, endpoint: Endpoint) -> Result<Self, CommandError> {
         let (sender, events) = mpsc::channel(EVENTS_WAITING);
         signals::listen(sender.clone()).map_err(CommandError::system("cannot handle signals"))?;
         let since = unix_seconds();
@@ -103,14 +105,23 @@ impl Run {
         Ok(Self { spec, endpoint, pid, since, end: None, sender, events })
     }
 
+    /// The agent that watches it.
+    pub(super) fn endpoint(&self) -> Arc<Endpoint> {
+        Arc::clone(&self.endpoint)
+    }
+
+    /// Before this moment, in seconds of Unix time, nothing of it had started.
+    pub(super) fn since(&self) -> f64 {
+        self.since
+    }
+
     /// What was started, as the person would type it.
     fn command(&self) -> String {
-        let words: Vec<_> = self.spec.words.iter().map(|it| it.to_string_lossy()).collect();
-        words.join(" ")
+        typed(&self.spec.words)
     }
 
     /// The program and its descendants, ended ones too.
-    fn filter(&self) -> proto::ProcessFilter {
+    pub(super) fn filter(&self) -> proto::ProcessFilter {
         proto::ProcessFilter {
             pids: vec![self.pid],
             include_ended: true,
@@ -169,7 +180,7 @@ impl Run {
 
     /// Waits for the program's end; what it prints meanwhile goes to standard output, signals go
     /// to it.
-    async fn wait(&mut self) -> ProgramEnd {
+    pub(super) async fn wait(&mut self) -> ProgramEnd {
         loop {
             if let Some(end) = self.end {
                 return end;
@@ -201,17 +212,27 @@ impl Run {
     }
 
     fn explain_if_unpublished(&self, snapshot: &Snapshot) {
-        if !snapshot.processes.is_empty() {
-            return;
+        if snapshot.processes.is_empty() {
+            self.explain_unpublished();
         }
+    }
+
+    /// Says why nothing is known of the program.
+    pub(super) fn explain_unpublished(&self) {
         let program = std::path::Path::new(&self.spec.words[0]);
         let reason = program::likely_reason(program, &self.spec.directory);
         eprintln!("hakmem-top: {} published nothing: {reason}", program.display());
     }
 }
 
+/// A command as a person would type it.
+pub(super) fn typed(words: &[OsString]) -> String {
+    let words: Vec<_> = words.iter().map(|it| it.to_string_lossy()).collect();
+    words.join(" ")
+}
+
 /// Seconds since the Unix epoch, a moment ago: clocks of different sources need some slack.
-fn unix_seconds() -> f64 {
+pub(super) fn unix_seconds() -> f64 {
     const SLACK_SECONDS: f64 = 0.1;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     now.as_secs_f64() - SLACK_SECONDS

@@ -33,7 +33,8 @@ impl Watch {
         sender: &mpsc::Sender<Event>,
     ) -> Self {
         let detail_ms = global.interval_ms();
-        let (wish, wished) = watch::channel(Wish { filter, overview_ms, detail_ms, focus: None });
+        let (wish, wished) =
+            watch::channel(Wish { filter, overview_ms, detail_ms, ..Wish::default() });
         let feed = tokio::spawn(feed::run(endpoint.clone(), wished, sender.clone()));
         let state = ViewState::new(tab, detail_ms, theme(global));
         let session = Session::new(Model::new(endpoint.describe()), state, wish);

@@ -28,6 +28,7 @@ fn keys_mean_what_people_expect() {
     check(KeyCode::Up, Action::Move(-1));
     check(KeyCode::Char('G'), Action::Last);
     check(KeyCode::Char('3'), Action::Tab(Tab::Routing));
+    check(KeyCode::Char('d'), Action::Compare);
     check(KeyCode::Tab, Action::TabStep(true));
     check(KeyCode::Char('h'), Action::TabStep(false));
     check(KeyCode::Char(' '), Action::Pause);

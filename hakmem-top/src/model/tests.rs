@@ -162,3 +162,24 @@ fn the_newest_process_with_the_programs_pid_is_the_programs() {
     model.merge(Stream::Overview, update(1.0, vec![newest, replaced]));
     assert_eq!(model.program_key(), Some("7-1-01"));
 }
+
+#[test]
+fn findings_are_replaced_by_number_and_forgotten_with_their_stream() {
+    let finding = |id, until: Option<f64>| proto::Finding {
+        id,
+        since: Some(sample::timestamp(id as f64)),
+        until: until.map(sample::timestamp),
+        ..Default::default()
+    };
+    let mut model = sample::model();
+    let mut merge = |findings, dropped_findings| {
+        model.findings.merge(proto::WatchFindingsResponse { findings, dropped_findings });
+        let ids: Vec<u64> = model.findings.ordered().iter().map(|it| it.id).collect();
+        (ids, model.findings.ongoing(), model.findings.missing())
+    };
+    assert_eq!(merge(vec![finding(1, None), finding(2, None)], 0), (vec![2, 1], 2, 0));
+    assert_eq!(merge(vec![finding(2, Some(9.0)), finding(3, Some(4.0))], 5), (vec![1, 3, 2], 1, 5));
+    model.findings.begin_stream();
+    assert!(model.findings.ordered().is_empty());
+    assert_eq!(model.findings.missing(), 5, "what was lost stays lost");
+}

@@ -46,3 +46,17 @@ fn only_the_whole_is_a_hundred_percent() {
 fn spans_show_two_units() {
     assert_eq!([4, 125, 11_220, 187_200].map(span_seconds), ["4s", "2m05s", "3h07m", "2d04h"]);
 }
+
+#[test]
+fn shares_round_neither_what_is_slow_nor_what_is_fast_away() {
+    let shares = [0.0, 0.000_001, 0.000_123, 0.0123, 0.456, 0.994_9, 0.999_999, 1.0];
+    let said = shares.map(share_percent).join(" ");
+    assert_eq!(said, "0 0.001 0.012 1.23 45.6 99.49 99.99 100");
+}
+
+#[test]
+fn costs_have_three_digits_and_added_ones_a_sign() {
+    let costs = [0.0, -0.0, 0.0004, 0.0123, 0.099, 1.234, 45.67, 99.96, 1234.5, f64::NAN];
+    assert_eq!(costs.map(cost_ns).join(" "), "0 0 0 0.012 0.099 1.23 45.7 100 1234 NaN");
+    assert_eq!([0.0, 1.5, -1.5, 0.0001, -0.0001].map(added_ns).join(" "), "0 +1.50 -1.50 0 0");
+}

@@ -82,3 +82,66 @@ fn the_demo_prints_rates_with_their_reasons() {
     mid        1.50k     1.35k    97.9      60.0        96/256   1.58 MiB    288 ns   4.61 µs  flush_full 30.0, refill_central 23.3, refill_slab 6.67
     ");
 }
+
+#[test]
+fn a_recording_is_told_with_what_is_missing() {
+    use hakmem_recording::{Recording, RecordingWriter};
+    use proto::recording_entry::Entry;
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.hakrec");
+    let start = proto::RecordingStart {
+        version: "0.1.0".into(),
+        started_at: Some(sample::timestamp(sample::STARTED_AT as f64 + 1.0)),
+        interval_ms: 1000,
+        machine: Some(proto::Machine {
+            host: "build-7".into(),
+            kernel: "Linux 6.1".into(),
+            architecture: "x86_64".into(),
+            processor: "Some CPU".into(),
+            processors: 2,
+            memory_bytes: 8 << 30,
+            ..Default::default()
+        }),
+        command: "hakmem-top record\u{1b}[31m -o a".into(),
+    };
+    let mut writer = RecordingWriter::create(&path, start).unwrap();
+    for second in [10.0, 11.0, 13.0] {
+        let process = sample::process(4000, "redis-server", second, 1000.0);
+        let mut update = sample::update(second, vec![process]);
+        update.skipped_updates = u64::from(second > 12.0);
+        writer.push(proto::RecordingEntry { entry: Some(Entry::Update(update)) }).unwrap();
+    }
+    writer.finish(proto::RecordingEnd::default()).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let whole = Recording::from_bytes(bytes.clone()).unwrap();
+    let utc = jiff::tz::TimeZone::UTC;
+    let without_sizes = |text: String| {
+        let lines = text.lines().map(|line| match line.split_once(" KiB") {
+            Some((before, after)) => format!("{}… KiB{after}", before.trim_end_matches(is_digit)),
+            None => line.to_owned(),
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(without_sizes(recording("a.hakrec", &whole, &utc, false)), @r"
+    file       a.hakrec, … KiB, complete
+    time       1970-01-12 13:46:50 to 1970-01-12 13:46:53 (3.0s), every 1000 ms, by version 0.1.0
+    command    hakmem-top record�[31m -o a
+    machine    build-7, Linux 6.1, x86_64, 2 × Some CPU, 8.00 GiB
+    contents   processes 1, updates 3, events 0
+    losses     samples 1, updates 1, events 0
+    damage     none
+
+         pid  from                     span   samples  operations    lost  state     routing   command
+        4000  1970-01-12 13:46:50      3.0s         3       8.61k       1  running   direct    redis-server --fast
+              executable /usr/bin/redis-server, check sample, library 0.1.0, started 1970-01-12 13:46:40
+    ");
+    let cut = Recording::from_bytes(bytes[..bytes.len() - 5].to_vec()).unwrap();
+    let text = recording("a.hakrec", &cut, &utc, false);
+    assert!(text.contains("not ended: its writer was killed or is still at it"), "{text}");
+    assert!(text.contains(": the last block is not complete"), "{text}");
+}
+
+fn is_digit(it: char) -> bool {
+    it.is_ascii_digit() || it == '.'
+}

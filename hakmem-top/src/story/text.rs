@@ -7,6 +7,7 @@ use hakmem_proto::v1 as proto;
 
 use super::{Sentence, Story, clock_ns};
 use crate::explanation;
+use crate::paragraph;
 use crate::quantity;
 use crate::report;
 
@@ -227,20 +228,7 @@ fn kind_of_line(event: &proto::Event) -> (&str, &str, &str, &str) {
     (&event.kind, &event.detail, &event.class, &event.claimed_class)
 }
 
-/// Appends running text behind `start`, broken at words; further lines begin below the first's words.
+/// Appends running text behind `start`.
 fn wrap(text: &mut String, words: &str, start: &str) {
-    let indent = " ".repeat(start.chars().count());
-    let mut line = String::from(start);
-    let mut is_first = true;
-    for word in words.split(' ') {
-        if !is_first && line.chars().count() + 1 + word.chars().count() > WIDTH {
-            let _ = writeln!(text, "{line}");
-            line = indent.clone();
-        } else if !is_first {
-            line.push(' ');
-        }
-        line.push_str(word);
-        is_first = false;
-    }
-    let _ = writeln!(text, "{line}");
+    text.push_str(&paragraph::wrap(words, start, WIDTH));
 }

@@ -38,12 +38,13 @@ impl Areas {
         let tabs = take_top(&mut rest, 1);
         let body = rest;
         // The events' strip says what is missing, the classes' sums up the process.
-        let has_strip = matches!(state.tab, Tab::Classes | Tab::Events | Tab::Threads);
+        let has_strip =
+            matches!(state.tab, Tab::Classes | Tab::Events | Tab::Threads | Tab::Findings);
         let strip_rows = u16::from(has_strip && rest.height >= 4);
         let strip = take_top(&mut rest, strip_rows);
         let heading = take_top(&mut rest, 1);
         let rows_wanted = match state.tab {
-            Tab::Classes | Tab::Processes => {
+            Tab::Classes | Tab::Processes | Tab::Findings => {
                 u16::try_from(state.row_count(model)).unwrap_or(u16::MAX).max(1)
             }
             Tab::Routing | Tab::Threads | Tab::Events => u16::MAX,

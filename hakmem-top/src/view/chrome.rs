@@ -39,7 +39,7 @@ fn subject<'a>(model: &'a Model, state: &ViewState) -> Vec<Span<'a>> {
         spans.push(Span::styled(phase, theme.warn));
         spans.push(Span::styled(" · ", theme.faint));
     }
-    match state.focused(model).filter(|_| state.tab != Tab::Processes) {
+    match state.focused(model).filter(|_| !is_of_all(state.tab)) {
         Some(process) => spans.extend(process_words(process, theme)),
         None => {
             let running = model.processes.values().filter(|it| it.is_running()).count();
@@ -51,7 +51,7 @@ fn subject<'a>(model: &'a Model, state: &ViewState) -> Vec<Span<'a>> {
         }
     }
     // The program may have ended otherwise than the process shown, which may be its child.
-    let shown = state.focused(model).filter(|_| state.tab != Tab::Processes);
+    let shown = state.focused(model).filter(|_| !is_of_all(state.tab));
     let is_program = shown.is_some_and(|it| Some(it.key.as_str()) == model.program_key());
     if let Some(end) = model.program.as_ref().and_then(|it| it.end) {
         if is_program && matches!(end, ProgramEnd::Exited(_)) {
@@ -133,6 +133,11 @@ fn health(model: &Model, state: &ViewState) -> Line<'static> {
     Line::from(spans)
 }
 
+/// Whether a tab shows all processes and not the one in focus.
+fn is_of_all(tab: Tab) -> bool {
+    matches!(tab, Tab::Processes | Tab::Findings)
+}
+
 /// The tabs' texts, from left to right; short ones where the width does not allow more.
 fn tab_texts(width: u16, model: &Model, state: &ViewState) -> Vec<(Tab, String)> {
     let count = |tab| match tab {
@@ -144,15 +149,27 @@ fn tab_texts(width: u16, model: &Model, state: &ViewState) -> Vec<(Tab, String)>
             0 => String::new(),
             lost => format!(" {} lost", quantity::count(lost)),
         },
+        Tab::Findings => match model.findings.ongoing() {
+            0 => String::new(),
+            ongoing => format!(" {ongoing}"),
+        },
         Tab::Classes | Tab::Routing => String::new(),
     };
-    let full: Vec<(Tab, String)> = Tab::ALL
-        .iter()
-        .map(|tab| (*tab, format!(" {} {}{} ", *tab as usize + 1, tab.title(), count(*tab))))
-        .collect();
-    let needed: usize = full.iter().map(|(_, text)| text.chars().count() + 1).sum();
-    if needed <= usize::from(width) {
-        return full;
+    let text =
+        |tab: Tab, title: &str, count: &str| format!(" {} {title}{count} ", tab as usize + 1);
+    let full = |tab: Tab| text(tab, tab.title(), &count(tab));
+    // Counts give way first, except those that are alarms.
+    let brief = |tab: Tab| match tab {
+        Tab::Routing => text(tab, "C7", ""),
+        Tab::Events | Tab::Findings => full(tab),
+        Tab::Processes | Tab::Classes | Tab::Threads => text(tab, tab.title(), ""),
+    };
+    let texts = |of: &dyn Fn(Tab) -> String| Tab::ALL.map(|tab| (tab, of(tab))).to_vec();
+    for texts in [texts(&full), texts(&brief)] {
+        let needed: usize = texts.iter().map(|(_, text)| text.chars().count() + 1).sum();
+        if needed <= usize::from(width) + 1 {
+            return texts;
+        }
     }
     let short = |tab: Tab| {
         if tab == state.tab {
@@ -207,9 +224,12 @@ pub(super) fn draw_footer(frame: &mut Frame, area: Rect, model: &Model, state: &
         Tab::Processes => {
             hints.extend([("Enter", "open"), ("s i", "sort"), ("/", "filter"), ("e", "ended")]);
         }
-        Tab::Classes => hints.extend([("j k", "class"), ("c", "rates/totals"), ("Enter", "C7")]),
+        Tab::Classes => {
+            hints.extend([("j k", "class"), ("c", "rates/totals"), ("d", "diff"), ("Enter", "C7")])
+        }
         Tab::Routing => hints.extend([("c", "rates/totals"), ("Esc", "processes")]),
         Tab::Threads | Tab::Events => hints.extend([("j k", "scroll"), ("/", "filter")]),
+        Tab::Findings => hints.extend([("j k", "finding"), ("Enter", "process"), ("/", "filter")]),
     }
     hints.extend([("p", "pause"), ("+ -", "interval"), ("t", "theme")]);
     if model.program.as_ref().is_some_and(|it| it.phase.is_none()) {

@@ -1,19 +1,22 @@
 //! What lies over the body for a while: help, the program's output, a question.
 
+use hakmem_diagnosis::Verdict;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
+use crate::comparison::TextStyle;
 use crate::model::Model;
+use crate::paragraph;
 use crate::quantity;
-use crate::view_state::{Theme, ViewState};
+use crate::view_state::{Compared, Theme, ViewState};
 
-const HELP: [(&str, &str); 18] = [
-    ("1 … 5, Tab, h l, ← →", "tabs: processes, classes, C7 routing, threads, events"),
+const HELP: [(&str, &str); 19] = [
+    ("1 … 6, Tab, h l, ← →", "tabs: processes, classes, C7 routing, threads, events, findings"),
     ("j k, ↓ ↑, wheel", "move the selection; PgUp PgDn by ten"),
     ("g G, Home End", "first row, last row"),
-    ("Enter, click twice", "open the selected process or class"),
+    ("Enter, click twice", "open the selected process, class or finding's process"),
     ("Esc", "close, clear the filter, back to the processes"),
     ("/", "filter rows by text"),
     ("s, i", "sort by the next column, invert the order"),
@@ -21,6 +24,7 @@ const HELP: [(&str, &str); 18] = [
     ("e", "show or hide ended processes"),
     ("p, Space", "pause the picture; data is still collected"),
     ("+ -", "shorter or longer interval"),
+    ("d", "compare the process's last minute with the one before"),
     ("o", "what the program printed (with run)"),
     ("t", "theme: dark, light, mono"),
     ("Ctrl-Z", "suspend"),
@@ -35,12 +39,48 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, model: &Model, state: &ViewSta
     if state.output {
         draw_output(frame, area, model, &state.theme);
     }
+    if let Some(compared) = &state.compared {
+        draw_compared(frame, area, compared, &state.theme);
+    }
     if state.help {
         draw_help(frame, area, &state.theme);
     }
     if state.asking {
         draw_question(frame, area, model, &state.theme);
     }
+}
+
+/// The last minute against the one before, as far as it fits; the verdict stands first.
+fn draw_compared(frame: &mut Frame, area: Rect, compared: &Compared, theme: &Theme) {
+    let text = match compared {
+        Compared::Pending => "comparing the last minute with the one before …".into(),
+        Compared::Failed(reason) => format!("cannot compare: {reason}"),
+        Compared::Ready(comparison) => {
+            comparison.text(TextStyle::new(usize::from(area.width.saturating_sub(4)), false))
+        }
+    };
+    let style = |index: usize, line: &str| match compared {
+        Compared::Ready(comparison) if index == 0 => match comparison.diagnosis.verdict {
+            Verdict::Regressed => theme.bad,
+            Verdict::Improved => theme.good,
+            Verdict::Unchanged | Verdict::NotEnoughData => theme.accent,
+        },
+        _ if line.starts_with(|it: char| it.is_ascii_uppercase()) => theme.heading,
+        _ => theme.text,
+    };
+    let mut lines: Vec<Line> = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let wrapped =
+            paragraph::wrap(line.trim_start(), leading(line), usize::from(area.width) - 4);
+        let style = style(index, line);
+        lines.extend(wrapped.lines().map(|it| Line::styled(format!(" {it} "), style)));
+    }
+    draw_box(frame, area, "the last minute · Esc closes", lines, theme);
+}
+
+/// The blanks that a line begins with.
+fn leading(line: &str) -> &str {
+    &line[..line.len() - line.trim_start().len()]
 }
 
 fn draw_help(frame: &mut Frame, area: Rect, theme: &Theme) {

@@ -4,8 +4,9 @@ use ratatui::backend::TestBackend;
 use hakmem_proto::v1 as proto;
 
 use super::*;
+use crate::comparison;
 use crate::model::{Connection, Program, ProgramEnd, Stream, sample};
-use crate::view_state::{Action, INTERVAL_MS_DEFAULT, ThemeName};
+use crate::view_state::{Action, Compared, Effect, INTERVAL_MS_DEFAULT, ThemeName};
 
 fn state(tab: Tab) -> ViewState {
     ViewState::new(tab, INTERVAL_MS_DEFAULT, ThemeName::Mono)
@@ -56,7 +57,7 @@ fn processes_with_a_preview_of_the_selected_one() {
     let model = sample::model();
     insta::assert_snapshot!(drawn(120, 16, &model, &state(Tab::Processes)), @r"
      hakmem  2 running                                                                                             ● 100 ms
-     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events
+     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events   6 Findings
         PID PROGRAM              STATE         UP ROUTING   THR ALLOC/S▾   FREE/S FAST %  SLOW/S      LIVE  BLOCKS ANOMALIES
        4000 redis-server --fast  running      16s direct      2    2.26M    2.03M   97.9   90.4k  5.00 MiB   1.23k         0
        4100 python3 --fast       running      16s direct      2    30.2k    27.2k   97.9   1.21k  5.00 MiB   1.23k         0
@@ -79,7 +80,7 @@ fn classes_with_panels_and_charts() {
     let model = sample::model();
     insta::assert_snapshot!(drawn(120, 36, &model, &state(Tab::Classes)), @r"
      hakmem  redis-server 4000 · running 16s · direct · check sample                                               ● 100 ms
-     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events
+     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events   6 Findings
      alloc 2.26M/s  free 2.03M/s  fast 97.9 %  slow 90.4k/s  live 5.00 MiB  threads 2  slabs 8.00 MiB  cached 2.00 MiB
     CLASS BYTES    ALLOC/S  FREE/S FAST % SLOW/S  BY REASON                     LIST DEPTH              LIVE     P50     P99
     C0    ≤ 8        15.0k   13.5k   97.9    600  flush_full 300  +2            ██▋···· 96/256      15.8 MiB  288 ns 4.61 µs
@@ -113,7 +114,7 @@ fn classes_with_panels_and_charts() {
                                                    ████████████                                                 ████████████
                                                    ████████████                                                 ████████████
                                                    ████████████                                                 ████████████
-     q quit  ? help  j k class  c rates/totals  Enter C7  p pause  + - interval  t theme                    /run/agent.sock
+     q quit  ? help  j k class  c rates/totals  d diff  Enter C7  p pause  + - interval  t theme            /run/agent.sock
     ");
 }
 
@@ -122,7 +123,7 @@ fn classes_on_a_common_terminal() {
     let model = sample::model();
     insta::assert_snapshot!(drawn(80, 24, &model, &state(Tab::Classes)), @r"
      hakmem  redis-server 4000 · running 16s · direct · check sample       ● 100 ms
-     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events
+     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events   6 Findings
      alloc 2.26M/s  free 2.03M/s  fast 97.9 %  slow 90.4k/s  live 5.00 MiB
     CLASS ALLOC/S  FREE/S FAST % SLOW/S LIST DEPTH              LIVE     P50     P99
     C0      15.0k   13.5k   97.9    600 ██▋···· 96/256      15.8 MiB  288 ns 4.61 µs
@@ -144,7 +145,7 @@ fn classes_on_a_common_terminal() {
     free  slow      31.5k                                               ▅▃▃▅██▆▃▃▅▇█
 
 
-     q quit  ? help  j k class  c rates/totals  Enter C7  p pause  + - interval
+     q quit  ? help  j k class  c rates/totals  d diff  Enter C7  p pause
     ");
 }
 
@@ -153,7 +154,7 @@ fn classes_on_a_tiny_terminal() {
     let model = sample::model();
     insta::assert_snapshot!(drawn(40, 10, &model, &state(Tab::Classes)), @r"
      hakmem  redis-server 4000 · … ● 100 ms
-     1   2 Classes   3   4   5
+     1   2 Classes   3   4   5   6
      alloc 2.26M/s  free 2.03M/s
     CLASS ALLOC/S FAST % SLOW/S     LIVE
     C0      15.0k   97.9    600 15.8 MiB
@@ -180,14 +181,14 @@ fn an_ended_process_shows_its_totals() {
     });
     insta::assert_snapshot!(drawn(100, 9, &model, &state(Tab::Classes)), @r"
      hakmem  redis-server 4000 · exited 3 · direct · check sample                              ● 100 ms
-     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events
+     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events   6 Findings
      alloc 24.2M  free 21.8M  fast 97.9 %  slow 967k  live 5.00 MiB  threads 2  slabs 8.00 MiB
     CLASS  ALLOCS   FREES FAST %   SLOW  BY REASON          LIST DEPTH              LIVE     P50     P99
     C0       160k    144k   97.9  6.40k  flush_full 3.20k … ██▋···· 96/256      15.6 MiB  288 ns 4.61 µs
     C3      8.00M   7.20M   97.9   320k  flush_full 160k  … ██▋···· 96/256       781 MiB  288 ns 4.61 µs
     C7      16.0M   14.4M   97.9   640k  flush_full 320k  … ██▋···· 96/256      1.53 GiB  288 ns 4.61 µs
     mid     16.0k   14.4k   97.9    640  flush_full 320  +2 ██▋···· 96/256      1.56 MiB  288 ns 4.61 µs
-     q quit  ? help  o output  j k class  c rates/totals  Enter C7  p pause  + - interval  t theme
+     q quit  ? help  o output  j k class  c rates/totals  d diff  Enter C7  p pause  + - interval
     ");
 }
 
@@ -196,7 +197,7 @@ fn routing_explains_itself() {
     let model = sample::model();
     insta::assert_snapshot!(drawn(120, 24, &model, &state(Tab::Routing)), @r"
      hakmem  redis-server 4000 · running 16s · direct · check sample                                               ● 100 ms
-     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events
+     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events   6 Findings
     ─ C7 routing direct ───────────────────────────────────────  ─ slow paths of C7  513–1024 bytes ────────────────────────
     no headers: the class map answers with one load, so C7 is    allocations    29.9k/s slow, 2.0 % of 1.50M/s
     freed as fast as any class                                     refill_central   22.4k ██████·· list empty, batch from t…
@@ -239,7 +240,7 @@ fn a_routing_with_anomalies_says_what_they_are() {
     state.focus = Some("4000-1-00".into());
     insta::assert_snapshot!(drawn(80, 20, &model, &state), @r"
      hakmem  redis-server 4000 · running 17s · e3 · check full             ● 100 ms
-     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events 12 lost
+     1 Processes   2 Classes   3 C7   4 Threads   5 Events 12 lost   6 Findings
     ─ C7 routing e3 ────────────────────────────────────────────────────────────────
     UNSAFE: header only; C7 has none, and a byte like one sends it to a wrong list
     ANOMALIES 977 in all · last seen 0.00s ago
@@ -266,7 +267,7 @@ fn threads_show_how_full_their_lists_are() {
     let model = sample::model();
     insta::assert_snapshot!(drawn(120, 8, &model, &state(Tab::Threads)), @r"
     hakmem  redis-server 4000 · running 16s · direct · check sample                                               ● 100 ms
-    1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events
+    1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events   6 Findings
     2 alive in 2 slots · a slot's counts go on when its thread ends and another takes it
        TID THREAD              ALLOC/S  FREE/S FAST % SLOW/S     C0     C1     C2     C3     C4     C5     C6     C7    mid
       4000 main                  1.50M    748k   98.0  44.9k                        12▁                        126█     0
@@ -282,7 +283,7 @@ fn events_say_first_what_is_missing() {
     model.events.merge(events());
     insta::assert_snapshot!(drawn(100, 9, &model, &state(Tab::Events)), @r"
     hakmem  redis-server 4000 · running 16s · direct · check sample                           ● 100 ms
-    1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events 12 lost
+    1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events 12 lost   6 Findings
     12 lost · 0 suppressed to bound their rate · counters count everything
         AGO     TID EVENT           CLASS DETAIL                         TOOK      VALUE ADDRESS
       1.25s    4001 anomaly         C7    claims C3: header_false_p…        –       0xa3 0x7f0012345400
@@ -299,7 +300,7 @@ fn a_lost_agent_is_said_where_the_data_was_called_live() {
     model.connection = Connection::Lost { reason: "connection refused".into(), attempts: 3 };
     insta::assert_snapshot!(drawn(100, 4, &model, &state(Tab::Processes)), @r"
     hakmem  2 running                                        ✗ no agent, attempt 3: connection refused
-    1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events
+    1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events   6 Findings
        PID PROGRAM           STATE         UP  THR ALLOC/S▾   FREE/S FAST %  SLOW/S      LIVE ANOMALIES
     q quit  ? help  Enter open  s i sort  / filter  e ended  p pause  + - interval  t theme
     ");
@@ -319,7 +320,7 @@ fn without_processes_it_says_how_to_start_one() {
     model.merge(Stream::Overview, sample::update(1.0, vec![]));
     insta::assert_snapshot!(drawn(80, 9, &model, &state(Tab::Processes)), @r"
     hakmem  0 running                                                     ● 100 ms
-    1 Processes 0   2 Classes   3 C7 routing   4 Threads   5 Events
+    1 Processes 0   2 Classes   3 C7 routing   4 Threads   5 Events   6 Findings
 
      no process publishes in /dev/shm/hakmem-1000
 
@@ -347,29 +348,29 @@ fn the_help_names_every_key() {
     state.apply(Action::Help, &model);
     insta::assert_snapshot!(drawn(90, 24, &model, &state), @r"
      hakmem  redis-server 4000 · running 16s · direct · check sample                 ● 100 ms
-     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events
-     a┌ help ──────────────────────────────────────────────────────────────────────────────┐
-    CL│ 1 … 5, Tab, h l, ← → tabs: processes, classes, C7 routing, threads, events         │
-    C0│ j k, ↓ ↑, wheel      move the selection; PgUp PgDn by ten                          │
-    C3│ g G, Home End        first row, last row                                           │
-    C7│ Enter, click twice   open the selected process or class                            │
-    mi│ Esc                  close, clear the filter, back to the processes                │
-    ─ │ /                    filter rows by text                                           │──
-    no│ s, i                 sort by the next column, invert the order                     │
-    al│ c                    rates per second or totals since the start                    │
-    fr│ e                    show or hide ended processes                                  │
-    FR│ p, Space             pause the picture; data is still collected                    │
-      │ + -                  shorter or longer interval                                    │
-      │ o                    what the program printed (with run)                           │
-      │ t                    theme: dark, light, mono                                      │
-    al│ Ctrl-Z               suspend                                                       │▇█
-    al│ q, Ctrl-C            quit                                                          │▇█
-    fr│ FAST %               share of allocations and frees that no slow path took         │▇█
-    fr│ LIST DEPTH           free blocks on the threads' lists, against what they may hold │▇█
-      │ P50 P99              of timed slow paths, last 10 s; faint: since the start        │
-      └────────────────────────────────────────────────────────────────────────────────────┘
-
-     q quit  ? help  j k class  c rates/totals  Enter C7  p pause  + - interval  t theme
+     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events   6 Findings
+     ┌ help ────────────────────────────────────────────────────────────────────────────────┐
+    C│ 1 … 6, Tab, h l, ← → tabs: processes, classes, C7 routing, threads, events, findings │
+    C│ j k, ↓ ↑, wheel      move the selection; PgUp PgDn by ten                            │
+    C│ g G, Home End        first row, last row                                             │
+    C│ Enter, click twice   open the selected process, class or finding's process           │
+    m│ Esc                  close, clear the filter, back to the processes                  │
+    ─│ /                    filter rows by text                                             │─
+    n│ s, i                 sort by the next column, invert the order                       │
+    a│ c                    rates per second or totals since the start                      │
+    f│ e                    show or hide ended processes                                    │
+    F│ p, Space             pause the picture; data is still collected                      │
+     │ + -                  shorter or longer interval                                      │
+     │ d                    compare the process's last minute with the one before           │
+     │ o                    what the program printed (with run)                             │
+    a│ t                    theme: dark, light, mono                                        │█
+    a│ Ctrl-Z               suspend                                                         │█
+    f│ q, Ctrl-C            quit                                                            │█
+    f│ FAST %               share of allocations and frees that no slow path took           │█
+     │ LIST DEPTH           free blocks on the threads' lists, against what they may hold   │
+     │ P50 P99              of timed slow paths, last 10 s; faint: since the start          │
+     └──────────────────────────────────────────────────────────────────────────────────────┘
+     q quit  ? help  j k class  c rates/totals  d diff  Enter C7  p pause  + - interval
     ");
 }
 
@@ -383,7 +384,7 @@ fn the_output_is_shown_over_the_lower_half() {
     state.apply(Action::Output, &model);
     insta::assert_snapshot!(drawn(60, 12, &model, &state), @r"
      hakmem  redis-server 4000 · running 16s · direct… ● 100 ms
-     1   2 Classes   3   4   5
+     1   2 Classes   3   4   5   6
      alloc 2.26M/s  free 2.03M/s  fast 97.9 %  slow 90.4k/s
     CLASS ALLOC/S  FREE/S FAST % SLOW/S     LIVE     P50     P99
     C0      15.0k   13.5k   97.9    600 15.8 MiB  288 ns 4.61 µs
@@ -393,7 +394,7 @@ fn the_output_is_shown_over_the_lower_half() {
     │first                                                     │
     │second                                                    │
     └──────────────────────────────────────────────────────────┘
-     q quit  ? help  o output  j k class  c rates/totals
+     q quit  ? help  o output  j k class  c rates/totals  d diff
     ");
 }
 
@@ -463,7 +464,7 @@ fn headered_routings_name_their_push_and_their_sizes() {
     model.merge(Stream::Detail, sample::update(17.0, vec![process]));
     insta::assert_snapshot!(drawn(110, 18, &model, &state(Tab::Classes)), @r"
      hakmem  redis-server 4000 · running 17s · hybrid boxed · check sample                               ● 100 ms
-     1 Processes 1   2 Classes   3 C7 routing   4 Threads 2   5 Events
+     1 Processes 1   2 Classes   3 C7 routing   4 Threads 2   5 Events   6 Findings
      alloc 0/s  free 0/s  fast – %  slow 0/s  live 5.00 MiB  threads 2  slabs 8.00 MiB  cached 2.00 MiB
     CLASS BYTES    ALLOC/S  FREE/S FAST % SLOW/S  BY REASON           LIST DEPTH              LIVE     P50     P99
     C3    32–63          0       0      –      0                      ██▋···· 96/256       830 MiB  287 ns 4.61 µs
@@ -479,6 +480,108 @@ fn headered_routings_name_their_push_and_their_sizes() {
 
 
 
-     q quit  ? help  j k class  c rates/totals  Enter C7  p pause  + - interval  t theme          /run/agent.sock
+     q quit  ? help  j k class  c rates/totals  d diff  Enter C7  p pause  + - interval  t theme
     ");
+}
+
+fn finding(id: u64, pid: u32, since: f64, until: Option<f64>) -> proto::Finding {
+    let at = |seconds: f64| sample::timestamp(sample::STARTED_AT as f64 + seconds);
+    proto::Finding {
+        id,
+        executable: "/usr/bin/redis-server".into(),
+        process_key: format!("{pid}-1-00"),
+        pid,
+        cause: "routing".into(),
+        class: "C7".into(),
+        direction: "free".into(),
+        reason: "routed".into(),
+        since: Some(at(since)),
+        until: until.map(at),
+        before_ns_per_op: 1.31,
+        after_ns_per_op: 51.5,
+        summary: "C7 frees went from 99.9 % fast to 0 %: routing direct -> exclude".into(),
+        command: format!("hakmem-top diff pid:{pid}@10:00..10:05 'pid:{pid}@last 5m'"),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn findings_that_go_on_come_first_with_the_command_that_opens_their_diff() {
+    let mut model = sample::model();
+    let findings = vec![finding(1, 4000, 3.0, Some(12.0)), finding(2, 4100, 9.0, None)];
+    model.findings.begin_stream();
+    model.findings.merge(proto::WatchFindingsResponse { findings, dropped_findings: 3 });
+    insta::assert_snapshot!(drawn(100, 15, &model, &state(Tab::Findings)), @r"
+    hakmem  2 running                                                                         ● 100 ms
+    1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events   6 Findings 1
+    1 ongoing · 3 lost · paths that became slower than in their own past or their baseline
+      SINCE   LASTED     PID PROGRAM              CAUSE         WHERE                  NS PER OPERATION
+         7s  ongoing    4100 redis-server         routing       C7 free routed              1.31 → 51.5
+        13s       9s    4000 redis-server         routing       C7 free routed              1.31 → 51.5
+
+    C7 frees went from 99.9 % fast to 0 %: routing direct -> exclude
+    to see why:
+      hakmem-top diff pid:4100@10:00..10:05 'pid:4100@last 5m'
+
+
+
+
+    q quit  ? help  j k finding  Enter process  / filter  p pause  + - interval  t theme
+    ");
+    // At 80 columns, counts give way but for this alarm.
+    let narrow = drawn(80, 12, &model, &state(Tab::Findings));
+    assert!(narrow.lines().nth(1).unwrap().ends_with("6 Findings 1"), "{narrow}");
+    // Enter goes to the process.
+    let mut state = state(Tab::Findings);
+    state.apply(Action::Open, &model);
+    assert_eq!(state.tab, Tab::Classes);
+    assert_eq!(state.focused(&model).unwrap().identity.pid, 4100);
+}
+
+#[test]
+fn without_findings_the_tab_says_whether_anybody_looks_for_them() {
+    let mut model = sample::model();
+    let screen = drawn(100, 6, &model, &state(Tab::Findings));
+    assert!(screen.contains("this agent does not look for regressions"), "{screen}");
+    model.findings.begin_stream();
+    let screen = drawn(100, 6, &model, &state(Tab::Findings));
+    assert!(screen.contains("nothing found: no path became slower"), "{screen}");
+}
+
+#[test]
+fn the_last_minute_is_compared_over_the_classes() {
+    let model = sample::model();
+    let mut state = state(Tab::Classes);
+    assert_eq!(state.apply(Action::Compare, &model), Some(Effect::Compare));
+    let screen = drawn(100, 20, &model, &state);
+    assert!(screen.contains("comparing the last minute with the one before …"), "{screen}");
+    state.compared = Some(Compared::Failed("the agent is older than this program".into()));
+    let screen = drawn(100, 20, &model, &state);
+    assert!(screen.contains("cannot compare: the agent is older"), "{screen}");
+    let comparison = comparison::sample::comparison();
+    state.compared = Some(Compared::Ready(Box::new(comparison)));
+    insta::assert_snapshot!(drawn(100, 20, &model, &state), @r"
+     hakmem  redis-server 4000 · running 16s · direct · check sample                           ● 100 ms
+     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events   6 Findings
+    ┌ the last minute · Esc closes ────────────────────────────────────────────────────────────────────┐
+    │ regressed: 158 ns per operation more in slow paths: routing of C7                                │
+    │   before  yesterday.hakrec@10:00..10:01: 1 process, 601 samples in 1m00s, 123M operations of     │
+    │           server                                                                                 │
+    │   after   today.hakrec: 1 process, 601 samples in 1m00s, 123M operations of server               │
+    │                                                                                                  │
+    │ CAUSES, in nanoseconds per operation (99 % interval)                                             │
+    │  1. routing · C7 free routed                                                 +158 (+154 to +162) │
+    │     the routing changed from direct to exclude: frees of C7 leave the fast path in 100 % of      │
+    │     cases instead of 1.2 %                                                                       │
+    │     → unset HAKMEM_ROUTING, or take direct or uniform, which free C7 fast                        │
+    │  2. duration · C7 free flush_full                                         -0.30 (-0.80 to +0.20) │
+    │     slow paths of C7 take 640 ns instead of 1.15 µs                                              │
+    │     → nothing to do                                                                              │
+    │                                                                                                  │
+    │ CHANGE, in nanoseconds in slow paths per operation                                               │
+    └──────────────────────────────────────────────────────────────────────────────────────────────────┘
+     q quit  ? help  j k class  c rates/totals  d diff  Enter C7  p pause  + - interval  t theme
+    ");
+    state.apply(Action::Back, &model);
+    assert!(state.compared.is_none() && state.tab == Tab::Classes);
 }

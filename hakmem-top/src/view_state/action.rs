@@ -45,6 +45,8 @@ pub enum Action {
     Measure,
     /// Show or hide ended processes.
     Ended,
+    /// Compare the last minute of the process with the one before, or stop looking at that.
+    Compare,
     /// Show or hide what the program printed.
     Output,
     /// Stop this program until the shell continues it.
@@ -60,6 +62,8 @@ pub enum Action {
 pub enum Effect {
     /// Ask the agent for this interval.
     SetInterval(u32),
+    /// Fetch what is to be compared.
+    Compare,
     /// Stop this program until the shell continues it.
     Suspend,
     /// Leave the screen, let the program go on.

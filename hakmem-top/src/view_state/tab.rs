@@ -13,12 +13,20 @@ pub enum Tab {
     Threads,
     /// Its events.
     Events,
+    /// What became slower, in any process.
+    Findings,
 }
 
 impl Tab {
     /// In the order of their number keys.
-    pub const ALL: [Self; 5] =
-        [Self::Processes, Self::Classes, Self::Routing, Self::Threads, Self::Events];
+    pub const ALL: [Self; 6] = [
+        Self::Processes,
+        Self::Classes,
+        Self::Routing,
+        Self::Threads,
+        Self::Events,
+        Self::Findings,
+    ];
 
     /// The name on the tab.
     pub fn title(self) -> &'static str {
@@ -28,6 +36,7 @@ impl Tab {
             Self::Routing => "C7 routing",
             Self::Threads => "Threads",
             Self::Events => "Events",
+            Self::Findings => "Findings",
         }
     }
 

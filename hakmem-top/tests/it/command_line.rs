@@ -16,8 +16,10 @@ fn check_error(arguments: &[&str], code: i32, expected: &str) {
 #[test]
 fn the_help_names_commands_and_options() {
     let help = stdout(&output(Command::new(TOP).arg("--help")));
-    for word in ["run", "demo", "ls", "show", "env", "--once", "--json", "--connect", "--directory"]
-    {
+    let commands =
+        ["run", "demo", "ls", "show", "env", "record", "info", "cut", "export", "diff", "check"];
+    let options = ["--once", "--json", "--connect", "--directory"];
+    for word in commands.into_iter().chain(options) {
         assert!(help.contains(word), "{word} is missing:\n{help}");
     }
     assert!(!help.contains("demo-workload"), "{help}");
@@ -26,6 +28,24 @@ fn the_help_names_commands_and_options() {
         let word = if word == "/dev/null" { "input is empty" } else { word };
         assert!(run.replace('\n', " ").contains(word), "{word} is missing:\n{run}");
     }
+}
+
+#[test]
+fn the_help_of_commands_with_verdicts_tells_their_exit_codes() {
+    for command in ["diff", "check"] {
+        let help = stdout(&output(Command::new(TOP).args([command, "--help"])));
+        for word in ["exit code", "--html", "--threshold", "[default: 10]", "Examples:"] {
+            assert!(help.to_lowercase().contains(&word.to_lowercase()), "{word}:\n{help}");
+        }
+    }
+    check_error(&["diff", "a"], 64, "<AFTER>");
+    check_error(&["check", "--baseline", "x"], 64, "<PROGRAM ARGS>");
+    check_error(&["--json", "diff", "a", "b"], 64, "belong before no command");
+    check_error(
+        &["--connect", "/a/b", "check", "--baseline", "x", "--", "true"],
+        64,
+        "go with check",
+    );
 }
 
 #[test]

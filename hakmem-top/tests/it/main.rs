@@ -5,9 +5,13 @@
 
 mod attach;
 mod built;
+mod check;
 mod command_line;
 mod demo;
+mod diff;
+mod load;
 mod reconnection;
+mod recording;
 mod run;
 mod show;
 mod terminal;

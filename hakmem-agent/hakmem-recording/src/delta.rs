@@ -1,18 +1,23 @@
-//! What changed of a process between two updates of a stream.
+//! What changed of a process between two updates of a stream. [`crate::merge`] is the way back.
 
 use hakmem_proto::v1::{ClassCounters, Process, Thread};
 
 /// What a stream asked for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Detail {
+pub struct Detail {
     /// Send `Process.threads`.
-    pub(crate) threads: bool,
+    pub threads: bool,
     /// Send `Process.classes`.
-    pub(crate) classes: bool,
+    pub classes: bool,
+}
+
+impl Detail {
+    /// Everything there is.
+    pub const ALL: Self = Self { threads: true, classes: true };
 }
 
 /// The whole process, for a stream that does not know it yet.
-pub(crate) fn whole(current: &Process, detail: Detail) -> Process {
+pub fn whole(current: &Process, detail: Detail) -> Process {
     let mut process = Process {
         classes: Vec::new(),
         threads: Vec::new(),
@@ -29,7 +34,7 @@ pub(crate) fn whole(current: &Process, detail: Detail) -> Process {
 }
 
 /// What to send to a stream that was last sent `sent`; `None` if nothing changed.
-pub(crate) fn changed(sent: &Process, current: &Process, detail: Detail) -> Option<Process> {
+pub fn changed(sent: &Process, current: &Process, detail: Detail) -> Option<Process> {
     let mut process = outline(current);
     if detail.classes {
         process.classes = changed_classes(&sent.classes, &current.classes);

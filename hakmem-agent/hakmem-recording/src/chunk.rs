@@ -4,14 +4,14 @@ use hakmem_proto::v1::Process;
 use prost::Message as _;
 
 /// Bytes of processes in one message: a quarter of the limit, so that framing never matters.
-pub(crate) const CHUNK_BYTES: usize = 1024 * 1024;
+pub const CHUNK_BYTES: usize = 1024 * 1024;
 
 /// Groups `processes` so that each group's encoding is about `limit` bytes at most. At least one
 /// group comes out, so that an empty update is a message too.
 ///
 /// A process that is larger by itself is cut between its threads: entries of lists may come in
 /// any number of parts.
-pub(crate) fn chunks(processes: Vec<Process>, limit: usize) -> Vec<Vec<Process>> {
+pub fn chunks(processes: Vec<Process>, limit: usize) -> Vec<Vec<Process>> {
     let mut groups = vec![Vec::new()];
     let mut filled = 0;
     for part in processes.into_iter().flat_map(|process| parts(process, limit)) {

@@ -1,0 +1,117 @@
+//! The bytes of headers, as the crate's documentation lays them out.
+
+/// Version of the format that this crate writes, and the newest it reads.
+pub const VERSION: u32 = 1;
+
+pub(crate) const MAGIC: [u8; 8] = *b"\x89HAKREC\n";
+/// In front of every block. Its first and last byte are no text, no UTF-8 and no zstd magic.
+pub(crate) const SYNC: [u8; 8] = *b"\xf5hk\x1ablk\x9e";
+pub(crate) const FILE_HEADER_BYTES: usize = 16;
+pub(crate) const BLOCK_HEADER_BYTES: usize = 28;
+/// Bit of the flags: a key frame begins here.
+pub(crate) const FLAG_KEY: u32 = 1;
+/// Bytes of a decompressed payload at most.
+pub(crate) const RAW_BYTES_MAX: usize = 8 << 20;
+/// Bytes of a payload at most: what does not compress becomes a little longer.
+pub(crate) const PAYLOAD_BYTES_MAX: usize = RAW_BYTES_MAX + (64 << 10);
+
+/// The header of a file of this version.
+pub(crate) fn file_header() -> [u8; FILE_HEADER_BYTES] {
+    let mut bytes = [0; FILE_HEADER_BYTES];
+    bytes[..8].copy_from_slice(&MAGIC);
+    bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    let checksum = crc32fast::hash(&bytes[..12]);
+    bytes[12..].copy_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+/// What the first bytes of a file say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileHeader {
+    /// A recording of a version that can be read.
+    Good,
+    /// A recording whose header has been changed.
+    Damaged,
+    /// A recording of a newer version.
+    Newer(u32),
+    /// Something else.
+    Foreign,
+}
+
+pub(crate) fn parse_file_header(bytes: &[u8]) -> FileHeader {
+    if !bytes.starts_with(&MAGIC) {
+        return FileHeader::Foreign;
+    }
+    let (Some(version), Some(checksum)) = (word(bytes, 8), word(bytes, 12)) else {
+        return FileHeader::Damaged;
+    };
+    if crc32fast::hash(&bytes[..12]) != checksum {
+        return FileHeader::Damaged;
+    }
+    if version > VERSION { FileHeader::Newer(version) } else { FileHeader::Good }
+}
+
+/// The header of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BlockHeader {
+    pub(crate) number: u32,
+    pub(crate) flags: u32,
+    pub(crate) payload_bytes: u32,
+    pub(crate) raw_bytes: u32,
+    pub(crate) checksum: u32,
+}
+
+impl BlockHeader {
+    /// A header for a payload, checksum included.
+    pub(crate) fn new(number: u32, flags: u32, raw_bytes: usize, payload: &[u8]) -> Self {
+        let length = |bytes: usize| u32::try_from(bytes).expect("blocks are bounded");
+        let (payload_bytes, raw_bytes) = (length(payload.len()), length(raw_bytes));
+        let header = Self { number, flags, payload_bytes, raw_bytes, checksum: 0 };
+        Self { checksum: header.checksum_of(payload), ..header }
+    }
+
+    pub(crate) fn bytes(&self) -> [u8; BLOCK_HEADER_BYTES] {
+        let mut bytes = [0; BLOCK_HEADER_BYTES];
+        bytes[..8].copy_from_slice(&SYNC);
+        bytes[8..24].copy_from_slice(&self.checked_bytes());
+        bytes[24..].copy_from_slice(&self.checksum.to_le_bytes());
+        bytes
+    }
+
+    /// `None` if the bytes are none, or announce more than any writer writes.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+        if !bytes.starts_with(&SYNC) {
+            return None;
+        }
+        let header = Self {
+            number: word(bytes, 8)?,
+            flags: word(bytes, 12)?,
+            payload_bytes: word(bytes, 16)?,
+            raw_bytes: word(bytes, 20)?,
+            checksum: word(bytes, 24)?,
+        };
+        let is_bounded = header.payload_bytes as usize <= PAYLOAD_BYTES_MAX
+            && header.raw_bytes as usize <= RAW_BYTES_MAX;
+        is_bounded.then_some(header)
+    }
+
+    pub(crate) fn checksum_of(&self, payload: &[u8]) -> u32 {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&self.checked_bytes());
+        hasher.update(payload);
+        hasher.finalize()
+    }
+
+    fn checked_bytes(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        let words = [self.number, self.flags, self.payload_bytes, self.raw_bytes];
+        for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        bytes
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}

@@ -1,0 +1,81 @@
+//! Recordings: files of telemetry, written while it happens and readable after any crash.
+//!
+//! [`RecordingWriter`] writes one, [`Recording`] reads it. Beside the files, this crate has what
+//! both they and the agent's history in memory are made of: [`delta`] (what changed between two
+//! samples), [`merge`] (whole samples from that), [`block`] (compressed pieces).
+//!
+//! # The format, version 1
+//!
+//! All numbers are little-endian. A file (`.hakrec`) is a header and blocks, with nothing between
+//! them. The header is 16 bytes:
+//!
+//! | offset | bytes | what |
+//! |---|---|---|
+//! | 0 | 8 | magic, `89 48 41 4b 52 45 43 0a` (`\x89HAKREC\n`) |
+//! | 8 | 4 | version of the format; a reader refuses newer ones |
+//! | 12 | 4 | CRC-32 of the 12 bytes before |
+//!
+//! A block is 28 bytes and what they describe:
+//!
+//! | offset | bytes | what |
+//! |---|---|---|
+//! | 0 | 8 | sync marker, `f5 68 6b 1a 62 6c 6b 9e` |
+//! | 8 | 4 | number of the block, from 0 |
+//! | 12 | 4 | flags: bit 0, a key frame begins with this block; readers ignore others |
+//! | 16 | 4 | bytes of the payload |
+//! | 20 | 4 | bytes of the payload once it is decompressed, at most 8 MiB |
+//! | 24 | 4 | CRC-32 of bytes 8 to 23 and the payload |
+//! | 28 | … | payload, one zstd frame |
+//!
+//! CRC-32 is that of IEEE 802.3, as in zip and gzip. A decompressed payload is a sequence of
+//! `hakmem.v1.RecordingEntry` messages, each after its length as a varint.
+//!
+//! An update of processes holds what changed, as `WatchProcesses` sends it: a process with
+//! `identity` is whole, without it only what differs from the last update. One moment may come in
+//! several messages, of which the last has `complete`. A process that an update does not mention
+//! did not change. A *key frame* is the entry `start` again and an update with every known process
+//! whole; writers make one a minute. Writers write a block once a second at least, in one piece.
+//!
+//! # What readers do about damage
+//!
+//! A block that is cut off, has another checksum, or does not decompress and decode to exactly
+//! what it says is damaged. Readers report the bytes up to the next intact block, found by its sync
+//! marker, and go on there. What changed in the gap is unknown, so they forget every process and
+//! leave out what they are told of it until they see it whole again, in the next key frame: they
+//! lose at most a minute, and never show a mixture of before and after.
+//! A last block that is cut off is what a killed writer leaves; a file whose writer ended normally
+//! ends with the entry `end`.
+//!
+//! Every length is checked against a bound before memory is taken for it, and [`mod@weight`] bounds
+//! what an entry takes once it is decoded: a file may come from anyone.
+
+#![forbid(unsafe_code)]
+
+pub mod block;
+pub mod chunk;
+pub mod delta;
+mod format;
+pub mod fuzz;
+pub mod machine;
+pub mod merge;
+pub mod reader;
+pub mod replay;
+mod scan;
+pub mod series;
+mod source;
+pub mod weight;
+pub mod window;
+pub mod writer;
+
+pub use format::VERSION;
+pub use reader::{OpenError, Recording, Summary};
+pub use scan::{Damage, DamageKind};
+pub use series::RecordedSeries;
+pub use window::Window;
+pub use writer::{RecordingWriter, WriteError};
+
+/// What names of recordings end with.
+pub const FILE_SUFFIX: &str = ".hakrec";
+
+#[cfg(test)]
+mod sample;

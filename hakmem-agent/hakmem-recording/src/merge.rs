@@ -1,0 +1,155 @@
+//! Whole processes from updates that hold what changed: the way back from [`crate::delta`].
+//!
+//! A part with `identity` is the whole process and replaces what was known; a part without it
+//! replaces the entries it has. A part of a process that was never seen whole is not merged: what
+//! it does not mention would be unknown.
+
+use std::collections::BTreeMap;
+
+use hakmem_proto::v1::{ClassCounters, Process, Thread};
+use prost::Message as _;
+
+/// What all processes may take, by [`weight`]. Far more than a machine has processes.
+const WEIGHT_MAX: usize = 1 << 30;
+
+/// What became of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merge {
+    /// The process is now known as it is in this part.
+    Done,
+    /// It was seen before just like this; only the moment is new.
+    Same,
+    /// The process was never seen whole, so the part says too little.
+    Unknown,
+    /// There are more processes than can be real.
+    TooMany,
+}
+
+/// Every process as of the newest update.
+#[derive(Clone, Debug, Default)]
+pub struct Merged {
+    /// Each with its weight.
+    processes: BTreeMap<String, (Process, usize)>,
+    weight: usize,
+    /// Whether the parts come from somebody who may be believed, so that nothing is weighed.
+    is_trusting: bool,
+}
+
+impl Merged {
+    /// One for parts that come from an agent and not from a file.
+    pub fn trusting() -> Self {
+        Self { is_trusting: true, ..Self::default() }
+    }
+
+    /// Takes in a part of an update.
+    pub fn merge(&mut self, part: Process) -> Merge {
+        let is_whole = part.identity.is_some();
+        let Some((known, known_weight)) = self.processes.get_mut(&part.key) else {
+            if !is_whole {
+                return Merge::Unknown;
+            }
+            let added = self.weight_of(&part);
+            if self.weight.saturating_add(added) > WEIGHT_MAX {
+                return Merge::TooMany;
+            }
+            self.weight += added;
+            self.processes.insert(part.key.clone(), (part, added));
+            return Merge::Done;
+        };
+        if is_whole && is_same(known, &part) {
+            return Merge::Same;
+        }
+        if is_whole {
+            *known = part;
+        } else {
+            merge(known, part);
+        }
+        let after = if self.is_trusting { 0 } else { weight(known) };
+        self.weight = self.weight - *known_weight + after;
+        *known_weight = after;
+        if self.weight > WEIGHT_MAX { Merge::TooMany } else { Merge::Done }
+    }
+
+    /// A process, whole.
+    pub fn get(&self, key: &str) -> Option<&Process> {
+        self.processes.get(key).map(|(process, _)| process)
+    }
+
+    /// All of them, in the order of their keys.
+    pub fn all(&self) -> impl Iterator<Item = &Process> {
+        self.processes.values().map(|(process, _)| process)
+    }
+
+    /// Forgets a process that is gone.
+    pub fn remove(&mut self, key: &str) {
+        if let Some((_, weight)) = self.processes.remove(key) {
+            self.weight -= weight;
+        }
+    }
+
+    /// Forgets everything, as after a gap.
+    pub fn clear(&mut self) {
+        *self = Self { is_trusting: self.is_trusting, ..Self::default() };
+    }
+
+    fn weight_of(&self, process: &Process) -> usize {
+        if self.is_trusting { 0 } else { weight(process) }
+    }
+}
+
+/// Merges a part without `identity` into a whole process.
+pub fn merge(known: &mut Process, part: Process) {
+    known.state = part.state;
+    known.exit_code = part.exit_code;
+    known.ended_at = part.ended_at;
+    known.sampled_at = part.sampled_at;
+    known.totals = part.totals;
+    known.memory = part.memory;
+    known.loss = part.loss;
+    part.classes.into_iter().for_each(|entry| put_class(&mut known.classes, entry));
+    part.threads.into_iter().for_each(|entry| put_thread(&mut known.threads, entry));
+}
+
+fn put_class(classes: &mut Vec<ClassCounters>, entry: ClassCounters) {
+    match classes.iter_mut().find(|known| known.class == entry.class) {
+        Some(known) => *known = entry,
+        None => {
+            let rank = rank(&entry.class);
+            let at = classes.iter().position(|known| self::rank(&known.class) > rank);
+            classes.insert(at.unwrap_or(classes.len()), entry);
+        }
+    }
+}
+
+fn put_thread(threads: &mut Vec<Thread>, entry: Thread) {
+    match threads.binary_search_by_key(&entry.slot, |known| known.slot) {
+        Ok(at) => threads[at] = entry,
+        Err(at) => threads.insert(at, entry),
+    }
+}
+
+/// Place of a class in every list; one that this version does not know comes last.
+fn rank(class: &str) -> usize {
+    const ORDER: [&str; 11] =
+        ["C0", "C1", "C2", "C3", "C4", "C5", "C6", "C7", "mid", "large", "none"];
+    ORDER.iter().position(|known| *known == class).unwrap_or(ORDER.len())
+}
+
+fn is_same(known: &Process, whole: &Process) -> bool {
+    known.state == whole.state
+        && known.exit_code == whole.exit_code
+        && known.totals == whole.totals
+        && known.memory == whole.memory
+        && known.loss == whole.loss
+        && known.classes == whole.classes
+        && known.threads == whole.threads
+        && known.identity == whole.identity
+}
+
+/// Roughly the memory of a process: what is short in a message is long in memory.
+fn weight(process: &Process) -> usize {
+    1024 + 8 * process.encoded_len()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,398 @@
+//! Turns entries back into samples, in the order of time.
+//!
+//! An update mentions what changed. A process that it does not mention was at rest, and a rest has
+//! two samples, its first and its last moment, so that rates on both sides of it come out right:
+//! when a process changes after a rest, its old state is given once more, as of the update before.
+//! The same is done where the window begins and ends.
+//!
+//! A process that started while the recording was made, and not by a fork, had counted nothing at
+//! that moment. It gets that sample, so that what it did before it was first seen is not missing:
+//! of short programs that is most of it.
+
+use std::collections::{BTreeMap, HashSet};
+
+use hakmem_proto::v1::{
+    Event, Identity, Loss, Memory, Process, RecordingEntry, Totals, WatchEventsResponse,
+    WatchProcessesResponse, recording_entry::Entry,
+};
+use prost_types::Timestamp;
+
+use crate::merge::{Merge, Merged};
+use crate::window::{Window, seconds};
+
+/// One sample of one process.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample<'a> {
+    /// Who the process is.
+    pub identity: &'a Identity,
+    /// Its whole state, but for the moment: see `at`.
+    pub process: &'a Process,
+    /// When it was so.
+    pub at: Timestamp,
+    /// Whether it did not change since its last sample.
+    pub at_rest: bool,
+}
+
+impl Sample<'_> {
+    /// The sample as a message of its own, without the identity.
+    pub fn to_process(&self) -> Process {
+        Process { identity: None, sampled_at: Some(self.at), ..self.process.clone() }
+    }
+}
+
+/// What a replay is used for.
+pub trait Audience {
+    /// The next sample.
+    fn sample(&mut self, sample: Sample<'_>);
+
+    /// Samples of a process that should be there and are not.
+    fn lost_samples(&mut self, _key: &str, _count: u64) {}
+
+    /// The next event.
+    fn event(&mut self, _event: &Event) {}
+
+    /// An update within the window is over; its samples were given.
+    fn update(&mut self, _at: &Timestamp) {}
+}
+
+impl<A: Audience> Audience for &mut A {
+    fn sample(&mut self, sample: Sample<'_>) {
+        (**self).sample(sample);
+    }
+
+    fn lost_samples(&mut self, key: &str, count: u64) {
+        (**self).lost_samples(key, count);
+    }
+
+    fn event(&mut self, event: &Event) {
+        (**self).event(event);
+    }
+
+    fn update(&mut self, at: &Timestamp) {
+        (**self).update(at);
+    }
+}
+
+/// Keeps the samples.
+impl Audience for Vec<Process> {
+    fn sample(&mut self, sample: Sample<'_>) {
+        self.push(sample.to_process());
+    }
+}
+
+/// What is known of one process that is selected.
+#[derive(Debug, Default)]
+struct Progress {
+    is_selected: bool,
+    /// Moment of its last sample.
+    given_at: Option<f64>,
+    /// When it was last known before a gap; `None` while nothing is missing.
+    lost_at: Option<f64>,
+}
+
+/// A replay under way.
+#[derive(Debug)]
+pub struct Replay<S, A> {
+    window: Window,
+    selection: S,
+    /// Who gets the samples.
+    pub audience: A,
+    interval: f64,
+    /// When the recording began, if that is known.
+    recorded_from: Option<f64>,
+    merged: Merged,
+    progress: BTreeMap<String, Progress>,
+    /// Keys that changed in the update under way, and whether one is.
+    changed: HashSet<String>,
+    /// Events of processes that were not seen yet.
+    early: Vec<Event>,
+    /// Whether a process was seen for the first time since the last update.
+    is_anyone_new: bool,
+    /// The last complete update.
+    previous: Option<Timestamp>,
+    /// Whether the window has begun, whether it has ended, and whether nothing more is to come:
+    /// events may come a little after the update that tells of the same moment.
+    has_begun: bool,
+    is_past: bool,
+    pub(crate) has_ended: bool,
+    skipped_updates: u64,
+    /// Whether there were more processes than can be real.
+    pub(crate) is_overfull: bool,
+}
+
+impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
+    /// A replay of what happens in `window` to the processes selected. `interval_ms` is the time
+    /// between two updates, by which missing ones are counted.
+    pub fn new(window: Window, interval_ms: u32, selection: S, audience: A) -> Self {
+        Self {
+            window,
+            selection,
+            audience,
+            interval: interval_seconds(interval_ms),
+            recorded_from: None,
+            merged: Merged::default(),
+            progress: BTreeMap::new(),
+            changed: HashSet::new(),
+            early: Vec::new(),
+            is_anyone_new: false,
+            previous: None,
+            has_begun: false,
+            is_past: false,
+            has_ended: false,
+            skipped_updates: 0,
+            is_overfull: false,
+        }
+    }
+
+    /// Changes the interval by which missing samples are counted.
+    pub(crate) fn set_interval(&mut self, interval_ms: u32) {
+        self.interval = interval_seconds(interval_ms);
+    }
+
+    /// The next entry.
+    pub fn entry(&mut self, entry: RecordingEntry) {
+        match entry.entry {
+            _ if self.has_ended => {}
+            Some(Entry::Update(update)) if !self.is_past => self.update(update),
+            Some(Entry::Update(update)) => self.wait_for_events(&update),
+            Some(Entry::Events(events)) => self.events(events),
+            Some(Entry::Start(start)) => {
+                let began = start.started_at.as_ref().map(seconds);
+                self.recorded_from = self.recorded_from.or(began);
+            }
+            Some(Entry::End(_)) | None => {}
+        }
+    }
+
+    /// Something is missing here.
+    pub fn gap(&mut self) {
+        self.rest_of_all();
+        let lost_at = self.previous.as_ref().map(seconds);
+        for process in self.merged.all().filter(|it| is_running(it)) {
+            if let Some(progress) = self.progress.get_mut(&process.key) {
+                progress.lost_at = progress.lost_at.or(lost_at);
+            }
+        }
+        self.merged.clear();
+        self.changed.clear();
+        self.previous = None;
+        self.skipped_updates = 0;
+    }
+
+    /// The end of the recording.
+    pub fn finish(&mut self) {
+        if !self.is_past {
+            self.is_past = true;
+            self.rest_of_all();
+        }
+        self.has_ended = true;
+    }
+
+    fn wait_for_events(&mut self, update: &WatchProcessesResponse) {
+        let late = |to: f64| Window { from: None, to: Some(to + EVENT_SLACK_SECONDS) };
+        let window = self.window.to.map_or(Window::ALL, late);
+        self.has_ended |=
+            update.sampled_at.as_ref().is_some_and(|at| window.is_before(seconds(at)));
+    }
+
+    fn events(&mut self, events: WatchEventsResponse) {
+        for event in events.events {
+            match self.progress.get(&event.process_key) {
+                Some(progress) if progress.is_selected => self.event(&event),
+                Some(_) => {}
+                // Events may come before the first sample, and only that tells who the process is.
+                None if self.early.len() < EARLY_EVENTS_MAX => self.early.push(event),
+                None => {}
+            }
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        if event.at.as_ref().is_some_and(|at| self.window.contains(seconds(at))) {
+            self.audience.event(event);
+        }
+    }
+
+    /// Gives the events that came before the first sample of their process.
+    fn early_events(&mut self) {
+        if std::mem::take(&mut self.is_anyone_new) && !self.early.is_empty() {
+            let early = std::mem::take(&mut self.early);
+            self.events(WatchEventsResponse { events: early, ..Default::default() });
+        }
+    }
+
+    fn update(&mut self, update: WatchProcessesResponse) {
+        let (at, skipped_updates) = (update.sampled_at, update.skipped_updates);
+        for part in update.changed {
+            self.part(part, at.as_ref());
+        }
+        if !update.complete {
+            return;
+        }
+        let Some(at) = at else { return };
+        let moment = seconds(&at);
+        self.count_skipped(skipped_updates, moment);
+        self.give_changed();
+        self.early_events();
+        if !self.has_begun && !self.window.is_after(moment) {
+            self.has_begun = true;
+            self.previous = Some(at);
+            if !self.window.is_before(moment) {
+                self.rest_of_all();
+            }
+        }
+        for key in update.removed {
+            self.merged.remove(&key);
+        }
+        if self.window.is_before(moment) {
+            self.is_past = true;
+            self.rest_of_all();
+        } else if self.has_begun {
+            self.audience.update(&at);
+        }
+        self.previous = Some(at);
+    }
+
+    /// A part of an update. Before it changes a process, the end of its rest is given.
+    fn part(&mut self, part: Process, update_at: Option<&Timestamp>) {
+        let key = part.key.clone();
+        if let Some(identity) = &part.identity {
+            let is_selected = (self.selection)(identity);
+            let known = self.progress.len();
+            self.progress.entry(key.clone()).or_default().is_selected |= is_selected;
+            self.is_anyone_new |= self.progress.len() > known;
+        }
+        let at = part.sampled_at.as_ref().or(update_at).map(seconds);
+        if !self.changed.contains(&key)
+            && let (Some(previous), Some(at)) = (self.previous, at)
+            && seconds(&previous) < at
+            && !self.is_same(&part)
+        {
+            self.rest_of(&key, previous);
+        }
+        match self.merged.merge(part) {
+            Merge::Done => drop(self.changed.insert(key)),
+            Merge::Same => {}
+            Merge::Unknown => {
+                // It counts when the process is seen again; see `give_changed`.
+                if let Some(progress) = self.progress.get_mut(&key) {
+                    progress.lost_at = progress.lost_at.or(progress.given_at);
+                }
+            }
+            Merge::TooMany => {
+                self.is_overfull = true;
+                self.has_ended = true;
+            }
+        }
+    }
+
+    /// Whether a whole part, as key frames have them, says nothing new.
+    fn is_same(&self, part: &Process) -> bool {
+        let known = self.merged.get(&part.key);
+        part.identity.is_some() && known.is_some_and(|it| it.sampled_at == part.sampled_at)
+    }
+
+    fn give_changed(&mut self) {
+        for key in std::mem::take(&mut self.changed) {
+            let Some(process) = self.merged.get(&key) else { continue };
+            let Some(at) = process.sampled_at else { continue };
+            let moment = seconds(&at);
+            let Some(progress) = self.progress.get_mut(&key) else { continue };
+            let lost_at = progress.lost_at.take();
+            if !progress.is_selected || !self.window.contains(moment) {
+                continue;
+            }
+            if let Some(given) = progress.given_at.filter(|given| *given >= moment) {
+                // The clock was set back, unless a gap was bridged by a state from before it.
+                if given > moment && lost_at.is_none() {
+                    self.audience.lost_samples(&key, 1);
+                }
+                continue;
+            }
+            if let Some(lost_at) = lost_at {
+                let missing = ((moment - lost_at) / self.interval).round() - 1.0;
+                self.audience.lost_samples(&key, missing.max(0.0) as u64);
+            }
+            let is_first = progress.given_at.replace(moment).is_none();
+            let identity = process.identity.as_ref().unwrap_or(&NOBODY);
+            if is_first && let Some(at) = self.seen_start(identity, moment) {
+                let process = &unused(process);
+                self.audience.sample(Sample { identity, process, at, at_rest: false });
+            }
+            self.audience.sample(Sample { identity, process, at, at_rest: false });
+        }
+    }
+
+    /// When a process started, if it had counted nothing then and the recording was under way.
+    fn seen_start(&self, identity: &Identity, moment: f64) -> Option<Timestamp> {
+        let started_at = identity.started_at.filter(|_| !identity.forked)?;
+        let started = seconds(&started_at);
+        let is_recorded = self.recorded_from.is_some_and(|began| began <= started);
+        (is_recorded && started < moment && self.window.contains(started)).then_some(started_at)
+    }
+
+    fn count_skipped(&mut self, skipped_updates: u64, moment: f64) {
+        let newly = skipped_updates.saturating_sub(self.skipped_updates);
+        self.skipped_updates = skipped_updates;
+        if newly == 0 || !self.has_begun || !self.window.contains(moment) {
+            return;
+        }
+        for process in self.merged.all().filter(|it| is_running(it)) {
+            if self.progress.get(&process.key).is_some_and(|it| it.is_selected) {
+                self.audience.lost_samples(&process.key, newly);
+            }
+        }
+    }
+
+    /// The state of every process that runs, as of the last update.
+    fn rest_of_all(&mut self) {
+        let Some(at) = self.previous else { return };
+        let keys: Vec<String> = self.merged.all().map(|it| it.key.clone()).collect();
+        for key in keys {
+            self.rest_of(&key, at);
+        }
+    }
+
+    /// The state of a process that did not change up to `at`.
+    fn rest_of(&mut self, key: &str, at: Timestamp) {
+        let moment = seconds(&at);
+        let Some(process) = self.merged.get(key).filter(|it| is_running(it)) else { return };
+        let Some(progress) = self.progress.get_mut(key) else { return };
+        let is_later = progress.given_at.is_none_or(|given| given < moment)
+            && process.sampled_at.as_ref().is_none_or(|sampled| seconds(sampled) < moment);
+        if progress.is_selected && is_later && self.has_begun && self.window.contains(moment) {
+            progress.given_at = Some(moment);
+            let identity = process.identity.as_ref().unwrap_or(&NOBODY);
+            self.audience.sample(Sample { identity, process, at, at_rest: true });
+        }
+    }
+}
+
+/// Events that may wait for the first sample of their process.
+const EARLY_EVENTS_MAX: usize = 8192;
+
+/// How long after an update events of the same moment may come.
+const EVENT_SLACK_SECONDS: f64 = 5.0;
+
+static NOBODY: std::sync::LazyLock<Identity> = std::sync::LazyLock::new(Identity::default);
+
+/// A process before its first allocation.
+fn unused(process: &Process) -> Process {
+    Process {
+        key: process.key.clone(),
+        identity: process.identity.clone(),
+        state: "running".to_owned(),
+        totals: Some(Totals::default()),
+        memory: Some(Memory::default()),
+        loss: Some(Loss::default()),
+        ..Process::default()
+    }
+}
+
+fn interval_seconds(interval_ms: u32) -> f64 {
+    f64::from(interval_ms.max(1)) / 1000.0
+}
+
+fn is_running(process: &Process) -> bool {
+    process.state == "running"
+}

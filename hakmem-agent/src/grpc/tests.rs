@@ -1,0 +1,52 @@
+use hakmem_reader::fixture::{FixtureProcess, SegmentWriter};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::config::AgentConfig;
+use crate::history::History;
+use crate::sampler::Sampler;
+use crate::state::interest::Interests;
+
+/// A sampler and what servers share with it.
+fn shared(directory: &std::path::Path) -> (Sampler, Arc<Shared>) {
+    let config = AgentConfig::for_directory(directory);
+    let interests = Arc::new(Interests::default());
+    let history = Arc::new(History::new(config.history));
+    let sampler = Sampler::start(&config, Arc::clone(&interests), Arc::clone(&history)).unwrap();
+    let view: watch::Receiver<_> = sampler.view();
+    let shared = Shared {
+        config,
+        view,
+        sampler: sampler.handle(),
+        interests,
+        history,
+        recording: Arc::default(),
+        stop: CancellationToken::new(),
+        scrapes: 0.into(),
+    };
+    (sampler, Arc::new(shared))
+}
+
+#[tokio::test]
+async fn processes_and_histories_of_others_are_as_unknown_as_those_that_never_were() {
+    let directory = tempfile::tempdir().unwrap();
+    let writer = SegmentWriter::create(directory.path(), &FixtureProcess::new("mine"));
+    let (_sampler, shared) = shared(directory.path());
+    let service = TelemetryService::new(Arc::clone(&shared), Gate::Open);
+    let mut view = shared.view.clone();
+    view.wait_for(|view| !view.processes.is_empty()).await.unwrap();
+    let key = shared.current().processes.keys().next().unwrap().to_string();
+    let owner = shared.current().processes[key.as_str()].owner();
+    assert!(service.known(Viewer::User(owner), &key).is_ok());
+    assert!(service.known(Viewer::Everyone, &key).is_ok());
+    let refused = service.known(Viewer::User(owner + 1), &key).unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::NotFound);
+    assert_eq!(refused.message(), unknown(&key).message());
+    // A request that the unix socket's gate lets through needs credentials, this one, too.
+    let gated = TelemetryService::new(shared, Gate::PeerCredentials);
+    let request = Request::new(GetHistoryRequest { key, ..Default::default() });
+    let refused = gated.get_history(request).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::Unauthenticated);
+    drop(writer);
+}

@@ -1,0 +1,134 @@
+//! What processes did in the past, in memory, as far back as time and memory allow.
+//!
+//! Each process has a [`Past`]: samples about a second apart, encoded as in a recording and
+//! compressed in blocks. Two limits hold. *Time*: blocks older than the span are given up.
+//! *Memory*: when all pasts together are too large, the oldest block is given up among the
+//! processes that take more than an equal share, so that one process with thousands of threads
+//! does not cost the others their past. What is given up is counted, per process and in all.
+//!
+//! The sampler's thread writes. Queries take shared blocks under the lock and decode them outside
+//! of it, so that they never hold up sampling for longer than it takes to copy pointers.
+
+mod past;
+mod query;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hakmem_recording::block::Compressor;
+
+use crate::config::HistoryConfig;
+use crate::state::ProcessRecord;
+use past::Past;
+pub(crate) use query::{Query, Samples};
+
+/// The history of every process.
+#[derive(Debug)]
+pub(crate) struct History {
+    config: HistoryConfig,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    pasts: HashMap<Arc<str>, Past>,
+    /// `None` until the first block, and if there is no memory for one.
+    compressor: Option<Compressor>,
+    /// Sum of the pasts' bytes.
+    bytes: usize,
+    dropped_samples: u64,
+}
+
+/// What the history takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) bytes: u64,
+    pub(crate) bytes_max: u64,
+    /// Samples given up to stay within `bytes_max`, since the agent started.
+    pub(crate) dropped_samples: u64,
+}
+
+impl History {
+    pub(crate) fn new(config: HistoryConfig) -> Self {
+        Self { config, inner: Mutex::default() }
+    }
+
+    /// Whether anything is kept at all.
+    fn is_on(&self) -> bool {
+        self.config.bytes_max > 0 && self.config.span > Duration::ZERO
+    }
+
+    /// Takes in a sample, unless the last one is too young.
+    pub(crate) fn record(&self, record: &Arc<ProcessRecord>) {
+        if !self.is_on() {
+            return;
+        }
+        let interval_ns = nanoseconds(self.config.interval);
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let known = inner.pasts.contains_key(&record.key);
+        let processes = inner.pasts.len() + usize::from(!known);
+        let past = inner.pasts.entry(Arc::clone(&record.key)).or_default();
+        if !past.is_due(record, interval_ns) {
+            return;
+        }
+        let before = past.bytes();
+        if past.push(record) {
+            let block_bytes = block_bytes(self.config.bytes_max, processes);
+            past.close_if_full(block_bytes, &mut inner.compressor);
+        }
+        past.expire(record.sample.unix_ns.saturating_sub(nanoseconds(self.config.span)));
+        inner.bytes = inner.bytes - before + past.bytes();
+        inner.shrink(self.config.bytes_max);
+    }
+
+    /// Forgets a process whose segment is gone.
+    pub(crate) fn forget(&self, key: &str) {
+        let mut inner = self.lock();
+        if let Some(past) = inner.pasts.remove(key) {
+            inner.bytes -= past.bytes();
+        }
+    }
+
+    /// What there is of a process; `None` if nothing was ever kept of it.
+    pub(crate) fn query(&self, key: &str) -> Option<Query> {
+        self.lock().pasts.get(key).map(Past::query)
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        let bytes_max = if self.is_on() { self.config.bytes_max as u64 } else { 0 };
+        let inner = self.lock();
+        Usage { bytes: inner.bytes as u64, bytes_max, dropped_samples: inner.dropped_samples }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Gives up the oldest blocks of those who take more than their share.
+    fn shrink(&mut self, bytes_max: usize) {
+        while self.bytes > bytes_max {
+            let share = bytes_max / self.pasts.len().max(1);
+            let greedy = self.pasts.values_mut().filter(|past| past.bytes() > share);
+            // Somebody takes more than the average, or the sum would not be too large.
+            let Some(past) = greedy.min_by_key(|past| past.oldest_ns()) else { return };
+            let before = past.bytes();
+            self.dropped_samples += past.give_up_oldest();
+            self.bytes = self.bytes - before + past.bytes();
+        }
+    }
+}
+
+/// Bytes that a process collects before it compresses them: more compress better, but what waits
+/// takes memory, too. An eighth of the process's share at most.
+fn block_bytes(bytes_max: usize, processes: usize) -> usize {
+    const RANGE: std::ops::RangeInclusive<usize> = 2 << 10..=32 << 10;
+    (bytes_max / processes.max(1) / 8).clamp(*RANGE.start(), *RANGE.end())
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

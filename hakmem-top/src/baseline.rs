@@ -1,0 +1,133 @@
+//! Writes baselines: recordings of several runs of a program, one after the other.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hakmem_diagnosis::Series;
+use hakmem_proto::v1 as proto;
+use hakmem_proto::v1::recording_entry::Entry;
+use hakmem_recording::machine::this_machine;
+use hakmem_recording::{RecordingWriter, WriteError};
+
+use crate::model::seconds;
+use crate::replacement::Replacement;
+use crate::runs;
+
+/// Why a baseline was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum BaselineError {
+    /// The file cannot be made.
+    #[error("cannot write {}: {error}", path.display())]
+    Replace {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The recording cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// A baseline that will be written once the program has run.
+#[derive(Debug)]
+pub struct Baseline {
+    path: PathBuf,
+    replacement: Replacement,
+}
+
+impl Baseline {
+    /// Makes sure that the file can be written, without touching it.
+    ///
+    /// # Errors
+    ///
+    /// [`BaselineError::Replace`].
+    pub fn begin(path: &Path) -> Result<Self, BaselineError> {
+        let path = path.to_owned();
+        match Replacement::begin(&path) {
+            Ok(replacement) => Ok(Self { path, replacement }),
+            Err(error) => Err(BaselineError::Replace { path, error }),
+        }
+    }
+
+    /// Writes the runs, each of which may be several processes. Returns the bytes of the file.
+    ///
+    /// # Errors
+    ///
+    /// [`BaselineError`]; the file that was there before stays.
+    pub fn write(
+        self,
+        runs: Vec<Vec<Series>>,
+        interval_ms: u32,
+        command: String,
+    ) -> Result<u64, BaselineError> {
+        let start = proto::RecordingStart {
+            version: env!("CARGO_PKG_VERSION").into(),
+            started_at: first_moment(&runs),
+            interval_ms,
+            machine: Some(this_machine()),
+            command,
+        };
+        let mut writer = RecordingWriter::replace(self.replacement.path(), start)?;
+        let mut ended_at = None;
+        let mut updates = 0;
+        for (index, series) in runs.into_iter().enumerate() {
+            let run = u32::try_from(index + 1).unwrap_or(u32::MAX);
+            for update in updates_of(series, run, &mut updates) {
+                ended_at = update.sampled_at.or(ended_at);
+                writer.push(proto::RecordingEntry { entry: Some(Entry::Update(update)) })?;
+            }
+        }
+        let end = proto::RecordingEnd { ended_at, ..Default::default() };
+        let bytes = writer.finish(end)?;
+        let path = self.path;
+        self.replacement.commit().map_err(|error| BaselineError::Replace { path, error })?;
+        Ok(bytes)
+    }
+}
+
+fn first_moment(runs: &[Vec<Series>]) -> Option<prost_types::Timestamp> {
+    let samples = runs.iter().flatten().flat_map(|it| &it.samples);
+    let moments = samples.filter_map(|it| it.sampled_at);
+    moments.min_by(|a, b| seconds(a).total_cmp(&seconds(b)))
+}
+
+/// A run as the updates of a stream, in the order of time; with the last, its processes go.
+fn updates_of(
+    series: Vec<Series>,
+    run: u32,
+    number: &mut u64,
+) -> Vec<proto::WatchProcessesResponse> {
+    let mut changes: Vec<proto::Process> = Vec::new();
+    for mut it in series {
+        runs::mark(&mut it, run);
+        let identity = it.identity;
+        let whole = it
+            .samples
+            .into_iter()
+            .map(|sample| proto::Process { identity: Some(identity.clone()), ..sample });
+        changes.extend(whole);
+    }
+    let at = |it: &proto::Process| it.sampled_at.as_ref().map_or(0.0, seconds);
+    changes.sort_by(|a, b| at(a).total_cmp(&at(b)));
+    let mut keys: Vec<String> = changes.iter().map(|it| it.key.clone()).collect();
+    keys.sort();
+    keys.dedup();
+    let mut updates: Vec<proto::WatchProcessesResponse> = changes
+        .into_iter()
+        .map(|process| {
+            *number += 1;
+            proto::WatchProcessesResponse {
+                sampled_at: process.sampled_at,
+                update: *number,
+                changed: vec![process],
+                complete: true,
+                ..Default::default()
+            }
+        })
+        .collect();
+    if let Some(last) = updates.last_mut() {
+        last.removed = keys;
+    }
+    updates
+}

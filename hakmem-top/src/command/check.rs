@@ -1,0 +1,93 @@
+//! `check`: a program, run several times and compared with its baseline.
+//!
+//! Each run is one unit of the comparison, from its first to its last operation, so that the noise
+//! between runs counts as such. The runs follow each other: two at once would measure each other.
+
+use hakmem_diagnosis::{Options, Series, Side};
+
+use super::CommandError;
+use super::answer::Answer;
+use super::diff::{compare, rules};
+use super::measured_run::{Measurer, Run};
+use crate::baseline::Baseline;
+use crate::cli::{CheckOptions, GlobalOptions};
+use crate::runs;
+use crate::side_source::{self, ReadSide};
+
+/// Runs the program; returns the exit code that says the verdict.
+pub(super) async fn check(
+    options: &CheckOptions,
+    global: &GlobalOptions,
+) -> Result<u8, CommandError> {
+    if global.connect.is_some() {
+        let remedy = "--connect does not go with check, which has an agent of its own";
+        return Err(CommandError::Usage(remedy.into()));
+    }
+    if options.update {
+        return update(options, global).await;
+    }
+    let before = side_source::read_file(&options.baseline).map_err(|error| {
+        let path = options.baseline.clone();
+        CommandError::Baseline { path, error: Box::new(error) }
+    })?;
+    let answer = Answer::begin(&options.output, global)?;
+    let mut series = Vec::new();
+    for (index, mut processes) in measure(options, global).await?.into_iter().enumerate() {
+        let run = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        processes.iter_mut().for_each(|it| runs::mark(it, run));
+        series.extend(processes);
+    }
+    let after = ReadSide::join("now", series);
+    let rules = check_rules(options, &before.side);
+    answer.give_briefly(&compare(before, after, &rules))
+}
+
+/// As for any comparison, but each run may be as short as a single interval.
+fn check_rules(options: &CheckOptions, before: &Side) -> Options {
+    let runs = (options.runs as usize).min(before.series.len());
+    let rules = rules(&options.output);
+    Options { intervals_min: rules.intervals_min.min(runs.max(3)), ..rules }
+}
+
+async fn update(options: &CheckOptions, global: &GlobalOptions) -> Result<u8, CommandError> {
+    if options.output.html.is_some() || options.output.json {
+        let remedy = "--update compares nothing: leave --html and --json out";
+        return Err(CommandError::Usage(remedy.into()));
+    }
+    let baseline = Baseline::begin(&options.baseline)?;
+    let runs = measure(options, global).await?;
+    let operations: u64 = runs.iter().flatten().map(operations).sum();
+    let command = format!("hakmem-top check --update -- {}", super::run::typed(&options.words));
+    let bytes = baseline.write(runs, global.interval_ms(), command)?;
+    let operations = crate::quantity::count(operations);
+    let bytes = crate::quantity::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
+    let (path, runs) = (options.baseline.display(), options.runs);
+    eprintln!("hakmem-top: wrote {path}: {runs} runs, {operations} operations, {bytes}");
+    Ok(0)
+}
+
+fn operations(series: &Series) -> u64 {
+    let totals = series.samples.last().and_then(|it| it.totals).unwrap_or_default();
+    totals.allocations.saturating_add(totals.frees)
+}
+
+/// All runs, each with its processes.
+async fn measure(
+    options: &CheckOptions,
+    global: &GlobalOptions,
+) -> Result<Vec<Vec<Series>>, CommandError> {
+    let mut measurer = Measurer::begin(&options.words, global).await?;
+    let mut all = Vec::new();
+    for run in 1..=options.runs {
+        eprintln!("hakmem-top: run {run} of {}", options.runs);
+        match measurer.run().await? {
+            Run::Measured(series) => all.push(series),
+            Run::Failed(end) => {
+                let command = super::run::typed(&options.words);
+                return Err(CommandError::Failed { command, run, of: options.runs, end });
+            }
+            Run::Interrupted(signal) => return Err(CommandError::Interrupted(signal)),
+        }
+    }
+    Ok(all)
+}

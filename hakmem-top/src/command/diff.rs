@@ -1,0 +1,104 @@
+//! `diff`: two sides, compared.
+
+use std::time::Duration;
+
+use hakmem_diagnosis::diagnosis::Caveat;
+use hakmem_diagnosis::{Options, diagnose};
+
+use super::CommandError;
+use super::answer::Answer;
+use crate::cli::{DiffOptions, GlobalOptions, OutputOptions};
+use crate::comparison::Comparison;
+use crate::endpoint::Endpoint;
+use crate::side_source::{self, NamedSubject, ReadSide, Sampled, Selection, SideError};
+use crate::subject::Source;
+
+/// Compares, tells, and returns the exit code that says the verdict.
+pub(super) async fn diff(
+    options: &DiffOptions,
+    global: &GlobalOptions,
+) -> Result<u8, CommandError> {
+    let before = NamedSubject::parse(&options.before).map_err(SideError::from)?;
+    let after = NamedSubject::parse(&options.after).map_err(SideError::from)?;
+    let answer = Answer::begin(&options.output, global)?;
+    let endpoint = match before.needs_agent() || after.needs_agent() {
+        true => Some(super::endpoint(global).await?),
+        false => None,
+    };
+    let sources = Sources {
+        selection: Selection { pid: options.pid, name: options.name.clone() },
+        endpoint,
+        duration: Duration::from_secs(options.seconds),
+        interval: global.interval,
+    };
+    let [before, after] = sources.read(&before, &after).await?;
+    answer.give(&compare(before, after, &rules(&options.output)))
+}
+
+/// Compares, and adds what reading the sides has shown.
+pub(super) fn compare(before: ReadSide, after: ReadSide, rules: &Options) -> Comparison {
+    let mut diagnosis = diagnose(&before.side, &after.side, rules);
+    let caveats = before.caveats.into_iter().chain(after.caveats);
+    diagnosis.caveats.extend(caveats.map(|text| Caveat { forbids: false, text }));
+    let units = before.units.max(after.units);
+    Comparison::new(diagnosis, &before.side, &after.side).of(units)
+}
+
+/// What counts as a change.
+pub(super) fn rules(output: &OutputOptions) -> Options {
+    Options { threshold_relative: output.threshold / 100.0, ..Options::default() }
+}
+
+/// What sides are read with.
+struct Sources {
+    selection: Selection,
+    endpoint: Option<Endpoint>,
+    duration: Duration,
+    interval: Duration,
+}
+
+impl Sources {
+    /// Reads both sides. What lies in the past is read first, so that mistakes show at once; two
+    /// live processes are sampled in the same seconds.
+    async fn read(
+        &self,
+        before: &NamedSubject,
+        after: &NamedSubject,
+    ) -> Result<[ReadSide; 2], CommandError> {
+        let past_before = self.past(before).await?;
+        let past_after = self.past(after).await?;
+        let live_before = self.begin(before).await?;
+        let live_after = self.begin(after).await?;
+        if live_before.is_some() || live_after.is_some() {
+            let seconds = self.duration.as_secs();
+            eprintln!("hakmem-top: sampling for {seconds} s …");
+        }
+        let (live_before, live_after) =
+            tokio::join!(self.follow(live_before), self.follow(live_after));
+        let sides = [past_before.or(live_before?), past_after.or(live_after?)];
+        Ok(sides.map(|side| side.expect("a side is either live or in the past")))
+    }
+
+    async fn past(&self, named: &NamedSubject) -> Result<Option<ReadSide>, SideError> {
+        if named.subject.is_live() {
+            return Ok(None);
+        }
+        side_source::read(named, &self.selection, self.endpoint.as_ref()).await.map(Some)
+    }
+
+    async fn begin(&self, named: &NamedSubject) -> Result<Option<Sampled>, SideError> {
+        match (&named.subject.source, &self.endpoint) {
+            (Source::Process(pid), Some(endpoint)) if named.subject.is_live() => {
+                Sampled::begin(endpoint, *pid, &named.name).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn follow(&self, sampled: Option<Sampled>) -> Result<Option<ReadSide>, SideError> {
+        match sampled {
+            Some(sampled) => sampled.follow(self.duration, self.interval).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}

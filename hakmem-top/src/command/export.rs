@@ -1,0 +1,95 @@
+//! `export`: a recording as JSON lines or CSV.
+
+use std::fs::OpenOptions;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use hakmem_recording::{Recording, Window, WriteError};
+
+use super::CommandError;
+use super::part::{selects, warn_of_damage, window};
+use crate::cli::{ExportFormat, ExportOptions, PartOptions};
+use crate::table::Columns;
+use crate::{json_lines, table};
+
+/// Writes the part of the recording that is asked for.
+pub(super) fn export(options: &ExportOptions) -> Result<u8, CommandError> {
+    let recording = Recording::open(&options.file)?;
+    let window = window(&options.part, &recording)?;
+    warn_of_damage(&options.file, &recording);
+    let path = options.output.clone().unwrap_or_else(|| PathBuf::from("standard output"));
+    let write = |out: &mut dyn Write| match options.format {
+        ExportFormat::Json => write_json(out, &recording, window, &options.part),
+        ExportFormat::Csv => write_csv(out, &recording, window, &options.part),
+    };
+    let written = match &options.output {
+        Some(output) => {
+            let mut out = BufWriter::new(create(output, options.force)?);
+            write(&mut out).and_then(|()| out.flush())
+        }
+        None => {
+            let mut out = BufWriter::new(io::stdout().lock());
+            write(&mut out).and_then(|()| out.flush())
+        }
+    };
+    match written {
+        // A reader that has gone away (`| head`) is no error.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(CommandError::Write { path, error })
+        }
+        _ => Ok(0),
+    }
+}
+
+/// The file, which only its owner may read, as the recording.
+fn create(path: &Path, force: bool) -> Result<std::fs::File, CommandError> {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600).create(true).create_new(!force).truncate(force);
+    options.open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => WriteError::Exists(path.to_owned()).into(),
+        _ => CommandError::Write { path: path.to_owned(), error },
+    })
+}
+
+fn write_json(
+    out: &mut dyn Write,
+    recording: &Recording,
+    window: Window,
+    part: &PartOptions,
+) -> io::Result<()> {
+    let selection = |identity: &_| selects(part, identity);
+    out.write_all(json_lines::recording(recording).as_bytes())?;
+    let mut result = Ok(());
+    recording.for_each_sample(window, selection, |sample| {
+        if result.is_ok() {
+            result = out.write_all(json_lines::sample(&sample).as_bytes());
+        }
+    });
+    recording.for_each_event(window, selection, |event| {
+        if result.is_ok() {
+            result = out.write_all(json_lines::event(event).as_bytes());
+        }
+    });
+    result
+}
+
+fn write_csv(
+    out: &mut dyn Write,
+    recording: &Recording,
+    window: Window,
+    part: &PartOptions,
+) -> io::Result<()> {
+    let selection = |identity: &_| selects(part, identity);
+    // The columns depend on which reasons and outcomes there are.
+    let mut columns = Columns::default();
+    recording.for_each_sample(window, selection, |sample| columns.see(sample.process));
+    out.write_all(columns.header().as_bytes())?;
+    let mut result = Ok(());
+    recording.for_each_sample(window, selection, |sample| {
+        if result.is_ok() {
+            result = out.write_all(table::rows(&columns, &sample).as_bytes());
+        }
+    });
+    result
+}

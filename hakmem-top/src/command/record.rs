@@ -1,0 +1,222 @@
+//! `record`: what a program does, or what runs already, into a file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hakmem_proto::v1 as proto;
+use hakmem_recording::machine::this_machine;
+use hakmem_recording::{FILE_SUFFIX, RecordingWriter};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::CommandError;
+use super::run::Run;
+use crate::capture::{self, CaptureError, Captured, Subject, Until};
+use crate::cli::{GlobalOptions, RecordOptions};
+use crate::endpoint::Endpoint;
+use crate::event::Event;
+use crate::library;
+use crate::program::{ProgramSpec, Streams};
+use crate::quantity;
+use crate::session::EVENTS_WAITING;
+use crate::signals;
+use crate::snapshot;
+
+/// Exit code of a program whose recording could not be written, `EX_IOERR`.
+const RECORDING_FAILED: u8 = 74;
+
+/// Records, and says what was recorded.
+pub(super) async fn record(
+    options: &RecordOptions,
+    global: &GlobalOptions,
+) -> Result<u8, CommandError> {
+    if options.words.is_empty() {
+        return attach(options, global).await;
+    }
+    if global.connect.is_some() {
+        let remedy = "--connect does not go with a program, which has an agent of its own";
+        return Err(CommandError::Usage(remedy.into()));
+    }
+    run(options, global).await
+}
+
+/// Starts the program and records it and its descendants to their end.
+async fn run(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, CommandError> {
+    let spec = ProgramSpec {
+        words: options.words.clone(),
+        library: library::find(global.library.as_deref())?,
+        directory: global.segment_directory(),
+        streams: Streams::default(),
+        says_phases: false,
+    };
+    // Before the program runs: what it does must not be lost to a wrong name.
+    let writer = create(options, global.interval_ms())?;
+    let path = writer.path().to_owned();
+    let endpoint = Endpoint::embedded(spec.directory.clone(), global.interval).await?;
+    let mut run = match Run::start(spec, endpoint) {
+        Ok(run) => run,
+        Err(error) => {
+            // A recording of nothing helps nobody.
+            let _ = std::fs::remove_file(path);
+            return Err(error);
+        }
+    };
+    let subject =
+        Subject { filter: run.filter(), interval_ms: global.interval_ms(), since: run.since() };
+    let mut capturing = Capturing::begin(run.endpoint(), subject, writer);
+    if let Some(seconds) = options.seconds {
+        capturing.end_after(Duration::from_secs(seconds));
+    }
+    let end = run.wait().await;
+    match capturing.end(Until::Ended).await {
+        Ok(captured) => {
+            say(&captured);
+            if captured.processes == 0 {
+                run.explain_unpublished();
+            }
+            Ok(end.exit_code())
+        }
+        Err(error) => {
+            eprintln!("hakmem-top: {error}");
+            Ok(RECORDING_FAILED)
+        }
+    }
+}
+
+/// Records what runs already until a signal or the time says that it is enough.
+async fn attach(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, CommandError> {
+    let endpoint = Arc::new(super::endpoint(global).await?);
+    // An agent may be slower than what was asked for, and the recording says how fast it is.
+    let interval_ms = global.interval_ms().max(snapshot::interval_ms(&endpoint).await?);
+    let (sender, mut events) = mpsc::channel(EVENTS_WAITING);
+    signals::listen(sender.clone()).map_err(CommandError::system("cannot handle signals"))?;
+    let filter = proto::ProcessFilter {
+        pids: options.pid.clone(),
+        contains: options.name.clone().unwrap_or_default(),
+        include_children: !options.pid.is_empty(),
+        ..Default::default()
+    };
+    let writer = create(options, interval_ms)?;
+    let subject = Subject { filter, interval_ms, since: 0.0 };
+    if options.seconds.is_none() {
+        eprintln!("hakmem-top: recording to {}; Ctrl-C ends it", writer.path().display());
+    }
+    let mut capturing = Capturing::begin(endpoint, subject, writer);
+    if let Some(seconds) = options.seconds {
+        capturing.end_after(Duration::from_secs(seconds));
+    }
+    let captured = loop {
+        tokio::select! {
+            ended = &mut capturing.task => break joined(ended),
+            event = events.recv() => match event {
+                Some(Event::Signal(received)) if received.is_stop() => signals::stop_self(),
+                Some(Event::Signal(received)) if !received.is_fatal() => {}
+                Some(Event::Signal(_)) | None => break capturing.end(Until::Now).await,
+                Some(_) => {}
+            },
+        }
+    }?;
+    say(&captured);
+    if captured.processes == 0 {
+        eprintln!("hakmem-top: no process like that publishes; hakmem-top ls shows those that do");
+    }
+    Ok(0)
+}
+
+/// A capture in a task of its own.
+struct Capturing {
+    until: Arc<watch::Sender<Until>>,
+    task: JoinHandle<Result<Captured, CaptureError>>,
+}
+
+impl Capturing {
+    fn begin(endpoint: Arc<Endpoint>, subject: Subject, writer: RecordingWriter) -> Self {
+        let (until, wished) = watch::channel(Until::Further);
+        let task = tokio::spawn(capture::capture(endpoint, subject, writer, wished));
+        Self { until: Arc::new(until), task }
+    }
+
+    fn end_after(&mut self, time: Duration) {
+        let until = Arc::clone(&self.until);
+        tokio::spawn(async move {
+            tokio::time::sleep(time).await;
+            until.send_replace(Until::Now);
+        });
+    }
+
+    async fn end(&mut self, how: Until) -> Result<Captured, CaptureError> {
+        self.until.send_if_modified(|until| {
+            let is_longer = *until != Until::Now;
+            if is_longer {
+                *until = how;
+            }
+            is_longer
+        });
+        joined((&mut self.task).await)
+    }
+}
+
+fn joined(
+    ended: Result<Result<Captured, CaptureError>, tokio::task::JoinError>,
+) -> Result<Captured, CaptureError> {
+    // Nobody aborts the task, so it can only have panicked.
+    ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+/// The file, with what it says at its start.
+fn create(options: &RecordOptions, interval_ms: u32) -> Result<RecordingWriter, CommandError> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let words: Vec<_> = std::env::args_os().map(|it| it.to_string_lossy().into_owned()).collect();
+    let start = proto::RecordingStart {
+        version: env!("CARGO_PKG_VERSION").into(),
+        started_at: Some(prost_types::Timestamp {
+            seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+            nanos: now.subsec_nanos() as i32,
+        }),
+        interval_ms,
+        machine: Some(this_machine()),
+        command: words.join(" "),
+    };
+    let path = options.output.clone().unwrap_or_else(default_name);
+    let made = if options.force {
+        RecordingWriter::replace(&path, start)
+    } else {
+        RecordingWriter::create(&path, start)
+    };
+    Ok(made?)
+}
+
+/// `hakmem-20261126-100003.hakrec`, in local time.
+fn default_name() -> PathBuf {
+    let now = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::system());
+    PathBuf::from(format!("hakmem-{}{FILE_SUFFIX}", now.strftime("%Y%m%d-%H%M%S")))
+}
+
+/// One line on what was recorded, and one for each kind of loss.
+fn say(captured: &Captured) {
+    let plural = |count: u64, what: &str| {
+        let s = match (count, what.ends_with('s')) {
+            (1, _) => "",
+            (_, true) => "es",
+            (_, false) => "s",
+        };
+        format!("{} {what}{s}", quantity::count(count))
+    };
+    eprintln!(
+        "hakmem-top: recorded {} in {} with {}: {}, {}",
+        plural(captured.processes as u64, "process"),
+        plural(captured.updates, "update"),
+        plural(captured.events, "event"),
+        captured.path.display(),
+        quantity::bytes(i64::try_from(captured.bytes).unwrap_or(i64::MAX)),
+    );
+    let losses = [
+        (captured.skipped_updates, "update", "skipped because this program was slow"),
+        (captured.lost_events, "event", "lost before it could be recorded"),
+        (captured.interruptions, "interruption", "in which the agent was away"),
+    ];
+    for (count, what, why) in losses.into_iter().filter(|(count, ..)| *count > 0) {
+        eprintln!("hakmem-top: {} {why}", plural(count, what));
+    }
+}

@@ -1,0 +1,169 @@
+//! What the words of a diagnosis are called for people.
+
+use hakmem_diagnosis::diagnosis::{
+    Cause, CauseKind, Change, Direction, Estimate, Method, ReasonChange, SideSummary, Stratum,
+};
+use hakmem_diagnosis::{Diagnosis, Verdict};
+
+use super::Units;
+use crate::paragraph::plain;
+use crate::quantity::{self, added_ns};
+
+/// What the parts of a change are.
+pub(super) const MIX: &str = "other sizes are used";
+/// See [`MIX`].
+pub(super) const FREQUENCY: &str = "more or fewer calls are slow";
+/// See [`MIX`].
+pub(super) const DURATION: &str = "slow calls take more or less time";
+
+/// The verdict, as it stands in front of everything else.
+pub(super) fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Regressed => "regressed",
+        Verdict::Improved => "improved",
+        Verdict::Unchanged => "unchanged",
+        Verdict::NotEnoughData => "not enough data",
+    }
+}
+
+/// What kind of thing a cause is.
+pub(super) fn kind(kind: CauseKind) -> &'static str {
+    match kind {
+        CauseKind::Routing => "routing",
+        CauseKind::Check => "check",
+        CauseKind::Capacity => "capacity",
+        CauseKind::Handover => "handover",
+        CauseKind::ThreadChurn => "thread churn",
+        CauseKind::Mix => "mix",
+        CauseKind::SizeCrossing => "size crossing",
+        CauseKind::LargeSpans => "large spans",
+        CauseKind::Leak => "leak",
+        CauseKind::Retention => "retention",
+        CauseKind::Anomalies => "anomalies",
+        CauseKind::Reason => "reason",
+        CauseKind::Duration => "duration",
+    }
+}
+
+/// The calls of a stratum.
+pub(super) fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Allocation => "alloc",
+        Direction::Free => "free",
+    }
+}
+
+/// Where a cause shows: class, calls and reason, as far as it has them.
+pub(super) fn place(cause: &Cause) -> String {
+    let class = cause.class.as_deref();
+    let words = [class, cause.direction.map(direction), cause.reason.as_deref()];
+    plain(&words.into_iter().flatten().collect::<Vec<_>>().join(" "))
+}
+
+/// An interval, without its confidence.
+pub(super) fn interval(estimate: &Estimate) -> String {
+    format!("{} to {}", added_ns(estimate.low), added_ns(estimate.high))
+}
+
+/// Whether an interval lies on one side of 0, so that the change is sure.
+pub(super) fn is_sure(estimate: &Estimate) -> bool {
+    estimate.low > 0.0 || estimate.high < 0.0
+}
+
+/// The cost after, so that cost before and change lead to it exactly. (What a side costs by itself
+/// is told at prices that both share, and so without the change of durations.)
+pub(super) fn cost_after(diagnosis: &Diagnosis) -> f64 {
+    diagnosis.before.cost_ns + diagnosis.change.total.value
+}
+
+/// The headline without the verdict, which stands in front of it.
+pub(super) fn headline(diagnosis: &Diagnosis) -> &str {
+    let headline = &diagnosis.headline;
+    match diagnosis.verdict {
+        Verdict::NotEnoughData => {
+            headline.strip_prefix("not enough data to tell: ").unwrap_or(headline)
+        }
+        _ => headline,
+    }
+}
+
+/// The whole change, with its relation to the cost before: a percentage, a factor if it is large.
+pub(super) fn total(change: &Change) -> String {
+    let total = added_ns(change.total.value);
+    match change.relative {
+        None => total,
+        Some(relative @ 2.0..) => format!("{total}, {:.1} times as much", relative + 1.0),
+        Some(relative) => format!("{total}, {:+.1} %", relative * 100.0),
+    }
+}
+
+/// A confidence: `99 %`.
+pub(super) fn confidence(confidence: f64) -> String {
+    format!("{} %", (confidence * 1000.0).round() / 10.0)
+}
+
+/// How much was looked at: processes or runs, samples, seconds and operations.
+pub(super) fn extent(side: &SideSummary, units: Units) -> String {
+    let units = match (units, side.processes) {
+        (Units::Processes, 1) => "process",
+        (Units::Processes, _) => "processes",
+        (Units::Runs, 1) => "run",
+        (Units::Runs, _) => "runs",
+    };
+    format!(
+        "{} {units}, {} samples in {}, {} operations",
+        side.processes,
+        side.samples,
+        seconds(side.seconds),
+        quantity::count(side.operations),
+    )
+}
+
+/// A time span; below ten seconds with decimals.
+pub(super) fn seconds(seconds: f64) -> String {
+    match seconds {
+        0.0..9.95 => format!("{seconds:.1}s"),
+        _ => quantity::span_seconds(seconds.max(0.0).round() as u64),
+    }
+}
+
+/// The last part of a path, which is what people call a program.
+pub(super) fn file_names(paths: &[String]) -> String {
+    let names = paths.iter().map(|path| path.rsplit('/').next().unwrap_or_default());
+    plain(&names.collect::<Vec<_>>().join(", "))
+}
+
+/// A duration of a slow path; `–` if none was timed.
+pub(super) fn took(nanoseconds: Option<f64>) -> String {
+    nanoseconds.map_or_else(|| "–".into(), |it| quantity::duration_ns(it.max(1.0).round() as u64))
+}
+
+/// The reasons of all strata, those that change the cost most first, then the most frequent; those
+/// that neither side has are left out.
+pub(super) fn reasons(strata: &[Stratum]) -> Vec<(&Stratum, &ReasonChange)> {
+    let all = strata.iter().flat_map(|it| it.reasons.iter().map(move |reason| (it, reason)));
+    let mut used: Vec<_> = all.filter(|(_, reason)| reason.count != [0, 0]).collect();
+    // What is less than is shown counts as nothing: then the more frequent one comes first.
+    let cost = |it: &ReasonChange| (it.frequency_ns.abs() * 1000.0).round();
+    let count = |it: &ReasonChange| it.count[0].max(it.count[1]);
+    used.sort_by(|(_, a), (_, b)| cost(b).total_cmp(&cost(a)).then(count(b).cmp(&count(a))));
+    used
+}
+
+/// What counts as a change.
+pub(super) fn rules(method: &Method) -> String {
+    format!(
+        "A path regressed if its part of the cost rose by more than {} % and {} ns per operation \
+         with {} confidence; at least {} operations and {} intervals on each side.",
+        (method.threshold_relative * 1000.0).round() / 10.0,
+        quantity::cost_ns(method.threshold_ns),
+        confidence(method.confidence),
+        method.operations_min,
+        method.intervals_min,
+    )
+}
+
+/// How intervals and parts were found.
+pub(super) fn sources(method: &Method) -> String {
+    format!("Intervals: {}. Mix and path: {}.", method.intervals, method.decomposition)
+}

@@ -1,0 +1,275 @@
+//! Runs of a program, each of which may be several processes.
+//!
+//! A comparison takes whole runs as its units, because what varies between runs varies in all
+//! processes of a run alike. Processes are of one run if a recording of several runs says so, else
+//! if one descends from the other, a program that replaced itself from what it was before.
+//!
+//! The processes of a run become one series: at each moment at which one of them was sampled, the
+//! sum of the newest samples of all. Counters of a process stay in the sum when it has ended, and
+//! are there as they were first seen before that, so that the sum never falls, nor rises by what
+//! happened outside of the window. What processes hold counts only while they live.
+
+use std::collections::BTreeMap;
+
+use hakmem_diagnosis::Series;
+use hakmem_proto::v1 as proto;
+
+use crate::model::seconds;
+
+/// The label that names the run a process belongs to, in recordings of several runs.
+const RUN_LABEL: &str = "hakmem.run";
+/// Slots of one process are told apart from those of another by this much.
+const SLOTS_MAX: u32 = 1 << 16;
+
+/// Moments of a sum at most: each costs time for each process.
+const MOMENTS_MAX: usize = 1000;
+
+/// Adds without overflow: recordings come from anywhere.
+macro_rules! add {
+    ($sum:expr, $part:expr) => {
+        $sum = $sum.saturating_add($part)
+    };
+}
+
+/// Says which run a process belonged to.
+pub fn mark(series: &mut Series, run: u32) {
+    series.identity.labels.insert(RUN_LABEL.into(), run.to_string());
+}
+
+/// Joins the processes of each run. Marks are gone afterwards.
+pub fn join(all: Vec<Series>) -> Vec<Series> {
+    let mut runs: BTreeMap<u32, Vec<Series>> = BTreeMap::new();
+    let mut unmarked = Vec::new();
+    for mut series in all {
+        let mark = series.identity.labels.remove(RUN_LABEL);
+        match mark.and_then(|it| it.parse().ok()) {
+            Some(run) => runs.entry(run).or_default().push(series),
+            None => unmarked.push(series),
+        }
+    }
+    let roots = roots(&unmarked.iter().map(|it| &it.identity).collect::<Vec<_>>());
+    let mut trees: BTreeMap<usize, Vec<Series>> = BTreeMap::new();
+    for (root, series) in roots.into_iter().zip(unmarked) {
+        trees.entry(root).or_default().push(series);
+    }
+    trees.into_values().chain(runs.into_values()).map(sum).collect()
+}
+
+/// Whether series are, or will be, runs rather than single processes: some are marked, or of one
+/// tree.
+pub fn are_runs(all: &[Series]) -> bool {
+    let identities: Vec<&proto::Identity> = all.iter().map(|it| &it.identity).collect();
+    let is_marked = |it: &&proto::Identity| it.labels.contains_key(RUN_LABEL);
+    let is_of_tree = |(index, root): (usize, usize)| index != root;
+    identities.iter().any(is_marked) || roots(&identities).into_iter().enumerate().any(is_of_tree)
+}
+
+/// For each process the index of the one that it descends from, which may be itself.
+pub fn roots(identities: &[&proto::Identity]) -> Vec<usize> {
+    let started = |index: &usize| identities[*index].started_at.as_ref().map_or(0.0, seconds);
+    let mut order: Vec<usize> = (0..identities.len()).collect();
+    order.sort_by(|a, b| started(a).total_cmp(&started(b)));
+    let mut root_of_pid: BTreeMap<u32, usize> = BTreeMap::new();
+    let mut roots: Vec<usize> = (0..identities.len()).collect();
+    for index in order {
+        let identity = identities[index];
+        // Ids are used again, so what has this id now may be one that replaced itself, but a
+        // parent that is known is the better evidence.
+        let known = root_of_pid.get(&identity.parent_pid).or(root_of_pid.get(&identity.pid));
+        let root = known.copied().unwrap_or(index);
+        root_of_pid.insert(identity.pid, root);
+        roots[index] = root;
+    }
+    roots
+}
+
+/// One series of several; the identity is that of the process that did most.
+fn sum(mut all: Vec<Series>) -> Series {
+    if all.len() == 1 {
+        return all.swap_remove(0);
+    }
+    let mut newest: Vec<Newest> =
+        all.iter().map(|it| Newest { samples: &it.samples, at: 0 }).collect();
+    let samples = moments(&all)
+        .into_iter()
+        .map(|moment| {
+            let now = seconds(&moment);
+            newest.iter_mut().for_each(|it| it.advance(now));
+            sum_samples(moment, newest.iter().filter_map(|it| it.sample(now)))
+        })
+        .collect();
+    let total = |of: fn(&Series) -> u64| all.iter().map(of).fold(0, u64::saturating_add);
+    let (lost_events, lost_samples) = (total(|it| it.lost_events), total(|it| it.lost_samples));
+    let busiest = all.into_iter().max_by_key(operations).unwrap_or_default();
+    Series { samples, lost_events, lost_samples, ..busiest }
+}
+
+/// The moments at which any of the processes was sampled, of very many a part.
+fn moments(all: &[Series]) -> Vec<prost_types::Timestamp> {
+    let sampled = all.iter().flat_map(|it| &it.samples).filter_map(|it| it.sampled_at);
+    let mut moments: Vec<prost_types::Timestamp> = sampled.collect();
+    moments.sort_by(|a, b| seconds(a).total_cmp(&seconds(b)));
+    moments.dedup();
+    let stride = moments.len().div_ceil(MOMENTS_MAX).max(1);
+    let last = moments.len().saturating_sub(1);
+    let mut index = 0;
+    moments.retain(|_| {
+        let is_kept = (last - index).is_multiple_of(stride);
+        index += 1;
+        is_kept
+    });
+    moments
+}
+
+/// A walk through the samples of a process.
+struct Newest<'a> {
+    samples: &'a [proto::Process],
+    at: usize,
+}
+
+impl<'a> Newest<'a> {
+    fn advance(&mut self, now: f64) {
+        while self.samples.get(self.at + 1).is_some_and(|it| moment(it) <= now) {
+            self.at += 1;
+        }
+    }
+
+    /// The newest sample, and whether the process was there at that moment.
+    fn sample(&self, now: f64) -> Option<(&'a proto::Process, bool)> {
+        let sample = self.samples.get(self.at)?;
+        Some((sample, sample.state == "running" && moment(sample) <= now))
+    }
+}
+
+fn moment(sample: &proto::Process) -> f64 {
+    sample.sampled_at.as_ref().map_or(0.0, seconds)
+}
+
+fn operations(series: &Series) -> u64 {
+    let totals = series.samples.last().and_then(|it| it.totals).unwrap_or_default();
+    totals.allocations.saturating_add(totals.frees)
+}
+
+/// The sum at a moment, of samples and whether their processes lived then.
+fn sum_samples<'a>(
+    at: prost_types::Timestamp,
+    parts: impl Iterator<Item = (&'a proto::Process, bool)>,
+) -> proto::Process {
+    let mut sum = proto::Process {
+        state: "exited".into(),
+        sampled_at: Some(at),
+        totals: Some(proto::Totals::default()),
+        memory: Some(proto::Memory::default()),
+        loss: Some(proto::Loss::default()),
+        ..Default::default()
+    };
+    let mut classes: BTreeMap<&str, proto::ClassCounters> = BTreeMap::new();
+    for (index, (part, is_alive)) in parts.enumerate() {
+        if sum.key.is_empty() {
+            sum.key.clone_from(&part.key);
+        }
+        if is_alive {
+            sum.state.clone_from(&part.state);
+            add_memory(sum.memory.get_or_insert_default(), &part.memory.unwrap_or_default());
+        }
+        add_totals(sum.totals.get_or_insert_default(), &part.totals.unwrap_or_default(), is_alive);
+        add_loss(sum.loss.get_or_insert_default(), &part.loss.unwrap_or_default(), is_alive);
+        for class in &part.classes {
+            add_class(classes.entry(&class.class).or_default(), class, is_alive);
+        }
+        let first_slot = u32::try_from(index).unwrap_or(u32::MAX).saturating_mul(SLOTS_MAX);
+        sum.threads.extend(part.threads.iter().map(|thread| proto::Thread {
+            slot: first_slot.saturating_add(thread.slot),
+            lists: if is_alive { thread.lists.clone() } else { Vec::new() },
+            ..thread.clone()
+        }));
+    }
+    sum.classes = classes.into_values().collect();
+    sum
+}
+
+fn add_totals(sum: &mut proto::Totals, part: &proto::Totals, is_alive: bool) {
+    add!(sum.allocations, part.allocations);
+    add!(sum.frees, part.frees);
+    add!(sum.slow_allocations, part.slow_allocations);
+    add!(sum.slow_frees, part.slow_frees);
+    add!(sum.anomalies, part.anomalies);
+    if is_alive {
+        add!(sum.live_blocks, part.live_blocks);
+        add!(sum.live_bytes, part.live_bytes);
+        add!(sum.threads, part.threads);
+    }
+}
+
+fn add_memory(sum: &mut proto::Memory, part: &proto::Memory) {
+    add!(sum.arena_reserved_bytes, part.arena_reserved_bytes);
+    add!(sum.arena_committed_bytes, part.arena_committed_bytes);
+    add!(sum.slab_bytes, part.slab_bytes);
+    add!(sum.slab_cached_bytes, part.slab_cached_bytes);
+    add!(sum.slab_returned_bytes, part.slab_returned_bytes);
+    add!(sum.large_bytes, part.large_bytes);
+    add!(sum.large_cached_bytes, part.large_cached_bytes);
+}
+
+fn add_loss(sum: &mut proto::Loss, part: &proto::Loss, is_alive: bool) {
+    add!(sum.lost_events, part.lost_events);
+    add!(sum.suppressed_events, part.suppressed_events);
+    add!(sum.unpublished_threads_total, part.unpublished_threads_total);
+    sum.torn |= part.torn;
+    if is_alive {
+        add!(sum.unpublished_threads, part.unpublished_threads);
+    }
+}
+
+fn add_class(sum: &mut proto::ClassCounters, part: &proto::ClassCounters, is_alive: bool) {
+    sum.class.clone_from(&part.class);
+    add!(sum.allocations, part.allocations);
+    add!(sum.frees, part.frees);
+    add!(sum.allocations_fast, part.allocations_fast);
+    add!(sum.frees_fast, part.frees_fast);
+    add!(sum.suppressed_events, part.suppressed_events);
+    add_reasons(&mut sum.slow_allocations, &part.slow_allocations);
+    add_reasons(&mut sum.slow_frees, &part.slow_frees);
+    for outcome in &part.outcomes {
+        match sum.outcomes.iter_mut().find(|it| it.outcome == outcome.outcome) {
+            Some(known) => {
+                add!(known.count, outcome.count);
+                add!(known.fast, outcome.fast);
+            }
+            None => sum.outcomes.push(outcome.clone()),
+        }
+    }
+    if let Some(durations) = &part.slow_durations {
+        add_durations(sum.slow_durations.get_or_insert_default(), durations);
+    }
+    if is_alive {
+        add!(sum.depth_blocks, part.depth_blocks);
+        add!(sum.capacity_blocks, part.capacity_blocks);
+        add!(sum.central_blocks, part.central_blocks);
+        add!(sum.live_blocks, part.live_blocks);
+        add!(sum.live_bytes, part.live_bytes);
+    }
+}
+
+fn add_reasons(sum: &mut Vec<proto::ReasonCount>, part: &[proto::ReasonCount]) {
+    for reason in part {
+        match sum.iter_mut().find(|it| it.reason == reason.reason) {
+            Some(known) => add!(known.count, reason.count),
+            None => sum.push(reason.clone()),
+        }
+    }
+}
+
+/// Adds bucket by bucket. Quantiles are left out: they follow from the buckets.
+fn add_durations(sum: &mut proto::DurationHistogram, part: &proto::DurationHistogram) {
+    add!(sum.count, part.count);
+    for bucket in &part.buckets {
+        match sum.buckets.binary_search_by_key(&bucket.start_ns, |it| it.start_ns) {
+            Ok(at) => add!(sum.buckets[at].count, bucket.count),
+            Err(at) => sum.buckets.insert(at, *bucket),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
