@@ -114,14 +114,9 @@ impl Heap {
         }
     }
 
-    /// Makes all magazines small, which are empty, where a thread that ends would leave much memory
-    /// behind; a few pages may wait for the next one.
-    pub(super) fn shrink_many_magazines(&mut self) {
-        /// Bins whose large magazines may stay.
-        const FEW: u32 = 8;
-        if self.large.count_ones() > FEW {
-            bins::in_use().for_each(|bin| self.shrink_magazines(bin));
-        }
+    /// Makes all magazines small; they are empty.
+    pub(crate) fn shrink_all_magazines(&mut self) {
+        bins::in_use().for_each(|bin| self.shrink_magazines(bin));
     }
 
     /// Makes both magazines of a bin small; they are empty. The pages of large ones are given back.

@@ -197,14 +197,20 @@ impl Groups {
         true
     }
 
-    /// Gives a heap's place back.
-    pub(super) fn release(&mut self, heap: &Heap) {
+    /// Gives a heap's place back. The pages of its lists may wait for the next thread in the first
+    /// groups, but not for the thousandth at a time.
+    pub(super) fn release(&mut self, heap: &mut Heap) {
+        /// Groups whose pages may wait: of 64 threads.
+        const GROUPS_KEPT: usize = 4;
         let address = core::ptr::from_ref(heap) as usize;
-        for group in &mut self.groups[..self.count] {
+        for (index, group) in self.groups[..self.count].iter_mut().enumerate() {
             let offset = address.wrapping_sub(group.base);
             if offset < SLOT_DISTANCE {
                 group.taken &= !(1 << (offset / SLOT_BYTES));
                 self.unpublished_now -= u32::from(group.position.is_none());
+                if index >= GROUPS_KEPT {
+                    heap.shrink_all_magazines();
+                }
                 return;
             }
         }
