@@ -23,7 +23,7 @@ use crate::class_map;
 use crate::lock::Locked;
 use crate::os::memory;
 use crate::slab::{Idle, Slab};
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 use ranges::{ARENAS_MAX, COUNT, RANGES, descriptor, descriptor_granules};
 pub(crate) use ranges::{Finder, first_holds, holds, run_of};
 use reuse::Regret;
@@ -45,6 +45,8 @@ const COMMIT_GRANULES_MAX: usize = 256;
 
 /// Runs taken and given back, and purges; wraps.
 static CHANGES: AtomicU32 = AtomicU32::new(0);
+/// What `usage.slabs` is, for whoever does not take the lock.
+static SLAB_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 /// Free runs of one order, newest first.
 #[derive(Clone, Copy)]
@@ -106,6 +108,7 @@ pub(crate) fn take_run(order: usize) -> Option<NonNull<Slab>> {
     let run = arenas.take(order)?;
     CHANGES.fetch_add(1, Ordering::Relaxed);
     arenas.usage.slabs += GRANULE << order;
+    SLAB_BYTES.store(arenas.usage.slabs, Ordering::Relaxed);
     Some(run)
 }
 
@@ -122,6 +125,7 @@ pub(crate) unsafe fn give_run(run: NonNull<Slab>, now_ms: u32) {
     CHANGES.fetch_add(1, Ordering::Relaxed);
     arenas.dirty[order].push(slab, Idle::Dirty);
     arenas.usage.slabs -= GRANULE << order;
+    SLAB_BYTES.store(arenas.usage.slabs, Ordering::Relaxed);
     arenas.usage.cached += GRANULE << order;
     arenas.shed(Some(now_ms));
 }
@@ -156,6 +160,11 @@ pub(crate) fn note_returned(bytes: usize) {
 /// A number that changes whenever what the arenas hold does.
 pub(crate) fn changes() -> u32 {
     CHANGES.load(Ordering::Relaxed)
+}
+
+/// Bytes of slabs in use.
+pub(crate) fn slab_bytes() -> usize {
+    SLAB_BYTES.load(Ordering::Relaxed)
 }
 
 /// What the arenas hold now.

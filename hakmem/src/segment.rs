@@ -249,6 +249,12 @@ impl Live {
         self.word64(field, blocks.into());
     }
 
+    /// What slabs in use hold.
+    pub(crate) fn slab_bytes(&self, bytes: usize) {
+        // SAFETY: a field of the mapped header.
+        self.word64(|header| unsafe { addr_of_mut!((*header).slab_bytes) }, bytes as u64);
+    }
+
     /// What arenas and large spans hold.
     pub(crate) fn memory(&self, arena: crate::arena::Usage, large: crate::large::Usage) {
         macro_rules! publish {

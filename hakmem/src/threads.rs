@@ -227,6 +227,11 @@ pub(crate) fn housekeep_if_due(heap: &mut Heap) {
     } else if heap.arena_changes != changes && heap.publication_if_due() {
         housekeep();
         heap.arena_changes = changes;
+    } else if heap.arena_changes != changes
+        && let Some(header) = Live::current()
+    {
+        // It may be the last change for long, so the greatest part of it is told at once.
+        header.slab_bytes(crate::arena::slab_bytes());
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hakmem_agent::{AgentConfig, RunningAgent};
 
@@ -153,12 +153,32 @@ fn endless(folder: &Path, routing: &str) -> (Child, String) {
     (child, pid)
 }
 
+/// Waits until a process publishes, having become the program that is to be watched.
+fn wait_for(folder: &Path, pid: &str) {
+    let began = Instant::now();
+    loop {
+        let listed = stdout(&output(top(folder).arg("ls")));
+        let is_there = |line: &str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            words.contains(&pid) && words.contains(&"running") && line.contains("1000000000000")
+        };
+        if listed.lines().any(is_there) {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "{pid} does not appear: {listed}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 #[test]
 fn processes_are_compared_while_they_run() {
     let segments = segments();
     let folder = segments.path();
     let (mut direct, direct_pid) = endless(folder, "direct");
     let (mut exclude, exclude_pid) = endless(folder, "exclude");
+    for pid in [&direct_pid, &exclude_pid] {
+        wait_for(folder, pid);
+    }
     let arguments = [&direct_pid, &format!("pid:{exclude_pid}"), "--seconds", "3", "--json"];
     let result = diff(folder, &arguments.map(|it| it as &str));
     for child in [&mut direct, &mut exclude] {
