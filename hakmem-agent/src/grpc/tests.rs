@@ -21,6 +21,7 @@ fn shared(directory: &std::path::Path) -> (Sampler, Arc<Shared>) {
         sampler: sampler.handle(),
         interests,
         history,
+        findings: crate::findings::Findings::default(),
         recording: Arc::default(),
         stop: CancellationToken::new(),
         scrapes: 0.into(),
