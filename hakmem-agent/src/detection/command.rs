@@ -26,7 +26,7 @@ pub(super) fn command(
 ) -> String {
     let mut words = vec!["hakmem-top".to_owned()];
     if let Some(agent) = agent {
-        words.extend(["--agent".to_owned(), quoted(&format!("unix:{}", agent.display()))]);
+        words.extend(["--connect".to_owned(), quoted(&format!("unix:{}", agent.display()))]);
     }
     words.push("diff".to_owned());
     let name = || quoted(&format!("--name={}", harmless(executable)));

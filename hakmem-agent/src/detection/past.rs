@@ -35,6 +35,12 @@ impl Pace {
         self.window / RECENT
     }
 
+    /// Seconds between the baseline and the current window. Without them, the baseline would reach
+    /// into a regression as soon as the window is full of it, before several answers have told.
+    pub(super) fn gap(self) -> f64 {
+        self.window
+    }
+
     fn older_step(self) -> f64 {
         (self.baseline / OLDER).max(self.step())
     }
@@ -66,7 +72,7 @@ impl Past {
                 self.older.push_back(first);
             }
         }
-        let begin = begin - pace.baseline - pace.older_step();
+        let begin = begin - pace.gap() - pace.baseline - pace.older_step();
         while self.older.front().is_some_and(|first| moment(first) < begin) {
             self.older.pop_front();
         }

@@ -180,7 +180,8 @@ impl Programs {
     fn build_before(&self, key: &ProgramKey, now: f64) -> Option<Baseline> {
         let program = self.programs.get(key)?;
         let pace = self.rules.pace;
-        if now - program.started > pace.baseline + pace.window || program.is_ongoing() {
+        if now - program.started > pace.baseline + pace.gap() + pace.window || program.is_ongoing()
+        {
             return None;
         }
         let earlier = self.programs.iter().filter(|(other, it)| {

@@ -26,7 +26,7 @@ fn quick(config: &mut AgentConfig) {
     config.unix_socket = Some(config.directories[0].join("agent.sock"));
     config.detection = Some(DetectionConfig {
         window: Duration::from_millis(1000),
-        baseline: Duration::from_millis(2000),
+        baseline: Duration::from_millis(1500),
         baseline_min: Duration::from_millis(1000),
         interval: Duration::from_millis(100),
         begin_after: 3,
@@ -123,7 +123,7 @@ async fn a_path_that_becomes_slower_is_a_finding_until_it_is_fast_again() {
     let fleet = Fleet::start_with(quick).await;
     let load = Load::start(fleet.path(), "/opt/it's/prog", 1, STEADY);
     let mut stream = watch(&fleet, true).await;
-    tokio::time::sleep(Duration::from_millis(3500)).await;
+    tokio::time::sleep(Duration::from_millis(4000)).await;
     assert_eq!(known(&fleet).await, [], "a steady load is no finding");
 
     load.becomes(SLOW);

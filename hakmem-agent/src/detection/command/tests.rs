@@ -25,7 +25,7 @@ fn several_processes_and_recordings_need_the_name() {
     assert_eq!(several, format!("hakmem-top diff --name=/bin/x {window} {window}"));
     let before = Place::Recording("/var/good ones.hakrec".into());
     let recorded = command("/bin/x", &before, &after, Some(Path::new("/tmp/a b.sock")));
-    let expected = "hakmem-top --agent 'unix:/tmp/a b.sock' diff --name=/bin/x \
+    let expected = "hakmem-top --connect 'unix:/tmp/a b.sock' diff --name=/bin/x \
                     '/var/good ones.hakrec'";
     assert_eq!(recorded, format!("{expected} {window}"));
 }

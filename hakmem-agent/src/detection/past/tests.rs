@@ -17,11 +17,11 @@ fn moments(past: &Past, from: f64, to: f64) -> Vec<f64> {
 fn an_hour_takes_no_more_samples_than_some_minutes() {
     let mut past = Past::default();
     (1..=3600).for_each(|at| past.push(sample(at), PACE, false));
-    assert!(past.recent.len() <= 18 && past.older.len() <= 33, "{past:?}");
+    assert!(past.recent.len() <= 18 && past.older.len() <= 36, "{past:?}");
     let current = moments(&past, 3570.0, 3600.0);
     assert!(current.len() >= 15, "{current:?}");
-    let before = moments(&past, 3270.0, 3570.0);
-    assert!(before.len() >= 28 && before[0] < 3285.0, "{before:?}");
+    let before = moments(&past, 3240.0, 3540.0);
+    assert!(before.len() >= 28 && before[0] < 3255.0, "{before:?}");
     assert!(before.is_sorted());
 }
 
