@@ -54,7 +54,7 @@ pub(crate) struct Arguments {
         value_parser = clap::value_parser!(u64).range(..=10_080))]
     history_minutes: u64,
     /// Mebibytes that the past of all processes may take, or 0
-    #[arg(long, value_name = "MIB", default_value_t = 64,
+    #[arg(long, value_name = "MIB", default_value_t = 32,
         value_parser = clap::value_parser!(u64).range(..=65_536))]
     history_mib: u64,
     /// Record everything to files in this directory, one an hour at least; only root and the

@@ -93,7 +93,7 @@ impl Default for HistoryConfig {
     fn default() -> Self {
         Self {
             span: Duration::from_secs(3600),
-            bytes_max: 64 << 20,
+            bytes_max: 32 << 20,
             interval: Duration::from_secs(1),
         }
     }

@@ -26,6 +26,7 @@ use crate::slab::{Idle, Slab};
 use crate::sync::{AtomicU32, Ordering};
 use ranges::{ARENAS_MAX, COUNT, RANGES, descriptor, descriptor_granules};
 pub(crate) use ranges::{Finder, first_holds, holds, run_of};
+use reuse::Regret;
 
 /// How long an empty run keeps its memory. jemalloc and mimalloc choose between 10 ms and 10 s;
 /// half a second is long against a program's phases of reuse and short for whoever watches.
@@ -61,6 +62,7 @@ struct Arenas {
     dirty: [Runs; ORDERS],
     clean: [Runs; ORDERS],
     usage: Usage,
+    regret: Regret,
 }
 
 /// What the arenas hold, in bytes.
@@ -81,6 +83,7 @@ static ARENAS: Locked<Arenas> = Locked::new(Arenas {
     dirty: [Runs(ptr::null_mut()); ORDERS],
     clean: [Runs(ptr::null_mut()); ORDERS],
     usage: Usage { reserved: 0, committed: 0, slabs: 0, cached: 0, returned_total: 0 },
+    regret: Regret::NONE,
 });
 
 /// The lock, for fork.
@@ -120,6 +123,7 @@ pub(crate) unsafe fn give_run(run: NonNull<Slab>, now_ms: u32) {
     arenas.dirty[order].push(slab, Idle::Dirty);
     arenas.usage.slabs -= GRANULE << order;
     arenas.usage.cached += GRANULE << order;
+    arenas.shed(Some(now_ms));
 }
 
 /// Gives the memory of runs that have been free for `older_than_ms` back to the system; the bytes.
@@ -127,6 +131,7 @@ pub(crate) unsafe fn give_run(run: NonNull<Slab>, now_ms: u32) {
 pub(crate) fn purge(now_ms: u32, older_than_ms: u32) -> usize {
     let Some(mut arenas) = ARENAS.try_lock() else { return 0 };
     let before = arenas.usage.returned_total;
+    arenas.regret.fade(now_ms);
     for order in 0..ORDERS {
         let mut run = arenas.dirty[order].0;
         while let Some(slab) = NonNull::new(run) {
@@ -139,6 +144,13 @@ pub(crate) fn purge(now_ms: u32, older_than_ms: u32) -> usize {
         }
     }
     arenas.usage.returned_total - before
+}
+
+/// Notes that pages of slabs in use were given back.
+pub(crate) fn note_returned(bytes: usize) {
+    if bytes > 0 {
+        ARENAS.lock().usage.returned_total += bytes;
+    }
 }
 
 /// A number that changes whenever what the arenas hold does.
@@ -208,7 +220,8 @@ impl Arenas {
         if let Some(run) = self.split(order, Idle::Dirty).or_else(|| self.join_dirty(order)) {
             return Some(run);
         }
-        self.shed();
+        self.shed(None);
+        self.regret.took_new(GRANULE << order);
         self.clean[order].pop().or_else(|| self.split(order, Idle::Clean))
     }
 

@@ -13,7 +13,8 @@
 //! Slabs in a bin's list belong to the bin and are touched under its lock only.
 #![allow(unsafe_code)]
 
-use core::ptr::{self, NonNull};
+mod decay;
+mod slabs;
 
 use hakmem_segment::{AllocReason, BINS};
 
@@ -22,12 +23,11 @@ use crate::batch_stack::{Batch, BatchStack};
 use crate::batches::{self, RecordLinks};
 use crate::bins;
 use crate::block::Block;
-use crate::class_map;
 use crate::lock::{Lock, Locked};
-use crate::registry;
-use crate::routing::Layout;
-use crate::slab::{Intake, Slab, Taken};
+use crate::slab::Intake;
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+pub(crate) use decay::{decay, drain, return_idle_pages};
+use slabs::Slabs;
 
 /// Bytes of blocks that wait in one bin's stack at most, and in all stacks together.
 const STACK_BYTES_MAX: usize = 512 << 10;
@@ -35,10 +35,6 @@ const STACKS_BYTES_MAX: usize = 8 << 20;
 /// Bytes of a bin that stay in the cache of a core beside everything else: a quarter of the second
 /// level of current server cores, which has 1 or 2 MiB.
 const CACHE_BYTES: usize = 256 << 10;
-/// How long blocks wait in a stack that nobody takes from.
-const DECAY_MS: u32 = 250;
-/// When a thread last looked, in milliseconds of the monotonic clock.
-static DECAYED_AT_MS: AtomicU32 = AtomicU32::new(0);
 /// Bytes of blocks that wait in all stacks: an estimate while batches move.
 static STACKED_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// One bin's store. On cache lines of its own, as threads of different bins should not meet.
@@ -54,18 +50,13 @@ struct Bin {
     slabs: Locked<Slabs>,
 }
 
-/// The slabs of a bin that have blocks to give, as a list.
-struct Slabs {
-    first: *mut Slab,
-}
-
 static STORE: [Bin; BINS] = [const {
     Bin {
         stack: BatchStack(AtomicU64::new(0)),
         stacked: AtomicU32::new(0),
         unused: AtomicU32::new(0),
         slab_bytes: AtomicUsize::new(0),
-        slabs: Locked::new(Slabs { first: ptr::null_mut() }),
+        slabs: Locked::new(Slabs::NONE),
     }
 }; BINS];
 
@@ -96,7 +87,7 @@ pub(crate) fn take(bin: usize, into: &mut [*mut Block]) -> Option<Refill> {
     }
     let mut slabs = STORE[bin].slabs.lock();
     let mut reason = AllocReason::RefillSlab;
-    if slabs.first.is_null() {
+    if slabs.are_used_up() {
         slabs.open(bin)?;
         reason = AllocReason::NewSlab;
     }
@@ -301,139 +292,4 @@ pub(crate) fn look_up(bin: usize, address: usize) -> Known {
         return Known::NoBlock;
     }
     if slab.is_free_at(address) { Known::Here } else { Known::Away }
-}
-
-/// Moves what waits in every stack to the slabs, so that empty ones can be given back.
-pub(crate) fn drain(now_ms: u32) {
-    for bin in bins::in_use() {
-        shrink(bin, u32::MAX, now_ms);
-    }
-}
-
-/// Moves what nobody has needed for [`DECAY_MS`] to the slabs (the low-water mark of gperftools'
-/// thread caches, applied to the central store); at once if asked to.
-pub(crate) fn decay(now_ms: u32, at_once: bool) {
-    let last = DECAYED_AT_MS.load(Ordering::Relaxed);
-    let is_mine = (at_once || now_ms.wrapping_sub(last) >= DECAY_MS)
-        && DECAYED_AT_MS
-            .compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok();
-    if !is_mine {
-        return;
-    }
-    for bin in bins::in_use() {
-        shrink(bin, STORE[bin].unused.load(Ordering::Relaxed), now_ms);
-        let now = STORE[bin].stacked.load(Ordering::Relaxed);
-        STORE[bin].unused.store(now, Ordering::Relaxed);
-    }
-}
-
-/// Moves up to `blocks` blocks, in whole batches, from a stack to the slabs.
-fn shrink(bin: usize, mut blocks: u32, now_ms: u32) {
-    while blocks > 0 {
-        let Some(batch) = pop(bin) else { return };
-        blocks = blocks.saturating_sub(batch.count.into());
-        let mut part = [ptr::null_mut(); batches::BLOCKS_MAX];
-        // SAFETY: popped, so this thread owns the batch.
-        let (count, _) = unsafe { batches::empty(batch, &mut part[..batch.count.into()]) };
-        // SAFETY: as above.
-        unsafe { give_to_slabs(bin, &part[..count], now_ms) };
-    }
-}
-
-/// Tells whoever looks for a slab that it is of this bin, or, with 0, that it is no more. The
-/// registry is kept where the routing asks it; false if there is no memory for it.
-fn locate(slab: &Slab, bin: u8) -> bool {
-    let granules = 1 << slab.order;
-    if Layout::current() != Layout::Plain && !registry::set(slab.base, granules, bin) {
-        return false;
-    }
-    class_map::set(slab.base, granules, bin);
-    true
-}
-
-impl Slabs {
-    fn insert(&mut self, slab: &mut Slab) {
-        slab.previous = ptr::null_mut();
-        slab.next = self.first;
-        if let Some(next) = NonNull::new(self.first) {
-            // SAFETY: in this bin's list, whose lock the caller holds.
-            unsafe { (*next.as_ptr()).previous = slab };
-        }
-        self.first = slab;
-        slab.listed = true;
-    }
-
-    fn remove(&mut self, slab: &mut Slab) {
-        match NonNull::new(slab.previous) {
-            // SAFETY: a neighbour in this bin's list, whose lock the caller holds.
-            Some(previous) => unsafe { (*previous.as_ptr()).next = slab.next },
-            None => self.first = slab.next,
-        }
-        if let Some(next) = NonNull::new(slab.next) {
-            // SAFETY: as above.
-            unsafe { (*next.as_ptr()).previous = slab.previous };
-        }
-        slab.listed = false;
-    }
-
-    /// Takes a fresh slab into use.
-    fn open(&mut self, bin: usize) -> Option<()> {
-        let run = arena::take_run(bins::slab_granules(bin).ilog2() as usize)?;
-        // SAFETY: taken from the arenas, so it is this bin's.
-        let slab = unsafe { &mut *run.as_ptr() };
-        slab.open(bin);
-        if !locate(slab, bin as u8) {
-            // SAFETY: just taken, and nothing uses it.
-            unsafe { arena::give_run(run, 0) };
-            return None;
-        }
-        self.insert(slab);
-        STORE[bin].slab_bytes.fetch_add(slab.bytes(), Ordering::Relaxed);
-        Some(())
-    }
-
-    /// Fills a slice from its end, as far as the slabs in the list have blocks; returns how many.
-    fn give(&mut self, into: &mut [*mut Block]) -> usize {
-        let mut room = into.len();
-        while room > 0
-            && let Some(first) = NonNull::new(self.first)
-        {
-            // SAFETY: in this bin's list, whose lock the caller holds.
-            let slab = unsafe { &mut *first.as_ptr() };
-            room -= slab.give(&mut into[..room]);
-            if slab.available() == 0 {
-                self.remove(slab);
-            }
-        }
-        into.len() - room
-    }
-
-    /// Sees to a slab that took a block back, or more.
-    #[inline(always)]
-    fn note(&mut self, slab: &mut Slab, taken: Taken, now_ms: u32) {
-        match taken {
-            // `Not`: freed twice, by a program that nobody checked: one block less is the least harm.
-            Taken::Not | Taken::Other => {}
-            Taken::First | Taken::Last => self.settle(slab, now_ms),
-        }
-    }
-
-    /// Puts a slab into the list that has blocks to give again, or gives it back if all of its blocks
-    /// are here.
-    fn settle(&mut self, slab: &mut Slab, now_ms: u32) {
-        if !slab.listed {
-            self.insert(slab);
-        }
-        // The last small slab of a bin stays, so that a program that hovers around one block does
-        // not open and close it; a large one would hold too much.
-        let is_only = ptr::eq(self.first, slab) && slab.next.is_null();
-        if slab.is_empty() && !(is_only && slab.order == 0) {
-            self.remove(slab);
-            STORE[usize::from(slab.bin)].slab_bytes.fetch_sub(slab.bytes(), Ordering::Relaxed);
-            locate(slab, 0);
-            // SAFETY: every block came back, and the slab is in no list.
-            unsafe { arena::give_run(NonNull::from(slab), now_ms) };
-        }
-    }
 }

@@ -234,6 +234,7 @@ impl Heap {
     /// Gives all blocks to the central store and ends the heap's life.
     pub(crate) fn close(&mut self) {
         self.flush_all();
+        self.shrink_many_magazines();
         self.capacities = [0; BINS];
         slot_of(self).update(|update| {
             for bin in 0..BINS {

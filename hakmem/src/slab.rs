@@ -24,6 +24,7 @@ use core::ptr;
 
 use crate::bins::{self, Divider};
 use crate::block::Block;
+use crate::os::memory::PAGE;
 use crate::routing::Layout;
 
 /// Words of bits: enough for a granule of 16-byte blocks.
@@ -45,7 +46,7 @@ pub(crate) enum Idle {
 }
 
 /// Descriptor of one granule; that of a run's first granule describes the run.
-#[repr(C)]
+#[repr(C, align(64))]
 pub(crate) struct Slab {
     /// Neighbours in the list that the slab is in: of a bin, or of free runs.
     pub(crate) next: *mut Slab,
@@ -74,8 +75,11 @@ pub(crate) struct Slab {
     pub(crate) idle: Idle,
     /// One bit for each carved block that came back, by its index.
     freed: [u64; WORDS],
+    /// What [`Slab::fingerprint`] was at the last look, and when pages were last given back.
+    seen: u64,
+    returned: u64,
 }
-const _: () = assert!(size_of::<Slab>() == 64 + WORDS * size_of::<u64>());
+const _: () = assert!(size_of::<Slab>().is_multiple_of(64));
 
 impl Slab {
     /// Begins a slab's life in a bin.
@@ -91,6 +95,7 @@ impl Slab {
         self.previous = ptr::null_mut();
         self.bin = bin as u8;
         self.listed = false;
+        (self.seen, self.returned) = (0, 0);
     }
 
     /// Blocks that it can still give.
@@ -126,6 +131,64 @@ impl Slab {
     /// Whether the block at an address came back and has not been given out since.
     pub(crate) fn is_free_at(&self, address: usize) -> bool {
         self.index_of(address).is_some_and(|index| self.freed[index / 64] >> (index % 64) & 1 != 0)
+    }
+
+    /// A number that is another, all but surely, when other blocks are out.
+    fn fingerprint(&self) -> u64 {
+        // The multiplier of FNV-1a, for words in place of bytes.
+        let mix =
+            |hash: u64, word: &u64| (hash ^ word).wrapping_mul(0x100_0000_01b3).rotate_left(23);
+        let words = self.carved.div_ceil(64) as usize;
+        self.freed[..words].iter().fold(u64::from(self.carved) + 1, mix)
+    }
+
+    /// Whether the same blocks are out as at the last call, and the pages of the others are still to
+    /// be given back; takes it that they are now.
+    pub(crate) fn is_idle(&mut self) -> bool {
+        let now = self.fingerprint();
+        let is_idle = now == self.seen && now != self.returned;
+        self.seen = now;
+        if is_idle {
+            self.returned = now;
+        }
+        is_idle
+    }
+
+    /// Calls `visit` with address and bytes of all whole pages that hold no part of a block that is
+    /// out, neighbours together.
+    pub(crate) fn for_each_free_page(&self, mut visit: impl FnMut(usize, usize)) {
+        let (stride, carved) = (bins::stride(self.bin.into()), self.carved as usize);
+        let mut from = self.next(0, 0);
+        loop {
+            let to = self.next(from, u64::MAX);
+            // What was not carved yet belongs to nobody.
+            let end =
+                if to >= carved { self.base + self.bytes() } else { self.first + to * stride };
+            let begin = (self.first + from * stride).next_multiple_of(PAGE);
+            let end = end / PAGE * PAGE;
+            if begin < end {
+                visit(begin, end - begin);
+            }
+            if to >= carved {
+                return;
+            }
+            from = self.next(to, 0);
+        }
+    }
+
+    /// The first index from one on whose bit of `freed`, exclusive or that of `flip`, is set; or else
+    /// the number of carved blocks.
+    fn next(&self, from: usize, flip: u64) -> usize {
+        let carved = self.carved as usize;
+        let mut mask = u64::MAX << (from % 64);
+        for word in from / 64..carved.div_ceil(64) {
+            let bits = (self.freed[word] ^ flip) & mask;
+            if bits != 0 {
+                return carved.min(word * 64 + bits.trailing_zeros() as usize);
+            }
+            mask = u64::MAX;
+        }
+        carved
     }
 
     /// Fills a slice from its end with blocks in the order of their addresses, as far as there are

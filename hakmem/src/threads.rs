@@ -246,6 +246,7 @@ pub(crate) fn tick(heap: &mut Heap) {
         heap.give_up_idle(changes);
     }
     crate::central::decay(now_ms, false);
+    crate::central::return_idle_pages(now_ms);
     let slabs = crate::arena::purge(now_ms, crate::arena::PURGE_AFTER_MS);
     if slabs > 0 {
         slot_of(heap).write_event(crate::slot::simple_event(EventKind::SlabReturned, slabs as u64));

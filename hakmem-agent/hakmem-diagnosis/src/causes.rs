@@ -6,6 +6,7 @@
 //! behaviour, and those before plain reasons.
 
 mod anomalies;
+mod durations;
 mod memory;
 mod paths;
 mod settings;
@@ -13,6 +14,7 @@ mod sizes;
 mod threads;
 mod wording;
 
+pub(crate) use durations::Slower;
 pub(crate) use settings::values;
 pub(crate) use wording::number;
 

@@ -1,7 +1,7 @@
 //! What limits an answer, and what forbids one. "Not measured" is never "no change".
 
 use crate::bootstrap::RUNS_MIN;
-use crate::causes::{number, values};
+use crate::causes::{Slower, number, values};
 use crate::diagnosis::{Caveat, Difference, Estimate};
 use crate::evidence::Evidence;
 use crate::prices::NOMINAL_NS;
@@ -39,6 +39,7 @@ pub(crate) fn caveats(evidence: &Evidence, frequency: &Estimate) -> Vec<Caveat> 
         blind(evidence, frequency, &mut caveats);
         wavy(evidence, frequency, &mut caveats);
     }
+    held_up(evidence, &mut caveats);
     comparable(evidence, &mut caveats);
     // What forbids comes first, or it is not read.
     caveats.sort_by_key(|caveat| !caveat.forbids);
@@ -168,6 +169,15 @@ fn wavy(evidence: &Evidence, frequency: &Estimate, caveats: &mut Vec<Caveat>) {
             number(evidence.cost(0))
         );
         say(caveats, true, text);
+    }
+}
+
+/// Says if durations changed on average and not typically.
+fn held_up(evidence: &Evidence, caveats: &mut Vec<Caveat>) {
+    if Slower::of(evidence).is_some_and(|slower| !slower.is_typical) {
+        let text = "slow paths take longer or shorter on average, but not at the median: some were \
+                    held up on one side, as on a busy machine; that is not counted";
+        say(caveats, false, text.to_owned());
     }
 }
 

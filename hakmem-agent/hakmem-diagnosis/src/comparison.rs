@@ -75,11 +75,13 @@ fn change(evidence: &Evidence) -> Change {
     Change { total, mix, path, frequency, duration, relative }
 }
 
-/// What makes a program slower or larger, if it is there.
-fn is_regression(cause: &Cause) -> bool {
+/// What makes a program slower or larger, if it is there. Other load on the machine makes slow paths
+/// longer for as long as a whole run: only where several runs were compared is that the program's.
+fn is_regression(evidence: &Evidence, cause: &Cause) -> bool {
     match cause.kind {
         CauseKind::Anomalies | CauseKind::Leak | CauseKind::Retention => true,
-        CauseKind::LargeSpans | CauseKind::Duration => cause.cost_ns.low > 0.0,
+        CauseKind::LargeSpans => cause.cost_ns.low > 0.0,
+        CauseKind::Duration => cause.cost_ns.low > 0.0 && evidence.by_run,
         _ => false,
     }
 }
@@ -100,7 +102,8 @@ fn is_more_frequent(evidence: &Evidence, frequency: &Estimate, causes: &[Cause])
 
 fn verdict(evidence: &Evidence, frequency: &Estimate, causes: &[Cause]) -> Verdict {
     let floor = evidence.floor_ns();
-    if is_more_frequent(evidence, frequency, causes) || causes.iter().any(is_regression) {
+    let is_worse = |cause: &Cause| is_regression(evidence, cause);
+    if is_more_frequent(evidence, frequency, causes) || causes.iter().any(is_worse) {
         Verdict::Regressed
     } else if frequency.is_fall(floor) {
         Verdict::Improved

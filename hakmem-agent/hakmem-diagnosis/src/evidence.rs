@@ -5,7 +5,7 @@ use crate::decomposition::{Known, PartsLayout, Sums, known, split};
 use crate::diagnosis::Estimate;
 use crate::layout::{Layout, StratumId};
 use crate::options::Options;
-use crate::prices::Prices;
+use crate::prices::{Prices, median_ns};
 use crate::reading::Reading;
 use crate::side::Side;
 
@@ -105,6 +105,11 @@ impl<'a> Evidence<'a> {
     /// The least change that counts, in nanoseconds per operation.
     pub(crate) fn floor_ns(&self) -> f64 {
         self.options.threshold_ns.max(self.options.threshold_relative * self.cost(0))
+    }
+
+    /// Median duration of a class's slow paths on a side, if any was timed.
+    pub(crate) fn typical_ns(&self, side: usize, class: usize) -> Option<f64> {
+        median_ns(&self.readings[side], class)
     }
 
     /// All strata.

@@ -14,6 +14,8 @@ pub struct Options {
     pub threshold_duration: f64,
     /// Least growth of live memory over the window that can be a leak, in bytes.
     pub leak_bytes_min: u64,
+    /// The same as a share of what is live.
+    pub leak_share_min: f64,
     /// Least rise of memory that is held and not live, in bytes.
     pub retention_bytes_min: u64,
     /// Operations that each side must have.
@@ -36,6 +38,7 @@ impl Default for Options {
             threshold_ns: 0.5,
             threshold_duration: 1.0,
             leak_bytes_min: 256 * 1024,
+            leak_share_min: 0.02,
             retention_bytes_min: 16 * 1024 * 1024,
             operations_min: 10_000,
             intervals_min: 8,
@@ -48,9 +51,15 @@ impl Default for Options {
 
 impl Options {
     /// For comparisons that are made again every few seconds: surer, because there are many of
-    /// them, and cheaper.
+    /// them, and cheaper. Windows are short, so that what grows must grow a lot to be a leak.
     pub fn live() -> Self {
-        Self { confidence: 0.999, intervals_max: 60, replicates: 200, ..Self::default() }
+        Self {
+            confidence: 0.999,
+            intervals_max: 60,
+            replicates: 200,
+            leak_share_min: 0.10,
+            ..Self::default()
+        }
     }
 
     /// The same with every value inside the range where it has a meaning.
@@ -64,6 +73,7 @@ impl Options {
             threshold_relative: or(self.threshold_relative, 0.0, 1e9, default.threshold_relative),
             threshold_ns: or(self.threshold_ns, 0.0, 1e18, default.threshold_ns),
             threshold_duration: or(self.threshold_duration, 0.0, 1e9, default.threshold_duration),
+            leak_share_min: or(self.leak_share_min, 0.0, 1e9, default.leak_share_min),
             intervals_max: self.intervals_max.clamp(8, 10_000),
             replicates: self.replicates.clamp(50, 100_000),
             ..self.clone()

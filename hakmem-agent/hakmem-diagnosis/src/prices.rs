@@ -1,9 +1,9 @@
 //! What a slow path of a class costs.
 //!
 //! The histogram of a class covers its slow allocations and frees of all timed reasons together,
-//! so there is one price per class. Durations above the 99.9th percentile of both sides count as
-//! that percentile: a thread that was scheduled away within a slow path waits milliseconds, and a
-//! few of those would outweigh a hundred thousand slow paths.
+//! so there is one price per class. Durations above the 99.9th percentile of both sides, or above a
+//! hundred times the median, count as that: a thread that was scheduled away within a slow path
+//! waits milliseconds, and a few of those would outweigh a hundred thousand slow paths.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +17,8 @@ use crate::statistics::per;
 pub(crate) const NOMINAL_NS: f64 = 100.0;
 /// Share of durations that count as they are.
 const WHOLE_SHARE: f64 = 0.999;
+/// Durations up to this multiple of the median count as they are.
+const WHOLE_MEDIANS: f64 = 100.0;
 
 /// Prices that both sides share.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +40,7 @@ impl Prices {
                 *pooled[class].entry(start).or_default() += count;
             }
         }
-        let longest_ns: Vec<f64> = pooled.iter().map(longest).collect();
+        let longest_ns: Vec<f64> = pooled.iter().map(longest_ns).collect();
         let sums: Vec<(f64, f64)> = pooled
             .iter()
             .zip(&longest_ns)
@@ -65,6 +67,16 @@ impl Prices {
     }
 }
 
+/// The median duration of a class's timed slow paths on a side; `None` if none was timed.
+pub(crate) fn median_ns(reading: &Reading, class: usize) -> Option<f64> {
+    let mut buckets: BTreeMap<u64, f64> = BTreeMap::new();
+    let durations = reading.intervals().flat_map(|interval| &interval.durations);
+    for &(_, start, count) in durations.filter(|duration| duration.0 == class) {
+        *buckets.entry(start).or_default() += count;
+    }
+    Some(quantile_ns(&buckets, 0.5)).filter(|ns| ns.is_finite())
+}
+
 /// Number and sum of durations, none longer than `longest`.
 fn sum(buckets: impl Iterator<Item = (u64, f64)>, longest: f64) -> (f64, f64) {
     buckets.fold((0.0, 0.0), |(sum, ns), (start, count)| {
@@ -77,12 +89,17 @@ fn middle_ns(start_ns: u64) -> f64 {
     start_ns.midpoint(bucket_start_ns(bucket(start_ns) + 1)).max(1) as f64
 }
 
-fn longest(buckets: &BTreeMap<u64, f64>) -> f64 {
+fn longest_ns(buckets: &BTreeMap<u64, f64>) -> f64 {
+    quantile_ns(buckets, WHOLE_SHARE).min(quantile_ns(buckets, 0.5) * WHOLE_MEDIANS)
+}
+
+/// The middle of the bucket in which a share of the durations ends; infinite of none.
+fn quantile_ns(buckets: &BTreeMap<u64, f64>, share: f64) -> f64 {
     let all: f64 = buckets.values().sum();
     let mut seen = 0.0;
     for (&start, &count) in buckets {
         seen += count;
-        if seen >= all * WHOLE_SHARE {
+        if seen >= all * share {
             return middle_ns(start);
         }
     }

@@ -104,6 +104,10 @@ pub struct Replay<S, A> {
     progress: BTreeMap<String, Progress>,
     /// Keys that changed in the update under way, and whether one is.
     changed: HashSet<String>,
+    /// Events of processes that were not seen yet.
+    early: Vec<Event>,
+    /// Whether a process was seen for the first time since the last update.
+    is_anyone_new: bool,
     /// The last complete update.
     previous: Option<Timestamp>,
     /// Whether the window has begun, whether it has ended, and whether nothing more is to come:
@@ -129,6 +133,8 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
             merged: Merged::default(),
             progress: BTreeMap::new(),
             changed: HashSet::new(),
+            early: Vec::new(),
+            is_anyone_new: false,
             previous: None,
             has_begun: false,
             is_past: false,
@@ -149,7 +155,7 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
             _ if self.has_ended => {}
             Some(Entry::Update(update)) if !self.is_past => self.update(update),
             Some(Entry::Update(update)) => self.wait_for_events(&update),
-            Some(Entry::Events(events)) => self.events(&events),
+            Some(Entry::Events(events)) => self.events(events),
             Some(Entry::Start(start)) => {
                 let began = start.started_at.as_ref().map(seconds);
                 self.recorded_from = self.recorded_from.or(began);
@@ -189,14 +195,29 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
             update.sampled_at.as_ref().is_some_and(|at| window.is_before(seconds(at)));
     }
 
-    fn events(&mut self, events: &WatchEventsResponse) {
-        for event in &events.events {
-            let is_inside = event.at.as_ref().is_some_and(|at| self.window.contains(seconds(at)));
-            let known = self.progress.get(&event.process_key);
-            // Of a process that was not seen yet, nobody can tell whether it is selected.
-            if is_inside && known.is_some_and(|it| it.is_selected) {
-                self.audience.event(event);
+    fn events(&mut self, events: WatchEventsResponse) {
+        for event in events.events {
+            match self.progress.get(&event.process_key) {
+                Some(progress) if progress.is_selected => self.event(&event),
+                Some(_) => {}
+                // Events may come before the first sample, and only that tells who the process is.
+                None if self.early.len() < EARLY_EVENTS_MAX => self.early.push(event),
+                None => {}
             }
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        if event.at.as_ref().is_some_and(|at| self.window.contains(seconds(at))) {
+            self.audience.event(event);
+        }
+    }
+
+    /// Gives the events that came before the first sample of their process.
+    fn early_events(&mut self) {
+        if std::mem::take(&mut self.is_anyone_new) && !self.early.is_empty() {
+            let early = std::mem::take(&mut self.early);
+            self.events(WatchEventsResponse { events: early, ..Default::default() });
         }
     }
 
@@ -212,6 +233,7 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
         let moment = seconds(&at);
         self.count_skipped(skipped_updates, moment);
         self.give_changed();
+        self.early_events();
         if !self.has_begun && !self.window.is_after(moment) {
             self.has_begun = true;
             self.previous = Some(at);
@@ -236,7 +258,9 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
         let key = part.key.clone();
         if let Some(identity) = &part.identity {
             let is_selected = (self.selection)(identity);
+            let known = self.progress.len();
             self.progress.entry(key.clone()).or_default().is_selected |= is_selected;
+            self.is_anyone_new |= self.progress.len() > known;
         }
         let at = part.sampled_at.as_ref().or(update_at).map(seconds);
         if !self.changed.contains(&key)
@@ -343,6 +367,9 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
         }
     }
 }
+
+/// Events that may wait for the first sample of their process.
+const EARLY_EVENTS_MAX: usize = 8192;
 
 /// How long after an update events of the same moment may come.
 const EVENT_SLACK_SECONDS: f64 = 5.0;

@@ -3,8 +3,13 @@
 //! A run serves requests of its own order at once, and smaller ones by being split. For a larger one,
 //! neighbours of one order are joined in pairs, from the smallest order up, until there is one of the
 //! right order: a program whose blocks get larger over time then goes on with the memory that it
-//! has. Where that is not enough and memory is new, what is kept for reuse must not be much beside
-//! what is in use: the rest of it goes back to the system.
+//! has.
+//!
+//! What is kept for reuse must not be much beside what is in use: the rest of it goes back to the
+//! system, when it comes back itself or when memory is new. A program that falls idle after a peak
+//! makes no further call that could see to it later. One that grows and shrinks again and again must
+//! not pay for that each time: memory that is needed soon after it was given back raises what may be
+//! kept ([`Regret`]).
 //!
 //! # Safety
 //! Called under the arenas' lock. Descriptors below the frontier are usable.
@@ -21,6 +26,40 @@ const LOOK: usize = 256;
 const KEPT_BYTES_MIN: usize = 8 << 20;
 /// Share of what is in use that is kept beside it.
 const KEPT_SHARE: usize = 4;
+/// How long memory that was given back may be regretted.
+const FADE_MS: u32 = 1000;
+
+/// What giving back too early has taught.
+#[derive(Clone, Copy)]
+pub(super) struct Regret {
+    /// Bytes that may be kept beyond a share of what is in use.
+    kept_bytes: usize,
+    /// Bytes that were given back lately, and not needed since.
+    given_bytes: usize,
+    /// When that was, in milliseconds of the monotonic clock.
+    given_at_ms: u32,
+}
+
+impl Regret {
+    pub(super) const NONE: Self =
+        Self { kept_bytes: KEPT_BYTES_MIN, given_bytes: 0, given_at_ms: 0 };
+
+    /// Memory is new that might have been kept.
+    pub(super) fn took_new(&mut self, bytes: usize) {
+        let regretted = bytes.min(self.given_bytes);
+        self.given_bytes -= regretted;
+        self.kept_bytes += regretted;
+    }
+
+    /// Lets what was learnt fade: by half for each second in which nothing was given back.
+    pub(super) fn fade(&mut self, now_ms: u32) {
+        if now_ms.wrapping_sub(self.given_at_ms) >= FADE_MS {
+            self.given_bytes = 0;
+            self.given_at_ms = now_ms;
+            self.kept_bytes = (self.kept_bytes / 2).max(KEPT_BYTES_MIN);
+        }
+    }
+}
 
 impl Arenas {
     /// Joins runs with memory until there is one of this order; takes it.
@@ -83,13 +122,13 @@ impl Arenas {
         self.dirty[order + 1].push(first, Idle::Dirty);
     }
 
-    /// Gives memory back that is kept beyond a share of what is in use: asked before new memory is
-    /// taken. The newest runs of each order stay.
-    pub(super) fn shed(&mut self) {
-        let allowed = (self.usage.slabs / KEPT_SHARE).max(KEPT_BYTES_MIN);
+    /// Gives memory back that is kept beyond what may be. The newest runs of each order stay.
+    pub(super) fn shed(&mut self, now_ms: Option<u32>) {
+        let allowed = (self.usage.slabs / KEPT_SHARE).max(self.regret.kept_bytes);
         if self.usage.cached <= allowed {
             return;
         }
+        let before = self.usage.cached;
         // Half of it, so that this is not asked again at once.
         let mut left = allowed / 2;
         for order in 0..ORDERS {
@@ -103,6 +142,10 @@ impl Arenas {
                     None => self.purge_run(slab, order),
                 }
             }
+        }
+        if let Some(now_ms) = now_ms {
+            self.regret.given_bytes += before - self.usage.cached;
+            self.regret.given_at_ms = now_ms;
         }
     }
 }

@@ -218,18 +218,47 @@ fn runs_with_memory_are_joined_for_a_larger_request_before_memory_is_new() {
     unsafe { give_run(large, 0) };
 }
 
-#[test]
-fn what_is_kept_is_little_beside_what_is_in_use_once_memory_is_new() {
-    let _alone = alone();
+/// Takes a thousand runs and gives them back at a moment; the bytes that are kept then.
+fn grow_and_shrink(now_ms: u32) -> usize {
     let runs: Vec<_> = (0..1_000).map(|_| take(0)).collect();
     for run in runs {
         // SAFETY: taken above.
-        unsafe { give_run(run, 0) };
+        unsafe { give_run(run, now_ms) };
+    }
+    usage().cached
+}
+
+#[test]
+fn what_is_kept_is_little_beside_what_is_in_use() {
+    let _alone = alone();
+    // Long after whatever other tests have taught.
+    let now_ms = 1_000_000;
+    for second in 0..20 {
+        purge(now_ms + second * 1000, 0);
     }
     let before = usage();
-    assert!(before.cached > 32 << 20);
-    ARENAS.lock().shed();
+    let kept = grow_and_shrink(now_ms + 20_000);
     let after = usage();
-    assert!(after.cached <= (after.slabs / 4).max(8 << 20), "{after:?}");
-    assert_eq!(after.returned_total - before.returned_total, before.cached - after.cached);
+    assert!(kept <= (after.slabs / 4).max(8 << 20), "{after:?}");
+    let given = after.returned_total - before.returned_total;
+    assert!(given + kept >= 1_000 * GRANULE, "{after:?}");
+}
+
+#[test]
+fn memory_that_is_needed_again_and_again_is_kept() {
+    let _alone = alone();
+    let now_ms = 2_000_000;
+    for turn in 0..4 {
+        grow_and_shrink(now_ms + turn * 10);
+    }
+    let before = usage();
+    let kept = grow_and_shrink(now_ms + 50);
+    assert_eq!(usage().returned_total, before.returned_total, "nothing was given back");
+    assert!(kept >= 1_000 * GRANULE);
+    // And it is given back in the end.
+    for second in 1..20 {
+        purge(now_ms + second * 1000, 500);
+    }
+    assert_eq!(usage().cached, 0);
+    assert!(grow_and_shrink(now_ms + 21_000) < 1_000 * GRANULE);
 }

@@ -23,7 +23,8 @@
 //! As in `heap`. What lies between a magazine's bottom and its top are blocks of the heap's.
 #![allow(unsafe_code)]
 
-use core::{mem, ptr, slice};
+use core::ptr::{self, NonNull};
+use core::{mem, slice};
 
 use hakmem_segment::BINS;
 use hakmem_segment::slot::SLOT_BYTES;
@@ -31,7 +32,7 @@ use hakmem_segment::slot::SLOT_BYTES;
 use super::{Heap, SLOT_DISTANCE};
 use crate::bins;
 use crate::block::Block;
-use crate::os::memory::PAGE;
+use crate::os::memory::{self, PAGE};
 use crate::sync::AtomicU32;
 
 /// Bytes of an entry.
@@ -46,13 +47,15 @@ pub(crate) const LAYERS: usize = PLACES.pages.div_ceil(LAYER_PAGES);
 struct Places {
     small: [[u32; BINS]; 2],
     large: [[u32; BINS]; 2],
+    /// Bytes of the pages that a large magazine has to itself; 0 if it shares one.
+    own_page_bytes: [usize; BINS],
     /// Pages of large magazines that have one of their own.
     pages: usize,
 }
 
 const PLACES: Places = {
     let none = [[0; BINS]; 2];
-    let mut places = Places { small: none, large: none, pages: 0 };
+    let mut places = Places { small: none, large: none, own_page_bytes: [0; BINS], pages: 0 };
     let mut at = PAGE;
     let mut turn = 0;
     while turn < 2 * BINS {
@@ -71,6 +74,7 @@ const PLACES: Places = {
             }
             let (layer, page) = (places.pages / LAYER_PAGES, places.pages % LAYER_PAGES);
             places.pages += pages;
+            places.own_page_bytes[bin] = pages * PAGE;
             assert!(page + pages <= LAYER_PAGES);
             (LAYERS_DISTANCE + layer * SLOT_DISTANCE + page * PAGE) as u32
         } else {
@@ -110,8 +114,28 @@ impl Heap {
         }
     }
 
-    /// Makes both magazines of a bin small; they are empty.
+    /// Makes all magazines small, which are empty, where a thread that ends would leave much memory
+    /// behind; a few pages may wait for the next one.
+    pub(super) fn shrink_many_magazines(&mut self) {
+        /// Bins whose large magazines may stay.
+        const FEW: u32 = 8;
+        if self.large.count_ones() > FEW {
+            bins::in_use().for_each(|bin| self.shrink_magazines(bin));
+        }
+    }
+
+    /// Makes both magazines of a bin small; they are empty. The pages of large ones are given back.
     pub(super) fn shrink_magazines(&mut self, bin: usize) {
+        let bytes = PLACES.own_page_bytes[bin];
+        if self.is_large(bin) && bytes > 0 {
+            for places in &PLACES.large {
+                if let Some(page) = NonNull::new(self.entry(places[bin]).cast()) {
+                    // SAFETY: the pages hold nothing but this empty magazine, which reads as zeros,
+                    // like a new one, when it is needed again.
+                    unsafe { memory::discard(page, bytes) };
+                }
+            }
+        }
         self.large &= !(1 << bin);
         self.place(bin);
     }

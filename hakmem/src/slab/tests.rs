@@ -26,6 +26,8 @@ fn slab(bin: usize, order: u8) -> Slab {
         listed: true,
         idle: Idle::No,
         freed: [u64::MAX; WORDS],
+        seen: 1,
+        returned: 1,
     };
     slab.open(bin);
     slab
@@ -94,6 +96,60 @@ fn a_block_comes_back_once_and_only_as_what_it_is() {
         assert!(!take_back(&mut slab, wrong), "{wrong:#x}");
     }
     assert_eq!(slab.freed_count, 1);
+}
+
+/// Bytes of free pages, and that none of them holds a part of a block that is out.
+fn free_page_bytes(slab: &Slab, out: &[usize]) -> usize {
+    let (stride, mut bytes) = (bins::stride(slab.bin.into()), 0);
+    slab.for_each_free_page(|address, length| {
+        assert!(address.is_multiple_of(PAGE) && length.is_multiple_of(PAGE));
+        assert!(address >= slab.base && address + length <= slab.base + slab.bytes());
+        for &block in out {
+            assert!(block + stride <= address || block >= address + length, "{block:#x} is out");
+        }
+        bytes += length;
+    });
+    bytes
+}
+
+#[test]
+fn pages_without_a_live_block_are_found() {
+    for bin in [1, 2, 5, 7, 21, 22, 30, 34] {
+        let mut slab = slab(bin, bins::slab_granules(bin).ilog2() as u8);
+        assert_eq!(free_page_bytes(&slab, &[]), slab.bytes(), "nothing was carved");
+        let mut out = give(&mut slab, BLOCKS_MAX);
+        let carved_end = slab.first + slab.capacity as usize * bins::stride(bin);
+        let rest = slab.base + slab.bytes() - carved_end.next_multiple_of(PAGE);
+        assert_eq!(free_page_bytes(&slab, &out), rest, "bin {bin}: all are out");
+        // Every other one, and then all but the one in the middle.
+        for block in out.iter().skip(1).step_by(2) {
+            assert!(take_back(&mut slab, *block));
+        }
+        out = out.iter().step_by(2).copied().collect();
+        let found = free_page_bytes(&slab, &out);
+        assert_eq!(found > rest, bins::stride(bin) >= PAGE, "bin {bin}");
+        let middle = out.len() / 2;
+        for (index, block) in out.iter().enumerate() {
+            assert!(index == middle || take_back(&mut slab, *block));
+        }
+        let kept = slab.bytes() - free_page_bytes(&slab, &[out[middle]]);
+        assert!(kept <= bins::stride(bin).next_multiple_of(PAGE) + PAGE, "bin {bin}: {kept}");
+    }
+}
+
+#[test]
+fn a_slab_is_idle_once_for_each_time_that_it_was_left_alone() {
+    let mut slab = slab(5, 0);
+    let given = give(&mut slab, 10);
+    assert!(take_back(&mut slab, given[3]));
+    assert!(!slab.is_idle(), "never seen so before");
+    assert!(slab.is_idle());
+    assert!(!slab.is_idle(), "its pages are given back");
+    assert!(take_back(&mut slab, given[4]));
+    assert!(!slab.is_idle());
+    give(&mut slab, 1);
+    assert!(!slab.is_idle(), "as many are out, but others");
+    assert!(slab.is_idle());
 }
 
 /// Random gives and returns against a set of what is out.

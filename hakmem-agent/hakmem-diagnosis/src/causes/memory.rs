@@ -4,12 +4,13 @@ use super::wording::{bytes, number};
 use super::{Causes, Item, Words, is_refill};
 use crate::diagnosis::{Cause, CauseKind};
 use crate::layout::StratumId;
-use crate::reading::{Reading, Run};
+use crate::reading::{Moment, Reading, Run};
 use crate::statistics::{median, per, quantile};
 use crate::trend::Trend;
 
-/// Growth over the window, as a share of what was live, below which nobody cares.
-const LEAK_SHARE: f64 = 0.02;
+/// Where the program does so much more in the second half of the window, for each part by which
+/// live memory grew, it holds more because it has more to do.
+const LOAD_SHARE: f64 = 0.5;
 /// The side before leaks less than this share of what the side after does.
 const LEAK_BEFORE: f64 = 0.5;
 /// Rise of what is held beyond what is live, as a share of what is live.
@@ -28,10 +29,11 @@ struct Growth {
 impl Causes<'_> {
     /// Live memory grows surely and steadily, and did not before.
     pub(super) fn find_leak(&mut self) {
-        let confidence = self.evidence.options.confidence;
+        let options = &self.evidence.options;
+        let confidence = options.confidence;
         let [before, after] = [0, 1].map(|side| growth(&self.evidence.readings[side], confidence));
         let (Some(before), Some(after)) = (before, after) else { return };
-        let least = (after.live * LEAK_SHARE).max(self.evidence.options.leak_bytes_min as f64);
+        let least = (after.live * options.leak_share_min).max(options.leak_bytes_min as f64);
         if !after.is_steady || after.bytes < least {
             return;
         }
@@ -131,8 +133,18 @@ fn growth_of(run: &Run, confidence: f64) -> Option<Growth> {
         per_operation: per(trend.growth, operations),
         bytes: trend.growth,
         live: median(&mut points.iter().map(|it| it.1).collect::<Vec<f64>>())?,
-        is_steady: trend.is_steady,
+        is_steady: trend.is_steady && !grows_with_load(run, trend.growth),
     })
+}
+
+/// Whether the program became busier as fast as its live memory grew.
+fn grows_with_load(run: &Run, growth: f64) -> bool {
+    let [first, .., last] = run.moments.as_slice() else { return false };
+    let middle = &run.moments[run.moments.len() / 2];
+    let rate = |from: &Moment, to: &Moment| per(to.operations - from.operations, to.at - from.at);
+    // From the middle of one half to that of the other is half of the window.
+    let busier = 2.0 * (per(rate(middle, last), rate(first, middle)) - 1.0);
+    busier >= LOAD_SHARE * per(growth, first.live_bytes) && busier > 0.0
 }
 
 /// Bytes held and not live.

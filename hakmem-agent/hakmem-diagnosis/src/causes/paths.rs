@@ -1,13 +1,7 @@
-//! What no named cause explains: plain reasons, and durations.
+//! What no named cause explains: plain reasons.
 
-use super::wording::{number, percent};
 use super::{Causes, Item, Words, is_exchange};
-use crate::diagnosis::{Cause, CauseKind};
-use crate::statistics::per;
-
-/// Durations must change by so many times what would do for the frequency, in nanoseconds too:
-/// where slow paths are few, other load on the machine doubles what little they cost.
-const DURATION_THRESHOLDS: f64 = 4.0;
+use crate::diagnosis::CauseKind;
 
 impl Causes<'_> {
     /// One cause for each stratum and family of reasons. Refills belong together: which of the
@@ -42,45 +36,6 @@ impl Causes<'_> {
         let reason = self.evidence.reason(shown.stratum, shown.reason);
         let words = Words::new(self.sentence(shown), advice(reason));
         self.list(CauseKind::Reason, items, shown, words);
-    }
-
-    /// One cause for all classes together: it is mostly the machine that makes durations longer.
-    pub(super) fn find_durations(&mut self) {
-        let evidence = self.evidence;
-        let places: Vec<usize> =
-            evidence.strata().map(|stratum| evidence.at.duration(stratum)).collect();
-        let cost = evidence.estimate(&places);
-        let floor = evidence.options.threshold_duration * evidence.cost(0);
-        let floor = floor.max(evidence.options.threshold_ns * DURATION_THRESHOLDS);
-        if !cost.is_change(floor) {
-            return;
-        }
-        let sign = cost.value.signum();
-        let weight = |class: usize| {
-            let places = [0, 1].map(|direction| {
-                evidence.at.duration(crate::layout::StratumId { class, direction })
-            });
-            places.iter().map(|&place| sign * evidence.part(place)).sum::<f64>()
-        };
-        let classes = 0..evidence.layout.classes.len();
-        let most = classes.max_by(|&a, &b| weight(a).total_cmp(&weight(b)));
-        let Some(class) = most else { return };
-        let price = |side: usize| evidence.sums(side).price(class).unwrap_or(0.0);
-        let (name, share) = (&evidence.layout.classes[class], per(weight(class), cost.value.abs()));
-        let text = format!(
-            "slow paths take longer or shorter each: those of {name}, {} of the change, took {} ns \
-             and take {} ns",
-            percent(share.min(1.0)),
-            number(price(0)),
-            number(price(1))
-        );
-        let advice = "look at the machine first: other load, another processor, throttling, memory \
-                      that is short";
-        self.found.push(Cause {
-            class: Some(name.clone()),
-            cost_ns: cost,
-            ..Cause::of_program(CauseKind::Duration, Words::new(text, advice))
-        });
     }
 }
 

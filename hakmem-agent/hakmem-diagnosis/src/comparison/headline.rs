@@ -30,6 +30,9 @@ pub(super) fn of(
             Some(cause) if is_of_mix(cause) => {
                 format!("the program allocates other sizes; no path became slower{first}")
             }
+            Some(cause) if cause.kind == CauseKind::Duration => {
+                format!("no path is taken more often; of note{first}")
+            }
             Some(_) => format!("no change beyond the threshold in all; of note{first}"),
             None => {
                 let amount = amount(change.total.value, cost);

@@ -2,7 +2,7 @@
 
 use super::synthetic::{ClassLoad, Program, class, usual};
 use crate::diagnosis::{CauseKind, Diagnosis, Verdict};
-use crate::{Options, diagnose};
+use crate::{Options, Side, diagnose};
 
 /// Changes one thing in a program and compares it with how it was.
 fn staged(change: impl FnOnce(&mut Program)) -> Diagnosis {
@@ -194,12 +194,42 @@ fn a_reason_of_its_own() {
 
 #[test]
 fn slow_paths_that_take_four_times_as_long() {
-    let diagnosis = staged(|program| {
-        program.classes.iter_mut().for_each(|class| class.slow_ns *= 4);
-    });
-    assert_eq!(diagnosis.verdict, Verdict::Regressed, "{diagnosis:#?}");
-    assert_eq!(diagnosis.causes[0].kind, CauseKind::Duration, "{diagnosis:#?}");
-    assert!(diagnosis.change.frequency.low < 0.0 && diagnosis.change.frequency.high > 0.0);
+    let runs = |seeds: std::ops::Range<u64>, times: u64, count: usize| {
+        let run = |seed| {
+            let mut run = Program { seed, ..usual() };
+            run.classes.iter_mut().for_each(|class| class.slow_ns *= times);
+            run.series()
+        };
+        Side { series: seeds.map(run).take(count).collect(), ..Side::default() }
+    };
+    for (count, verdict) in [(1, Verdict::Unchanged), (3, Verdict::Regressed)] {
+        let (before, after) = (runs(0..9, 1, count), runs(10..19, 4, count));
+        let diagnosis = diagnose(&before, &after, &Options::default());
+        println!("{}", diagnosis.headline);
+        assert_eq!(diagnosis.verdict, verdict, "{diagnosis:#?}");
+        assert_eq!(diagnosis.causes[0].kind, CauseKind::Duration, "{diagnosis:#?}");
+        assert!(!diagnosis.change.frequency.is_change(0.0), "{:?}", diagnosis.change);
+    }
+}
+
+#[test]
+fn a_busy_machine_is_no_regression() {
+    let before = usual().side();
+    let mut after = Program { seed: 2, ..usual() }.side();
+    for (place, sample) in after.series[0].samples.iter_mut().enumerate() {
+        for class in &mut sample.classes {
+            let histogram = class.slow_durations.as_mut().unwrap();
+            let held_up = hakmem_proto::v1::DurationBucket {
+                start_ns: 1 << 20,
+                count: histogram.buckets[0].count / 30 + place as u64,
+            };
+            histogram.buckets.push(held_up);
+        }
+    }
+    let diagnosis = diagnose(&before, &after, &Options::default());
+    assert!(diagnosis.change.duration.low > diagnosis.before.cost_ns, "{:?}", diagnosis.change);
+    check(&diagnosis, Verdict::Unchanged, None);
+    assert!(diagnosis.caveats.iter().any(|it| it.text.contains("not at the median")));
 }
 
 #[test]
@@ -225,4 +255,23 @@ fn many_classes(slow: f64) -> Vec<ClassLoad> {
     let names = ["C0", "C1", "C2", "C3", "C4", "C5", "C6", "C7", "mid"];
     let classes = names.map(|name| ClassLoad { slow_ns: 400, ..class(name, 20_000.0, slow) });
     classes.into()
+}
+
+#[test]
+fn memory_that_follows_the_load_is_no_leak() {
+    let before = usual().side();
+    let mut after = Program { seed: 2, ..usual() }.side();
+    // Twice as busy in the end as in the beginning, with twice as much in memory.
+    let start = after.series[0].samples[0].sampled_at.unwrap().seconds as f64;
+    for (place, sample) in after.series[0].samples.iter_mut().enumerate() {
+        let load = 1.0 + place as f64 / 40.0;
+        // Samples come closer to each other, so that the same operations take less time.
+        let at = start + 4.0 * load.ln();
+        sample.sampled_at = Some(prost_types::Timestamp {
+            seconds: at.floor() as i64,
+            nanos: (at.fract() * 1e9) as i32,
+        });
+        sample.totals.as_mut().unwrap().live_bytes = (10e6 * load) as i64;
+    }
+    check(&diagnose(&before, &after, &Options::default()), Verdict::Unchanged, None);
 }

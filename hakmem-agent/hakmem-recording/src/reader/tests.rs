@@ -234,8 +234,6 @@ fn events_are_selected_by_time_and_process() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.hakrec");
     let mut writer = RecordingWriter::create(&path, start()).unwrap();
-    let processes = || (0..2).map(|it| history(it, &it.to_string(), 1).remove(0)).collect();
-    writer.push(update(0.0, processes())).unwrap();
     let events = (0..10).map(|second| Event {
         process_key: (second % 2).to_string(),
         at: Some(timestamp(f64::from(second))),
@@ -244,7 +242,10 @@ fn events_are_selected_by_time_and_process() {
     });
     let events =
         WatchEventsResponse { events: events.collect(), lost_events: 4, dropped_events: 1 };
+    // Events come before the first sample.
     writer.push(RecordingEntry { entry: Some(Entry::Events(events)) }).unwrap();
+    let processes = (0..2).map(|it| history(it, &it.to_string(), 1).remove(0));
+    writer.push(update(0.0, processes.collect())).unwrap();
     writer.finish(RecordingEnd::default()).unwrap();
     let recording = Recording::open(&path).unwrap();
     assert_eq!((recording.summary().events, recording.summary().lost_events), (10, 5));

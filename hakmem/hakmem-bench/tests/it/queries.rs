@@ -6,14 +6,9 @@ use crate::built;
 
 /// Metrics that a query may read although the agent does not serve them, and why. Everything else
 /// has to be there, and to have data.
-pub(crate) const MAY_BE_ABSENT: [(&str, &str); 7] = [
+pub(crate) const MAY_BE_ABSENT: [(&str, &str); 2] = [
     ("hakmem_path_regression_seconds", "has series only while an agent sees a regression"),
     ("hakmem_path_regressions_total", "comes with the live detection of regressions"),
-    ("hakmem_agent_history_bytes", "comes with the agent's history"),
-    ("hakmem_agent_history_max_bytes", "comes with the agent's history"),
-    ("hakmem_agent_history_dropped_samples_total", "comes with the agent's history"),
-    ("hakmem_agent_recording_bytes_total", "comes with the agent's recordings"),
-    ("hakmem_agent_recording_errors_total", "comes with the agent's recordings"),
 ];
 
 /// A dashboard.

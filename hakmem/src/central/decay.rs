@@ -1,0 +1,96 @@
+//! What nobody needs goes back: batches to their slabs, and the pages of free blocks to the system.
+//!
+//! A slab that keeps a few blocks keeps its pages, although those between the blocks may be of no
+//! use to anybody. Where nothing came to a slab or went from one look to the next, whole pages
+//! without a live block are given back. Blocks hold nothing while they are free, so that their pages
+//! may read as zeros afterwards; beside headers they hold one, and this is not done.
+//!
+//! # Safety
+//! As in `central`.
+#![allow(unsafe_code)]
+
+use core::ptr::{self, NonNull};
+
+use super::{STORE, give_to_slabs, pop};
+use crate::arena;
+use crate::batches;
+use crate::bins;
+use crate::os::memory;
+use crate::routing::Layout;
+use crate::sync::{AtomicU32, Ordering};
+
+/// How long blocks wait in a stack that nobody takes from, and pages in a slab that nobody touches.
+const DECAY_MS: u32 = 250;
+/// When a thread last looked at the stacks, and at the slabs, in milliseconds of the monotonic clock.
+static DECAYED_AT_MS: AtomicU32 = AtomicU32::new(0);
+static LOOKED_AT_MS: AtomicU32 = AtomicU32::new(0);
+/// Slabs of one bin that are looked at each time: half a gigabyte of the smallest.
+const LOOK_SLABS: usize = 8192;
+
+/// Moves what waits in every stack to the slabs, so that empty ones can be given back.
+pub(crate) fn drain(now_ms: u32) {
+    for bin in bins::in_use() {
+        shrink(bin, u32::MAX, now_ms);
+    }
+}
+
+/// Moves what nobody has needed for [`DECAY_MS`] to the slabs (the low-water mark of gperftools'
+/// thread caches, applied to the central store); at once if asked to.
+pub(crate) fn decay(now_ms: u32, at_once: bool) {
+    let last = DECAYED_AT_MS.load(Ordering::Relaxed);
+    let is_mine = (at_once || now_ms.wrapping_sub(last) >= DECAY_MS)
+        && DECAYED_AT_MS
+            .compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok();
+    if !is_mine {
+        return;
+    }
+    for bin in bins::in_use() {
+        shrink(bin, STORE[bin].unused.load(Ordering::Relaxed), now_ms);
+        let now = STORE[bin].stacked.load(Ordering::Relaxed);
+        STORE[bin].unused.store(now, Ordering::Relaxed);
+    }
+}
+
+/// Moves up to `blocks` blocks, in whole batches, from a stack to the slabs.
+fn shrink(bin: usize, mut blocks: u32, now_ms: u32) {
+    while blocks > 0 {
+        let Some(batch) = pop(bin) else { return };
+        blocks = blocks.saturating_sub(batch.count.into());
+        let mut part = [ptr::null_mut(); batches::BLOCKS_MAX];
+        // SAFETY: popped, so this thread owns the batch.
+        let (count, _) = unsafe { batches::empty(batch, &mut part[..batch.count.into()]) };
+        // SAFETY: as above.
+        unsafe { give_to_slabs(bin, &part[..count], now_ms) };
+    }
+}
+
+/// Gives back the pages of free blocks in slabs that nobody has touched since this was last done,
+/// [`DECAY_MS`] ago or more.
+pub(crate) fn return_idle_pages(now_ms: u32) {
+    let last = LOOKED_AT_MS.load(Ordering::Relaxed);
+    let is_mine = now_ms.wrapping_sub(last) >= DECAY_MS
+        && LOOKED_AT_MS
+            .compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok();
+    if !is_mine || Layout::current() != Layout::Plain {
+        return;
+    }
+    let mut returned = 0;
+    for bin in bins::in_use() {
+        // Whoever holds the lock needs the slabs now.
+        let Some(slabs) = STORE[bin].slabs.try_lock() else { continue };
+        slabs.for_each(LOOK_SLABS, |slab| {
+            if slab.is_idle() {
+                slab.for_each_free_page(|address, bytes| {
+                    let Some(base) = NonNull::new(address as *mut u8) else { return };
+                    // SAFETY: pages of the slab without a live block, under the bin's lock; free
+                    // blocks hold nothing.
+                    unsafe { memory::discard(base, bytes) };
+                    returned += bytes;
+                });
+            }
+        });
+    }
+    arena::note_returned(returned);
+}

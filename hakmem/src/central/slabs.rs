@@ -1,0 +1,139 @@
+//! The slabs of a bin that have blocks to give.
+//!
+//! # Safety
+//! Slabs in the list belong to the bin and are touched under its lock only.
+#![allow(unsafe_code)]
+
+use core::ptr::{self, NonNull};
+
+use super::STORE;
+use crate::arena;
+use crate::bins;
+use crate::block::Block;
+use crate::class_map;
+use crate::registry;
+use crate::routing::Layout;
+use crate::slab::{Slab, Taken};
+use crate::sync::Ordering;
+
+/// A list of them, behind the lock of their bin.
+pub(super) struct Slabs {
+    first: *mut Slab,
+}
+
+/// Tells whoever looks for a slab that it is of this bin, or, with 0, that it is no more. The
+/// registry is kept where the routing asks it; false if there is no memory for it.
+fn locate(slab: &Slab, bin: u8) -> bool {
+    let granules = 1 << slab.order;
+    if Layout::current() != Layout::Plain && !registry::set(slab.base, granules, bin) {
+        return false;
+    }
+    class_map::set(slab.base, granules, bin);
+    true
+}
+
+impl Slabs {
+    /// None.
+    pub(super) const NONE: Self = Self { first: ptr::null_mut() };
+
+    /// Whether no slab has a block to give.
+    pub(super) fn are_used_up(&self) -> bool {
+        self.first.is_null()
+    }
+
+    /// Calls `visit` with every slab that has blocks to give, `max` of them at most.
+    pub(super) fn for_each(&self, max: usize, mut visit: impl FnMut(&mut Slab)) {
+        let mut next = self.first;
+        for _ in 0..max {
+            let Some(slab) = NonNull::new(next) else { return };
+            // SAFETY: in this bin's list, whose lock the caller holds.
+            let slab = unsafe { &mut *slab.as_ptr() };
+            visit(slab);
+            next = slab.next;
+        }
+    }
+
+    fn insert(&mut self, slab: &mut Slab) {
+        slab.previous = ptr::null_mut();
+        slab.next = self.first;
+        if let Some(next) = NonNull::new(self.first) {
+            // SAFETY: in this bin's list, whose lock the caller holds.
+            unsafe { (*next.as_ptr()).previous = slab };
+        }
+        self.first = slab;
+        slab.listed = true;
+    }
+
+    fn remove(&mut self, slab: &mut Slab) {
+        match NonNull::new(slab.previous) {
+            // SAFETY: a neighbour in this bin's list, whose lock the caller holds.
+            Some(previous) => unsafe { (*previous.as_ptr()).next = slab.next },
+            None => self.first = slab.next,
+        }
+        if let Some(next) = NonNull::new(slab.next) {
+            // SAFETY: as above.
+            unsafe { (*next.as_ptr()).previous = slab.previous };
+        }
+        slab.listed = false;
+    }
+
+    /// Takes a fresh slab into use.
+    pub(super) fn open(&mut self, bin: usize) -> Option<()> {
+        let run = arena::take_run(bins::slab_granules(bin).ilog2() as usize)?;
+        // SAFETY: taken from the arenas, so it is this bin's.
+        let slab = unsafe { &mut *run.as_ptr() };
+        slab.open(bin);
+        if !locate(slab, bin as u8) {
+            // SAFETY: just taken, and nothing uses it.
+            unsafe { arena::give_run(run, 0) };
+            return None;
+        }
+        self.insert(slab);
+        STORE[bin].slab_bytes.fetch_add(slab.bytes(), Ordering::Relaxed);
+        Some(())
+    }
+
+    /// Fills a slice from its end, as far as the slabs in the list have blocks; returns how many.
+    pub(super) fn give(&mut self, into: &mut [*mut Block]) -> usize {
+        let mut room = into.len();
+        while room > 0
+            && let Some(first) = NonNull::new(self.first)
+        {
+            // SAFETY: in this bin's list, whose lock the caller holds.
+            let slab = unsafe { &mut *first.as_ptr() };
+            room -= slab.give(&mut into[..room]);
+            if slab.available() == 0 {
+                self.remove(slab);
+            }
+        }
+        into.len() - room
+    }
+
+    /// Sees to a slab that took a block back, or more.
+    #[inline(always)]
+    pub(super) fn note(&mut self, slab: &mut Slab, taken: Taken, now_ms: u32) {
+        match taken {
+            // `Not`: freed twice, by a program that nobody checked: one block less is the least harm.
+            Taken::Not | Taken::Other => {}
+            Taken::First | Taken::Last => self.settle(slab, now_ms),
+        }
+    }
+
+    /// Puts a slab into the list that has blocks to give again, or gives it back if all of its blocks
+    /// are here.
+    fn settle(&mut self, slab: &mut Slab, now_ms: u32) {
+        if !slab.listed {
+            self.insert(slab);
+        }
+        // The last small slab of a bin stays, so that a program that hovers around one block does
+        // not open and close it; a large one would hold too much.
+        let is_only = ptr::eq(self.first, slab) && slab.next.is_null();
+        if slab.is_empty() && !(is_only && slab.order == 0) {
+            self.remove(slab);
+            STORE[usize::from(slab.bin)].slab_bytes.fetch_sub(slab.bytes(), Ordering::Relaxed);
+            locate(slab, 0);
+            // SAFETY: every block came back, and the slab is in no list.
+            unsafe { arena::give_run(NonNull::from(slab), now_ms) };
+        }
+    }
+}
