@@ -13,8 +13,6 @@ use super::comparison::{Baseline, Comparison, NumberedTurn};
 use super::past::{Pace, Past, moment};
 use crate::state::ProcessRecord;
 
-/// Processes of one program that are followed.
-const PROCESSES_MAX: usize = 8;
 /// Threads of a process that are kept; what more of them did to each other is not told apart.
 const THREADS_MAX: usize = 32;
 
@@ -55,10 +53,12 @@ impl Program {
         }
     }
 
-    /// Takes in a sample of one of its processes.
-    pub(super) fn observe(&mut self, record: &ProcessRecord, pace: Pace) {
+    /// Takes in a sample of one of its processes, of which so many are followed at most.
+    pub(super) fn observe(&mut self, record: &ProcessRecord, pace: Pace, processes_max: usize) {
         let is_running = !record.has_ended();
-        if !self.processes.contains_key(&record.key) && (!is_running || !self.has_room()) {
+        if !self.processes.contains_key(&record.key)
+            && (!is_running || !self.has_room(processes_max))
+        {
             return;
         }
         self.started = self.started.min(started(record.identity()));
@@ -81,8 +81,8 @@ impl Program {
     }
 
     /// Makes room for another process if one has ended.
-    fn has_room(&mut self) -> bool {
-        if self.processes.len() < PROCESSES_MAX {
+    fn has_room(&mut self, processes_max: usize) -> bool {
+        if self.processes.len() < processes_max {
             return true;
         }
         let ended = self.processes.iter().filter(|(_, it)| !it.is_running);

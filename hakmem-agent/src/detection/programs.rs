@@ -22,6 +22,12 @@ use crate::time::timestamp_of_unix_ns;
 
 /// Programs that are compared at most.
 pub(super) const PROGRAMS_MAX: usize = 64;
+/// Processes of one program that are followed at most.
+const PROCESSES_MAX: usize = 8;
+/// Processes of all programs: fifty samples of some kibibytes each are about 20 MiB.
+const PROCESSES_MAX_OF_ALL: usize = 128;
+/// Builds without a process that are remembered at most.
+const ENDED_MAX: usize = 16;
 /// Seconds that a build is remembered after its last process.
 const REMEMBERED: f64 = 3600.0;
 
@@ -110,12 +116,14 @@ impl Programs {
                 steps.extend(self.steps(&key, &program, None, turns));
             }
         }
+        let room = PROCESSES_MAX_OF_ALL / running.len().max(1);
+        let room = room.clamp(1, PROCESSES_MAX);
         for (key, records) in running {
             let program = self
                 .programs
                 .entry(key)
                 .or_insert_with(|| Program::new(records[0], begin_after, end_after));
-            records.into_iter().for_each(|record| program.observe(record, pace));
+            records.into_iter().for_each(|record| program.observe(record, pace, room));
         }
         self.programs.values_mut().for_each(|program| program.retain_running(runs));
         steps
@@ -200,7 +208,7 @@ impl Programs {
         let mut ended: Vec<(ProgramKey, f64)> =
             ended.map(|(key, it)| (key.clone(), it.newest())).collect();
         ended.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-        for (key, _) in ended.into_iter().skip(PROGRAMS_MAX) {
+        for (key, _) in ended.into_iter().skip(ENDED_MAX) {
             self.programs.remove(&key);
         }
     }
