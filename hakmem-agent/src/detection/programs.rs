@@ -289,3 +289,6 @@ fn word<T: serde::Serialize>(value: &T) -> String {
         _ => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

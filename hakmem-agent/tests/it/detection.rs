@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use hakmem_agent::config::DetectionConfig;
+use hakmem_agent::config::{DetectionConfig, RecordingConfig};
 use hakmem_agent::{AgentConfig, RunningAgent};
 use hakmem_proto::v1::{Finding, WatchFindingsRequest, WatchFindingsResponse};
 use hakmem_reader::fixture::{FixtureProcess, SegmentWriter, bin_of};
@@ -166,14 +166,49 @@ async fn a_new_build_is_compared_with_the_one_before() {
     let mut stream = watch(&fleet, true).await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
     drop(old);
-    let _new = Load::start(fleet.path(), "updated", 2, SLOW);
+    let new = Load::start(fleet.path(), "updated", 2, SLOW);
     let found = next(&mut stream, |_| true).await;
     assert_eq!((found.build_id.as_str(), found.class.as_str()), ("02", "C7"));
     assert!(found.summary.contains("the build before"), "{found:?}");
     assert_eq!(found.command.matches("diff pid:").count(), 1, "{found:?}");
+    drop(new);
+    let ended = next(&mut stream, |it| it.id == found.id && it.until.is_some()).await;
+    assert_eq!(ended.command, known(&fleet).await[0].command, "it can be looked into still");
     fleet.agent.shutdown().await;
     // Ends, or this test never does.
     while let Ok(Some(_)) = stream.message().await {}
+}
+
+#[tokio::test]
+async fn a_recording_is_a_baseline_for_the_programs_in_it() {
+    let recordings = tempfile::tempdir().unwrap();
+    let place = recordings.path().to_owned();
+    let fleet = Fleet::start_with(|config| {
+        let interval = Duration::from_millis(20);
+        config.idle_interval = interval;
+        let recording = RecordingConfig::new(place, 64 << 20);
+        config.recording = Some(RecordingConfig { interval, ..recording });
+    })
+    .await;
+    let load = Load::start(fleet.path(), "recorded", 1, STEADY);
+    tokio::time::sleep(Duration::from_millis(2000)).await;
+    drop(load);
+    fleet.agent.shutdown().await;
+    let file = std::fs::read_dir(recordings.path()).unwrap().next().unwrap().unwrap().path();
+
+    let fleet = Fleet::start_with(|config| {
+        quick(config);
+        config.detection.as_mut().unwrap().recording = Some(file.clone());
+    })
+    .await;
+    let _load = Load::start(fleet.path(), "recorded", 1, SLOW);
+    let _other = Load::start(fleet.path(), "other", 1, SLOW);
+    let mut stream = watch(&fleet, true).await;
+    let found = next(&mut stream, |_| true).await;
+    assert_eq!((found.executable.as_str(), found.class.as_str()), ("recorded", "C7"));
+    let path = file.to_str().unwrap();
+    assert!(found.summary.contains(path) && found.command.contains(path), "{found:?}");
+    assert!(known(&fleet).await.iter().all(|it| it.executable == "recorded"));
 }
 
 #[tokio::test]
