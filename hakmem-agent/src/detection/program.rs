@@ -70,14 +70,17 @@ impl Program {
         if !followed.is_running {
             return;
         }
-        let sample = record.message();
-        let kept = if sample.threads.len() > THREADS_MAX {
-            Arc::new(whole(&sample, Detail { threads: false, classes: true }))
-        } else {
-            sample
-        };
-        followed.past.push(kept, pace, !is_running);
         followed.is_running = is_running;
+        let at = record.sample.unix_ns as f64 / 1e9;
+        if !followed.past.is_due(at, pace, !is_running) {
+            return;
+        }
+        let sample = record.message();
+        let threads = sample.threads.len() <= THREADS_MAX;
+        let mut kept = whole(&sample, Detail { threads, classes: true });
+        // Who it is, is kept once.
+        kept.identity = None;
+        followed.past.push(&kept, pace);
     }
 
     /// Makes room for another process if one has ended.
