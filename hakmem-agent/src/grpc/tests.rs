@@ -49,5 +49,8 @@ async fn processes_and_histories_of_others_are_as_unknown_as_those_that_never_we
     let request = Request::new(GetHistoryRequest { key, ..Default::default() });
     let refused = gated.get_history(request).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::Unauthenticated);
+    let request = Request::new(WatchFindingsRequest::default());
+    let refused = gated.watch_findings(request).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::Unauthenticated);
     drop(writer);
 }
