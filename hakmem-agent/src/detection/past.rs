@@ -25,6 +25,9 @@ const EARLY: f64 = 0.1;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
     pub(super) window: f64,
+    /// Between the baseline and the current window. Without it, the baseline would reach into a
+    /// regression as soon as the window is full of it, before several answers have told.
+    pub(super) gap: f64,
     pub(super) baseline: f64,
     /// The least of the baseline that must be there.
     pub(super) baseline_min: f64,
@@ -34,12 +37,6 @@ impl Pace {
     /// Seconds between two samples of the current window.
     pub(super) fn step(self) -> f64 {
         self.window / RECENT
-    }
-
-    /// Seconds between the baseline and the current window. Without them, the baseline would reach
-    /// into a regression as soon as the window is full of it, before several answers have told.
-    pub(super) fn gap(self) -> f64 {
-        self.window
     }
 
     fn older_step(self) -> f64 {
@@ -84,7 +81,7 @@ impl Past {
                 self.older.push_back(first);
             }
         }
-        let begin = begin - pace.gap() - pace.baseline - pace.older_step();
+        let begin = begin - pace.gap - pace.baseline - pace.older_step();
         while self.older.front().is_some_and(|first| first.at < begin) {
             self.older.pop_front();
         }

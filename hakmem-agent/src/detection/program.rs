@@ -130,7 +130,7 @@ impl Program {
 
     /// What was some time before the current window, if that is long enough.
     pub(super) fn own_past(&self, now: f64, pace: Pace) -> Option<Baseline> {
-        let to = now - pace.window - pace.gap();
+        let to = now - pace.window - pace.gap;
         let series = self.series(to - pace.baseline, to);
         baseline(format!("the {:.0} s before", pace.baseline), series, pace.baseline_min * 0.9)
     }

@@ -79,10 +79,13 @@ impl Rules {
     pub(super) fn new(config: &DetectionConfig, idle_interval: f64) -> Self {
         // A window needs some samples whatever their distance.
         let window = config.window.as_secs_f64().max(idle_interval * 10.0);
+        // So many answers and two more fall into it.
+        let answers = f64::from(config.begin_after.saturating_add(2));
+        let gap = window.max(config.interval.as_secs_f64() * answers);
         let baseline = config.baseline.as_secs_f64().max(window);
         let baseline_min = config.baseline_min.as_secs_f64().min(baseline);
         Self {
-            pace: Pace { window, baseline, baseline_min },
+            pace: Pace { window, gap, baseline, baseline_min },
             options: Options::live(),
             begin_after: config.begin_after,
             end_after: config.end_after,
@@ -188,8 +191,7 @@ impl Programs {
     fn build_before(&self, key: &ProgramKey, now: f64) -> Option<Baseline> {
         let program = self.programs.get(key)?;
         let pace = self.rules.pace;
-        if now - program.started > pace.baseline + pace.gap() + pace.window || program.is_ongoing()
-        {
+        if now - program.started > pace.baseline + pace.gap + pace.window || program.is_ongoing() {
             return None;
         }
         let earlier = self.programs.iter().filter(|(other, it)| {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::time::timestamp_of_unix_ns;
 
-const PACE: Pace = Pace { window: 30.0, baseline: 300.0, baseline_min: 60.0 };
+const PACE: Pace = Pace { window: 30.0, gap: 30.0, baseline: 300.0, baseline_min: 60.0 };
 
 fn sample(at: u64) -> Process {
     let sampled_at = Some(timestamp_of_unix_ns(at * 1_000_000_000));
