@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use hakmem_proto::v1::telemetry_server::TelemetryServer;
+use hakmem_recording::OpenError;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +16,8 @@ use tonic::transport::{Channel, Server};
 
 use crate::access::Gate;
 use crate::config::AgentConfig;
+use crate::detection::{Detector, Recorded};
+use crate::findings::Findings;
 use crate::grpc::TelemetryService;
 use crate::history::History;
 use crate::http;
@@ -41,6 +44,9 @@ pub enum StartError {
     /// A thread could not be started.
     #[error("cannot start a thread: {0}; free some threads or file descriptors")]
     Sampler(#[source] std::io::Error),
+    /// The recording to compare with cannot be read.
+    #[error("--baseline: {0}")]
+    Baseline(#[from] OpenError),
     /// The reflection service could not be built from the compiled contract.
     #[error("the gRPC contract in this build is damaged: {0}; build it again")]
     Contract(#[from] tonic_reflection::server::Error),
@@ -53,6 +59,7 @@ pub struct RunningAgent {
     servers: JoinSet<()>,
     sampler: Sampler,
     recorder: Option<Recorder>,
+    detector: Option<Detector>,
     shared: Arc<Shared>,
     socket_file: Option<SocketFile>,
     http_address: Option<SocketAddr>,
@@ -66,6 +73,7 @@ impl RunningAgent {
     ///
     /// [`StartError`] names the address or socket that could not be opened and what to do.
     pub async fn start(config: AgentConfig) -> Result<Self, StartError> {
+        let recorded = Recorded::read(&config)?;
         // All addresses are opened before anything runs, so that a failure leaves nothing behind.
         let unix = match &config.unix_socket {
             Some(path) => Some(unix_socket::listen(path).await?),
@@ -89,6 +97,7 @@ impl RunningAgent {
             sampler: sampler.handle(),
             interests,
             history,
+            findings: Findings::default(),
             recording: Arc::default(),
             stop: CancellationToken::new(),
             scrapes: AtomicU64::new(0),
@@ -96,6 +105,9 @@ impl RunningAgent {
         let recorder = shared.config.recording.clone();
         let recorder = recorder.map(|config| Recorder::start(config, &shared)).transpose();
         let recorder = recorder.map_err(StartError::Sampler)?;
+        let detection = shared.config.detection.clone();
+        let detector = detection.map(|config| Detector::start(&config, recorded, &shared));
+        let detector = detector.transpose().map_err(StartError::Sampler)?;
 
         let mut servers = JoinSet::new();
         let (connector, incoming) = in_process();
@@ -120,6 +132,7 @@ impl RunningAgent {
             servers,
             sampler,
             recorder,
+            detector,
             shared,
             socket_file,
             http_address,
@@ -158,8 +171,11 @@ impl RunningAgent {
         }
         drop(self.socket_file.take());
         // Joining a thread blocks, but only until the round under way is over.
-        let (sampler, recorder) = (self.sampler, self.recorder);
+        let (sampler, recorder, detector) = (self.sampler, self.recorder, self.detector);
         let stop = move || {
+            if let Some(detector) = detector {
+                detector.stop();
+            }
             if let Some(recorder) = recorder {
                 recorder.stop();
             }

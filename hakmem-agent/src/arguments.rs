@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use hakmem_agent::AgentConfig;
-use hakmem_agent::config::{DEFAULT_HTTP_PORT, HistoryConfig, RecordingConfig};
+use hakmem_agent::config::{DEFAULT_HTTP_PORT, DetectionConfig, HistoryConfig, RecordingConfig};
 
 /// Watches programs that run under hakmem and serves what they do over gRPC and to Prometheus.
 ///
@@ -65,9 +65,31 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "MIB", default_value_t = 1024, requires = "record_dir",
         value_parser = clap::value_parser!(u64).range(1..=16_777_216))]
     record_mib: u64,
+    /// Whether to look for paths that became slower while programs run: what is found is served as
+    /// findings over gRPC and as hakmem_path_regression_seconds
+    #[arg(long, value_name = "on|off", value_enum, default_value_t = Switch::On)]
+    detect: Switch,
+    /// Seconds of the present that are compared
+    #[arg(long, value_name = "SECONDS", default_value_t = 30,
+        value_parser = clap::value_parser!(u64).range(5..=3600))]
+    detect_window: u64,
+    /// Seconds before those that they are compared with, once there are 60 or that many
+    #[arg(long, value_name = "SECONDS", default_value_t = 300,
+        value_parser = clap::value_parser!(u64).range(10..=86_400))]
+    detect_baseline: u64,
+    /// A recording to compare with as well, for the executables in it
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
     /// What to log: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub(crate) log: tracing::level_filters::LevelFilter,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 /// An address, or none.
@@ -132,12 +154,22 @@ impl Arguments {
                 .record_dir
                 .as_ref()
                 .map(|directory| RecordingConfig::new(directory, self.record_mib << 20)),
+            detection: (self.detect == Switch::On).then(|| self.detection()),
             ..defaults
         };
         if self.directory.is_empty() {
             return config;
         }
         AgentConfig { directories: self.directory.clone(), directory_of_all_users: None, ..config }
+    }
+
+    fn detection(&self) -> DetectionConfig {
+        DetectionConfig {
+            window: Duration::from_secs(self.detect_window),
+            baseline: Duration::from_secs(self.detect_baseline),
+            recording: self.baseline.clone(),
+            ..DetectionConfig::default()
+        }
     }
 }
 
@@ -159,6 +191,19 @@ mod tests {
         assert_eq!(config.directories, [PathBuf::from("a"), PathBuf::from("b")]);
         assert_eq!(config.directory_of_all_users, None);
         assert_eq!(config.http.map(|address| address.port()), Some(DEFAULT_HTTP_PORT));
+    }
+
+    #[test]
+    fn detection_can_be_tuned_and_off() {
+        let config = |words: &[&str]| {
+            Arguments::parse_from(std::iter::once(&"hakmem-agent").chain(words)).config()
+        };
+        assert_eq!(config(&[]).detection, Some(DetectionConfig::default()));
+        assert_eq!(config(&["--detect", "off"]).detection, None);
+        let words = ["--detect-window", "10", "--detect-baseline", "90", "--baseline", "x.hakrec"];
+        let tuned = config(&words).detection.unwrap();
+        assert_eq!((tuned.window.as_secs(), tuned.baseline.as_secs()), (10, 90));
+        assert_eq!(tuned.recording, Some(PathBuf::from("x.hakrec")));
     }
 
     #[test]

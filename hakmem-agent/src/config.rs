@@ -41,6 +41,41 @@ pub struct AgentConfig {
     pub history: HistoryConfig,
     /// Where and how much to record all the time; `None` records nothing.
     pub recording: Option<RecordingConfig>,
+    /// How to look for paths that became slower; `None` does not look.
+    pub detection: Option<DetectionConfig>,
+}
+
+/// What programs are compared with while they run, and how often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DetectionConfig {
+    /// The current window. It is at least ten times the interval of samples.
+    pub window: Duration,
+    /// The program's own past before it, which is the baseline.
+    pub baseline: Duration,
+    /// The least of that past that must be there.
+    pub baseline_min: Duration,
+    /// Time between two comparisons of a program.
+    pub interval: Duration,
+    /// Comparisons in a row that begin a finding.
+    pub begin_after: u32,
+    /// Comparisons in a row that end it.
+    pub end_after: u32,
+    /// A recording that is another baseline, for the executables in it.
+    pub recording: Option<PathBuf>,
+}
+
+impl Default for DetectionConfig {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_secs(30),
+            baseline: Duration::from_secs(300),
+            baseline_min: Duration::from_secs(60),
+            interval: Duration::from_secs(5),
+            begin_after: 3,
+            end_after: 5,
+            recording: None,
+        }
+    }
 }
 
 /// Limits of the history in memory.
@@ -105,6 +140,7 @@ impl Default for AgentConfig {
             keep_ended_for: Duration::from_secs(3600),
             history: HistoryConfig::default(),
             recording: None,
+            detection: Some(DetectionConfig::default()),
         }
     }
 }

@@ -10,7 +10,7 @@ use hakmem_proto::v1::telemetry_server::Telemetry;
 use hakmem_proto::v1::{
     GetHistoryRequest, GetHistoryResponse, GetProcessRequest, GetProcessResponse,
     ListProcessesRequest, ListProcessesResponse, Process, WatchEventsRequest, WatchEventsResponse,
-    WatchProcessesRequest, WatchProcessesResponse,
+    WatchFindingsRequest, WatchFindingsResponse, WatchProcessesRequest, WatchProcessesResponse,
 };
 use prost::Message as _;
 use tokio::sync::mpsc;
@@ -60,6 +60,7 @@ impl Telemetry for TelemetryService {
     type WatchProcessesStream = ReceiverStream<Result<WatchProcessesResponse, Status>>;
     type GetHistoryStream = ReceiverStream<Result<GetHistoryResponse, Status>>;
     type WatchEventsStream = ReceiverStream<Result<WatchEventsResponse, Status>>;
+    type WatchFindingsStream = ReceiverStream<Result<WatchFindingsResponse, Status>>;
 
     async fn list_processes(
         &self,
@@ -136,6 +137,23 @@ impl Telemetry for TelemetryService {
         self.shared.sampler.subscribe(subscription);
         let (client, answers) = mpsc::channel(1);
         tokio::spawn(stream.run(Arc::clone(&self.shared), interest, client));
+        Ok(Response::new(ReceiverStream::new(answers)))
+    }
+
+    async fn watch_findings(
+        &self,
+        request: Request<WatchFindingsRequest>,
+    ) -> Result<Response<Self::WatchFindingsStream>, Status> {
+        let viewer = self.gate.viewer(&request)?;
+        if self.shared.config.detection.is_none() {
+            let message = "this agent does not look for regressions; start it with --detect on";
+            return Err(Status::failed_precondition(message));
+        }
+        let request = request.into_inner();
+        let selection = Selection::new(viewer, request.filter);
+        let stream = self.shared.findings.watch(selection, request.follow);
+        let (client, answers) = mpsc::channel(1);
+        tokio::spawn(stream.run(Arc::clone(&self.shared), client));
         Ok(Response::new(ReceiverStream::new(answers)))
     }
 }

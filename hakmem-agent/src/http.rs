@@ -95,6 +95,7 @@ mod tests {
             sampler: sampler.handle(),
             interests,
             history,
+            findings: crate::findings::Findings::default(),
             recording: Arc::default(),
             stop: CancellationToken::new(),
             scrapes: AtomicU64::new(0),

@@ -10,9 +10,11 @@
 mod access;
 pub mod agent;
 pub mod config;
+mod detection;
 mod discovery;
 pub mod document;
 mod events;
+mod findings;
 mod grpc;
 mod history;
 mod http;

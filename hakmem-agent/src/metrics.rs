@@ -8,6 +8,7 @@
 pub mod exposition;
 mod families;
 mod group;
+mod regressions;
 
 use std::sync::atomic::Ordering;
 
@@ -53,6 +54,7 @@ pub(crate) fn render(shared: &Shared, format: Format) -> String {
     page.durations();
     agent(&mut page.out, &view, shared.scrapes.load(Ordering::Relaxed));
     memory_and_disk(&mut page.out, shared);
+    regressions::write(&mut page.out, &view, &shared.findings);
     page.out.finish()
 }
 

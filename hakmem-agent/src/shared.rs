@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::AgentConfig;
+use crate::findings::Findings;
 use crate::history::History;
 use crate::recorder::RecordingCounts;
 use crate::sampler::SamplerHandle;
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) sampler: SamplerHandle,
     pub(crate) interests: Arc<Interests>,
     pub(crate) history: Arc<History>,
+    pub(crate) findings: Findings,
     /// What the recorder wrote, if there is one.
     pub(crate) recording: Arc<RecordingCounts>,
     /// Ends every stream and server.

@@ -1,7 +1,7 @@
 //! Fetches updates from the agent and reconnects when it is lost.
 //!
-//! One task holds three streams: all processes with totals, the process in focus with classes and
-//! threads, and its events. A new focus or interval replaces streams, not the connection.
+//! One task holds four streams: all processes with totals, what the agent found to be slower, the
+//! process in focus with classes and threads, and its events. A new focus or interval replaces streams, not the connection.
 
 mod recent;
 
@@ -83,6 +83,7 @@ enum End {
 struct Streams {
     client: TelemetryClient<Channel>,
     overview: Option<Streaming<proto::WatchProcessesResponse>>,
+    findings: Option<Streaming<proto::WatchFindingsResponse>>,
     detail: Option<Streaming<proto::WatchProcessesResponse>>,
     events: Option<Streaming<proto::WatchEventsResponse>>,
 }
@@ -90,7 +91,7 @@ struct Streams {
 impl Streams {
     fn new(channel: Channel) -> Self {
         let client = TelemetryClient::new(channel);
-        Self { client, overview: None, detail: None, events: None }
+        Self { client, overview: None, findings: None, detail: None, events: None }
     }
 
     async fn follow(
@@ -118,6 +119,10 @@ impl Streams {
                         Ok(Some(it)) => FeedEvent::Update(Stream::Overview, Box::new(it)),
                         Ok(None) => break Some("the agent ended the stream".to_owned()),
                         Err(status) => break Some(said(&status)),
+                    },
+                    message = next(&mut self.findings) => match message {
+                        Ok(Some(it)) => FeedEvent::Findings(Box::new(it)),
+                        Ok(None) | Err(_) => { self.findings = None; continue }
                     },
                     message = next(&mut self.detail) => match message {
                         Ok(Some(it)) => FeedEvent::Update(Stream::Detail, Box::new(it)),
@@ -149,7 +154,8 @@ impl Streams {
     ) -> Result<(), Status> {
         let overview_changed =
             current.overview_ms != wanted.overview_ms || current.filter != wanted.filter;
-        if self.overview.is_none() || overview_changed {
+        let is_first = self.overview.is_none();
+        if is_first || overview_changed {
             let request = proto::WatchProcessesRequest {
                 filter: Some(wanted.filter.clone()),
                 interval_ms: wanted.overview_ms,
@@ -157,6 +163,9 @@ impl Streams {
                 include_classes: false,
             };
             self.overview = Some(self.client.watch_processes(request).await?.into_inner());
+        }
+        if is_first || current.filter != wanted.filter {
+            self.open_findings(&wanted.filter, sender).await?;
         }
         if let Some((key, _)) =
             wanted.compare.clone().filter(|it| current.compare.as_ref() != Some(it))
@@ -201,6 +210,32 @@ impl Streams {
         }
         Ok(())
     }
+}
+
+impl Streams {
+    /// An agent may be too old for findings, or not look for them: then there are none.
+    async fn open_findings(
+        &mut self,
+        filter: &proto::ProcessFilter,
+        sender: &mpsc::Sender<Event>,
+    ) -> Result<(), Status> {
+        let filter = proto::ProcessFilter { include_ended: true, ..filter.clone() };
+        let request = proto::WatchFindingsRequest { filter: Some(filter), follow: true };
+        self.findings = match self.client.watch_findings(request).await {
+            Ok(stream) => Some(stream.into_inner()),
+            Err(status) if is_without_findings(&status) => None,
+            Err(status) => return Err(status),
+        };
+        if self.findings.is_some() {
+            // If nobody listens any more, the next message says so.
+            let _ = sender.send(Event::Feed(FeedEvent::FindingsBegin)).await;
+        }
+        Ok(())
+    }
+}
+
+fn is_without_findings(status: &Status) -> bool {
+    matches!(status.code(), tonic::Code::Unimplemented | tonic::Code::FailedPrecondition)
 }
 
 async fn next<T>(stream: &mut Option<Streaming<T>>) -> Result<Option<T>, Status> {

@@ -54,7 +54,7 @@ impl Options {
     /// them, and cheaper. Windows are short, so that what grows must grow a lot to be a leak.
     pub fn live() -> Self {
         Self {
-            confidence: 0.999,
+            confidence: 0.995,
             intervals_max: 60,
             replicates: 200,
             leak_share_min: 0.10,

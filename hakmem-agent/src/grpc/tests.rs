@@ -21,6 +21,7 @@ fn shared(directory: &std::path::Path) -> (Sampler, Arc<Shared>) {
         sampler: sampler.handle(),
         interests,
         history,
+        findings: crate::findings::Findings::default(),
         recording: Arc::default(),
         stop: CancellationToken::new(),
         scrapes: 0.into(),
@@ -47,6 +48,9 @@ async fn processes_and_histories_of_others_are_as_unknown_as_those_that_never_we
     let gated = TelemetryService::new(shared, Gate::PeerCredentials);
     let request = Request::new(GetHistoryRequest { key, ..Default::default() });
     let refused = gated.get_history(request).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::Unauthenticated);
+    let request = Request::new(WatchFindingsRequest::default());
+    let refused = gated.watch_findings(request).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::Unauthenticated);
     drop(writer);
 }

@@ -161,6 +161,19 @@ pub(super) const AGENT_BUILD_INFO: Family = Family {
     unit: "",
     help: "Version of the agent.",
 };
+pub(super) const PATH_REGRESSION: Family = Family {
+    name: "hakmem_path_regression_seconds",
+    kind: Kind::Gauge,
+    unit: "seconds",
+    help: "Time that a path which became slower adds to each operation of its program, while that \
+           goes on.",
+};
+pub(super) const PATH_REGRESSIONS: Family = Family {
+    name: "hakmem_path_regressions_total",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Paths that became slower, by cause.",
+};
 pub(super) const AGENT_PROCESSES: Family = Family {
     name: "hakmem_agent_processes",
     kind: Kind::Gauge,

@@ -7,6 +7,7 @@ use hakmem_proto::v1::ProcessFilter;
 
 use super::{FleetView, ProcessRecord};
 use crate::access::Viewer;
+use crate::findings::Known;
 
 /// A filter with the rights of whoever asks.
 #[derive(Clone, Debug)]
@@ -39,6 +40,23 @@ impl Selection {
                 && self.is_named(record, family.as_ref())
                 && self.matches_text(record)
         })
+    }
+
+    /// Whether a finding is selected: by the process where it shows most, if that is still known,
+    /// and else by what the finding says of it.
+    pub(crate) fn has_finding(&self, view: &FleetView, known: &Known) -> bool {
+        let finding = &known.finding;
+        if !self.viewer.may_see(known.owner) {
+            return false;
+        }
+        if view.processes.contains_key(finding.process_key.as_str()) {
+            return self.of(view).any(|record| *record.key == *finding.process_key);
+        }
+        let ProcessFilter { keys, pids, contains, .. } = &self.filter;
+        let is_named = keys.is_empty() && pids.is_empty()
+            || keys.contains(&finding.process_key)
+            || pids.contains(&finding.pid);
+        is_named && finding.executable.contains(contains.as_str())
     }
 
     /// Whether processes that have ended are wanted.

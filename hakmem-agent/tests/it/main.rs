@@ -1,6 +1,7 @@
 //! The agent as a whole: synthetic segments go in, answers over gRPC and HTTP come out.
 
 mod command;
+mod detection;
 mod events;
 mod fleet;
 mod history;

@@ -29,7 +29,7 @@ fn value(page: &str, series: &str) -> Option<f64> {
     line.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
 }
 
-fn promtool_accepts(page: &str) {
+pub(crate) fn promtool_accepts(page: &str) {
     let child = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

@@ -9,6 +9,7 @@ mod check;
 mod command_line;
 mod demo;
 mod diff;
+mod findings;
 mod load;
 mod reconnection;
 mod recording;

@@ -1,0 +1,178 @@
+//! Finds paths that became slower, while programs run.
+//!
+//! A thread of its own looks at the newest samples every few seconds. Of each program, which is
+//! one executable in one build, it keeps the last minutes ([`past`]) and compares the current
+//! window with a baseline ([`comparison`]): the program's own minutes before, of a new build the
+//! last minutes of the build before it, and a recording, if one was given. The rules are those of
+//! `hakmem-top diff`, surer because they are asked all day; a finding begins after several answers
+//! in a row and ends after several others ([`hakmem_diagnosis::Watch`]).
+//!
+//! Nothing but this file knows of time, files and threads.
+//!
+//! # Layers, bottom to top
+//!
+//! - `past`, `command`: samples of one process, and how to ask for them again
+//! - `comparison`: one program against one baseline
+//! - `program`: the processes of a program
+//! - `programs`: which programs, and what is told of them
+
+mod command;
+mod comparison;
+mod past;
+mod program;
+mod programs;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use hakmem_diagnosis::{Series, Side};
+use hakmem_proto::v1::Process;
+use hakmem_recording::delta::{Detail, whole};
+use hakmem_recording::series::RecordedSeries;
+use hakmem_recording::{OpenError, Recording, Window};
+
+use crate::config::{AgentConfig, DetectionConfig, default_socket};
+use crate::shared::Shared;
+use command::Place;
+use comparison::Baseline;
+use programs::{Programs, Rules};
+
+/// Samples of each process of a recording that are kept.
+const RECORDED_SAMPLES_MAX: usize = 120;
+
+/// A baseline that was read from a recording, by executable.
+#[derive(Debug, Default)]
+pub(crate) struct Recorded(BTreeMap<String, Baseline>);
+
+impl Recorded {
+    /// Reads what a configuration names.
+    pub(crate) fn read(config: &AgentConfig) -> Result<Self, OpenError> {
+        let detection = config.detection.as_ref();
+        match detection.and_then(|detection| detection.recording.as_deref()) {
+            Some(path) => Self::open(path),
+            None => Ok(Self::default()),
+        }
+    }
+
+    fn open(path: &Path) -> Result<Self, OpenError> {
+        let recording = Recording::open(path)?;
+        let mut sides: BTreeMap<String, Vec<Series>> = BTreeMap::new();
+        for series in recording.series(Window::ALL, |_| true) {
+            let executable = series.identity.executable.clone();
+            let series = thinned(series, recording.start().machine.clone());
+            sides.entry(executable).or_default().push(series);
+        }
+        // Whoever pastes the command may be in another directory.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let baseline = |series| Baseline {
+            side: Arc::new(Side { name: path.display().to_string(), series }),
+            place: Place::Recording(path.clone()),
+        };
+        Ok(Self(sides.into_iter().map(|(name, series)| (name, baseline(series))).collect()))
+    }
+}
+
+fn thinned(recorded: RecordedSeries, machine: Option<hakmem_proto::v1::Machine>) -> Series {
+    let RecordedSeries { identity, samples, lost_events, lost_samples } = recorded;
+    let step = samples.len().div_ceil(RECORDED_SAMPLES_MAX).max(1);
+    let last = samples.len().saturating_sub(1);
+    let kept = samples.iter().enumerate().filter(|(at, _)| at % step == 0 || *at == last);
+    let detail = Detail { threads: false, classes: true };
+    let samples: Vec<Process> = kept.map(|(_, sample)| whole(sample, detail)).collect();
+    Series { identity, machine, samples, lost_events, lost_samples }
+}
+
+/// The thread. Dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Detector {
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Detector {
+    /// Starts looking.
+    pub(crate) fn start(
+        config: &DetectionConfig,
+        recorded: Recorded,
+        shared: &Arc<Shared>,
+    ) -> std::io::Result<Self> {
+        let (stop, stopped) = mpsc::channel();
+        let mut rules = Rules::new(config, shared.config.idle_interval.as_secs_f64());
+        rules.recorded = recorded.0;
+        rules.asked_at = asked_at(&shared.config);
+        let step = Duration::from_secs_f64(rules.pace.step().max(0.01));
+        let work = Work {
+            shared: Arc::clone(shared),
+            programs: Programs::new(rules),
+            step,
+            interval: config.interval.max(step),
+        };
+        let thread = std::thread::Builder::new()
+            .name("hakmem-detector".to_owned())
+            .spawn(move || work.run(&stopped))?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Ends the thread and waits until it has.
+    pub(crate) fn stop(mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Whether hakmem-top can ask this agent, and at which socket if not at the usual one.
+fn asked_at(config: &AgentConfig) -> Option<Option<std::path::PathBuf>> {
+    let history = &config.history;
+    let socket = config.unix_socket.as_ref()?;
+    if history.bytes_max == 0 || history.span.is_zero() {
+        return None;
+    }
+    let is_usual = *socket == default_socket();
+    Some((!is_usual).then(|| std::path::absolute(socket).unwrap_or_else(|_| socket.clone())))
+}
+
+/// Everything the thread owns.
+struct Work {
+    shared: Arc<Shared>,
+    programs: Programs,
+    step: Duration,
+    interval: Duration,
+}
+
+impl Work {
+    fn run(mut self, stopped: &mpsc::Receiver<()>) {
+        let mut evaluated = Instant::now();
+        loop {
+            let begin = Instant::now();
+            let is_due = begin.duration_since(evaluated) >= self.interval;
+            if is_due {
+                evaluated = begin;
+            }
+            self.round(is_due);
+            let left = self.step.saturating_sub(begin.elapsed());
+            if stopped.recv_timeout(left) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    }
+
+    fn round(&mut self, is_due: bool) {
+        let view = self.shared.current();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let now = now.as_secs_f64();
+        let mut steps = self.programs.observe(&view);
+        if is_due {
+            steps.extend(self.programs.evaluate(now));
+        }
+        if is_due || !steps.is_empty() {
+            let label = |name: &str| view.retired.name_of(name).to_owned();
+            self.shared.findings.take(steps, now, label);
+        }
+    }
+}
