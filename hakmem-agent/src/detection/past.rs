@@ -2,8 +2,8 @@
 //!
 //! What is compared is two windows: the current one, and the longer one before it. Confidence
 //! intervals need some samples of each and gain little from many, so that the samples of the
-//! current window are kept a twenty-fourth of it apart, and the older ones a thirty-sixth of
-//! the baseline. That is some sixty samples a process, whatever the windows are, and comparing
+//! current window are kept a thirtieth of it apart, and the older ones a thirty-sixth of
+//! the baseline. That is some seventy samples a process, whatever the windows are, and comparing
 //! them needs none of the history's blocks. They are kept encoded, which takes a fraction of the
 //! memory of a message with all its words.
 
@@ -15,7 +15,7 @@ use hakmem_recording::window::seconds;
 use prost::Message as _;
 
 /// Samples of the current window.
-const RECENT: f64 = 24.0;
+const RECENT: f64 = 30.0;
 /// Samples of the baseline.
 const OLDER: f64 = 36.0;
 /// What a sampler may be early by, as a share of the distance.
