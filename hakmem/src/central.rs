@@ -43,7 +43,7 @@ struct Bin {
     stack: BatchStack,
     /// Blocks in the stack; an estimate while batches move.
     stacked: AtomicU32,
-    /// Least number of blocks in the stack since the last [`decay`]: nobody needed those.
+    /// Least number of blocks in the stack since the last [`decay()`]: nobody needed those.
     unused: AtomicU32,
     /// Bytes of all slabs of the bin. Changed under the lock, read without it.
     slab_bytes: AtomicUsize,

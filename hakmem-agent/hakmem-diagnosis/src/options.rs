@@ -51,7 +51,6 @@ impl Default for Options {
 
 impl Options {
     /// For comparisons that are made again every few seconds: surer, because there are many of
-    /// For comparisons that are made again every few seconds: surer, because there are many of
     /// them, and cheaper. Windows are short, so that what grows must grow a lot to be a leak.
     pub fn live() -> Self {
         Self {
