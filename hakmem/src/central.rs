@@ -29,8 +29,10 @@ use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 pub(crate) use decay::{decay, drain, return_idle_pages};
 use slabs::Slabs;
 
-/// Bytes of blocks that wait in one bin's stack at most, and in all stacks together.
+/// Bytes of blocks that wait in one bin's stack at most, where their thread takes blocks back and
+/// where it does not; and in all stacks together.
 const STACK_BYTES_MAX: usize = 512 << 10;
+const ONE_WAY_STACK_BYTES_MAX: usize = 4 << 20;
 const STACKS_BYTES_MAX: usize = 8 << 20;
 /// Bytes of a bin that stay in the cache of a core beside everything else: a quarter of the second
 /// level of current server cores, which has 1 or 2 MiB.
@@ -152,14 +154,24 @@ fn push(bin: usize, batch: Batch) {
     unsafe { STORE[bin].stack.push(&RecordLinks, batch) };
 }
 
+/// Which way the blocks of a bin go between a thread and the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// The thread took blocks lately, and may need these again.
+    Both,
+    /// It only gives: others wait for the blocks, who should not meet it at the slabs' lock.
+    OneWay,
+}
+
 /// Takes blocks back, of which the last was freed last.
 ///
 /// # Safety
 /// The caller owns the blocks, all of this bin.
-pub(crate) unsafe fn give(bin: usize, blocks: &[*mut Block], now_ms: u32) {
+pub(crate) unsafe fn give(bin: usize, blocks: &[*mut Block], flow: Flow, now_ms: u32) {
     let (stacked, stride) = (stacked(bin) as usize, bins::stride(bin));
     let bytes = blocks.len() * stride;
     let room = match spread(bin, blocks) {
+        Spread::InOrder | Spread::Near if flow == Flow::OneWay => ONE_WAY_STACK_BYTES_MAX,
         Spread::Scattered => 0,
         Spread::Near | Spread::InOrder => STACK_BYTES_MAX,
     };

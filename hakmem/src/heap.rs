@@ -33,7 +33,7 @@ use hakmem_segment::{AllocReason, BINS, Check, FreeReason, ListWord, Routing, Sl
 
 use crate::bins;
 use crate::block::Block;
-use crate::central;
+use crate::central::{self, Flow};
 use crate::class_map::ClassMap;
 use crate::os::clock;
 use crate::routing::{Choice, Layout};
@@ -102,6 +102,12 @@ pub(crate) struct Heap {
     seen_changes: u32,
     /// One bit for each bin whose spare was needed since.
     spares_needed: u64,
+    /// One bit for each bin that was refilled from the central store since, and in the time before.
+    refilled: u64,
+    refilled_before: u64,
+    /// The same for those that were flushed to it.
+    flushed: u64,
+    flushed_before: u64,
 }
 const _: () = assert!(BINS <= u64::BITS as usize);
 const _: () = assert!(size_of::<Heap>() <= crate::os::memory::PAGE);
@@ -194,6 +200,8 @@ impl Heap {
         self.slow_unchecked = 0;
         self.seen_words = [0; BINS];
         self.spares_needed = 0;
+        (self.refilled, self.refilled_before) = (0, 0);
+        (self.flushed, self.flushed_before) = (0, 0);
         self.originals = Originals::EMPTY;
         self.capacities = [0; BINS];
         // A list that takes nothing back is refilled by more than a small magazine holds.
@@ -248,7 +256,7 @@ impl Heap {
         for bin in bins::in_use() {
             // SAFETY: the blocks are this heap's, which forgets them.
             self.empty_list(bin, self.capacities[bin], |blocks, now_ms| unsafe {
-                central::give(bin, blocks, now_ms);
+                central::give(bin, blocks, Flow::Both, now_ms);
             });
         }
     }

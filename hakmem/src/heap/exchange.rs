@@ -9,13 +9,17 @@ use super::{Heap, Stopwatch, slot_of};
 use crate::arena;
 use crate::bins;
 use crate::block::Block;
-use crate::central;
+use crate::central::{self, Flow};
 use crate::large;
 use crate::sync::Ordering;
 
 /// Blocks that a refill fetches for a list that takes none back, as C7's where the routing sends
 /// its frees the slow way.
 const CLOSED_REFILL: u32 = 16;
+
+/// Bytes to which the list of a bin grows whose blocks only come, or only go: what waits there is
+/// out of the cache by the time that another thread gets it.
+const ONE_WAY_LIST_BYTES: usize = 32 << 10;
 
 /// What is known of a free that goes the slow way.
 #[derive(Clone, Copy)]
@@ -54,6 +58,7 @@ impl Heap {
             self.count_out_of_memory(bin, bins::stride(bin));
             return ptr::null_mut();
         };
+        self.refilled |= 1 << bin;
         self.set_depth(bin, refill.count as u32);
         self.grow_capacity(bin);
         let block = self.take(bin);
@@ -148,8 +153,9 @@ impl Heap {
             return;
         }
         // The list and not the spare: what was freed just now is in the cache.
+        self.flushed |= 1 << bin;
         // SAFETY: the list's blocks are this heap's, which forgets them.
-        unsafe { central::give(bin, self.blocks(list), self.now_ms) };
+        unsafe { central::give(bin, self.blocks(list), self.flow(bin), self.now_ms) };
         self.set_depth(bin, 0);
         self.grow_capacity(bin);
         self.put(bin, block);
@@ -160,6 +166,14 @@ impl Heap {
             update.add_refilled(bin, 1);
             update.add_flushed(bin, list.count());
         });
+    }
+
+    /// Which way a bin's blocks went between this heap and the central store, for half a second.
+    fn flow(&self, bin: usize) -> Flow {
+        match (self.refilled | self.refilled_before) & (1 << bin) {
+            0 => Flow::OneWay,
+            _ => Flow::Both,
+        }
     }
 
     /// Whether the countdown to the bin's next check has ended; begins it anew if so.
@@ -199,8 +213,14 @@ impl Heap {
 
     fn grow_capacity(&mut self, bin: usize) {
         // The word follows in the same slow path.
-        let doubled = self.capacities[bin].saturating_mul(2);
-        self.capacities[bin] = doubled.min(self.capacity_max(bin));
+        let capacity = self.capacities[bin];
+        let both_ways =
+            (self.refilled | self.refilled_before) & (self.flushed | self.flushed_before);
+        let most = match both_ways & (1 << bin) {
+            0 => self.capacity_max(bin).min(bins::capacity_within(bin, ONE_WAY_LIST_BYTES)),
+            _ => self.capacity_max(bin),
+        };
+        self.capacities[bin] = capacity.saturating_mul(2).min(most).max(capacity);
         if self.capacities[bin] > bins::capacity_first(bin) {
             self.enlarge_magazines(bin);
         }

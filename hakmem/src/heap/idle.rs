@@ -45,6 +45,8 @@ impl Heap {
             self.seen_words[bin] = word.load(Ordering::Relaxed);
         }
         self.spares_needed = 0;
+        self.refilled_before = core::mem::take(&mut self.refilled);
+        self.flushed_before = core::mem::take(&mut self.flushed);
         self.seen_at_ms = self.now_ms;
         self.seen_changes = arena_changes;
     }
