@@ -45,8 +45,11 @@ struct Pool {
 }
 
 static POOL: Locked<Pool> = Locked::new(Pool { base: None, used: 0, usable: 0 });
-/// Empty batches.
-static EMPTY: BatchStack = BatchStack(AtomicU64::new(0));
+/// Empty batches, by what they held last: threads of different bins should not meet.
+#[repr(align(128))]
+struct Empty(BatchStack);
+const EMPTIES: usize = 16;
+static EMPTY: [Empty; EMPTIES] = [const { Empty(BatchStack(AtomicU64::new(0))) }; EMPTIES];
 
 /// Reaches a batch's word.
 pub(crate) struct RecordLinks;
@@ -63,10 +66,11 @@ pub(crate) fn lock() -> &'static Lock {
     &POOL.lock
 }
 
-/// A batch of these blocks, of which there are at most [`BLOCKS_MAX`]; `None` if there is no memory.
-pub(crate) fn fill(blocks: &[*mut Block]) -> Option<Batch> {
+/// A batch of these blocks of a bin, of which there are at most [`BLOCKS_MAX`]; `None` if there is no
+/// memory.
+pub(crate) fn fill(bin: usize, blocks: &[*mut Block]) -> Option<Batch> {
     debug_assert!(blocks.len() <= BLOCKS_MAX);
-    let empty = EMPTY.pop(&RecordLinks).map(|batch| batch.address);
+    let empty = EMPTY[bin % EMPTIES].0.pop(&RecordLinks).map(|batch| batch.address);
     let address = match empty {
         Some(address) => address,
         None => POOL.lock().extend()?,
@@ -84,7 +88,11 @@ pub(crate) fn fill(blocks: &[*mut Block]) -> Option<Batch> {
 ///
 /// # Safety
 /// The batch is the caller's.
-pub(crate) unsafe fn empty(batch: Batch, into: &mut [*mut Block]) -> (usize, Option<Batch>) {
+pub(crate) unsafe fn empty(
+    bin: usize,
+    batch: Batch,
+    into: &mut [*mut Block],
+) -> (usize, Option<Batch>) {
     let moved = into.len().min(batch.count.into());
     let left = usize::from(batch.count) - moved;
     let room = into.len() - moved;
@@ -99,7 +107,7 @@ pub(crate) unsafe fn empty(batch: Batch, into: &mut [*mut Block]) -> (usize, Opt
         return (moved, Some(Batch { count: left as u16, ..batch }));
     }
     // SAFETY: the caller's duty: nobody else has it.
-    unsafe { EMPTY.push(&RecordLinks, Batch { count: 0, ..batch }) };
+    unsafe { EMPTY[bin % EMPTIES].0.push(&RecordLinks, Batch { count: 0, ..batch }) };
     (moved, None)
 }
 

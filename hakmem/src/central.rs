@@ -123,7 +123,7 @@ fn take_batches(bin: usize, into: &mut [*mut Block]) -> usize {
         && let Some(batch) = pop(bin)
     {
         // SAFETY: popped, so this thread owns the batch.
-        let (moved, rest) = unsafe { batches::empty(batch, &mut into[..room]) };
+        let (moved, rest) = unsafe { batches::empty(bin, batch, &mut into[..room]) };
         room -= moved;
         if let Some(rest) = rest {
             push(bin, rest);
@@ -178,7 +178,7 @@ pub(crate) unsafe fn give(bin: usize, blocks: &[*mut Block], flow: Flow, now_ms:
     let fits = stacked * stride + bytes <= room
         && STACKED_BYTES.load(Ordering::Relaxed) + bytes <= STACKS_BYTES_MAX;
     for part in blocks.chunks(batches::BLOCKS_MAX) {
-        match if fits { batches::fill(part) } else { None } {
+        match if fits { batches::fill(bin, part) } else { None } {
             Some(batch) => push(bin, batch),
             // SAFETY: the caller's duty.
             None => unsafe { give_to_slabs(bin, part, now_ms) },

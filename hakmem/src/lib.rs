@@ -21,7 +21,7 @@
 //! - `slab`: one run cut into blocks of one bin; takes no locks.
 //! - `arena`: address space in granules and runs, given back late; knows no blocks.
 //! - `batch_stack`: lock-free stack of whole batches; knows no slabs.
-//! - `batches`: arrays of pointers that make those batches; knows no bins.
+//! - `batches`: arrays of pointers that make those batches; knows no slabs.
 //! - `central`: the store that threads refill from and flush to, per bin; knows no threads.
 //! - `large`: spans of their own; knows no bins.
 //! - `totals`: what the process holds in all; only adds up.

@@ -59,7 +59,7 @@ fn shrink(bin: usize, mut blocks: u32, now_ms: u32) {
         blocks = blocks.saturating_sub(batch.count.into());
         let mut part = [ptr::null_mut(); batches::BLOCKS_MAX];
         // SAFETY: popped, so this thread owns the batch.
-        let (count, _) = unsafe { batches::empty(batch, &mut part[..batch.count.into()]) };
+        let (count, _) = unsafe { batches::empty(bin, batch, &mut part[..batch.count.into()]) };
         // SAFETY: as above.
         unsafe { give_to_slabs(bin, &part[..count], now_ms) };
     }
