@@ -101,7 +101,7 @@ pub(crate) fn take(bin: usize, into: &mut [*mut Block]) -> Option<Refill> {
 /// Moves the last `count` of a slice's entries to its front.
 fn move_to_front(blocks: &mut [*mut Block], count: usize) {
     /// Entries moved at a time: `memmove` takes longer distances with one instruction that is a
-    /// hundred times slower where source and target lie a multiple of a page apart, but for a few
+    /// great deal slower where source and target lie a multiple of a page apart, but for a few
     /// bytes, as they often do here.
     const STEP: usize = 64;
     let distance = blocks.len() - count;
