@@ -115,12 +115,7 @@ impl Slab {
 
     /// The index of the block that starts at an address, if one that was carved does.
     fn index_of(&self, address: usize) -> Option<usize> {
-        let offset = address.wrapping_sub(self.first);
-        if offset >= self.bytes() {
-            return None;
-        }
-        let index = Divider::of(self.bin.into()).index(offset);
-        (index < self.carved.into()).then_some(index as usize)
+        self.index_for(Intake::of(self.bin.into()), address as *mut Block)
     }
 
     /// Whether an address is the start of a block that was carved.
@@ -268,6 +263,7 @@ impl Slab {
         }
     }
 
+    /// [`Slab::index_of`] for many blocks of one bin, the slab's.
     #[inline(always)]
     fn index_for(&self, intake: Intake, block: *mut Block) -> Option<usize> {
         let offset = (block as usize).wrapping_sub(self.first);

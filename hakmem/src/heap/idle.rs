@@ -77,9 +77,7 @@ impl Heap {
             // SAFETY: the blocks are this heap's, which forgets them.
             unsafe { central::give_to_slabs(bin, blocks, self.now_ms) };
         }
-        if given > 0 {
-            self.drop_lowest(bin, given);
-        }
+        self.drop_lowest(bin, given);
         if !is_spare_needed {
             self.clear_spare(bin);
         }

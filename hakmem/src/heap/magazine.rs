@@ -227,6 +227,10 @@ impl Heap {
 
     /// Forgets the lowest `count` blocks of the list; the others move down.
     pub(super) fn drop_lowest(&mut self, bin: usize, count: u32) {
+        // A move of the whole list onto itself would still copy.
+        if count == 0 {
+            return;
+        }
         let left = self.depth(bin) - count;
         let first = self.bottoms[bin] + ENTRY;
         let (from, to) = (self.entry(first + ENTRY * count), self.entry(first));
