@@ -19,15 +19,24 @@ fn build_library() -> PathBuf {
     target_directory().join("release/libhakmem_preload.so")
 }
 
-/// An example of this crate. Cargo builds them for `cargo test`, but not for `--test it`.
+/// An example of this crate, built like the tests. Cargo builds them for `cargo test`, with the
+/// features that the whole workspace asks for, but not for `--test it`.
 pub(crate) fn example(name: &str) -> PathBuf {
-    cargo(&["build", "-p", "hakmem-top", "--example", name]);
-    target_directory().join("debug/examples").join(name)
+    let profile = profile_directory();
+    let release = profile.ends_with("release").then_some("--release");
+    let mut arguments = vec!["build", "--workspace", "--examples"];
+    arguments.extend(release);
+    cargo(&arguments);
+    profile.join("examples").join(name)
+}
+
+fn profile_directory() -> &'static Path {
+    Path::new(TOP).parent().expect("programs are in the profile's folder")
 }
 
 fn target_directory() -> PathBuf {
-    let profile = Path::new(TOP).parent().expect("programs are in the profile's folder");
-    profile.parent().expect("a profile's folder is in the target folder").to_path_buf()
+    let folder = profile_directory().parent();
+    folder.expect("a profile's folder is in the target folder").to_path_buf()
 }
 
 fn cargo(arguments: &[&str]) {

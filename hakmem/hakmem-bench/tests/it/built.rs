@@ -25,22 +25,19 @@ pub(crate) fn benchmark(name: &str) -> PathBuf {
 /// An example of this crate, by name.
 pub(crate) fn example(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| cargo(&["build", "--release", "-p", "hakmem-bench", "--examples"]));
+    // Of the whole workspace: `cargo test` has built the same, with the same features.
+    BUILT.get_or_init(|| cargo(&["build", "--release", "--workspace", "--examples"]));
     target_directory().join("release/examples").join(name)
 }
 
 /// `hakmem-agent`.
 pub(crate) fn agent() -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| build_like_the_tests("hakmem-agent"));
-    profile_directory().join("hakmem-agent")
+    agent_and_top().join("hakmem-agent")
 }
 
 /// `hakmem-top`. It finds the preload library beside itself or where `HAKMEM_PRELOAD` says.
 pub(crate) fn top() -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| build_like_the_tests("hakmem-top"));
-    profile_directory().join("hakmem-top")
+    agent_and_top().join("hakmem-top")
 }
 
 /// A file of this repository, from its root.
@@ -48,11 +45,17 @@ pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
-fn build_like_the_tests(package: &str) {
-    let release = profile_directory().ends_with("release");
-    let mut arguments = vec!["build", "-p", package, "--bins"];
-    arguments.extend(release.then_some("--release"));
-    cargo(&arguments);
+/// Builds both at once, and says where they are: each by itself would have dependencies with other
+/// features than `cargo test` has built them with, and take minutes.
+fn agent_and_top() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let release = profile_directory().ends_with("release").then_some("--release");
+        let mut arguments = vec!["build", "-p", "hakmem-agent", "-p", "hakmem-top", "--bins"];
+        arguments.extend(release);
+        cargo(&arguments);
+    });
+    profile_directory()
 }
 
 /// This test is `<target>/<profile>/deps/it-<hash>`.
