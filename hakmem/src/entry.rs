@@ -19,7 +19,7 @@ mod slow;
 mod slow_free;
 
 use core::ffi::c_int;
-use core::ptr;
+use core::{hint, ptr};
 
 use hakmem_segment::{BIN_LARGE, ListWord};
 
@@ -102,6 +102,8 @@ fn tiny_bin(heap: *mut Heap, size: usize) -> usize {
 pub fn malloc(size: usize) -> *mut u8 {
     let heap = thread_heap();
     if size > TINY_MAX {
+        // Keeps the tiny path free of taken branches.
+        hint::cold_path();
         return malloc_above_tiny(size, heap);
     }
     let block = pop(heap, tiny_bin(heap, size));
@@ -116,6 +118,20 @@ extern "C" fn malloc_above_tiny(size: usize, heap: *mut Heap) -> *mut u8 {
     let bin = bins::of_size(size);
     let block = pop(heap, bin);
     if block.is_null() { slow::malloc_in_bin(bin, heap) } else { block }
+}
+
+/// What [`malloc`] does where its fast path serves the request: a block off the list of a tiny size.
+/// Null where only [`malloc`] itself can tell what there is. Callers with an end of their own for
+/// that need no frame.
+#[inline(always)]
+#[must_use]
+pub fn malloc_fast(size: usize) -> *mut u8 {
+    let heap = thread_heap();
+    if size > TINY_MAX {
+        hint::cold_path();
+        return ptr::null_mut();
+    }
+    pop(heap, tiny_bin(heap, size))
 }
 
 /// Frees what [`malloc`] and its family returned; null is ignored. `errno` stays as it is.
@@ -141,6 +157,7 @@ pub unsafe fn free(pointer: *mut u8) {
 pub unsafe fn free_sized(pointer: *mut u8, size: usize) {
     let heap = thread_heap();
     if size > TINY_MAX {
+        hint::cold_path();
         return free_in_bin(heap, bins::of_size(size), pointer);
     }
     let bin = tiny_bin(heap, size);
@@ -206,7 +223,7 @@ extern "C" fn allocate_aligned_slow(alignment: usize, size: usize, heap: *mut He
 
 /// Allocates `count * size` zeroed bytes. Null, with `ENOMEM`, if there is no memory or the product
 /// overflows.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub fn calloc(count: usize, size: usize) -> *mut u8 {
     match count.checked_mul(size) {
@@ -216,9 +233,19 @@ pub fn calloc(count: usize, size: usize) -> *mut u8 {
 }
 
 /// Allocates `size` zeroed bytes. Null, with `ENOMEM`, if there is no memory.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub fn allocate_zeroed(size: usize) -> *mut u8 {
+    let block = malloc_fast(size);
+    if block.is_null() {
+        hint::cold_path();
+        return allocate_zeroed_slow(size);
+    }
+    zero(block, size)
+}
+
+#[inline(never)]
+extern "C" fn allocate_zeroed_slow(size: usize) -> *mut u8 {
     if size > MID_MAX {
         return match slow::large(thread_heap(), size, PAGE) {
             Some(span) if span.is_fresh => span.address.as_ptr(),
@@ -230,6 +257,7 @@ pub fn allocate_zeroed(size: usize) -> *mut u8 {
     if block.is_null() { block } else { zero(block, size) }
 }
 
+#[inline(always)]
 fn zero(block: *mut u8, size: usize) -> *mut u8 {
     // SAFETY: just allocated with at least that size.
     unsafe { ptr::write_bytes(block, 0, size) };
@@ -243,14 +271,14 @@ fn zero(block: *mut u8, size: usize) -> *mut u8 {
 /// # Safety
 /// As the module says.
 #[must_use]
-pub unsafe fn realloc(pointer: *mut u8, size: usize) -> *mut u8 {
+pub unsafe extern "C" fn realloc(pointer: *mut u8, size: usize) -> *mut u8 {
     if pointer.is_null() {
         return malloc(size);
     }
     if size == 0 {
+        hint::cold_path();
         // SAFETY: the caller's duty.
-        unsafe { free(pointer) };
-        return ptr::null_mut();
+        return unsafe { free_to_null(pointer) };
     }
     let heap = thread_heap();
     // SAFETY: a sentinel, whose map finds nothing, or the thread's heap. The map of another routing
@@ -264,17 +292,45 @@ pub unsafe fn realloc(pointer: *mut u8, size: usize) -> *mut u8 {
             return pointer;
         }
         // SAFETY: the caller's duty.
-        return unsafe { move_block(pointer, bins::stride(bin), size, 8) };
+        return unsafe { move_from_bin(pointer, size, bin) };
     }
     // SAFETY: the caller's duty; no alignment was asked for.
     unsafe { resize(pointer, size, 8) }
+}
+
+/// Frees; returns null.
+///
+/// # Safety
+/// As the module says.
+#[inline(never)]
+unsafe extern "C" fn free_to_null(pointer: *mut u8) -> *mut u8 {
+    // SAFETY: the caller's duty.
+    unsafe { free(pointer) };
+    ptr::null_mut()
+}
+
+/// Moves a block of the bin that the thread's map has named to another one.
+///
+/// # Safety
+/// As the module says; `pointer` is not null.
+#[inline(never)]
+unsafe extern "C" fn move_from_bin(pointer: *mut u8, size: usize, bin: usize) -> *mut u8 {
+    let new = malloc(size);
+    if !new.is_null() {
+        // SAFETY: both blocks are live, different, and hold at least that much.
+        unsafe { ptr::copy_nonoverlapping(pointer, new, bins::stride(bin).min(size)) };
+        let heap = thread_heap();
+        if !push::<false>(heap, bin, pointer) {
+            slow_free::free(pointer, heap);
+        }
+    }
+    new
 }
 
 /// Moves an allocation of which `old_bytes` may be used to a new one.
 ///
 /// # Safety
 /// As the module says; `pointer` is not null.
-#[inline]
 unsafe fn move_block(pointer: *mut u8, old_bytes: usize, size: usize, alignment: usize) -> *mut u8 {
     let new = allocate_aligned(alignment, size);
     if !new.is_null() {
@@ -290,7 +346,7 @@ unsafe fn move_block(pointer: *mut u8, old_bytes: usize, size: usize, alignment:
 ///
 /// # Safety
 /// As the module says; `pointer` is not null.
-pub(crate) unsafe fn resize(pointer: *mut u8, size: usize, alignment: usize) -> *mut u8 {
+pub(crate) unsafe extern "C" fn resize(pointer: *mut u8, size: usize, alignment: usize) -> *mut u8 {
     let bin = gate::bin_slow(pointer);
     let new_bin = aligned_bin(size, alignment);
     // As in `realloc`.

@@ -188,7 +188,7 @@ pub(super) extern "C" fn resize_large(heap: *mut Heap, pointer: *mut u8, size: u
 
 /// Fails a request that can never be served.
 #[cold]
-pub(super) fn refuse(size: usize) -> *mut u8 {
+pub(super) extern "C" fn refuse(size: usize) -> *mut u8 {
     with_heap(super::thread_heap(), |heap| heap.count_out_of_memory(BIN_LARGE, size));
     out_of_memory()
 }
