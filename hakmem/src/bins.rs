@@ -7,6 +7,8 @@
 //! Every power of two up to [`MID_MAX`] is a stride: blocks of those bins are aligned to their
 //! size, because slabs are aligned to [`GRANULE`].
 
+use core::hint;
+
 use hakmem_segment::{BIN_LARGE, Class};
 
 use crate::settings;
@@ -127,17 +129,21 @@ impl Divider {
         Self { stride: STRIDES[bin] as u64, reciprocal: RECIPROCALS[bin] as u64 }
     }
 
-    /// The index of the block that begins `offset` bytes behind the first; if none does,
-    /// [`u64::MAX`]. `offset` is below the bytes of the bin's slabs.
+    /// The index of the block that begins `offset` bytes behind the first, if one does and the offset
+    /// is below the bytes of the bin's slabs. Of others an index may be missing, but is not wrong.
     ///
     /// A multiplication takes the place of the division (H. Warren, Hacker's Delight, 10.9): for
     /// whole multiples it is exact, as the error of the reciprocal, below 1, times the quotient stays
-    /// below 2^32.
+    /// below 2^32. A second one proves the result.
     #[inline(always)]
-    pub(crate) const fn index(self, offset: usize) -> u64 {
-        debug_assert!(offset < GRANULE << SLAB_ORDER_MAX);
-        let index = (offset as u64 * self.reciprocal) >> 32;
-        if index * self.stride == offset as u64 { index } else { u64::MAX }
+    pub(crate) const fn index(self, offset: usize) -> Option<u64> {
+        let index = (offset as u64).wrapping_mul(self.reciprocal) >> 32;
+        if index * self.stride != offset as u64 {
+            // A branch that is foretold, so that nobody waits for the second product.
+            hint::cold_path();
+            return None;
+        }
+        Some(index)
     }
 }
 
@@ -197,8 +203,18 @@ pub(crate) const fn capacity_first(bin: usize) -> u16 {
 
 /// Capacity up to which a list may ever grow.
 pub(crate) const fn capacity_max(bin: usize) -> u16 {
-    capacity_within(bin, LIST_BYTES_MAX)
+    CAPACITIES_MAX[bin]
 }
+
+const CAPACITIES_MAX: [u16; BINS_USED + 1] = {
+    let mut capacities = [0; BINS_USED + 1];
+    let mut bin = 1;
+    while bin <= BINS_USED {
+        capacities[bin] = capacity_within(bin, LIST_BYTES_MAX);
+        bin += 1;
+    }
+    capacities
+};
 
 /// Capacity up to which a list grows that may hold as many bytes.
 pub(crate) const fn capacity_within(bin: usize, list_bytes: usize) -> u16 {

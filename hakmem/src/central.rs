@@ -21,10 +21,9 @@ use hakmem_segment::{AllocReason, BINS};
 use crate::arena::{self, Finder};
 use crate::batch_stack::{Batch, BatchStack};
 use crate::batches::{self, RecordLinks};
-use crate::bins;
+use crate::bins::{self, Divider};
 use crate::block::Block;
 use crate::lock::{Lock, Locked};
-use crate::slab::Intake;
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 pub(crate) use decay::{decay, drain, return_idle_pages};
 use slabs::Slabs;
@@ -37,6 +36,8 @@ const STACKS_BYTES_MAX: usize = 8 << 20;
 /// Bytes of a bin that stay in the cache of a core beside everything else: a quarter of the second
 /// level of current server cores, which has 1 or 2 MiB.
 const CACHE_BYTES: usize = 256 << 10;
+/// Blocks that go back to their slabs under one hold of the lock: some microseconds.
+const AT_ONCE: usize = 256;
 /// Bytes of blocks that wait in all stacks: an estimate while batches move.
 static STACKED_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// One bin's store. On cache lines of its own, as threads of different bins should not meet.
@@ -170,19 +171,26 @@ pub(crate) enum Flow {
 pub(crate) unsafe fn give(bin: usize, blocks: &[*mut Block], flow: Flow, now_ms: u32) {
     let (stacked, stride) = (stacked(bin) as usize, bins::stride(bin));
     let bytes = blocks.len() * stride;
-    let room = match spread(bin, blocks) {
+    let spread = spread(bin, blocks);
+    let room = match spread {
         Spread::InOrder | Spread::Near if flow == Flow::OneWay => ONE_WAY_STACK_BYTES_MAX,
         Spread::Scattered => 0,
         Spread::Near | Spread::InOrder => STACK_BYTES_MAX,
     };
     let fits = stacked * stride + bytes <= room
         && STACKED_BYTES.load(Ordering::Relaxed) + bytes <= STACKS_BYTES_MAX;
-    for part in blocks.chunks(batches::BLOCKS_MAX) {
-        match if fits { batches::fill(bin, part) } else { None } {
-            Some(batch) => push(bin, batch),
-            // SAFETY: the caller's duty.
-            None => unsafe { give_to_slabs(bin, part, now_ms) },
-        }
+    let mut rest = blocks;
+    while fits
+        && !rest.is_empty()
+        && let (part, behind) = rest.split_at(rest.len().min(batches::BLOCKS_MAX))
+        && let Some(batch) = batches::fill(bin, part)
+    {
+        push(bin, batch);
+        rest = behind;
+    }
+    for part in rest.chunks(AT_ONCE) {
+        // SAFETY: the caller's duty.
+        unsafe { give_spread_to_slabs(bin, part, spread, now_ms) };
     }
 }
 
@@ -230,21 +238,48 @@ fn spread(bin: usize, blocks: &[*mut Block]) -> Spread {
 /// # Safety
 /// As for [`give`].
 pub(crate) unsafe fn give_to_slabs(bin: usize, blocks: &[*mut Block], now_ms: u32) {
-    if blocks.is_empty() {
-        return;
+    if !blocks.is_empty() {
+        // SAFETY: the caller's duty.
+        unsafe { give_spread_to_slabs(bin, blocks, spread(bin, blocks), now_ms) };
     }
+}
+
+/// [`give_to_slabs`] of blocks that are known to lie so.
+///
+/// # Safety
+/// As there.
+unsafe fn give_spread_to_slabs(bin: usize, blocks: &[*mut Block], spread: Spread, now_ms: u32) {
     let mut slabs = STORE[bin].slabs.lock();
-    let (finder, intake) = (Finder::new(bin), Intake::of(bin));
-    if spread(bin, blocks) != Spread::InOrder {
-        for &block in blocks {
-            let Some(run) = finder.run_of(block as usize) else { continue };
-            // SAFETY: the block's slab belongs to this bin, whose lock is held.
-            let slab = unsafe { &mut *run.as_ptr() };
-            let taken = slab.take_back(intake, block);
-            slabs.note(slab, taken, now_ms);
-        }
-        return;
+    let is_single = bins::slab_granules(bin) == 1;
+    match spread {
+        Spread::InOrder => give_in_order(bin, blocks, &mut slabs, now_ms),
+        _ if is_single => give_one_by_one::<true>(bin, blocks, &mut slabs, now_ms),
+        _ => give_one_by_one::<false>(bin, blocks, &mut slabs, now_ms),
     }
+}
+
+/// Gives back blocks that the caller owns, of a bin whose slabs are in `slabs`. By itself, as what is
+/// done with each block needs all registers.
+#[inline(never)]
+fn give_one_by_one<const SINGLE: bool>(
+    bin: usize,
+    blocks: &[*mut Block],
+    slabs: &mut Slabs,
+    now_ms: u32,
+) {
+    let (finder, divider) = (Finder::<SINGLE>::new(), Divider::of(bin));
+    for &block in blocks {
+        let Some(run) = finder.run_of(block as usize) else { continue };
+        // SAFETY: the block's slab belongs to this bin, whose lock is held.
+        let slab = unsafe { &mut *run.as_ptr() };
+        let taken = slab.take_back(divider, block);
+        slabs.note(slab, taken, now_ms);
+    }
+}
+
+/// The same for blocks of which most lie side by side.
+fn give_in_order(bin: usize, blocks: &[*mut Block], slabs: &mut Slabs, now_ms: u32) {
+    let (finder, divider) = (Finder::<false>::new(), Divider::of(bin));
     let mut rest = blocks;
     while !rest.is_empty() {
         let (mut lowest, mut count) = side_by_side(bins::stride(bin), rest);
@@ -254,7 +289,7 @@ pub(crate) unsafe fn give_to_slabs(bin: usize, blocks: &[*mut Block], now_ms: u3
         {
             // SAFETY: as above.
             let slab = unsafe { &mut *run.as_ptr() };
-            let (done, taken) = slab.take_back_run(intake, lowest as *mut Block, count);
+            let (done, taken) = slab.take_back_run(divider, lowest as *mut Block, count);
             slabs.note(slab, taken, now_ms);
             lowest += done * bins::stride(bin);
             count -= done;

@@ -20,7 +20,7 @@
 //! run is in no bin, by the arenas' lock.
 #![allow(unsafe_code)]
 
-use core::ptr;
+use core::{hint, ptr};
 
 use crate::bins::{self, Divider};
 use crate::block::Block;
@@ -115,7 +115,7 @@ impl Slab {
 
     /// The index of the block that starts at an address, if one that was carved does.
     fn index_of(&self, address: usize) -> Option<usize> {
-        self.index_for(Intake::of(self.bin.into()), address as *mut Block)
+        self.index_for(Divider::of(self.bin.into()), address as *mut Block)
     }
 
     /// Whether an address is the start of a block that was carved.
@@ -208,16 +208,18 @@ impl Slab {
             if room == 0 {
                 return;
             }
-            if *bits == u64::MAX && room >= 64 {
-                *bits = 0;
+            let mut left = *bits;
+            if left == u64::MAX && room >= 64 {
+                fill(&mut into[room - 64..room], address, stride);
                 room -= 64;
-                fill(&mut into[room..room + 64], address, stride);
+                left = 0;
             }
-            while *bits != 0 && room > 0 {
+            while left != 0 && room > 0 {
                 room -= 1;
-                into[room] = (address + bits.trailing_zeros() as usize * stride) as *mut Block;
-                *bits &= *bits - 1;
+                into[room] = (address + left.trailing_zeros() as usize * stride) as *mut Block;
+                left &= left - 1;
             }
+            *bits = left;
             address += 64 * stride;
         }
     }
@@ -237,10 +239,10 @@ impl Slab {
         }
     }
 
-    /// Takes a block back, given what [`Intake`] knows of its bin.
+    /// Takes a block back, given the divider of its bin.
     #[inline(always)]
-    pub(crate) fn take_back(&mut self, intake: Intake, block: *mut Block) -> Taken {
-        let Some(index) = self.index_for(intake, block) else { return Taken::Not };
+    pub(crate) fn take_back(&mut self, divider: Divider, block: *mut Block) -> Taken {
+        let Some(index) = self.index_for(divider, block) else { return Taken::Not };
         self.set(index / 64, 1 << (index % 64), 1)
     }
 
@@ -248,11 +250,11 @@ impl Slab {
     /// `lowest` on; returns how many it took or found not to be its own.
     pub(crate) fn take_back_run(
         &mut self,
-        intake: Intake,
+        divider: Divider,
         lowest: *mut Block,
         count: usize,
     ) -> (usize, Taken) {
-        let Some(index) = self.index_for(intake, lowest) else { return (1, Taken::Not) };
+        let Some(index) = self.index_for(divider, lowest) else { return (1, Taken::Not) };
         let (carved, in_word) = (self.carved as usize - index, 64 - index % 64);
         let count = count.min(carved).min(in_word);
         let mask = u64::MAX >> (64 - count) << (index % 64);
@@ -265,13 +267,13 @@ impl Slab {
 
     /// [`Slab::index_of`] for many blocks of one bin, the slab's.
     #[inline(always)]
-    fn index_for(&self, intake: Intake, block: *mut Block) -> Option<usize> {
-        let offset = (block as usize).wrapping_sub(self.first);
-        if offset >= intake.slab_bytes {
+    fn index_for(&self, divider: Divider, block: *mut Block) -> Option<usize> {
+        let index = divider.index((block as usize).wrapping_sub(self.first))?;
+        if index >= u64::from(self.carved) {
+            hint::cold_path();
             return None;
         }
-        let index = intake.divider.index(offset);
-        (index < self.carved.into()).then_some(index as usize)
+        Some(index as usize)
     }
 
     /// Notes that the blocks of a mask came back, if none of them is here.
@@ -291,21 +293,6 @@ impl Slab {
         } else {
             Taken::Other
         }
-    }
-}
-
-/// What many blocks of one bin have in common on their way back.
-#[derive(Clone, Copy)]
-pub(crate) struct Intake {
-    divider: Divider,
-    slab_bytes: usize,
-}
-
-impl Intake {
-    /// Of a bin.
-    pub(crate) const fn of(bin: usize) -> Self {
-        let slab_bytes = bins::slab_granules(bin) * bins::GRANULE;
-        Self { divider: Divider::of(bin), slab_bytes }
     }
 }
 

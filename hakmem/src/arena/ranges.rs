@@ -8,9 +8,10 @@
 //! Descriptors of granules below an arena's frontier are usable.
 #![allow(unsafe_code)]
 
+use core::hint;
 use core::ptr::NonNull;
 
-use crate::bins::{self, GRANULE, GRANULE_SHIFT};
+use crate::bins::{GRANULE, GRANULE_SHIFT};
 use crate::slab::Slab;
 use crate::sync::{AtomicUsize, Ordering};
 
@@ -37,6 +38,7 @@ pub(super) static RANGES: [Range; ARENAS_MAX] = [const {
 pub(super) static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// The descriptor of the run that an address lies in, if the address is in an arena at all.
+#[inline(never)]
 pub(crate) fn run_of(address: usize) -> Option<NonNull<Slab>> {
     // Acquire: pairs with the Release in `append`, publishes the ranges.
     let count = COUNT.load(Ordering::Acquire);
@@ -54,20 +56,19 @@ pub(crate) fn run_of(address: usize) -> Option<NonNull<Slab>> {
 }
 
 /// [`run_of`] for many addresses of one bin, most of which lie in the first arena.
-pub(crate) struct Finder {
+///
+/// `SINGLE` says that the bin's runs are of one granule, whose descriptors describe them.
+pub(crate) struct Finder<const SINGLE: bool> {
     base: usize,
     bytes: usize,
-    /// Whether the bin's runs are of one granule, whose descriptors describe them.
-    is_single: bool,
 }
 
-impl Finder {
-    pub(crate) fn new(bin: usize) -> Self {
+impl<const SINGLE: bool> Finder<SINGLE> {
+    pub(crate) fn new() -> Self {
         let first = &RANGES[0];
         Self {
             base: first.base.load(Ordering::Relaxed),
             bytes: first.bytes.load(Ordering::Relaxed),
-            is_single: bins::slab_granules(bin) == 1,
         }
     }
 
@@ -76,11 +77,12 @@ impl Finder {
     pub(crate) fn run_of(&self, address: usize) -> Option<NonNull<Slab>> {
         let offset = address.wrapping_sub(self.base);
         if offset >= self.bytes {
+            hint::cold_path();
             return run_of(address);
         }
         let granule = descriptor(self.base, offset >> GRANULE_SHIFT);
         // SAFETY: as in `run_of`.
-        let run = if self.is_single { granule } else { unsafe { (*granule).head } };
+        let run = if SINGLE { granule } else { unsafe { (*granule).head } };
         // SAFETY: a descriptor, and so is what every run's descriptors name as its head.
         Some(unsafe { NonNull::new_unchecked(run) })
     }

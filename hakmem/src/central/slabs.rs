@@ -121,6 +121,7 @@ impl Slabs {
 
     /// Puts a slab into the list that has blocks to give again, or gives it back if all of its blocks
     /// are here.
+    #[inline(never)]
     fn settle(&mut self, slab: &mut Slab, now_ms: u32) {
         if !slab.listed {
             self.insert(slab);

@@ -214,6 +214,9 @@ impl Heap {
     fn grow_capacity(&mut self, bin: usize) {
         // The word follows in the same slow path.
         let capacity = self.capacities[bin];
+        if capacity >= bins::capacity_max(bin) {
+            return;
+        }
         let both_ways =
             (self.refilled | self.refilled_before) & (self.flushed | self.flushed_before);
         let most = match both_ways & (1 << bin) {

@@ -43,7 +43,7 @@ fn give(slab: &mut Slab, wanted: usize) -> Vec<usize> {
 }
 
 fn take_back(slab: &mut Slab, address: usize) -> bool {
-    slab.take_back(Intake::of(slab.bin.into()), address as *mut Block) != Taken::Not
+    slab.take_back(Divider::of(slab.bin.into()), address as *mut Block) != Taken::Not
 }
 
 #[test]
