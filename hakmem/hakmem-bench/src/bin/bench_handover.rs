@@ -11,7 +11,7 @@ const HELP: &str = "\
 bench_handover [--seconds N] PRODUCERS CONSUMERS [BLOCKS] [--verify]
 
 Each of PRODUCERS threads allocates BLOCKS blocks of 16 to 1039 bytes; CONSUMERS other threads free
-all of them. Blocks pass through a queue in batches of 64, and at most 16 batches per producer are
+all of them. Blocks pass through a queue in batches of 64, and at most 64 batches per producer are
 under way. Stands for pipelines and servers that read requests in one thread and finish them in
 another: no block is freed by the thread that allocated it.
 

@@ -12,19 +12,36 @@ pub(crate) struct Queue<T> {
 struct State<T> {
     items: VecDeque<T>,
     writers: usize,
+    /// Threads that wait for an item.
+    waiting: usize,
+    /// Items there must be before one of them is woken.
+    wake_at: usize,
 }
 
 impl<T> Queue<T> {
     /// Room for `capacity` items, which nobody exceeds, and so many threads that put some in.
     pub(crate) fn new(capacity: usize, writers: usize) -> Self {
         let items = VecDeque::with_capacity(capacity);
-        Self { state: Mutex::new(State { items, writers }), changed: Condvar::new() }
+        let state = State { items, writers, waiting: 0, wake_at: 1 };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// The same queue, but who found it empty sleeps until there are so many items, or no writers: to
+    /// wake a thread costs as much as hundreds of calls to an allocator.
+    pub(crate) fn waking_at(self, items: usize) -> Self {
+        self.state().wake_at = items;
+        self
     }
 
     /// Adds an item.
     pub(crate) fn put(&self, item: T) {
-        self.state().items.push_back(item);
-        self.changed.notify_one();
+        let mut state = self.state();
+        state.items.push_back(item);
+        let wakes = state.waiting > 0 && state.items.len() >= state.wake_at;
+        drop(state);
+        if wakes {
+            self.changed.notify_one();
+        }
     }
 
     /// Waits for an item; `None` once the queue has ended.
@@ -37,7 +54,9 @@ impl<T> Queue<T> {
             if state.writers == 0 {
                 return None;
             }
+            state.waiting += 1;
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
         }
     }
 
