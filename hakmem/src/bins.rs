@@ -191,6 +191,9 @@ pub(crate) const SLAB_ORDER_MAX: usize = slab_granules(BIN_MID_MAX).ilog2() as u
 const LIST_BYTES_MAX: usize = settings::LIST_BYTES_MAX as usize;
 /// The same for bins above [`TINY_MAX`].
 const MID_LIST_BYTES_MAX: usize = 64 * 1024;
+/// The same for a bin whose blocks only come, or only go: what waits there is out of the cache by the
+/// time that another thread gets it.
+const ONE_WAY_LIST_BYTES: usize = 32 * 1024;
 /// Bytes that a list may hold at first: a thread that needs ten blocks must not touch ten pages.
 const LIST_BYTES_FIRST: usize = 2048;
 /// Blocks that a list may hold at most: with one entry more, their pointers fill four pages.
@@ -206,15 +209,23 @@ pub(crate) const fn capacity_max(bin: usize) -> u16 {
     CAPACITIES_MAX[bin]
 }
 
-const CAPACITIES_MAX: [u16; BINS_USED + 1] = {
+/// Capacity up to which the list of a bin grows whose blocks only come, or only go.
+pub(crate) const fn capacity_one_way(bin: usize) -> u16 {
+    CAPACITIES_ONE_WAY[bin]
+}
+
+const CAPACITIES_MAX: [u16; BINS_USED + 1] = capacities_within(LIST_BYTES_MAX);
+const CAPACITIES_ONE_WAY: [u16; BINS_USED + 1] = capacities_within(ONE_WAY_LIST_BYTES);
+
+const fn capacities_within(list_bytes: usize) -> [u16; BINS_USED + 1] {
     let mut capacities = [0; BINS_USED + 1];
     let mut bin = 1;
     while bin <= BINS_USED {
-        capacities[bin] = capacity_within(bin, LIST_BYTES_MAX);
+        capacities[bin] = capacity_within(bin, list_bytes);
         bin += 1;
     }
     capacities
-};
+}
 
 /// Capacity up to which a list grows that may hold as many bytes.
 pub(crate) const fn capacity_within(bin: usize, list_bytes: usize) -> u16 {

@@ -38,8 +38,10 @@ const STACKS_BYTES_MAX: usize = 8 << 20;
 const CACHE_BYTES: usize = 256 << 10;
 /// Blocks that go back to their slabs under one hold of the lock: some microseconds.
 const AT_ONCE: usize = 256;
-/// Bytes of blocks that wait in all stacks: an estimate while batches move.
+/// Bytes of blocks that wait in all stacks, of each as many whole [`STACKED_STEP`]s as it has: threads
+/// of all bins write it, so it must not change with every batch.
 static STACKED_BYTES: AtomicUsize = AtomicUsize::new(0);
+const STACKED_STEP: usize = 128 << 10;
 /// One bin's store. On cache lines of its own, as threads of different bins should not meet.
 #[repr(align(128))]
 struct Bin {
@@ -142,17 +144,30 @@ fn take_batches(bin: usize, into: &mut [*mut Block]) -> usize {
 /// Takes the batch on top of a bin's stack.
 fn pop(bin: usize) -> Option<Batch> {
     let batch = STORE[bin].stack.pop(&RecordLinks)?;
-    STORE[bin].stacked.fetch_sub(batch.count.into(), Ordering::Relaxed);
-    STACKED_BYTES.fetch_sub(usize::from(batch.count) * bins::stride(bin), Ordering::Relaxed);
+    let count = u32::from(batch.count);
+    let before = STORE[bin].stacked.fetch_sub(count, Ordering::Relaxed);
+    let bytes = whole_steps(bin, before) - whole_steps(bin, before - count);
+    if bytes > 0 {
+        STACKED_BYTES.fetch_sub(bytes, Ordering::Relaxed);
+    }
     Some(batch)
 }
 
 /// Puts a batch of blocks of a bin, which the caller owns, on top of its stack.
 fn push(bin: usize, batch: Batch) {
-    STORE[bin].stacked.fetch_add(batch.count.into(), Ordering::Relaxed);
-    STACKED_BYTES.fetch_add(usize::from(batch.count) * bins::stride(bin), Ordering::Relaxed);
+    let count = u32::from(batch.count);
+    let before = STORE[bin].stacked.fetch_add(count, Ordering::Relaxed);
+    let bytes = whole_steps(bin, before + count) - whole_steps(bin, before);
+    if bytes > 0 {
+        STACKED_BYTES.fetch_add(bytes, Ordering::Relaxed);
+    }
     // SAFETY: the batch is the caller's, and aligned to 512 bytes.
     unsafe { STORE[bin].stack.push(&RecordLinks, batch) };
+}
+
+/// The whole steps, in bytes, that so many blocks of a bin fill.
+fn whole_steps(bin: usize, blocks: u32) -> usize {
+    blocks as usize * bins::stride(bin) / STACKED_STEP * STACKED_STEP
 }
 
 /// Which way the blocks of a bin go between a thread and the store.

@@ -38,6 +38,7 @@ use crate::class_map::ClassMap;
 use crate::os::clock;
 use crate::routing::{Choice, Layout};
 use crate::segment::GROUP_SLOTS;
+use crate::settings;
 use crate::slot::SlotWriter;
 use crate::sync::{AtomicU32, Ordering};
 
@@ -79,6 +80,8 @@ pub(crate) struct Heap {
     originals: Originals,
     alive: u64,
     next_event_ns: [u64; EVENT_KINDS],
+    /// The tick counter when a slow path last read it.
+    ticks: u64,
     last_tick: u64,
     /// When this heap last published what belongs to no thread.
     last_publication: u64,
@@ -236,7 +239,11 @@ impl Heap {
 
     /// Blocks that a list may hold once it has grown.
     fn capacity_max(&self, bin: usize) -> u16 {
-        bins::capacity_within(bin, self.list_bytes as usize)
+        if self.list_bytes == settings::LIST_BYTES_MAX {
+            bins::capacity_max(bin)
+        } else {
+            bins::capacity_within(bin, self.list_bytes as usize)
+        }
     }
 
     /// Gives all blocks to the central store and ends the heap's life.
@@ -286,7 +293,7 @@ impl Heap {
 
     /// Whether it is time to look at housekeeping; notes the time if so.
     pub(crate) fn tick_if_due(&mut self) -> bool {
-        let due = clock::ticks().wrapping_sub(self.last_tick) >= TICK;
+        let due = self.ticks.wrapping_sub(self.last_tick) >= TICK;
         if due {
             self.tick();
         }
@@ -295,10 +302,9 @@ impl Heap {
 
     /// Whether it is time to publish what belongs to no thread; notes the time if so.
     pub(crate) fn publication_if_due(&mut self) -> bool {
-        let now = clock::ticks();
-        let due = now.wrapping_sub(self.last_publication) >= PUBLICATION;
+        let due = self.ticks.wrapping_sub(self.last_publication) >= PUBLICATION;
         if due {
-            self.last_publication = now;
+            self.last_publication = self.ticks;
         }
         due
     }
@@ -314,7 +320,8 @@ impl Heap {
     }
 
     fn tick(&mut self) {
-        self.last_tick = clock::ticks();
+        self.ticks = clock::ticks();
+        self.last_tick = self.ticks;
         self.now_ms = (clock::monotonic_ns() / 1_000_000) as u32;
     }
 }

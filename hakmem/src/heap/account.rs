@@ -22,8 +22,13 @@ impl Stopwatch {
         Self(clock::ticks())
     }
 
-    fn elapsed_ns(self) -> u64 {
-        clock::ticks_to_ns(clock::ticks().wrapping_sub(self.0))
+    /// The tick counter when it was started.
+    pub(super) fn started(self) -> u64 {
+        self.0
+    }
+
+    fn elapsed_ns(self, now: u64) -> u64 {
+        clock::ticks_to_ns(now.wrapping_sub(self.0))
     }
 }
 
@@ -37,7 +42,9 @@ impl Heap {
         address: usize,
         change: impl FnOnce(&SlotUpdate),
     ) {
-        let duration_ns = watch.elapsed_ns();
+        // Read once for everything that asks for the time.
+        self.ticks = clock::ticks();
+        let duration_ns = watch.elapsed_ns(self.ticks);
         let slot = slot_of(self);
         slot.update(|update| {
             change(update);
@@ -62,7 +69,9 @@ impl Heap {
         address: usize,
         change: impl FnOnce(&SlotUpdate),
     ) {
-        let duration_ns = watch.elapsed_ns();
+        // Read once for everything that asks for the time.
+        self.ticks = clock::ticks();
+        let duration_ns = watch.elapsed_ns(self.ticks);
         let slot = slot_of(self);
         slot.update(|update| {
             change(update);
@@ -100,7 +109,7 @@ impl Heap {
 
     /// Whether the spacing of events allows one more of this reason; takes it if so.
     fn is_event_due(&mut self, index: usize) -> bool {
-        let now = clock::ticks_to_ns(clock::ticks());
+        let now = clock::ticks_to_ns(self.ticks);
         let due = now >= self.next_event_ns[index];
         if due {
             self.next_event_ns[index] = now + EVENT_SPACING_NS;

@@ -17,10 +17,6 @@ use crate::sync::Ordering;
 /// its frees the slow way.
 const CLOSED_REFILL: u32 = 16;
 
-/// Bytes to which the list of a bin grows whose blocks only come, or only go: what waits there is
-/// out of the cache by the time that another thread gets it.
-const ONE_WAY_LIST_BYTES: usize = 32 << 10;
-
 /// What is known of a free that goes the slow way.
 #[derive(Clone, Copy)]
 pub(crate) struct SlowFree {
@@ -43,7 +39,7 @@ impl Heap {
         self.spares_needed |= 1 << bin;
         if self.spares[bin].count() > 0 {
             self.exchange(bin);
-            return self.finish_exchange(bin);
+            return self.finish_exchange(bin, watch);
         }
         let wanted = match self.capacities[bin] {
             0 if !self.has_lists => 1,
@@ -72,7 +68,8 @@ impl Heap {
     }
 
     /// Takes a block off a list that was the spare until now.
-    fn finish_exchange(&mut self, bin: usize) -> *mut Block {
+    fn finish_exchange(&mut self, bin: usize, watch: Stopwatch) -> *mut Block {
+        self.ticks = watch.started();
         let block = self.take(bin);
         let (slot, depth, capacity) = (slot_of(self), self.whole_depth(bin), self.capacities[bin]);
         slot.update(|update| {
@@ -138,6 +135,7 @@ impl Heap {
         let list = self.list(bin);
         self.spares_needed |= 1 << bin;
         if self.spares[bin].count() == 0 {
+            self.ticks = free.watch.started();
             self.exchange(bin);
             self.put(bin, block);
             let (depth, capacity) = (self.whole_depth(bin), self.capacities[bin]);
@@ -220,7 +218,7 @@ impl Heap {
         let both_ways =
             (self.refilled | self.refilled_before) & (self.flushed | self.flushed_before);
         let most = match both_ways & (1 << bin) {
-            0 => self.capacity_max(bin).min(bins::capacity_within(bin, ONE_WAY_LIST_BYTES)),
+            0 => self.capacity_max(bin).min(bins::capacity_one_way(bin)),
             _ => self.capacity_max(bin),
         };
         self.capacities[bin] = capacity.saturating_mul(2).min(most).max(capacity);
