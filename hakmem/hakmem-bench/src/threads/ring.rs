@@ -8,13 +8,13 @@
 use crate::contents::Held;
 use crate::fixed_size::RunError;
 use crate::random_mixed::XorShift;
+use crate::threads::handover::{BATCH, BATCHES_PER_PRODUCER, WAKING_PART};
 use crate::threads::queue::Queue;
 use crate::threads::{Load, allocate, side_by_side};
 
-/// Blocks in a batch, as in [`crate::threads::handover`].
-const BATCH: usize = crate::threads::handover::BATCH;
-/// Batches for each thread: it may be half a megabyte ahead.
-const BATCHES_PER_THREAD: usize = 16;
+/// Batches for each thread, and those of its inbox that wake it if it sleeps: as in a handover.
+const BATCHES_PER_THREAD: usize = BATCHES_PER_PRODUCER;
+const WAKE_AT: usize = BATCHES_PER_THREAD / WAKING_PART;
 
 /// What to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Load for Ring {
     fn calls<B: Held + Send>(self) -> Result<u64, RunError> {
         let batches = self.threads * BATCHES_PER_THREAD;
         let inboxes: Vec<Queue<Vec<B>>> =
-            (0..self.threads).map(|_| Queue::new(batches, 1)).collect();
+            (0..self.threads).map(|_| Queue::new(batches, 1).waking_at(WAKE_AT)).collect();
         side_by_side(0..self.threads, |index| {
             let result = self.live(index, &inboxes);
             if result.is_err() {
