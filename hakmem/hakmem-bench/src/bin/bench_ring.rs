@@ -8,7 +8,7 @@ const HELP: &str = "\
 bench_ring THREADS BLOCKS [--verify]
 
 Each of THREADS threads allocates BLOCKS blocks of 16 to 1039 bytes and frees as many that the
-thread before it allocated. Blocks pass on in batches of 64, and at most 64 batches per thread are
+thread before it allocated. Blocks pass on in batches of 64, and at most 32 batches per thread are
 under way. Stands for pipelines with several stages and for actors that send each other messages:
 every thread allocates and frees, and no block is freed by the thread that allocated it.
 

@@ -15,7 +15,7 @@ use crate::threads::{Load, allocate, side_by_side};
 /// Blocks in a batch, some 34 KB.
 pub const BATCH: usize = 64;
 /// Batches for each producer: it may be two megabytes ahead.
-pub(super) const BATCHES_PER_PRODUCER: usize = 64;
+const BATCHES_PER_PRODUCER: usize = 64;
 /// Of all batches, the part that must be ready before a sleeper is woken. With fewer batches, and a
 /// wake for each, half of the time went into the kernel's switches and not into the allocator. Less
 /// than half, so that not all can sleep at once.

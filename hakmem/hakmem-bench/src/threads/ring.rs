@@ -8,12 +8,14 @@
 use crate::contents::Held;
 use crate::fixed_size::RunError;
 use crate::random_mixed::XorShift;
-use crate::threads::handover::{BATCH, BATCHES_PER_PRODUCER, WAKING_PART};
+use crate::threads::handover::{BATCH, WAKING_PART};
 use crate::threads::queue::Queue;
 use crate::threads::{Load, allocate, side_by_side};
 
-/// Batches for each thread, and those of its inbox that wake it if it sleeps: as in a handover.
-const BATCHES_PER_THREAD: usize = BATCHES_PER_PRODUCER;
+/// Batches for each thread: it may be a megabyte ahead. With more, the loads wait for each other's
+/// caches and the allocators no longer differ.
+const BATCHES_PER_THREAD: usize = 32;
+/// Batches in an inbox that wake its thread if it sleeps; as in a handover.
 const WAKE_AT: usize = BATCHES_PER_THREAD / WAKING_PART;
 
 /// What to run.
