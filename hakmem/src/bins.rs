@@ -84,15 +84,32 @@ pub(crate) const fn of_size(size: usize) -> usize {
     if size <= TINY_MAX {
         return TINY_BINS[size] as usize;
     }
+    // A branch is foretold, and cheaper than to look both tables up.
+    hint::cold_path();
     if size > MID_MAX {
         return BIN_LARGE;
     }
-    // 1025..=2048 has exponent 10 and bins 22..=25, and so on.
-    let last = size - 1;
-    let exponent = last.ilog2();
-    let quarter = (last >> (exponent - 2)) & 3;
-    22 + (exponent as usize - 10) * 4 + quarter
+    MID_BINS[size.div_ceil(MID_STEP)] as usize
 }
+
+/// All strides above [`TINY_MAX`] are multiples of this.
+const MID_STEP: usize = 256;
+
+/// Bin of each size up to [`MID_MAX`] that is a multiple of [`MID_STEP`]; only those above
+/// [`TINY_MAX`] are looked up.
+const MID_BINS: [u8; MID_MAX / MID_STEP + 1] = {
+    let mut bins = [0; MID_MAX / MID_STEP + 1];
+    let (mut step, mut bin) = (TINY_MAX / MID_STEP + 1, BIN_C7 + 1);
+    while step < bins.len() {
+        while (STRIDES[bin] as usize) < step * MID_STEP {
+            bin += 1;
+        }
+        assert!((STRIDES[bin] as usize).is_multiple_of(MID_STEP));
+        bins[step] = bin as u8;
+        step += 1;
+    }
+    bins
+};
 
 /// The bin whose blocks serve `size` bytes at an alignment, a power of two, or [`BIN_LARGE`] if none
 /// does.

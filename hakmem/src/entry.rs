@@ -13,25 +13,28 @@
 //! freed since, as C does. Sizes told to the sized frees are those that were asked for.
 #![allow(unsafe_code)]
 
+mod aligned;
 mod cxx;
+mod resize;
 mod routed;
 mod slow;
 mod slow_free;
 
-use core::ffi::c_int;
 use core::{hint, ptr};
 
-use hakmem_segment::{BIN_LARGE, ListWord};
+use hakmem_segment::ListWord;
 
 use crate::bins::{self, MID_MAX, TINY_MAX};
 use crate::gate;
 use crate::heap::magazine::{ENTRY, entry_of, top_of};
 use crate::heap::{Heap, capacity_of, map_of, slot_of, tiny_bin_of};
-use crate::os::{memory::PAGE, process, thread_local};
-use crate::routing::{Choice, Layout};
+use crate::os::{memory::PAGE, thread_local};
 use crate::sync::Ordering;
 
+pub use aligned::{aligned_alloc, allocate_aligned, memalign, posix_memalign, pvalloc, valloc};
 pub use cxx::{call_cxx_new_handler, retry_cxx_nothrow, throw_cxx_bad_alloc};
+pub(crate) use resize::resize;
+pub use resize::{realloc, reallocarray};
 pub use slow::{exit_process, print_stats, start, trim};
 
 /// Largest request, as in glibc: differences of pointers must not overflow.
@@ -101,35 +104,26 @@ fn tiny_bin(heap: *mut Heap, size: usize) -> usize {
 #[must_use]
 pub fn malloc(size: usize) -> *mut u8 {
     let heap = thread_heap();
-    if size > TINY_MAX {
-        // Keeps the tiny path free of taken branches.
-        hint::cold_path();
-        return malloc_above_tiny(size, heap);
-    }
-    let block = pop(heap, tiny_bin(heap, size));
+    let block = pop_of_size(heap, size);
     if block.is_null() { slow::malloc(size, heap) } else { block }
 }
 
-#[inline(never)]
-extern "C" fn malloc_above_tiny(size: usize, heap: *mut Heap) -> *mut u8 {
-    if size > MID_MAX {
-        return slow::large(heap, size, PAGE).map_or(ptr::null_mut(), |span| span.address.as_ptr());
-    }
-    let bin = bins::of_size(size);
-    let block = pop(heap, bin);
-    if block.is_null() { slow::malloc_in_bin(bin, heap) } else { block }
-}
-
-/// What [`malloc`] does where its fast path serves the request: a block off the list of a tiny size.
-/// Null where only [`malloc`] itself can tell what there is. Callers with an end of their own for
-/// that need no frame.
+/// What [`malloc`] does where its fast path serves the request. Null where only [`malloc`] itself can
+/// tell what there is: callers with an end of their own for that need no frame.
 #[inline(always)]
 #[must_use]
 pub fn malloc_fast(size: usize) -> *mut u8 {
-    let heap = thread_heap();
+    pop_of_size(thread_heap(), size)
+}
+
+/// Pops a block off the list that serves a size; null if it is empty, or if there is none.
+#[inline(always)]
+fn pop_of_size(heap: *mut Heap, size: usize) -> *mut u8 {
     if size > TINY_MAX {
+        // Keeps the tiny path free of taken branches.
         hint::cold_path();
-        return ptr::null_mut();
+        // Of the bins, that of large spans has no list.
+        return if size > MID_MAX { ptr::null_mut() } else { pop(heap, bins::of_size(size)) };
     }
     pop(heap, tiny_bin(heap, size))
 }
@@ -173,7 +167,7 @@ pub unsafe fn free_sized(pointer: *mut u8, size: usize) {
 /// As the module says; `size` and `alignment` are what was asked for.
 #[inline]
 pub unsafe fn free_aligned_sized(pointer: *mut u8, alignment: usize, size: usize) {
-    free_in_bin(thread_heap(), aligned_bin(size, alignment), pointer);
+    free_in_bin(thread_heap(), aligned::aligned_bin(size, alignment), pointer);
 }
 
 /// Frees a block of a bin that the heap's own table did not name.
@@ -185,40 +179,6 @@ fn free_in_bin(heap: *mut Heap, bin: usize, pointer: *mut u8) {
     if pointer.is_null() || !is_open || !push::<true>(heap, bin, pointer) {
         slow_free::free_in_bin(pointer, heap, bin);
     }
-}
-
-/// The bin that serves a size at an alignment, a power of two.
-#[inline(always)]
-fn aligned_bin(size: usize, alignment: usize) -> usize {
-    if Choice::is_direct() {
-        bins::of_aligned(size, alignment)
-    } else {
-        Layout::current().bin_of_aligned(size, alignment)
-    }
-}
-
-/// Allocates `size` bytes at an alignment, a power of two. Null, with `ENOMEM`, if there is no
-/// memory.
-#[inline(always)]
-#[must_use]
-pub fn allocate_aligned(alignment: usize, size: usize) -> *mut u8 {
-    debug_assert!(alignment.is_power_of_two());
-    let heap = thread_heap();
-    let bin = aligned_bin(size, alignment);
-    // Of the bins, that of large spans has no list.
-    let block = pop(heap, bin);
-    if block.is_null() { allocate_aligned_slow(alignment, size, heap) } else { block }
-}
-
-#[cold]
-#[inline(never)]
-extern "C" fn allocate_aligned_slow(alignment: usize, size: usize, heap: *mut Heap) -> *mut u8 {
-    let bin = aligned_bin(size, alignment);
-    if bin == BIN_LARGE {
-        return slow::large(heap, size, alignment)
-            .map_or(ptr::null_mut(), |span| span.address.as_ptr());
-    }
-    slow::malloc_in_bin(bin, heap)
 }
 
 /// Allocates `count * size` zeroed bytes. Null, with `ENOMEM`, if there is no memory or the product
@@ -262,188 +222,6 @@ fn zero(block: *mut u8, size: usize) -> *mut u8 {
     // SAFETY: just allocated with at least that size.
     unsafe { ptr::write_bytes(block, 0, size) };
     block
-}
-
-/// Changes the size of an allocation, moving it if needed; the contents up to the smaller size are
-/// kept. A null pointer allocates; size 0 frees and returns null, as glibc does. Null, with
-/// `ENOMEM` and the allocation unchanged, if there is no memory.
-///
-/// # Safety
-/// As the module says.
-#[must_use]
-pub unsafe extern "C" fn realloc(pointer: *mut u8, size: usize) -> *mut u8 {
-    if pointer.is_null() {
-        return malloc(size);
-    }
-    if size == 0 {
-        hint::cold_path();
-        // SAFETY: the caller's duty.
-        return unsafe { free_to_null(pointer) };
-    }
-    let heap = thread_heap();
-    // SAFETY: a sentinel, whose map finds nothing, or the thread's heap. The map of another routing
-    // than `direct` finds nothing either, nor where every free is checked.
-    let map = unsafe { &*map_of(heap) };
-    if let Some(bin @ 1..) = gate::bin(map, pointer)
-        && size <= MID_MAX
-    {
-        // Only the very bin that a fresh allocation would get: a later sized free relies on it.
-        if bin == bins::of_size(size) {
-            return pointer;
-        }
-        // SAFETY: the caller's duty.
-        return unsafe { move_from_bin(pointer, size, bin) };
-    }
-    // SAFETY: the caller's duty; no alignment was asked for.
-    unsafe { resize(pointer, size, 8) }
-}
-
-/// Frees; returns null.
-///
-/// # Safety
-/// As the module says.
-#[inline(never)]
-unsafe extern "C" fn free_to_null(pointer: *mut u8) -> *mut u8 {
-    // SAFETY: the caller's duty.
-    unsafe { free(pointer) };
-    ptr::null_mut()
-}
-
-/// Moves a block of the bin that the thread's map has named to another one.
-///
-/// # Safety
-/// As the module says; `pointer` is not null.
-#[inline(never)]
-unsafe extern "C" fn move_from_bin(pointer: *mut u8, size: usize, bin: usize) -> *mut u8 {
-    let new = malloc(size);
-    if !new.is_null() {
-        // SAFETY: both blocks are live, different, and hold at least that much.
-        unsafe { ptr::copy_nonoverlapping(pointer, new, bins::stride(bin).min(size)) };
-        let heap = thread_heap();
-        if !push::<false>(heap, bin, pointer) {
-            slow_free::free(pointer, heap);
-        }
-    }
-    new
-}
-
-/// Moves an allocation of which `old_bytes` may be used to a new one.
-///
-/// # Safety
-/// As the module says; `pointer` is not null.
-unsafe fn move_block(pointer: *mut u8, old_bytes: usize, size: usize, alignment: usize) -> *mut u8 {
-    let new = allocate_aligned(alignment, size);
-    if !new.is_null() {
-        // SAFETY: both blocks are live, different, and hold at least that much.
-        unsafe { ptr::copy_nonoverlapping(pointer, new, old_bytes.min(size)) };
-        // SAFETY: the caller's duty.
-        unsafe { free(pointer) };
-    }
-    new
-}
-
-/// Changes the size of an allocation that was made at an alignment, which is kept. `size` is not 0.
-///
-/// # Safety
-/// As the module says; `pointer` is not null.
-pub(crate) unsafe extern "C" fn resize(pointer: *mut u8, size: usize, alignment: usize) -> *mut u8 {
-    let bin = gate::bin_slow(pointer);
-    let new_bin = aligned_bin(size, alignment);
-    // As in `realloc`.
-    if bin != 0 && bin == new_bin {
-        return pointer;
-    }
-    if bin == 0 && new_bin == BIN_LARGE && alignment <= PAGE {
-        return slow::resize_large(thread_heap(), pointer, size);
-    }
-    let Some(old_size) = gate::usable_bytes(pointer) else {
-        slow_free::report_foreign(thread_heap(), pointer);
-        return slow::refuse(size);
-    };
-    if slow::is_known_dead(pointer, bin) {
-        // SAFETY: the caller's duty, which it has failed: nothing is freed, the finding is said.
-        unsafe { free(pointer) };
-        return slow::refuse(size);
-    }
-    // SAFETY: the caller's duty.
-    unsafe { move_block(pointer, old_size, size, alignment) }
-}
-
-/// [`realloc`] to `count * size` bytes; null, with `ENOMEM`, if the product overflows.
-///
-/// # Safety
-/// As the module says.
-#[must_use]
-pub unsafe fn reallocarray(pointer: *mut u8, count: usize, size: usize) -> *mut u8 {
-    match count.checked_mul(size) {
-        // SAFETY: the caller's duty.
-        Some(bytes) => unsafe { realloc(pointer, bytes) },
-        None => slow::refuse(REQUEST_MAX),
-    }
-}
-
-/// Allocates at an alignment, storing the pointer in `*out`. Returns 0, `EINVAL` if the alignment
-/// is no power of two or no multiple of a pointer's size, or `ENOMEM`; then `*out` and `errno` are
-/// left as they are.
-///
-/// # Safety
-/// `out` can be written.
-pub unsafe fn posix_memalign(out: *mut *mut u8, alignment: usize, size: usize) -> c_int {
-    if !alignment.is_power_of_two() || !alignment.is_multiple_of(size_of::<usize>()) {
-        return libc::EINVAL;
-    }
-    let errno = process::ErrnoGuard::new();
-    let block = allocate_checked(alignment, size);
-    drop(errno);
-    if block.is_null() {
-        return libc::ENOMEM;
-    }
-    // SAFETY: the caller's duty.
-    unsafe { *out = block };
-    0
-}
-
-/// Allocates at an alignment. Null, with `EINVAL`, if it is no power of two; null, with `ENOMEM`, if
-/// there is no memory.
-#[must_use]
-pub fn aligned_alloc(alignment: usize, size: usize) -> *mut u8 {
-    if !alignment.is_power_of_two() {
-        process::set_errno(libc::EINVAL);
-        return ptr::null_mut();
-    }
-    allocate_checked(alignment, size)
-}
-
-/// As [`aligned_alloc`], but an alignment that is no power of two is rounded up to one, as glibc
-/// does.
-#[must_use]
-pub fn memalign(alignment: usize, size: usize) -> *mut u8 {
-    match alignment.checked_next_power_of_two() {
-        Some(alignment) => allocate_checked(alignment, size),
-        None => aligned_alloc(0, size),
-    }
-}
-
-/// Allocates at page alignment.
-#[must_use]
-pub fn valloc(size: usize) -> *mut u8 {
-    allocate_checked(PAGE, size)
-}
-
-/// Allocates whole pages at page alignment.
-#[must_use]
-pub fn pvalloc(size: usize) -> *mut u8 {
-    match crate::os::memory::round_to_pages(size.max(1)) {
-        Some(size) => allocate_checked(PAGE, size),
-        None => slow::refuse(size),
-    }
-}
-
-fn allocate_checked(alignment: usize, size: usize) -> *mut u8 {
-    match size.checked_add(alignment) {
-        Some(sum) if sum <= REQUEST_MAX => allocate_aligned(alignment, size),
-        _ => slow::refuse(size),
-    }
 }
 
 /// Bytes that an allocation has room for; 0 for null and for a foreign pointer.

@@ -26,10 +26,13 @@ fn out_of_memory() -> *mut u8 {
     ptr::null_mut()
 }
 
-/// Allocates a block of a tiny size whose list is empty.
+/// Allocates a block of a size whose list is empty, or a span.
 #[cold]
 #[inline(never)]
 pub(super) extern "C" fn malloc(size: usize, heap: *mut Heap) -> *mut u8 {
+    if size > bins::MID_MAX {
+        return large(heap, size, PAGE).map_or(ptr::null_mut(), |span| span.address.as_ptr());
+    }
     malloc_in_bin(Layout::current().bin_of_size(size), heap)
 }
 

@@ -1,0 +1,160 @@
+//! The entries that are told an alignment.
+//!
+//! # Safety
+//! As in `entry`.
+#![allow(unsafe_code)]
+
+use core::ffi::c_int;
+use core::{hint, ptr};
+
+use hakmem_segment::BIN_LARGE;
+
+use super::{REQUEST_MAX, pop, slow, thread_heap};
+use crate::bins;
+use crate::heap::Heap;
+use crate::os::{memory, process};
+use crate::routing::{Choice, Layout};
+
+/// The bin that serves a size at an alignment, a power of two.
+#[inline(always)]
+pub(super) fn aligned_bin(size: usize, alignment: usize) -> usize {
+    if Choice::is_direct() {
+        bins::of_aligned(size, alignment)
+    } else {
+        Layout::current().bin_of_aligned(size, alignment)
+    }
+}
+
+/// Allocates `size` bytes at an alignment, a power of two. Null, with `ENOMEM`, if there is no
+/// memory.
+#[inline(always)]
+#[must_use]
+pub fn allocate_aligned(alignment: usize, size: usize) -> *mut u8 {
+    debug_assert!(alignment.is_power_of_two());
+    let heap = thread_heap();
+    let bin = aligned_bin(size, alignment);
+    // Of the bins, that of large spans has no list.
+    let block = pop(heap, bin);
+    if block.is_null() { allocate_aligned_slow(alignment, size, heap) } else { block }
+}
+
+#[cold]
+#[inline(never)]
+extern "C" fn allocate_aligned_slow(alignment: usize, size: usize, heap: *mut Heap) -> *mut u8 {
+    let bin = aligned_bin(size, alignment);
+    if bin == BIN_LARGE {
+        return slow::large(heap, size, alignment)
+            .map_or(ptr::null_mut(), |span| span.address.as_ptr());
+    }
+    slow::malloc_in_bin(bin, heap)
+}
+
+/// Pops a block off the list that serves a size at an alignment, a power of two; null if it is empty,
+/// if there is none, or if only another routing's layout knows it.
+#[inline(always)]
+fn pop_aligned(alignment: usize, size: usize) -> *mut u8 {
+    if !Choice::is_direct() {
+        hint::cold_path();
+        return ptr::null_mut();
+    }
+    pop(thread_heap(), bins::of_aligned(size, alignment))
+}
+
+/// Allocates at an alignment, storing the pointer in `*out`. Returns 0, `EINVAL` if the alignment
+/// is no power of two or no multiple of a pointer's size, or `ENOMEM`; then `*out` and `errno` are
+/// left as they are.
+///
+/// # Safety
+/// `out` can be written.
+#[inline(always)]
+pub unsafe fn posix_memalign(out: *mut *mut u8, alignment: usize, size: usize) -> c_int {
+    if !alignment.is_power_of_two() || !alignment.is_multiple_of(size_of::<usize>()) {
+        return libc::EINVAL;
+    }
+    let block = pop_aligned(alignment, size);
+    if block.is_null() {
+        hint::cold_path();
+        // SAFETY: the caller's duty.
+        return unsafe { posix_memalign_slow(out, alignment, size) };
+    }
+    // SAFETY: the caller's duty.
+    unsafe { *out = block };
+    0
+}
+
+/// [`posix_memalign`] where the list is empty, or there is none.
+///
+/// # Safety
+/// As there.
+#[inline(never)]
+unsafe extern "C" fn posix_memalign_slow(
+    out: *mut *mut u8,
+    alignment: usize,
+    size: usize,
+) -> c_int {
+    let errno = process::ErrnoGuard::new();
+    let block = allocate_checked_slow(alignment, size);
+    drop(errno);
+    if block.is_null() {
+        return libc::ENOMEM;
+    }
+    // SAFETY: the caller's duty.
+    unsafe { *out = block };
+    0
+}
+
+/// Allocates at an alignment. Null, with `EINVAL`, if it is no power of two; null, with `ENOMEM`, if
+/// there is no memory.
+#[inline(always)]
+#[must_use]
+pub fn aligned_alloc(alignment: usize, size: usize) -> *mut u8 {
+    if !alignment.is_power_of_two() {
+        process::set_errno(libc::EINVAL);
+        return ptr::null_mut();
+    }
+    allocate_checked(alignment, size)
+}
+
+/// As [`aligned_alloc`], but an alignment that is no power of two is rounded up to one, as glibc
+/// does.
+#[inline(always)]
+#[must_use]
+pub fn memalign(alignment: usize, size: usize) -> *mut u8 {
+    match alignment.checked_next_power_of_two() {
+        Some(alignment) => allocate_checked(alignment, size),
+        None => aligned_alloc(0, size),
+    }
+}
+
+/// Allocates at page alignment.
+#[must_use]
+pub fn valloc(size: usize) -> *mut u8 {
+    allocate_checked(memory::PAGE, size)
+}
+
+/// Allocates whole pages at page alignment.
+#[must_use]
+pub fn pvalloc(size: usize) -> *mut u8 {
+    match memory::round_to_pages(size.max(1)) {
+        Some(size) => allocate_checked(memory::PAGE, size),
+        None => slow::refuse(size),
+    }
+}
+
+#[inline(always)]
+fn allocate_checked(alignment: usize, size: usize) -> *mut u8 {
+    let block = pop_aligned(alignment, size);
+    if block.is_null() {
+        hint::cold_path();
+        return allocate_checked_slow(alignment, size);
+    }
+    block
+}
+
+#[inline(never)]
+extern "C" fn allocate_checked_slow(alignment: usize, size: usize) -> *mut u8 {
+    match size.checked_add(alignment) {
+        Some(sum) if sum <= REQUEST_MAX => allocate_aligned(alignment, size),
+        _ => slow::refuse(size),
+    }
+}

@@ -1,0 +1,134 @@
+//! The entries that change the size of an allocation.
+//!
+//! # Safety
+//! As in `entry`.
+#![allow(unsafe_code)]
+
+use core::{hint, ptr};
+
+use hakmem_segment::BIN_LARGE;
+
+use super::aligned::{aligned_bin, allocate_aligned};
+use super::{REQUEST_MAX, free, malloc, push, slow, slow_free, thread_heap};
+use crate::bins::{self, MID_MAX};
+use crate::gate;
+use crate::heap::map_of;
+use crate::os::memory::PAGE;
+
+/// Changes the size of an allocation, moving it if needed; the contents up to the smaller size are
+/// kept. A null pointer allocates; size 0 frees and returns null, as glibc does. Null, with
+/// `ENOMEM` and the allocation unchanged, if there is no memory.
+///
+/// # Safety
+/// As the module says.
+#[must_use]
+pub unsafe extern "C" fn realloc(pointer: *mut u8, size: usize) -> *mut u8 {
+    if pointer.is_null() {
+        return malloc(size);
+    }
+    if size == 0 {
+        hint::cold_path();
+        // SAFETY: the caller's duty.
+        return unsafe { free_to_null(pointer) };
+    }
+    let heap = thread_heap();
+    // SAFETY: a sentinel, whose map finds nothing, or the thread's heap. The map of another routing
+    // than `direct` finds nothing either, nor where every free is checked.
+    let map = unsafe { &*map_of(heap) };
+    if let Some(bin @ 1..) = gate::bin(map, pointer)
+        && size <= MID_MAX
+    {
+        // Only the very bin that a fresh allocation would get: a later sized free relies on it.
+        if bin == bins::of_size(size) {
+            return pointer;
+        }
+        // SAFETY: the caller's duty.
+        return unsafe { move_from_bin(pointer, size, bin) };
+    }
+    // SAFETY: the caller's duty; no alignment was asked for.
+    unsafe { resize(pointer, size, 8) }
+}
+
+/// Frees; returns null.
+///
+/// # Safety
+/// As the module says.
+#[inline(never)]
+unsafe extern "C" fn free_to_null(pointer: *mut u8) -> *mut u8 {
+    // SAFETY: the caller's duty.
+    unsafe { free(pointer) };
+    ptr::null_mut()
+}
+
+/// Moves a block of the bin that the thread's map has named to another one.
+///
+/// # Safety
+/// As the module says; `pointer` is not null.
+#[inline(never)]
+unsafe extern "C" fn move_from_bin(pointer: *mut u8, size: usize, bin: usize) -> *mut u8 {
+    let new = malloc(size);
+    if !new.is_null() {
+        // SAFETY: both blocks are live, different, and hold at least that much.
+        unsafe { ptr::copy_nonoverlapping(pointer, new, bins::stride(bin).min(size)) };
+        let heap = thread_heap();
+        if !push::<false>(heap, bin, pointer) {
+            slow_free::free(pointer, heap);
+        }
+    }
+    new
+}
+
+/// Moves an allocation of which `old_bytes` may be used to a new one.
+///
+/// # Safety
+/// As the module says; `pointer` is not null.
+unsafe fn move_block(pointer: *mut u8, old_bytes: usize, size: usize, alignment: usize) -> *mut u8 {
+    let new = allocate_aligned(alignment, size);
+    if !new.is_null() {
+        // SAFETY: both blocks are live, different, and hold at least that much.
+        unsafe { ptr::copy_nonoverlapping(pointer, new, old_bytes.min(size)) };
+        // SAFETY: the caller's duty.
+        unsafe { free(pointer) };
+    }
+    new
+}
+
+/// Changes the size of an allocation that was made at an alignment, which is kept. `size` is not 0.
+///
+/// # Safety
+/// As the module says; `pointer` is not null.
+pub(crate) unsafe extern "C" fn resize(pointer: *mut u8, size: usize, alignment: usize) -> *mut u8 {
+    let bin = gate::bin_slow(pointer);
+    let new_bin = aligned_bin(size, alignment);
+    // As in `realloc`.
+    if bin != 0 && bin == new_bin {
+        return pointer;
+    }
+    if bin == 0 && new_bin == BIN_LARGE && alignment <= PAGE {
+        return slow::resize_large(thread_heap(), pointer, size);
+    }
+    let Some(old_size) = gate::usable_bytes(pointer) else {
+        slow_free::report_foreign(thread_heap(), pointer);
+        return slow::refuse(size);
+    };
+    if slow::is_known_dead(pointer, bin) {
+        // SAFETY: the caller's duty, which it has failed: nothing is freed, the finding is said.
+        unsafe { free(pointer) };
+        return slow::refuse(size);
+    }
+    // SAFETY: the caller's duty.
+    unsafe { move_block(pointer, old_size, size, alignment) }
+}
+
+/// [`realloc`] to `count * size` bytes; null, with `ENOMEM`, if the product overflows.
+///
+/// # Safety
+/// As the module says.
+#[must_use]
+pub unsafe fn reallocarray(pointer: *mut u8, count: usize, size: usize) -> *mut u8 {
+    match count.checked_mul(size) {
+        // SAFETY: the caller's duty.
+        Some(bytes) => unsafe { realloc(pointer, bytes) },
+        None => slow::refuse(REQUEST_MAX),
+    }
+}
