@@ -1,17 +1,17 @@
 //! A slab: one run of granules cut into blocks of one bin.
 //!
-//! Blocks are carved in address order only when they are needed, so that a bin that serves ten
-//! blocks touches the pages of ten blocks. Blocks that came back are bits in the descriptor, and
-//! not a list through the blocks (as in jemalloc's slabs and the Linux kernel's early bitmap
-//! allocators): taking one back touches nothing but the descriptor, and blocks go out again in the
-//! order of their addresses, however scattered they came. So a program's next objects lie next to
-//! each other in memory, which random frees would undo for good if blocks were stacked.
+//! Blocks that are here are bits in the descriptor, and not a list through the blocks (as in
+//! jemalloc's slabs and the Linux kernel's early bitmap allocators): taking one back touches nothing
+//! but the descriptor, and the lowest go out first, however scattered they came. So a program's next
+//! objects lie next to each other in memory, which random frees would undo for good if blocks were
+//! stacked; and a bin that serves ten blocks touches the pages of ten blocks.
 //!
 //! Invariants, for a slab in use:
 //!
 //! ```text
-//! set bits of `freed` = freed_count <= carved <= capacity
-//! blocks given out = carved - freed_count
+//! set bits of `here`, of those below capacity = capacity - out()
+//! out() = until_look + rest <= carved <= capacity
+//! rest = if out() == capacity { capacity - 1 } else { 0 }
 //! ```
 //!
 //! # Safety
@@ -57,9 +57,12 @@ pub(crate) struct Slab {
     pub(crate) base: usize,
     /// Address of the first block.
     first: usize,
-    /// Blocks that came back.
-    freed_count: u32,
-    /// Blocks cut so far.
+    /// Blocks that must come back until someone has to look: one if all are out, as the slab has
+    /// something to give then; otherwise all that are out. So one countdown finds both.
+    until_look: u32,
+    /// Blocks that are out beside those.
+    rest: u32,
+    /// Blocks that were ever given out: the lowest ones.
     carved: u32,
     /// Blocks that fit.
     capacity: u32,
@@ -73,8 +76,9 @@ pub(crate) struct Slab {
     pub(crate) listed: bool,
     /// Which of the arenas' lists of free runs the run is in.
     pub(crate) idle: Idle,
-    /// One bit for each carved block that came back, by its index.
-    freed: [u64; WORDS],
+    /// One bit for each block that is here, by its index. What is no block is here for ever, so that
+    /// it cannot come back.
+    here: [u64; WORDS],
     /// What [`Slab::fingerprint`] was at the last look, and when pages were last given back.
     seen: u64,
     returned: u64,
@@ -87,8 +91,9 @@ impl Slab {
         let first_offset = Layout::current().first_offset(bin);
         let capacity = ((self.bytes() - first_offset) / bins::stride(bin)).min(BLOCKS_MAX);
         self.first = self.base + first_offset;
-        self.freed[..capacity.div_ceil(64)].fill(0);
-        self.freed_count = 0;
+        // One word more than may be needed: no multiple of the stride in the slab lies behind it.
+        self.here[..WORDS.min(capacity / 64 + 1)].fill(u64::MAX);
+        (self.until_look, self.rest) = (0, 0);
         self.carved = 0;
         self.capacity = capacity as u32;
         self.next = ptr::null_mut();
@@ -100,12 +105,17 @@ impl Slab {
 
     /// Blocks that it can still give.
     pub(crate) fn available(&self) -> u32 {
-        self.freed_count + (self.capacity - self.carved)
+        self.capacity - self.out()
+    }
+
+    /// Blocks that are given out.
+    fn out(&self) -> u32 {
+        self.until_look + self.rest
     }
 
     /// Whether no block is given out.
     pub(crate) fn is_empty(&self) -> bool {
-        self.freed_count == self.carved
+        self.out() == 0
     }
 
     /// Bytes of the run.
@@ -115,7 +125,8 @@ impl Slab {
 
     /// The index of the block that starts at an address, if one that was carved does.
     fn index_of(&self, address: usize) -> Option<usize> {
-        self.index_for(Divider::of(self.bin.into()), address as *mut Block)
+        let index = self.index_for(Divider::of(self.bin.into()), address as *mut Block)?;
+        (index < self.carved as usize).then_some(index)
     }
 
     /// Whether an address is the start of a block that was carved.
@@ -125,7 +136,7 @@ impl Slab {
 
     /// Whether the block at an address came back and has not been given out since.
     pub(crate) fn is_free_at(&self, address: usize) -> bool {
-        self.index_of(address).is_some_and(|index| self.freed[index / 64] >> (index % 64) & 1 != 0)
+        self.index_of(address).is_some_and(|index| self.here[index / 64] >> (index % 64) & 1 != 0)
     }
 
     /// A number that is another, all but surely, when other blocks are out.
@@ -134,7 +145,7 @@ impl Slab {
         let mix =
             |hash: u64, word: &u64| (hash ^ word).wrapping_mul(0x100_0000_01b3).rotate_left(23);
         let words = self.carved.div_ceil(64) as usize;
-        self.freed[..words].iter().fold(u64::from(self.carved) + 1, mix)
+        self.here[..words].iter().fold(u64::from(self.carved) + 1, mix)
     }
 
     /// Whether the same blocks are out as at the last call, and the pages of the others are still to
@@ -171,13 +182,13 @@ impl Slab {
         }
     }
 
-    /// The first index from one on whose bit of `freed`, exclusive or that of `flip`, is set; or else
+    /// The first index from one on whose bit of `here`, exclusive or that of `flip`, is set; or else
     /// the number of carved blocks.
     fn next(&self, from: usize, flip: u64) -> usize {
         let carved = self.carved as usize;
         let mut mask = u64::MAX << (from % 64);
         for word in from / 64..carved.div_ceil(64) {
-            let bits = (self.freed[word] ^ flip) & mask;
+            let bits = (self.here[word] ^ flip) & mask;
             if bits != 0 {
                 return carved.min(word * 64 + bits.trailing_zeros() as usize);
             }
@@ -186,27 +197,43 @@ impl Slab {
         carved
     }
 
-    /// Fills a slice from its end with blocks in the order of their addresses, as far as there are
-    /// any: those that came back first, then fresh ones. Returns how many.
+    /// Fills a slice from its end with the lowest blocks that are here, in the order of their
+    /// addresses, as far as there are any. Returns how many.
     pub(crate) fn give(&mut self, into: &mut [*mut Block]) -> usize {
-        let recycled = into.len().min(self.freed_count as usize);
-        let (rest, end) = into.split_at_mut(into.len() - recycled);
-        self.give_recycled(end);
-        let carved = rest.len().min((self.capacity - self.carved) as usize);
-        let (_, end) = rest.split_at_mut(rest.len() - carved);
-        self.carve(end);
-        recycled + carved
+        let count = into.len().min(self.available() as usize);
+        let (_, end) = into.split_at_mut(into.len() - count);
+        let Some(highest) = self.pop_lowest(end) else { return 0 };
+        self.until_look += count as u32;
+        if self.until_look == self.capacity {
+            (self.until_look, self.rest) = (1, self.capacity - 1);
+        }
+        if highest >= self.carved {
+            self.write_headers(end);
+            self.carved = highest + 1;
+        }
+        debug_assert!(self.is_consistent());
+        count
     }
 
-    /// Fills the slice with blocks that came back; there are as many.
-    fn give_recycled(&mut self, into: &mut [*mut Block]) {
+    /// Whether the module's invariants hold.
+    fn is_consistent(&self) -> bool {
+        let bit = |index: u32| self.here[index as usize / 64] >> (index % 64) & 1;
+        let here = (0..self.capacity).map(bit).sum::<u64>();
+        let rest = if self.out() == self.capacity { self.capacity - 1 } else { 0 };
+        here == u64::from(self.available())
+            && self.out() <= self.carved
+            && self.carved <= self.capacity
+            && self.rest == rest
+    }
+
+    /// Fills the slice, for which there are enough blocks; the index of the highest, if there is any.
+    fn pop_lowest(&mut self, into: &mut [*mut Block]) -> Option<u32> {
         let stride = bins::stride(usize::from(self.bin));
         let mut address = self.first;
-        self.freed_count -= into.len() as u32;
         let mut room = into.len();
-        for bits in &mut self.freed {
+        for bits in &mut self.here {
             if room == 0 {
-                return;
+                break;
             }
             let mut left = *bits;
             if left == u64::MAX && room >= 64 {
@@ -222,20 +249,19 @@ impl Slab {
             *bits = left;
             address += 64 * stride;
         }
+        let highest = into.first()?;
+        self.index_for(Divider::of(self.bin.into()), *highest).map(|index| index as u32)
     }
 
-    /// Fills the slice with fresh blocks; there are as many.
-    fn carve(&mut self, into: &mut [*mut Block]) {
+    /// Writes the headers of those blocks that were never given out.
+    fn write_headers(&self, blocks: &[*mut Block]) {
         let bin = usize::from(self.bin);
-        let stride = bins::stride(bin);
-        fill(into, self.first + self.carved as usize * stride, stride);
-        self.carved += into.len() as u32;
-        if let Some(header) = Layout::current().header(bin) {
-            for &mut block in into {
-                // SAFETY: the byte before is this slab's too: the tail of the block before, or the
-                // slab's first bytes.
-                unsafe { header.write(block) };
-            }
+        let Some(header) = Layout::current().header(bin) else { return };
+        let carved_end = self.first + self.carved as usize * bins::stride(bin);
+        for &block in blocks.iter().filter(|&&block| block as usize >= carved_end) {
+            // SAFETY: the byte before is this slab's too: the tail of the block before, or the
+            // slab's first bytes.
+            unsafe { header.write(block) };
         }
     }
 
@@ -243,7 +269,18 @@ impl Slab {
     #[inline(always)]
     pub(crate) fn take_back(&mut self, divider: Divider, block: *mut Block) -> Taken {
         let Some(index) = self.index_for(divider, block) else { return Taken::Not };
-        self.set(index / 64, 1 << (index % 64), 1)
+        let (bits, mask) = (&mut self.here[index / 64], 1 << (index % 64));
+        if *bits & mask != 0 {
+            hint::cold_path();
+            return Taken::Not;
+        }
+        *bits |= mask;
+        self.until_look -= 1;
+        if self.until_look == 0 {
+            hint::cold_path();
+            return self.look();
+        }
+        Taken::Other
     }
 
     /// Takes back as many as it can, and at least one, of `count` blocks that lie side by side from
@@ -255,44 +292,38 @@ impl Slab {
         count: usize,
     ) -> (usize, Taken) {
         let Some(index) = self.index_for(divider, lowest) else { return (1, Taken::Not) };
-        let (carved, in_word) = (self.carved as usize - index, 64 - index % 64);
-        let count = count.min(carved).min(in_word);
+        let count = count.min(64 - index % 64);
         let mask = u64::MAX >> (64 - count) << (index % 64);
-        match self.set(index / 64, mask, count as u32) {
-            // One of them is here already: one by one.
-            Taken::Not => (1, self.set(index / 64, 1 << (index % 64), 1)),
-            taken => (count, taken),
+        if self.here[index / 64] & mask != 0 {
+            // One of them is here already, or is none: one by one.
+            return (1, self.take_back(divider, lowest));
         }
+        self.here[index / 64] |= mask;
+        let is_first = self.rest > 0;
+        (self.until_look, self.rest) = (self.out() - count as u32, 0);
+        let taken = match self.until_look {
+            0 => Taken::Last,
+            _ if is_first => Taken::First,
+            _ => Taken::Other,
+        };
+        (count, taken)
     }
 
-    /// [`Slab::index_of`] for many blocks of one bin, the slab's.
+    /// What has happened when the countdown has ended.
+    fn look(&mut self) -> Taken {
+        (self.until_look, self.rest) = (self.rest, 0);
+        if self.until_look == 0 { Taken::Last } else { Taken::First }
+    }
+
+    /// The index of what would be the block at an address, given the divider of the slab's bin.
     #[inline(always)]
     fn index_for(&self, divider: Divider, block: *mut Block) -> Option<usize> {
         let index = divider.index((block as usize).wrapping_sub(self.first))?;
-        if index >= u64::from(self.carved) {
+        if index >= BLOCKS_MAX as u64 {
             hint::cold_path();
             return None;
         }
         Some(index as usize)
-    }
-
-    /// Notes that the blocks of a mask came back, if none of them is here.
-    #[inline(always)]
-    fn set(&mut self, word: usize, mask: u64, count: u32) -> Taken {
-        let bits = &mut self.freed[word % WORDS];
-        if *bits & mask != 0 {
-            return Taken::Not;
-        }
-        *bits |= mask;
-        let before = self.freed_count;
-        self.freed_count += count;
-        if self.freed_count == self.carved {
-            Taken::Last
-        } else if before == 0 {
-            Taken::First
-        } else {
-            Taken::Other
-        }
     }
 }
 

@@ -17,7 +17,8 @@ fn slab(bin: usize, order: u8) -> Slab {
         head: ptr::null_mut(),
         base,
         first: 0,
-        freed_count: 77,
+        until_look: 77,
+        rest: 7,
         carved: 99,
         capacity: 0,
         freed_at_ms: 0,
@@ -25,7 +26,7 @@ fn slab(bin: usize, order: u8) -> Slab {
         order,
         listed: true,
         idle: Idle::No,
-        freed: [u64::MAX; WORDS],
+        here: [0; WORDS],
         seen: 1,
         returned: 1,
     };
@@ -78,7 +79,7 @@ fn blocks_that_came_back_go_out_first() {
     let mut slab = slab(5, 0);
     let first = give(&mut slab, 10);
     assert!(take_back(&mut slab, first[3]));
-    assert_eq!((slab.carved, slab.freed_count), (10, 1));
+    assert_eq!((slab.carved, slab.out()), (10, 9));
     let second = give(&mut slab, 2);
     assert_eq!(second[0], first[3]);
     assert_eq!(slab.carved, 11, "one more was carved, no page too many touched");
@@ -95,7 +96,22 @@ fn a_block_comes_back_once_and_only_as_what_it_is() {
     for wrong in [given[2], given[1] + 1, given[1] + 16, slab.base - 128, given[3] + 128] {
         assert!(!take_back(&mut slab, wrong), "{wrong:#x}");
     }
-    assert_eq!(slab.freed_count, 1);
+    assert_eq!(slab.out(), 3);
+}
+
+#[test]
+fn what_is_no_block_cannot_come_back() {
+    for bin in bins::in_use() {
+        let mut slab = slab(bin, bins::slab_granules(bin).ilog2() as u8);
+        let out = give(&mut slab, BLOCKS_MAX);
+        let stride = bins::stride(bin);
+        let behind = slab.first + slab.capacity as usize * stride;
+        for wrong in (behind..slab.base + slab.bytes()).step_by(stride) {
+            assert!(!take_back(&mut slab, wrong), "bin {bin}: {wrong:#x}");
+        }
+        assert_eq!(slab.out() as usize, out.len());
+        assert!(slab.is_consistent());
+    }
 }
 
 /// Bytes of free pages, and that none of them holds a part of a block that is out.
@@ -176,7 +192,7 @@ fn it_agrees_with_a_set_of_blocks() {
                     assert!(take_back(&mut slab, block));
                 }
             }
-            assert_eq!((slab.carved - slab.freed_count) as usize, out.len());
+            assert_eq!(slab.out() as usize, out.len());
             assert_eq!(slab.is_empty(), out.is_empty());
         }
     }
