@@ -60,15 +60,19 @@ const fn strides() -> [u32; BINS_USED + 1] {
     strides
 }
 
-/// Requests of 0 to [`TINY_MAX`] bytes.
-pub(crate) const TINY_SIZES: usize = TINY_MAX + 1;
+/// Largest request whose bin the fast paths find in a table of all sizes: those that programs make
+/// most, and some above the tiny ones, so that a load around the border does not mislead the branch
+/// behind which the others are.
+pub(crate) const SMALL_MAX: usize = TINY_MAX + TINY_MAX / 4;
+/// Requests of 0 to [`SMALL_MAX`] bytes.
+pub(crate) const SMALL_SIZES: usize = SMALL_MAX + 1;
 
-/// Bin of each tiny size. One entry for each: to look a size up takes one instruction so, and a
+/// Bin of each small size. One entry for each: to look a size up takes one instruction so, and a
 /// program uses few sizes, so few of the table's lines are ever in its cache.
-pub(crate) const TINY_BINS: [u8; TINY_SIZES] = {
-    let mut bins = [1; TINY_SIZES];
+pub(crate) const SMALL_BINS: [u8; SMALL_SIZES] = {
+    let mut bins = [1; SMALL_SIZES];
     let (mut size, mut bin) = (1, 1);
-    while size < TINY_SIZES {
+    while size < SMALL_SIZES {
         while (STRIDES[bin] as usize) < size {
             bin += 1;
         }
@@ -81,8 +85,8 @@ pub(crate) const TINY_BINS: [u8; TINY_SIZES] = {
 /// The bin of a request; [`BIN_LARGE`] above [`MID_MAX`].
 #[inline]
 pub(crate) const fn of_size(size: usize) -> usize {
-    if size <= TINY_MAX {
-        return TINY_BINS[size] as usize;
+    if size <= SMALL_MAX {
+        return SMALL_BINS[size] as usize;
     }
     // A branch is foretold, and cheaper than to look both tables up.
     hint::cold_path();
@@ -96,7 +100,7 @@ pub(crate) const fn of_size(size: usize) -> usize {
 const MID_STEP: usize = 256;
 
 /// Bin of each size up to [`MID_MAX`] that is a multiple of [`MID_STEP`]; only those above
-/// [`TINY_MAX`] are looked up.
+/// [`SMALL_MAX`] are looked up.
 const MID_BINS: [u8; MID_MAX / MID_STEP + 1] = {
     let mut bins = [0; MID_MAX / MID_STEP + 1];
     let (mut step, mut bin) = (TINY_MAX / MID_STEP + 1, BIN_C7 + 1);

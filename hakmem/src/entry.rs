@@ -24,10 +24,10 @@ use core::{hint, ptr};
 
 use hakmem_segment::ListWord;
 
-use crate::bins::{self, MID_MAX, TINY_MAX};
+use crate::bins::{self, MID_MAX, SMALL_MAX};
 use crate::gate;
 use crate::heap::magazine::{ENTRY, entry_of, top_of};
-use crate::heap::{Heap, capacity_of, map_of, slot_of, tiny_bin_of};
+use crate::heap::{Heap, capacity_of, map_of, slot_of, small_bin_of};
 use crate::os::{memory::PAGE, thread_local};
 use crate::sync::Ordering;
 
@@ -89,12 +89,12 @@ fn push<const SIZED: bool>(heap: *mut Heap, bin: usize, block: *mut u8) -> bool 
     true
 }
 
-/// The bin of a tiny request, from the heap's own table; 0 under a sentinel.
+/// The bin of a small request, from the heap's own table; 0 under a sentinel.
 #[inline(always)]
-fn tiny_bin(heap: *mut Heap, size: usize) -> usize {
-    debug_assert!(size <= TINY_MAX);
-    // SAFETY: a sentinel or the thread's heap; the size is at most TINY_MAX.
-    let bin = unsafe { *tiny_bin_of(heap, size) };
+fn small_bin(heap: *mut Heap, size: usize) -> usize {
+    debug_assert!(size <= SMALL_MAX);
+    // SAFETY: a sentinel or the thread's heap; the size is at most SMALL_MAX.
+    let bin = unsafe { *small_bin_of(heap, size) };
     usize::from(bin)
 }
 
@@ -119,13 +119,13 @@ pub fn malloc_fast(size: usize) -> *mut u8 {
 /// Pops a block off the list that serves a size; null if it is empty, or if there is none.
 #[inline(always)]
 fn pop_of_size(heap: *mut Heap, size: usize) -> *mut u8 {
-    if size > TINY_MAX {
-        // Keeps the tiny path free of taken branches.
+    if size > SMALL_MAX {
+        // Keeps the path of small sizes free of taken branches.
         hint::cold_path();
         // Of the bins, that of large spans has no list.
         return if size > MID_MAX { ptr::null_mut() } else { pop(heap, bins::of_size(size)) };
     }
-    pop(heap, tiny_bin(heap, size))
+    pop(heap, small_bin(heap, size))
 }
 
 /// Frees what [`malloc`] and its family returned; null is ignored. `errno` stays as it is.
@@ -150,11 +150,11 @@ pub unsafe fn free(pointer: *mut u8) {
 #[inline(always)]
 pub unsafe fn free_sized(pointer: *mut u8, size: usize) {
     let heap = thread_heap();
-    if size > TINY_MAX {
+    if size > SMALL_MAX {
         hint::cold_path();
         return free_in_bin(heap, bins::of_size(size), pointer);
     }
-    let bin = tiny_bin(heap, size);
+    let bin = small_bin(heap, size);
     // Where the thread has no heap of its own the bin is 0, whose list is closed.
     if pointer.is_null() || !push::<true>(heap, bin, pointer) {
         slow_free::free_sized(pointer, heap, size);

@@ -68,8 +68,8 @@ pub(crate) struct Heap {
     tops: [u32; BINS],
     /// Blocks that each list may hold; 0 for a list that takes none back.
     capacities: [u16; BINS],
-    /// Bin of each tiny size; here because the base register reaches it.
-    pub(crate) tiny_bins: [u8; bins::TINY_SIZES],
+    /// Bin of each small size; here because the base register reaches it.
+    pub(crate) small_bins: [u8; bins::SMALL_SIZES],
     /// The class map; here for the same reason.
     pub(crate) map: ClassMap,
     way: Way,
@@ -155,10 +155,10 @@ pub(crate) unsafe fn way_of(heap: *mut Heap) -> Way {
     unsafe { field(heap, offset_of!(Heap, way)).cast::<Way>().read() }
 }
 
-/// Where the bin of a tiny size is kept.
+/// Where the bin of a small size is kept.
 #[inline(always)]
-pub(crate) fn tiny_bin_of(heap: *mut Heap, size: usize) -> *mut u8 {
-    field(heap, offset_of!(Heap, tiny_bins)).wrapping_add(size)
+pub(crate) fn small_bin_of(heap: *mut Heap, size: usize) -> *mut u8 {
+    field(heap, offset_of!(Heap, small_bins)).wrapping_add(size)
 }
 
 /// Where the heap's copy of the class map's place is.
@@ -193,7 +193,7 @@ impl Heap {
         // Where lists are not used, every size leads to bin 0, whose list is always empty; so under
         // `e3`, which has lists of its own.
         let has_fast_path = has_lists && self.way != Way::E3;
-        self.tiny_bins = if has_fast_path { layout.tiny_bins() } else { [0; bins::TINY_SIZES] };
+        self.small_bins = if has_fast_path { layout.small_bins() } else { [0; bins::SMALL_SIZES] };
         self.map = match choice.routing {
             Routing::Direct if has_lists => ClassMap::current(),
             _ => ClassMap::EMPTY,

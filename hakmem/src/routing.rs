@@ -20,7 +20,7 @@
 
 use hakmem_segment::{BIN_LARGE, BINS, BinInfo, Check, Class, Outcome, Push, Routing};
 
-use crate::bins::{self, BIN_C7, BIN_C7_HEADER, MID_MAX, TINY_BINS, TINY_MAX, TINY_SIZES};
+use crate::bins::{self, BIN_C7, BIN_C7_HEADER, MID_MAX, SMALL_BINS, SMALL_SIZES, TINY_MAX};
 use crate::header::{HEADER_BYTES, Header};
 use crate::settings::{OnError, Settings};
 use crate::sync::{AtomicU32, Ordering};
@@ -193,10 +193,10 @@ impl Layout {
         }
     }
 
-    /// The bin of each tiny size.
-    pub(crate) fn tiny_bins(self) -> [u8; TINY_SIZES] {
+    /// The bin of each small size.
+    pub(crate) fn small_bins(self) -> [u8; SMALL_SIZES] {
         match self {
-            Self::Plain => TINY_BINS,
+            Self::Plain => SMALL_BINS,
             _ => core::array::from_fn(|size| self.bin_of_size(size) as u8),
         }
     }

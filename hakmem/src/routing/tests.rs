@@ -16,7 +16,7 @@ fn blocks(layout: Layout, bin: usize) -> impl Iterator<Item = usize> {
 #[test]
 fn every_request_gets_a_block_that_is_large_and_aligned_enough() {
     for layout in LAYOUTS {
-        let table = layout.tiny_bins();
+        let table = layout.small_bins();
         for size in 0..=MID_MAX {
             let bin = layout.bin_of_size(size);
             assert!(layout.usable_bytes(bin) >= size, "{layout:?} {size}");
@@ -25,7 +25,7 @@ fn every_request_gets_a_block_that_is_large_and_aligned_enough() {
                 assert_eq!(usize::from(entry), bin, "{layout:?} {size}");
             }
             // What the fast path does, which does not know the layout of mid sizes.
-            let guess = if size <= TINY_MAX { bin } else { bins::of_size(size) };
+            let guess = if size <= bins::SMALL_MAX { bin } else { bins::of_size(size) };
             assert_eq!(layout.serving(guess), bin, "{layout:?} {size}");
         }
         assert_eq!(layout.bin_of_size(MID_MAX + 1), BIN_LARGE);
