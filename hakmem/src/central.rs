@@ -267,16 +267,22 @@ unsafe fn give_spread_to_slabs(bin: usize, blocks: &[*mut Block], spread: Spread
     let mut slabs = STORE[bin].slabs.lock();
     let is_single = bins::slab_granules(bin) == 1;
     match spread {
-        Spread::InOrder => give_in_order(bin, blocks, &mut slabs, now_ms),
-        _ if is_single => give_one_by_one::<true>(bin, blocks, &mut slabs, now_ms),
-        _ => give_one_by_one::<false>(bin, blocks, &mut slabs, now_ms),
+        // SAFETY: the caller's duty; these are the bin's slabs.
+        Spread::InOrder => unsafe { give_in_order(bin, blocks, &mut slabs, now_ms) },
+        // SAFETY: as above.
+        _ if is_single => unsafe { give_one_by_one::<true>(bin, blocks, &mut slabs, now_ms) },
+        // SAFETY: as above.
+        _ => unsafe { give_one_by_one::<false>(bin, blocks, &mut slabs, now_ms) },
     }
 }
 
-/// Gives back blocks that the caller owns, of a bin whose slabs are in `slabs`. By itself, as what is
-/// done with each block needs all registers.
+/// Gives blocks back to their slabs. A function of its own, as what is done with each block needs all
+/// registers. `SINGLE` says that the bin's slabs are of one granule.
+///
+/// # Safety
+/// The caller owns the blocks, all of this bin, and `slabs` are those of the bin, locked.
 #[inline(never)]
-fn give_one_by_one<const SINGLE: bool>(
+unsafe fn give_one_by_one<const SINGLE: bool>(
     bin: usize,
     blocks: &[*mut Block],
     slabs: &mut Slabs,
@@ -285,15 +291,18 @@ fn give_one_by_one<const SINGLE: bool>(
     let (finder, divider) = (Finder::<SINGLE>::new(), Divider::of(bin));
     for &block in blocks {
         let Some(run) = finder.run_of(block as usize) else { continue };
-        // SAFETY: the block's slab belongs to this bin, whose lock is held.
+        // SAFETY: the caller's duty: the block's slab belongs to this bin, whose lock is held.
         let slab = unsafe { &mut *run.as_ptr() };
         let taken = slab.take_back(divider, block);
         slabs.note(slab, taken, now_ms);
     }
 }
 
-/// The same for blocks of which most lie side by side.
-fn give_in_order(bin: usize, blocks: &[*mut Block], slabs: &mut Slabs, now_ms: u32) {
+/// [`give_one_by_one`] for blocks of which most lie side by side.
+///
+/// # Safety
+/// As there.
+unsafe fn give_in_order(bin: usize, blocks: &[*mut Block], slabs: &mut Slabs, now_ms: u32) {
     let (finder, divider) = (Finder::<false>::new(), Divider::of(bin));
     let mut rest = blocks;
     while !rest.is_empty() {
@@ -302,7 +311,7 @@ fn give_in_order(bin: usize, blocks: &[*mut Block], slabs: &mut Slabs, now_ms: u
         while count > 0
             && let Some(run) = finder.run_of(lowest)
         {
-            // SAFETY: as above.
+            // SAFETY: the caller's duty: the block's slab belongs to this bin, whose lock is held.
             let slab = unsafe { &mut *run.as_ptr() };
             let (done, taken) = slab.take_back_run(divider, lowest as *mut Block, count);
             slabs.note(slab, taken, now_ms);
