@@ -136,6 +136,12 @@ pub(crate) const fn stride(bin: usize) -> usize {
     STRIDES[bin] as usize
 }
 
+/// [`stride`], or 0 if there is no such bin: where a panic that cannot happen would cost a frame.
+#[inline(always)]
+pub(crate) fn stride_if_any(bin: usize) -> usize {
+    STRIDES.get(bin).map_or(0, |&stride| stride as usize)
+}
+
 /// Finds blocks of one bin by their distance from a slab's first block.
 #[derive(Clone, Copy)]
 pub(crate) struct Divider {

@@ -1,6 +1,7 @@
 // calls CASE TURNS: makes the calls of one case so many times. What a turn is, says its function.
 #include <cstdlib>
 #include <cstring>
+#include <malloc.h>
 #include <new>
 
 // Each case has a loop of its own, so that nothing but the calls is counted with it.
@@ -38,6 +39,17 @@ static void in_place(long turns) {
     while (turns-- > 0)
         block = realloc(block, turns & 1 ? 100 : 104);
     free(block);
+}
+
+static void usable_size(long turns) {
+    size_t bytes = 0;
+    while (turns-- > 0) {
+        void *volatile block = malloc(64);
+        bytes += malloc_usable_size(block);
+        free(block);
+    }
+    if (bytes == 0)
+        abort();
 }
 
 // A turn is a whole life: 16 bytes, doubled eight times to 4096.
@@ -90,6 +102,7 @@ static const struct {
     {"growth-to-4096", growth},
     {"held-128", held},
     {"stacked-128", stacked},
+    {"usable-size-64", usable_size},
 };
 
 int main(int count, char **arguments) {
