@@ -80,8 +80,6 @@ pub(crate) struct Heap {
     originals: Originals,
     alive: u64,
     next_event_ns: [u64; EVENT_KINDS],
-    /// The tick counter when a slow path last read it.
-    ticks: u64,
     last_tick: u64,
     /// When this heap last published what belongs to no thread.
     last_publication: u64,
@@ -291,9 +289,10 @@ impl Heap {
         });
     }
 
-    /// Whether it is time to look at housekeeping; notes the time if so.
-    pub(crate) fn tick_if_due(&mut self) -> bool {
-        let due = self.ticks.wrapping_sub(self.last_tick) >= TICK;
+    /// Whether it is time to look at housekeeping, in a slow path that is being timed; notes the time
+    /// if so.
+    pub(crate) fn tick_if_due(&mut self, watch: Stopwatch) -> bool {
+        let due = watch.started().saturating_sub(self.last_tick) >= TICK;
         if due {
             self.tick();
         }
@@ -301,10 +300,10 @@ impl Heap {
     }
 
     /// Whether it is time to publish what belongs to no thread; notes the time if so.
-    pub(crate) fn publication_if_due(&mut self) -> bool {
-        let due = self.ticks.wrapping_sub(self.last_publication) >= PUBLICATION;
+    pub(crate) fn publication_if_due(&mut self, watch: Stopwatch) -> bool {
+        let due = watch.started().saturating_sub(self.last_publication) >= PUBLICATION;
         if due {
-            self.last_publication = self.ticks;
+            self.last_publication = watch.started();
         }
         due
     }
@@ -320,8 +319,7 @@ impl Heap {
     }
 
     fn tick(&mut self) {
-        self.ticks = clock::ticks();
-        self.last_tick = self.ticks;
+        self.last_tick = clock::ticks();
         self.now_ms = (clock::monotonic_ns() / 1_000_000) as u32;
     }
 }

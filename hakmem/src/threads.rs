@@ -24,7 +24,7 @@ mod groups;
 use core::ffi::c_void;
 use core::ptr::NonNull;
 
-use crate::heap::{Heap, slot_of};
+use crate::heap::{Heap, Stopwatch, slot_of};
 use crate::lock::{Lock, Locked};
 use crate::os::{clock, memory, process, thread_local};
 use crate::routing::Choice;
@@ -215,16 +215,17 @@ pub(crate) fn housekeep() {
 }
 
 /// Gives memory back and publishes what is held, if it is time to; publishes also if slabs were
-/// taken or given back since this heap last looked.
-pub(crate) fn housekeep_if_due(heap: &mut Heap) {
+/// taken or given back since this heap last looked. It is time when the slow path began that
+/// `watch` is timing: the clock is not read for it.
+pub(crate) fn housekeep_if_due(heap: &mut Heap, watch: Stopwatch) {
     let changes = crate::arena::changes();
-    if heap.tick_if_due() {
+    if heap.tick_if_due(watch) {
         tick(heap);
         heap.arena_changes = changes;
     } else if heap.is_look_due(changes) {
         heap.give_up_idle(changes);
         crate::central::decay(heap.now_ms, true);
-    } else if heap.arena_changes != changes && heap.publication_if_due() {
+    } else if heap.arena_changes != changes && heap.publication_if_due(watch) {
         housekeep();
         heap.arena_changes = changes;
     } else if heap.arena_changes != changes

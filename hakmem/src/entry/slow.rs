@@ -55,7 +55,7 @@ pub(super) extern "C" fn malloc_in_bin(bin: usize, heap: *mut Heap) -> *mut u8 {
                 return block;
             }
             let block = heap.refill_slow(bin, watch, first_use).cast();
-            threads::housekeep_if_due(heap);
+            threads::housekeep_if_due(heap, watch);
             block
         }
         Access::Late => {
@@ -84,7 +84,7 @@ pub(super) fn is_known_dead(pointer: *mut u8, bin: usize) -> bool {
 
 /// Allocates for a thread without lists.
 fn malloc_late(heap: &mut Heap, bin: usize, watch: Stopwatch) -> *mut u8 {
-    threads::housekeep_if_due(heap);
+    threads::housekeep_if_due(heap, watch);
     let mut block = [ptr::null_mut()];
     let Some(refill) = central::take(bin, &mut block) else {
         heap.count_out_of_memory(bin, bins::stride(bin));
@@ -139,7 +139,7 @@ fn large_with(
     if span.is_fresh {
         heap.write_large_event(EventKind::LargeMapped, address, span.bytes);
     }
-    threads::housekeep_if_due(heap);
+    threads::housekeep_if_due(heap, watch);
     Some(span)
 }
 

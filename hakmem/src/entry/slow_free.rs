@@ -105,7 +105,7 @@ fn free_own(
     let outcome = if told.is_some() { Outcome::Sized } else { verdict.outcome };
     // SAFETY: the program gave the block up; the gate says that it is of this bin.
     unsafe { heap.free_slow(bin, pointer.cast(), SlowFree { reason, outcome, watch }) };
-    threads::housekeep_if_due(heap);
+    threads::housekeep_if_due(heap, watch);
 }
 
 /// How closely the free of a block is to be looked at now.
@@ -162,7 +162,7 @@ fn free_late(
 
 /// Frees a large span, or reports a pointer that is the start of nothing.
 fn free_span(heap: &mut Heap, pointer: *mut u8, is_sized: bool, watch: Stopwatch) {
-    threads::housekeep_if_due(heap);
+    threads::housekeep_if_due(heap, watch);
     let Some(freed) = large::free(pointer as usize, heap.now_ms) else {
         let finding = Finding::of_stray(pointer);
         return free_found(heap, pointer, &finding, watch);

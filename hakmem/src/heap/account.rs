@@ -42,16 +42,15 @@ impl Heap {
         address: usize,
         change: impl FnOnce(&SlotUpdate),
     ) {
-        // Read once for everything that asks for the time.
-        self.ticks = clock::ticks();
-        let duration_ns = watch.elapsed_ns(self.ticks);
+        let now = clock::ticks();
+        let duration_ns = watch.elapsed_ns(now);
         let slot = slot_of(self);
         slot.update(|update| {
             change(update);
             update.count_allocation(bin, reason);
             update.count_duration(bin, duration_ns);
         });
-        if self.is_event_due(reason as usize) {
+        if self.is_event_due(reason as usize, now) {
             let kind = EventKind::SlowAllocation;
             self.write_event(kind, bin, reason as u8, duration_ns, address);
         } else {
@@ -69,16 +68,15 @@ impl Heap {
         address: usize,
         change: impl FnOnce(&SlotUpdate),
     ) {
-        // Read once for everything that asks for the time.
-        self.ticks = clock::ticks();
-        let duration_ns = watch.elapsed_ns(self.ticks);
+        let now = clock::ticks();
+        let duration_ns = watch.elapsed_ns(now);
         let slot = slot_of(self);
         slot.update(|update| {
             change(update);
             update.count_free(bin, reason, outcome);
             update.count_duration(bin, duration_ns);
         });
-        if self.is_event_due(AllocReason::ALL.len() + reason as usize) {
+        if self.is_event_due(AllocReason::ALL.len() + reason as usize, now) {
             self.write_event(EventKind::SlowFree, bin, reason as u8, duration_ns, address);
         } else {
             slot.count_suppressed_free(reason);
@@ -99,7 +97,7 @@ impl Heap {
 
     /// Writes an event about large spans, if the last one is long enough ago.
     pub(crate) fn write_large_event(&mut self, kind: EventKind, address: usize, bytes: usize) {
-        if !self.is_event_due(EVENT_KINDS - 1) {
+        if !self.is_event_due(EVENT_KINDS - 1, clock::ticks()) {
             return;
         }
         let event = crate::slot::simple_event(kind, bytes as u64);
@@ -107,9 +105,10 @@ impl Heap {
         slot_of(self).write_event(Event { class, bin, address: address as u64, ..event });
     }
 
-    /// Whether the spacing of events allows one more of this reason; takes it if so.
-    fn is_event_due(&mut self, index: usize) -> bool {
-        let now = clock::ticks_to_ns(self.ticks);
+    /// Whether the spacing of events allows one more of this reason at a reading of the tick counter;
+    /// takes it if so.
+    fn is_event_due(&mut self, index: usize, ticks: u64) -> bool {
+        let now = clock::ticks_to_ns(ticks);
         let due = now >= self.next_event_ns[index];
         if due {
             self.next_event_ns[index] = now + EVENT_SPACING_NS;

@@ -39,7 +39,7 @@ impl Heap {
         self.spares_needed |= 1 << bin;
         if self.spares[bin].count() > 0 {
             self.exchange(bin);
-            return self.finish_exchange(bin, watch);
+            return self.finish_exchange(bin);
         }
         let wanted = match self.capacities[bin] {
             0 if !self.has_lists => 1,
@@ -68,8 +68,7 @@ impl Heap {
     }
 
     /// Takes a block off a list that was the spare until now.
-    fn finish_exchange(&mut self, bin: usize, watch: Stopwatch) -> *mut Block {
-        self.ticks = watch.started();
+    fn finish_exchange(&mut self, bin: usize) -> *mut Block {
         let block = self.take(bin);
         let (slot, depth, capacity) = (slot_of(self), self.whole_depth(bin), self.capacities[bin]);
         slot.update(|update| {
@@ -135,7 +134,6 @@ impl Heap {
         let list = self.list(bin);
         self.spares_needed |= 1 << bin;
         if self.spares[bin].count() == 0 {
-            self.ticks = free.watch.started();
             self.exchange(bin);
             self.put(bin, block);
             let (depth, capacity) = (self.whole_depth(bin), self.capacities[bin]);

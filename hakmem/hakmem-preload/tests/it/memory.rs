@@ -26,6 +26,11 @@ fn memory_that_was_freed_goes_back_to_the_system() {
 }
 
 #[test]
+fn a_span_that_is_freed_after_a_rest_waits_for_reuse_like_any_other() {
+    Loaded::new("quiet_span.c").run_well();
+}
+
+#[test]
 fn foreign_pointers_are_named_at_first_counted_always_and_never_touched() {
     let finished = Loaded::new("foreign.c").run();
     finished.assert_lines(0, 3, "not a pointer that hakmem returned");
