@@ -145,6 +145,7 @@ pub(crate) fn stride_if_any(bin: usize) -> usize {
 /// Finds blocks of one bin by their distance from a slab's first block.
 #[derive(Clone, Copy)]
 pub(crate) struct Divider {
+    pub(crate) bin: u8,
     stride: u64,
     reciprocal: u64,
 }
@@ -153,7 +154,8 @@ impl Divider {
     /// Of a bin.
     #[inline]
     pub(crate) const fn of(bin: usize) -> Self {
-        Self { stride: STRIDES[bin] as u64, reciprocal: RECIPROCALS[bin] as u64 }
+        let stride = STRIDES[bin] as u64;
+        Self { bin: bin as u8, stride, reciprocal: RECIPROCALS[bin] as u64 }
     }
 
     /// The index of the block that begins `offset` bytes behind the first, if one does and the offset

@@ -315,9 +315,14 @@ impl Slab {
         if self.until_look == 0 { Taken::Last } else { Taken::First }
     }
 
-    /// The index of what would be the block at an address, given the divider of the slab's bin.
+    /// The index of what would be the block at an address, given the divider of the bin that it is
+    /// said to be of; `None` if the slab is of another: an overwritten header may say so, and `e3`.
     #[inline(always)]
     fn index_for(&self, divider: Divider, block: *mut Block) -> Option<usize> {
+        if self.bin != divider.bin {
+            hint::cold_path();
+            return None;
+        }
         let index = divider.index((block as usize).wrapping_sub(self.first))?;
         if index >= BLOCKS_MAX as u64 {
             hint::cold_path();

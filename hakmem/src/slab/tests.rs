@@ -109,6 +109,11 @@ fn what_is_no_block_cannot_come_back() {
         for wrong in (behind..slab.base + slab.bytes()).step_by(stride) {
             assert!(!take_back(&mut slab, wrong), "bin {bin}: {wrong:#x}");
         }
+        for other in bins::in_use().filter(|&other| other != bin) {
+            for &block in &out {
+                assert_eq!(slab.take_back(Divider::of(other), block as *mut Block), Taken::Not);
+            }
+        }
         assert_eq!(slab.out() as usize, out.len());
         assert!(slab.is_consistent());
     }
