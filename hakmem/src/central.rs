@@ -146,10 +146,7 @@ fn pop(bin: usize) -> Option<Batch> {
     let batch = STORE[bin].stack.pop(&RecordLinks)?;
     let count = u32::from(batch.count);
     let before = STORE[bin].stacked.fetch_sub(count, Ordering::Relaxed);
-    let bytes = whole_steps(bin, before) - whole_steps(bin, before - count);
-    if bytes > 0 {
-        STACKED_BYTES.fetch_sub(bytes, Ordering::Relaxed);
-    }
+    note_stacked(bin, before, before - count);
     Some(batch)
 }
 
@@ -157,17 +154,19 @@ fn pop(bin: usize) -> Option<Batch> {
 fn push(bin: usize, batch: Batch) {
     let count = u32::from(batch.count);
     let before = STORE[bin].stacked.fetch_add(count, Ordering::Relaxed);
-    let bytes = whole_steps(bin, before + count) - whole_steps(bin, before);
-    if bytes > 0 {
-        STACKED_BYTES.fetch_add(bytes, Ordering::Relaxed);
-    }
+    note_stacked(bin, before, before + count);
     // SAFETY: the batch is the caller's, and aligned to 512 bytes.
     unsafe { STORE[bin].stack.push(&RecordLinks, batch) };
 }
 
-/// The whole steps, in bytes, that so many blocks of a bin fill.
-fn whole_steps(bin: usize, blocks: u32) -> usize {
-    blocks as usize * bins::stride(bin) / STACKED_STEP * STACKED_STEP
+/// Brings the bytes in all stacks up to date where a bin's blocks there fill other whole steps now.
+fn note_stacked(bin: usize, before: u32, now: u32) {
+    let steps = |blocks: u32| blocks as usize * bins::stride(bin) / STACKED_STEP * STACKED_STEP;
+    let (before, now) = (steps(before), steps(now));
+    if now != before {
+        // It wraps to the sum, also where that is less.
+        STACKED_BYTES.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+    }
 }
 
 /// Which way the blocks of a bin go between a thread and the store.
@@ -195,13 +194,12 @@ pub(crate) unsafe fn give(bin: usize, blocks: &[*mut Block], flow: Flow, now_ms:
     let fits = stacked * stride + bytes <= room
         && STACKED_BYTES.load(Ordering::Relaxed) + bytes <= STACKS_BYTES_MAX;
     let mut rest = blocks;
-    while fits
-        && !rest.is_empty()
-        && let (part, behind) = rest.split_at(rest.len().min(batches::BLOCKS_MAX))
-        && let Some(batch) = batches::fill(bin, part)
-    {
-        push(bin, batch);
-        rest = behind;
+    if fits {
+        for part in blocks.chunks(batches::BLOCKS_MAX) {
+            let Some(batch) = batches::fill(bin, part) else { break };
+            push(bin, batch);
+            rest = &rest[part.len()..];
+        }
     }
     for part in rest.chunks(AT_ONCE) {
         // SAFETY: the caller's duty.

@@ -135,9 +135,24 @@ fn pop_of_size(heap: *mut Heap, size: usize) -> *mut u8 {
 #[inline(always)]
 pub unsafe fn free(pointer: *mut u8) {
     let heap = thread_heap();
+    match mapped_bin(heap, pointer) {
+        Some(bin) => free_mapped(heap, bin, pointer),
+        None => slow_free::free(pointer, heap),
+    }
+}
+
+/// The bin that the thread's own map names for a pointer; 0 or `None` for what is in no slab, under
+/// another routing than `direct`, and where every free is checked.
+#[inline(always)]
+fn mapped_bin(heap: *mut Heap, pointer: *mut u8) -> Option<usize> {
     // SAFETY: a sentinel, whose map finds nothing, or the thread's heap.
     let map = unsafe { &*map_of(heap) };
-    let Some(bin) = gate::bin(map, pointer) else { return slow_free::free(pointer, heap) };
+    gate::bin(map, pointer)
+}
+
+/// Frees a block of the bin that [`mapped_bin`] has named.
+#[inline(always)]
+fn free_mapped(heap: *mut Heap, bin: usize, pointer: *mut u8) {
     if !push::<false>(heap, bin, pointer) {
         slow_free::free(pointer, heap);
     }
@@ -232,10 +247,7 @@ fn zero(block: *mut u8, size: usize) -> *mut u8 {
 #[inline(always)]
 #[must_use]
 pub unsafe fn usable_size(pointer: *mut u8) -> usize {
-    // SAFETY: a sentinel, whose map finds nothing, or the thread's heap. The map of another routing
-    // than `direct` finds nothing either, nor where every free is checked.
-    let map = unsafe { &*map_of(thread_heap()) };
-    match gate::bin(map, pointer) {
+    match mapped_bin(thread_heap(), pointer) {
         Some(bin @ 1..) => bins::stride_if_any(bin),
         _ => usable_size_slow(pointer),
     }

@@ -201,7 +201,8 @@ impl Slab {
     /// addresses, as far as there are any. Returns how many.
     pub(crate) fn give(&mut self, into: &mut [*mut Block]) -> usize {
         let count = into.len().min(self.available() as usize);
-        let (_, end) = into.split_at_mut(into.len() - count);
+        let from = into.len() - count;
+        let end = &mut into[from..];
         let Some(highest) = self.pop_lowest(end) else { return 0 };
         self.until_look += count as u32;
         if self.until_look == self.capacity {

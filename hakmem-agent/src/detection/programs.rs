@@ -24,7 +24,7 @@ use crate::time::timestamp_of_unix_ns;
 pub(super) const PROGRAMS_MAX: usize = 64;
 /// Processes of one program that are followed at most.
 const PROCESSES_MAX: usize = 8;
-/// Processes of all programs: fifty samples of a kibibyte or two each are about 10 MiB.
+/// Processes of all programs: seventy samples of a kibibyte or two each are 9 to 18 MiB.
 const PROCESSES_MAX_OF_ALL: usize = 128;
 /// Builds without a process that are remembered at most.
 const ENDED_MAX: usize = 16;

@@ -11,7 +11,6 @@ use hakmem_segment::BIN_LARGE;
 
 use super::{REQUEST_MAX, pop, slow, thread_heap};
 use crate::bins;
-use crate::heap::Heap;
 use crate::os::{memory, process};
 use crate::routing::{Choice, Layout};
 
@@ -31,22 +30,21 @@ pub(super) fn aligned_bin(size: usize, alignment: usize) -> usize {
 #[must_use]
 pub fn allocate_aligned(alignment: usize, size: usize) -> *mut u8 {
     debug_assert!(alignment.is_power_of_two());
-    let heap = thread_heap();
-    let bin = aligned_bin(size, alignment);
-    // Of the bins, that of large spans has no list.
-    let block = pop(heap, bin);
-    if block.is_null() { allocate_aligned_slow(alignment, size, heap) } else { block }
+    let block = pop_aligned(alignment, size);
+    if block.is_null() { allocate_aligned_slow(alignment, size) } else { block }
 }
 
 #[cold]
 #[inline(never)]
-extern "C" fn allocate_aligned_slow(alignment: usize, size: usize, heap: *mut Heap) -> *mut u8 {
-    let bin = aligned_bin(size, alignment);
+extern "C" fn allocate_aligned_slow(alignment: usize, size: usize) -> *mut u8 {
+    let (heap, bin) = (thread_heap(), aligned_bin(size, alignment));
     if bin == BIN_LARGE {
         return slow::large(heap, size, alignment)
             .map_or(ptr::null_mut(), |span| span.address.as_ptr());
     }
-    slow::malloc_in_bin(bin, heap)
+    // Of the layouts that only this function knows.
+    let block = pop(heap, bin);
+    if block.is_null() { slow::malloc_in_bin(bin, heap) } else { block }
 }
 
 /// Pops a block off the list that serves a size at an alignment, a power of two; null if it is empty,
@@ -57,6 +55,7 @@ fn pop_aligned(alignment: usize, size: usize) -> *mut u8 {
         hint::cold_path();
         return ptr::null_mut();
     }
+    // Of the bins, that of large spans has no list.
     pop(thread_heap(), bins::of_aligned(size, alignment))
 }
 
@@ -154,7 +153,7 @@ fn allocate_checked(alignment: usize, size: usize) -> *mut u8 {
 #[inline(never)]
 extern "C" fn allocate_checked_slow(alignment: usize, size: usize) -> *mut u8 {
     match size.checked_add(alignment) {
-        Some(sum) if sum <= REQUEST_MAX => allocate_aligned(alignment, size),
+        Some(sum) if sum <= REQUEST_MAX => allocate_aligned_slow(alignment, size),
         _ => slow::refuse(size),
     }
 }

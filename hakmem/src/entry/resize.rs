@@ -9,10 +9,9 @@ use core::{hint, ptr};
 use hakmem_segment::BIN_LARGE;
 
 use super::aligned::{aligned_bin, allocate_aligned};
-use super::{REQUEST_MAX, free, malloc, push, slow, slow_free, thread_heap};
+use super::{REQUEST_MAX, free, free_mapped, malloc, mapped_bin, slow, slow_free, thread_heap};
 use crate::bins::{self, MID_MAX};
 use crate::gate;
-use crate::heap::map_of;
 use crate::os::memory::PAGE;
 
 /// Changes the size of an allocation, moving it if needed; the contents up to the smaller size are
@@ -31,11 +30,7 @@ pub unsafe extern "C" fn realloc(pointer: *mut u8, size: usize) -> *mut u8 {
         // SAFETY: the caller's duty.
         return unsafe { free_to_null(pointer) };
     }
-    let heap = thread_heap();
-    // SAFETY: a sentinel, whose map finds nothing, or the thread's heap. The map of another routing
-    // than `direct` finds nothing either, nor where every free is checked.
-    let map = unsafe { &*map_of(heap) };
-    if let Some(bin @ 1..) = gate::bin(map, pointer)
+    if let Some(bin @ 1..) = mapped_bin(thread_heap(), pointer)
         && size <= MID_MAX
     {
         // Only the very bin that a fresh allocation would get: a later sized free relies on it.
@@ -70,25 +65,7 @@ unsafe extern "C" fn move_from_bin(pointer: *mut u8, size: usize, bin: usize) ->
     if !new.is_null() {
         // SAFETY: both blocks are live, different, and hold at least that much.
         unsafe { ptr::copy_nonoverlapping(pointer, new, bins::stride(bin).min(size)) };
-        let heap = thread_heap();
-        if !push::<false>(heap, bin, pointer) {
-            slow_free::free(pointer, heap);
-        }
-    }
-    new
-}
-
-/// Moves an allocation of which `old_bytes` may be used to a new one.
-///
-/// # Safety
-/// As the module says; `pointer` is not null.
-unsafe fn move_block(pointer: *mut u8, old_bytes: usize, size: usize, alignment: usize) -> *mut u8 {
-    let new = allocate_aligned(alignment, size);
-    if !new.is_null() {
-        // SAFETY: both blocks are live, different, and hold at least that much.
-        unsafe { ptr::copy_nonoverlapping(pointer, new, old_bytes.min(size)) };
-        // SAFETY: the caller's duty.
-        unsafe { free(pointer) };
+        free_mapped(thread_heap(), bin, pointer);
     }
     new
 }
@@ -116,8 +93,14 @@ pub(crate) unsafe extern "C" fn resize(pointer: *mut u8, size: usize, alignment:
         unsafe { free(pointer) };
         return slow::refuse(size);
     }
-    // SAFETY: the caller's duty.
-    unsafe { move_block(pointer, old_size, size, alignment) }
+    let new = allocate_aligned(alignment, size);
+    if !new.is_null() {
+        // SAFETY: both allocations are live, different, and hold at least that much.
+        unsafe { ptr::copy_nonoverlapping(pointer, new, old_size.min(size)) };
+        // SAFETY: the caller's duty.
+        unsafe { free(pointer) };
+    }
+    new
 }
 
 /// [`realloc`] to `count * size` bytes; null, with `ENOMEM`, if the product overflows.
