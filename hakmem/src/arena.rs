@@ -1,7 +1,8 @@
 //! Address space for slabs.
 //!
 //! An arena is reserved in one piece, without memory, and made usable from its start as it is
-//! needed. Its first granules hold one [`Slab`] descriptor per granule. Slabs are runs of 1, 2, 4
+//! needed. Its first granules hold a [`Slab`] descriptor and bits for each granule (`tables`). Slabs are
+//! runs of 1, 2, 4
 //! … granules; a run that comes back keeps its memory for [`PURGE_AFTER_MS`] in case it is needed
 //! again, for whatever bin, and is then given back to the system while its address space stays.
 //! Runs that still have memory are split and joined as they are needed (`reuse`). Those without are
@@ -15,6 +16,7 @@ mod join;
 pub(crate) mod live;
 mod ranges;
 mod reuse;
+mod tables;
 
 use core::ptr::{self, NonNull};
 
@@ -24,9 +26,11 @@ use crate::lock::Locked;
 use crate::os::memory;
 use crate::slab::{Idle, Slab};
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
-use ranges::{ARENAS_MAX, COUNT, RANGES, descriptor, descriptor_granules};
+use ranges::{ARENAS_MAX, COUNT, RANGES};
 pub(crate) use ranges::{Finder, first_holds, holds, run_of};
 use reuse::Regret;
+pub(crate) use tables::bits_of;
+use tables::{Usable, descriptor, descriptor_behind, table_granules};
 
 /// How long an empty run keeps its memory. jemalloc and mimalloc choose between 10 ms and 10 s;
 /// half a second is long against a program's phases of reuse and short for whoever watches.
@@ -58,8 +62,8 @@ struct Arenas {
     committed: usize,
     /// What `frontier` was of each arena before the last.
     ends: [usize; ARENAS_MAX],
-    /// Bytes of the last arena's descriptors made usable so far.
-    descriptors: usize,
+    /// The last arena's tables.
+    tables: Usable,
     /// Free runs that still have memory, and those that do not, by order.
     dirty: [Runs; ORDERS],
     clean: [Runs; ORDERS],
@@ -81,7 +85,7 @@ static ARENAS: Locked<Arenas> = Locked::new(Arenas {
     frontier: 0,
     committed: 0,
     ends: [0; ARENAS_MAX],
-    descriptors: 0,
+    tables: Usable::NOTHING,
     dirty: [Runs(ptr::null_mut()); ORDERS],
     clean: [Runs(ptr::null_mut()); ORDERS],
     usage: Usage { reserved: 0, committed: 0, slabs: 0, cached: 0, returned_total: 0 },
@@ -122,6 +126,7 @@ pub(crate) unsafe fn give_run(run: NonNull<Slab>, now_ms: u32) {
     let slab = unsafe { &mut *run.as_ptr() };
     let order = usize::from(slab.order);
     slab.freed_at_ms = now_ms;
+    slab.describe(slab.base(), order);
     CHANGES.fetch_add(1, Ordering::Relaxed);
     arenas.dirty[order].push(slab, Idle::Dirty);
     arenas.usage.slabs -= GRANULE << order;
@@ -242,13 +247,12 @@ impl Arenas {
             let Some(run) = lists[larger].pop() else { continue };
             // SAFETY: a free run, and the lock is held.
             let slab = unsafe { &mut *run.as_ptr() };
-            let (base, freed_at_ms) = (slab.base, slab.freed_at_ms);
+            let (base, freed_at_ms) = (slab.base(), slab.freed_at_ms);
             describe(run.as_ptr(), base, order);
             let mut part = order;
             while part < larger {
                 let offset = 1_usize << part;
-                // SAFETY: descriptors of one run are adjacent.
-                let half = unsafe { run.as_ptr().add(offset) };
+                let half = descriptor_behind(run.as_ptr(), offset);
                 describe(half, base + (GRANULE << part), part);
                 // SAFETY: as above.
                 let half = unsafe { &mut *half };
@@ -298,20 +302,14 @@ impl Arenas {
     }
 
     fn commit_to(&mut self, base: usize, granules: usize) -> bool {
-        let Some(descriptors) = memory::round_to_pages(granules * size_of::<Slab>()) else {
+        let last = &RANGES[COUNT.load(Ordering::Relaxed) - 1];
+        if !self.tables.extend(base, last.bytes.load(Ordering::Relaxed), granules) {
             return false;
-        };
-        if descriptors > self.descriptors {
-            if !make_usable(base + self.descriptors, descriptors - self.descriptors) {
-                return false;
-            }
-            self.descriptors = descriptors;
         }
         let bytes = (granules - self.committed) << GRANULE_SHIFT;
         if !make_usable(base + (self.committed << GRANULE_SHIFT), bytes) {
             return false;
         }
-        let last = &RANGES[COUNT.load(Ordering::Relaxed) - 1];
         let usable = base + (granules << GRANULE_SHIFT) - last.first.load(Ordering::Relaxed);
         if !live::grow(COUNT.load(Ordering::Relaxed) - 1, usable) {
             return false;
@@ -320,6 +318,12 @@ impl Arenas {
         self.committed = granules;
         self.usage.committed += bytes;
         true
+    }
+
+    /// Granules of an arena that were given out.
+    fn end_of(&self, arena: usize) -> usize {
+        let is_last = arena + 1 == COUNT.load(Ordering::Relaxed);
+        if is_last { self.frontier } else { self.ends[arena] }
     }
 
     /// Reserves one more arena; what is left of the one before is lost as address space only.
@@ -340,16 +344,16 @@ impl Arenas {
         let base = base.as_ptr() as usize;
         RANGES[count].base.store(base, Ordering::Relaxed);
         RANGES[count].bytes.store(bytes, Ordering::Relaxed);
-        let first = base + (descriptor_granules(bytes) << GRANULE_SHIFT);
+        let first = base + (table_granules(bytes) << GRANULE_SHIFT);
         RANGES[count].first.store(first, Ordering::Relaxed);
         if count > 0 {
             self.ends[count - 1] = self.frontier;
         }
         // Release: pairs with the Acquire in `run_of`.
         COUNT.store(count + 1, Ordering::Release);
-        self.frontier = descriptor_granules(bytes);
-        self.committed = descriptor_granules(bytes);
-        self.descriptors = 0;
+        self.frontier = table_granules(bytes);
+        self.committed = table_granules(bytes);
+        self.tables = Usable::NOTHING;
         self.usage.reserved += bytes;
         Some(())
     }
@@ -358,11 +362,12 @@ impl Arenas {
     fn purge_run(&mut self, slab: &mut Slab, order: usize) {
         self.dirty[order].remove(slab);
         let bytes = GRANULE << order;
-        if let Some(base) = NonNull::new(slab.base as *mut u8) {
+        if let Some(base) = NonNull::new(slab.base() as *mut u8) {
             // SAFETY: a free run: nothing uses its memory.
             unsafe { memory::discard(base, bytes) };
         }
         self.clean[order].push(slab, Idle::Clean);
+        self.discard_bits(slab);
         self.usage.cached -= bytes;
         self.usage.returned_total += bytes;
     }
@@ -391,15 +396,12 @@ fn make_usable(address: usize, bytes: usize) -> bool {
 /// Writes the descriptors of a run.
 fn describe(run: *mut Slab, base: usize, order: usize) {
     for granule in 0..1 << order {
-        // SAFETY: descriptors of one run are adjacent and usable.
-        let slab = unsafe { run.add(granule) };
-        // SAFETY: as above; the lock is held.
+        let slab = descriptor_behind(run, granule);
+        // SAFETY: descriptors of one run are usable, and the lock is held.
         unsafe { (*slab).head = run };
     }
     // SAFETY: as above.
-    let slab = unsafe { &mut *run };
-    slab.base = base;
-    slab.order = order as u8;
+    unsafe { &mut *run }.describe(base, order);
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use crate::batches::{self, RecordLinks};
 use crate::bins::{self, Divider};
 use crate::block::Block;
 use crate::lock::{Lock, Locked};
+use crate::slab::Slab;
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 pub(crate) use decay::{decay, drain, return_idle_pages};
 use slabs::Slabs;
@@ -263,19 +264,19 @@ pub(crate) unsafe fn give_to_slabs(bin: usize, blocks: &[*mut Block], now_ms: u3
 /// As there.
 unsafe fn give_spread_to_slabs(bin: usize, blocks: &[*mut Block], spread: Spread, now_ms: u32) {
     let mut slabs = STORE[bin].slabs.lock();
-    let is_single = bins::slab_granules(bin) == 1;
+    let are_single = Slab::are_single(bin);
     match spread {
         // SAFETY: the caller's duty; these are the bin's slabs.
         Spread::InOrder => unsafe { give_in_order(bin, blocks, &mut slabs, now_ms) },
         // SAFETY: as above.
-        _ if is_single => unsafe { give_one_by_one::<true>(bin, blocks, &mut slabs, now_ms) },
+        _ if are_single => unsafe { give_one_by_one::<true>(bin, blocks, &mut slabs, now_ms) },
         // SAFETY: as above.
         _ => unsafe { give_one_by_one::<false>(bin, blocks, &mut slabs, now_ms) },
     }
 }
 
 /// Gives blocks back to their slabs. A function of its own, as what is done with each block needs all
-/// registers. `SINGLE` says that the bin's slabs are of one granule.
+/// registers. `SINGLE` says that the bin's slabs are [single](Slab::are_single).
 ///
 /// # Safety
 /// The caller owns the blocks, all of this bin, and `slabs` are those of the bin, locked.
@@ -291,7 +292,7 @@ unsafe fn give_one_by_one<const SINGLE: bool>(
         let Some(run) = finder.run_of(block as usize) else { continue };
         // SAFETY: the caller's duty: the block's slab belongs to this bin, whose lock is held.
         let slab = unsafe { &mut *run.as_ptr() };
-        let taken = slab.take_back(divider, block);
+        let taken = slab.take_back::<SINGLE>(divider, block);
         slabs.note(slab, taken, now_ms);
     }
 }

@@ -11,7 +11,7 @@
 
 use super::{
     Arenas, COUNT, GRANULE_SHIFT, ORDERS, Ordering, RANGES, Slab, describe, descriptor,
-    descriptor_granules,
+    table_granules,
 };
 use crate::slab::Idle;
 
@@ -24,8 +24,8 @@ impl Arenas {
         for (arena, range) in RANGES[..count].iter().enumerate() {
             let base = range.base.load(Ordering::Relaxed);
             let bytes = range.bytes.load(Ordering::Relaxed);
-            let end = if arena + 1 == count { self.frontier } else { self.ends[arena] };
-            let mut granule = descriptor_granules(bytes);
+            let end = self.end_of(arena);
+            let mut granule = table_granules(bytes);
             while granule < end {
                 let start = granule;
                 while granule < end && self.take_out_if_free(descriptor(base, granule)) {

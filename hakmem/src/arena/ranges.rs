@@ -11,7 +11,8 @@
 use core::hint;
 use core::ptr::NonNull;
 
-use crate::bins::{GRANULE, GRANULE_SHIFT};
+use super::tables::descriptor;
+use crate::bins::GRANULE_SHIFT;
 use crate::slab::Slab;
 use crate::sync::{AtomicUsize, Ordering};
 
@@ -22,7 +23,7 @@ pub(super) const ARENAS_MAX: usize = 64;
 pub(super) struct Range {
     pub(super) base: AtomicUsize,
     pub(super) bytes: AtomicUsize,
-    /// Address of the first granule behind the descriptors, and bytes made usable from there.
+    /// Address of the first granule behind the tables, and bytes made usable from there.
     pub(super) first: AtomicUsize,
     pub(super) usable: AtomicUsize,
 }
@@ -113,14 +114,4 @@ impl Range {
         let first = self.first.load(Ordering::Relaxed);
         address.wrapping_sub(first) < self.usable.load(Ordering::Relaxed)
     }
-}
-
-/// The descriptor of a granule.
-pub(super) fn descriptor(base: usize, granule: usize) -> *mut Slab {
-    (base + granule * size_of::<Slab>()) as *mut Slab
-}
-
-/// Granules at an arena's start that hold its descriptors.
-pub(super) fn descriptor_granules(arena_bytes: usize) -> usize {
-    ((arena_bytes >> GRANULE_SHIFT) * size_of::<Slab>()).div_ceil(GRANULE)
 }

@@ -17,6 +17,7 @@
 
 use core::ptr::NonNull;
 
+use super::tables::descriptor_behind;
 use super::{Arenas, COUNT, GRANULE, GRANULE_SHIFT, ORDERS, Ordering, RANGES, Slab};
 use crate::slab::Idle;
 
@@ -92,18 +93,17 @@ impl Arenas {
     /// The run right behind one, if it is free, has memory and is of the same order.
     fn dirty_neighbour(&self, run: NonNull<Slab>, order: usize) -> Option<NonNull<Slab>> {
         // SAFETY: a free run, and the lock is held.
-        let base = unsafe { (*run.as_ptr()).base };
+        let base = unsafe { (*run.as_ptr()).base() };
         let end = base + (GRANULE << order);
         let count = COUNT.load(Ordering::Relaxed);
         let arena = RANGES[..count].iter().position(|range| range.covers(base))?;
-        let used = if arena + 1 == count { self.frontier } else { self.ends[arena] };
-        if end >= RANGES[arena].base.load(Ordering::Relaxed) + (used << GRANULE_SHIFT) {
+        let used = self.end_of(arena) << GRANULE_SHIFT;
+        if end >= RANGES[arena].base.load(Ordering::Relaxed) + used {
             return None;
         }
-        // SAFETY: below the frontier, so the next descriptor is that of a run's first granule.
-        let next = unsafe { run.as_ptr().add(1 << order) };
-        // SAFETY: who uses a slab writes other fields of its descriptor under another lock, so this
-        // reads a field at a time.
+        let next = descriptor_behind(run.as_ptr(), 1 << order);
+        // SAFETY: below the frontier, so this is the descriptor of a run's first granule. Who uses a
+        // slab writes other fields of it under another lock, so this reads a field at a time.
         let is_free = unsafe { (*next).idle } == Idle::Dirty;
         // SAFETY: as above.
         let is_equal = usize::from(unsafe { (*next).order }) == order;
@@ -118,7 +118,7 @@ impl Arenas {
         self.dirty[order].remove(first);
         self.dirty[order].remove(second);
         first.freed_at_ms = second.freed_at_ms;
-        super::describe(first, first.base, order + 1);
+        super::describe(first, first.base(), order + 1);
         self.dirty[order + 1].push(first, Idle::Dirty);
     }
 

@@ -12,7 +12,7 @@ fn take(order: usize) -> NonNull<Slab> {
 
 fn base(run: NonNull<Slab>) -> usize {
     // SAFETY: taken, so its descriptor is usable.
-    unsafe { (*run.as_ptr()).base }
+    unsafe { (*run.as_ptr()).base() }
 }
 
 /// Writes to every page of a run, which must read as the byte before.
@@ -170,7 +170,7 @@ fn free_neighbours_are_joined_and_those_in_use_left_alone() {
                 // SAFETY: in a free list, and the lock is held.
                 let slab = unsafe { &*slab.as_ptr() };
                 assert!(slab.idle == Idle::Clean && usize::from(slab.order) == order);
-                free.push((slab.base, order));
+                free.push((slab.base(), order));
                 run = slab.next;
             }
         }
@@ -216,6 +216,44 @@ fn runs_with_memory_are_joined_for_a_larger_request_before_memory_is_new() {
     }
     // SAFETY: taken above.
     unsafe { give_run(large, 0) };
+}
+
+/// The bits that a run of one granule has in the table.
+fn bits(run: NonNull<Slab>) -> &'static mut [u64] {
+    let bytes = crate::slab::BITS_BYTES_MAX;
+    // SAFETY: the table's entry for a granule that was given out; tests use it one after the other.
+    unsafe { core::slice::from_raw_parts_mut(bits_of(base(run), bytes), bytes / 8) }
+}
+
+#[test]
+fn bits_go_back_with_the_memory_of_their_slabs_and_those_in_use_stay() {
+    let _alone = alone();
+    ARENAS.lock().join_free_runs();
+    let runs: Vec<_> = (0..64).map(|_| take(0)).collect();
+    for (index, &run) in runs.iter().enumerate() {
+        bits(run).fill(index as u64 + 1);
+    }
+    // One in sixteen stays in use.
+    let (kept, given): (Vec<_>, Vec<_>) = (0..64).partition(|index| index % 16 == 0);
+    for &index in &given {
+        // SAFETY: taken above, used for the last time.
+        unsafe { give_run(runs[index], 0) };
+    }
+    purge(1_000, 0);
+    for &index in &kept {
+        assert!(bits(runs[index]).iter().all(|&word| word == index as u64 + 1), "{index}");
+    }
+    let is_zero = |index: &usize| bits(runs[*index]).iter().all(|&word| word == 0);
+    let back = given.iter().filter(|index| is_zero(index)).count();
+    assert!(back > given.len() / 3, "{back} of {}", given.len());
+    for &index in &kept {
+        // SAFETY: taken above, used for the last time.
+        unsafe { give_run(runs[index], 0) };
+    }
+    purge(1_000, 0);
+    // Those whose page others share may still have theirs.
+    let back = (0..64).filter(is_zero).count();
+    assert!(back > 64 - 16, "{back} of 64");
 }
 
 /// Takes a thousand runs and gives them back at a moment; the bytes that are kept then.

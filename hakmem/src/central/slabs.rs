@@ -25,10 +25,10 @@ pub(super) struct Slabs {
 /// registry is kept where the routing asks it; false if there is no memory for it.
 fn locate(slab: &Slab, bin: u8) -> bool {
     let granules = 1 << slab.order;
-    if Layout::current() != Layout::Plain && !registry::set(slab.base, granules, bin) {
+    if Layout::current() != Layout::Plain && !registry::set(slab.base(), granules, bin) {
         return false;
     }
-    class_map::set(slab.base, granules, bin);
+    class_map::set(slab.base(), granules, bin);
     true
 }
 
@@ -82,7 +82,8 @@ impl Slabs {
         let run = arena::take_run(bins::slab_granules(bin).ilog2() as usize)?;
         // SAFETY: taken from the arenas, so it is this bin's.
         let slab = unsafe { &mut *run.as_ptr() };
-        slab.open(bin);
+        // SAFETY: the arenas keep them for this run.
+        unsafe { slab.open(bin, arena::bits_of(slab.base(), Slab::bits_bytes(bin))) };
         if !locate(slab, bin as u8) {
             // SAFETY: just taken, and nothing uses it.
             unsafe { arena::give_run(run, 0) };
