@@ -85,8 +85,13 @@ impl SlotWriter {
         sequence.store(begun.wrapping_add(1), Ordering::Release);
     }
 
-    /// Writes an event to the ring.
+    /// Writes an event to the ring, as the owner's, or if there is none as the calling thread's.
     pub(crate) fn write_event(self, event: Event) {
+        // The owner's id is written down: asking the system would be most of the cost of an event.
+        let thread_id = match self.thread_id() {
+            0 => process::thread_id(),
+            owner => owner,
+        };
         let written = word!(self, header.events_written);
         let number = written.load(Ordering::Relaxed) + 1;
         let place = (number - 1) as usize % RING_EVENTS;
@@ -97,7 +102,7 @@ impl SlotWriter {
         // SAFETY: inside the slot, which is mapped.
         let record = unsafe { addr_of_mut!((*self.0).events[place]) };
         // SAFETY: only this thread writes the ring, and readers copy.
-        unsafe { record.write_volatile(Event { number: 0, ..event }) };
+        unsafe { record.write_volatile(Event { number: 0, thread_id, ..event }) };
         // Release: the fields above are seen before the number.
         number_word.store(number, Ordering::Release);
         written.store(number, Ordering::Release);
@@ -142,8 +147,7 @@ impl SlotWriter {
 
     /// Writes down that nobody owns the slot any more.
     pub(crate) fn clear_owner(self) {
-        let thread_id = process::thread_id();
-        self.write_event(simple_event(EventKind::ThreadExit, thread_id.into()));
+        self.write_event(simple_event(EventKind::ThreadExit, self.thread_id().into()));
         self.update(|_| self.store_thread_id(0));
     }
 
@@ -213,7 +217,6 @@ pub(crate) fn simple_event(kind: EventKind, value: u64) -> Event {
         monotonic_ns: clock::monotonic_ns(),
         kind: kind as u8,
         class: Class::None as u8,
-        thread_id: process::thread_id(),
         value,
         ..Event::default()
     }

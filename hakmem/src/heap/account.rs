@@ -5,7 +5,7 @@ use hakmem_segment::{AllocReason, BIN_LARGE, Event, EventKind, FreeReason, Outco
 
 use super::{EVENT_KINDS, Heap, slot_of};
 use crate::bins;
-use crate::os::{clock, process};
+use crate::os::clock;
 use crate::slot::SlotUpdate;
 
 /// Least distance of two events of one reason: 20 a second tell the story and cost nothing.
@@ -123,7 +123,6 @@ impl Heap {
             class: bins::class(bin) as u8,
             bin: bin as u8,
             detail,
-            thread_id: process::thread_id(),
             duration_ns: u32::try_from(ns).unwrap_or(u32::MAX),
             address: address as u64,
             ..Event::default()

@@ -9,7 +9,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hakmem_reader::liveness::{Host, effective_state};
-use hakmem_reader::{Class, ClassTotals, Identity, ProcessState, Sample, Segment, directory};
+use hakmem_reader::{
+    Class, ClassTotals, Event, EventCursor, Identity, ProcessState, Sample, Segment, directory,
+};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
@@ -198,6 +200,8 @@ pub(crate) struct Record {
     pub(crate) identity: Identity,
     pub(crate) sample: Sample,
     pub(crate) state: ProcessState,
+    /// Those that no later ones replaced, by time.
+    pub(crate) events: Vec<Event>,
 }
 
 impl Record {
@@ -230,7 +234,9 @@ pub(crate) fn records(path: &Path) -> Vec<Record> {
         let sample = segment.sample().expect("the segment can be sampled");
         let identity = segment.identity().clone();
         let state = effective_state(&identity, alive, &sample.process, &identities, &host);
-        Record { identity, sample, state }
+        let mut cursor = EventCursor::from_oldest();
+        let events = segment.read_events(&mut cursor).expect("and its events read").events;
+        Record { identity, sample, state, events }
     };
     opened.into_iter().map(record).collect()
 }

@@ -1,6 +1,8 @@
 //! Threads come and go, free each other's blocks, and free while they end.
 
-use hakmem_reader::{Class, FreeReason, ProcessState};
+use std::collections::HashSet;
+
+use hakmem_reader::{Class, EventKind, FreeReason, ProcessState};
 
 use crate::loaded::{Loaded, Record};
 
@@ -38,6 +40,41 @@ fn thousands_of_short_threads_share_few_slots() {
     let (allocations, frees) = calls(&record);
     assert!((320_000..325_000).contains(&allocations), "{allocations}");
     assert!(frees <= allocations && allocations - frees < 100, "{allocations} and {frees}");
+}
+
+#[test]
+fn every_event_names_the_thread_that_owned_the_slot_then() {
+    let churn = Loaded::new("churn.c").arg("16").arg("8");
+    assert!(threads_of_events(&churn.run_well().record()) >= 8);
+    // Here the threads' ends are told by those that take their heaps over.
+    let last_moment = Loaded::new("last_moment.c").arg("100");
+    assert!(threads_of_events(&last_moment.run_well().record()) >= 8);
+}
+
+/// How many threads started, according to the events, which name the slot's owner.
+fn threads_of_events(record: &Record) -> usize {
+    let mut started = HashSet::new();
+    // Slot 0 is the process's own.
+    for slot in 1..record.sample.process.slots_used {
+        let mut owner = None;
+        for event in record.events.iter().filter(|event| event.slot == slot) {
+            let id = event.thread_id;
+            match event.kind {
+                EventKind::ThreadStart => {
+                    assert!(started.insert(id), "thread {id} started twice");
+                    owner = Some(id);
+                }
+                EventKind::ThreadExit => {
+                    assert_eq!(event.value, id.into());
+                    assert!(owner.take().is_none_or(|owner| owner == id));
+                    continue;
+                }
+                _ => {}
+            }
+            assert!(owner.is_none_or(|owner| owner == id), "{event:?}, of {owner:?}");
+        }
+    }
+    started.len()
 }
 
 #[test]
