@@ -4,7 +4,9 @@
 //! use, freed here and there, may lie in as many slabs. So now and then a heap looks which of its
 //! lists are idle. A list's word tells without further counting: if it is as it was, nothing was
 //! taken or added; else the blocks below the first *n*, of which *n* were freed since, were not
-//! needed (the low-water mark of gperftools' thread caches).
+//! needed (the low-water mark of gperftools' thread caches). Of a list that came near neither end for
+//! a while, most is given up as well: it serves pairs of calls out of its topmost blocks, and how low
+//! it went is counted nowhere.
 //!
 //! # Safety
 //! As in `heap`.
@@ -21,6 +23,9 @@ use crate::sync::Ordering;
 /// and go meanwhile: where memory changes its shape faster than that, it must not wait.
 const IDLE_MS: u32 = 250;
 const IDLE_CHANGES: u32 = 128;
+/// By how much a list's capacity must exceed that of a new one to be made small again, once it holds
+/// little: a refill or two from small are no reason.
+const OVERSIZED: u32 = 4;
 
 impl Heap {
     /// Whether it is time for [`Heap::give_up_idle`]: a while has passed, or slabs came and went.
@@ -33,14 +38,23 @@ impl Heap {
     /// lies below all blocks that were freed since. Few blocks of a bin that went out of use can keep
     /// many slabs from going back.
     pub(crate) fn give_up_idle(&mut self, arena_changes: u32) {
+        let is_calm = self.now_ms.wrapping_sub(self.seen_at_ms) >= IDLE_MS;
         for bin in bins::in_use() {
             let word = slot_of(self).list_word(bin);
             let (now, then) = (word.load(Ordering::Relaxed), self.seen_words[bin]);
             let freed = ListWord(now).freed_fast().wrapping_sub(ListWord(then).freed_fast());
-            if self.capacities[bin] > 0 && now == then {
+            // A list that ran full or empty would have asked for the spare.
+            let hovers = is_calm && self.spares_needed & (1 << bin) == 0;
+            let small: u32 = self.capacity_first(bin).into();
+            let is_oversized = u32::from(self.capacities[bin]) > OVERSIZED * small;
+            if self.capacities[bin] == 0 {
+                // It holds nothing.
+            } else if now == then || hovers && is_oversized && self.depth(bin) <= small {
                 self.empty_idle(bin);
-            } else if self.capacities[bin] > 0 {
-                self.give_up_below(bin, freed.try_into().unwrap_or(u32::MAX));
+            } else {
+                let freed = freed.try_into().unwrap_or(u32::MAX);
+                let enough = if hovers { (self.depth(bin) / 4).max(small) } else { u32::MAX };
+                self.give_up_below(bin, freed.min(enough));
             }
             self.seen_words[bin] = word.load(Ordering::Relaxed);
         }
