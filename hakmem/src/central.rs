@@ -264,12 +264,13 @@ pub(crate) unsafe fn give_to_slabs(bin: usize, blocks: &[*mut Block], now_ms: u3
 /// As there.
 unsafe fn give_spread_to_slabs(bin: usize, blocks: &[*mut Block], spread: Spread, now_ms: u32) {
     let mut slabs = STORE[bin].slabs.lock();
-    let are_single = Slab::are_single(bin);
     match spread {
         // SAFETY: the caller's duty; these are the bin's slabs.
         Spread::InOrder => unsafe { give_in_order(bin, blocks, &mut slabs, now_ms) },
         // SAFETY: as above.
-        _ if are_single => unsafe { give_one_by_one::<true>(bin, blocks, &mut slabs, now_ms) },
+        _ if Slab::are_single(bin) => unsafe {
+            give_one_by_one::<true>(bin, blocks, &mut slabs, now_ms)
+        },
         // SAFETY: as above.
         _ => unsafe { give_one_by_one::<false>(bin, blocks, &mut slabs, now_ms) },
     }

@@ -90,6 +90,8 @@ pub(crate) struct Heap {
     has_lists: bool,
     /// [`crate::arena::changes`] when this heap last looked.
     pub(crate) arena_changes: u32,
+    /// The same when the bytes of slabs alone were last published.
+    pub(crate) told_changes: u32,
     /// Rounds of thread-exit destructors that have passed.
     pub(crate) exit_rounds: u32,
     /// `HAKMEM_LIST_BYTES`.
@@ -222,7 +224,7 @@ impl Heap {
         });
         self.next_event_ns = [0; EVENT_KINDS];
         self.is_threads = is_threads;
-        self.arena_changes = 0;
+        (self.arena_changes, self.told_changes) = (0, 0);
         self.exit_rounds = 0;
         self.tick();
         self.seen_at_ms = self.now_ms;

@@ -98,6 +98,22 @@ impl Choice {
     }
 }
 
+/// The header of every bin's blocks, by layout.
+const HEADERS: [[Option<Header>; BINS]; 3] = {
+    let layouts = [Layout::Plain, Layout::Mixed, Layout::Uniform];
+    let mut headers = [[None; BINS]; 3];
+    let mut at = 0;
+    while at < layouts.len() * BINS {
+        let (layout, bin) = (layouts[at / BINS], at % BINS);
+        assert!(layout as usize == at / BINS);
+        if bins::in_use_contains(bin) {
+            headers[layout as usize][bin] = layout.header_by_class(bin);
+        }
+        at += 1;
+    }
+    headers
+};
+
 impl Layout {
     /// The layout of a routing.
     pub(crate) const fn of(routing: Routing) -> Self {
@@ -113,8 +129,13 @@ impl Layout {
         Self::of(Choice::current().routing)
     }
 
-    /// The header of a bin's blocks, if they have one.
+    /// The header of a bin's blocks, if they have one. Every free that goes the slow way asks.
     pub(crate) const fn header(self, bin: usize) -> Option<Header> {
+        HEADERS[self as usize][bin]
+    }
+
+    /// [`Layout::header`], as it is worked out.
+    const fn header_by_class(self, bin: usize) -> Option<Header> {
         let is_headed = match self {
             Self::Plain => false,
             Self::Mixed | Self::Uniform => {
@@ -156,8 +177,7 @@ impl Layout {
             Self::Plain => bins::of_size(size),
             _ if size > MID_MAX => BIN_LARGE,
             _ if size > TINY_MAX => bins::of_size(size.next_multiple_of(HEADERLESS_ALIGNMENT)),
-            // Whole steps of 8 bytes, because the fast path's table has no finer ones.
-            _ => self.headed_bin(size.next_multiple_of(8)),
+            _ => self.headed_bin(size),
         }
     }
 

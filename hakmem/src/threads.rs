@@ -229,10 +229,12 @@ pub(crate) fn housekeep_if_due(heap: &mut Heap, watch: Stopwatch) {
         housekeep();
         heap.arena_changes = changes;
     } else if heap.arena_changes != changes
+        && heap.told_changes != changes
         && let Some(header) = Live::current()
     {
         // It may be the last change for long, so the greatest part of it is told at once.
         header.slab_bytes(crate::arena::slab_bytes());
+        heap.told_changes = changes;
     }
 }
 
