@@ -14,6 +14,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use arguments::Arguments;
 
+/// It samples thousands of threads a second, which is little but allocation.
+#[global_allocator]
+static ALLOCATOR: hakmem::Silent = hakmem::Silent;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     raise_limit_of_open_files();

@@ -6,7 +6,7 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 
-use crate::entry;
+use crate::{entry, settings};
 
 /// Serves a Rust program's allocations:
 ///
@@ -57,5 +57,44 @@ unsafe impl GlobalAlloc for Hakmem {
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: as above; Rust asks for no size 0.
         unsafe { entry::resize(block, new_size, layout.align()) }
+    }
+}
+
+/// [`Hakmem`] for programs that show others and should not show up themselves: no segment is made, and
+/// `HAKMEM_` settings, which are meant for the programs that they start, are not read.
+///
+/// ```
+/// #[global_allocator]
+/// static GLOBAL: hakmem::Silent = hakmem::Silent;
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+// SAFETY: as for `Hakmem`, which does it all.
+unsafe impl GlobalAlloc for Silent {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        settings::keep_silent();
+        // SAFETY: the caller's duty.
+        unsafe { Hakmem.alloc(layout) }
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        settings::keep_silent();
+        // SAFETY: the caller's duty.
+        unsafe { Hakmem.alloc_zeroed(layout) }
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller's duty.
+        unsafe { Hakmem.dealloc(block, layout) }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: the caller's duty.
+        unsafe { Hakmem.realloc(block, layout, new_size) }
     }
 }

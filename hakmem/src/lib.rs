@@ -66,7 +66,7 @@ mod sync;
 mod threads;
 pub mod totals;
 
-pub use global::Hakmem;
+pub use global::{Hakmem, Silent};
 
 #[cfg(test)]
 mod tests;

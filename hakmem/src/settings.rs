@@ -2,10 +2,14 @@
 //!
 //! An unknown `HAKMEM_` name or a bad value prints one line that names it and its default, and the
 //! program runs on.
+//!
+//! # Orderings
+//! `SILENT` is set before the call that reads it, by the same thread.
 
 use hakmem_segment::{Check, Push, Routing};
 
 use crate::os::{message, process};
+use crate::sync::{AtomicBool, Ordering};
 
 /// Longest directory and labels that are kept.
 pub(crate) const TEXT_MAX: usize = 512;
@@ -13,6 +17,15 @@ pub(crate) const TEXT_MAX: usize = 512;
 /// Bytes that a thread's list of one bin may be allowed to hold; the most is the default.
 const LIST_BYTES_MIN: u32 = 1024;
 pub(crate) const LIST_BYTES_MAX: u32 = 128 * 1024;
+
+/// Whether the environment is not meant for this program.
+static SILENT: AtomicBool = AtomicBool::new(false);
+
+/// Publishes nothing and reads no setting in this process, if it has not begun to.
+#[inline]
+pub(crate) fn keep_silent() {
+    SILENT.store(true, Ordering::Relaxed);
+}
 
 /// Text of bounded length.
 #[derive(Clone, Copy)]
@@ -101,6 +114,10 @@ impl Settings {
     /// Reads the environment; a privileged program's is not trusted.
     pub(crate) fn read() -> Self {
         let mut settings = Self::DEFAULT;
+        if SILENT.load(Ordering::Relaxed) {
+            settings.telemetry = false;
+            return settings;
+        }
         if !process::is_privileged() {
             process::for_each_variable(&mut |variable| settings.apply(variable));
         }

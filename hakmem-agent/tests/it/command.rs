@@ -24,6 +24,20 @@ fn mistakes_are_named_in_one_line() {
 }
 
 #[test]
+fn it_does_not_show_up_among_what_it_shows_and_takes_no_setting_of_theirs() {
+    let directory = tempfile::tempdir_in("/dev/shm").unwrap();
+    let output = agent()
+        .arg("--version")
+        .env("HAKMEM_DIR", directory.path())
+        .env("HAKMEM_CHECK", "everything")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert_eq!(directory.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
 fn sigterm_ends_it_cleanly() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("agent.sock");
