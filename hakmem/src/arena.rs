@@ -1,12 +1,11 @@
 //! Address space for slabs.
 //!
 //! An arena is reserved in one piece, without memory, and made usable from its start as it is
-//! needed. Its first granules hold a [`Slab`] descriptor and bits for each granule (`tables`). Slabs are
-//! runs of 1, 2, 4
-//! … granules; a run that comes back keeps its memory for [`PURGE_AFTER_MS`] in case it is needed
-//! again, for whatever bin, and is then given back to the system while its address space stays.
-//! Runs that still have memory are split and joined as they are needed (`reuse`). Those without are
-//! not joined while there are addresses left, as they cost nothing else (`join`).
+//! needed. Its first granules hold a [`Slab`] descriptor and bits for each granule (`tables`). Slabs
+//! are runs of 1, 2, 4 … granules; a run that comes back keeps its memory for [`PURGE_AFTER_MS`] in
+//! case it is needed again, for whatever bin, and is then given back to the system while its address
+//! space stays. Runs that still have memory are split and joined as they are needed (`reuse`). Those
+//! without are not joined while there are addresses left, as they cost nothing else (`join`).
 //!
 //! # Safety
 //! Descriptors of runs in the free lists are guarded by the lock of [`ARENAS`].

@@ -4,7 +4,8 @@
 //! program runs on.
 //!
 //! # Orderings
-//! `SILENT` is set before the call that reads it, by the same thread.
+//! Relaxed: every thread of a silent program sets `SILENT` before each request, so also the one whose
+//! request reads the settings.
 
 use hakmem_segment::{Check, Push, Routing};
 

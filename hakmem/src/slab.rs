@@ -2,9 +2,9 @@
 //!
 //! Blocks that are here are bits of a set, and not a list through the blocks (as in
 //! jemalloc's slabs and the Linux kernel's early bitmap allocators): taking one back touches nothing
-//! but descriptor and bits, and the lowest go out first, however scattered they came. So a program's next
-//! objects lie next to each other in memory, which random frees would undo for good if blocks were
-//! stacked; and a bin that serves ten blocks touches the pages of ten blocks.
+//! but descriptor and bits, and the lowest go out first, however scattered they came. So a program's
+//! next objects lie next to each other in memory, which random frees would undo for good if blocks
+//! were stacked; and a bin that serves ten blocks touches the pages of ten blocks.
 //!
 //! Invariants, for a slab in use:
 //!
@@ -15,9 +15,9 @@
 //! ```
 //!
 //! # Safety
-//! Descriptors and bits lie in their arena, at the index of their granule, and are never unmapped. All
-//! but `head`, `order` and `idle` is guarded by the lock of the central store of the slab's bin, or, while the
-//! run is in no bin, by the arenas' lock.
+//! Descriptors and bits lie in their arena, at the index of their granule, and are never unmapped.
+//! `head`, `order` and `idle` are guarded by the arenas' lock, all else by the lock of the central
+//! store of the slab's bin, or, while the run is in no bin, by the arenas' as well.
 #![allow(unsafe_code)]
 
 use core::{hint, ptr, slice};
@@ -374,6 +374,7 @@ impl Slab {
             return None;
         }
         if SINGLE {
+            debug_assert!(Self::are_single(divider.bin.into()));
             // The slab begins where its granule does. Blocks of 16 bytes or more: each index that
             // fits into the granule has a bit.
             return divider.index((block as usize % bins::GRANULE) as u32);

@@ -7,8 +7,8 @@
 //! descriptors.
 //!
 //! # Safety
-//! Called under the arenas' lock, but for [`descriptor`], [`descriptor_behind`] and [`bits_of`]. Entries of granules below an
-//! arena's frontier are usable.
+//! Called under the arenas' lock, but for [`descriptor`], [`descriptor_behind`] and [`bits_of`], which
+//! only reckon. Entries of granules below an arena's frontier are usable.
 #![allow(unsafe_code)]
 
 use core::ops;
