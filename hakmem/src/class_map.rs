@@ -6,7 +6,9 @@
 //! that cover an arena, so it costs nothing under `vm.overcommit_memory=2`.
 //!
 //! Where address space is scarce (`ulimit -v`), the map covers a window of 64 GiB around the first
-//! arena instead, and arenas outside of it are refused. The fast path is the same for both.
+//! arena instead, and arenas outside of it are refused. The fast path of `free` is made for the whole
+//! map, which begins at address 0 ([`WholeMap`]); under a window frees take a detour, as they do under
+//! another routing than `direct`.
 //!
 //! # Orderings
 //! Base, first granule and length are written once, before any heap exists. Entries change when a
@@ -29,10 +31,39 @@ const ADDRESS_BITS: u32 = 47;
 /// Granules of the window where the whole map cannot be had: 64 GiB.
 const WINDOW_GRANULES: usize = 1 << 20;
 
-/// Where the map is. Every heap keeps a copy, because its base register reaches that without
-/// another load; one of zeros, as in a sentinel, finds nothing.
+/// Where the map is if it covers all addresses from 0 on. Every heap keeps a copy, because its base
+/// register reaches that without another load; one of zeros, as in a sentinel, finds nothing.
 #[derive(Clone, Copy)]
 #[repr(C)]
+pub(crate) struct WholeMap {
+    /// Address of the entry of granule 0.
+    base: usize,
+    /// Granules that it covers.
+    granules: usize,
+}
+
+impl WholeMap {
+    /// A map that finds nothing.
+    pub(crate) const EMPTY: Self = Self { base: 0, granules: 0 };
+
+    /// The process's map; it finds nothing before [`set_up`], and where that could have a window only.
+    pub(crate) fn current() -> Self {
+        let ClassMap { base, first, granules } = ClassMap::current();
+        if first == 0 { Self { base, granules } } else { Self::EMPTY }
+    }
+
+    /// The bin of the slab that an address lies in: 0 if the granule is in no slab, `None` if the
+    /// map does not cover it.
+    #[inline(always)]
+    pub(crate) fn bin(&self, address: usize) -> Option<usize> {
+        let index = address >> GRANULE_SHIFT;
+        // SAFETY: the entry is there.
+        (index < self.granules).then(|| unsafe { load(self.base, index) })
+    }
+}
+
+/// Where the map is, be it whole or a window.
+#[derive(Clone, Copy)]
 pub(crate) struct ClassMap {
     /// Address of the entry of granule `first`.
     base: usize,
@@ -47,9 +78,6 @@ static FIRST: AtomicUsize = AtomicUsize::new(0);
 static GRANULES: AtomicUsize = AtomicUsize::new(0);
 
 impl ClassMap {
-    /// A map that finds nothing.
-    pub(crate) const EMPTY: Self = Self { base: 0, first: 0, granules: 0 };
-
     /// The process's map; it finds nothing before [`set_up`].
     #[inline]
     pub(crate) fn current() -> Self {
@@ -60,50 +88,62 @@ impl ClassMap {
         }
     }
 
-    /// The bin of the slab that an address lies in: 0 if the granule is in no slab, `None` if the
-    /// map does not cover it.
+    /// As [`WholeMap::bin`].
     #[inline(always)]
     pub(crate) fn bin(&self, address: usize) -> Option<usize> {
         let index = (address >> GRANULE_SHIFT).wrapping_sub(self.first);
-        if index >= self.granules {
-            return None;
-        }
-        Some(self.load(index))
+        // SAFETY: the entry is there.
+        (index < self.granules).then(|| unsafe { load(self.base, index) })
     }
+}
 
-    /// One entry. In assembly where that is possible: the compiler extends an atomic byte twice, and
-    /// `free` is counted in instructions.
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    #[inline(always)]
-    fn load(&self, index: usize) -> usize {
-        let bin: usize;
-        // SAFETY: callers checked `index` against `granules`, and the mapping is never unmapped. A
-        // load of a byte is a relaxed atomic one on this architecture.
-        unsafe {
-            core::arch::asm!(
-                "movzx {bin:e}, byte ptr [{base} + {index}]",
-                bin = lateout(reg) bin,
-                base = in(reg) self.base,
-                index = in(reg) index,
-                options(pure, readonly, nostack, preserves_flags)
-            );
-        }
-        bin
+/// One entry of a map. In assembly where that is possible: the compiler extends an atomic byte twice,
+/// and `free` is counted in instructions.
+///
+/// # Safety
+/// The map at `base` has an entry of this index.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[inline(always)]
+unsafe fn load(base: usize, index: usize) -> usize {
+    let bin: usize;
+    // SAFETY: the caller's duty, and the mapping is never unmapped. A load of a byte is a relaxed
+    // atomic one on this architecture.
+    unsafe {
+        core::arch::asm!(
+            "movzx {bin:e}, byte ptr [{base} + {index}]",
+            bin = lateout(reg) bin,
+            base = in(reg) base,
+            index = in(reg) index,
+            options(pure, readonly, nostack, preserves_flags)
+        );
     }
+    bin
+}
 
-    /// One entry.
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    #[inline(always)]
-    fn load(&self, index: usize) -> usize {
-        usize::from(self.entry(index).load(Ordering::Relaxed))
-    }
+/// One entry of a map.
+///
+/// # Safety
+/// As above.
+#[cfg(not(all(target_arch = "x86_64", not(miri))))]
+#[inline(always)]
+unsafe fn load(base: usize, index: usize) -> usize {
+    // SAFETY: the caller's duty.
+    usize::from(unsafe { entry(base, index) }.load(Ordering::Relaxed))
+}
 
-    #[inline(always)]
-    fn entry(&self, index: usize) -> &'static AtomicU8 {
-        let address = self.base + index;
-        // SAFETY: callers checked `index` against `granules`, and the mapping is never unmapped.
-        unsafe { &*(address as *const AtomicU8) }
-    }
+/// The same to change it.
+///
+/// # Safety
+/// As above.
+#[inline(always)]
+unsafe fn entry(base: usize, index: usize) -> &'static AtomicU8 {
+    // SAFETY: the caller's duty, and the mapping is never unmapped.
+    unsafe { &*((base + index) as *const AtomicU8) }
+}
+
+/// Whether the whole map could not be had.
+pub(crate) fn is_window() -> bool {
+    FIRST.load(Ordering::Relaxed) != 0
 }
 
 /// Sets the map up, once, for arenas that will be near `hint`. False if there is no memory.
@@ -148,8 +188,9 @@ pub(crate) fn set(address: usize, granules: usize, bin: u8) {
     let map = ClassMap::current();
     let first = (address >> GRANULE_SHIFT).wrapping_sub(map.first);
     for index in first..first + granules {
-        debug_assert!(index < map.granules);
-        map.entry(index).store(bin, Ordering::Relaxed);
+        assert!(index < map.granules);
+        // SAFETY: the entry is there.
+        unsafe { entry(map.base, index) }.store(bin, Ordering::Relaxed);
     }
 }
 

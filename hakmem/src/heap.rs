@@ -34,7 +34,7 @@ use hakmem_segment::{AllocReason, BINS, Check, FreeReason, ListWord, Routing, Sl
 use crate::bins;
 use crate::block::Block;
 use crate::central::{self, Flow};
-use crate::class_map::ClassMap;
+use crate::class_map::WholeMap;
 use crate::os::clock;
 use crate::routing::{Choice, Layout};
 use crate::segment::GROUP_SLOTS;
@@ -71,7 +71,7 @@ pub(crate) struct Heap {
     /// Bin of each small size; here because the base register reaches it.
     pub(crate) small_bins: [u8; bins::SMALL_SIZES],
     /// The class map; here for the same reason.
-    pub(crate) map: ClassMap,
+    pub(crate) map: WholeMap,
     way: Way,
     bottoms: [u32; BINS],
     spares: [Magazine; BINS],
@@ -163,7 +163,7 @@ pub(crate) fn small_bin_of(heap: *mut Heap, size: usize) -> *mut u8 {
 
 /// Where the heap's copy of the class map's place is.
 #[inline(always)]
-pub(crate) fn map_of(heap: *mut Heap) -> *mut ClassMap {
+pub(crate) fn map_of(heap: *mut Heap) -> *mut WholeMap {
     field(heap, offset_of!(Heap, map)).cast()
 }
 
@@ -195,8 +195,8 @@ impl Heap {
         let has_fast_path = has_lists && self.way != Way::E3;
         self.small_bins = if has_fast_path { layout.small_bins() } else { [0; bins::SMALL_SIZES] };
         self.map = match choice.routing {
-            Routing::Direct if has_lists => ClassMap::current(),
-            _ => ClassMap::EMPTY,
+            Routing::Direct if has_lists => WholeMap::current(),
+            _ => WholeMap::EMPTY,
         };
         self.has_lists = has_lists;
         self.list_bytes = LIST_BYTES.load(Ordering::Relaxed);

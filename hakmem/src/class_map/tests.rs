@@ -15,8 +15,10 @@ fn window(first: usize, granules: usize) -> ClassMap {
 fn a_window_answers_for_its_granules_only() {
     let (first, granules) = (1 << 20, 64);
     let map = window(first, granules);
-    map.entry(0).store(7, Ordering::Relaxed);
-    map.entry(63).store(9, Ordering::Relaxed);
+    for (index, bin) in [(0, 7), (63, 9)] {
+        // SAFETY: the map has 64 entries.
+        unsafe { entry(map.base, index) }.store(bin, Ordering::Relaxed);
+    }
     let start = first << GRANULE_SHIFT;
     let end = start + granules * GRANULE;
     for offset in [0, 1, GRANULE - 1] {
@@ -34,6 +36,18 @@ fn a_map_of_zeros_finds_nothing() {
     let nothing = ClassMap { base: 0, first: 0, granules: 0 };
     for address in [0, 8, 1 << 40, usize::MAX] {
         assert_eq!(nothing.bin(address), None);
+        assert_eq!(WholeMap::EMPTY.bin(address), None);
+    }
+}
+
+#[test]
+fn the_whole_map_says_the_same() {
+    crate::tests::start();
+    let (map, whole) = (ClassMap::current(), WholeMap::current());
+    let heap = crate::entry::malloc(100) as usize;
+    assert!(map.bin(heap).is_some_and(|bin| bin != 0));
+    for address in [0, 8, heap, heap + GRANULE, 1 << 40, (1 << 47) - 1, 1 << 47, usize::MAX] {
+        assert_eq!(whole.bin(address), map.bin(address), "{address:#x}");
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The class map in the heap of such a routing is empty, so that [`super::free`], which is made for
 //! `direct`, lands here for every block. That detour is what a routing that is not the default pays
-//! for the others' not costing it anything.
+//! for the others' not costing it anything; so does `direct` itself where the map is a window.
 //!
 //! # Safety
 //! As in `entry`. `e3` breaks these rules on purpose: it is the ancestor's bug, and may do
@@ -14,7 +14,7 @@ use hakmem_segment::{Check, FreeReason, ListWord, Outcome};
 use super::{push, slow_free};
 use crate::block::Block;
 use crate::check::{self, Finding};
-use crate::gate::{self, ByRegistry, E3, Exclude, FrontGate, Hybrid, Uniform};
+use crate::gate::{self, ByRegistry, E3, Exclude, FrontGate, Hybrid, Uniform, Windowed};
 use crate::header::HEADER_BYTES;
 use crate::heap::magazine::{entry_of, top_of};
 use crate::heap::{Heap, Stopwatch, Way, slot_of};
@@ -28,6 +28,7 @@ use crate::threads::{self, Access};
 pub(super) fn free(way: Way, pointer: *mut u8, heap: *mut Heap) {
     match way {
         Way::Slow => slow_free::free_exactly(pointer, heap),
+        Way::Windowed => direct_push::<Windowed>(pointer, heap),
         Way::RegistryDirect => direct_push::<ByRegistry>(pointer, heap),
         Way::RegistryBoxed => boxed_push::<ByRegistry>(pointer, heap),
         Way::ExcludeDirect => direct_push::<Exclude>(pointer, heap),

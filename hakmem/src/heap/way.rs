@@ -1,15 +1,18 @@
 //! Which code frees a block, as one byte that the fast path finds in the heap.
 use hakmem_segment::{Check, Push, Routing};
 
+use crate::class_map;
 use crate::routing::Choice;
 
 /// Which code frees a block whose bin the class map does not name: the heap's own copy of it is
-/// empty under every routing but `direct`.
+/// empty under every routing but `direct`, and where the map is a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Way {
     /// The slow path. 0, as in a sentinel and in a wiped heap.
     Slow = 0,
+    /// `direct` where the class map is a window.
+    Windowed,
     RegistryDirect,
     RegistryBoxed,
     ExcludeDirect,
@@ -28,6 +31,7 @@ impl Way {
             return Self::Slow;
         }
         match (choice.routing, choice.push) {
+            (Routing::Direct, _) if class_map::is_window() => Self::Windowed,
             (Routing::Direct, _) => Self::Slow,
             (Routing::Registry, Push::Direct) => Self::RegistryDirect,
             (Routing::Registry, Push::Boxed) => Self::RegistryBoxed,

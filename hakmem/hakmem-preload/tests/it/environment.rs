@@ -11,7 +11,7 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use hakmem_reader::{Class, ProcessState};
+use hakmem_reader::{Class, Outcome, ProcessState};
 
 use crate::built;
 use crate::loaded::{Finished, Loaded, records, segments_directory};
@@ -202,6 +202,22 @@ fn scarce_address_space_is_enough() {
             assert!(mib * 1024 > kib / 4, "of {kib} KiB only {mib} MiB could be had");
         }
     }
+}
+
+/// The class map is a window then, of which `free` itself knows nothing.
+#[test]
+fn scarce_address_space_leaves_frees_fast_and_exact() {
+    let finished = shell("ulimit -v 524288; exec $RUN $PROGRAM", "hover.c");
+    finished.assert_silent(0);
+    let record = finished.record();
+    record.assert_sound();
+    let c5 = record.class(Class::C5);
+    assert!(c5.frees >= 350_000);
+    assert!(c5.outcomes_fast[Outcome::Map as usize] > c5.frees / 100 * 98, "{c5:?}");
+    let finished = shell("ulimit -v 524288; exec $RUN $PROGRAM", "foreign.c");
+    finished.assert_lines(0, 3, "not a pointer that hakmem returned");
+    let none = finished.record().class(Class::None);
+    assert_eq!(none.outcomes[Outcome::Foreign as usize], 41);
 }
 
 #[test]
