@@ -48,17 +48,15 @@ impl WholeMap {
 
     /// The process's map; it finds nothing before [`set_up`], and where that could have a window only.
     pub(crate) fn current() -> Self {
-        let ClassMap { base, first, granules } = ClassMap::current();
-        if first == 0 { Self { base, granules } } else { Self::EMPTY }
+        let ClassMap { base, granules, .. } = ClassMap::current();
+        if is_window() { Self::EMPTY } else { Self { base, granules } }
     }
 
     /// The bin of the slab that an address lies in: 0 if the granule is in no slab, `None` if the
     /// map does not cover it.
     #[inline(always)]
     pub(crate) fn bin(&self, address: usize) -> Option<usize> {
-        let index = address >> GRANULE_SHIFT;
-        // SAFETY: the entry is there.
-        (index < self.granules).then(|| unsafe { load(self.base, index) })
+        load_if_any(self.base, self.granules, address >> GRANULE_SHIFT)
     }
 }
 
@@ -92,9 +90,15 @@ impl ClassMap {
     #[inline(always)]
     pub(crate) fn bin(&self, address: usize) -> Option<usize> {
         let index = (address >> GRANULE_SHIFT).wrapping_sub(self.first);
-        // SAFETY: the entry is there.
-        (index < self.granules).then(|| unsafe { load(self.base, index) })
+        load_if_any(self.base, self.granules, index)
     }
+}
+
+/// One entry of a map of so many; `None` if it has no such entry.
+#[inline(always)]
+fn load_if_any(base: usize, granules: usize, index: usize) -> Option<usize> {
+    // SAFETY: the entry is there.
+    (index < granules).then(|| unsafe { load(base, index) })
 }
 
 /// One entry of a map. In assembly where that is possible: the compiler extends an atomic byte twice,

@@ -89,6 +89,13 @@ impl<const SINGLE: bool> Finder<SINGLE> {
     }
 }
 
+/// The arena that an address lies in.
+pub(super) fn arena_of(address: usize) -> Option<usize> {
+    // Acquire: pairs with the Release in `append`, publishes the ranges.
+    let count = COUNT.load(Ordering::Acquire);
+    RANGES[..count].iter().position(|range| range.covers(address))
+}
+
 /// Whether an address lies in memory that an arena has made usable for slabs.
 pub(crate) fn holds(address: usize) -> bool {
     // Acquire: pairs with the Release in `append`, publishes the ranges.

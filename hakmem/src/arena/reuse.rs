@@ -17,8 +17,9 @@
 
 use core::ptr::NonNull;
 
+use super::ranges::arena_of;
 use super::tables::descriptor_behind;
-use super::{Arenas, COUNT, GRANULE, GRANULE_SHIFT, ORDERS, Ordering, RANGES, Slab};
+use super::{Arenas, GRANULE, GRANULE_SHIFT, ORDERS, Ordering, RANGES, Slab};
 use crate::slab::Idle;
 
 /// Runs of one order that are looked at for neighbours: the newest ones.
@@ -95,8 +96,7 @@ impl Arenas {
         // SAFETY: a free run, and the lock is held.
         let base = unsafe { (*run.as_ptr()).base() };
         let end = base + (GRANULE << order);
-        let count = COUNT.load(Ordering::Relaxed);
-        let arena = RANGES[..count].iter().position(|range| range.covers(base))?;
+        let arena = arena_of(base)?;
         let used = self.end_of(arena) << GRANULE_SHIFT;
         if end >= RANGES[arena].base.load(Ordering::Relaxed) + used {
             return None;

@@ -14,7 +14,7 @@
 use core::ops;
 use core::ptr::{self, NonNull};
 
-use super::ranges::{COUNT, RANGES};
+use super::ranges::{RANGES, arena_of};
 use super::{Arenas, make_usable};
 use crate::bins::{self, GRANULE, GRANULE_SHIFT};
 use crate::os::memory::{self, PAGE};
@@ -50,11 +50,9 @@ impl Usable {
 
     /// Makes the entries of an arena's first granules usable; false if the system refuses.
     pub(super) fn extend(&mut self, base: usize, arena_bytes: usize, granules: usize) -> bool {
-        let bits = bits_offset(arena_bytes);
-        let bits_end = bits + (arena_bytes >> GRANULE_SHIFT) * BITS_STEP;
-        let descriptors = granules * DESCRIPTOR_STEP;
-        extend_table(base..base + bits, &mut self.descriptors, descriptors)
-            && extend_table(base + bits..base + bits_end, &mut self.bits, granules * BITS_STEP)
+        let (bits, end) = (base + bits_offset(arena_bytes), base + tables_bytes(arena_bytes));
+        extend_table(base..bits, &mut self.descriptors, granules * DESCRIPTOR_STEP)
+            && extend_table(bits..end, &mut self.bits, granules * BITS_STEP)
     }
 }
 
@@ -87,20 +85,21 @@ fn bits_offset(arena_bytes: usize) -> usize {
     ((arena_bytes >> GRANULE_SHIFT) * DESCRIPTOR_STEP).next_multiple_of(PAGE)
 }
 
+/// Bytes of both tables.
+fn tables_bytes(arena_bytes: usize) -> usize {
+    bits_offset(arena_bytes) + (arena_bytes >> GRANULE_SHIFT) * BITS_STEP
+}
+
 /// Granules at an arena's start that hold its tables.
 pub(super) fn table_granules(arena_bytes: usize) -> usize {
-    let granules = arena_bytes >> GRANULE_SHIFT;
-    (bits_offset(arena_bytes) + granules * BITS_STEP).div_ceil(GRANULE)
+    tables_bytes(arena_bytes).div_ceil(GRANULE)
 }
 
 /// Where as many bytes of bits are that belong to the granule at an address; null if that is in no
 /// arena.
 pub(crate) fn bits_of(address: usize, bytes: usize) -> *mut u64 {
-    // Acquire: pairs with the Release in `append`, publishes the ranges.
-    let count = COUNT.load(Ordering::Acquire);
-    let Some(range) = RANGES[..count].iter().find(|range| range.covers(address)) else {
-        return ptr::null_mut();
-    };
+    let Some(arena) = arena_of(address) else { return ptr::null_mut() };
+    let range = &RANGES[arena];
     let base = range.base.load(Ordering::Relaxed);
     let granule = (address - base) >> GRANULE_SHIFT;
     let bits = if bytes <= NEAR_BITS_BYTES {
@@ -116,10 +115,7 @@ impl Arenas {
     /// the last to have any.
     pub(super) fn discard_bits(&self, run: &Slab) {
         let base = run.base();
-        let count = COUNT.load(Ordering::Relaxed);
-        let Some(arena) = RANGES[..count].iter().position(|range| range.covers(base)) else {
-            return;
-        };
+        let Some(arena) = arena_of(base) else { return };
         let start = RANGES[arena].base.load(Ordering::Relaxed);
         let arena_bytes = RANGES[arena].bytes.load(Ordering::Relaxed);
         let granules = table_granules(arena_bytes)..self.end_of(arena);
