@@ -1,8 +1,22 @@
 //! Every system call and libc function that the allocator uses.
 //!
-//! Preconditions, once for all: nothing here allocates through `malloc`, nothing keeps a file
-//! descriptor open, and whatever changes `errno` is wrapped by its caller in
-//! [`process::ErrnoGuard`]. Functions may be called before libc's constructors have run.
+//! Preconditions, once for all: nothing here allocates through `malloc` or keeps a file descriptor
+//! open, and functions may be called before libc's constructors have run.
+//!
+//! System calls are made by [`syscall`] alone, so they are no cancellation points, run no wrapper
+//! of another library and leave `errno` as it was.
+//! Of libc this remains, and none of it is called with a lock held once a second thread exists:
+//!
+//! - `__errno_location`: an address of the thread; takes no lock and is wrapped by nobody.
+//! - `clock_gettime`: a wrapper may change what it tells.
+//! - `environ` and `getauxval`: data that libc keeps from the start.
+//! - `pthread_key_create`, at the first call: the kernel has no way to tell of a thread's end.
+//! - `pthread_setspecific`, at a thread's first call and last one, outside of locks: glibc
+//!   allocates in it when the key is high, which is why the thread has its heap by then.
+//! - `pthread_atfork`, `on_exit` and `__cxa_at_quick_exit`, once, outside of locks.
+//! - `dlsym` and `dlopen`, outside of locks, only when `operator new` is out of memory.
+//!
+//! Those may change `errno`: their callers hold a [`process::ErrnoGuard`].
 
 pub(crate) mod clock;
 pub(crate) mod file;
@@ -10,4 +24,5 @@ pub(crate) mod futex;
 pub(crate) mod memory;
 pub(crate) mod message;
 pub(crate) mod process;
+pub(crate) mod syscall;
 pub(crate) mod thread_local;

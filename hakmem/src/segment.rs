@@ -26,7 +26,8 @@ use hakmem_segment::slot::SLOT_BYTES;
 use hakmem_segment::{BINS, READY, SegmentHeader, State};
 
 use crate::os::file::{File, FileStatus};
-use crate::os::{clock, memory, message, process};
+use crate::os::syscall::Errno;
+use crate::os::{clock, memory, message};
 use crate::settings::Settings;
 use crate::sync::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use directory::{NAME_MAX, Place, Problem};
@@ -106,9 +107,8 @@ impl Segment {
             return false;
         };
         let offset = HEADER_BYTES + group * GROUP_BYTES;
-        let is_same = file
-            .status()
-            .is_some_and(|now| (now.device, now.inode) == (status.device, status.inode));
+        let is_same =
+            file.status().is_ok_and(|now| (now.device, now.inode) == (status.device, status.inode));
         if !is_same || !file.set_length(offset + GROUP_BYTES) {
             return false;
         }
@@ -150,7 +150,7 @@ fn publish(birth: Birth, settings: &Settings) -> Result<Option<Segment>, Problem
     place.remove_stale();
     let name = directory::file_name(birth);
     let text = CStr::from_bytes_until_nul(&name).unwrap_or_default();
-    let file = place.create(text).ok_or_else(|| Problem::Refused(place, process::errno()))?;
+    let file = place.create(text).map_err(|Errno(errno)| Problem::Refused(place, errno))?;
     let fits = file.try_lock()
         && file.set_length(HEADER_BYTES + SLOT_BYTES)
         && file.reserve(0, HEADER_BYTES + SLOT_BYTES);
@@ -158,21 +158,25 @@ fn publish(birth: Birth, settings: &Settings) -> Result<Option<Segment>, Problem
         place.remove(text);
         return Err(Problem::NoSpace(place));
     }
-    let segment = map_header(place, name, &file);
-    if segment.is_none() {
-        let errno = process::errno();
-        place.remove(text);
-        return Err(Problem::Refused(place, errno));
+    match map_header(place, name, &file) {
+        Ok(segment) => Ok(Some(segment)),
+        Err(Errno(errno)) => {
+            place.remove(text);
+            Err(Problem::Refused(place, errno))
+        }
     }
-    Ok(segment)
 }
 
-fn map_header(place: Place, name: FileName, file: &File) -> Option<Segment> {
+fn map_header(place: Place, name: FileName, file: &File) -> Result<Segment, Errno> {
     let status = file.status()?;
-    let base = memory::reserve(HEADER_BYTES, memory::PAGE)?;
+    let base = memory::reserve(HEADER_BYTES, memory::PAGE).ok_or(Errno(libc::ENOMEM))?;
     // SAFETY: just reserved; the descriptor is open.
-    let mapped = unsafe { memory::map_file_over(base, HEADER_BYTES, file.descriptor(), 0) };
-    mapped.then_some(Segment { header: base.cast(), file: Some((place, name, status)) })
+    if !unsafe { memory::map_file_over(base, HEADER_BYTES, file.descriptor(), 0) } {
+        // SAFETY: just reserved, and nothing points into it.
+        unsafe { memory::unmap(base, HEADER_BYTES) };
+        return Err(Errno(libc::ENOMEM));
+    }
+    Ok(Segment { header: base.cast(), file: Some((place, name, status)) })
 }
 
 /// The fields of the header that change while the process lives.

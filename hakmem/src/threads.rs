@@ -96,7 +96,6 @@ pub(crate) fn access(heap: *mut Heap) -> Access {
         // SAFETY: alive, and this thread's.
         return Access::Own(unsafe { &mut *heap }, false);
     }
-    let _errno = process::ErrnoGuard::new();
     match first_use() {
         // SAFETY: just claimed for this thread.
         Some(heap) => Access::Own(unsafe { &mut *heap.as_ptr() }, true),
@@ -124,7 +123,9 @@ fn claim_for_thread() -> Option<NonNull<Heap>> {
     let exit_key = process.exit_key;
     drop(process);
     slot_of(heap.as_ptr()).set_owner(true);
-    // From here on this thread can allocate, which the two calls below may do.
+    // From here on this thread can allocate, which libc may do in the two calls below; and they
+    // may change `errno`.
+    let _errno = process::ErrnoGuard::new();
     if let Some(key) = exit_key {
         process::arm_exit_key(key, heap.as_ptr().cast());
     }
@@ -172,12 +173,12 @@ unsafe extern "C" fn on_thread_exit(value: *mut c_void) {
     if heap.exit_rounds < EXIT_ROUNDS {
         heap.exit_rounds += 1;
         let key = PROCESS.lock().exit_key;
+        let _errno = process::ErrnoGuard::new();
         if let Some(key) = key {
             process::arm_exit_key(key, value);
         }
         return;
     }
-    let _errno = process::ErrnoGuard::new();
     slot_of(heap).clear_owner();
     heap.close();
     thread_local::set(late().cast());
@@ -244,7 +245,6 @@ pub(crate) fn housekeep_if_due(heap: &mut Heap, watch: Stopwatch) {
 pub(crate) fn tick(heap: &mut Heap) {
     use hakmem_segment::EventKind;
 
-    let _errno = process::ErrnoGuard::new();
     if heap.is_threads() {
         slot_of(heap).set_thread_name();
     }

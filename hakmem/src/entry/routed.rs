@@ -18,7 +18,6 @@ use crate::gate::{self, ByRegistry, E3, Exclude, FrontGate, Hybrid, Uniform, Win
 use crate::header::HEADER_BYTES;
 use crate::heap::magazine::{entry_of, top_of};
 use crate::heap::{Heap, Stopwatch, Way, slot_of};
-use crate::os::process;
 use crate::routing::{Choice, Layout};
 use crate::sync::Ordering;
 use crate::threads::{self, Access};
@@ -112,7 +111,6 @@ fn link_as_original(heap: &mut Heap, bin: usize, pointer: *mut u8) {
 #[inline(never)]
 extern "C" fn original_push_checked(pointer: *mut u8, heap: *mut Heap, bin: usize) {
     let watch = Stopwatch::start();
-    let _errno = process::ErrnoGuard::new();
     let Access::Own(heap, _) = threads::access(heap) else { return };
     heap.take_check_due(bin);
     if Choice::current().check == Check::Off {

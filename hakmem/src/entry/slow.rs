@@ -41,7 +41,6 @@ pub(super) extern "C" fn malloc(size: usize, heap: *mut Heap) -> *mut u8 {
 #[inline(never)]
 pub(super) extern "C" fn malloc_in_bin(bin: usize, heap: *mut Heap) -> *mut u8 {
     let watch = Stopwatch::start();
-    let errno = process::ErrnoGuard::new();
     let bin = Layout::current().serving(bin);
     let block = match threads::access(heap) {
         Access::Own(heap, first_use) => {
@@ -62,7 +61,6 @@ pub(super) extern "C" fn malloc_in_bin(bin: usize, heap: *mut Heap) -> *mut u8 {
             threads::with_late_heap(|heap| malloc_late(heap, bin, watch)).unwrap_or(ptr::null_mut())
         }
     };
-    drop(errno);
     if block.is_null() {
         return out_of_memory();
     }
@@ -107,9 +105,7 @@ pub(super) fn with_heap<R>(heap: *mut Heap, work: impl FnOnce(&mut Heap) -> R) -
 #[inline(never)]
 pub(super) fn large(heap: *mut Heap, size: usize, alignment: usize) -> Option<Allocated> {
     let watch = Stopwatch::start();
-    let errno = process::ErrnoGuard::new();
     let span = with_heap(heap, |heap| large_with(heap, size, alignment, watch)).flatten();
-    drop(errno);
     if span.is_none() {
         out_of_memory();
     }
@@ -148,9 +144,7 @@ fn large_with(
 #[inline(never)]
 pub(super) extern "C" fn resize_large(heap: *mut Heap, pointer: *mut u8, size: usize) -> *mut u8 {
     let watch = Stopwatch::start();
-    let errno = process::ErrnoGuard::new();
     let Some(old_bytes) = large::bytes(pointer as usize) else {
-        drop(errno);
         slow_free::report_foreign(heap, pointer);
         return out_of_memory();
     };
@@ -185,7 +179,6 @@ pub(super) extern "C" fn resize_large(heap: *mut Heap, pointer: *mut u8, size: u
         new.as_ptr()
     })
     .unwrap_or(ptr::null_mut());
-    drop(errno);
     if block.is_null() { out_of_memory() } else { block }
 }
 
@@ -206,7 +199,6 @@ pub fn start() {
 /// Gives all memory back that is not in use; whether there was any. Other threads keep what is on
 /// their lists.
 pub fn trim() -> bool {
-    let _errno = process::ErrnoGuard::new();
     with_heap(super::thread_heap(), |heap| {
         let freed = heap.reclaim();
         threads::housekeep();

@@ -13,7 +13,6 @@ use crate::check::{self, Finding, Look};
 use crate::gate::{self, Verdict};
 use crate::heap::{Heap, SlowFree, Stopwatch, Way, way_of};
 use crate::large;
-use crate::os::process;
 use crate::routing::{Choice, Layout};
 use crate::threads::{self, Access};
 
@@ -57,7 +56,6 @@ fn free_as(heap: *mut Heap, pointer: *mut u8, told: Option<usize>) {
         return;
     }
     let watch = Stopwatch::start();
-    let _errno = process::ErrnoGuard::new();
     let verdict = gate::classify(pointer);
     match threads::access(heap) {
         Access::Own(heap, _) => free_own(heap, pointer, &verdict, told, watch),
@@ -180,7 +178,6 @@ fn free_span(heap: &mut Heap, pointer: *mut u8, is_sized: bool, watch: Stopwatch
 /// Counts and reports a pointer that is the start of nothing.
 #[cold]
 pub(super) fn report_foreign(heap: *mut Heap, pointer: *mut u8) {
-    let _errno = process::ErrnoGuard::new();
     let watch = Stopwatch::start();
     with_heap(heap, |heap| free_found(heap, pointer, &Finding::of_stray(pointer), watch));
 }

@@ -4,19 +4,19 @@
 //! The word outlives the call because it is borrowed.
 #![allow(unsafe_code)]
 
-use core::ptr;
+use super::syscall::call;
 
 /// Sleeps while `*word == expected`, or returns at once; may return for no reason.
 pub(crate) fn wait(word: &crate::sync::AtomicU32, expected: u32) {
-    let flags = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
-    let (at, no_timeout) = (word.as_ptr(), ptr::null::<libc::timespec>());
+    let operation = (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG) as usize;
+    let (at, no_timeout) = (word.as_ptr() as usize, 0);
     // SAFETY: the kernel only reads the borrowed word.
-    unsafe { libc::syscall(libc::SYS_futex, at, flags, expected, no_timeout) };
+    let _ = unsafe { call(libc::SYS_futex, [at, operation, expected as usize, no_timeout]) };
 }
 
 /// Wakes one sleeper.
 pub(crate) fn wake_one(word: &crate::sync::AtomicU32) {
-    let flags = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+    let operation = (libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG) as usize;
     // SAFETY: the kernel uses the address as a name only.
-    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), flags, 1) };
+    let _ = unsafe { call(libc::SYS_futex, [word.as_ptr() as usize, operation, 1]) };
 }

@@ -6,7 +6,10 @@
 //! take a range demand that the caller owns it, wholly, and that it is page-aligned.
 #![allow(unsafe_code)]
 
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
+
+use super::process;
+use super::syscall::{Errno, call};
 
 /// Bytes of a page on the supported targets.
 pub(crate) const PAGE: usize = 4096;
@@ -21,9 +24,11 @@ pub(crate) const fn round_to_pages(bytes: usize) -> Option<usize> {
 
 fn map_anonymous(bytes: usize, protection: i32, flags: i32) -> Option<NonNull<u8>> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | flags;
+    let no_file = -1_isize as usize;
+    let arguments = [0, bytes, protection as usize, flags as usize, no_file, 0];
     // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
-    let address = unsafe { libc::mmap(ptr::null_mut(), bytes, protection, flags, -1, 0) };
-    if address == libc::MAP_FAILED { None } else { NonNull::new(address.cast()) }
+    let address = unsafe { call(libc::SYS_mmap, arguments) }.ok()?;
+    NonNull::new(address as *mut u8)
 }
 
 /// Zeroed memory to read and write.
@@ -77,7 +82,7 @@ fn trim_to_alignment(raw: NonNull<u8>, bytes: usize, alignment: usize) -> NonNul
 /// The caller owns the range and nothing uses it any more.
 pub(crate) unsafe fn unmap(base: NonNull<u8>, bytes: usize) {
     // SAFETY: the caller's duty.
-    unsafe { libc::munmap(base.as_ptr().cast(), bytes) };
+    let _ = unsafe { call(libc::SYS_munmap, [base.as_ptr() as usize, bytes]) };
 }
 
 /// Makes reserved space usable; false if the system refuses the memory.
@@ -85,9 +90,20 @@ pub(crate) unsafe fn unmap(base: NonNull<u8>, bytes: usize) {
 /// # Safety
 /// The caller owns the range.
 pub(crate) unsafe fn make_writable(base: NonNull<u8>, bytes: usize) -> bool {
-    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    let protection = (libc::PROT_READ | libc::PROT_WRITE) as usize;
+    let arguments = [base.as_ptr() as usize, bytes, protection];
     // SAFETY: the caller's duty; raising the protection breaks no reference.
-    unsafe { libc::mprotect(base.as_ptr().cast(), bytes, protection) == 0 }
+    unsafe { call(libc::SYS_mprotect, arguments) }.is_ok()
+}
+
+/// Tells the kernel what is to become of a range.
+///
+/// # Safety
+/// As the advice demands.
+unsafe fn advise(base: NonNull<u8>, bytes: usize, advice: i32) -> Result<usize, Errno> {
+    let arguments = [base.as_ptr() as usize, bytes, advice as usize];
+    // SAFETY: the caller's duty.
+    unsafe { call(libc::SYS_madvise, arguments) }
 }
 
 /// Drops the contents of private memory; it reads as zeros afterwards.
@@ -96,20 +112,19 @@ pub(crate) unsafe fn make_writable(base: NonNull<u8>, bytes: usize) -> bool {
 /// The caller owns the range and needs nothing of its contents.
 pub(crate) unsafe fn discard(base: NonNull<u8>, bytes: usize) {
     // SAFETY: the caller's duty.
-    unsafe { libc::madvise(base.as_ptr().cast(), bytes, libc::MADV_DONTNEED) };
+    let _ = unsafe { advise(base, bytes, libc::MADV_DONTNEED) };
 }
 
 /// Keeps transparent huge pages out of a range: a bin that needs one page must not cost 2 MiB.
 pub(crate) fn refuse_huge_pages(base: NonNull<u8>, bytes: usize) {
     // SAFETY: advice without effect on contents.
-    unsafe { libc::madvise(base.as_ptr().cast(), bytes, libc::MADV_NOHUGEPAGE) };
+    let _ = unsafe { advise(base, bytes, libc::MADV_NOHUGEPAGE) };
 }
 
 /// Makes a range read as zeros in a child process after `fork`, however the fork was made.
 pub(crate) fn wipe_on_fork(base: NonNull<u8>, bytes: usize) -> bool {
-    const MADV_WIPEONFORK: i32 = 18;
     // SAFETY: no effect on this process; the child is told by the zeros.
-    unsafe { libc::madvise(base.as_ptr().cast(), bytes, MADV_WIPEONFORK) == 0 }
+    unsafe { advise(base, bytes, libc::MADV_WIPEONFORK) }.is_ok()
 }
 
 /// Whether a shared range has memory behind it.
@@ -125,15 +140,11 @@ pub(crate) enum Populated {
 
 /// Backs a shared range with memory now, so that no later touch can be answered with SIGBUS.
 pub(crate) fn populate(base: NonNull<u8>, bytes: usize) -> Populated {
-    const MADV_POPULATE_WRITE: i32 = 23;
     // SAFETY: faults the pages in for writing, as a write would, but reports failure.
-    if unsafe { libc::madvise(base.as_ptr().cast(), bytes, MADV_POPULATE_WRITE) } == 0 {
-        return Populated::Yes;
-    }
-    if super::process::errno() == libc::EINVAL {
-        Populated::Unsupported
-    } else {
-        Populated::NoSpace
+    match unsafe { advise(base, bytes, libc::MADV_POPULATE_WRITE) } {
+        Ok(_) => Populated::Yes,
+        Err(Errno(libc::EINVAL)) => Populated::Unsupported,
+        Err(_) => Populated::NoSpace,
     }
 }
 
@@ -146,10 +157,11 @@ pub(crate) unsafe fn remap(
     old_bytes: usize,
     new_bytes: usize,
 ) -> Option<NonNull<u8>> {
-    let flags = libc::MREMAP_MAYMOVE;
+    let flags = libc::MREMAP_MAYMOVE as usize;
+    let arguments = [base.as_ptr() as usize, old_bytes, new_bytes, flags];
     // SAFETY: the caller's duty.
-    let address = unsafe { libc::mremap(base.as_ptr().cast(), old_bytes, new_bytes, flags) };
-    if address == libc::MAP_FAILED { None } else { NonNull::new(address.cast()) }
+    let address = unsafe { call(libc::SYS_mremap, arguments) }.ok()?;
+    NonNull::new(address as *mut u8)
 }
 
 /// Maps part of a file, shared, replacing reserved space at `base`.
@@ -162,19 +174,15 @@ pub(crate) unsafe fn map_file_over(
     descriptor: i32,
     offset: usize,
 ) -> bool {
-    let protection = libc::PROT_READ | libc::PROT_WRITE;
-    let flags = libc::MAP_SHARED | libc::MAP_FIXED;
-    let (at, offset) = (base.as_ptr().cast(), offset as libc::off_t);
+    let protection = (libc::PROT_READ | libc::PROT_WRITE) as usize;
+    let flags = (libc::MAP_SHARED | libc::MAP_FIXED) as usize;
+    let at = base.as_ptr() as usize;
+    let arguments = [at, bytes, protection, flags, descriptor as usize, offset];
     // SAFETY: the caller's duty.
-    unsafe { libc::mmap(at, bytes, protection, flags, descriptor, offset) != libc::MAP_FAILED }
+    unsafe { call(libc::SYS_mmap, arguments) }.is_ok()
 }
 
 /// The limit on address space, in bytes; `usize::MAX` if there is none.
 pub(crate) fn address_space_limit() -> usize {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: fills the structure that it is given.
-    if unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut limit) } != 0 {
-        return usize::MAX;
-    }
-    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
+    process::limit(process::Limited::AddressSpace)
 }

@@ -6,6 +6,8 @@
 
 use core::fmt::{self, Write};
 
+use super::syscall::call;
+
 /// A line under construction; what does not fit is cut.
 struct Line {
     bytes: [u8; 512],
@@ -27,6 +29,7 @@ pub(crate) fn print(message: fmt::Arguments<'_>) {
     let mut line = Line { bytes: [0; 512], length: 0 };
     let _ = write!(line, "hakmem: {message}");
     line.bytes[line.length] = b'\n';
+    let (at, bytes) = (line.bytes.as_ptr() as usize, line.length + 1);
     // SAFETY: the range is initialised and inside the array.
-    unsafe { libc::write(2, line.bytes.as_ptr().cast(), line.length + 1) };
+    let _ = unsafe { call(libc::SYS_write, [libc::STDERR_FILENO as usize, at, bytes]) };
 }

@@ -8,6 +8,8 @@
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
 
+use super::syscall::{Errno, call};
+
 unsafe extern "C" {
     static environ: *const *const c_char;
 }
@@ -44,55 +46,56 @@ impl Drop for ErrnoGuard {
     }
 }
 
+/// The answer of a call that takes nothing, changes nothing and cannot fail; 0 if it does, as a
+/// filter of the program may have it.
+fn ask(number: libc::c_long) -> u32 {
+    // SAFETY: such a call has no precondition.
+    unsafe { call(number, []) }.unwrap_or(0) as u32
+}
+
 /// The thread id.
 pub(crate) fn thread_id() -> u32 {
-    // SAFETY: no precondition.
-    unsafe { libc::syscall(libc::SYS_gettid) as u32 }
+    ask(libc::SYS_gettid)
 }
 
 /// Whether a thread with this id exists, in whatever process: a new task may share this memory.
 pub(crate) fn thread_exists(thread_id: u32) -> bool {
     // SAFETY: signal 0 only asks.
-    let found = unsafe { libc::syscall(libc::SYS_tkill, thread_id, 0) } == 0;
-    found || errno() != libc::ESRCH
+    let asked = unsafe { call(libc::SYS_tkill, [thread_id as usize, 0]) };
+    asked != Err(Errno(libc::ESRCH))
 }
 
 /// The process id in its own namespace.
 pub(crate) fn process_id() -> u32 {
-    // SAFETY: no precondition.
-    unsafe { libc::getpid() as u32 }
+    ask(libc::SYS_getpid)
 }
 
 /// The parent's process id.
 pub(crate) fn parent_process_id() -> u32 {
-    // SAFETY: no precondition.
-    unsafe { libc::getppid() as u32 }
+    ask(libc::SYS_getppid)
 }
 
 /// Effective and real user id.
 pub(crate) fn user_ids() -> (u32, u32) {
-    // SAFETY: no precondition.
-    let effective = unsafe { libc::geteuid() };
-    // SAFETY: no precondition.
-    let real = unsafe { libc::getuid() };
-    (effective, real)
+    (ask(libc::SYS_geteuid), ask(libc::SYS_getuid))
 }
 
 /// The calling thread's name, padded with zeros.
 pub(crate) fn thread_name() -> [u8; 16] {
     let mut name = [0_u8; 16];
+    let arguments = [libc::PR_GET_NAME as usize, name.as_mut_ptr() as usize];
     // SAFETY: PR_GET_NAME writes at most 16 bytes.
-    unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr(), 0, 0, 0) };
+    let _ = unsafe { call(libc::SYS_prctl, arguments) };
     name
 }
 
 /// Random bits, or the clock's where the kernel has none yet.
 pub(crate) fn random() -> u64 {
     let mut bits = 0_u64;
-    let bytes = size_of::<u64>();
+    let (at, bytes) = (&raw mut bits as usize, size_of::<u64>());
     // SAFETY: fills the word that it is given.
-    let got = unsafe { libc::getrandom((&raw mut bits).cast(), bytes, libc::GRND_NONBLOCK) };
-    if got == bytes as isize { bits } else { super::clock::ticks() ^ super::clock::unix_ns() }
+    let got = unsafe { call(libc::SYS_getrandom, [at, bytes, libc::GRND_NONBLOCK as usize]) };
+    if got == Ok(bytes) { bits } else { super::clock::ticks() ^ super::clock::unix_ns() }
 }
 
 /// Whether the program runs with more rights than its caller, so that the environment must not be
@@ -136,7 +139,7 @@ pub(crate) fn for_each_variable(visit: &mut dyn FnMut(&[u8])) {
 
 /// Reads `/proc/self/environ` piece by piece; a variable longer than the buffer is passed over.
 fn for_each_initial_variable(visit: &mut dyn FnMut(&[u8])) {
-    let Some(file) = super::file::File::open_read(c"/proc/self/environ") else { return };
+    let Ok(file) = super::file::File::open_read(c"/proc/self/environ") else { return };
     let mut buffer = [0_u8; 2048];
     let (mut filled, mut skipping) = (0, false);
     loop {
@@ -215,9 +218,9 @@ pub(crate) fn at_quick_exit(hook: extern "C" fn(*mut c_void)) {
 
 /// Ends the process at once, without running any hook.
 pub(crate) fn exit_now(code: c_int) -> ! {
-    // SAFETY: no precondition; does not return.
-    unsafe { libc::syscall(libc::SYS_exit_group, code) };
-    abort()
+    // SAFETY: ends the process.
+    let _ = unsafe { call(libc::SYS_exit_group, [code as usize]) };
+    end_by_trap()
 }
 
 /// Whether libc has set itself up, so that hooks can be registered.
@@ -244,10 +247,74 @@ pub(crate) fn symbol_of(library: &CStr, name: &CStr) -> *mut c_void {
     unsafe { libc::dlsym(library, name.as_ptr()) }
 }
 
-/// Ends the process by SIGABRT.
+/// Ends the process by SIGABRT. A handler of the program runs first, as with C's `abort`, which is
+/// not called because it takes a lock.
 pub(crate) fn abort() -> ! {
-    // SAFETY: no precondition.
-    unsafe { libc::abort() }
+    raise_abort();
+    // A handler returned, or the signal is ignored: now its default action, which ends the process.
+    let default = [0_usize; 4];
+    let at = default.as_ptr() as usize;
+    // SAFETY: the kernel's structure of a signal's action (handler, flags, restorer and 64 bits of
+    // mask) is these four words, and its zeros mean the default action.
+    let _ = unsafe { call(libc::SYS_rt_sigaction, [libc::SIGABRT as usize, at, 0, SET_BYTES]) };
+    raise_abort();
+    exit_now(EXIT_ABORTED)
+}
+
+/// Bytes of the kernel's signal sets.
+const SET_BYTES: usize = 8;
+/// What C's `abort` exits with where no signal ends the process.
+const EXIT_ABORTED: c_int = 127;
+
+/// Sends SIGABRT to the calling thread, which takes it now.
+fn raise_abort() {
+    let set = 1_u64 << (libc::SIGABRT - 1);
+    let (how, at) = (libc::SIG_UNBLOCK as usize, &raw const set as usize);
+    // SAFETY: the kernel reads the set.
+    let _ = unsafe { call(libc::SYS_rt_sigprocmask, [how, at, 0, SET_BYTES]) };
+    let (process, thread) = (process_id() as usize, thread_id() as usize);
+    // SAFETY: the process is to end.
+    let _ = unsafe { call(libc::SYS_tgkill, [process, thread, libc::SIGABRT as usize]) };
+}
+
+/// Ends the process where a filter refuses all calls that do.
+fn end_by_trap() -> ! {
+    loop {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        // SAFETY: an instruction that faults.
+        unsafe {
+            core::arch::asm!("hlt")
+        };
+        #[cfg(all(target_arch = "aarch64", not(miri)))]
+        // SAFETY: an instruction that faults.
+        unsafe {
+            core::arch::asm!("brk #1")
+        };
+    }
+}
+
+/// What the system may limit.
+#[derive(Clone, Copy)]
+pub(crate) enum Limited {
+    /// Bytes of address space.
+    AddressSpace,
+    /// Bytes of a file.
+    FileSize,
+}
+
+/// One of the process's limits; `usize::MAX` if there is none.
+pub(crate) fn limit(of: Limited) -> usize {
+    let resource = match of {
+        Limited::AddressSpace => libc::RLIMIT_AS,
+        Limited::FileSize => libc::RLIMIT_FSIZE,
+    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let arguments = [0, resource as usize, 0, &raw mut limit as usize];
+    // SAFETY: fills the structure that it is given; `rlimit` has 64-bit fields here.
+    match unsafe { call(libc::SYS_prlimit64, arguments) } {
+        Ok(_) => usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX),
+        Err(_) => usize::MAX,
+    }
 }
 
 /// Copies a C string's worth of bytes out of memory that the kernel or linker laid out.

@@ -8,6 +8,7 @@ use hakmem_segment::FILE_SUFFIX;
 use super::identity::Birth;
 
 use crate::os::file::{self, File};
+use crate::os::syscall::Errno;
 use crate::os::{clock, process};
 use crate::settings::{Settings, TEXT_MAX};
 
@@ -117,12 +118,9 @@ impl Place {
         }
         let place = Self { path };
         file::make_directory(place.c_str());
-        let Some(directory) = File::open_directory(place.c_str()) else {
-            return Err(Problem::Missing(place, process::errno()));
-        };
-        let Some(status) = directory.status() else {
-            return Err(Problem::Missing(place, process::errno()));
-        };
+        let missing = |Errno(errno)| Problem::Missing(place, errno);
+        let directory = File::open_directory(place.c_str()).map_err(missing)?;
+        let status = directory.status().map_err(missing)?;
         const STICKY: u32 = 0o1000;
         if status.mode & 0o022 != 0 && status.mode & STICKY == 0 {
             return Err(Problem::Open(place));
@@ -138,18 +136,18 @@ impl Place {
     }
 
     /// Makes a file.
-    pub(super) fn create(&self, name: &CStr) -> Option<File> {
+    pub(super) fn create(&self, name: &CStr) -> Result<File, Errno> {
         File::open_directory(self.c_str())?.create_in(name)
     }
 
     /// Opens a file.
     pub(super) fn open(&self, name: &CStr) -> Option<File> {
-        File::open_directory(self.c_str())?.open_in(name)
+        File::open_directory(self.c_str()).ok()?.open_in(name).ok()
     }
 
     /// Removes a file.
     pub(super) fn remove(&self, name: &CStr) {
-        if let Some(directory) = File::open_directory(self.c_str()) {
+        if let Ok(directory) = File::open_directory(self.c_str()) {
             directory.remove_in(name);
         }
     }
@@ -172,8 +170,8 @@ impl Place {
         self.for_each_segment(&mut |directory, name| {
             probes += 1;
             let age_s = if probes > ENTRIES_MAX { FRESH_FOR_S } else { STALE_AFTER_S };
-            let stale = directory.open_in(name).is_some_and(|file| {
-                let old = file.status().is_some_and(|status| now_s - status.modified_s >= age_s);
+            let stale = directory.open_in(name).is_ok_and(|file| {
+                let old = file.status().is_ok_and(|status| now_s - status.modified_s >= age_s);
                 // The lock is free only if the writer is gone.
                 old && file.try_lock()
             });
@@ -186,7 +184,7 @@ impl Place {
 
     /// Calls `visit` for each segment's name until it returns false.
     fn for_each_segment(&self, visit: &mut dyn FnMut(&File, &CStr) -> bool) {
-        let Some(directory) = File::open_directory(self.c_str()) else { return };
+        let Ok(directory) = File::open_directory(self.c_str()) else { return };
         let mut buffer = [0_u8; 4096];
         loop {
             let filled = directory.read_entries(&mut buffer);
