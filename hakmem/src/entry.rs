@@ -15,6 +15,7 @@
 
 mod aligned;
 mod cxx;
+mod report;
 mod resize;
 mod routed;
 mod slow;
@@ -33,9 +34,10 @@ use crate::sync::Ordering;
 
 pub use aligned::{aligned_alloc, allocate_aligned, memalign, posix_memalign, pvalloc, valloc};
 pub use cxx::{call_cxx_new_handler, retry_cxx_nothrow, throw_cxx_bad_alloc};
+pub use report::{WaitingBlocks, live_block_bytes, print_stats, trim, waiting_blocks};
 pub(crate) use resize::resize;
 pub use resize::{realloc, reallocarray};
-pub use slow::{exit_process, print_stats, start, trim};
+pub use slow::{exit_process, start};
 
 /// Largest request, as in glibc: differences of pointers must not overflow.
 const REQUEST_MAX: usize = isize::MAX as usize;

@@ -215,6 +215,19 @@ pub(crate) fn housekeep() {
     }
 }
 
+/// Bytes of the blocks in slabs that are live. Exact while no other thread allocates or frees.
+pub(crate) fn live_block_bytes() -> usize {
+    let process = PROCESS.lock();
+    let mut bytes = 0_i64;
+    for bin in crate::bins::in_use() {
+        let mut blocks = process.inherited_blocks[bin];
+        process.groups.for_each_heap(&mut |heap| blocks += slot_of(heap).live_blocks(bin));
+        bytes += blocks * crate::bins::stride(bin) as i64;
+    }
+    // Below 0 only while another thread is between two of its counts.
+    bytes.max(0) as usize
+}
+
 /// Gives memory back and publishes what is held, if it is time to; publishes also if slabs were
 /// taken or given back since this heap last looked. It is time when the slow path began that
 /// `watch` is timing: the clock is not read for it.

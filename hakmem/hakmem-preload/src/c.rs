@@ -6,7 +6,7 @@
 
 use core::ffi::{c_int, c_void};
 
-use hakmem::{entry, totals};
+use hakmem::entry;
 
 crate::begin_at_cache_line!(
     "malloc" "free" "calloc" "realloc" "free_sized" "posix_memalign" "aligned_alloc" "memalign"
@@ -111,31 +111,4 @@ pub extern "C" fn pvalloc(size: usize) -> *mut c_void {
 pub unsafe extern "C" fn malloc_usable_size(pointer: *mut c_void) -> usize {
     // SAFETY: the caller's duty.
     unsafe { entry::usable_size(pointer.cast()) }
-}
-
-/// `malloc_trim(3)`; the padding is ignored.
-#[unsafe(no_mangle)]
-pub extern "C" fn malloc_trim(_padding: usize) -> c_int {
-    entry::trim().into()
-}
-
-/// `mallinfo2(3)`: `arena` is the memory of slabs, `hblkhd` that of large spans. Blocks on threads'
-/// lists count as used.
-#[unsafe(no_mangle)]
-pub extern "C" fn mallinfo2() -> libc::mallinfo2 {
-    let totals = totals::totals();
-    // SAFETY: all zeros is a valid value of this structure of numbers.
-    let mut info: libc::mallinfo2 = unsafe { core::mem::zeroed() };
-    info.arena = totals.slab_bytes;
-    info.hblkhd = totals.large_bytes;
-    info.uordblks = totals.slab_bytes - totals.slab_cached_bytes;
-    info.fordblks = totals.slab_cached_bytes;
-    info.keepcost = totals.slab_cached_bytes + totals.large_cached_bytes;
-    info
-}
-
-/// `malloc_stats(3)`: one line on standard error.
-#[unsafe(no_mangle)]
-pub extern "C" fn malloc_stats() {
-    entry::print_stats();
 }

@@ -23,6 +23,8 @@ macro_rules! begin_at_cache_line {
 }
 pub(crate) use begin_at_cache_line;
 
+pub mod aliases;
 pub mod c;
 pub mod cxx;
 pub mod process;
+pub mod reports;

@@ -16,7 +16,7 @@ use crate::arena::live;
 use crate::heap::{Heap, Stopwatch};
 use crate::large::{self, Allocated};
 use crate::os::memory::PAGE;
-use crate::os::{message, process};
+use crate::os::process;
 use crate::routing::{Choice, Layout};
 use crate::threads::{self, Access};
 use crate::{bins, central};
@@ -194,26 +194,6 @@ pub(super) extern "C" fn refuse(size: usize) -> *mut u8 {
 pub fn start() {
     threads::access(super::thread_heap());
     threads::hook();
-}
-
-/// Gives all memory back that is not in use; whether there was any. Other threads keep what is on
-/// their lists.
-pub fn trim() -> bool {
-    with_heap(super::thread_heap(), |heap| {
-        let freed = heap.reclaim();
-        threads::housekeep();
-        freed > 0
-    })
-    .unwrap_or(false)
-}
-
-/// Prints what the process holds, on standard error.
-pub fn print_stats() {
-    let totals = crate::totals::totals();
-    message::print(format_args!(
-        "slabs {} bytes ({} kept for reuse), large spans {} bytes ({} kept for reuse)",
-        totals.slab_bytes, totals.slab_cached_bytes, totals.large_bytes, totals.large_cached_bytes
-    ));
 }
 
 /// Ends the process as `_exit` does, after noting in the segment that it ended normally.

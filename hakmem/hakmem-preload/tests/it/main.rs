@@ -3,6 +3,7 @@
 
 mod built;
 mod counts;
+mod doors;
 mod environment;
 mod exits;
 mod forks;

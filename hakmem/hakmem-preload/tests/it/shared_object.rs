@@ -10,7 +10,10 @@ use crate::built;
 const EXPORTED: &str = "
     malloc calloc realloc reallocarray free free_sized free_aligned_sized
     posix_memalign aligned_alloc memalign valloc pvalloc
-    malloc_usable_size malloc_trim mallinfo2 malloc_stats
+    malloc_usable_size malloc_trim mallinfo mallinfo2 malloc_stats malloc_info mallopt
+    malloc_get_state malloc_set_state
+    cfree __libc_malloc __libc_free __libc_calloc __libc_realloc __libc_memalign __libc_valloc
+    __libc_pvalloc __libc_mallopt __posix_memalign
     _Znwm _ZnwmRKSt9nothrow_t _Znam _ZnamRKSt9nothrow_t
     _ZnwmSt11align_val_t _ZnwmSt11align_val_tRKSt9nothrow_t
     _ZnamSt11align_val_t _ZnamSt11align_val_tRKSt9nothrow_t

@@ -1,0 +1,41 @@
+//! Other doors to the family: other names, reports, and libraries that come with names of their own.
+
+use crate::loaded::Loaded;
+
+#[test]
+fn what_one_name_allocates_another_one_frees() {
+    let record = Loaded::new("aliases.c").run_well().record();
+    record.assert_sound();
+    assert_eq!(record.class(hakmem_reader::Class::None).frees, 0, "nothing was taken for foreign");
+}
+
+/// Fails unless every element is closed in its order and every attribute quoted.
+fn assert_well_formed(document: &str) {
+    let mut open = Vec::new();
+    for part in document.split('<').skip(1) {
+        let (tag, text) = part.split_once('>').expect("a tag ends");
+        assert_eq!(text.trim(), "", "no text between elements");
+        assert_eq!(tag.matches('"').count(), 2 * tag.matches('=').count(), "{tag}");
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name), "{document}");
+        } else if !tag.ends_with('/') {
+            open.push(tag.split(' ').next().expect("a name"));
+        }
+    }
+    assert!(open.is_empty(), "{open:?} stay open in {document}");
+}
+
+#[test]
+fn reports_say_what_the_program_holds() {
+    for (routing, check) in
+        [("direct", "sample"), ("direct", "full"), ("uniform", "sample"), ("hybrid", "sample")]
+    {
+        let loaded = Loaded::new("reports.c").env("HAKMEM_ROUTING", routing);
+        let finished = loaded.env("HAKMEM_CHECK", check).run_well();
+        let document = &finished.stdout;
+        assert_well_formed(document);
+        assert!(document.starts_with("<malloc version=\"1\">"), "{document}");
+        assert!(document.contains("<system type=\"current\" size=\""), "{document}");
+        finished.record().assert_sound();
+    }
+}

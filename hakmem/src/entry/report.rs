@@ -1,0 +1,61 @@
+//! What the process holds, and giving back what it does not need.
+
+use core::iter;
+
+use super::{slow, thread_heap};
+use crate::os::message;
+use crate::{bins, central, threads, totals};
+
+/// Blocks of one bin that wait in the central store for the next thread that needs some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitingBlocks {
+    /// Smallest request that the bin serves.
+    pub smallest_bytes: usize,
+    /// What a block of it costs, which is the largest request that it serves without headers.
+    pub block_bytes: usize,
+    /// How many blocks wait.
+    pub blocks: usize,
+}
+
+/// What waits in the central store, by bin; bins of which nothing waits are left out.
+pub fn waiting_blocks() -> impl Iterator<Item = WaitingBlocks> {
+    let mut below = 0;
+    let mut bins = bins::in_use();
+    iter::from_fn(move || {
+        let bin = bins.next()?;
+        let smallest_bytes = below + 1;
+        below = bins::stride(bin);
+        let blocks = central::stacked(bin) as usize;
+        Some(WaitingBlocks { smallest_bytes, block_bytes: below, blocks })
+    })
+    .filter(|waiting| waiting.blocks > 0)
+}
+
+/// Bytes of all blocks in slabs that the program holds. Exact as long as no other thread allocates
+/// or frees meanwhile.
+#[must_use]
+pub fn live_block_bytes() -> usize {
+    // Before the sum, so that a new child process counts what it inherited.
+    threads::access(thread_heap());
+    threads::live_block_bytes()
+}
+
+/// Gives all memory back that is not in use; whether there was any. Other threads keep what is on
+/// their lists.
+pub fn trim() -> bool {
+    slow::with_heap(thread_heap(), |heap| {
+        let freed = heap.reclaim();
+        threads::housekeep();
+        freed > 0
+    })
+    .unwrap_or(false)
+}
+
+/// Prints what the process holds, on standard error.
+pub fn print_stats() {
+    let totals = totals::totals();
+    message::print(format_args!(
+        "slabs {} bytes ({} kept for reuse), large spans {} bytes ({} kept for reuse)",
+        totals.slab_bytes, totals.slab_cached_bytes, totals.large_bytes, totals.large_cached_bytes
+    ));
+}
