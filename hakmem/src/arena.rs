@@ -357,14 +357,16 @@ impl Arenas {
         Some(())
     }
 
-    /// Gives a dirty run's memory back.
+    /// Gives a dirty run's memory back. Where the system refuses, the run stays what it is, so this
+    /// is tried again when memory is next given back.
     fn purge_run(&mut self, slab: &mut Slab, order: usize) {
-        self.dirty[order].remove(slab);
         let bytes = GRANULE << order;
-        if let Some(base) = NonNull::new(slab.base() as *mut u8) {
-            // SAFETY: a free run: nothing uses its memory.
-            unsafe { memory::discard(base, bytes) };
+        let Some(base) = NonNull::new(slab.base() as *mut u8) else { return };
+        // SAFETY: a free run: nothing uses its memory.
+        if !unsafe { memory::discard(base, bytes) } {
+            return;
         }
+        self.dirty[order].remove(slab);
         self.clean[order].push(slab, Idle::Clean);
         self.discard_bits(slab);
         self.usage.cached -= bytes;
@@ -381,8 +383,9 @@ fn reserve_covered(bytes: usize) -> Option<NonNull<u8>> {
         memory::refuse_huge_pages(base, bytes);
         return Some(base);
     }
+    // A refusal is counted; what stays reserved costs address space only.
     // SAFETY: just reserved, and nothing points into it.
-    unsafe { memory::unmap(base, bytes) };
+    let _ = unsafe { memory::unmap(base, bytes) };
     None
 }
 

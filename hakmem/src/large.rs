@@ -44,6 +44,8 @@ struct Spans {
 pub(crate) struct Usage {
     pub(crate) live: usize,
     pub(crate) cached: usize,
+    /// Address space that is kept without memory.
+    pub(crate) purged: usize,
 }
 
 const NO_SPAN: Span = Span { address: 0, bytes: 0 };
@@ -233,7 +235,7 @@ unsafe fn copy(old: Span, bytes: usize) -> Option<NonNull<u8>> {
 fn unmap(span: Span) {
     if let Some(base) = NonNull::new(span.address as *mut u8) {
         // SAFETY: the span is in neither table nor cache, so nobody else uses it.
-        unsafe { memory::unmap(base, span.bytes) };
+        let _ = unsafe { memory::unmap(base, span.bytes) };
     }
 }
 
@@ -246,7 +248,7 @@ impl Spans {
     }
 
     fn usage(&self) -> Usage {
-        Usage { live: self.live_bytes, cached: self.cache.bytes() }
+        Usage { live: self.live_bytes, cached: self.cache.bytes(), purged: 0 }
     }
 
     fn start(&self, address: usize) -> usize {
@@ -328,7 +330,7 @@ impl Spans {
             }
         }
         // SAFETY: the old table's own mapping, read for the last time above.
-        unsafe { memory::unmap(old_entries.cast(), old_capacity * size_of::<Span>()) };
+        let _ = unsafe { memory::unmap(old_entries.cast(), old_capacity * size_of::<Span>()) };
         Some(())
     }
 }

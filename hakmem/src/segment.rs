@@ -135,8 +135,9 @@ impl Segment {
     /// Called in a new child process by its only thread; [`HEADER`] is replaced right after.
     pub(crate) unsafe fn forget(self) {
         HEADER.store(ptr::null_mut(), Ordering::Relaxed);
+        // A refusal is counted: it leaves a mapping that the child does not use.
         // SAFETY: the caller's duty: nobody uses the mapping any more.
-        unsafe { memory::unmap(self.header.cast(), HEADER_BYTES) };
+        let _ = unsafe { memory::unmap(self.header.cast(), HEADER_BYTES) };
     }
 }
 
@@ -173,7 +174,7 @@ fn map_header(place: Place, name: FileName, file: &File) -> Result<Segment, Errn
     // SAFETY: just reserved; the descriptor is open.
     if !unsafe { memory::map_file_over(base, HEADER_BYTES, file.descriptor(), 0) } {
         // SAFETY: just reserved, and nothing points into it.
-        unsafe { memory::unmap(base, HEADER_BYTES) };
+        let _ = unsafe { memory::unmap(base, HEADER_BYTES) };
         return Err(Errno(libc::ENOMEM));
     }
     Ok(Segment { header: base.cast(), file: Some((place, name, status)) })
@@ -259,8 +260,9 @@ impl Live {
         self.word64(|header| unsafe { addr_of_mut!((*header).slab_bytes) }, bytes as u64);
     }
 
-    /// What arenas and large spans hold.
+    /// What arenas and large spans hold, and what the system refused to take back.
     pub(crate) fn memory(&self, arena: crate::arena::Usage, large: crate::large::Usage) {
+        let refused = memory::refusals();
         macro_rules! publish {
             ($($field:ident = $value:expr;)*) => {$(
                 // SAFETY: a field of the mapped header.
@@ -275,6 +277,10 @@ impl Live {
             slab_returned_bytes_total = arena.returned_total;
             large_bytes = large.live;
             large_cached_bytes = large.cached;
+            large_purged_bytes = large.purged;
+            unmaps_refused_total = refused.unmaps;
+            purges_refused_total = refused.purges;
+            advice_refused_total = refused.advice;
         }
     }
 }

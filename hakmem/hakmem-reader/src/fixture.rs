@@ -151,6 +151,14 @@ pub struct ProcessNumbers {
     pub large_cached_bytes: u64,
     /// Bytes of large spans live at the fork.
     pub inherited_large_bytes: u64,
+    /// Times that the system refused to unmap.
+    pub unmaps_refused_total: u64,
+    /// Times that the system refused to take memory back.
+    pub purges_refused_total: u64,
+    /// Times that the system refused advice.
+    pub advice_refused_total: u64,
+    /// Address space of freed large spans kept.
+    pub large_purged_bytes: u64,
 }
 
 /// A live segment. Dropping it releases the lock, as a crash does.
@@ -246,7 +254,8 @@ impl SegmentWriter {
         }
         store!(threads_unpublished threads_unpublished_total arena_reserved_bytes);
         store!(arena_committed_bytes slab_bytes slab_cached_bytes slab_returned_bytes_total);
-        store!(large_bytes large_cached_bytes inherited_large_bytes);
+        store!(large_bytes large_cached_bytes inherited_large_bytes large_purged_bytes);
+        store!(unmaps_refused_total purges_refused_total advice_refused_total);
     }
 
     /// Ends the process normally: stores state and exit code, and releases the lock.

@@ -92,6 +92,14 @@ pub struct ProcessSample {
     pub inherited_blocks: [u64; BINS],
     /// Bytes of large spans live when the process was forked.
     pub inherited_large_bytes: u64,
+    /// Times that the system refused to unmap address space.
+    pub unmaps_refused_total: u64,
+    /// Times that the system refused to take memory back.
+    pub purges_refused_total: u64,
+    /// Times that the system refused advice about memory.
+    pub advice_refused_total: u64,
+    /// Address space of freed large spans, without memory, kept for reuse.
+    pub large_purged_bytes: u64,
 }
 
 impl ProcessSample {
@@ -128,6 +136,10 @@ impl ProcessSample {
             central_blocks: fields.u64s(at!(central_blocks)),
             inherited_blocks: fields.u64s(at!(inherited_blocks)),
             inherited_large_bytes: fields.u64(at!(inherited_large_bytes)),
+            unmaps_refused_total: fields.u64(at!(unmaps_refused_total)),
+            purges_refused_total: fields.u64(at!(purges_refused_total)),
+            advice_refused_total: fields.u64(at!(advice_refused_total)),
+            large_purged_bytes: fields.u64(at!(large_purged_bytes)),
         }
     }
 }

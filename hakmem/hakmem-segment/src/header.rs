@@ -140,7 +140,21 @@ pub struct SegmentHeader {
     /// Written before `ready`.
     pub list_bytes_max: u32,
     /// Zero.
-    pub reserved: [u8; HEADER_BYTES - 3852],
+    pub reserved_word: u32,
+    /// Times that the system refused to unmap address space, which then stayed mapped, as at
+    /// `vm.max_map_count`; 0 in layouts before 2.2.
+    pub unmaps_refused_total: u64,
+    /// Times that the system refused to take memory back, as where the program locked it; 0 in
+    /// layouts before 2.2.
+    pub purges_refused_total: u64,
+    /// Times that the system refused advice about memory: huge pages stay possible there, or the
+    /// memory is not wiped in children; 0 in layouts before 2.2.
+    pub advice_refused_total: u64,
+    /// Address space of freed large spans whose memory went back to the system, kept for reuse; 0
+    /// in layouts before 2.2.
+    pub large_purged_bytes: u64,
+    /// Zero.
+    pub reserved: [u8; HEADER_BYTES - 3888],
 }
 const _: () = {
     assert!(size_of::<SegmentHeader>() == HEADER_BYTES);

@@ -300,3 +300,18 @@ fn memory_that_is_needed_again_and_again_is_kept() {
     assert_eq!(usage().cached, 0);
     assert!(grow_and_shrink(now_ms + 21_000) < 1_000 * GRANULE);
 }
+
+#[test]
+fn memory_that_the_system_refuses_to_take_stays_known_and_goes_back_later() {
+    let _alone = alone();
+    purge(1_000, 0);
+    let run = take(1);
+    touch(run, 1, None, 66);
+    // SAFETY: taken above.
+    unsafe { give_run(run, 1_000) };
+    let (before, refused) = (usage(), memory::refusals().purges);
+    let returned = memory::faults::with(libc::SYS_madvise, 0, 1, || purge(2_000, 500));
+    assert_eq!((returned, usage()), (0, before), "it is still memory that can be given back");
+    assert_eq!(memory::refusals().purges, refused + 1);
+    assert_eq!(purge(3_000, 500), 2 * GRANULE, "it is tried again");
+}

@@ -86,8 +86,9 @@ pub(crate) fn return_idle_pages(now_ms: u32) {
                     let Some(base) = NonNull::new(address as *mut u8) else { return };
                     // SAFETY: pages of the slab without a live block, under the bin's lock; free
                     // blocks hold nothing.
-                    unsafe { memory::discard(base, bytes) };
-                    returned += bytes;
+                    let is_done = unsafe { memory::discard(base, bytes) };
+                    // Refused pages are tried again once the slab was used and fell idle again.
+                    returned += if is_done { bytes } else { 0 };
                 });
             }
         });

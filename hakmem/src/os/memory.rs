@@ -1,18 +1,64 @@
 //! Address space.
 //!
+//! No refusal is lost: functions that can be refused say so in their result, which the caller must
+//! look at, and [`refusals`] counts those that leave the process holding more than it wanted to.
+//!
+//! # Orderings
+//! Relaxed: the counts of refusals order nothing.
+//!
 //! # Safety
 //!
 //! Addresses that these functions return belong to the caller until it unmaps them; functions that
 //! take a range demand that the caller owns it, wholly, and that it is page-aligned.
 #![allow(unsafe_code)]
 
+#[cfg(test)]
+pub(crate) mod faults;
+
 use core::ptr::NonNull;
 
 use super::process;
-use super::syscall::{Errno, call};
+use super::syscall::Errno;
+#[cfg(not(test))]
+use super::syscall::call;
+use crate::sync::{AtomicU64, Ordering};
+#[cfg(test)]
+use faults::call;
 
 /// Bytes of a page on the supported targets.
 pub(crate) const PAGE: usize = 4096;
+
+static UNMAPS_REFUSED: AtomicU64 = AtomicU64::new(0);
+static PURGES_REFUSED: AtomicU64 = AtomicU64::new(0);
+static ADVICE_REFUSED: AtomicU64 = AtomicU64::new(0);
+
+/// How often the system refused to take something back, since the process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Refusals {
+    /// Address space that stayed mapped, as at `vm.max_map_count`.
+    pub(crate) unmaps: u64,
+    /// Memory that kept its contents, as where the program locked it.
+    pub(crate) purges: u64,
+    /// Advice that was not taken: huge pages stay possible, or a child inherits contents.
+    pub(crate) advice: u64,
+}
+
+/// What the system has refused so far.
+pub(crate) fn refusals() -> Refusals {
+    Refusals {
+        unmaps: UNMAPS_REFUSED.load(Ordering::Relaxed),
+        purges: PURGES_REFUSED.load(Ordering::Relaxed),
+        advice: ADVICE_REFUSED.load(Ordering::Relaxed),
+    }
+}
+
+/// Counts a refusal; passes on whether there was none.
+fn counted(is_done: bool, refused: &AtomicU64) -> bool {
+    if !is_done {
+        refused.fetch_add(1, Ordering::Relaxed);
+    }
+    is_done
+}
 
 /// Rounds up to whole pages; `None` on overflow.
 pub(crate) const fn round_to_pages(bytes: usize) -> Option<usize> {
@@ -64,31 +110,36 @@ fn trim_to_alignment(raw: NonNull<u8>, bytes: usize, alignment: usize) -> NonNul
     // SAFETY: `lead < alignment`, so the sum stays inside the mapping.
     let base = unsafe { raw.add(lead) };
     if lead > 0 {
+        // A refusal is counted; what stays mapped costs address space only.
         // SAFETY: the caller handed over the whole mapping; this part of it is not returned.
-        unsafe { unmap(raw, lead) };
+        let _ = unsafe { unmap(raw, lead) };
     }
     // SAFETY: `lead + bytes <= alignment + bytes`, the end of the mapping.
     let end = unsafe { base.add(bytes) };
     if lead < alignment {
         // SAFETY: as above.
-        unsafe { unmap(end, alignment - lead) };
+        let _ = unsafe { unmap(end, alignment - lead) };
     }
     base
 }
 
-/// Gives address space back.
+/// Gives address space back; false, and nothing has changed, if the system refuses, as it does
+/// where that would split a mapping and there are `vm.max_map_count` of them.
 ///
 /// # Safety
 /// The caller owns the range and nothing uses it any more.
-pub(crate) unsafe fn unmap(base: NonNull<u8>, bytes: usize) {
+#[must_use]
+pub(crate) unsafe fn unmap(base: NonNull<u8>, bytes: usize) -> bool {
     // SAFETY: the caller's duty.
-    let _ = unsafe { call(libc::SYS_munmap, [base.as_ptr() as usize, bytes]) };
+    let result = unsafe { call(libc::SYS_munmap, [base.as_ptr() as usize, bytes]) };
+    counted(result.is_ok(), &UNMAPS_REFUSED)
 }
 
 /// Makes reserved space usable; false if the system refuses the memory.
 ///
 /// # Safety
 /// The caller owns the range.
+#[must_use]
 pub(crate) unsafe fn make_writable(base: NonNull<u8>, bytes: usize) -> bool {
     let protection = (libc::PROT_READ | libc::PROT_WRITE) as usize;
     let arguments = [base.as_ptr() as usize, bytes, protection];
@@ -106,25 +157,36 @@ unsafe fn advise(base: NonNull<u8>, bytes: usize, advice: i32) -> Result<usize, 
     unsafe { call(libc::SYS_madvise, arguments) }
 }
 
-/// Drops the contents of private memory; it reads as zeros afterwards.
+/// Drops the contents of private memory, which reads as zeros afterwards; false if the system
+/// refuses, as it does where the program locked the memory: then each page may have kept its
+/// contents.
 ///
 /// # Safety
 /// The caller owns the range and needs nothing of its contents.
-pub(crate) unsafe fn discard(base: NonNull<u8>, bytes: usize) {
+#[must_use]
+pub(crate) unsafe fn discard(base: NonNull<u8>, bytes: usize) -> bool {
     // SAFETY: the caller's duty.
-    let _ = unsafe { advise(base, bytes, libc::MADV_DONTNEED) };
+    let result = unsafe { advise(base, bytes, libc::MADV_DONTNEED) };
+    counted(result.is_ok(), &PURGES_REFUSED)
 }
 
-/// Keeps transparent huge pages out of a range: a bin that needs one page must not cost 2 MiB.
+/// Keeps transparent huge pages out of a range: a bin that needs one page must not cost 2 MiB. A
+/// kernel without such pages knows no such advice, which is as good; where it is refused otherwise,
+/// memory may be larger than need be, which only the count tells.
 pub(crate) fn refuse_huge_pages(base: NonNull<u8>, bytes: usize) {
     // SAFETY: advice without effect on contents.
-    let _ = unsafe { advise(base, bytes, libc::MADV_NOHUGEPAGE) };
+    let result = unsafe { advise(base, bytes, libc::MADV_NOHUGEPAGE) };
+    let is_as_wanted = result.is_ok() || result == Err(Errno(libc::EINVAL));
+    counted(is_as_wanted, &ADVICE_REFUSED);
 }
 
-/// Makes a range read as zeros in a child process after `fork`, however the fork was made.
+/// Makes a range read as zeros in a child process after `fork`, however the fork was made; false
+/// if the system refuses, and the child will find the contents.
+#[must_use]
 pub(crate) fn wipe_on_fork(base: NonNull<u8>, bytes: usize) -> bool {
     // SAFETY: no effect on this process; the child is told by the zeros.
-    unsafe { advise(base, bytes, libc::MADV_WIPEONFORK) }.is_ok()
+    let result = unsafe { advise(base, bytes, libc::MADV_WIPEONFORK) };
+    counted(result.is_ok(), &ADVICE_REFUSED)
 }
 
 /// Whether a shared range has memory behind it.

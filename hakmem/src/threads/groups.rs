@@ -182,10 +182,14 @@ impl Groups {
             };
         if !usable {
             // SAFETY: just reserved, and nothing points into it.
-            unsafe { memory::unmap(base, GROUP_BYTES) };
-            return false;
+            return unsafe { give_up(base) };
         }
-        memory::wipe_on_fork(base, SLOT_DISTANCE);
+        // A child that found these heaps as they were would go on writing into the parent's slots, so
+        // heaps that are not wiped have private slots only.
+        if !memory::wipe_on_fork(base, SLOT_DISTANCE) && segment.is_some() {
+            // SAFETY: as above.
+            return unsafe { give_up(base) };
+        }
         if let Some(layers) = layers {
             memory::refuse_huge_pages(layers, LAYERS * SLOT_DISTANCE);
         }
@@ -236,8 +240,9 @@ impl Groups {
     pub(super) unsafe fn unmap_all(&mut self) {
         for group in &self.groups[..self.count] {
             if let Some(base) = NonNull::new(group.base as *mut u8) {
+                // A refusal is counted: it leaves mappings that the child does not use.
                 // SAFETY: the caller's duty.
-                unsafe { memory::unmap(base, GROUP_BYTES) };
+                let _ = unsafe { memory::unmap(base, GROUP_BYTES) };
             }
         }
         self.count = 0;
@@ -246,6 +251,17 @@ impl Groups {
         self.unpublished_now = 0;
         self.unpublished_total = 0;
     }
+}
+
+/// Unmaps a group that could not be made; false. A refusal is counted: the mapping was whole until
+/// just now, so it can be unmapped whole even at `vm.max_map_count`.
+///
+/// # Safety
+/// Nothing points into the group.
+unsafe fn give_up(base: NonNull<u8>) -> bool {
+    // SAFETY: the caller's duty.
+    let _ = unsafe { memory::unmap(base, GROUP_BYTES) };
+    false
 }
 
 fn heap_at(base: usize, place: usize) -> Option<NonNull<Heap>> {
