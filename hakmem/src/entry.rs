@@ -33,7 +33,7 @@ use crate::os::{memory::PAGE, thread_local};
 use crate::sync::Ordering;
 
 pub use aligned::{aligned_alloc, allocate_aligned, memalign, posix_memalign, pvalloc, valloc};
-pub use cxx::{call_cxx_new_handler, retry_cxx_nothrow, throw_cxx_bad_alloc};
+pub use cxx::{retry_cxx_new, retry_cxx_nothrow};
 pub use report::{WaitingBlocks, live_block_bytes, print_stats, trim, waiting_blocks};
 pub(crate) use resize::resize;
 pub use resize::{realloc, reallocarray};

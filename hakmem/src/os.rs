@@ -14,13 +14,15 @@
 //! - `pthread_setspecific`, at a thread's first call and last one, outside of locks: glibc
 //!   allocates in it when the key is high, which is why the thread has its heap by then.
 //! - `pthread_atfork`, `on_exit` and `__cxa_at_quick_exit`, once, outside of locks.
-//! - `dlsym` and `dlopen`, outside of locks, only when `operator new` is out of memory.
+//! - `dladdr`, `dlsym`, `dlopen` and the unwinder, outside of locks, only when `operator new` is
+//!   out of memory.
 //!
 //! Those may change `errno`: their callers hold a [`process::ErrnoGuard`].
 
 pub(crate) mod clock;
 pub(crate) mod file;
 pub(crate) mod futex;
+pub(crate) mod loader;
 pub(crate) mod memory;
 pub(crate) mod message;
 pub(crate) mod process;

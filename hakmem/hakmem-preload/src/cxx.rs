@@ -12,26 +12,6 @@ use hakmem::entry;
 
 crate::begin_at_cache_line!("_Znwm" "_Znam" "_ZdlPv" "_ZdaPv" "_ZdlPvm" "_ZdaPvm");
 
-/// Allocates, in between calling the program's new-handler as long as there is one; without one it
-/// throws `std::bad_alloc`, or else aborts. Both are libstdc++'s, found by their symbols.
-fn allocate(attempt: impl Fn() -> *mut u8) -> *mut c_void {
-    loop {
-        let block = attempt();
-        if !block.is_null() {
-            return block.cast();
-        }
-        if !entry::call_cxx_new_handler() {
-            entry::throw_cxx_bad_alloc();
-        }
-    }
-}
-
-/// What `operator new` leaves to others, so that it needs no frame.
-#[inline(never)]
-extern "C-unwind" fn new_slow(size: usize) -> *mut c_void {
-    allocate(|| entry::malloc(size))
-}
-
 /// An identifier as a C string.
 macro_rules! name {
     ($name:ident) => {
@@ -45,8 +25,17 @@ macro_rules! operator_new {
         #[unsafe(no_mangle)]
         #[unsafe(link_section = concat!(".text.hakmem.", stringify!($name)))]
         pub extern "C-unwind" fn $name(size: usize) -> *mut c_void {
+            /// What `operator new` leaves to others, so that it needs no frame.
+            #[inline(never)]
+            extern "C-unwind" fn slow(size: usize) -> *mut c_void {
+                let block = entry::malloc(size);
+                if !block.is_null() {
+                    return block.cast();
+                }
+                entry::retry_cxx_new(name!($name), size, None).cast()
+            }
             let block = entry::malloc_fast(size);
-            if block.is_null() { new_slow(size) } else { block.cast() }
+            if block.is_null() { slow(size) } else { block.cast() }
         }
         #[doc = "The same without exceptions."]
         #[unsafe(no_mangle)]
@@ -69,7 +58,11 @@ macro_rules! operator_new_aligned {
         #[doc = "`operator new(size, alignment)`, plain or array form."]
         #[unsafe(no_mangle)]
         pub extern "C-unwind" fn $name(size: usize, alignment: usize) -> *mut c_void {
-            allocate(|| entry::aligned_alloc(alignment, size))
+            let block = entry::aligned_alloc(alignment, size);
+            if !block.is_null() {
+                return block.cast();
+            }
+            entry::retry_cxx_new(name!($name), size, Some(alignment)).cast()
         }
         #[doc = "The same without exceptions."]
         #[unsafe(no_mangle)]

@@ -1,57 +1,62 @@
-//! What C++ wants when memory runs out.
+//! What C++ wants when memory runs out: the program's new-handler, and then an exception.
+//!
+//! Both belong to a C++ library, of which a process may have several: a plugin may bring one that
+//! nobody else sees, or contain one. The right one is the one of the code that called. It has a form
+//! of `operator new` for each of ours, which asks us once more and then does all that is wanted.
 //!
 //! # Safety
-//! The symbols are libstdc++'s, with the types that its ABI gives them.
+//! The symbols are those of `operator new`, with the types that the C++ ABI gives them.
 #![allow(unsafe_code)]
 
 use core::ffi::{CStr, c_void};
-use core::ptr;
+use core::{mem, ptr};
 
-use crate::os::{message, process};
+use crate::os::{loader, message, process};
 
-/// Calls the program's new-handler; false if it has none or no C++ library.
-pub fn call_cxx_new_handler() -> bool {
-    // std::get_new_handler()
-    let get = process::symbol(c"_ZSt15get_new_handlerv");
-    if get.is_null() {
-        return false;
-    }
-    // SAFETY: the function of that name takes nothing and returns the handler or null.
-    let get: extern "C" fn() -> Option<extern "C-unwind" fn()> =
-        unsafe { core::mem::transmute::<*mut c_void, _>(get) };
-    match get() {
-        Some(handler) => {
-            handler();
-            true
-        }
-        None => false,
-    }
+/// C++ libraries that a program may have loaded where nobody but a plugin sees it.
+const LIBRARIES: [&CStr; 2] = [c"libstdc++.so.6", c"libc++.so.1"];
+
+/// The C++ library's form of `operator new` by its mangled name; null if there is no such library.
+fn form(name: &CStr) -> *mut c_void {
+    let _errno = process::ErrnoGuard::new();
+    let found = loader::symbol_for(loader::caller(), name, &LIBRARIES);
+    found.map_or(ptr::null_mut(), ptr::NonNull::as_ptr)
 }
 
-/// Throws `std::bad_alloc`, or aborts where there is no C++ library.
-pub fn throw_cxx_bad_alloc() -> ! {
-    // std::__throw_bad_alloc()
-    let throw = process::symbol(c"_ZSt17__throw_bad_allocv");
-    if throw.is_null() {
+/// What the C++ library makes of a request that failed: it calls the new-handler as long as there is
+/// one, and throws. `name` is the mangled name of the form that was called. Aborts where there is no
+/// C++ library.
+pub fn retry_cxx_new(name: &CStr, size: usize, alignment: Option<usize>) -> *mut u8 {
+    let form = form(name);
+    if form.is_null() {
         message::print(format_args!("out of memory in operator new, and no C++ library to say so"));
         process::abort();
     }
-    // SAFETY: the function of that name takes nothing and does not return.
-    let throw: extern "C-unwind" fn() -> ! =
-        unsafe { core::mem::transmute::<*mut c_void, _>(throw) };
-    throw()
+    match alignment {
+        None => {
+            // SAFETY: the function of that name has this type.
+            let form: extern "C-unwind" fn(usize) -> *mut u8 =
+                unsafe { mem::transmute::<*mut c_void, _>(form) };
+            form(size)
+        }
+        Some(alignment) => {
+            // SAFETY: the function of that name has this type.
+            let form: extern "C-unwind" fn(usize, usize) -> *mut u8 =
+                unsafe { mem::transmute::<*mut c_void, _>(form) };
+            form(size, alignment)
+        }
+    }
 }
 
-/// What libstdc++'s form of `operator new` without exceptions makes of a request that failed: it
-/// asks the form that throws, which is this library's and knows the new-handler, and turns what
-/// that throws into null. `name` is the form's mangled name, `nothrow` its last argument.
+/// [`retry_cxx_new`] for the forms without exceptions: null in place of them, and where there is no
+/// C++ library. `nothrow` is the form's last argument.
 pub fn retry_cxx_nothrow(
     name: &CStr,
     size: usize,
     alignment: Option<usize>,
     nothrow: *const c_void,
 ) -> *mut u8 {
-    let form = process::symbol_of(c"libstdc++.so.6", name);
+    let form = form(name);
     if form.is_null() {
         return ptr::null_mut();
     }
@@ -59,13 +64,13 @@ pub fn retry_cxx_nothrow(
         None => {
             // SAFETY: the function of that name has this type.
             let form: extern "C" fn(usize, *const c_void) -> *mut u8 =
-                unsafe { core::mem::transmute::<*mut c_void, _>(form) };
+                unsafe { mem::transmute::<*mut c_void, _>(form) };
             form(size, nothrow)
         }
         Some(alignment) => {
-            // SAFETY: as above.
+            // SAFETY: the function of that name has this type.
             let form: extern "C" fn(usize, usize, *const c_void) -> *mut u8 =
-                unsafe { core::mem::transmute::<*mut c_void, _>(form) };
+                unsafe { mem::transmute::<*mut c_void, _>(form) };
             form(size, alignment, nothrow)
         }
     }

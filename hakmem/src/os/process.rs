@@ -229,24 +229,6 @@ pub(crate) fn is_libc_ready() -> bool {
     !unsafe { environ }.is_null()
 }
 
-/// A function of some loaded library, by its symbol; null if there is none.
-pub(crate) fn symbol(name: &CStr) -> *mut c_void {
-    // SAFETY: the name is a C string.
-    unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }
-}
-
-/// A function of a library, if it is loaded, by their names; null if either is not there.
-pub(crate) fn symbol_of(library: &CStr, name: &CStr) -> *mut c_void {
-    let flags = libc::RTLD_LAZY | libc::RTLD_NOLOAD;
-    // SAFETY: a C string; the library stays loaded, which is what holding on to it means.
-    let library = unsafe { libc::dlopen(library.as_ptr(), flags) };
-    if library.is_null() {
-        return ptr::null_mut();
-    }
-    // SAFETY: a loaded library and a C string.
-    unsafe { libc::dlsym(library, name.as_ptr()) }
-}
-
 /// Ends the process by SIGABRT. A handler of the program runs first, as with C's `abort`, which is
 /// not called because it takes a lock.
 pub(crate) fn abort() -> ! {

@@ -42,21 +42,26 @@ fn library_in(directory: &Path, built: &OnceLock<()>, profile: &[&str]) -> PathB
 
 /// A program by the name of its source, such as `churn.c`, compiled once per run.
 pub(crate) fn program(source: &str) -> PathBuf {
-    compile(source, &[])
+    compile(source, "", &[])
 }
 
 /// A source compiled as a shared library.
 pub(crate) fn plugin(source: &str) -> PathBuf {
-    compile(source, &["-shared", "-fPIC"])
+    plugin_with(source, "", &[])
 }
 
-fn compile(source: &str, options: &[&str]) -> PathBuf {
-    static COMPILED: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+/// A source compiled as a shared library with more options, which `kind` tells apart.
+pub(crate) fn plugin_with(source: &str, kind: &str, options: &[&str]) -> PathBuf {
+    compile(source, kind, &[&["-shared", "-fPIC"], options].concat())
+}
+
+fn compile(source: &str, kind: &str, options: &[&str]) -> PathBuf {
+    static COMPILED: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
     let (stem, extension) = source.rsplit_once('.').expect("sources have an extension");
-    let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(stem);
+    let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{stem}{kind}"));
     let mut compiled = COMPILED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let compiled = compiled.get_or_insert_default();
-    if compiled.contains(source) {
+    if compiled.contains(&output) {
         return output;
     }
     let (compiler, package) = if extension == "cc" { ("c++", "g++") } else { ("cc", "gcc") };
@@ -69,9 +74,9 @@ fn compile(source: &str, options: &[&str]) -> PathBuf {
     if extension == "cc" {
         command.args(["-std=c++17", "-fsized-deallocation", "-faligned-new"]);
     }
-    command.args(options).arg("-o").arg(&output).arg(Path::new(SOURCES).join(source)).arg("-ldl");
+    command.arg("-o").arg(&output).arg(Path::new(SOURCES).join(source)).args(options).arg("-ldl");
     run(&mut command, compiler, package);
-    compiled.insert(source.to_owned());
+    compiled.insert(output.clone());
     output
 }
 

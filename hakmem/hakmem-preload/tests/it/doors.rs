@@ -1,5 +1,6 @@
 //! Other doors to the family: other names, reports, and libraries that come with names of their own.
 
+use crate::built;
 use crate::loaded::Loaded;
 
 #[test]
@@ -36,6 +37,32 @@ fn reports_say_what_the_program_holds() {
         assert_well_formed(document);
         assert!(document.starts_with("<malloc version=\"1\">"), "{document}");
         assert!(document.contains("<system type=\"current\" size=\""), "{document}");
+        finished.record().assert_sound();
+    }
+}
+
+#[test]
+fn a_plugin_with_a_cxx_library_of_its_own_gets_its_exceptions() {
+    let shared = built::plugin("cxx_plugin.cc");
+    let options = ["-static-libstdc++", "-static-libgcc"];
+    let contained = built::plugin_with("cxx_plugin.cc", "-static", &options);
+    // With symbols that nobody else sees, as many are linked.
+    let options = [&options[..], &["-Wl,--exclude-libs,ALL"]].concat();
+    let hidden = built::plugin_with("cxx_plugin.cc", "-hidden", &options);
+    for plugins in [vec![&shared], vec![&contained], vec![&hidden], vec![&contained, &shared]] {
+        let loaded = Loaded::new("plugged.c").arg("plugin_work");
+        let finished = plugins.iter().fold(loaded, Loaded::arg).run_well();
+        finished.record().assert_sound();
+    }
+}
+
+#[test]
+fn a_cxx_library_behind_a_plugin_gets_its_exceptions() {
+    for (kind, options) in [("-behind", &[][..]), ("-behind-static", &["-static-libstdc++"])] {
+        let library = built::plugin_with("cxx_plugin.cc", kind, options);
+        let library = library.to_str().expect("a path of this project");
+        let plugin = built::plugin_with("cxx_plugin_behind.c", kind, &[library]);
+        let finished = Loaded::new("plugged.c").arg("plugin_work_behind").arg(plugin).run_well();
         finished.record().assert_sound();
     }
 }

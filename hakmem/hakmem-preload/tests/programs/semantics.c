@@ -165,10 +165,11 @@ static void sized_frees(void) {
 }
 
 static void reports(void) {
-    void *large = malloc(10 << 20);
+    void *large = malloc(10 << 20), *small = malloc(10);
     struct mallinfo2 info = mallinfo2();
     CHECK(info.hblkhd >= 10 << 20 && info.arena > 0 && info.uordblks > 0);
     free(large);
+    free(small);
     CHECK(mallinfo2().hblkhd < info.hblkhd);
     malloc_trim(0);
 }

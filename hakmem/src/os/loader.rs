@@ -1,0 +1,94 @@
+//! The dynamic loader: functions of other libraries.
+//!
+//! Called outside of locks: the loader takes its own, and may allocate.
+//!
+//! # Safety
+//! The loader checks what it is asked for; addresses are only compared and looked up.
+#![allow(unsafe_code)]
+
+use core::ffi::{CStr, c_int, c_void};
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+
+/// What the loader knows of an address; `None` if no object that it loaded holds it.
+fn object_of(address: usize) -> Option<libc::Dl_info> {
+    let mut info = MaybeUninit::<libc::Dl_info>::zeroed();
+    // SAFETY: fills the structure that it is given.
+    let found = unsafe { libc::dladdr(address as *const c_void, info.as_mut_ptr()) } != 0;
+    // SAFETY: all zeros is a value of this structure of pointers, too.
+    found.then(|| unsafe { info.assume_init() })
+}
+
+/// Whether an address is in the same object as this function.
+fn is_own(address: usize) -> bool {
+    let base = |address| object_of(address).map(|object| object.dli_fbase);
+    base(address) == base(is_own as *const () as usize)
+}
+
+unsafe extern "C-unwind" {
+    // The unwinder's, which the C++ ABI defines (Itanium C++ ABI, "Exception handling", 1.6).
+    fn _Unwind_Backtrace(
+        visit: extern "C" fn(*mut c_void, *mut c_void) -> c_int,
+        argument: *mut c_void,
+    ) -> c_int;
+    fn _Unwind_GetIP(context: *mut c_void) -> usize;
+}
+
+/// `_URC_NO_REASON` and `_URC_NORMAL_STOP` of the unwinder.
+const GO_ON: c_int = 0;
+const STOP: c_int = 4;
+
+/// An address in the code that called this library; `None` if it cannot be told.
+pub(crate) fn caller() -> Option<usize> {
+    extern "C" fn visit(context: *mut c_void, found: *mut c_void) -> c_int {
+        // SAFETY: the unwinder's context. An address of return may be the next function's.
+        let address = unsafe { _Unwind_GetIP(context) }.wrapping_sub(1);
+        if is_own(address) {
+            return GO_ON;
+        }
+        // SAFETY: the variable below.
+        unsafe { *found.cast::<usize>() = address };
+        STOP
+    }
+    let mut found = 0_usize;
+    // SAFETY: `visit` is of the type that the unwinder calls, and writes what it is given.
+    unsafe { _Unwind_Backtrace(visit, (&raw mut found).cast()) };
+    (found != 0).then_some(found)
+}
+
+/// A function by its symbol, as code at an address would find it if this library were not there:
+/// in what that code's object is linked with, in what the program is, or in a library that is
+/// loaded by one of these names.
+pub(crate) fn symbol_for(
+    code: Option<usize>,
+    name: &CStr,
+    libraries: &[&CStr],
+) -> Option<NonNull<c_void>> {
+    let near = code.and_then(object_of).and_then(|object| {
+        // SAFETY: the loader's name of an object that is loaded, as its code runs.
+        symbol_of(unsafe { CStr::from_ptr(object.dli_fname) }, name)
+    });
+    near.or_else(|| symbol_in(libc::RTLD_NEXT, name))
+        .or_else(|| libraries.iter().find_map(|library| symbol_of(library, name)))
+}
+
+/// A function that a library and what it is linked with has, if the library is loaded.
+fn symbol_of(library: &CStr, name: &CStr) -> Option<NonNull<c_void>> {
+    let flags = libc::RTLD_LAZY | libc::RTLD_NOLOAD;
+    // SAFETY: a C string.
+    let library = unsafe { libc::dlopen(library.as_ptr(), flags) };
+    if library.is_null() {
+        return None;
+    }
+    let symbol = symbol_in(library, name);
+    // SAFETY: opened above. The code that made it be loaded goes on to keep it so.
+    unsafe { libc::dlclose(library) };
+    symbol
+}
+
+/// A function that is not this library's own.
+fn symbol_in(library: *mut c_void, name: &CStr) -> Option<NonNull<c_void>> {
+    // SAFETY: a loaded library or one of libc's constants, and a C string.
+    let symbol = unsafe { libc::dlsym(library, name.as_ptr()) };
+    NonNull::new(symbol).filter(|symbol| !is_own(symbol.as_ptr() as usize))
+}
