@@ -8,7 +8,6 @@
 //! Of libc this remains, and none of it is called with a lock held once a second thread exists:
 //!
 //! - `__errno_location`: an address of the thread; takes no lock and is wrapped by nobody.
-//! - `clock_gettime`: a wrapper may change what it tells.
 //! - `environ` and `getauxval`: data that libc keeps from the start.
 //! - `pthread_key_create`, at the first call: the kernel has no way to tell of a thread's end.
 //! - `pthread_setspecific`, at a thread's first call and last one, outside of locks: glibc
@@ -28,3 +27,4 @@ pub(crate) mod message;
 pub(crate) mod process;
 pub(crate) mod syscall;
 pub(crate) mod thread_local;
+mod vdso;

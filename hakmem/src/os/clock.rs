@@ -4,14 +4,23 @@
 //! constant; its rate is measured against `CLOCK_MONOTONIC` over the time that start-up takes
 //! anyway. Elsewhere a tick is a nanosecond.
 //!
+//! Clocks are read through the vDSO, which is found once at the start, and before that or without
+//! it by the system call. libc's function is not used: libfaketime wraps it, and allocates.
+//!
 //! # Safety
 //! Reading clocks has no precondition.
 //!
 //! # Orderings
-//! The rate is one relaxed word: readers need no other memory with it.
+//! The rate is one relaxed word: readers need no other memory with it. So is the address of the
+//! vDSO's function, which the kernel wrote before the process began.
 #![allow(unsafe_code)]
 
-use crate::sync::{AtomicU64, Ordering};
+use super::syscall::call;
+use super::vdso::{self, ClockGettime};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+
+/// The vDSO's function; null until [`start`], and where there is none.
+static CLOCK_GETTIME: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Nanoseconds per tick as a fraction of 2^24; 0 until [`calibrate`] ran.
 static NS_PER_TICK: AtomicU64 = AtomicU64::new(0);
@@ -22,8 +31,19 @@ const FRACTION_BITS: u32 = 24;
 
 fn read(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: fills the structure that it is given.
-    unsafe { libc::clock_gettime(clock, &mut time) };
+    let function = CLOCK_GETTIME.load(Ordering::Relaxed);
+    let mut is_read = false;
+    if !function.is_null() {
+        // SAFETY: `start` stored a function of this type.
+        let function = unsafe { core::mem::transmute::<*mut (), ClockGettime>(function) };
+        // SAFETY: fills the structure that it is given.
+        is_read = unsafe { function(clock, &mut time) } == 0;
+    }
+    if !is_read {
+        let arguments = [clock as usize, &raw mut time as usize];
+        // SAFETY: fills the structure that it is given.
+        let _ = unsafe { call(libc::SYS_clock_gettime, arguments) };
+    }
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
@@ -48,8 +68,11 @@ pub(crate) fn ticks() -> u64 {
     monotonic_ns()
 }
 
-/// Notes where the clocks stand; to be called at the start of start-up.
+/// Finds the clock and notes where the clocks stand; to be called at the start of start-up.
 pub(crate) fn start() {
+    if let Some(function) = vdso::clock_gettime() {
+        CLOCK_GETTIME.store(function as *mut (), Ordering::Relaxed);
+    }
     START_NS.store(monotonic_ns(), Ordering::Relaxed);
     START_TICKS.store(ticks(), Ordering::Relaxed);
 }

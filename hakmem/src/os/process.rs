@@ -105,6 +105,12 @@ pub(crate) fn is_privileged() -> bool {
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
+/// Where the kernel mapped the vDSO's image; 0 if it did not.
+pub(crate) fn vdso_address() -> usize {
+    // SAFETY: reads the auxiliary vector.
+    unsafe { libc::getauxval(libc::AT_SYSINFO_EHDR) as usize }
+}
+
 /// Program headers of the executable: address, size of one, number.
 pub(crate) fn program_headers() -> (usize, usize, usize) {
     // SAFETY: reads the auxiliary vector.
