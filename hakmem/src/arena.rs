@@ -122,9 +122,9 @@ pub(crate) fn take_run(order: usize) -> Option<NonNull<Slab>> {
 pub(crate) unsafe fn give_run(run: NonNull<Slab>, now_ms: u32) {
     let mut arenas = ARENAS.lock();
     // SAFETY: the caller's, and the lock is held.
-    let slab = unsafe { &mut *run.as_ptr() };
-    let order = usize::from(slab.order);
-    slab.freed_at_ms = now_ms;
+    let slab = unsafe { run.as_ref() };
+    let order = slab.order();
+    slab.freed_at_ms.set(now_ms);
     slab.describe(slab.base(), order);
     CHANGES.fetch_add(1, Ordering::Relaxed);
     arenas.dirty[order].push(slab, Idle::Dirty);
@@ -144,9 +144,9 @@ pub(crate) fn purge(now_ms: u32, older_than_ms: u32) -> usize {
         let mut run = arenas.dirty[order].0;
         while let Some(slab) = NonNull::new(run) {
             // SAFETY: in a free list, and the lock is held.
-            let slab = unsafe { &mut *slab.as_ptr() };
-            run = slab.next;
-            if now_ms.wrapping_sub(slab.freed_at_ms) >= older_than_ms {
+            let slab = unsafe { slab.as_ref() };
+            run = slab.next.get();
+            if now_ms.wrapping_sub(slab.freed_at_ms.get()) >= older_than_ms {
                 arenas.purge_run(slab, order);
             }
         }
@@ -181,35 +181,39 @@ pub(crate) fn try_usage() -> Option<Usage> {
     ARENAS.try_lock().map(|arenas| arenas.usage)
 }
 
+// SAFETY: descriptors outlive every thread, and any thread that holds the arenas' lock may follow the list.
+unsafe impl Send for Runs {}
+
 impl Runs {
-    fn push(&mut self, slab: &mut Slab, idle: Idle) {
-        slab.idle = idle;
-        slab.previous = ptr::null_mut();
-        slab.next = self.0;
+    fn push(&mut self, slab: &Slab, idle: Idle) {
+        let address = ptr::from_ref(slab).cast_mut();
+        slab.set_idle(idle);
+        slab.previous.set(ptr::null_mut());
+        slab.next.set(self.0);
         if let Some(next) = NonNull::new(self.0) {
             // SAFETY: in a free list, whose lock the caller holds.
-            unsafe { (*next.as_ptr()).previous = slab };
+            unsafe { next.as_ref() }.previous.set(address);
         }
-        self.0 = slab;
+        self.0 = address;
     }
 
-    fn remove(&mut self, slab: &mut Slab) {
-        slab.idle = Idle::No;
-        match NonNull::new(slab.previous) {
+    fn remove(&mut self, slab: &Slab) {
+        slab.set_idle(Idle::No);
+        match NonNull::new(slab.previous.get()) {
             // SAFETY: a neighbour in a free list, whose lock the caller holds.
-            Some(previous) => unsafe { (*previous.as_ptr()).next = slab.next },
-            None => self.0 = slab.next,
+            Some(previous) => unsafe { previous.as_ref() }.next.set(slab.next.get()),
+            None => self.0 = slab.next.get(),
         }
-        if let Some(next) = NonNull::new(slab.next) {
+        if let Some(next) = NonNull::new(slab.next.get()) {
             // SAFETY: as above.
-            unsafe { (*next.as_ptr()).previous = slab.previous };
+            unsafe { next.as_ref() }.previous.set(slab.previous.get());
         }
     }
 
     fn pop(&mut self) -> Option<NonNull<Slab>> {
         let run = NonNull::new(self.0)?;
         // SAFETY: in a free list, whose lock the caller holds.
-        self.remove(unsafe { &mut *run.as_ptr() });
+        self.remove(unsafe { run.as_ref() });
         Some(run)
     }
 }
@@ -245,8 +249,8 @@ impl Arenas {
             let lists = if is_dirty { &mut self.dirty } else { &mut self.clean };
             let Some(run) = lists[larger].pop() else { continue };
             // SAFETY: a free run, and the lock is held.
-            let slab = unsafe { &mut *run.as_ptr() };
-            let (base, freed_at_ms) = (slab.base(), slab.freed_at_ms);
+            let slab = unsafe { run.as_ref() };
+            let (base, freed_at_ms) = (slab.base(), slab.freed_at_ms.get());
             describe(run.as_ptr(), base, order);
             let mut part = order;
             while part < larger {
@@ -254,8 +258,8 @@ impl Arenas {
                 let half = descriptor_behind(run.as_ptr(), offset);
                 describe(half, base + (GRANULE << part), part);
                 // SAFETY: as above.
-                let half = unsafe { &mut *half };
-                half.freed_at_ms = freed_at_ms;
+                let half = unsafe { &*half };
+                half.freed_at_ms.set(freed_at_ms);
                 let lists = if is_dirty { &mut self.dirty } else { &mut self.clean };
                 lists[part].push(half, kind);
                 part += 1;
@@ -359,7 +363,7 @@ impl Arenas {
 
     /// Gives a dirty run's memory back. Where the system refuses, the run stays what it is, so this
     /// is tried again when memory is next given back.
-    fn purge_run(&mut self, slab: &mut Slab, order: usize) {
+    fn purge_run(&mut self, slab: &Slab, order: usize) {
         let bytes = GRANULE << order;
         let Some(base) = NonNull::new(slab.base() as *mut u8) else { return };
         // SAFETY: a free run: nothing uses its memory.
@@ -400,10 +404,10 @@ fn describe(run: *mut Slab, base: usize, order: usize) {
     for granule in 0..1 << order {
         let slab = descriptor_behind(run, granule);
         // SAFETY: descriptors of one run are usable, and the lock is held.
-        unsafe { (*slab).head = run };
+        unsafe { &*slab }.set_head(run);
     }
     // SAFETY: as above.
-    unsafe { &mut *run }.describe(base, order);
+    unsafe { &*run }.describe(base, order);
 }
 
 #[cfg(test)]

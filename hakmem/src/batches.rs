@@ -44,6 +44,9 @@ struct Pool {
     usable: usize,
 }
 
+// SAFETY: the mapping outlives every thread, and only the lock's holder hands batches of it out.
+unsafe impl Send for Pool {}
+
 static POOL: Locked<Pool> = Locked::new(Pool { base: None, used: 0, usable: 0 });
 /// Empty batches, by what they held last: threads of different bins should not meet.
 #[repr(align(128))]

@@ -290,9 +290,7 @@ unsafe fn give_one_by_one<const SINGLE: bool>(
 ) {
     let (finder, divider) = (Finder::<SINGLE>::new(), Divider::of(bin));
     for &block in blocks {
-        let Some(run) = finder.run_of(block as usize) else { continue };
-        // SAFETY: the caller's duty: the block's slab belongs to this bin, whose lock is held.
-        let slab = unsafe { &mut *run.as_ptr() };
+        let slab = finder.slab_of(block as usize);
         let taken = slab.take_back::<SINGLE>(divider, block);
         slabs.note(slab, taken, now_ms);
     }
@@ -308,11 +306,8 @@ unsafe fn give_in_order(bin: usize, blocks: &[*mut Block], slabs: &mut Slabs, no
     while !rest.is_empty() {
         let (mut lowest, mut count) = side_by_side(bins::stride(bin), rest);
         rest = &rest[count..];
-        while count > 0
-            && let Some(run) = finder.run_of(lowest)
-        {
-            // SAFETY: the caller's duty: the block's slab belongs to this bin, whose lock is held.
-            let slab = unsafe { &mut *run.as_ptr() };
+        while count > 0 {
+            let slab = finder.slab_of(lowest);
             let (done, taken) = slab.take_back_run(divider, lowest as *mut Block, count);
             slabs.note(slab, taken, now_ms);
             lowest += done * bins::stride(bin);
@@ -358,8 +353,8 @@ pub(crate) fn look_up(bin: usize, address: usize) -> Known {
     let Some(run) = arena::run_of(address) else { return Known::NoBlock };
     // SAFETY: the class map or the registry names this bin for the address, so the run is a slab,
     // and the bin's lock is held.
-    let slab = unsafe { &*run.as_ptr() };
-    if usize::from(slab.bin) != bin || !slab.has_block_at(address) {
+    let slab = unsafe { run.as_ref() };
+    if slab.bin() != bin || !slab.has_block_at(address) {
         return Known::NoBlock;
     }
     if slab.is_free_at(address) { Known::Here } else { Known::Away }

@@ -80,7 +80,9 @@ pub(crate) fn classify(pointer: *mut u8) -> Verdict {
     }
     let bin = registry::bin(pointer as usize);
     let layout = Layout::of(routing);
-    let header = if bin == BIN_NONE { None } else { front::header_of(pointer) };
+    // In front of a block without a header lies a neighbour's contents: no exact routing reads it.
+    let reads = bin != BIN_NONE && (layout.header(bin).is_some() || routing == Routing::E3);
+    let header = if reads { front::header_of(pointer) } else { None };
     let outcome = match (layout.header(bin), header) {
         (Some(expected), Some(byte)) if expected.is(byte) => Outcome::Header,
         (Some(_), Some(byte)) if Header::claimed_class(byte).is_some() => {

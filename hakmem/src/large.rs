@@ -48,6 +48,9 @@ pub(crate) struct Usage {
     pub(crate) purged: usize,
 }
 
+// SAFETY: the table is a mapping of its own, which any thread may use that holds the lock.
+unsafe impl Send for Spans {}
+
 const NO_SPAN: Span = Span { address: 0, bytes: 0 };
 
 static SPANS: Locked<Spans> = Locked::new(Spans {

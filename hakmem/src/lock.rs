@@ -75,9 +75,9 @@ pub(crate) struct Locked<T> {
     value: UnsafeCell<T>,
 }
 
-// SAFETY: the value is reached through `Guard` only, which one thread holds at a time; values
-// behind locks are plain data and addresses of memory that outlives every thread.
-unsafe impl<T> Sync for Locked<T> {}
+// SAFETY: the value is reached by the lock's holder only, one thread at a time, and may be handed
+// from thread to thread.
+unsafe impl<T: Send> Sync for Locked<T> {}
 
 impl<T> Locked<T> {
     pub(crate) const fn new(value: T) -> Self {

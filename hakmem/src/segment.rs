@@ -8,7 +8,8 @@
 //! lock lives as long as the mapping, so a reader that gets the lock knows the writer is gone.
 //!
 //! # Orderings
-//! `ready` is stored with Release after the identity. The live fields are single relaxed words.
+//! `ready` is stored with Release after the identity, for readers in other processes, and so is
+//! `HEADER`, for other threads. The live fields are single relaxed words.
 //!
 //! # Safety
 //! The header is mapped from [`Segment::create`] on until the value is replaced in a child process,
@@ -55,6 +56,9 @@ pub(crate) struct Segment {
     file: Option<(Place, FileName, FileStatus)>,
 }
 
+// SAFETY: the header is a mapping that outlives every thread; what changes in it is atomic.
+unsafe impl Send for Segment {}
+
 type FileName = [u8; NAME_MAX];
 
 impl Segment {
@@ -81,7 +85,8 @@ impl Segment {
         // SAFETY: just mapped, zeroed, and of this size; nobody else knows it.
         let header = unsafe { &mut *segment.header.as_ptr() };
         identity::fill(header, birth, settings, inherited);
-        HEADER.store(segment.header.as_ptr(), Ordering::Relaxed);
+        // Release: pairs with the Acquire in `Live::current`, publishes the identity to threads.
+        HEADER.store(segment.header.as_ptr(), Ordering::Release);
         if let Some(header) = Live::current() {
             // SAFETY: a field of the mapped header.
             header.word32(|header| unsafe { addr_of_mut!((*header).state) }, State::Running as u32);
@@ -186,7 +191,8 @@ pub(crate) struct Live(NonNull<SegmentHeader>);
 impl Live {
     /// The current segment's, if there is one.
     pub(crate) fn current() -> Option<Self> {
-        NonNull::new(HEADER.load(Ordering::Relaxed)).map(Self)
+        // Acquire: pairs with the Release in `Segment::create`, so that the identity can be read.
+        NonNull::new(HEADER.load(Ordering::Acquire)).map(Self)
     }
 
     fn word32(&self, field: impl FnOnce(*mut SegmentHeader) -> *mut u32, value: u32) {

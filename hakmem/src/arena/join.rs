@@ -44,7 +44,7 @@ impl Arenas {
         for order in 0..ORDERS {
             while let Some(run) = self.dirty[order].pop() {
                 // SAFETY: it was in a free list, so the arenas own it.
-                let slab = unsafe { &mut *run.as_ptr() };
+                let slab = unsafe { run.as_ref() };
                 self.dirty[order].push(slab, Idle::Dirty);
                 self.purge_run(slab, order);
             }
@@ -53,14 +53,12 @@ impl Arenas {
 
     /// Takes a run out of its list if it is free; all free runs are without memory now.
     fn take_out_if_free(&mut self, run: *mut Slab) -> bool {
-        // SAFETY: the first descriptor of a run below the frontier. Who uses a slab writes other
-        // fields of its descriptor under another lock, so this reads a field at a time.
-        if unsafe { (*run).idle } == Idle::No {
+        // SAFETY: the first descriptor of a run below the frontier.
+        let slab = unsafe { &*run };
+        if slab.idle() == Idle::No {
             return false;
         }
-        // SAFETY: free, so the arenas own it.
-        let slab = unsafe { &mut *run };
-        self.clean[usize::from(slab.order)].remove(slab);
+        self.clean[slab.order()].remove(slab);
         true
     }
 
@@ -72,7 +70,7 @@ impl Arenas {
             let run = descriptor(base, granule);
             describe(run, base + (granule << GRANULE_SHIFT), order);
             // SAFETY: just described, of free granules.
-            self.clean[order].push(unsafe { &mut *run }, Idle::Clean);
+            self.clean[order].push(unsafe { &*run }, Idle::Clean);
             granule += 1 << order;
         }
     }
@@ -80,7 +78,6 @@ impl Arenas {
 
 /// Granules of the run whose first descriptor this is.
 fn run_granules(run: *mut Slab) -> usize {
-    // SAFETY: the first descriptor of a run below the frontier; its order changes under the arenas'
-    // lock only.
-    1 << unsafe { (*run).order }
+    // SAFETY: the first descriptor of a run below the frontier.
+    1 << unsafe { &*run }.order()
 }

@@ -36,6 +36,9 @@ pub(super) static RANGES: [Range; ARENAS_MAX] = [const {
         usable: AtomicUsize::new(0),
     }
 }; ARENAS_MAX];
+/// Stands for the slab of an address in no arena, so that loops need not ask: it is of no bin, takes
+/// nothing back, and is never written.
+static NO_SLAB: Slab = Slab::none();
 pub(super) static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// The descriptor of the run that an address lies in, if the address is in an arena at all.
@@ -50,7 +53,7 @@ pub(crate) fn run_of(address: usize) -> Option<NonNull<Slab>> {
             let granule = descriptor(base, offset >> GRANULE_SHIFT);
             // SAFETY: the descriptor of a granule that was given out is usable; callers ask only
             // for those (the class map names a bin for them).
-            return NonNull::new(unsafe { (*granule).head });
+            return NonNull::new(unsafe { &*granule }.head());
         }
     }
     None
@@ -73,19 +76,20 @@ impl<const SINGLE: bool> Finder<SINGLE> {
         }
     }
 
-    /// As [`run_of`].
+    /// As [`run_of`]; [`NO_SLAB`] where that knows none.
     #[inline(always)]
-    pub(crate) fn run_of(&self, address: usize) -> Option<NonNull<Slab>> {
+    pub(crate) fn slab_of(&self, address: usize) -> &'static Slab {
         let offset = address.wrapping_sub(self.base);
         if offset >= self.bytes {
             hint::cold_path();
-            return run_of(address);
+            // SAFETY: a descriptor, and those are never unmapped.
+            return run_of(address).map_or(&NO_SLAB, |run| unsafe { run.as_ref() });
         }
         let granule = descriptor(self.base, offset >> GRANULE_SHIFT);
         // SAFETY: as in `run_of`.
-        let run = if SINGLE { granule } else { unsafe { (*granule).head } };
+        let run = if SINGLE { granule } else { unsafe { &*granule }.head() };
         // SAFETY: a descriptor, and so is what every run's descriptors name as its head.
-        Some(unsafe { NonNull::new_unchecked(run) })
+        unsafe { &*run }
     }
 }
 

@@ -76,11 +76,11 @@ impl Arenas {
             for _ in 0..LOOK {
                 let Some(slab) = NonNull::new(run) else { break };
                 // SAFETY: in a free list, and the lock is held.
-                run = unsafe { (*slab.as_ptr()).next };
+                run = unsafe { slab.as_ref() }.next.get();
                 if let Some(neighbour) = self.dirty_neighbour(slab, smaller) {
                     if run == neighbour.as_ptr() {
                         // SAFETY: as above.
-                        run = unsafe { (*run).next };
+                        run = unsafe { neighbour.as_ref() }.next.get();
                     }
                     self.join_pair(slab, neighbour, smaller);
                 }
@@ -94,7 +94,7 @@ impl Arenas {
     /// The run right behind one, if it is free, has memory and is of the same order.
     fn dirty_neighbour(&self, run: NonNull<Slab>, order: usize) -> Option<NonNull<Slab>> {
         // SAFETY: a free run, and the lock is held.
-        let base = unsafe { (*run.as_ptr()).base() };
+        let base = unsafe { run.as_ref() }.base();
         let end = base + (GRANULE << order);
         let arena = arena_of(base)?;
         let used = self.end_of(arena) << GRANULE_SHIFT;
@@ -102,24 +102,22 @@ impl Arenas {
             return None;
         }
         let next = descriptor_behind(run.as_ptr(), 1 << order);
-        // SAFETY: below the frontier, so this is the descriptor of a run's first granule. Who uses a
-        // slab writes other fields of it under another lock, so this reads a field at a time.
-        let is_free = unsafe { (*next).idle } == Idle::Dirty;
-        // SAFETY: as above.
-        let is_equal = usize::from(unsafe { (*next).order }) == order;
-        if is_free && is_equal { NonNull::new(next) } else { None }
+        // SAFETY: below the frontier, so this is the descriptor of a run's first granule.
+        let next = unsafe { &*next };
+        let serves = next.idle() == Idle::Dirty && next.order() == order;
+        serves.then(|| NonNull::from(next))
     }
 
     fn join_pair(&mut self, first: NonNull<Slab>, second: NonNull<Slab>, order: usize) {
         // SAFETY: a free run, and the lock is held.
-        let first = unsafe { &mut *first.as_ptr() };
-        // SAFETY: as above, and another one.
-        let second = unsafe { &mut *second.as_ptr() };
-        self.dirty[order].remove(first);
+        let slab = unsafe { first.as_ref() };
+        // SAFETY: as above.
+        let second = unsafe { second.as_ref() };
+        self.dirty[order].remove(slab);
         self.dirty[order].remove(second);
-        first.freed_at_ms = second.freed_at_ms;
-        super::describe(first, first.base(), order + 1);
-        self.dirty[order + 1].push(first, Idle::Dirty);
+        slab.freed_at_ms.set(second.freed_at_ms.get());
+        super::describe(first.as_ptr(), slab.base(), order + 1);
+        self.dirty[order + 1].push(slab, Idle::Dirty);
     }
 
     /// Gives memory back that is kept beyond what may be. The newest runs of each order stay.
@@ -135,8 +133,8 @@ impl Arenas {
             let mut run = self.dirty[order].0;
             while let Some(slab) = NonNull::new(run) {
                 // SAFETY: in a free list, and the lock is held.
-                let slab = unsafe { &mut *slab.as_ptr() };
-                run = slab.next;
+                let slab = unsafe { slab.as_ref() };
+                run = slab.next.get();
                 match left.checked_sub(GRANULE << order) {
                     Some(rest) => left = rest,
                     None => self.purge_run(slab, order),

@@ -77,7 +77,8 @@ pub(super) fn descriptor(base: usize, granule: usize) -> *mut Slab {
 
 /// The descriptor of the granule that lies some granules behind another one's.
 pub(super) fn descriptor_behind(run: *mut Slab, granules: usize) -> *mut Slab {
-    run.wrapping_byte_add(granules * DESCRIPTOR_STEP)
+    // The arena's address is exposed, and a pointer to one descriptor may lead to no other.
+    ptr::with_exposed_provenance_mut(run.addr() + granules * DESCRIPTOR_STEP)
 }
 
 /// Where the table of bits begins in an arena.
@@ -120,7 +121,7 @@ impl Arenas {
         let arena_bytes = RANGES[arena].bytes.load(Ordering::Relaxed);
         let granules = table_granules(arena_bytes)..self.end_of(arena);
         let first = (base - start) >> GRANULE_SHIFT;
-        let behind = first + (1 << run.order);
+        let behind = first + (1 << run.order());
         for page in first * BITS_STEP / PAGE..=(behind * BITS_STEP - 1) / PAGE {
             let low = (page * PAGE / BITS_STEP).max(granules.start);
             let high = ((page * PAGE + PAGE - 1) / BITS_STEP).min(granules.end - 1);
@@ -141,11 +142,7 @@ impl Arenas {
 
 /// Whether a granule is a slab in use whose bits may be in the table.
 fn may_have_bits(granule: *mut Slab) -> bool {
-    // SAFETY: the descriptor of a granule below the frontier. Who uses a slab writes other fields of
-    // its descriptor under another lock, so this reads a field at a time.
-    let is_head = unsafe { (*granule).head } == granule;
-    // SAFETY: as above.
-    let is_used = unsafe { (*granule).idle } == Idle::No;
-    // SAFETY: as above.
-    is_head && is_used && unsafe { (*granule).order } == 0
+    // SAFETY: the descriptor of a granule below the frontier.
+    let slab = unsafe { &*granule };
+    slab.head() == granule && slab.idle() == Idle::No && slab.order() == 0
 }

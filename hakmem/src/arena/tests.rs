@@ -168,10 +168,10 @@ fn free_neighbours_are_joined_and_those_in_use_left_alone() {
             let mut run = arenas.clean[order].0;
             while let Some(slab) = NonNull::new(run) {
                 // SAFETY: in a free list, and the lock is held.
-                let slab = unsafe { &*slab.as_ptr() };
-                assert!(slab.idle == Idle::Clean && usize::from(slab.order) == order);
+                let slab = unsafe { slab.as_ref() };
+                assert!(slab.idle() == Idle::Clean && slab.order() == order);
                 free.push((slab.base(), order));
-                run = slab.next;
+                run = slab.next.get();
             }
         }
         free.sort_unstable();

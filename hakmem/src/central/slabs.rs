@@ -24,13 +24,16 @@ pub(super) struct Slabs {
 /// Tells whoever looks for a slab that it is of this bin, or, with 0, that it is no more. The
 /// registry is kept where the routing asks it; false if there is no memory for it.
 fn locate(slab: &Slab, bin: u8) -> bool {
-    let granules = 1 << slab.order;
+    let granules = 1 << slab.order();
     if Layout::current() != Layout::Plain && !registry::set(slab.base(), granules, bin) {
         return false;
     }
     class_map::set(slab.base(), granules, bin);
     true
 }
+
+// SAFETY: descriptors outlive every thread, and any thread that holds the bin's lock may follow the list.
+unsafe impl Send for Slabs {}
 
 impl Slabs {
     /// None.
@@ -42,46 +45,47 @@ impl Slabs {
     }
 
     /// Calls `visit` with every slab that has blocks to give, `max` of them at most.
-    pub(super) fn for_each(&self, max: usize, mut visit: impl FnMut(&mut Slab)) {
+    pub(super) fn for_each(&self, max: usize, mut visit: impl FnMut(&Slab)) {
         let mut next = self.first;
         for _ in 0..max {
             let Some(slab) = NonNull::new(next) else { return };
             // SAFETY: in this bin's list, whose lock the caller holds.
-            let slab = unsafe { &mut *slab.as_ptr() };
+            let slab = unsafe { slab.as_ref() };
             visit(slab);
-            next = slab.next;
+            next = slab.next.get();
         }
     }
 
-    fn insert(&mut self, slab: &mut Slab) {
-        slab.previous = ptr::null_mut();
-        slab.next = self.first;
+    fn insert(&mut self, slab: &Slab) {
+        let address = ptr::from_ref(slab).cast_mut();
+        slab.previous.set(ptr::null_mut());
+        slab.next.set(self.first);
         if let Some(next) = NonNull::new(self.first) {
             // SAFETY: in this bin's list, whose lock the caller holds.
-            unsafe { (*next.as_ptr()).previous = slab };
+            unsafe { next.as_ref() }.previous.set(address);
         }
-        self.first = slab;
-        slab.listed = true;
+        self.first = address;
+        slab.listed.set(true);
     }
 
-    fn remove(&mut self, slab: &mut Slab) {
-        match NonNull::new(slab.previous) {
+    fn remove(&mut self, slab: &Slab) {
+        match NonNull::new(slab.previous.get()) {
             // SAFETY: a neighbour in this bin's list, whose lock the caller holds.
-            Some(previous) => unsafe { (*previous.as_ptr()).next = slab.next },
-            None => self.first = slab.next,
+            Some(previous) => unsafe { previous.as_ref() }.next.set(slab.next.get()),
+            None => self.first = slab.next.get(),
         }
-        if let Some(next) = NonNull::new(slab.next) {
+        if let Some(next) = NonNull::new(slab.next.get()) {
             // SAFETY: as above.
-            unsafe { (*next.as_ptr()).previous = slab.previous };
+            unsafe { next.as_ref() }.previous.set(slab.previous.get());
         }
-        slab.listed = false;
+        slab.listed.set(false);
     }
 
     /// Takes a fresh slab into use.
     pub(super) fn open(&mut self, bin: usize) -> Option<()> {
         let run = arena::take_run(bins::slab_granules(bin).ilog2() as usize)?;
         // SAFETY: taken from the arenas, so it is this bin's.
-        let slab = unsafe { &mut *run.as_ptr() };
+        let slab = unsafe { run.as_ref() };
         // SAFETY: the arenas keep them for this run.
         unsafe { slab.open(bin, arena::bits_of(slab.base(), Slab::bits_bytes(bin))) };
         if !locate(slab, bin as u8) {
@@ -101,7 +105,7 @@ impl Slabs {
             && let Some(first) = NonNull::new(self.first)
         {
             // SAFETY: in this bin's list, whose lock the caller holds.
-            let slab = unsafe { &mut *first.as_ptr() };
+            let slab = unsafe { first.as_ref() };
             room -= slab.give(&mut into[..room]);
             if slab.available() == 0 {
                 self.remove(slab);
@@ -112,7 +116,7 @@ impl Slabs {
 
     /// Sees to a slab that took a block back, or more.
     #[inline(always)]
-    pub(super) fn note(&mut self, slab: &mut Slab, taken: Taken, now_ms: u32) {
+    pub(super) fn note(&mut self, slab: &Slab, taken: Taken, now_ms: u32) {
         match taken {
             // `Not`: freed twice, by a program that nobody checked: one block less is the least harm.
             Taken::Not | Taken::Other => {}
@@ -123,16 +127,16 @@ impl Slabs {
     /// Puts a slab into the list that has blocks to give again, or gives it back if all of its blocks
     /// are here.
     #[inline(never)]
-    fn settle(&mut self, slab: &mut Slab, now_ms: u32) {
-        if !slab.listed {
+    fn settle(&mut self, slab: &Slab, now_ms: u32) {
+        if !slab.listed.get() {
             self.insert(slab);
         }
         // The last small slab of a bin stays, so that a program that hovers around one block does
         // not open and close it; a large one would hold too much.
-        let is_only = ptr::eq(self.first, slab) && slab.next.is_null();
-        if slab.is_empty() && !(is_only && slab.order == 0) {
+        let is_only = ptr::eq(self.first, slab) && slab.next.get().is_null();
+        if slab.is_empty() && !(is_only && slab.order() == 0) {
             self.remove(slab);
-            STORE[usize::from(slab.bin)].slab_bytes.fetch_sub(slab.bytes(), Ordering::Relaxed);
+            STORE[slab.bin()].slab_bytes.fetch_sub(slab.bytes(), Ordering::Relaxed);
             locate(slab, 0);
             // SAFETY: every block came back, and the slab is in no list.
             unsafe { arena::give_run(NonNull::from(slab), now_ms) };

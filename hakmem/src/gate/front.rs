@@ -6,6 +6,16 @@
 //! and whatever is in front of it proves nothing. `exclude`, `hybrid` and `uniform` are exact
 //! because of this, where the ancestor's repairs were probable only. That the pointer is the
 //! allocator's at all is asked first: another's memory is never read.
+//!
+//! # Orderings
+//! The fast doors read a header as plain memory: it was written when the block was carved, and the
+//! thread that frees the block got it by the program's own synchronisation. `e3` and the slow door,
+//! which is there for wrong frees too, may read a byte of another block that its owner is writing:
+//! one relaxed load of a byte.
+//!
+//! # Safety
+//! Bytes are read inside memory that an arena made usable.
+#![allow(unsafe_code)]
 
 use hakmem_segment::{BIN_NONE, BINS};
 
@@ -14,6 +24,7 @@ use crate::bins::BIN_C7;
 use crate::header::{HEADER_BYTES, Header};
 use crate::registry;
 use crate::routing::{HEADED_BINS, HEADERLESS_ALIGNMENT, Layout};
+use crate::sync::{AtomicU8, Ordering};
 
 /// A routing's fast door.
 pub(crate) trait FrontGate {
@@ -30,7 +41,11 @@ pub(crate) trait FrontGate {
     /// for that reason is found there.
     #[inline(always)]
     fn bin(pointer: *mut u8) -> Option<usize> {
-        Self::bin_by(pointer, |pointer| read_header(pointer, arena::first_holds))
+        Self::bin_by(pointer, |pointer| {
+            let place = place_of_header(pointer, arena::first_holds)?;
+            // SAFETY: in memory that an arena made usable, in front of a block that has a header.
+            Some(unsafe { place.read() })
+        })
     }
 
     /// The registry's answer, with the header of blocks that have one verified.
@@ -46,20 +61,18 @@ pub(crate) trait FrontGate {
     }
 }
 
-/// The byte in front of a pointer, if that is in memory for slabs.
+/// The byte in front of a pointer, if that is in memory for slabs, whatever it is.
 pub(super) fn header_of(pointer: *mut u8) -> Option<u8> {
-    read_header(pointer, arena::holds)
+    let place = place_of_header(pointer, arena::holds)?;
+    // SAFETY: in memory that an arena made usable.
+    Some(unsafe { AtomicU8::from_ptr(place) }.load(Ordering::Relaxed))
 }
 
+/// Where the header of a block is, if that may be read.
 #[inline(always)]
-fn read_header(pointer: *mut u8, may_be_read: impl Fn(usize) -> bool) -> Option<u8> {
+fn place_of_header(pointer: *mut u8, may_be_read: impl Fn(usize) -> bool) -> Option<*mut u8> {
     let place = pointer.wrapping_sub(HEADER_BYTES);
-    if !may_be_read(place as usize) {
-        return None;
-    }
-    // SAFETY: in memory that an arena made usable. Volatile, because what is in front of a block
-    // without a header is another block's contents, which its owner may be writing.
-    Some(unsafe { place.read_volatile() })
+    may_be_read(place as usize).then_some(place)
 }
 
 #[inline(always)]
@@ -169,5 +182,14 @@ impl FrontGate for E3 {
     #[inline(always)]
     fn bin_by(pointer: *mut u8, header: impl Fn(*mut u8) -> Option<u8>) -> Option<usize> {
         headed_bin(header(pointer)?, &BELIEVED_BINS)
+    }
+
+    #[inline(always)]
+    fn bin(pointer: *mut u8) -> Option<usize> {
+        Self::bin_by(pointer, |pointer| {
+            let place = place_of_header(pointer, arena::first_holds)?;
+            // SAFETY: in memory that an arena made usable.
+            Some(unsafe { AtomicU8::from_ptr(place) }.load(Ordering::Relaxed))
+        })
     }
 }

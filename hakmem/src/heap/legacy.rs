@@ -37,6 +37,9 @@ pub(crate) struct Lists {
     originals: Originals,
 }
 
+// SAFETY: the blocks are free, and belong to the thread that takes the lists over.
+unsafe impl Send for Lists {}
+
 impl Lists {
     /// Of no heap.
     pub(crate) const NONE: Self = Self {

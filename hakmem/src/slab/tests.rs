@@ -12,24 +12,16 @@ fn slab(bin: usize, order: u8) -> Slab {
     let layout = Layout::from_size_align(bins::GRANULE << order, bins::GRANULE).expect("valid");
     // SAFETY: the size is not 0. The memory is never freed: the test is over soon.
     let base = unsafe { alloc(layout) } as usize;
-    let mut slab = Slab {
-        next: ptr::null_mut(),
-        previous: ptr::null_mut(),
-        head: ptr::null_mut(),
-        first: base,
-        bits: ptr::null_mut(),
-        until_look: 77,
-        freed_at_ms: 0,
-        seen: 1,
-        rest: 7,
-        carved: 99,
-        capacity: 0,
-        bin: 0,
-        order,
-        listed: true,
-        idle: Idle::No,
-        returned: true,
-        words: 0,
+    let slab = Slab {
+        first: Cell::new(base),
+        until_look: Cell::new(77),
+        seen: Cell::new(1),
+        rest: Cell::new(7),
+        carved: Cell::new(99),
+        order: AtomicU8::new(order),
+        listed: Cell::new(true),
+        returned: Cell::new(true),
+        ..Slab::none()
     };
     let bits = Box::leak(Box::new([0; BLOCKS_MAX / 64]));
     // SAFETY: as many as any slab needs, and they stay.
@@ -38,7 +30,7 @@ fn slab(bin: usize, order: u8) -> Slab {
 }
 
 /// Asks for blocks; their addresses, in the order in which they were given.
-fn give(slab: &mut Slab, wanted: usize) -> Vec<usize> {
+fn give(slab: &Slab, wanted: usize) -> Vec<usize> {
     let mut blocks = std::vec![ptr::null_mut(); wanted];
     let count = slab.give(&mut blocks);
     let (room, given) = blocks.split_at(wanted - count);
@@ -47,10 +39,10 @@ fn give(slab: &mut Slab, wanted: usize) -> Vec<usize> {
 }
 
 /// Gives a block back; which of the two ways it goes is told by its address, where both are right.
-fn take_back(slab: &mut Slab, address: usize) -> bool {
-    let (divider, block) = (Divider::of(slab.bin.into()), address as *mut Block);
+fn take_back(slab: &Slab, address: usize) -> bool {
+    let (divider, block) = (Divider::of(slab.bin()), address as *mut Block);
     let lies_in_it = (slab.base()..slab.base() + slab.bytes()).contains(&address);
-    let taken = if Slab::are_single(slab.bin.into()) && lies_in_it && address & 64 == 0 {
+    let taken = if Slab::are_single(slab.bin()) && lies_in_it && address & 64 == 0 {
         slab.take_back::<true>(divider, block)
     } else {
         slab.take_back::<false>(divider, block)
@@ -61,15 +53,15 @@ fn take_back(slab: &mut Slab, address: usize) -> bool {
 #[test]
 fn all_blocks_are_given_once_and_in_order() {
     for bin in [1, 2, 5, 21, 22] {
-        let mut slab = slab(bin, 0);
+        let slab = slab(bin, 0);
         let fit = bins::GRANULE / bins::stride(bin);
-        assert_eq!(usize::from(slab.capacity), fit.min(BLOCKS_MAX));
+        assert_eq!(usize::from(slab.capacity.get()), fit.min(BLOCKS_MAX));
         let mut given = Vec::new();
         while slab.available() > 0 {
-            given.extend(give(&mut slab, 7));
+            given.extend(give(&slab, 7));
         }
         assert!(given.is_sorted(), "fresh blocks run upwards in memory");
-        assert_eq!(given.len(), usize::from(slab.capacity));
+        assert_eq!(given.len(), usize::from(slab.capacity.get()));
         assert_eq!(given.iter().collect::<HashSet<_>>().len(), given.len(), "no block twice");
         for &block in &given {
             assert!(slab.has_block_at(block) && !slab.is_free_at(block));
@@ -78,34 +70,34 @@ fn all_blocks_are_given_once_and_in_order() {
         }
         assert!(!slab.is_empty());
         for &block in &given {
-            assert!(take_back(&mut slab, block));
+            assert!(take_back(&slab, block));
         }
         assert!(slab.is_empty());
-        assert_eq!(slab.available(), u32::from(slab.capacity));
+        assert_eq!(slab.available(), u32::from(slab.capacity.get()));
     }
 }
 
 #[test]
 fn blocks_that_came_back_go_out_first() {
-    let mut slab = slab(5, 0);
-    let first = give(&mut slab, 10);
-    assert!(take_back(&mut slab, first[3]));
-    assert_eq!((slab.carved, slab.out()), (10, 9));
-    let second = give(&mut slab, 2);
+    let slab = slab(5, 0);
+    let first = give(&slab, 10);
+    assert!(take_back(&slab, first[3]));
+    assert_eq!((slab.carved.get(), slab.out()), (10, 9));
+    let second = give(&slab, 2);
     assert_eq!(second[0], first[3]);
-    assert_eq!(slab.carved, 11, "one more was carved, no page too many touched");
+    assert_eq!(slab.carved.get(), 11, "one more was carved, no page too many touched");
     assert!(!slab.has_block_at(slab.base() + 11 * bins::stride(5)), "not carved yet");
 }
 
 #[test]
 fn a_block_comes_back_once_and_only_as_what_it_is() {
-    let mut slab = slab(9, 0);
+    let slab = slab(9, 0);
     assert_eq!(bins::stride(9), 128);
-    let given = give(&mut slab, 4);
-    assert!(take_back(&mut slab, given[2]));
+    let given = give(&slab, 4);
+    assert!(take_back(&slab, given[2]));
     assert!(slab.is_free_at(given[2]));
     for wrong in [given[2], given[1] + 1, given[1] + 16, slab.base() - 128, given[3] + 128] {
-        assert!(!take_back(&mut slab, wrong), "{wrong:#x}");
+        assert!(!take_back(&slab, wrong), "{wrong:#x}");
     }
     assert_eq!(slab.out(), 3);
 }
@@ -113,12 +105,12 @@ fn a_block_comes_back_once_and_only_as_what_it_is() {
 #[test]
 fn what_is_no_block_cannot_come_back() {
     for bin in bins::in_use() {
-        let mut slab = slab(bin, bins::slab_granules(bin).ilog2() as u8);
-        let out = give(&mut slab, BLOCKS_MAX);
+        let slab = slab(bin, bins::slab_granules(bin).ilog2() as u8);
+        let out = give(&slab, BLOCKS_MAX);
         let stride = bins::stride(bin);
-        let behind = slab.first + usize::from(slab.capacity) * stride;
+        let behind = slab.first.get() + usize::from(slab.capacity.get()) * stride;
         for wrong in (behind..slab.base() + slab.bytes()).step_by(stride) {
-            assert!(!take_back(&mut slab, wrong), "bin {bin}: {wrong:#x}");
+            assert!(!take_back(&slab, wrong), "bin {bin}: {wrong:#x}");
         }
         for other in bins::in_use().filter(|&other| other != bin) {
             for &block in &out {
@@ -134,7 +126,7 @@ fn what_is_no_block_cannot_come_back() {
 
 /// Bytes of free pages, and that none of them holds a part of a block that is out.
 fn free_page_bytes(slab: &Slab, out: &[usize]) -> usize {
-    let (stride, mut bytes) = (bins::stride(slab.bin.into()), 0);
+    let (stride, mut bytes) = (bins::stride(slab.bin()), 0);
     slab.for_each_free_page(|address, length| {
         assert!(address.is_multiple_of(PAGE) && length.is_multiple_of(PAGE));
         assert!(address >= slab.base() && address + length <= slab.base() + slab.bytes());
@@ -149,22 +141,22 @@ fn free_page_bytes(slab: &Slab, out: &[usize]) -> usize {
 #[test]
 fn pages_without_a_live_block_are_found() {
     for bin in [1, 2, 5, 7, 21, 22, 30, 34] {
-        let mut slab = slab(bin, bins::slab_granules(bin).ilog2() as u8);
+        let slab = slab(bin, bins::slab_granules(bin).ilog2() as u8);
         assert_eq!(free_page_bytes(&slab, &[]), slab.bytes(), "nothing was carved");
-        let mut out = give(&mut slab, BLOCKS_MAX);
-        let carved_end = slab.first + usize::from(slab.capacity) * bins::stride(bin);
+        let mut out = give(&slab, BLOCKS_MAX);
+        let carved_end = slab.first.get() + usize::from(slab.capacity.get()) * bins::stride(bin);
         let rest = slab.base() + slab.bytes() - carved_end.next_multiple_of(PAGE);
         assert_eq!(free_page_bytes(&slab, &out), rest, "bin {bin}: all are out");
         // Every other one, and then all but the one in the middle.
         for block in out.iter().skip(1).step_by(2) {
-            assert!(take_back(&mut slab, *block));
+            assert!(take_back(&slab, *block));
         }
         out = out.iter().step_by(2).copied().collect();
         let found = free_page_bytes(&slab, &out);
         assert_eq!(found > rest, bins::stride(bin) >= PAGE, "bin {bin}");
         let middle = out.len() / 2;
         for (index, block) in out.iter().enumerate() {
-            assert!(index == middle || take_back(&mut slab, *block));
+            assert!(index == middle || take_back(&slab, *block));
         }
         let kept = slab.bytes() - free_page_bytes(&slab, &[out[middle]]);
         assert!(kept <= bins::stride(bin).next_multiple_of(PAGE) + PAGE, "bin {bin}: {kept}");
@@ -173,15 +165,15 @@ fn pages_without_a_live_block_are_found() {
 
 #[test]
 fn a_slab_is_idle_once_for_each_time_that_it_was_left_alone() {
-    let mut slab = slab(5, 0);
-    let given = give(&mut slab, 10);
-    assert!(take_back(&mut slab, given[3]));
+    let slab = slab(5, 0);
+    let given = give(&slab, 10);
+    assert!(take_back(&slab, given[3]));
     assert!(!slab.is_idle(), "never seen so before");
     assert!(slab.is_idle());
     assert!(!slab.is_idle(), "its pages are given back");
-    assert!(take_back(&mut slab, given[4]));
+    assert!(take_back(&slab, given[4]));
     assert!(!slab.is_idle());
-    give(&mut slab, 1);
+    give(&slab, 1);
     assert!(!slab.is_idle(), "as many are out, but others");
     assert!(slab.is_idle());
 }
@@ -190,7 +182,7 @@ fn a_slab_is_idle_once_for_each_time_that_it_was_left_alone() {
 #[test]
 fn it_agrees_with_a_set_of_blocks() {
     for (bin, order) in [(1, 0), (2, 0), (4, 0), (13, 0), (21, 0), (40, 1), (53, 5)] {
-        let mut slab = slab(bin, order);
+        let slab = slab(bin, order);
         let mut out: Vec<usize> = Vec::new();
         let mut random = 0x9E37_79B9_7F4A_7C15_u64;
         for _ in 0..4_000 {
@@ -199,7 +191,7 @@ fn it_agrees_with_a_set_of_blocks() {
             if number.is_multiple_of(3) {
                 let wanted = number / 3 % 40 + 1;
                 let expected = wanted.min(slab.available() as usize);
-                let given = give(&mut slab, wanted);
+                let given = give(&slab, wanted);
                 assert_eq!(given.len(), expected);
                 assert!(given.is_sorted());
                 assert!(given.iter().all(|block| !out.contains(block)), "given while out");
@@ -207,7 +199,7 @@ fn it_agrees_with_a_set_of_blocks() {
             } else if !out.is_empty() {
                 for _ in 0..(number / 3 % 20).min(out.len()) {
                     let block = out.swap_remove(number % out.len());
-                    assert!(take_back(&mut slab, block));
+                    assert!(take_back(&slab, block));
                 }
             }
             assert_eq!(slab.out() as usize, out.len());
