@@ -26,7 +26,7 @@ use core::ptr::NonNull;
 
 use crate::heap::{Heap, Stopwatch, slot_of};
 use crate::lock::{Lock, Locked};
-use crate::os::{clock, memory, process, thread_local};
+use crate::os::{clock, loader, memory, process, thread_local};
 use crate::routing::Choice;
 use crate::segment::{GROUP_SLOTS, Inherited, Live, Segment};
 use crate::settings::Settings;
@@ -61,6 +61,8 @@ static PROCESS: Locked<Process> = Locked::new(Process {
 static LATE: Lock = Lock::new();
 /// The process's own heap: found wiped in a child process.
 static FIRST_HEAP: AtomicPtr<Heap> = AtomicPtr::new(core::ptr::null_mut());
+/// Whether this library was told to stay loaded, or is just being told so.
+static STAYS: AtomicBool = AtomicBool::new(false);
 /// Whether the hooks for fork and exit are in place.
 static HOOKED: AtomicBool = AtomicBool::new(false);
 /// Rounds of thread-exit destructors to wait for: other destructors may free. POSIX promises 4.
@@ -116,6 +118,10 @@ fn first_use() -> Option<NonNull<Heap>> {
 
 /// Takes a heap for the calling thread.
 fn claim_for_thread() -> Option<NonNull<Heap>> {
+    // Before any hook is made, that of the thread's end included.
+    if process::is_libc_ready() && !STAYS.swap(true, Ordering::Relaxed) {
+        loader::stay_loaded();
+    }
     let mut process = PROCESS.lock();
     process.start_if_needed()?;
     let heap = process.claim(true)?;

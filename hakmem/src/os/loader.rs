@@ -1,4 +1,4 @@
-//! The dynamic loader: functions of other libraries.
+//! The dynamic loader: staying loaded, and functions of other libraries.
 //!
 //! Called outside of locks: the loader takes its own, and may allocate.
 //!
@@ -8,7 +8,76 @@
 
 use core::ffi::{CStr, c_int, c_void};
 use core::mem::MaybeUninit;
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
+use core::slice;
+
+use super::process;
+
+#[cfg(test)]
+mod tests;
+
+/// Keeps this code mapped for the rest of the process's life, because hooks lead to it that libc calls
+/// much later. Where it is part of the executable, or of a library that was linked to stay, that is
+/// so already, and nothing is called.
+pub(crate) fn stay_loaded() {
+    let own = Headers::own();
+    if own.are_executables() || own.say_nodelete() {
+        return;
+    }
+    #[cfg(not(target_feature = "crt-static"))]
+    if let Some(object) = object_of(stay_loaded as *const () as usize) {
+        let flags = libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE;
+        // SAFETY: the loader's name of this object. It cannot fail for what is loaded by that name,
+        // and if it does, the library stays as long as its program lets it.
+        unsafe { libc::dlopen(object.dli_fname, flags) };
+    }
+}
+
+/// The ELF headers of the object that this code is part of.
+struct Headers {
+    file: &'static libc::Elf64_Ehdr,
+    program: &'static [libc::Elf64_Phdr],
+}
+
+unsafe extern "C" {
+    /// Defined by the linker: the start of this object, which is its ELF header.
+    static __ehdr_start: libc::Elf64_Ehdr;
+}
+
+impl Headers {
+    fn own() -> Self {
+        // SAFETY: linkers define it where the header is mapped, which it is in all that is loaded.
+        let file = unsafe { &__ehdr_start };
+        let program = ptr::from_ref(file).cast::<u8>().wrapping_add(file.e_phoff as usize);
+        // SAFETY: linkers put the program headers behind the file's, into the same page.
+        let program = unsafe { slice::from_raw_parts(program.cast(), file.e_phnum.into()) };
+        Self { file, program }
+    }
+
+    /// Whether they are those that the kernel has told.
+    fn are_executables(&self) -> bool {
+        self.program.as_ptr() as usize == process::program_headers().0
+    }
+
+    /// Whether the object was linked with `-z nodelete`.
+    fn say_nodelete(&self) -> bool {
+        const DT_NULL: usize = 0;
+        const DT_FLAGS_1: usize = 0x6fff_fffb;
+        const DF_1_NODELETE: usize = 8;
+        let segment = |kind| self.program.iter().find(|header| header.p_type == kind);
+        let (Some(first), Some(dynamic)) = (segment(libc::PT_LOAD), segment(libc::PT_DYNAMIC))
+        else {
+            return false;
+        };
+        let from_first = (dynamic.p_vaddr - (first.p_vaddr - first.p_offset)) as usize;
+        let start = ptr::from_ref(self.file).cast::<u8>().wrapping_add(from_first);
+        let count = dynamic.p_memsz as usize / size_of::<[usize; 2]>();
+        // SAFETY: the object's dynamic section, which is mapped with it.
+        let entries = unsafe { slice::from_raw_parts(start.cast::<[usize; 2]>(), count) };
+        let mut entries = entries.iter().take_while(|[tag, _]| *tag != DT_NULL);
+        entries.any(|&[tag, flags]| tag == DT_FLAGS_1 && flags & DF_1_NODELETE != 0)
+    }
+}
 
 /// What the loader knows of an address; `None` if no object that it loaded holds it.
 fn object_of(address: usize) -> Option<libc::Dl_info> {

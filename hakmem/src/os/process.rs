@@ -191,8 +191,7 @@ pub(crate) fn at_fork(
     parent: unsafe extern "C" fn(),
     child: unsafe extern "C" fn(),
 ) {
-    // SAFETY: functions of this library, which is never unloaded (see the preload crate's link
-    // options) or is part of the executable.
+    // SAFETY: functions of this library, which stays loaded: see `loader::stay_loaded`.
     unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
 }
 

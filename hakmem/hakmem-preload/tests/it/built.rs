@@ -27,17 +27,29 @@ pub(crate) fn release_library() -> PathBuf {
     library_in(&target_directory().join("release"), &BUILT, &["--release"])
 }
 
+/// A library in Rust, with hakmem as its own allocator.
+pub(crate) fn rust_plugin() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        cargo(&["build", "--quiet", "--release", "-p", "hakmem", "--example", "plugin"])
+    });
+    target_directory().join("release/examples/libplugin.so")
+}
+
 fn library_in(directory: &Path, built: &OnceLock<()>, profile: &[&str]) -> PathBuf {
     built.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
-        command.args(["build", "--quiet", "-p", "hakmem-preload", "--lib"]).args(profile);
-        command.current_dir(env!("CARGO_MANIFEST_DIR"));
-        run(command.env("CARGO_TARGET_DIR", target_directory()), "cargo", "cargo");
+        cargo(&[&["build", "--quiet", "-p", "hakmem-preload", "--lib"], profile].concat());
     });
     let library = directory.join("libhakmem_preload.so");
     assert!(library.is_file(), "cargo built no {}", library.display());
     library
+}
+
+fn cargo(arguments: &[&str]) {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
+    run(command.env("CARGO_TARGET_DIR", target_directory()), "cargo", "cargo");
 }
 
 /// A program by the name of its source, such as `churn.c`, compiled once per run.

@@ -1,5 +1,9 @@
 //! Other doors to the family: other names, reports, and libraries that come with names of their own.
 
+use std::path::Path;
+
+use hakmem_reader::{Class, ProcessState};
+
 use crate::built;
 use crate::loaded::Loaded;
 
@@ -7,7 +11,7 @@ use crate::loaded::Loaded;
 fn what_one_name_allocates_another_one_frees() {
     let record = Loaded::new("aliases.c").run_well().record();
     record.assert_sound();
-    assert_eq!(record.class(hakmem_reader::Class::None).frees, 0, "nothing was taken for foreign");
+    assert_eq!(record.class(Class::None).frees, 0, "nothing was taken for foreign");
 }
 
 /// Fails unless every element is closed in its order and every attribute quoted.
@@ -64,5 +68,21 @@ fn a_cxx_library_behind_a_plugin_gets_its_exceptions() {
         let plugin = built::plugin_with("cxx_plugin_behind.c", kind, &[library]);
         let finished = Loaded::new("plugged.c").arg("plugin_work_behind").arg(plugin).run_well();
         finished.record().assert_sound();
+    }
+}
+
+#[test]
+fn a_library_with_an_allocator_of_its_own_can_be_closed_at_any_time() {
+    // Beside the C library's allocator, and beside ours.
+    for preload in ["".into(), built::library()] {
+        let loaded = Loaded::new("closing.c").arg(built::rust_plugin());
+        let finished = loaded.env("LD_PRELOAD", &preload).run_well();
+        let records = finished.records();
+        let allocators = if preload == Path::new("") { 1 } else { 2 };
+        assert_eq!(records.len(), 3 * allocators, "of the program and its two children");
+        for record in records {
+            record.assert_sound();
+            assert_eq!(record.state, ProcessState::Exited);
+        }
     }
 }
