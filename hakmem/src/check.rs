@@ -19,6 +19,14 @@ use crate::settings::OnError;
 use crate::slot::simple_event;
 use crate::sync::{AtomicU32, Ordering};
 
+/// Namespaces of the dynamic loader that the program has made: each with a `malloc` of its own.
+static NAMESPACES: AtomicU32 = AtomicU32::new(0);
+
+/// Notes that the program makes a namespace, so that a foreign pointer can be explained.
+pub fn note_namespace() {
+    NAMESPACES.fetch_add(1, Ordering::Relaxed);
+}
+
 /// How closely a free is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
@@ -190,6 +198,11 @@ impl core::fmt::Display for Description<'_> {
             Outcome::SizeMismatch => {
                 write!(out, "freed with a size of {claimed}, but the block is {class}")
             }
+            _ if NAMESPACES.load(Ordering::Relaxed) > 0 => write!(
+                out,
+                "not a pointer that hakmem returned; ignored; the program has called dlmopen, and \
+                 libraries in a namespace of their own have another malloc"
+            ),
             _ => write!(out, "not a pointer that hakmem returned; ignored"),
         }
     }

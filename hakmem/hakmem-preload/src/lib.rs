@@ -26,5 +26,6 @@ pub(crate) use begin_at_cache_line;
 pub mod aliases;
 pub mod c;
 pub mod cxx;
+pub mod loading;
 pub mod process;
 pub mod reports;

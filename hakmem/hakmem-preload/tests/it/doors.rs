@@ -86,3 +86,22 @@ fn a_library_with_an_allocator_of_its_own_can_be_closed_at_any_time() {
         }
     }
 }
+
+/// A plugin that finds itself by its name in the folder that it is in, as its program does not.
+fn deep_plugin() -> std::path::PathBuf {
+    built::plugin_with("deep_plugin.c", "", &["-Wl,-rpath,$ORIGIN"])
+}
+
+#[test]
+fn a_library_that_looks_in_its_own_surroundings_first_has_the_same_allocator() {
+    let record = Loaded::new("deep.c").arg(deep_plugin()).arg("base").run_well().record();
+    record.assert_sound();
+    assert_eq!(record.class(Class::None).frees, 0, "nothing was taken for foreign");
+}
+
+#[test]
+fn memory_from_another_namespace_is_foreign_and_the_line_says_why() {
+    let finished = Loaded::new("deep.c").arg(deep_plugin()).arg("space").run();
+    finished.assert_one_line(0, "the program has called dlmopen");
+    assert_eq!(finished.record().class(Class::None).frees, 1);
+}

@@ -21,7 +21,7 @@ const EXPORTED: &str = "
     _ZdlPvSt11align_val_t _ZdaPvSt11align_val_t
     _ZdlPvSt11align_val_tRKSt9nothrow_t _ZdaPvSt11align_val_tRKSt9nothrow_t
     _ZdlPvmSt11align_val_t _ZdaPvmSt11align_val_t
-    _exit _Exit
+    _exit _Exit dlopen dlmopen
 ";
 
 fn ask(tool: &str, options: &[&str]) -> String {
