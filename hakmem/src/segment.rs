@@ -4,8 +4,8 @@
 //! Nothing here may hurt the program. Space is reserved before it is touched, so that a full file
 //! system is an error here and not a SIGBUS later; if anything is missing, full, read-only or
 //! forbidden, one line says so and the same structures lie in private memory, where nobody sees
-//! them. The descriptor is closed at once (programs close descriptors they do not know); the file's
-//! lock lives as long as the mapping, so a reader that gets the lock knows the writer is gone.
+//! them. Descriptors are closed at once (programs close descriptors they do not know), and none is
+//! opened again: [`mapping`] says how groups of slots are mapped later, and what holds the lock.
 //!
 //! # Orderings
 //! `ready` is stored with Release after the identity, for readers in other processes, and so is
@@ -18,26 +18,26 @@
 
 mod directory;
 mod identity;
+mod mapping;
 
 use core::ffi::CStr;
 use core::ptr::{self, NonNull, addr_of_mut};
 
-use hakmem_segment::header::HEADER_BYTES;
+use hakmem_segment::header::{HEADER_BYTES, SLOTS_MAX};
 use hakmem_segment::slot::SLOT_BYTES;
 use hakmem_segment::{BINS, READY, SegmentHeader, State};
 
-use crate::os::file::{File, FileStatus};
+use crate::os::process::Limited;
 use crate::os::syscall::Errno;
-use crate::os::{clock, memory, message};
+use crate::os::{clock, memory, message, process};
 use crate::settings::Settings;
 use crate::sync::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
-use directory::{NAME_MAX, Place, Problem};
+use directory::{Place, Problem};
 use identity::Birth;
+use mapping::Mapping;
 
 /// Slots that are mapped together, behind the heaps that they belong to.
 pub(crate) const GROUP_SLOTS: usize = 16;
-/// Bytes of one group's slots.
-const GROUP_BYTES: usize = GROUP_SLOTS * SLOT_BYTES;
 
 /// What a new child process inherited from its parent.
 #[derive(Clone, Copy)]
@@ -52,14 +52,12 @@ static HEADER: AtomicPtr<SegmentHeader> = AtomicPtr::new(ptr::null_mut());
 /// A process's segment.
 pub(crate) struct Segment {
     header: NonNull<SegmentHeader>,
-    /// Where the file is, if there is one.
-    file: Option<(Place, FileName, FileStatus)>,
+    /// The file, if there is one.
+    file: Option<Mapping>,
 }
 
 // SAFETY: the header is a mapping that outlives every thread; what changes in it is atomic.
 unsafe impl Send for Segment {}
-
-type FileName = [u8; NAME_MAX];
 
 impl Segment {
     /// Makes the process's segment, in private memory if it must be. `None` only if there is no
@@ -102,36 +100,19 @@ impl Segment {
         self.file.is_some()
     }
 
-    /// Maps the slots of a group over reserved space; false if the file cannot have them.
+    /// Maps the slots of the next group over reserved space; false if the file cannot have them.
+    /// Groups are mapped in their order.
     ///
     /// # Safety
     /// The caller owns the space and nothing is in it.
     pub(crate) unsafe fn map_group(&self, base: NonNull<u8>, group: usize) -> bool {
-        let Some((place, name, status)) = &self.file else { return false };
-        let Some(file) = place.open(CStr::from_bytes_until_nul(name).unwrap_or_default()) else {
-            return false;
-        };
-        let offset = HEADER_BYTES + group * GROUP_BYTES;
-        let is_same =
-            file.status().is_ok_and(|now| (now.device, now.inode) == (status.device, status.inode));
-        if !is_same || !file.set_length(offset + GROUP_BYTES) {
-            return false;
-        }
-        // SAFETY: the caller's duty; the descriptor is open.
-        unsafe { memory::map_file_over(base, GROUP_BYTES, file.descriptor(), offset) }
+        // SAFETY: the caller's duty.
+        self.file.as_ref().is_some_and(|file| unsafe { file.map_group(base, group) })
     }
 
     /// Makes sure that a slot of a mapped group has memory behind it.
     pub(crate) fn reserve_slot(&self, slot: NonNull<u8>, index: usize) -> bool {
-        match memory::populate(slot, SLOT_BYTES) {
-            memory::Populated::Yes => true,
-            memory::Populated::NoSpace => false,
-            memory::Populated::Unsupported => self.file.as_ref().is_some_and(|(place, name, _)| {
-                let name = CStr::from_bytes_until_nul(name).unwrap_or_default();
-                let offset = HEADER_BYTES + index * SLOT_BYTES;
-                place.open(name).is_some_and(|file| file.reserve(offset, SLOT_BYTES))
-            }),
-        }
+        self.file.as_ref().is_some_and(|file| file.reserve_slot(slot, index))
     }
 
     /// Forgets the segment of the parent process.
@@ -143,6 +124,10 @@ impl Segment {
         // A refusal is counted: it leaves a mapping that the child does not use.
         // SAFETY: the caller's duty: nobody uses the mapping any more.
         let _ = unsafe { memory::unmap(self.header.cast(), HEADER_BYTES) };
+        if let Some(file) = self.file {
+            // SAFETY: as above.
+            unsafe { file.forget() };
+        }
     }
 }
 
@@ -155,34 +140,31 @@ fn publish(birth: Birth, settings: &Settings) -> Result<Option<Segment>, Problem
     let place = Place::open_or_make(settings)?;
     place.remove_stale();
     let name = directory::file_name(birth);
-    let text = CStr::from_bytes_until_nul(&name).unwrap_or_default();
-    let file = place.create(text).map_err(|Errno(errno)| Problem::Refused(place, errno))?;
-    let fits = file.try_lock()
-        && file.set_length(HEADER_BYTES + SLOT_BYTES)
+    let name = CStr::from_bytes_until_nul(&name).unwrap_or_default();
+    let file = place.create(name).map_err(|Errno(errno)| Problem::Refused(place, errno))?;
+    // A length beyond the limit would be answered with SIGXFSZ.
+    let slots = slots_within(process::limit(Limited::FileSize));
+    let fits = slots > 0
+        && file.try_lock()
+        && file.set_length(HEADER_BYTES + slots * SLOT_BYTES)
         && file.reserve(0, HEADER_BYTES + SLOT_BYTES);
     if !fits {
-        place.remove(text);
+        place.remove(name);
         return Err(Problem::NoSpace(place));
     }
-    match map_header(place, name, &file) {
-        Ok(segment) => Ok(Some(segment)),
+    let mapped = place.open(name).and_then(|open| mapping::map(&file, &open, slots));
+    match mapped {
+        Ok((header, mapping)) => Ok(Some(Segment { header, file: Some(mapping) })),
         Err(Errno(errno)) => {
-            place.remove(text);
+            place.remove(name);
             Err(Problem::Refused(place, errno))
         }
     }
 }
 
-fn map_header(place: Place, name: FileName, file: &File) -> Result<Segment, Errno> {
-    let status = file.status()?;
-    let base = memory::reserve(HEADER_BYTES, memory::PAGE).ok_or(Errno(libc::ENOMEM))?;
-    // SAFETY: just reserved; the descriptor is open.
-    if !unsafe { memory::map_file_over(base, HEADER_BYTES, file.descriptor(), 0) } {
-        // SAFETY: just reserved, and nothing points into it.
-        let _ = unsafe { memory::unmap(base, HEADER_BYTES) };
-        return Err(Errno(libc::ENOMEM));
-    }
-    Ok(Segment { header: base.cast(), file: Some((place, name, status)) })
+/// Slots of a file that may have so many bytes.
+fn slots_within(bytes: usize) -> usize {
+    (bytes.saturating_sub(HEADER_BYTES) / SLOT_BYTES).min(SLOTS_MAX)
 }
 
 /// The fields of the header that change while the process lives.

@@ -226,6 +226,37 @@ pub(crate) unsafe fn remap(
     NonNull::new(address as *mut u8)
 }
 
+/// Moves a mapping to where another one is, which it replaces; false leaves both as they were.
+///
+/// # Safety
+/// The caller owns both ranges, and no pointer into either is used after a success.
+pub(crate) unsafe fn move_over(from: NonNull<u8>, bytes: usize, target: NonNull<u8>) -> bool {
+    let (from, target) = (from.as_ptr() as usize, target.as_ptr() as usize);
+    let flags = (libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED) as usize;
+    // SAFETY: the caller's duty.
+    unsafe { call(libc::SYS_mremap, [from, bytes, bytes, flags, target]) }.is_ok()
+}
+
+/// Leaves a range out of child processes: its addresses are free there.
+pub(crate) fn keep_from_children(base: NonNull<u8>, bytes: usize) -> bool {
+    let arguments = [base.as_ptr() as usize, bytes, libc::MADV_DONTFORK as usize];
+    // SAFETY: no effect on this process.
+    unsafe { call(libc::SYS_madvise, arguments) }.is_ok()
+}
+
+/// Maps the first page of a file, to hold on to the open file and its lock; replaces reserved space
+/// at `base`, which stays inaccessible.
+///
+/// # Safety
+/// The caller owns the page and nothing is in it; `descriptor` is open for reading.
+pub(crate) unsafe fn hold_file_over(base: NonNull<u8>, descriptor: i32) -> bool {
+    let protection = libc::PROT_NONE as usize;
+    let flags = (libc::MAP_SHARED | libc::MAP_FIXED) as usize;
+    let arguments = [base.as_ptr() as usize, PAGE, protection, flags, descriptor as usize, 0];
+    // SAFETY: the caller's duty.
+    unsafe { call(libc::SYS_mmap, arguments) }.is_ok()
+}
+
 /// Maps part of a file, shared, replacing reserved space at `base`.
 ///
 /// # Safety

@@ -141,8 +141,8 @@ impl Place {
     }
 
     /// Opens a file.
-    pub(super) fn open(&self, name: &CStr) -> Option<File> {
-        File::open_directory(self.c_str()).ok()?.open_in(name).ok()
+    pub(super) fn open(&self, name: &CStr) -> Result<File, Errno> {
+        File::open_directory(self.c_str())?.open_in(name)
     }
 
     /// Removes a file.

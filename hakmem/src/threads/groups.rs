@@ -82,18 +82,23 @@ impl Groups {
     /// Takes a free heap, with its slot in the file if that can be had.
     pub(super) fn claim(&mut self, segment: Option<&Segment>) -> Option<NonNull<Heap>> {
         for want_published in [true, false] {
+            let mut is_full = false;
             for at in 0..self.count {
                 if self.groups[at].position.is_some() == want_published
                     && self.groups[at].taken != u16::MAX
-                    && let Some(found) = self.claim_in(at, segment)
                 {
-                    return Some(found);
+                    match self.claim_in(at, segment) {
+                        Some(found) => return Some(found),
+                        // The file system has no space: one more group would not help.
+                        None => is_full = true,
+                    }
                 }
             }
             if let Some(found) = self.take_over_abandoned() {
                 return Some(found);
             }
-            if self.make_group(segment.filter(|_| want_published), want_published)
+            if !is_full
+                && self.make_group(segment.filter(|_| want_published), want_published)
                 && let Some(found) = self.claim_in(self.count - 1, segment)
             {
                 return Some(found);
@@ -173,6 +178,9 @@ impl Groups {
             // SAFETY: just reserved.
             part.is_some_and(|part| unsafe { memory::make_writable(part, bytes) })
         });
+        // A child that found these heaps as they were would go on writing into the parent's slots, so
+        // heaps that are not wiped have private slots only.
+        let usable = usable && (memory::wipe_on_fork(base, SLOT_DISTANCE) || segment.is_none());
         let usable = usable
             && match segment {
                 // SAFETY: just reserved, and nothing is in it.
@@ -182,12 +190,6 @@ impl Groups {
             };
         if !usable {
             // SAFETY: just reserved, and nothing points into it.
-            return unsafe { give_up(base) };
-        }
-        // A child that found these heaps as they were would go on writing into the parent's slots, so
-        // heaps that are not wiped have private slots only.
-        if !memory::wipe_on_fork(base, SLOT_DISTANCE) && segment.is_some() {
-            // SAFETY: as above.
             return unsafe { give_up(base) };
         }
         if let Some(layers) = layers {

@@ -77,3 +77,14 @@ fn a_process_killed_at_any_moment_leaves_its_last_counters() {
         }
     }
 }
+
+#[test]
+fn a_killed_parent_is_seen_as_dead_while_its_child_rests() {
+    let mut running = Loaded::new("killed_parent.c").with_stdin().start();
+    let input = running.child.stdin.take();
+    let finished = running.finish();
+    assert_eq!(finished.status.signal(), Some(9), "{}", finished.stderr);
+    let record = finished.record();
+    assert_ne!(record.state, ProcessState::Running, "its child has nothing to do with it");
+    drop(input);
+}

@@ -168,3 +168,12 @@ fn blocks_of_all_sizes_survive_a_storm_of_threads() {
     }
     assert!(record.sample.process.large_bytes < 1 << 20, "no span was lost");
 }
+
+#[test]
+fn threads_that_come_make_no_call_about_files() {
+    const THREADS: u32 = 100;
+    let record = Loaded::new("no_files.c").arg(THREADS.to_string()).run_well().record();
+    record.assert_sound();
+    assert_eq!(record.sample.process.threads_unpublished_total, 0);
+    assert_eq!(record.sample.process.slots_used, THREADS + 2);
+}
