@@ -26,7 +26,7 @@ use crate::block::Block;
 use crate::lock::{Lock, Locked};
 use crate::slab::Slab;
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-pub(crate) use decay::{decay, drain, return_idle_pages};
+pub(crate) use decay::{decay, drain, return_all_pages, return_idle_pages};
 use slabs::Slabs;
 
 /// Bytes of blocks that wait in one bin's stack at most, where their thread takes blocks back and

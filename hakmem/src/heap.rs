@@ -44,6 +44,7 @@ use crate::sync::{AtomicU32, Ordering};
 
 pub(crate) use account::Stopwatch;
 pub(crate) use exchange::SlowFree;
+pub(crate) use idle::ask_all_to_give_up;
 use magazine::Magazine;
 use original::Originals;
 pub(crate) use way::Way;
@@ -111,6 +112,8 @@ pub(crate) struct Heap {
     /// The same for those that were flushed to it.
     flushed: u64,
     flushed_before: u64,
+    /// Requests to give up all lists that were served.
+    requests: u32,
 }
 const _: () = assert!(BINS <= u64::BITS as usize);
 const _: () = assert!(size_of::<Heap>() <= crate::os::memory::PAGE);
@@ -228,6 +231,7 @@ impl Heap {
         self.exit_rounds = 0;
         self.tick();
         self.seen_at_ms = self.now_ms;
+        self.take_request();
         self.seen_changes = crate::arena::changes();
         self.alive = ALIVE;
     }

@@ -273,6 +273,14 @@ impl Slab {
         is_idle
     }
 
+    /// Whether the pages of the free blocks are still to be given back, whether or not the slab is in
+    /// use; takes it that they are now.
+    pub(crate) fn is_to_return(&self) -> bool {
+        let now = self.fingerprint();
+        let is_same = now == self.seen.replace(now);
+        !(self.returned.replace(true) && is_same)
+    }
+
     /// Calls `visit` with address and bytes of all whole pages that hold no part of a block that is
     /// out, neighbours together.
     pub(crate) fn for_each_free_page(&self, mut visit: impl FnMut(usize, usize)) {

@@ -234,6 +234,21 @@ pub(crate) fn live_block_bytes() -> usize {
     bytes.max(0) as usize
 }
 
+/// Gives all memory back that is not in use, and asks the other threads to give up their lists. Whether
+/// there was any.
+pub(crate) fn trim(heap: &mut Heap) -> bool {
+    crate::heap::ask_all_to_give_up();
+    heap.take_request();
+    // First the lists and stacks, whose blocks may leave pages free.
+    let returned = heap.reclaim() + crate::central::return_all_pages();
+    // Whoever holds the lock is about to take a heap or gives one back.
+    if let Some(mut process) = PROCESS.try_lock() {
+        process.groups.trim_free();
+    }
+    housekeep();
+    returned > 0
+}
+
 /// Gives memory back and publishes what is held, if it is time to; publishes also if slabs were
 /// taken or given back since this heap last looked. It is time when the slow path began that
 /// `watch` is timing: the clock is not read for it.
@@ -269,7 +284,9 @@ pub(crate) fn tick(heap: &mut Heap) {
     }
     let now_ms = heap.now_ms;
     let changes = crate::arena::changes();
-    if heap.is_look_due(changes) {
+    if heap.take_request() {
+        heap.reclaim();
+    } else if heap.is_look_due(changes) {
         heap.give_up_idle(changes);
     }
     crate::central::decay(now_ms, false);

@@ -17,6 +17,7 @@ use crate::batches;
 use crate::bins;
 use crate::os::memory;
 use crate::routing::Layout;
+use crate::slab::Slab;
 use crate::sync::{AtomicU32, Ordering};
 
 /// How long blocks wait in a stack that nobody takes from, and pages in a slab that nobody touches.
@@ -73,15 +74,27 @@ pub(crate) fn return_idle_pages(now_ms: u32) {
         && LOOKED_AT_MS
             .compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok();
-    if !is_mine || Layout::current() != Layout::Plain {
-        return;
+    if is_mine {
+        return_pages(LOOK_SLABS, Slab::is_idle);
+    }
+}
+
+/// Gives back the pages of all free blocks, in slabs in use as well; the bytes.
+pub(crate) fn return_all_pages() -> usize {
+    return_pages(usize::MAX, Slab::is_to_return)
+}
+
+/// Gives back the pages of free blocks in the slabs, so many of each bin, of which `is_due` holds.
+fn return_pages(slabs_max: usize, is_due: impl Fn(&Slab) -> bool) -> usize {
+    if Layout::current() != Layout::Plain {
+        return 0;
     }
     let mut returned = 0;
     for bin in bins::in_use() {
         // Whoever holds the lock needs the slabs now.
         let Some(slabs) = STORE[bin].slabs.try_lock() else { continue };
-        slabs.for_each(LOOK_SLABS, |slab| {
-            if slab.is_idle() {
+        slabs.for_each(slabs_max, |slab| {
+            if is_due(slab) {
                 slab.for_each_free_page(|address, bytes| {
                     let Some(base) = NonNull::new(address as *mut u8) else { return };
                     // SAFETY: pages of the slab without a live block, under the bin's lock; free
@@ -94,4 +107,5 @@ pub(crate) fn return_idle_pages(now_ms: u32) {
         });
     }
     arena::note_returned(returned);
+    returned
 }

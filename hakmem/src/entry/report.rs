@@ -40,15 +40,11 @@ pub fn live_block_bytes() -> usize {
     threads::live_block_bytes()
 }
 
-/// Gives all memory back that is not in use; whether there was any. Other threads keep what is on
-/// their lists.
+/// Gives all memory back that is not in use; whether there was any. What is on the lists of another
+/// thread follows when that thread next leaves its fast paths, some milliseconds later at the
+/// earliest; of a thread that makes no further call it stays.
 pub fn trim() -> bool {
-    slow::with_heap(thread_heap(), |heap| {
-        let freed = heap.reclaim();
-        threads::housekeep();
-        freed > 0
-    })
-    .unwrap_or(false)
+    slow::with_heap(thread_heap(), threads::trim).unwrap_or(false)
 }
 
 /// Prints what the process holds, on standard error.

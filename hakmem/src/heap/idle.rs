@@ -8,6 +8,12 @@
 //! a while, most is given up as well: it serves pairs of calls out of its topmost blocks, and how low
 //! it went is counted nowhere.
 //!
+//! `malloc_trim` asks for more: every list is given up. No thread can reach another's lists, so the
+//! others are asked to, and do it when they next look after their lists.
+//!
+//! # Orderings
+//! Relaxed: a request that is seen later is served later.
+//!
 //! # Safety
 //! As in `heap`.
 #![allow(unsafe_code)]
@@ -17,7 +23,7 @@ use hakmem_segment::ListWord;
 use super::{Heap, slot_of};
 use crate::bins;
 use crate::central;
-use crate::sync::Ordering;
+use crate::sync::{AtomicU32, Ordering};
 
 /// How long a list or a spare that nobody needs keeps its blocks at most, and how many slabs come
 /// and go meanwhile: where memory changes its shape faster than that, it must not wait.
@@ -27,7 +33,23 @@ const IDLE_CHANGES: u32 = 128;
 /// little: a refill or two from small are no reason.
 const OVERSIZED: u32 = 4;
 
+/// How often all threads were asked to give up their lists.
+static REQUESTS: AtomicU32 = AtomicU32::new(0);
+
+/// Asks all threads to give up their lists, each at its next [`threads::tick`](crate::threads).
+pub(crate) fn ask_all_to_give_up() {
+    REQUESTS.fetch_add(1, Ordering::Relaxed);
+}
+
 impl Heap {
+    /// Whether this heap was asked to give up its lists since it last asked for that, or began.
+    pub(crate) fn take_request(&mut self) -> bool {
+        let requests = REQUESTS.load(Ordering::Relaxed);
+        let is_new = requests != self.requests;
+        self.requests = requests;
+        is_new
+    }
+
     /// Whether it is time for [`Heap::give_up_idle`]: a while has passed, or slabs came and went.
     pub(crate) fn is_look_due(&self, arena_changes: u32) -> bool {
         self.now_ms.wrapping_sub(self.seen_at_ms) >= IDLE_MS

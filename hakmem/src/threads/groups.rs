@@ -222,6 +222,21 @@ impl Groups {
         }
     }
 
+    /// Gives back the pages of lists that wait for threads to come.
+    pub(super) fn trim_free(&mut self) {
+        for group in &self.groups[..self.count] {
+            for place in 0..GROUP_SLOTS {
+                if (group.reserved & !group.taken) & (1 << place) != 0
+                    && let Some(heap) = heap_at(group.base, place)
+                {
+                    // SAFETY: the place is free and the process's lock is held, so nobody else uses
+                    // the heap; its lists are empty.
+                    unsafe { &mut *heap.as_ptr() }.shrink_all_magazines();
+                }
+            }
+        }
+    }
+
     /// Calls `visit` with every heap that was ever taken.
     pub(super) fn for_each_heap(&self, visit: &mut dyn FnMut(*mut Heap)) {
         for group in &self.groups[..self.count] {

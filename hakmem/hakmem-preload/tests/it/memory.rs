@@ -26,6 +26,20 @@ fn memory_that_was_freed_goes_back_to_the_system() {
 }
 
 #[test]
+fn trimming_reaches_sparse_slabs_and_the_lists_of_all_threads() {
+    let finished = Loaded::new("trim.c").run_well();
+    let number = |word: &str| word.parse::<u64>().expect("a number");
+    let pairs: Vec<Vec<u64>> =
+        finished.stdout.lines().map(|line| line.split(' ').map(number).collect()).collect();
+    let [sparse, lists, ended] = &pairs[..] else { panic!("{pairs:?}") };
+    // 60 000 blocks of 1000 bytes, of which a sixteenth stays, each in a page or two.
+    assert!(sparse[0] - sparse[1] > 30 << 10, "KiB before and after: {pairs:?}");
+    assert!(lists[0] - lists[1] > 2 << 10, "KiB before and after: {pairs:?}");
+    assert!(ended[1] <= ended[0], "KiB before and after: {pairs:?}");
+    finished.record().assert_sound();
+}
+
+#[test]
 fn a_list_that_serves_one_block_at_a_time_gives_the_others_up() {
     let record = Loaded::new("hover.c").run_well().record();
     record.assert_sound();
