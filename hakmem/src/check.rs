@@ -77,6 +77,14 @@ impl Finding {
         Self { outcome, bin: verdict.bin, claimed, header: verdict.header, by_check }
     }
 
+    /// A large span that is freed with a size that leads to the bin `told`.
+    #[cold]
+    pub(crate) fn of_span_size(told: usize) -> Self {
+        let claimed = Some(bins::class(told));
+        let outcome = Outcome::SizeMismatch;
+        Self { outcome, bin: BIN_LARGE, claimed, header: None, by_check: true }
+    }
+
     /// Whether the pointer is a live block all the same, which is freed as what it truly is.
     pub(crate) fn is_live_block(&self) -> bool {
         use Outcome::{HeaderFalsePositive, HeaderMissing, SizeMismatch};
@@ -104,29 +112,32 @@ pub(crate) fn inspect(
 ) -> Option<Finding> {
     let (bin, address) = (verdict.bin, pointer as usize);
     let found =
-        |outcome, claimed| Some(Finding::of_block(verdict, outcome, claimed, look != Look::Glance));
-    if look == Look::Glance && !verdict.outcome.is_anomaly() {
+        |outcome, claimed, by_check| Some(Finding::of_block(verdict, outcome, claimed, by_check));
+    let by_check = look != Look::Glance;
+    if look != Look::Full && heap.last(bin) == pointer.cast() {
+        return found(Outcome::DoubleFree, None, by_check);
+    }
+    let mismatch = told.filter(|&told| told != bin);
+    if look == Look::Glance && !verdict.outcome.is_anomaly() && mismatch.is_none() {
         return None;
     }
     let known = central::look_up(bin, address);
     if known == Known::NoBlock {
-        return found(Outcome::Interior, None);
+        return found(Outcome::Interior, None, by_check);
     }
     let is_free = match look {
-        Look::Glance => false,
+        Look::Glance => known == Known::Here,
         Look::Sample => known == Known::Here || heap.is_near_top(bin, pointer.cast()),
         Look::Full => !live::clear(address),
     };
     if is_free {
-        return found(Outcome::DoubleFree, None);
+        return found(Outcome::DoubleFree, None, by_check);
     }
     if verdict.outcome.is_anomaly() {
-        return found(verdict.outcome, verdict.claimed_class());
+        return found(verdict.outcome, verdict.claimed_class(), by_check);
     }
-    match told {
-        Some(told) if told != bin => found(Outcome::SizeMismatch, Some(bins::class(told))),
-        _ => None,
-    }
+    let claimed = Some(bins::class(mismatch?));
+    found(Outcome::SizeMismatch, claimed, true)
 }
 
 /// Lines that are printed for each outcome: the first ones name the bug, a million would hide it.

@@ -10,7 +10,8 @@
 //!
 //! # Safety
 //! Functions that take a pointer demand that it is null or came from this allocator and was not
-//! freed since, as C does. Sizes told to the sized frees are those that were asked for.
+//! freed since, as C does. Sizes told to [`free_sized`] and [`free_aligned_sized`] are those that were
+//! asked for.
 #![allow(unsafe_code)]
 
 mod aligned;
@@ -92,6 +93,30 @@ fn push<const SIZED: bool>(heap: *mut Heap, bin: usize, block: *mut u8) -> bool 
     true
 }
 
+/// [`push`] with one test more: false also for the block that is on top of the list, which was freed
+/// just now and is being freed again.
+#[inline(always)]
+fn push_unless_last(heap: *mut Heap, bin: usize, block: *mut u8) -> bool {
+    let word = slot_of(heap).list_word(bin);
+    let value = word.load(Ordering::Relaxed);
+    if value & ListWord::GUARDS != 0 {
+        return false;
+    }
+    let top = top_of(heap, bin);
+    let last = entry_of(heap, top.load(Ordering::Relaxed));
+    // SAFETY: the topmost block's entry, or the null in front of a magazine.
+    if unsafe { *last } == block.cast() {
+        hint::cold_path();
+        return false;
+    }
+    // SAFETY: as in `push`.
+    unsafe { *last.wrapping_add(1) = block.cast() };
+    // Loaded once more: the compiler then adds in memory, which is an instruction less.
+    top.store(top.load(Ordering::Relaxed).wrapping_add(ENTRY), Ordering::Relaxed);
+    word.store(value.wrapping_add(ListWord::PUSH), Ordering::Relaxed);
+    true
+}
+
 /// The bin of a small request, from the heap's own table; 0 under a sentinel.
 #[inline(always)]
 fn small_bin(heap: *mut Heap, size: usize) -> usize {
@@ -161,7 +186,41 @@ fn free_mapped(heap: *mut Heap, bin: usize, pointer: *mut u8) {
     }
 }
 
-/// Frees a block whose size the caller knows: no classification is needed.
+/// [`free`] for a caller that says a size and may be wrong, as C++ is where a base class lacks a
+/// virtual destructor. The class map names the bin, at no more instructions than to look the size up;
+/// the size is compared with it on slow paths. A block that was freed just now is found at once.
+///
+/// # Safety
+/// As the module says, except for the size.
+#[inline(always)]
+pub unsafe fn free_claimed(pointer: *mut u8, size: usize) {
+    let heap = thread_heap();
+    if !free_mapped_unless_last(heap, pointer) {
+        slow_free::free_claimed(pointer, size, heap);
+    }
+}
+
+/// [`free_claimed`] for a caller that says an alignment too.
+///
+/// # Safety
+/// As the module says, except for size and alignment.
+#[inline(always)]
+pub unsafe fn free_aligned_claimed(pointer: *mut u8, alignment: usize, size: usize) {
+    let heap = thread_heap();
+    if !free_mapped_unless_last(heap, pointer) {
+        slow_free::free_aligned_claimed(pointer, alignment, size, heap);
+    }
+}
+
+/// Frees what the thread's map names a bin for; false for what it does not, and as
+/// [`push_unless_last`] says.
+#[inline(always)]
+fn free_mapped_unless_last(heap: *mut Heap, pointer: *mut u8) -> bool {
+    mapped_bin(heap, pointer).is_some_and(|bin| push_unless_last(heap, bin, pointer))
+}
+
+/// Frees a block whose size the caller knows: no classification is needed. For Rust, whose `Layout` is
+/// part of the contract; what C and C++ say is not believed ([`free_claimed`]).
 ///
 /// # Safety
 /// As the module says; `size` is what was asked for, without an alignment above 16.

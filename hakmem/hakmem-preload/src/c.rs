@@ -58,14 +58,14 @@ pub unsafe extern "C" fn reallocarray(
 #[unsafe(link_section = ".text.hakmem.free_sized")]
 pub unsafe extern "C" fn free_sized(pointer: *mut c_void, size: usize) {
     // SAFETY: the caller's duty.
-    unsafe { entry::free_sized(pointer.cast(), size) }
+    unsafe { entry::free_claimed(pointer.cast(), size) }
 }
 
 /// C23's `free_aligned_sized`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn free_aligned_sized(pointer: *mut c_void, alignment: usize, size: usize) {
     // SAFETY: the caller's duty.
-    unsafe { entry::free_aligned_sized(pointer.cast(), alignment, size) }
+    unsafe { entry::free_aligned_claimed(pointer.cast(), alignment, size) }
 }
 
 /// `posix_memalign(3)`.

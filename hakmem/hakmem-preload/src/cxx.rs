@@ -114,13 +114,13 @@ macro_rules! operator_delete_sized {
         #[unsafe(link_section = concat!(".text.hakmem.", stringify!($name)))]
         pub unsafe extern "C" fn $name(pointer: *mut c_void, size: usize) {
             // SAFETY: the caller's duty.
-            unsafe { entry::free_sized(pointer.cast(), size) }
+            unsafe { entry::free_claimed(pointer.cast(), size) }
         }
         #[doc = "`operator delete(pointer, size, alignment)`, plain or array form."]
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $aligned(pointer: *mut c_void, size: usize, alignment: usize) {
             // SAFETY: the caller's duty.
-            unsafe { entry::free_aligned_sized(pointer.cast(), alignment, size) }
+            unsafe { entry::free_aligned_claimed(pointer.cast(), alignment, size) }
         }
     )*};
 }

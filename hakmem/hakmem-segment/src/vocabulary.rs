@@ -104,7 +104,7 @@ vocabulary! {
 vocabulary! {
     /// How a freed pointer was classified.
     Outcome {
-        /// The caller told its size.
+        /// The caller told its size and was believed: Rust's `Layout`.
         Sized = 0, "sized";
         /// The class map.
         Map = 1, "map";

@@ -5,8 +5,9 @@
 //! As in `entry`. Functions that fast paths end with are `extern "C"`, as in `entry::slow`.
 #![allow(unsafe_code)]
 
-use hakmem_segment::{BIN_LARGE, BIN_NONE, Check, EventKind, FreeReason, Outcome, Push};
+use hakmem_segment::{BIN_LARGE, BIN_NONE, Check, EventKind, FreeReason, Outcome};
 
+use super::aligned::aligned_bin;
 use super::slow::{checks_all, with_heap};
 use super::{push, routed};
 use crate::check::{self, Finding, Look};
@@ -28,34 +29,100 @@ pub(super) extern "C" fn free(pointer: *mut u8, heap: *mut Heap) {
     }
 }
 
+/// What the caller of a free says of its block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    /// A size that leads to this bin; the fast path did not look at it.
+    Claim(usize),
+    /// A size that leads to this bin; the fast path would have believed it.
+    Trust(usize),
+}
+
+impl Told {
+    /// The bin that the size leads to.
+    fn bin(self) -> Option<usize> {
+        match self {
+            Self::Nothing => None,
+            Self::Claim(bin) | Self::Trust(bin) => Some(bin),
+        }
+    }
+
+    /// The bin that the fast path takes the block for, if it believes the caller.
+    fn trusted(self) -> Option<usize> {
+        match self {
+            Self::Trust(bin) => Some(bin),
+            Self::Nothing | Self::Claim(_) => None,
+        }
+    }
+
+    /// How the block's class was found, which is `otherwise` if the caller is not believed.
+    fn outcome(self, otherwise: Outcome) -> Outcome {
+        if self.trusted().is_some() { Outcome::Sized } else { otherwise }
+    }
+}
+
 /// Frees what no fast path could.
 #[cold]
 #[inline(never)]
 pub(super) extern "C" fn free_exactly(pointer: *mut u8, heap: *mut Heap) {
-    free_as(heap, pointer, None);
+    free_as(heap, pointer, |_| Told::Nothing);
 }
 
-/// The same for a free whose caller told the size. The gate is asked all the same: here it costs
+/// Frees a block whose caller said a size. The routings with headers have frees of their own, which
+/// look at no size; where every free is checked, all come here.
+#[cold]
+#[inline(never)]
+pub(super) extern "C" fn free_claimed(pointer: *mut u8, size: usize, heap: *mut Heap) {
+    // SAFETY: a sentinel or the thread's heap.
+    match unsafe { way_of(heap) } {
+        Way::Slow | Way::E3 => {
+            free_as(heap, pointer, |layout| Told::Claim(layout.bin_of_size(size)));
+        }
+        way => routed::free(way, pointer, heap),
+    }
+}
+
+/// Frees a block whose caller said size and alignment, as [`free_claimed`] does.
+#[cold]
+#[inline(never)]
+pub(super) extern "C" fn free_aligned_claimed(
+    pointer: *mut u8,
+    alignment: usize,
+    size: usize,
+    heap: *mut Heap,
+) {
+    // SAFETY: a sentinel or the thread's heap.
+    match unsafe { way_of(heap) } {
+        Way::Slow | Way::E3 => free_as(heap, pointer, |layout| {
+            Told::Claim(layout.serving(aligned_bin(size, alignment)))
+        }),
+        way => routed::free(way, pointer, heap),
+    }
+}
+
+/// The same for a free whose caller knows the size. The gate is asked all the same: here it costs
 /// nothing, and a wrong size does no harm.
 #[cold]
 #[inline(never)]
 pub(super) extern "C" fn free_sized(pointer: *mut u8, heap: *mut Heap, size: usize) {
-    free_as(heap, pointer, Some(Layout::current().bin_of_size(size)));
+    free_as(heap, pointer, |layout| Told::Trust(layout.bin_of_size(size)));
 }
 
-/// The same for a free whose caller told size and alignment, which lead to the bin `told`.
+/// The same for a free whose caller knows size and alignment, which lead to the bin `told`.
 #[cold]
 #[inline(never)]
 pub(super) extern "C" fn free_in_bin(pointer: *mut u8, heap: *mut Heap, told: usize) {
     // Of the mid bins the fast path names some that this layout does not use.
-    free_as(heap, pointer, Some(Layout::current().serving(told)));
+    free_as(heap, pointer, |layout| Told::Trust(layout.serving(told)));
 }
 
-fn free_as(heap: *mut Heap, pointer: *mut u8, told: Option<usize>) {
+fn free_as(heap: *mut Heap, pointer: *mut u8, told: impl FnOnce(Layout) -> Told) {
     if pointer.is_null() {
         return;
     }
     let watch = Stopwatch::start();
+    let told = told(Layout::current());
     let verdict = gate::classify(pointer);
     match threads::access(heap) {
         Access::Own(heap, _) => free_own(heap, pointer, &verdict, told, watch),
@@ -66,50 +133,39 @@ fn free_as(heap: *mut Heap, pointer: *mut u8, told: Option<usize>) {
 }
 
 /// Frees for a thread with lists.
-fn free_own(
-    heap: &mut Heap,
-    pointer: *mut u8,
-    verdict: &Verdict,
-    told: Option<usize>,
-    watch: Stopwatch,
-) {
+fn free_own(heap: &mut Heap, pointer: *mut u8, verdict: &Verdict, told: Told, watch: Stopwatch) {
     let bin = verdict.bin;
     if bin == BIN_NONE {
-        return free_span(heap, pointer, told.is_some(), watch);
+        return free_span(heap, pointer, told, watch);
     }
     let look = look_due(heap, verdict, told);
-    if let Some(finding) = check::inspect(heap, pointer, verdict, told, look) {
+    if let Some(finding) = check::inspect(heap, pointer, verdict, told.bin(), look) {
         return free_found(heap, pointer, &finding, watch);
     }
-    let is_boxed = Choice::current().push == Push::Boxed;
-    if is_boxed && look != Look::Full && heap.last(bin) == pointer.cast() {
-        let finding = Finding::of_block(verdict, Outcome::DoubleFree, None, false);
-        return free_found(heap, pointer, &finding, watch);
-    }
-    let reason = match (look, verdict.front, told) {
+    let reason = match (look, verdict.front, told.trusted()) {
         (Look::Sample | Look::Full, _, _) => Some(FreeReason::Check),
         (Look::Glance, None, None) => Some(FreeReason::Routed),
         (Look::Glance, _, _) => None,
     };
     // The thread may have got its lists just now, or its countdown have begun anew.
     let pushed = reason.is_none()
-        && match told {
+        && match told.trusted() {
             Some(_) => push::<true>(heap, bin, pointer),
             None => push::<false>(heap, bin, pointer),
         };
     if pushed {
         return;
     }
-    let outcome = if told.is_some() { Outcome::Sized } else { verdict.outcome };
+    let outcome = told.outcome(verdict.outcome);
     // SAFETY: the program gave the block up; the gate says that it is of this bin.
     unsafe { heap.free_slow(bin, pointer.cast(), SlowFree { reason, outcome, watch }) };
     threads::housekeep_if_due(heap, watch);
 }
 
 /// How closely the free of a block is to be looked at now.
-fn look_due(heap: &mut Heap, verdict: &Verdict, told: Option<usize>) -> Look {
+fn look_due(heap: &mut Heap, verdict: &Verdict, told: Told) -> Look {
     // The countdown is of the list that the fast path would have pushed to.
-    let is_due = match told.or(verdict.front) {
+    let is_due = match told.trusted().or(verdict.front) {
         Some(bin) => heap.take_check_due(bin),
         None => heap.take_slow_check_due(),
     };
@@ -137,41 +193,39 @@ fn free_found(heap: &mut Heap, pointer: *mut u8, finding: &Finding, watch: Stopw
 }
 
 /// Frees for a thread without lists, with the process's own heap.
-fn free_late(
-    heap: &mut Heap,
-    pointer: *mut u8,
-    verdict: &Verdict,
-    told: Option<usize>,
-    watch: Stopwatch,
-) {
+fn free_late(heap: &mut Heap, pointer: *mut u8, verdict: &Verdict, told: Told, watch: Stopwatch) {
     let bin = verdict.bin;
     if bin == BIN_NONE {
-        return free_span(heap, pointer, told.is_some(), watch);
+        return free_span(heap, pointer, told, watch);
     }
     let look = if checks_all() { Look::Full } else { Look::Glance };
-    if let Some(finding) = check::inspect(heap, pointer, verdict, None, look) {
+    if let Some(finding) = check::inspect(heap, pointer, verdict, told.bin(), look) {
         return free_found(heap, pointer, &finding, watch);
     }
-    let outcome = if told.is_some() { Outcome::Sized } else { verdict.outcome };
+    let outcome = told.outcome(verdict.outcome);
     let free = SlowFree { reason: Some(FreeReason::Late), outcome, watch };
     // SAFETY: the program gave the block up; the gate says that it is of this bin.
     unsafe { heap.free_to_slab(bin, pointer.cast(), free) };
 }
 
 /// Frees a large span, or reports a pointer that is the start of nothing.
-fn free_span(heap: &mut Heap, pointer: *mut u8, is_sized: bool, watch: Stopwatch) {
+fn free_span(heap: &mut Heap, pointer: *mut u8, told: Told, watch: Stopwatch) {
     threads::housekeep_if_due(heap, watch);
     let Some(freed) = large::free(pointer as usize, heap.now_ms) else {
         let finding = Finding::of_stray(pointer);
         return free_found(heap, pointer, &finding, watch);
     };
-    let outcome = if is_sized { Outcome::Sized } else { Outcome::Large };
+    let mismatch = told.bin().filter(|&bin| bin != BIN_LARGE).map(Finding::of_span_size);
+    let outcome = mismatch.map_or(told.outcome(Outcome::Large), |finding| finding.outcome);
     let address = pointer as usize;
     heap.finish_free(BIN_LARGE, FreeReason::LargeUnmap, outcome, watch, address, |update| {
         update.add_large_freed(freed.bytes);
     });
     if freed.unmapped {
         heap.write_large_event(EventKind::LargeUnmapped, address, freed.bytes);
+    }
+    if let Some(finding) = mismatch {
+        check::report(heap, pointer, &finding);
     }
 }
 

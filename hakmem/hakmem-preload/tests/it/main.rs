@@ -5,6 +5,7 @@ mod built;
 mod counts;
 mod doors;
 mod environment;
+mod errors;
 mod exits;
 mod forks;
 mod instructions;

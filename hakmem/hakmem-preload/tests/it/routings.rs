@@ -7,10 +7,10 @@ use hakmem_reader::{AllocReason, Check, Class, FreeReason, Outcome, Push, Routin
 use crate::loaded::{Finished, Loaded, Record};
 
 /// Routing, push and check.
-type Setting = (&'static str, &'static str, &'static str);
+pub(crate) type Setting = (&'static str, &'static str, &'static str);
 
 /// Every safe routing in every form.
-fn settings() -> Vec<Setting> {
+pub(crate) fn settings() -> Vec<Setting> {
     let mut settings = Vec::new();
     for check in ["off", "sample", "full"] {
         settings.push(("direct", "direct", check));
@@ -21,14 +21,14 @@ fn settings() -> Vec<Setting> {
     settings
 }
 
-fn loaded(source: &str, (routing, push, check): Setting) -> Loaded {
+pub(crate) fn loaded(source: &str, (routing, push, check): Setting) -> Loaded {
     Loaded::new(source)
         .env("HAKMEM_ROUTING", routing)
         .env("HAKMEM_PUSH", push)
         .env("HAKMEM_CHECK", check)
 }
 
-fn anomalies(record: &Record) -> u64 {
+pub(crate) fn anomalies(record: &Record) -> u64 {
     record.sample.classes().iter().map(|class| class.anomalies()).sum()
 }
 

@@ -13,9 +13,6 @@ fn the_malloc_family_keeps_glibcs_promises() {
     // 11 of the 16 impossible requests of the program are ENOMEM ones with a size, and so on: at
     // least those that name no alignment must be counted.
     assert!(large.failed_allocations() >= 12, "{} failures", large.failed_allocations());
-    let sized: u64 =
-        Class::ALL.iter().map(|&class| record.class(class).outcomes[Outcome::Sized as usize]).sum();
-    assert!(sized > 0, "free_sized counts as sized");
     assert!(record.class(Class::Large).alloc_reasons[AllocReason::Aligned as usize] > 0);
     assert_eq!(record.class(Class::None).frees, 0, "nothing was taken for foreign");
 }
@@ -33,7 +30,8 @@ fn every_form_of_new_and_delete_works() {
     let [sized, map] = [Outcome::Sized, Outcome::Map].map(|outcome| {
         Class::ALL.iter().map(|&class| record.class(class).outcomes[outcome as usize]).sum::<u64>()
     });
-    assert!(sized > 0 && map > 0, "sized deletes use the size, others the map");
+    assert!(map > 0);
+    assert_eq!(sized, 0, "the map finds the class: what a program says of a size may be wrong");
 }
 
 #[test]

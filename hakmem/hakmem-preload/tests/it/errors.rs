@@ -1,0 +1,46 @@
+//! Memory errors of the program: what is found of them in which mode, and that no other block
+//! suffers.
+
+use hakmem_reader::{Class, Outcome};
+
+use crate::routings::{Setting, anomalies, loaded, settings};
+
+#[test]
+fn a_delete_with_a_wrong_size_overwrites_nothing_under_any_routing() {
+    for setting in settings() {
+        let finished = loaded("wrong_deletes.cc", setting).arg("told").run();
+        assert_eq!(finished.status.code(), Some(0), "{setting:?}: {}", finished.stderr);
+        for line in finished.stderr.lines() {
+            assert!(line.contains("freed with a size of"), "{setting:?}: {line}");
+        }
+        finished.record().assert_sound();
+    }
+}
+
+#[test]
+fn full_checks_find_every_wrong_size_of_another_class() {
+    for setting in settings().into_iter().filter(|setting| setting.2 == "full") {
+        let finished = loaded("wrong_deletes.cc", setting).arg("told").run();
+        let record = finished.record();
+        // Pairs of different sizes, less the four of mid sizes, which are of one class; each form.
+        let pairs = 6 * 5;
+        let found: u64 = Class::ALL
+            .iter()
+            .map(|&class| record.class(class).outcomes[Outcome::SizeMismatch as usize])
+            .sum();
+        assert_eq!((found, anomalies(&record)), (pairs * 6, pairs * 6), "under {setting:?}");
+    }
+}
+
+#[test]
+fn a_block_that_is_deleted_twice_in_a_row_is_found_at_once() {
+    let is_looked_at = |setting: &Setting| setting.0 == "direct" || setting.1 == "boxed";
+    for setting in settings().into_iter().filter(is_looked_at) {
+        let finished = loaded("wrong_deletes.cc", setting).arg("twice").run();
+        finished.assert_lines(0, 1, "the C4 block is free already");
+        let record = finished.record();
+        record.assert_sound();
+        let found = record.class(Class::C4).outcomes[Outcome::DoubleFree as usize];
+        assert_eq!((found, anomalies(&record)), (1, 1), "under {setting:?}");
+    }
+}
