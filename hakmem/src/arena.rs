@@ -1,7 +1,7 @@
 //! Address space for slabs.
 //!
-//! An arena is reserved in one piece, without memory, and made usable from its start as it is
-//! needed. Its first granules hold a [`Slab`] descriptor and bits for each granule (`tables`). Slabs
+//! An arena is planned in one piece and grows in place, as it is needed (`growth`). Its first granules
+//! hold a [`Slab`] descriptor and bits for each granule (`tables`). Slabs
 //! are runs of 1, 2, 4 … granules; a run that comes back keeps its memory for [`PURGE_AFTER_MS`] in
 //! case it is needed again, for whatever bin, and is then given back to the system while its address
 //! space stays. Runs that still have memory are split and joined as they are needed (`reuse`). Those
@@ -11,6 +11,7 @@
 //! Descriptors of runs in the free lists are guarded by the lock of [`ARENAS`].
 #![allow(unsafe_code)]
 
+mod growth;
 mod join;
 pub(crate) mod live;
 mod ranges;
@@ -25,27 +26,18 @@ use crate::lock::Locked;
 use crate::os::memory;
 use crate::slab::{Idle, Slab};
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
+use growth::Parts;
 use ranges::{ARENAS_MAX, COUNT, RANGES};
 pub(crate) use ranges::{Finder, first_holds, holds, run_of};
 use reuse::Regret;
 pub(crate) use tables::bits_of;
-use tables::{Usable, descriptor, descriptor_behind, table_granules};
+use tables::{descriptor, descriptor_behind, table_granules};
 
 /// How long an empty run keeps its memory. jemalloc and mimalloc choose between 10 ms and 10 s;
 /// half a second is long against a program's phases of reuse and short for whoever watches.
 pub(crate) const PURGE_AFTER_MS: u32 = 500;
 
 const ORDERS: usize = SLAB_ORDER_MAX + 1;
-/// Address space of one arena where there is no limit: 16 GiB.
-const ARENA_BYTES: usize = 1 << 34;
-/// Smallest arena worth having: 1 MiB.
-const ARENA_BYTES_MIN: usize = 1 << 20;
-/// Share of a limit on address space that one arena may take.
-const LIMIT_SHARE: usize = 16;
-/// Granules made usable at once: at least 256 KiB, at most 16 MiB.
-const COMMIT_GRANULES_MIN: usize = 4;
-const COMMIT_GRANULES_MAX: usize = 256;
-
 /// Runs taken and given back, and purges; wraps.
 static CHANGES: AtomicU32 = AtomicU32::new(0);
 /// What `usage.slabs` is, for whoever does not take the lock.
@@ -61,8 +53,9 @@ struct Arenas {
     committed: usize,
     /// What `frontier` was of each arena before the last.
     ends: [usize; ARENAS_MAX],
-    /// The last arena's tables.
-    tables: Usable,
+    /// What the last arena consists of, and what the class map covers.
+    last: Parts,
+    map: class_map::Extent,
     /// Free runs that still have memory, and those that do not, by order.
     dirty: [Runs; ORDERS],
     clean: [Runs; ORDERS],
@@ -84,7 +77,8 @@ static ARENAS: Locked<Arenas> = Locked::new(Arenas {
     frontier: 0,
     committed: 0,
     ends: [0; ARENAS_MAX],
-    tables: Usable::NOTHING,
+    last: Parts::NONE,
+    map: class_map::Extent::NOTHING,
     dirty: [Runs(ptr::null_mut()); ORDERS],
     clean: [Runs(ptr::null_mut()); ORDERS],
     usage: Usage { reserved: 0, committed: 0, slabs: 0, cached: 0, returned_total: 0 },
@@ -96,7 +90,7 @@ pub(crate) fn lock() -> &'static crate::lock::Lock {
     &ARENAS.lock
 }
 
-/// Reserves the first arena and sets the class map up, so that heaps can copy it.
+/// Begins the first arena and sets the class map up, so that heaps can copy it.
 pub(crate) fn start() {
     let mut arenas = ARENAS.lock();
     if COUNT.load(Ordering::Relaxed) == 0 {
@@ -272,93 +266,10 @@ impl Arenas {
         None
     }
 
-    /// A run at the frontier of the last arena, or of a new one.
-    fn extend(&mut self, order: usize) -> Option<NonNull<Slab>> {
-        let granules = 1 << order;
-        let count = COUNT.load(Ordering::Relaxed);
-        let room = match count.checked_sub(1) {
-            Some(last) => RANGES[last].bytes.load(Ordering::Relaxed) >> GRANULE_SHIFT,
-            None => 0,
-        };
-        if self.frontier + granules > room {
-            self.append()?;
-        }
-        let last = COUNT.load(Ordering::Relaxed).checked_sub(1)?;
-        let base = RANGES[last].base.load(Ordering::Relaxed);
-        self.commit(base, self.frontier + granules)?;
-        let run = descriptor(base, self.frontier);
-        describe(run, base + (self.frontier << GRANULE_SHIFT), order);
-        self.frontier += granules;
-        NonNull::new(run)
-    }
-
-    /// Makes the last arena usable up to a granule, and somewhat further.
-    fn commit(&mut self, base: usize, needed: usize) -> Option<()> {
-        if needed <= self.committed {
-            return Some(());
-        }
-        let last = COUNT.load(Ordering::Relaxed) - 1;
-        let room = RANGES[last].bytes.load(Ordering::Relaxed) >> GRANULE_SHIFT;
-        let step = (self.committed / 8).clamp(COMMIT_GRANULES_MIN, COMMIT_GRANULES_MAX);
-        let generous = (needed + step).min(room);
-        if self.commit_to(base, generous) || self.commit_to(base, needed) { Some(()) } else { None }
-    }
-
-    fn commit_to(&mut self, base: usize, granules: usize) -> bool {
-        let last = &RANGES[COUNT.load(Ordering::Relaxed) - 1];
-        if !self.tables.extend(base, last.bytes.load(Ordering::Relaxed), granules) {
-            return false;
-        }
-        let bytes = (granules - self.committed) << GRANULE_SHIFT;
-        if !make_usable(base + (self.committed << GRANULE_SHIFT), bytes) {
-            return false;
-        }
-        let usable = base + (granules << GRANULE_SHIFT) - last.first.load(Ordering::Relaxed);
-        if !live::grow(COUNT.load(Ordering::Relaxed) - 1, usable) {
-            return false;
-        }
-        last.usable.store(usable, Ordering::Relaxed);
-        self.committed = granules;
-        self.usage.committed += bytes;
-        true
-    }
-
     /// Granules of an arena that were given out.
     fn end_of(&self, arena: usize) -> usize {
         let is_last = arena + 1 == COUNT.load(Ordering::Relaxed);
         if is_last { self.frontier } else { self.ends[arena] }
-    }
-
-    /// Reserves one more arena; what is left of the one before is lost as address space only.
-    fn append(&mut self) -> Option<()> {
-        let count = COUNT.load(Ordering::Relaxed);
-        if count == ARENAS_MAX {
-            return None;
-        }
-        let limit = memory::address_space_limit() / LIMIT_SHARE;
-        let mut bytes = ARENA_BYTES.min(limit.max(ARENA_BYTES_MIN).next_power_of_two());
-        let base = loop {
-            match reserve_covered(bytes) {
-                Some(base) => break base,
-                None if bytes > ARENA_BYTES_MIN => bytes /= 2,
-                None => return None,
-            }
-        };
-        let base = base.as_ptr() as usize;
-        RANGES[count].base.store(base, Ordering::Relaxed);
-        RANGES[count].bytes.store(bytes, Ordering::Relaxed);
-        let first = base + (table_granules(bytes) << GRANULE_SHIFT);
-        RANGES[count].first.store(first, Ordering::Relaxed);
-        if count > 0 {
-            self.ends[count - 1] = self.frontier;
-        }
-        // Release: pairs with the Acquire in `run_of`.
-        COUNT.store(count + 1, Ordering::Release);
-        self.frontier = table_granules(bytes);
-        self.committed = table_granules(bytes);
-        self.tables = Usable::NOTHING;
-        self.usage.reserved += bytes;
-        Some(())
     }
 
     /// Gives a dirty run's memory back. Where the system refuses, the run stays what it is, so this
@@ -376,27 +287,6 @@ impl Arenas {
         self.usage.cached -= bytes;
         self.usage.returned_total += bytes;
     }
-}
-
-/// Reserves an arena that the class map covers.
-fn reserve_covered(bytes: usize) -> Option<NonNull<u8>> {
-    let base = memory::reserve(bytes, GRANULE)?;
-    let address = base.as_ptr() as usize;
-    let mapped = COUNT.load(Ordering::Relaxed) > 0 || class_map::set_up(address);
-    if mapped && class_map::cover(address, bytes) {
-        memory::refuse_huge_pages(base, bytes);
-        return Some(base);
-    }
-    // A refusal is counted; what stays reserved costs address space only.
-    // SAFETY: just reserved, and nothing points into it.
-    let _ = unsafe { memory::unmap(base, bytes) };
-    None
-}
-
-fn make_usable(address: usize, bytes: usize) -> bool {
-    // SAFETY: callers pass reserved ranges of an arena.
-    NonNull::new(address as *mut u8)
-        .is_some_and(|base| unsafe { memory::make_writable(base, bytes) })
 }
 
 /// Writes the descriptors of a run.

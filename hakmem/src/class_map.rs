@@ -1,39 +1,43 @@
 //! The class map: address to bin in one load.
 //!
-//! A flat byte array with one entry per granule (64 KiB) of the 47-bit user address space; 0 means
-//! "no slab of ours". That is 2 GiB of address space, of which only the pages that are written
-//! exist: one page of the map covers 256 MiB of heap. The map is read-only except for the parts
-//! that cover an arena, so it costs nothing under `vm.overcommit_memory=2`.
+//! A flat byte array with one entry per granule (64 KiB) of the address space from 0 on; 0 means "no
+//! slab of ours". Arenas lie low (see `region`), so at first it covers 128 GiB with 2 MiB of address
+//! space, of which only the pages that are read or written exist: one page of the map covers 256
+//! MiB of heap. Where arenas lie higher, because a program's heap is huge or the addresses were
+//! taken, the map is extended in place, up to the end of user space. It is read-only except where
+//! it covers memory of an arena, so it costs nothing under `vm.overcommit_memory=2`.
 //!
-//! Where address space is scarce (`ulimit -v`), the map covers a window of 64 GiB around the first
-//! arena instead, and arenas outside of it are refused. The fast path of `free` is made for the whole
-//! map, which begins at address 0 ([`WholeMap`]); under a window frees take a detour, as they do under
-//! another routing than `direct`.
+//! Every heap has a copy of where the map is, for the fast path of `free` ([`WholeMap`]). A pointer
+//! behind the end of that copy takes a detour, which brings the copy up to date.
+//!
+//! Where the map cannot be extended to an arena, for lack of address space, that arena gets a map of
+//! its own (`far`), which the detour asks. So every answer is exact, wherever an arena lies.
 //!
 //! # Orderings
-//! Base, first granule and length are written once, before any heap exists. Entries change when a
-//! slab is taken into or out of use: a thread that frees a block got its address from the thread
-//! that allocated it, and with it, by the program's own synchronisation, the entry; the entry
-//! changes back only after every block of the slab was freed. So relaxed suffices throughout.
+//! The base is written once, before any heap exists. The number of granules grows: it is stored with
+//! Release after the entries were mapped, and loaded with Acquire before they are read. Entries
+//! change when a slab is taken into or out of use: a thread that frees a block got its address from
+//! the thread that allocated it, and with it, by the program's own synchronisation, the entry; the
+//! entry changes back only after every block of the slab was freed. So relaxed suffices for them.
 //!
 //! # Safety
 //! An index below `granules` lies inside the mapping at `base`.
 #![allow(unsafe_code)]
 
+mod far;
+
+use core::ops::Range;
 use core::ptr::NonNull;
 
 use crate::bins::GRANULE_SHIFT;
-use crate::os::memory;
+use crate::os::memory::{self, Access, PAGE};
+use crate::region::{Region, Scale};
 use crate::sync::{AtomicU8, AtomicUsize, Ordering};
+pub(crate) use far::FAR_MAX;
 
-/// User address space: 47 bits.
-const ADDRESS_BITS: u32 = 47;
-/// Granules of the window where the whole map cannot be had: 64 GiB.
-const WINDOW_GRANULES: usize = 1 << 20;
-
-/// Where the map is if it covers all addresses from 0 on. Every heap keeps a copy, because its base
-/// register reaches that without another load; one of zeros, as in a sentinel, finds nothing.
-#[derive(Clone, Copy)]
+/// Where the map is. Every heap keeps a copy, because its base register reaches that without another
+/// load; one of zeros, as in a sentinel, finds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub(crate) struct WholeMap {
     /// Address of the entry of granule 0.
@@ -46,59 +50,36 @@ impl WholeMap {
     /// A map that finds nothing.
     pub(crate) const EMPTY: Self = Self { base: 0, granules: 0 };
 
-    /// The process's map; it finds nothing before [`set_up`], and where that could have a window only.
+    /// The process's map; it finds nothing before [`Extent::set_up`].
     pub(crate) fn current() -> Self {
-        let ClassMap { base, granules, .. } = ClassMap::current();
-        if is_window() { Self::EMPTY } else { Self { base, granules } }
+        // Acquire: pairs with the Release in `publish`, before the base is read.
+        let granules = GRANULES.load(Ordering::Acquire);
+        Self { base: BASE.load(Ordering::Relaxed), granules }
     }
 
     /// The bin of the slab that an address lies in: 0 if the granule is in no slab, `None` if the
     /// map does not cover it.
     #[inline(always)]
     pub(crate) fn bin(&self, address: usize) -> Option<usize> {
-        load_if_any(self.base, self.granules, address >> GRANULE_SHIFT)
+        let index = address >> GRANULE_SHIFT;
+        // SAFETY: the entry is there.
+        (index < self.granules).then(|| unsafe { load(self.base, index) })
     }
-}
 
-/// Where the map is, be it whole or a window.
-#[derive(Clone, Copy)]
-pub(crate) struct ClassMap {
-    /// Address of the entry of granule `first`.
-    base: usize,
-    /// First granule that the map covers.
-    first: usize,
-    /// Granules that it covers.
-    granules: usize,
+    /// Whether there is nothing that this copy does not know.
+    pub(crate) fn is_complete(&self) -> bool {
+        far::is_empty() && *self == Self::current()
+    }
 }
 
 static BASE: AtomicUsize = AtomicUsize::new(0);
-static FIRST: AtomicUsize = AtomicUsize::new(0);
 static GRANULES: AtomicUsize = AtomicUsize::new(0);
 
-impl ClassMap {
-    /// The process's map; it finds nothing before [`set_up`].
-    #[inline]
-    pub(crate) fn current() -> Self {
-        Self {
-            base: BASE.load(Ordering::Relaxed),
-            first: FIRST.load(Ordering::Relaxed),
-            granules: GRANULES.load(Ordering::Relaxed),
-        }
-    }
-
-    /// As [`WholeMap::bin`].
-    #[inline(always)]
-    pub(crate) fn bin(&self, address: usize) -> Option<usize> {
-        let index = (address >> GRANULE_SHIFT).wrapping_sub(self.first);
-        load_if_any(self.base, self.granules, index)
-    }
-}
-
-/// One entry of a map of so many; `None` if it has no such entry.
-#[inline(always)]
-fn load_if_any(base: usize, granules: usize, index: usize) -> Option<usize> {
-    // SAFETY: the entry is there.
-    (index < granules).then(|| unsafe { load(base, index) })
+/// The bin of the slab that an address lies in, wherever that is: 0 if it is in none.
+pub(crate) fn bin(address: usize) -> usize {
+    let main = WholeMap::current().bin(address);
+    main.or_else(|| Some(far::entry(address >> GRANULE_SHIFT)?.load(Ordering::Relaxed).into()))
+        .unwrap_or(0)
 }
 
 /// One entry of a map. In assembly where that is possible: the compiler extends an atomic byte twice,
@@ -127,7 +108,7 @@ unsafe fn load(base: usize, index: usize) -> usize {
 /// One entry of a map.
 ///
 /// # Safety
-/// As above.
+/// The map at `base` has an entry of this index.
 #[cfg(not(all(target_arch = "x86_64", not(miri))))]
 #[inline(always)]
 unsafe fn load(base: usize, index: usize) -> usize {
@@ -135,66 +116,96 @@ unsafe fn load(base: usize, index: usize) -> usize {
     usize::from(unsafe { entry(base, index) }.load(Ordering::Relaxed))
 }
 
-/// The same to change it.
+/// One entry of a map, to change it.
 ///
 /// # Safety
-/// As above.
+/// The map at `base` has an entry of this index.
 #[inline(always)]
 unsafe fn entry(base: usize, index: usize) -> &'static AtomicU8 {
     // SAFETY: the caller's duty, and the mapping is never unmapped.
     unsafe { &*((base + index) as *const AtomicU8) }
 }
 
-/// Whether the whole map could not be had.
-pub(crate) fn is_window() -> bool {
-    FIRST.load(Ordering::Relaxed) != 0
+/// How far the map reaches. The arenas own this and change it under their lock.
+pub(crate) struct Extent {
+    region: Region,
+    /// Granules whose entries were made writable last.
+    writable: Range<usize>,
 }
 
-/// Sets the map up, once, for arenas that will be near `hint`. False if there is no memory.
-pub(crate) fn set_up(hint: usize) -> bool {
-    let whole = 1_usize << (ADDRESS_BITS - GRANULE_SHIFT);
-    if let Some(base) = memory::map_readable(whole) {
-        return publish(base, 0, whole);
-    }
-    let first = (hint >> GRANULE_SHIFT).saturating_sub(WINDOW_GRANULES / 2);
-    match memory::map_readable(WINDOW_GRANULES) {
-        Some(base) => publish(base, first, WINDOW_GRANULES),
-        None => false,
-    }
-}
+impl Extent {
+    pub(crate) const NOTHING: Self = Self { region: Region::NONE, writable: 0..0 };
 
-fn publish(base: NonNull<u8>, first: usize, granules: usize) -> bool {
-    BASE.store(base.as_ptr() as usize, Ordering::Relaxed);
-    FIRST.store(first, Ordering::Relaxed);
-    GRANULES.store(granules, Ordering::Relaxed);
-    true
-}
-
-/// Makes the entries of an address range writable; false if the map does not cover it or there is
-/// no memory.
-pub(crate) fn cover(address: usize, bytes: usize) -> bool {
-    let ClassMap { base, first, granules } = ClassMap::current();
-    let first = (address >> GRANULE_SHIFT).wrapping_sub(first);
-    let last = first.wrapping_add((bytes - 1) >> GRANULE_SHIFT);
-    if last < first || last >= granules {
-        return false;
+    /// Sets the map up, if it is not. False if there is no memory.
+    pub(crate) fn set_up(&mut self, scale: &Scale) -> bool {
+        if self.region.usable() > 0 {
+            return true;
+        }
+        let first = scale.window_bytes >> GRANULE_SHIFT;
+        let all = scale.window_bytes_max >> GRANULE_SHIFT;
+        match Region::new(all, first, first, Access::Read) {
+            Some(region) => self.region = region,
+            None => return false,
+        }
+        self.publish();
+        true
     }
-    let start = (base + first) & !(memory::PAGE - 1);
-    let end = base + last + 1;
-    let Some(length) = memory::round_to_pages(end - start) else { return false };
-    let Some(start) = NonNull::new(start as *mut u8) else { return false };
-    // SAFETY: the range lies inside the map's own mapping, whose length is a multiple of a page.
-    unsafe { memory::make_writable(start, length) }
+
+    /// Lets the map reach a range of addresses; false if there is no memory.
+    pub(crate) fn reach(&mut self, address: usize, bytes: usize) -> bool {
+        let first = address >> GRANULE_SHIFT;
+        let end = (address + bytes).div_ceil(1 << GRANULE_SHIFT);
+        let wanted = end.next_power_of_two();
+        if self.region.extend(wanted, 0, Access::Read).is_ok() {
+            self.publish();
+            return true;
+        }
+        far::add(first, end - first)
+    }
+
+    fn publish(&self) {
+        BASE.store(self.region.start(), Ordering::Relaxed);
+        // Release: pairs with the Acquire in `WholeMap::current`, publishes base and entries.
+        GRANULES.store(self.region.usable(), Ordering::Release);
+    }
+
+    /// Makes the entries of a range of addresses writable; false if the map does not reach it or
+    /// there is no memory.
+    pub(crate) fn cover(&mut self, address: usize, bytes: usize) -> bool {
+        let first = address >> GRANULE_SHIFT;
+        let end = (address + bytes).div_ceil(1 << GRANULE_SHIFT);
+        if end > self.region.usable() {
+            // A map of an arena's own is writable as a whole.
+            return far::entry(first).is_some() && far::entry(end - 1).is_some();
+        }
+        if self.writable.contains(&first) && end <= self.writable.end {
+            return true;
+        }
+        let (first, end) = (first & !(PAGE - 1), end.next_multiple_of(PAGE));
+        let Some(start) = NonNull::new((self.region.start() + first) as *mut u8) else {
+            return false;
+        };
+        // SAFETY: inside of the map's own region, whose usable bytes are whole pages.
+        let is_writable = unsafe { memory::make_accessible(start, end - first, Access::ReadWrite) };
+        if is_writable {
+            let joins = self.writable.end == first;
+            self.writable = if joins { self.writable.start..end } else { first..end };
+        }
+        is_writable
+    }
 }
 
 /// Sets the bin of a covered run of granules; 0 takes it out of use.
 pub(crate) fn set(address: usize, granules: usize, bin: u8) {
-    let map = ClassMap::current();
-    let first = (address >> GRANULE_SHIFT).wrapping_sub(map.first);
+    let map = WholeMap::current();
+    let first = address >> GRANULE_SHIFT;
     for index in first..first + granules {
-        assert!(index < map.granules);
-        // SAFETY: the entry is there.
-        unsafe { entry(map.base, index) }.store(bin, Ordering::Relaxed);
+        if index < map.granules {
+            // SAFETY: the entry is there.
+            unsafe { entry(map.base, index) }.store(bin, Ordering::Relaxed);
+        } else if let Some(entry) = far::entry(index) {
+            entry.store(bin, Ordering::Relaxed);
+        }
     }
 }
 

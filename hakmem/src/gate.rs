@@ -18,7 +18,7 @@ mod front;
 use hakmem_segment::{BIN_LARGE, BIN_NONE, Class, Outcome, Routing};
 
 use crate::bins;
-use crate::class_map::{ClassMap, WholeMap};
+use crate::class_map::{self, WholeMap};
 use crate::header::{HEADER_BYTES, Header};
 use crate::large;
 use crate::registry;
@@ -27,22 +27,22 @@ use crate::routing::{Choice, Layout};
 pub(crate) use front::{ByRegistry, E3, Exclude, FrontGate, Hybrid, Uniform};
 
 /// The bin of a pointer into a slab; 0 or `None` for every other. `map` is the copy in the calling
-/// thread's heap: an empty one, as in a thread's without a heap, under another routing than `direct`,
-/// or where there is no whole map, names nothing.
+/// thread's heap: an empty one, as in a thread's without a heap or under another routing than
+/// `direct`, names nothing.
 #[inline(always)]
 pub(crate) fn bin(map: &WholeMap, pointer: *mut u8) -> Option<usize> {
     map.bin(pointer as usize)
 }
 
-/// `direct` where the class map is a window: as fast a door as the other routings have.
-pub(crate) struct Windowed;
+/// `direct` for what lies behind the end of a heap's copy of the class map.
+pub(crate) struct Behind;
 
-impl FrontGate for Windowed {
+impl FrontGate for Behind {
     const LAYOUT: Layout = Layout::Plain;
 
     #[inline(always)]
     fn bin_by(pointer: *mut u8, _: impl Fn(*mut u8) -> Option<u8>) -> Option<usize> {
-        ClassMap::current().bin(pointer as usize).filter(|&bin| bin != BIN_NONE)
+        Some(map_bin(pointer)).filter(|&bin| bin != BIN_NONE)
     }
 }
 
@@ -119,7 +119,7 @@ fn front_bin(routing: Routing, pointer: *mut u8) -> Option<usize> {
 
 /// The class map's answer, which is kept under every routing: 0 for a pointer into no slab.
 pub(crate) fn map_bin(pointer: *mut u8) -> usize {
-    ClassMap::current().bin(pointer as usize).unwrap_or(BIN_NONE)
+    class_map::bin(pointer as usize)
 }
 
 /// The bin of a live block, for whoever resizes or measures it; [`BIN_NONE`] for a span's or a

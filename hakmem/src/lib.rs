@@ -11,6 +11,7 @@
 //! - `sync`: atomics (loom's under test); knows no system.
 //! - `os`: system calls and libc; knows nothing of allocation.
 //! - `lock`: the lock; knows no memory layout.
+//! - `region`: address space that grows in place; does not know what lies in it.
 //! - `settings`: the environment, parsed once; makes no decision.
 //! - `bins`: sizes, bins and classes as data; touches no memory.
 //! - `block`: a free block; knows no bin.
@@ -56,6 +57,7 @@ mod heap;
 mod large;
 mod lock;
 mod os;
+mod region;
 mod registry;
 mod routing;
 mod segment;

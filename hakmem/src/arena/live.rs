@@ -12,45 +12,37 @@
 //! # Safety
 //! Bits of an arena's usable part are mapped before blocks of that part are given out.
 
-use core::ptr::NonNull;
-
 use hakmem_segment::Check;
 
 use super::{ARENAS_MAX, COUNT, RANGES};
-use crate::os::memory;
+use crate::os::memory::{Access, PAGE};
+use crate::region::Region;
 use crate::routing::Choice;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 /// Bytes of an arena for which one word has bits.
 const WORD_COVERS: usize = 64 * 8;
 
-/// Where each arena's words are, and how many bytes of them are usable.
+/// Where each arena's words are.
 static WORDS: [AtomicUsize; ARENAS_MAX] = [const { AtomicUsize::new(0) }; ARENAS_MAX];
-static USABLE: [AtomicUsize; ARENAS_MAX] = [const { AtomicUsize::new(0) }; ARENAS_MAX];
 
-/// Makes sure that the first `bytes` of an arena's blocks have bits; false if there is no memory.
-pub(super) fn grow(arena: usize, bytes: usize) -> bool {
+/// Makes sure that the first `bytes` of an arena's blocks have bits, which lie in `region`; false if
+/// there is no memory.
+pub(super) fn grow(arena: usize, region: &mut Region, bytes: usize) -> bool {
     if Choice::current().check != Check::Full {
         return true;
     }
+    let needed = bytes.div_ceil(64).next_multiple_of(PAGE);
     if WORDS[arena].load(Ordering::Relaxed) == 0 {
-        let covered = RANGES[arena].bytes.load(Ordering::Relaxed);
-        let Some(words) = memory::reserve(covered / 64, memory::PAGE) else { return false };
-        WORDS[arena].store(words.as_ptr() as usize, Ordering::Relaxed);
+        let planned = RANGES[arena].bytes.load(Ordering::Relaxed) / 64;
+        let planned = planned.next_multiple_of(PAGE);
+        let Some(new) = Region::new(planned, planned, needed, Access::ReadWrite) else {
+            return false;
+        };
+        WORDS[arena].store(new.start(), Ordering::Relaxed);
+        *region = new;
     }
-    let before = USABLE[arena].load(Ordering::Relaxed);
-    let Some(wanted) = memory::round_to_pages(bytes.div_ceil(64)) else { return false };
-    if wanted <= before {
-        return true;
-    }
-    let start = WORDS[arena].load(Ordering::Relaxed) + before;
-    let Some(start) = NonNull::new(start as *mut u8) else { return false };
-    // SAFETY: inside the reservation: an arena's usable part is at most all of it.
-    let is_usable = unsafe { memory::make_writable(start, wanted - before) };
-    if is_usable {
-        USABLE[arena].store(wanted, Ordering::Relaxed);
-    }
-    is_usable
+    region.extend(needed, 0, Access::ReadWrite).is_ok()
 }
 
 /// Notes that the program has the block at an address.

@@ -1,5 +1,6 @@
 //! What lies in an arena's first granules: a table of descriptors, one for each granule, each beside a
-//! few bits, and behind it a table of more bits.
+//! few bits, and behind it a table of more bits. Both grow as the arena does; what is not used of them
+//! is inaccessible, and so are the pages around them.
 //!
 //! Slabs of blocks of 128 bytes and more, and those of several granules, have their bits beside their
 //! descriptor. Those of small blocks have them in the second table, whose pages go back to the system
@@ -11,13 +12,13 @@
 //! only reckon. Entries of granules below an arena's frontier are usable.
 #![allow(unsafe_code)]
 
-use core::ops;
 use core::ptr::{self, NonNull};
 
+use super::Arenas;
 use super::ranges::{RANGES, arena_of};
-use super::{Arenas, make_usable};
 use crate::bins::{self, GRANULE, GRANULE_SHIFT};
-use crate::os::memory::{self, PAGE};
+use crate::os::memory::{self, Access, PAGE, Refusal};
+use crate::region::{Plan, Region};
 use crate::slab::{BITS_BYTES_MAX, Idle, Slab};
 use crate::sync::Ordering;
 
@@ -35,39 +36,63 @@ const _: () = {
         bin += 1;
     }
 };
-/// Bytes of a table that are made usable at once.
-const STEP: usize = GRANULE;
+/// Bytes of a table that are made usable at once, beyond what is needed: as many as there are.
+const SURPLUS_MIN: usize = PAGE;
+const SURPLUS_MAX: usize = GRANULE;
+/// Inaccessible bytes between the tables.
+const GUARD_BYTES: usize = PAGE;
 
-/// How much of the last arena's tables is usable, in bytes.
-#[derive(Clone, Copy)]
-pub(super) struct Usable {
-    descriptors: usize,
-    bits: usize,
+/// The last arena's tables. Neither has entries for the granules in which the tables lie themselves.
+pub(super) struct Tables {
+    descriptors: Region,
+    bits: Region,
 }
 
-impl Usable {
-    pub(super) const NOTHING: Self = Self { descriptors: 0, bits: 0 };
+impl Tables {
+    pub(super) const NONE: Self = Self { descriptors: Region::NONE, bits: Region::NONE };
 
-    /// Makes the entries of an arena's first granules usable; false if the system refuses.
-    pub(super) fn extend(&mut self, base: usize, arena_bytes: usize, granules: usize) -> bool {
-        let (bits, end) = (base + bits_offset(arena_bytes), base + tables_bytes(arena_bytes));
-        extend_table(base..bits, &mut self.descriptors, granules * DESCRIPTOR_STEP)
-            && extend_table(bits..end, &mut self.bits, granules * BITS_STEP)
+    /// The tables of a planned arena, with no entry usable yet.
+    pub(super) fn of(plan: Plan) -> Self {
+        let first = table_granules(plan.bytes);
+        let bits = bits_offset(plan.bytes);
+        let page_of = |offset: usize| offset & !(PAGE - 1);
+        let descriptors = plan.region(page_of(first * DESCRIPTOR_STEP), bits - GUARD_BYTES);
+        let bits = plan.region(page_of(bits + first * BITS_STEP), tables_bytes(plan.bytes));
+        Self { descriptors, bits }
+    }
+
+    /// Makes the entries of an arena's granules up to one usable, of which the tables occupy `first`.
+    pub(super) fn extend(&mut self, first: usize, granules: usize) -> Result<(), Refusal> {
+        extend_table(&mut self.descriptors, first * DESCRIPTOR_STEP, granules * DESCRIPTOR_STEP)?;
+        // The table of bits begins at a page, too.
+        extend_table(&mut self.bits, first * BITS_STEP, granules * BITS_STEP)
+    }
+
+    /// Bytes that are usable.
+    pub(super) fn usable(&self) -> usize {
+        self.descriptors.usable() + self.bits.usable()
+    }
+
+    /// The addresses that are usable.
+    #[cfg(test)]
+    pub(super) fn ranges(&self) -> [core::ops::Range<usize>; 2] {
+        [&self.descriptors, &self.bits]
+            .map(|region| region.start()..region.start() + region.usable())
+    }
+
+    /// Unmaps them, of an arena that never was.
+    pub(super) fn give_up(self) {
+        self.descriptors.give_up();
+        self.bits.give_up();
     }
 }
 
-/// Makes the first bytes of a table usable, and somewhat more of it.
-fn extend_table(table: ops::Range<usize>, usable: &mut usize, needed: usize) -> bool {
-    if needed <= *usable {
-        return true;
-    }
-    let whole = table.len().next_multiple_of(PAGE);
-    let wanted = needed.next_multiple_of(STEP).min(whole);
-    let is_usable = make_usable(table.start + *usable, wanted - *usable);
-    if is_usable {
-        *usable = wanted;
-    }
-    is_usable
+/// Makes a table usable up to an offset from its beginning; the region begins at the page of an entry
+/// at another.
+fn extend_table(region: &mut Region, from: usize, to: usize) -> Result<(), Refusal> {
+    let needed = to - (from & !(PAGE - 1));
+    let surplus = region.usable().clamp(SURPLUS_MIN, SURPLUS_MAX);
+    region.extend(needed, surplus, Access::ReadWrite)
 }
 
 /// The descriptor of a granule.
@@ -83,17 +108,18 @@ pub(super) fn descriptor_behind(run: *mut Slab, granules: usize) -> *mut Slab {
 
 /// Where the table of bits begins in an arena.
 fn bits_offset(arena_bytes: usize) -> usize {
-    ((arena_bytes >> GRANULE_SHIFT) * DESCRIPTOR_STEP).next_multiple_of(PAGE)
+    ((arena_bytes >> GRANULE_SHIFT) * DESCRIPTOR_STEP).next_multiple_of(PAGE) + GUARD_BYTES
 }
 
-/// Bytes of both tables.
+/// Bytes of both tables, in whole pages.
 fn tables_bytes(arena_bytes: usize) -> usize {
-    bits_offset(arena_bytes) + (arena_bytes >> GRANULE_SHIFT) * BITS_STEP
+    let bits = (arena_bytes >> GRANULE_SHIFT) * BITS_STEP;
+    bits_offset(arena_bytes) + bits.next_multiple_of(PAGE)
 }
 
-/// Granules at an arena's start that hold its tables.
+/// Granules at an arena's start that hold its tables, and inaccessible bytes behind them.
 pub(super) fn table_granules(arena_bytes: usize) -> usize {
-    tables_bytes(arena_bytes).div_ceil(GRANULE)
+    (tables_bytes(arena_bytes) + GUARD_BYTES).div_ceil(GRANULE)
 }
 
 /// Where as many bytes of bits are that belong to the granule at an address; null if that is in no

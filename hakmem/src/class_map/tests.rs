@@ -4,74 +4,98 @@ use std::boxed::Box;
 
 use super::*;
 use crate::bins::GRANULE;
-
-/// A map over memory of the test's own.
-fn window(first: usize, granules: usize) -> ClassMap {
-    let entries = Box::leak(std::vec![0_u8; granules].into_boxed_slice());
-    ClassMap { base: entries.as_mut_ptr() as usize, first, granules }
-}
+use crate::tests::alone;
 
 #[test]
-fn a_window_answers_for_its_granules_only() {
-    let (first, granules) = (1 << 20, 64);
-    let map = window(first, granules);
-    for (index, bin) in [(0, 7), (63, 9)] {
-        // SAFETY: the map has 64 entries.
-        unsafe { entry(map.base, index) }.store(bin, Ordering::Relaxed);
-    }
-    let start = first << GRANULE_SHIFT;
-    let end = start + granules * GRANULE;
+fn a_map_answers_for_its_granules_only() {
+    let entries = Box::leak(std::vec![0_u8; 64].into_boxed_slice());
+    (entries[0], entries[63]) = (7, 9);
+    let map = WholeMap { base: entries.as_mut_ptr() as usize, granules: 64 };
+    let end = 64 * GRANULE;
     for offset in [0, 1, GRANULE - 1] {
-        assert_eq!(map.bin(start + offset), Some(7));
+        assert_eq!(map.bin(offset), Some(7));
         assert_eq!(map.bin(end - GRANULE + offset), Some(9));
     }
-    assert_eq!(map.bin(start + GRANULE), Some(0));
-    for outside in [0, 1, start - 1, end, usize::MAX, 1 << 47, start | (1 << 63)] {
+    assert_eq!(map.bin(GRANULE), Some(0));
+    for outside in [end, end + 1, usize::MAX, 1 << 47, 1 << 63] {
         assert_eq!(map.bin(outside), None, "{outside:#x}");
     }
 }
 
 #[test]
 fn a_map_of_zeros_finds_nothing() {
-    let nothing = ClassMap { base: 0, first: 0, granules: 0 };
     for address in [0, 8, 1 << 40, usize::MAX] {
-        assert_eq!(nothing.bin(address), None);
         assert_eq!(WholeMap::EMPTY.bin(address), None);
     }
+    let _alone = alone();
+    assert!(!WholeMap::EMPTY.is_complete(), "once there is a map");
 }
 
 #[test]
-fn the_whole_map_says_the_same() {
-    crate::tests::start();
-    let (map, whole) = (ClassMap::current(), WholeMap::current());
+fn every_address_has_an_answer_and_only_slabs_a_bin() {
+    let _alone = alone();
     let heap = crate::entry::malloc(100) as usize;
-    assert!(map.bin(heap).is_some_and(|bin| bin != 0));
-    for address in [0, 8, heap, heap + GRANULE, 1 << 40, (1 << 47) - 1, 1 << 47, usize::MAX] {
-        assert_eq!(whole.bin(address), map.bin(address), "{address:#x}");
+    assert_ne!(bin(heap), 0);
+    let stack = 0;
+    let stack = &raw const stack as usize;
+    for address in [0, 8, stack, 1 << 40, (1 << 47) - 1, 1 << 47, 1 << 63, usize::MAX] {
+        assert_eq!(bin(address), 0, "{address:#x}");
     }
 }
 
+/// A map of the test's own, and its beginning: of one GiB, which may become two.
+fn small_extent() -> Extent {
+    let (first, all) = (1 << 14, 1 << 15);
+    let region = Region::new(all, first, first, Access::Read).expect("there is memory");
+    Extent { region, writable: 0..0 }
+}
+
+fn entry_at(extent: &Extent, granule: usize) -> &'static AtomicU8 {
+    assert!(granule < extent.region.usable());
+    // SAFETY: a usable entry.
+    unsafe { entry(extent.region.start(), granule) }
+}
+
 #[test]
-fn runs_are_set_and_taken_out_whole() {
-    crate::tests::start();
-    // A range inside of the map where no arena is: the map's own mapping.
-    let map = ClassMap::current();
-    let address = map.base & !(GRANULE - 1);
-    assert!(cover(address, 8 * GRANULE));
-    assert_eq!(map.bin(address), Some(0));
+fn only_what_is_covered_becomes_writable_and_keeps_what_was_written() {
+    let mut extent = small_extent();
+    assert!(extent.cover(100 * GRANULE, 5 * GRANULE));
+    entry_at(&extent, 104).store(3, Ordering::Relaxed);
+    assert_eq!(extent.writable, 0..PAGE);
+    // Across a page of the map.
+    assert!(extent.cover((PAGE - 1) * GRANULE, 2 * GRANULE));
+    entry_at(&extent, PAGE).store(4, Ordering::Relaxed);
+    assert_eq!(extent.writable, 0..2 * PAGE);
+    assert_eq!(entry_at(&extent, 104).load(Ordering::Relaxed), 3);
+    assert_eq!(entry_at(&extent, 3 * PAGE).load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn what_the_map_does_not_reach_is_not_covered() {
+    let mut extent = small_extent();
+    let end = extent.region.usable() * GRANULE;
+    assert!(!extent.cover(end, GRANULE));
+    assert!(!extent.cover(end - GRANULE, 2 * GRANULE));
+    assert!(extent.cover(end - GRANULE, GRANULE));
+}
+
+#[test]
+fn a_map_that_cannot_be_extended_leaves_an_arena_to_a_map_of_its_own() {
+    let _alone = alone();
+    let mut extent = small_extent();
+    // Far behind everything that the process's own map covers, and in no arena.
+    let address = (1 << 46) + 7 * GRANULE;
+    assert_eq!(far::entry(address >> GRANULE_SHIFT).map(|_| ()), None);
+    assert!(extent.reach(address, 10 * GRANULE));
+    assert!(!WholeMap::current().is_complete(), "heaps have to ask");
+    assert!(extent.cover(address, 10 * GRANULE));
     set(address + GRANULE, 4, 5);
-    for granule in 0..8 {
+    for granule in 0..10 {
         let expected = if (1..5).contains(&granule) { 5 } else { 0 };
-        assert_eq!(map.bin(address + granule * GRANULE), Some(expected), "granule {granule}");
-        assert_eq!(map.bin(address + granule * GRANULE + GRANULE - 1), Some(expected));
+        let start = address + granule * GRANULE;
+        assert_eq!((bin(start), bin(start + GRANULE - 1)), (expected, expected), "{granule}");
     }
     set(address + GRANULE, 4, 0);
-    assert!((0..8).all(|granule| map.bin(address + granule * GRANULE) == Some(0)));
-}
-
-#[test]
-fn what_the_map_does_not_cover_is_refused() {
-    crate::tests::start();
-    assert!(!cover(usize::MAX - 10 * GRANULE, GRANULE));
-    assert!(!cover((1 << 47) - GRANULE, 2 * GRANULE), "past the end of user space");
+    assert!((0..10).all(|granule| bin(address + granule * GRANULE) == 0));
+    assert_eq!((bin(address - 1), bin(address + 10 * GRANULE)), (0, 0));
 }

@@ -14,10 +14,11 @@ use hakmem_segment::{Check, FreeReason, ListWord, Outcome};
 use super::{push, slow_free};
 use crate::block::Block;
 use crate::check::{self, Finding};
-use crate::gate::{self, ByRegistry, E3, Exclude, FrontGate, Hybrid, Uniform, Windowed};
+use crate::class_map::WholeMap;
+use crate::gate::{self, Behind, ByRegistry, E3, Exclude, FrontGate, Hybrid, Uniform};
 use crate::header::HEADER_BYTES;
 use crate::heap::magazine::{entry_of, top_of};
-use crate::heap::{Heap, Stopwatch, Way, slot_of};
+use crate::heap::{Heap, Stopwatch, Way, map_of, slot_of};
 use crate::routing::{Choice, Layout};
 use crate::sync::Ordering;
 use crate::threads::{self, Access};
@@ -27,7 +28,7 @@ use crate::threads::{self, Access};
 pub(super) fn free(way: Way, pointer: *mut u8, heap: *mut Heap) {
     match way {
         Way::Slow => slow_free::free_exactly(pointer, heap),
-        Way::Windowed => direct_push::<Windowed>(pointer, heap),
+        Way::Direct => push_behind(pointer, heap),
         Way::RegistryDirect => direct_push::<ByRegistry>(pointer, heap),
         Way::RegistryBoxed => boxed_push::<ByRegistry>(pointer, heap),
         Way::ExcludeDirect => direct_push::<Exclude>(pointer, heap),
@@ -38,6 +39,19 @@ pub(super) fn free(way: Way, pointer: *mut u8, heap: *mut Heap) {
         Way::HybridBoxed => boxed_push::<Hybrid>(pointer, heap),
         Way::E3 => original_push(pointer, heap),
     }
+}
+
+/// Frees what the heap's copy of the class map does not name, though the map itself may. Brings the
+/// copy up to date.
+#[inline(never)]
+extern "C" fn push_behind(pointer: *mut u8, heap: *mut Heap) {
+    // SAFETY: only the heap of a thread knows this way, and it is this thread's.
+    if unsafe { *map_of(heap) }.is_complete() {
+        return slow_free::free_exactly(pointer, heap);
+    }
+    // SAFETY: as above.
+    unsafe { *map_of(heap) = WholeMap::current() };
+    direct_push::<Behind>(pointer, heap);
 }
 
 /// Pushes without checks but the capacity.

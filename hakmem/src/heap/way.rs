@@ -1,18 +1,17 @@
 //! Which code frees a block, as one byte that the fast path finds in the heap.
 use hakmem_segment::{Check, Push, Routing};
 
-use crate::class_map;
 use crate::routing::Choice;
 
-/// Which code frees a block whose bin the class map does not name: the heap's own copy of it is
-/// empty under every routing but `direct`, and where the map is a window.
+/// Which code frees a block whose bin the heap's copy of the class map does not name: that is empty
+/// under every routing but `direct`, where it may be short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Way {
     /// The slow path. 0, as in a sentinel and in a wiped heap.
     Slow = 0,
-    /// `direct` where the class map is a window.
-    Windowed,
+    /// `direct`: the class map may reach further than the heap's copy of it.
+    Direct,
     RegistryDirect,
     RegistryBoxed,
     ExcludeDirect,
@@ -31,8 +30,7 @@ impl Way {
             return Self::Slow;
         }
         match (choice.routing, choice.push) {
-            (Routing::Direct, _) if class_map::is_window() => Self::Windowed,
-            (Routing::Direct, _) => Self::Slow,
+            (Routing::Direct, _) => Self::Direct,
             (Routing::Registry, Push::Direct) => Self::RegistryDirect,
             (Routing::Registry, Push::Boxed) => Self::RegistryBoxed,
             (Routing::Exclude, Push::Direct) => Self::ExcludeDirect,

@@ -68,6 +68,56 @@ pub(crate) const fn round_to_pages(bytes: usize) -> Option<usize> {
     }
 }
 
+/// What may be done with memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It is not accounted for, so this works under `vm.overcommit_memory=2`.
+    Read,
+    ReadWrite,
+}
+
+impl Access {
+    fn protection(self) -> i32 {
+        match self {
+            Self::Read => libc::PROT_READ,
+            Self::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
+        }
+    }
+}
+
+/// Why memory was refused at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Something else is there, or the kernel gives no such address.
+    Taken,
+    /// There is no memory, or a limit is reached.
+    NoMemory,
+}
+
+/// Zeroed memory at an address, if nothing else is there. Kernels before 4.17 and valgrind do not
+/// know the flag and take the address as a hint: what they give elsewhere goes back.
+pub(crate) fn map_at(address: usize, bytes: usize, access: Access) -> Result<(), Refusal> {
+    let flags =
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
+    let no_file = -1_isize as usize;
+    let protection = access.protection() as usize;
+    let arguments = [address, bytes, protection, flags as usize, no_file, 0];
+    // SAFETY: a mapping that replaces none touches nothing that exists.
+    match unsafe { call(libc::SYS_mmap, arguments) } {
+        Ok(found) if found == address => Ok(()),
+        Ok(elsewhere) => {
+            if let Some(elsewhere) = NonNull::new(elsewhere as *mut u8) {
+                // A refusal is counted; what stays mapped costs address space only.
+                // SAFETY: just mapped, and nothing is in it.
+                let _ = unsafe { unmap(elsewhere, bytes) };
+            }
+            Err(Refusal::Taken)
+        }
+        Err(Errno(libc::EEXIST)) => Err(Refusal::Taken),
+        Err(_) => Err(Refusal::NoMemory),
+    }
+}
+
 fn map_anonymous(bytes: usize, protection: i32, flags: i32) -> Option<NonNull<u8>> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | flags;
     let no_file = -1_isize as usize;
@@ -80,12 +130,6 @@ fn map_anonymous(bytes: usize, protection: i32, flags: i32) -> Option<NonNull<u8
 /// Zeroed memory to read and write.
 pub(crate) fn map(bytes: usize) -> Option<NonNull<u8>> {
     map_anonymous(bytes, libc::PROT_READ | libc::PROT_WRITE, 0)
-}
-
-/// Address space that reads as zeros. Read-only memory is not accounted, so this works under
-/// `vm.overcommit_memory=2`; [`make_writable`] later accounts for the part it is asked for.
-pub(crate) fn map_readable(bytes: usize) -> Option<NonNull<u8>> {
-    map_anonymous(bytes, libc::PROT_READ, libc::MAP_NORESERVE)
 }
 
 /// Address space that cannot be touched yet, aligned to `alignment` (a power of two of at least a
@@ -141,8 +185,16 @@ pub(crate) unsafe fn unmap(base: NonNull<u8>, bytes: usize) -> bool {
 /// The caller owns the range.
 #[must_use]
 pub(crate) unsafe fn make_writable(base: NonNull<u8>, bytes: usize) -> bool {
-    let protection = (libc::PROT_READ | libc::PROT_WRITE) as usize;
-    let arguments = [base.as_ptr() as usize, bytes, protection];
+    // SAFETY: the caller's duty.
+    unsafe { make_accessible(base, bytes, Access::ReadWrite) }
+}
+
+/// Gives more access to memory; false if the system refuses it.
+///
+/// # Safety
+/// The caller owns the range, and has no more access to it yet.
+pub(crate) unsafe fn make_accessible(base: NonNull<u8>, bytes: usize, access: Access) -> bool {
+    let arguments = [base.as_ptr() as usize, bytes, access.protection() as usize];
     // SAFETY: the caller's duty; raising the protection breaks no reference.
     unsafe { call(libc::SYS_mprotect, arguments) }.is_ok()
 }

@@ -3,8 +3,7 @@
 //!
 //! Not tested here: `vm.overcommit_memory=2`. It is a setting of the whole machine; under it,
 //! whatever else runs there may fail. What the allocator relies on is tested instead: that it
-//! reserves address space without access, which is not accounted, and makes it writable piece by
-//! piece (`exhaust.c` under a limit).
+//! maps no more writable memory than it uses, piece by piece (`exhaust.c` under a limit).
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -204,7 +203,7 @@ fn scarce_address_space_is_enough() {
     }
 }
 
-/// The class map is a window then, of which `free` itself knows nothing.
+/// The class map is small then, and ends where a foreign pointer may lie.
 #[test]
 fn scarce_address_space_leaves_frees_fast_and_exact() {
     let finished = shell("ulimit -v 524288; exec $RUN $PROGRAM", "hover.c");

@@ -1,0 +1,194 @@
+//! How arenas grow: in place, in steps, and in a new arena where that cannot be.
+//!
+//! A step maps granules, the entries of both tables for them, and makes their part of the class map
+//! writable; only then do the granules count as committed. Steps are an eighth of what there is,
+//! within bounds; where the system refuses one, smaller ones are tried (`region`). If it is for lack
+//! of memory, the request fails, or is served from free runs that are joined for it. If somebody has
+//! mapped the addresses behind the arena, or the plan is used up, the arena ends there: what is left
+//! of it becomes free runs, and the next arena is begun.
+//!
+//! # Safety
+//! Called under the arenas' lock.
+#![allow(unsafe_code)]
+
+use core::ptr::NonNull;
+
+use super::live;
+use super::ranges::{ARENAS_MAX, COUNT, RANGES};
+use super::tables::{Tables, descriptor, table_granules};
+use super::{Arenas, describe};
+use crate::bins::{GRANULE, GRANULE_SHIFT};
+use crate::class_map;
+use crate::os::memory::{Access, Refusal};
+use crate::region::{Backing, Plan, Region, Scale};
+use crate::slab::{Idle, Slab};
+use crate::sync::Ordering;
+
+/// Smallest arena worth having, where arenas must be reserved: 1 MiB.
+const ARENA_BYTES_MIN: usize = 1 << 20;
+/// Granules made usable beyond what is needed: at least 256 KiB, at most 16 MiB.
+const SURPLUS_GRANULES_MIN: usize = 4;
+const SURPLUS_GRANULES_MAX: usize = 256;
+/// Share of what is usable that is made usable with it.
+const SURPLUS_SHARE: usize = 8;
+const _: () = assert!(ARENAS_MAX <= class_map::FAR_MAX);
+
+/// What an arena consists of.
+pub(super) struct Parts {
+    tables: Tables,
+    granules: Region,
+    /// Bits of live blocks, where those are kept.
+    live: Region,
+    backing: Backing,
+}
+
+impl Parts {
+    pub(super) const NONE: Self = Self {
+        tables: Tables::NONE,
+        granules: Region::NONE,
+        live: Region::NONE,
+        backing: Backing::Plan,
+    };
+
+    /// The parts of a planned arena whose first granule is usable.
+    fn begin(plan: Plan) -> Result<Self, Refusal> {
+        let first = table_granules(plan.bytes);
+        let mut parts = Self {
+            tables: Tables::of(plan),
+            granules: plan.region(first * GRANULE, plan.bytes),
+            live: Region::NONE,
+            backing: plan.backing,
+        };
+        match parts.extend(first, first + 1, SURPLUS_GRANULES_MIN) {
+            Ok(_) => Ok(parts),
+            Err(refusal) => {
+                parts.give_up();
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Unmaps them, of an arena that never was.
+    fn give_up(self) {
+        self.tables.give_up();
+        self.granules.give_up();
+    }
+
+    /// Makes granules up to one usable, with their entries, and some more; up to which they are then.
+    /// The tables occupy `first` of them.
+    fn extend(&mut self, first: usize, needed: usize, surplus: usize) -> Result<usize, Refusal> {
+        let bytes = (needed - first) << GRANULE_SHIFT;
+        self.granules.extend(bytes, surplus << GRANULE_SHIFT, Access::ReadWrite)?;
+        let usable = first + (self.granules.usable() >> GRANULE_SHIFT);
+        match self.tables.extend(first, usable) {
+            Ok(()) => Ok(usable),
+            // There may be memory for the entries of fewer.
+            Err(_) => self.tables.extend(first, needed).map(|()| needed),
+        }
+    }
+
+    /// Bytes of address space.
+    fn bytes(&self) -> usize {
+        self.tables.usable() + self.granules.usable()
+    }
+}
+
+impl Arenas {
+    /// A run at the frontier of the last arena, or of a new one.
+    pub(super) fn extend(&mut self, order: usize) -> Option<NonNull<Slab>> {
+        let granules = 1 << order;
+        if COUNT.load(Ordering::Relaxed) == 0 {
+            self.append()?;
+        }
+        while let Err(refusal) = self.commit(self.frontier + granules) {
+            match refusal {
+                Refusal::Taken => self.append()?,
+                Refusal::NoMemory => return None,
+            }
+        }
+        let last = COUNT.load(Ordering::Relaxed) - 1;
+        let base = RANGES[last].base.load(Ordering::Relaxed);
+        let run = descriptor(base, self.frontier);
+        describe(run, base + (self.frontier << GRANULE_SHIFT), order);
+        self.frontier += granules;
+        NonNull::new(run)
+    }
+
+    /// Makes the last arena usable up to a granule, and somewhat further.
+    fn commit(&mut self, needed: usize) -> Result<(), Refusal> {
+        if needed <= self.committed {
+            return Ok(());
+        }
+        let arena = COUNT.load(Ordering::Relaxed) - 1;
+        let last = &RANGES[arena];
+        let base = last.base.load(Ordering::Relaxed);
+        let first = last.first.load(Ordering::Relaxed);
+        let first_granule = (first - base) >> GRANULE_SHIFT;
+        let surplus = (self.committed - first_granule) / SURPLUS_SHARE;
+        let surplus = surplus.clamp(SURPLUS_GRANULES_MIN, SURPLUS_GRANULES_MAX);
+        let before = self.last.bytes();
+        let extended = self.last.extend(first_granule, needed, surplus);
+        if self.last.backing == Backing::Plan {
+            self.usage.reserved += self.last.bytes() - before;
+        }
+        let granules = extended?;
+        let new = base + (self.committed << GRANULE_SHIFT);
+        let bytes = (granules - self.committed) << GRANULE_SHIFT;
+        let usable = base + (granules << GRANULE_SHIFT) - first;
+        let is_covered =
+            self.map.cover(new, bytes) && live::grow(arena, &mut self.last.live, usable);
+        if !is_covered {
+            return Err(Refusal::NoMemory);
+        }
+        last.usable.store(usable, Ordering::Relaxed);
+        self.committed = granules;
+        self.usage.committed += bytes;
+        Ok(())
+    }
+
+    /// Begins one more arena.
+    pub(super) fn append(&mut self) -> Option<()> {
+        let count = COUNT.load(Ordering::Relaxed);
+        if count == ARENAS_MAX {
+            return None;
+        }
+        let scale = Scale::current();
+        if !self.map.set_up(&scale) {
+            return None;
+        }
+        let (plan, parts) = Plan::find(scale.arena_bytes, ARENA_BYTES_MIN, |plan| {
+            Parts::begin(plan).map(|parts| (plan, parts))
+        })?;
+        if !self.map.reach(plan.start, plan.bytes) {
+            parts.give_up();
+            plan.give_up();
+            return None;
+        }
+        self.end_last();
+        let first = table_granules(plan.bytes);
+        RANGES[count].base.store(plan.start, Ordering::Relaxed);
+        RANGES[count].bytes.store(plan.bytes, Ordering::Relaxed);
+        RANGES[count].first.store(plan.start + first * GRANULE, Ordering::Relaxed);
+        // Release: pairs with the Acquire in `run_of`.
+        COUNT.store(count + 1, Ordering::Release);
+        (self.frontier, self.committed) = (first, first);
+        self.usage.reserved += match plan.backing {
+            Backing::Plan => parts.bytes(),
+            Backing::Reserved => plan.bytes,
+        };
+        self.last = parts;
+        Some(())
+    }
+
+    /// Makes what is left of the last arena into free runs, because there will be another.
+    fn end_last(&mut self) {
+        let Some(last) = COUNT.load(Ordering::Relaxed).checked_sub(1) else { return };
+        let base = RANGES[last].base.load(Ordering::Relaxed);
+        self.describe_free(base, self.frontier..self.committed, Idle::Clean, 0);
+        self.frontier = self.committed;
+        self.ends[last] = self.frontier;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+#![allow(unsafe_code)]
+
+use std::vec::Vec;
+
+use super::*;
+use crate::arena::{ARENAS, give_run, run_of, take_run, usage};
+use crate::os::memory::{self, PAGE};
+use crate::tests::alone;
+
+/// Base of the last arena, and end of its mapped granules.
+fn last_arena() -> (usize, usize) {
+    let arenas = ARENAS.lock();
+    let last = COUNT.load(Ordering::Relaxed) - 1;
+    let granules = &arenas.last.granules;
+    (RANGES[last].base.load(Ordering::Relaxed), granules.start() + granules.usable())
+}
+
+fn base(run: NonNull<Slab>) -> usize {
+    // SAFETY: taken, so its descriptor is usable.
+    unsafe { (*run.as_ptr()).base() }
+}
+
+#[test]
+fn an_arena_ends_where_somebody_has_mapped_the_addresses_and_another_goes_on() {
+    let _alone = alone();
+    let (first, end) = last_arena();
+    let before = usage();
+    // Two granules on there is no way.
+    let taken = end + 2 * GRANULE;
+    assert_eq!(memory::map_at(taken, PAGE, Access::Read), Ok(()));
+    let mut runs = Vec::new();
+    while last_arena().0 == first {
+        let run = take_run(2).expect("there is memory");
+        assert!(base(run) + 4 * GRANULE <= taken || base(run) > taken);
+        runs.push(run);
+    }
+    assert!(usage().committed >= before.committed + 4 * GRANULE);
+    assert!(usage().reserved > before.reserved);
+    // What was left of the first arena became free runs.
+    assert_eq!(ARENAS.lock().end_of(COUNT.load(Ordering::Relaxed) - 2) * GRANULE + first, end);
+    let small: Vec<_> = (0..4).map(|_| take_run(0).expect("there is memory")).collect();
+    for (&run, granules) in runs.iter().map(|run| (run, 4)).chain(small.iter().map(|run| (run, 1)))
+    {
+        for granule in 0..granules {
+            let address = base(run) + granule * GRANULE;
+            assert_eq!(run_of(address), Some(run));
+            // SAFETY: a taken run's memory is the taker's.
+            unsafe { (address as *mut u8).write(1) };
+        }
+    }
+    for run in runs.into_iter().chain(small) {
+        // SAFETY: taken above, used for the last time.
+        unsafe { give_run(run, 0) };
+    }
+    if let Some(taken) = NonNull::new(taken as *mut u8) {
+        // SAFETY: mapped above.
+        assert!(unsafe { memory::unmap(taken, PAGE) });
+    }
+}
+
+#[test]
+fn tables_lie_between_pages_that_nobody_can_touch() {
+    let _alone = alone();
+    let (base, _) = last_arena();
+    let (tables, live) = {
+        let arenas = ARENAS.lock();
+        (arenas.last.tables.ranges(), arenas.last.granules.start())
+    };
+    for range in tables {
+        assert!(range.start > base && range.end < live, "{range:x?}");
+        for address in [range.start - PAGE, range.end] {
+            let probed = memory::map_at(address, PAGE, Access::Read);
+            assert_eq!(probed, Ok(()), "{address:#x} is nobody's");
+            let Some(probed) = NonNull::new(address as *mut u8) else { continue };
+            // SAFETY: mapped just now.
+            assert!(unsafe { memory::unmap(probed, PAGE) });
+        }
+    }
+}
+
+#[test]
+fn an_arena_takes_little_more_address_space_than_it_uses() {
+    let _alone = alone();
+    let runs: Vec<_> = (0..3_000).map(|_| take_run(0).expect("there is memory")).collect();
+    let held = usage();
+    let unused = held.committed - held.slabs - held.cached;
+    // A step of at most 16 MiB, and free runs without memory.
+    let clean: usize = {
+        let arenas = ARENAS.lock();
+        let count = |order: usize| {
+            let mut runs = 0;
+            let mut run = arenas.clean[order].0;
+            while let Some(slab) = NonNull::new(run) {
+                runs += 1;
+                // SAFETY: in a free list, and the lock is held.
+                run = unsafe { slab.as_ref() }.next.get();
+            }
+            runs * (GRANULE << order)
+        };
+        (0..crate::arena::ORDERS).map(count).sum()
+    };
+    assert!(unused - clean <= SURPLUS_GRANULES_MAX * GRANULE, "{held:?}, {clean} clean");
+    let tables = held.reserved - held.committed;
+    // 704 bytes a granule, and somewhat more at a time.
+    assert!(tables <= held.committed / 90 + 8 * GRANULE, "{held:?}");
+    for run in runs {
+        // SAFETY: taken above.
+        unsafe { give_run(run, 0) };
+    }
+}
