@@ -41,10 +41,12 @@ pub struct ProcessEntry {
     pub build_id: String,
     /// `HAKMEM_LABELS`.
     pub labels: BTreeMap<String, String>,
-    /// `running`, `exited`, `crashed` or `replaced`.
+    /// `running`, `exited`, `killed`, `crashed`, `replaced` or `ended`.
     pub state: String,
     /// Exit code, or null if it is not known.
     pub exit_code: Option<i32>,
+    /// Number of the signal that ended the process, or null if none did or it is not known.
+    pub end_signal: Option<i32>,
     /// Word of the routing.
     pub routing: String,
     /// Word of which frees are checked.
@@ -196,6 +198,7 @@ fn process_entry(process: &Process) -> ProcessEntry {
         labels: identity.labels.into_iter().collect(),
         state: process.state.clone(),
         exit_code: process.exit_code,
+        end_signal: process.end_signal,
         routing: identity.routing,
         check: identity.check,
         push: identity.push,

@@ -81,11 +81,13 @@ pub fn inspect_file(path: &Path) -> Result<Inspection, InspectionError> {
     let batch = segment.read_events(&mut cursor).map_err(failed)?;
     let siblings = siblings(path, segment.identity().pid);
     let identity = segment.identity();
-    let state = effective_state(identity, alive, &sample.process, &siblings, &Host::current());
+    let host = Host::current();
+    let ending = if alive { None } else { host.ending(identity) };
+    let state = effective_state(identity, alive, &sample.process, ending, &siblings, &host);
     let facts = Arc::new(Facts::new(identity));
     let key = segment.key();
     let events = batch.events.iter().map(|event| facts.event(&key, event)).collect();
-    let record = ProcessRecord::new(key.into(), facts, state, sample, batch.lost);
+    let record = ProcessRecord::new(key.into(), facts, (state, ending), sample, batch.lost);
     let found_dead_at = segment.found_dead_at().filter(|_| !alive).map(timestamp);
     let process = v1::Process::clone(&record.message());
     Ok(Inspection { path: path.to_owned(), process, events, found_dead_at })
@@ -153,9 +155,11 @@ fn ended_at_least_ns(path: &Path) -> Option<u64> {
     let identity = segment.identity();
     let process = segment.sample_process().ok()?;
     let siblings = siblings(path, identity.pid);
-    match effective_state(identity, false, &process, &siblings, &Host::current()) {
+    let host = Host::current();
+    let ending = host.ending(identity);
+    match effective_state(identity, false, &process, ending, &siblings, &host) {
         ProcessState::Exited => Some(process.exited_unix_ns),
-        ProcessState::Crashed => {
+        ProcessState::Killed | ProcessState::Crashed | ProcessState::Ended => {
             let batch = segment.read_events(&mut EventCursor::from_oldest()).ok()?;
             let last = batch.events.last().map_or(0, |event| identity.unix_ns(event.monotonic_ns));
             Some(last.max(identity.created_unix_ns))

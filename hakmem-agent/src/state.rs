@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use hakmem_proto::v1::{self, Process, Totals};
 use hakmem_reader::totals::CLASSES;
-use hakmem_reader::{BinSample, ClassTotals, ProcessState, Sample, SlotSample};
+use hakmem_reader::{BinSample, ClassTotals, Ending, ProcessState, Sample, SlotSample};
 
 use counters::Retired;
 
@@ -36,6 +36,8 @@ pub(crate) struct ProcessRecord {
     pub(crate) key: Arc<str>,
     pub(crate) facts: Arc<Facts>,
     pub(crate) state: ProcessState,
+    /// How the process ended, if the kernel told.
+    pub(crate) ending: Option<Ending>,
     pub(crate) sample: Sample,
     /// Events overwritten before they were read.
     pub(crate) lost_events: u64,
@@ -47,18 +49,18 @@ impl ProcessRecord {
     pub(crate) fn new(
         key: Arc<str>,
         facts: Arc<Facts>,
-        state: ProcessState,
+        (state, ending): (ProcessState, Option<Ending>),
         sample: Sample,
         lost_events: u64,
     ) -> Self {
         let (classes, message) = (OnceLock::new(), OnceLock::new());
-        Self { key, facts, state, sample, lost_events, classes, message }
+        Self { key, facts, state, ending, sample, lost_events, classes, message }
     }
 
     /// The same sample of a process that is now known to have ended otherwise.
     pub(crate) fn with_state(&self, state: ProcessState) -> Self {
         let (key, facts) = (Arc::clone(&self.key), Arc::clone(&self.facts));
-        Self::new(key, facts, state, self.sample.clone(), self.lost_events)
+        Self::new(key, facts, (state, None), self.sample.clone(), self.lost_events)
     }
 
     /// Owner of the segment's file, for whom the system vouches.
@@ -169,7 +171,7 @@ impl Default for FleetView {
 impl FleetView {
     /// Takes in a newer sample of a process, new or known.
     ///
-    /// A process that seemed to have crashed was replaced by `exec` if the same process turns up
+    /// A process of which nobody saw the end was replaced by `exec` if the same process turns up
     /// again with a younger segment.
     pub(crate) fn put(&mut self, record: ProcessRecord) -> Arc<ProcessRecord> {
         let known = self.processes.get(&record.key);
@@ -195,7 +197,7 @@ impl FleetView {
             let (former, later) = (&record.facts.raw, &successor.raw);
             let same_process = process(former) == process(later);
             let younger = former.created_monotonic_ns < later.created_monotonic_ns;
-            if same_process && younger && record.state == ProcessState::Crashed {
+            if same_process && younger && record.state == ProcessState::Ended {
                 *record = Arc::new(record.with_state(ProcessState::Replaced));
             }
         }

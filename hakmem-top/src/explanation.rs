@@ -137,6 +137,21 @@ pub fn is_anomaly(outcome: &str) -> bool {
     Outcome::from_name(outcome).is_some_and(Outcome::is_anomaly)
 }
 
+/// The name of a signal (`signal(7)`, the numbers of x86-64 and aarch64): `SIGTERM`; `signal 40` for
+/// one without a name.
+pub fn signal_name(signal: i32) -> String {
+    const NAMES: [&str; 31] = [
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+        "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+        "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    ];
+    let index = usize::try_from(signal).ok().and_then(|number| number.checked_sub(1));
+    match index.and_then(|index| NAMES.get(index)) {
+        Some(name) => format!("SIG{name}"),
+        None => format!("signal {signal}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,5 +185,12 @@ mod tests {
         bins[4] = ("C7", 1040, 1);
         let uniform = ["", "≤ 15", "16–31", "256–511", "512–1039", "> 1039", "spans"];
         assert_eq!(sizes(&identity(&bins)), uniform);
+    }
+
+    #[test]
+    fn signals_have_the_names_that_people_know() {
+        let names = [1, 9, 11, 15, 31].map(signal_name);
+        assert_eq!(names, ["SIGHUP", "SIGKILL", "SIGSEGV", "SIGTERM", "SIGSYS"]);
+        assert_eq!([0, -1, 40].map(signal_name), ["signal 0", "signal -1", "signal 40"]);
     }
 }

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use hakmem_proto::v1 as proto;
 
 use crate::explanation;
+use crate::explanation::signal_name;
 use crate::model::ClassName;
 use crate::quantity;
 pub use sentence::Sentence;
@@ -52,8 +53,9 @@ impl Story {
         self.process.identity.as_ref().map_or("", |identity| identity.routing.as_str())
     }
 
-    fn has_crashed(&self) -> bool {
-        self.process.state == "crashed"
+    /// Whether it crashed, as far as is known.
+    fn may_have_crashed(&self) -> bool {
+        matches!(self.process.state.as_str(), "crashed" | "ended")
     }
 
     /// Counted anomalies, in the order of the classes.
@@ -105,16 +107,25 @@ impl Story {
                 format!("It exited{}{}.", code.unwrap_or_default(), after.unwrap_or_default())
             }
             "replaced" => "It went on as another program, by exec.".to_owned(),
-            _ => self.crash(last),
+            _ => self.sudden_end(last),
         }
     }
 
-    /// A crash leaves no note of its time: only what came before and who found it.
-    fn crash(&self, last_ns: Option<u64>) -> String {
-        let mut text = match last_ns {
-            Some(last) => format!("It crashed after its last event, at {}", clock_ns(last)),
-            None => "It crashed".to_owned(),
+    /// A process that did not call `exit` leaves no note of its time: only what came before and when
+    /// somebody found it dead are known.
+    fn sudden_end(&self, last_ns: Option<u64>) -> String {
+        let signal = self.process.end_signal.map(signal_name);
+        let mut text = match (self.process.state.as_str(), &signal) {
+            ("crashed", Some(signal)) => format!("It crashed with {signal}"),
+            ("crashed", None) => "It crashed".to_owned(),
+            ("killed", Some(signal)) => format!("It was killed by {signal}"),
+            ("killed", None) => "It was killed".to_owned(),
+            _ => "It ended, and nobody saw how,".to_owned(),
         };
+        text.push_str(&match last_ns {
+            Some(last) => format!(" after its last event, at {}", clock_ns(last)),
+            None => " before its first event".to_owned(),
+        });
         if let Some(found) = &self.found_dead_at {
             let found = self.since_start_ns(Some(found));
             text.push_str(&format!(", and was found dead at {}", clock_ns(found)));
@@ -135,9 +146,9 @@ impl Story {
         text
     }
 
-    /// What it most likely died of, if it crashed.
+    /// What it most likely died of, if it may have crashed.
     pub fn verdict(&self) -> Option<String> {
-        if !self.has_crashed() {
+        if !self.may_have_crashed() {
             return None;
         }
         let mut by_outcome: BTreeMap<String, u64> = BTreeMap::new();

@@ -46,6 +46,7 @@ pub fn changed(sent: &Process, current: &Process, detail: Detail) -> Option<Proc
         && process.threads.is_empty()
         && sent.state == current.state
         && sent.exit_code == current.exit_code
+        && sent.end_signal == current.end_signal
         && sent.totals == current.totals
         && sent.memory == current.memory
         && sent.loss == current.loss;
@@ -59,6 +60,7 @@ fn outline(current: &Process) -> Process {
         identity: None,
         state: current.state.clone(),
         exit_code: current.exit_code,
+        end_signal: current.end_signal,
         ended_at: current.ended_at,
         sampled_at: current.sampled_at,
         totals: current.totals,

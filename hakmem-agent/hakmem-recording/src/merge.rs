@@ -101,6 +101,7 @@ impl Merged {
 pub fn merge(known: &mut Process, part: Process) {
     known.state = part.state;
     known.exit_code = part.exit_code;
+    known.end_signal = part.end_signal;
     known.ended_at = part.ended_at;
     known.sampled_at = part.sampled_at;
     known.totals = part.totals;
@@ -138,6 +139,7 @@ fn rank(class: &str) -> usize {
 fn is_same(known: &Process, whole: &Process) -> bool {
     known.state == whole.state
         && known.exit_code == whole.exit_code
+        && known.end_signal == whole.end_signal
         && known.totals == whole.totals
         && known.memory == whole.memory
         && known.loss == whole.loss

@@ -40,7 +40,7 @@ fn a_crashed_process_is_told_with_its_last_events_and_their_losses() {
     assert_eq!((running.process.state.as_str(), running.found_dead_at), ("running", None));
     drop(writer);
     let crashed = inspect_pid(directory.path(), 5_000_001).unwrap();
-    assert_eq!(crashed.process.state, "crashed");
+    assert_eq!(crashed.process.state, "ended");
     assert_eq!((crashed.events.len(), crashed.process.loss.unwrap().lost_events), (64, 6));
     let event = &crashed.events[0];
     assert_eq!((event.value, event.claimed_class.as_str()), (0xa3, "C3"));

@@ -178,7 +178,8 @@ pub(super) const AGENT_PROCESSES: Family = Family {
     name: "hakmem_agent_processes",
     kind: Kind::Gauge,
     unit: "",
-    help: "Processes known to the agent, by state.",
+    help: "Processes known to the agent, by state: running, exited, killed by a signal that \
+           somebody sent, crashed by a fault, replaced by exec, or ended as nobody saw.",
 };
 pub(super) const AGENT_UNREADABLE: Family = Family {
     name: "hakmem_agent_unreadable_segments_total",

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hakmem_reader::ProcessState;
 use hakmem_reader::totals::CLASSES;
 
 use crate::state::counters::Counters;
@@ -88,7 +87,7 @@ pub(super) fn crashed(view: &FleetView, running: &[Group]) -> Vec<Group> {
     let crashed = view
         .processes
         .values()
-        .filter(|record| record.state == ProcessState::Crashed && record.totals().anomalies > 0);
+        .filter(|record| record.state.is_abnormal_end() && record.totals().anomalies > 0);
     let mut groups: BTreeMap<(String, String), Group> = BTreeMap::new();
     for record in crashed {
         let name = &record.facts.executable_name;

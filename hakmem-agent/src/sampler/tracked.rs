@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use hakmem_proto::v1;
 use hakmem_reader::liveness::{Host, effective_state};
-use hakmem_reader::{Event, EventCursor, Identity, OpenError, ProcessState, SampleError, Segment};
+use hakmem_reader::{
+    Ending, Event, EventCursor, Identity, OpenError, ProcessState, SampleError, Segment, Testimony,
+    Witness,
+};
 
 use crate::state::{Facts, ProcessRecord};
 use crate::time::timestamp_of_unix_ns;
@@ -19,6 +22,8 @@ pub(super) struct Tracked {
     /// `None` once the process has ended and its last word was read: the descriptor is needed
     /// for others.
     segment: Option<Segment>,
+    /// Sees how the process ends, if it lived when it was found.
+    witness: Option<Witness>,
     cursor: EventCursor,
     /// Whether the cursor has been used.
     follows_events: bool,
@@ -38,14 +43,17 @@ pub(super) struct Look {
 
 impl Tracked {
     /// Opens the segment at `path`.
-    pub(super) fn open(path: &Path, tick: u64) -> Result<Self, OpenError> {
+    pub(super) fn open(path: &Path, tick: u64, host: &Host) -> Result<Self, OpenError> {
         let segment = Segment::open(path)?;
+        let is_alive = segment.is_writer_alive();
+        let witness = if is_alive { host.witness(segment.identity()) } else { None };
         let facts = Arc::new(Facts::new(segment.identity()));
         Ok(Self {
             key: segment.key().into(),
             path: path.to_owned(),
             facts,
             segment: Some(segment),
+            witness,
             cursor: EventCursor::from_oldest(),
             follows_events: false,
             newest: Vec::new(),
@@ -88,14 +96,33 @@ impl Tracked {
             }
             events = batch.events.iter().map(|event| self.facts.event(&self.key, event)).collect();
         }
-        let identity = &self.facts.raw;
-        let state = effective_state(identity, alive, &sample.process, others, host);
+        let end = if alive { End::Running } else { self.end(host) };
+        let (state, ending) = match end {
+            End::Running => (ProcessState::Running, None),
+            End::Told(ending) => {
+                let (identity, process) = (&self.facts.raw, &sample.process);
+                let state = effective_state(identity, false, process, ending, others, host);
+                (state, ending.filter(|&ending| state == ending.into()))
+            }
+        };
         if state != ProcessState::Running {
-            self.segment = None;
+            (self.segment, self.witness) = (None, None);
         }
         let (key, facts) = (Arc::clone(&self.key), Arc::clone(&self.facts));
-        let record = ProcessRecord::new(key, facts, state, sample, self.lost_events);
+        let record = ProcessRecord::new(key, facts, (state, ending), sample, self.lost_events);
         Ok(Some(Look { record, events, lost_events }))
+    }
+
+    /// What is known of the end of a process that has given up its lock.
+    fn end(&self, host: &Host) -> End {
+        let identity = &self.facts.raw;
+        match self.witness.as_ref().map(Witness::testimony) {
+            Some(Testimony::Known(ending)) => End::Told(Some(ending)),
+            // It is about to end and will tell how; or it called `exec` and lives on.
+            Some(Testimony::Pending) if !host.process_lives(identity) => End::Running,
+            Some(Testimony::Pending | Testimony::Unknown) => End::Told(None),
+            None => End::Told(host.ending(identity)),
+        }
     }
 
     /// Events still in the rings that [`Tracked::look`] has given out before; none if the segment
@@ -112,6 +139,14 @@ impl Tracked {
         };
         events.iter().filter(given).map(|event| self.facts.event(&self.key, event)).collect()
     }
+}
+
+/// Whether a process without a lock has ended.
+enum End {
+    /// Not wholly.
+    Running,
+    /// It has, in this way if that is known.
+    Told(Option<Ending>),
 }
 
 impl Facts {

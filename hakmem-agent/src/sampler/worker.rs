@@ -214,7 +214,7 @@ impl Worker {
         if self.is_full() {
             return;
         }
-        match Tracked::open(path, self.schedule.tick_at(Instant::now())) {
+        match Tracked::open(path, self.schedule.tick_at(Instant::now()), &self.host) {
             Ok(tracked) if self.tracked.contains_key(&tracked.key) => {
                 self.refuse(path, &"a segment of the same name is in another directory");
             }

@@ -4,7 +4,9 @@ use hakmem_proto::v1::{
     Bin, ClassCounters, DurationBucket, DurationHistogram, Identity, ListDepth, Loss, Memory,
     OutcomeCount, Process, ReasonCount, Thread, Totals,
 };
-use hakmem_reader::{AllocReason, BINS, ClassTotals, Histogram, ProcessState, Push, ThreadTotals};
+use hakmem_reader::{
+    AllocReason, BINS, ClassTotals, Ending, Histogram, ProcessState, Push, ThreadTotals,
+};
 use hakmem_segment::duration::bucket_start_ns;
 
 use super::{Facts, ProcessRecord};
@@ -27,7 +29,8 @@ pub(super) fn process(record: &ProcessRecord) -> Process {
         key: record.key.to_string(),
         identity: Some(record.facts.identity.clone()),
         state: record.state.name().to_owned(),
-        exit_code: record.sample.process.exit_code,
+        exit_code: exit_code(record),
+        end_signal: record.ending.and_then(Ending::signal),
         sampled_at: Some(timestamp_of_unix_ns(record.sample.unix_ns)),
         totals: Some(totals_of(record, classes.iter())),
         classes: used.map(class_counters).collect(),
@@ -69,6 +72,14 @@ impl Facts {
         };
         let executable_name = identity.executable_name().to_owned();
         Self { raw: identity.clone(), identity: message, executable_name }
+    }
+}
+
+/// The kernel's word, or else the segment's, if the process exited.
+fn exit_code(record: &ProcessRecord) -> Option<i32> {
+    match record.ending {
+        Some(ending) => ending.exit_code(),
+        None => record.sample.process.exit_code,
     }
 }
 

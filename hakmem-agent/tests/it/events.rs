@@ -121,7 +121,7 @@ async fn the_last_events_of_a_crash_can_be_read_later() {
     write(&mut writer, 0..3);
     drop(writer);
     let key = fleet.key_of("crashes").await;
-    fleet.reaches(&key, "crashed").await;
+    fleet.reaches(&key, "ended").await;
     let filter = ProcessFilter { include_ended: true, ..ProcessFilter::default() };
     let request = WatchEventsRequest {
         filter: Some(filter),

@@ -217,7 +217,7 @@ async fn anomalies_are_told_by_class_and_outlive_a_crash() {
     let info = running.lines().find(|line| line.starts_with(&info)).unwrap();
     assert!(info.contains("routing=\"direct\",check=\"sample\",push=\"\""), "{info}");
     drop(writer);
-    fleet.reaches(&key, "crashed").await;
+    fleet.reaches(&key, "ended").await;
     let crashed = eventually(is_told).await;
     assert!(!crashed.contains(&info[..info.find('}').unwrap()]), "{crashed}");
     assert_eq!(value(&crashed, &series("double_free")), None);

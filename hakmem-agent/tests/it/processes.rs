@@ -1,5 +1,7 @@
 //! What becomes of processes: found, counted, ended, removed.
 
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use hakmem_proto::v1::{GetProcessRequest, ProcessFilter};
@@ -63,9 +65,9 @@ async fn the_last_counters_of_a_process_are_complete() {
     exits.exit(3);
     drop(dies);
     let exited = fleet.reaches(&exits_key, "exited").await;
-    let crashed = fleet.reaches(&dies_key, "crashed").await;
-    assert_eq!((exited.exit_code, crashed.exit_code), (Some(3), None));
-    assert_eq!((allocations(&exited, "C7"), allocations(&crashed, "C7")), (17, 17));
+    let ended = fleet.reaches(&dies_key, "ended").await;
+    assert_eq!((exited.exit_code, ended.exit_code), (Some(3), None));
+    assert_eq!((allocations(&exited, "C7"), allocations(&ended, "C7")), (17, 17));
     assert!(fleet.list(ProcessFilter::default()).await.is_empty(), "neither runs");
     assert_eq!(fleet.list_all().await.len(), 2);
 }
@@ -76,12 +78,49 @@ async fn a_process_that_execs_was_replaced_and_not_crashed() {
     let mut facts = FixtureProcess::new("shell");
     drop(SegmentWriter::create(fleet.path(), &facts));
     let key = fleet.key_of("shell").await;
-    fleet.reaches(&key, "crashed").await;
+    fleet.reaches(&key, "ended").await;
     facts.executable = "program".to_owned();
     facts.nonce += 1;
     facts.created_monotonic_ns += 1;
     let _alive = SegmentWriter::create(fleet.path(), &facts);
     fleet.reaches(&key, "replaced").await;
+}
+
+/// A shell that waits for its input to end and then does what `script` says, and a segment that
+/// claims to be its own.
+fn shell(directory: &Path, script: &str) -> (Child, SegmentWriter) {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("read line; {script}")]).stdin(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let facts = FixtureProcess::new(script).of_process(child.id());
+    (child, SegmentWriter::create(directory, &facts))
+}
+
+#[tokio::test]
+async fn killed_crashed_and_exited_processes_are_told_apart_without_their_own_word() {
+    let fleet = Fleet::start().await;
+    let check = async |script: &str, state: &str, code: Option<i32>, signal: Option<i32>| {
+        let (mut child, writer) = shell(fleet.path(), script);
+        let key = fleet.key_of(script).await;
+        assert_eq!(fleet.reaches(&key, "running").await.end_signal, None);
+        drop(child.stdin.take());
+        eventually(async || is_zombie(child.id()).then_some(())).await;
+        // The lock goes with the process: nothing was written about the end.
+        drop(writer);
+        let end = fleet.reaches(&key, state).await;
+        assert_eq!((end.exit_code, end.end_signal), (code, signal), "{script}");
+        child.wait().unwrap();
+    };
+    check("kill -TERM $$", "killed", None, Some(15)).await;
+    check("kill -HUP $$", "killed", None, Some(1)).await;
+    check("kill -KILL $$", "killed", None, Some(9)).await;
+    check("kill -SEGV $$", "crashed", None, Some(11)).await;
+    check("exit 7", "exited", Some(7), None).await;
+}
+
+fn is_zombie(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit_once(") ").unwrap().1.starts_with('Z')
 }
 
 #[tokio::test]

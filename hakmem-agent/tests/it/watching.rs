@@ -72,7 +72,7 @@ async fn the_first_update_is_full_and_the_next_hold_what_changed() {
 
     drop(writer);
     let end = next_change(&mut stream).await;
-    assert_eq!(end.state, "crashed", "a watched process is followed to its end");
+    assert_eq!(end.state, "ended", "a watched process is followed to its end");
 }
 
 #[tokio::test]

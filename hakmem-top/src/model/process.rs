@@ -51,10 +51,12 @@ pub struct Process {
     pub key: String,
     /// Who it is.
     pub identity: proto::Identity,
-    /// `running`, `exited`, `crashed` or `replaced`.
+    /// `running`, `exited`, `killed`, `crashed`, `replaced` or `ended`.
     pub state: String,
     /// If known.
     pub exit_code: Option<i32>,
+    /// Number of the signal that ended it, if known.
+    pub end_signal: Option<i32>,
     /// Newest totals.
     pub totals: proto::Totals,
     /// Newest bytes that belong to no thread.
@@ -76,6 +78,7 @@ impl Process {
             identity: first.identity.clone().unwrap_or_default(),
             state: String::new(),
             exit_code: None,
+            end_signal: None,
             totals: proto::Totals::default(),
             memory: proto::Memory::default(),
             loss: proto::Loss::default(),
@@ -101,6 +104,7 @@ impl Process {
             self.state = update.state;
         }
         self.exit_code = update.exit_code.or(self.exit_code);
+        self.end_signal = update.end_signal.or(self.end_signal);
         let newest = self.totals_window.newest().map_or(f64::MIN, |(at, _)| *at);
         if at >= newest {
             self.totals = update.totals.unwrap_or(self.totals);

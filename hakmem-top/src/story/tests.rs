@@ -83,7 +83,7 @@ fn bug(slot: &mut SlotWriter) {
 fn the_bug_of_e3_is_told_from_the_first_wrong_list_to_the_crash() {
     let mut story = story(&process(Routing::E3), None, bug);
     insta::assert_snapshot!(story.text(), @r"
-    mixed, process 5000000: crashed
+    mixed, process 5000000: ended
       command   mixed 512
       routing   e3 · check sample
                 UNSAFE: header only; C7 has none, and a byte like one sends it to a wrong list
@@ -114,8 +114,8 @@ fn the_bug_of_e3_is_told_from_the_first_wrong_list_to_the_crash() {
                       → e3 believes the byte: the block was put on C7's own list one byte too low, so
                       the allocation that pops it reads user data as a pointer
 
-    It crashed after its last event, at +0.017000 s. That event was an anomaly, 7.00 ms after the first
-    one still on record.
+    It ended, and nobody saw how, after its last event, at +0.017000 s. That event was an anomaly, 7.00
+    ms after the first one still on record.
 
     Most likely cause: the routing e3. It believes any byte in front of a block that looks like a
     header, and C7 blocks have none: 5 of their frees went by a byte of a neighbour's contents. Where it
@@ -151,6 +151,20 @@ fn the_same_story_is_a_document() {
 }
 
 #[test]
+fn the_signal_that_ended_a_process_is_named() {
+    let check = |state: &str, signal: Option<i32>, expected: &str| {
+        let mut story = story(&process(Routing::Direct), None, |_| ());
+        (story.process.state, story.process.end_signal) = (state.to_owned(), signal);
+        assert_eq!(story.ending(), expected);
+        assert_eq!(story.verdict().is_some(), state != "killed", "a killed process needs no cause");
+    };
+    check("killed", Some(15), "It was killed by SIGTERM before its first event.");
+    check("killed", None, "It was killed before its first event.");
+    check("crashed", Some(11), "It crashed with SIGSEGV before its first event.");
+    check("ended", None, "It ended, and nobody saw how, before its first event.");
+}
+
+#[test]
 fn a_crash_without_anomalies_is_not_explained() {
     let story = story(&process(Routing::Hybrid), None, |slot| {
         let c7 = bin_of(Class::C7);
@@ -161,7 +175,7 @@ fn a_crash_without_anomalies_is_not_explained() {
         slot.event(NewEvent { value: 3 << 30, ..failed });
     });
     insta::assert_snapshot!(story.text(), @r"
-    mixed, process 5000000: crashed
+    mixed, process 5000000: ended
       command   mixed 512
       routing   hybrid · push boxed · check sample
                 header, but the registry for 1024-aligned pointers: every C7 is one, and freed slowly
@@ -180,7 +194,7 @@ fn a_crash_without_anomalies_is_not_explained() {
     The story
          +2.500000 s  thread 77: a request of 3.00 GiB failed: out of memory
 
-    It crashed after its last event, at +2.500000 s.
+    It ended, and nobody saw how, after its last event, at +2.500000 s.
 
     Nothing was found that explains it: no anomaly was seen (one free in 1024 was checked;
     HAKMEM_CHECK=full checks all). But 1 requests failed for want of memory.

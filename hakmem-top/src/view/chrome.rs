@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::events;
 use super::table::shortened;
+use crate::explanation;
 use crate::model::{Connection, Model, Process, ProgramEnd};
 use crate::quantity;
 use crate::view_state::{Tab, Theme, ViewState};
@@ -71,7 +72,11 @@ fn subject<'a>(model: &'a Model, state: &ViewState) -> Vec<Span<'a>> {
 fn process_words<'a>(process: &'a Process, theme: &Theme) -> Vec<Span<'a>> {
     let age = match process.is_running() {
         true => format!(" {}", quantity::span_seconds(process.age_seconds() as u64)),
-        false => process.exit_code.map(|code| format!(" {code}")).unwrap_or_default(),
+        false => match (process.exit_code, process.end_signal) {
+            (Some(code), _) => format!(" {code}"),
+            (None, Some(signal)) => format!(" by {}", explanation::signal_name(signal)),
+            (None, None) => String::new(),
+        },
     };
     let dot = || Span::styled(" · ", theme.faint);
     let mut spans = vec![
@@ -101,6 +106,7 @@ pub(super) fn state_style(process: &Process, theme: &Theme) -> ratatui::style::S
     match process.state.as_str() {
         "running" => theme.good,
         "exited" | "replaced" => theme.dim,
+        "killed" | "ended" => theme.warn,
         _ => theme.bad,
     }
 }

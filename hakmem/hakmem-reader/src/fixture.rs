@@ -21,6 +21,8 @@ use hakmem_segment::{
 };
 use rustix::fs::{FlockOperation, flock};
 
+use crate::liveness::Host;
+use crate::proc_stat::ProcStat;
 use crate::segment_name::SegmentName;
 pub use slot::{NewEvent, SlotWriter};
 
@@ -95,6 +97,13 @@ impl FixtureProcess {
             forked: false,
             bins: bins(),
         }
+    }
+
+    /// The same for the process `pid`, which lives in the caller's pid namespace.
+    pub fn of_process(self, pid: u32) -> Self {
+        let start_time_ticks = ProcStat::of(pid).expect("the process lives").start_time_ticks;
+        let (boot_id, pid_namespace) = Host::current().place().expect("/proc is mounted");
+        Self { pid, start_time_ticks, boot_id, pid_namespace, ..self }
     }
 }
 

@@ -13,6 +13,7 @@
 //! - `slot_decode`, `moving_bin`, `slot_snapshot`: consistent copies of slots while their writers run;
 //! - [`totals`], [`invariants`]: pure sums over a sample, and what must hold of it;
 //! - [`segment`], [`events`]: one segment, sampled and followed;
+//! - `proc_stat`, [`ending`]: how a process ended, as the kernel tells it;
 //! - [`liveness`], [`directory`]: what became of a process, and where segments are;
 //! - [`fuzz`], `fixture`: for tests.
 //!
@@ -28,9 +29,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod directory;
+pub mod ending;
 pub mod error;
 pub mod events;
 #[cfg(any(test, feature = "fixture"))]
@@ -46,12 +48,14 @@ pub mod totals;
 
 mod fields;
 mod moving_bin;
+mod proc_stat;
 mod segment_file;
 mod segment_name;
 mod slot_decode;
 mod slot_snapshot;
 mod text;
 
+pub use ending::{Ending, Testimony, Witness};
 pub use error::{OpenError, SampleError};
 pub use events::{Event, EventBatch, EventCursor};
 pub use histogram::Histogram;

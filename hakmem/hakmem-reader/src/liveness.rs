@@ -4,7 +4,9 @@ use std::fs;
 
 use hakmem_segment::State;
 
+use crate::ending::{Ending, Witness, of_zombie};
 use crate::identity::Identity;
+use crate::proc_stat::ProcStat;
 use crate::sample::ProcessSample;
 
 /// What became of a process.
@@ -14,23 +16,30 @@ pub enum ProcessState {
     Running,
     /// It ended normally.
     Exited,
-    /// It was killed or crashed.
+    /// Somebody ended it by a signal.
+    Killed,
+    /// It ended by a fault of its own: SIGSEGV, SIGABRT and their like.
     Crashed,
     /// It became another program, by `exec`.
     Replaced,
+    /// It ended, and nobody saw how.
+    Ended,
 }
 
 impl ProcessState {
     /// Every state.
-    pub const ALL: [Self; 4] = [Self::Running, Self::Exited, Self::Crashed, Self::Replaced];
+    pub const ALL: [Self; 6] =
+        [Self::Running, Self::Exited, Self::Killed, Self::Crashed, Self::Replaced, Self::Ended];
 
     /// The word used in JSON, metrics, protocol and on screen.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Running => "running",
             Self::Exited => "exited",
+            Self::Killed => "killed",
             Self::Crashed => "crashed",
             Self::Replaced => "replaced",
+            Self::Ended => "ended",
         }
     }
 
@@ -38,31 +47,48 @@ impl ProcessState {
     pub const fn is_ended(self) -> bool {
         !matches!(self, Self::Running)
     }
+
+    /// Whether the process did not end by its own will, as far as is known.
+    pub const fn is_abnormal_end(self) -> bool {
+        matches!(self, Self::Killed | Self::Crashed | Self::Ended)
+    }
+}
+
+impl From<Ending> for ProcessState {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Exited(_) => Self::Exited,
+            Ending::Signal(_) if ending.is_fault() => Self::Crashed,
+            Ending::Signal(_) => Self::Killed,
+        }
+    }
 }
 
 /// Tells what became of the process `identity`.
 ///
 /// `writer_alive` is [`Segment::is_writer_alive`](crate::Segment::is_writer_alive), asked before
-/// `process` was sampled; `others` are the identities of other segments, of which a later one of
-/// the same process proves an `exec`.
+/// `process` was sampled; `ending` is what the kernel told of the process's end, if anybody asked in
+/// time; `others` are the identities of other segments, of which a later one of the same process
+/// proves an `exec`.
+///
+/// The kernel's word counts more than the segment's: a program may crash in its exit handlers.
 pub fn effective_state<'a>(
     identity: &Identity,
     writer_alive: bool,
     process: &ProcessSample,
+    ending: Option<Ending>,
     others: impl IntoIterator<Item = &'a Identity>,
     host: &Host,
 ) -> ProcessState {
     if writer_alive {
         return ProcessState::Running;
     }
-    if process.state == Some(State::Exited) {
-        return ProcessState::Exited;
-    }
     let succeeded = others.into_iter().any(|other| is_successor(other, identity));
-    if succeeded || host.process_lives(identity) {
-        ProcessState::Replaced
-    } else {
-        ProcessState::Crashed
+    match ending {
+        Some(ending) if !succeeded => ending.into(),
+        _ if process.state == Some(State::Exited) => ProcessState::Exited,
+        _ if succeeded || host.process_lives(identity) => ProcessState::Replaced,
+        _ => ProcessState::Ended,
     }
 }
 
@@ -98,14 +124,36 @@ impl Host {
     /// Whether the very process that `identity` names still runs, as whatever program. `false`
     /// if that cannot be known, because it belongs to another pid namespace or an earlier boot.
     pub fn process_lives(&self, identity: &Identity) -> bool {
-        let is_here = self.pid_namespace == Some(identity.pid_namespace)
-            && self.boot_id == Some(identity.boot_id);
-        if !is_here {
+        if !self.is_here(identity) {
             return false;
         }
-        let stat = fs::read(format!("/proc/{}/stat", identity.pid)).unwrap_or_default();
-        let process = parse_stat(&stat);
-        process.is_some_and(|process| process.lives && process.start == identity.start_time_ticks)
+        ProcStat::of(identity.pid).is_some_and(|process| {
+            process.lives() && process.start_time_ticks == identity.start_time_ticks
+        })
+    }
+
+    /// A witness of the process `identity`, if it lives and is of this pid namespace and boot.
+    pub fn witness(&self, identity: &Identity) -> Option<Witness> {
+        if self.is_here(identity) { Witness::of(identity) } else { None }
+    }
+
+    /// How the process `identity` ended, if it is still a zombie of this pid namespace and boot.
+    pub fn ending(&self, identity: &Identity) -> Option<Ending> {
+        if self.is_here(identity) {
+            of_zombie(identity.pid, identity.start_time_ticks)
+        } else {
+            None
+        }
+    }
+
+    /// Boot id and pid namespace, if both are known.
+    #[cfg(any(test, feature = "fixture"))]
+    pub(crate) fn place(&self) -> Option<([u8; 16], u64)> {
+        Some((self.boot_id?, self.pid_namespace?))
+    }
+
+    fn is_here(&self, identity: &Identity) -> bool {
+        self.pid_namespace == Some(identity.pid_namespace) && self.boot_id == Some(identity.boot_id)
     }
 }
 
@@ -113,27 +161,6 @@ fn parse_boot_id(text: &str) -> Option<[u8; 16]> {
     let digits: String = text.chars().filter(|&character| character != '-').collect();
     let value = u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32)?;
     Some(value.to_be_bytes())
-}
-
-struct Process {
-    lives: bool,
-    start: u64,
-}
-
-/// Bit of field 9 that the kernel sets before an ending process gives up its memory, and so its
-/// lock: without it a process being killed would pass for one that did `exec`.
-const PF_EXITING: u64 = 0x4;
-
-/// Fields 3 (state), 9 (flags) and 22 (start) of `/proc/<pid>/stat`.
-fn parse_stat(stat: &[u8]) -> Option<Process> {
-    let text = String::from_utf8_lossy(stat);
-    // Field 2, the name, may hold spaces and parentheses.
-    let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();
-    let state = fields.next()?;
-    let flags: u64 = fields.nth(5)?.parse().ok()?;
-    let start = fields.nth(12)?.parse().ok()?;
-    let ended = matches!(state, "Z" | "X" | "x") || flags & PF_EXITING != 0;
-    Some(Process { lives: !ended, start })
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ fn a_process_killed_at_any_moment_leaves_its_last_counters() {
         let Some(before) = before else { continue };
         assert_eq!(before.state, ProcessState::Running);
         let after = finished.record();
-        assert_eq!(after.state, ProcessState::Crashed);
+        assert_eq!(after.state, ProcessState::Killed);
         for (before, after) in before.sample.classes().iter().zip(after.sample.classes()) {
             assert!(before.allocations <= after.allocations, "{moment}: {before:?}, {after:?}");
             assert!(before.frees <= after.frees, "{moment}: {before:?}, {after:?}");

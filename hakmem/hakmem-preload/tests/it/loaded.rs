@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use hakmem_reader::liveness::{Host, effective_state};
 use hakmem_reader::{
-    Class, ClassTotals, Event, EventCursor, Identity, ProcessState, Sample, Segment, directory,
+    Class, ClassTotals, Ending, Event, EventCursor, Identity, ProcessState, Sample, Segment,
+    directory,
 };
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
@@ -128,7 +129,8 @@ impl Running {
         let status = wait(&mut self.child);
         let stdout = self.stdout.join().expect("reading does not panic");
         let stderr = self.stderr.join().expect("reading does not panic");
-        Finished { status, stdout, stderr, directory: self.directory }
+        let pid = self.child.id();
+        Finished { pid, status, stdout, stderr, directory: self.directory }
     }
 }
 
@@ -149,6 +151,7 @@ fn wait(child: &mut Child) -> ExitStatus {
 
 /// A program that has ended.
 pub(crate) struct Finished {
+    pid: u32,
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -182,9 +185,10 @@ impl Finished {
         assert_eq!(status, Some(code), "signal {signal:?}; {}{}", self.stdout, self.stderr);
     }
 
-    /// What each process left, oldest first.
+    /// What each process left, oldest first. How the program itself ended is known.
     pub(crate) fn records(&self) -> Vec<Record> {
-        records(self.directory.path())
+        let ending = Ending::from_wait_status(self.status.into_raw());
+        records_with(self.directory.path(), &|pid| ending.filter(|_| pid == self.pid))
     }
 
     /// What the only process left.
@@ -220,6 +224,11 @@ impl Record {
 
 /// What each process of a directory left or shows, oldest first.
 pub(crate) fn records(path: &Path) -> Vec<Record> {
+    records_with(path, &|_| None)
+}
+
+/// [`records`], where `ending` tells of a pid how it ended.
+fn records_with(path: &Path, ending: &dyn Fn(u32) -> Option<Ending>) -> Vec<Record> {
     let paths = directory::scan(path).map(|scan| scan.paths).unwrap_or_default();
     let mut opened: Vec<(Segment, bool)> = Vec::new();
     for path in &paths {
@@ -233,7 +242,8 @@ pub(crate) fn records(path: &Path) -> Vec<Record> {
     let record = |(mut segment, alive): (Segment, bool)| {
         let sample = segment.sample().expect("the segment can be sampled");
         let identity = segment.identity().clone();
-        let state = effective_state(&identity, alive, &sample.process, &identities, &host);
+        let ending = ending(identity.pid);
+        let state = effective_state(&identity, alive, &sample.process, ending, &identities, &host);
         let mut cursor = EventCursor::from_oldest();
         let events = segment.read_events(&mut cursor).expect("and its events read").events;
         Record { identity, sample, state, events }

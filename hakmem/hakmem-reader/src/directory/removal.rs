@@ -18,7 +18,7 @@ use rustix::fs::{
 
 use super::{ScanError, scan};
 use crate::error::OpenError;
-use crate::liveness::{Host, ProcessState, effective_state};
+use crate::liveness::{Host, effective_state};
 use crate::segment::Segment;
 use crate::segment_file::SegmentFile;
 
@@ -38,8 +38,8 @@ pub struct Removal {
 }
 
 /// Removes segments of dead processes: all but `keep`, and of these the ones that were found dead
-/// longer than `max_age` ago. Kept are those of crashed processes before others, because somebody
-/// may still want to know why, and those that died last before those that died earlier.
+/// longer than `max_age` ago. Kept are those of processes that did not end normally before others,
+/// because somebody may still want to know why, and those that died last before those that died earlier.
 ///
 /// Only files that the current user owns are touched, or any for root; never one whose writer
 /// lives, and never one that is no segment this version understands. The symbolic link of a
@@ -52,9 +52,9 @@ pub fn remove_dead(directory: &Path, keep: usize, max_age: Duration) -> Result<R
     let names = paths.iter().filter_map(|path| path.file_name());
     let mut dead: Vec<Dead> = names.filter_map(|name| find_dead(&fd, name)).collect();
     if dead.len() > keep {
-        mark_crashed(&fd, &paths, &mut dead);
+        mark_abnormal(&fd, &paths, &mut dead);
     }
-    dead.sort_by_key(|dead| Reverse((dead.is_crashed, dead.since)));
+    dead.sort_by_key(|dead| Reverse((dead.is_abnormal, dead.since)));
     let now = SystemTime::now();
     let mut removal = Removal::default();
     for (rank, dead) in dead.iter().enumerate() {
@@ -81,7 +81,7 @@ struct Dead {
     since: SystemTime,
     /// Whether its process neither ended normally nor went on as another program; only known once
     /// it matters.
-    is_crashed: bool,
+    is_abnormal: bool,
 }
 
 /// Opens the segment `name`; `None` if it must be left alone.
@@ -107,13 +107,13 @@ fn find_dead(directory: &OwnedFd, name: &OsStr) -> Option<Dead> {
         name: name.to_owned(),
         file_id: (stat.st_dev, stat.st_ino),
         since,
-        is_crashed: false,
+        is_abnormal: false,
     })
 }
 
-/// Finds out which of the dead crashed. That needs all the segments of `paths`, because a process
+/// Finds out which of the dead did not end normally. That needs all the segments of `paths`, because a process
 /// that went on as another program left a later one.
-fn mark_crashed(directory: &OwnedFd, paths: &[PathBuf], dead: &mut [Dead]) {
+fn mark_abnormal(directory: &OwnedFd, paths: &[PathBuf], dead: &mut [Dead]) {
     let open = |name: &OsStr| {
         let file = SegmentFile::open_at(directory, Path::new(name)).ok()?;
         let segment = Segment::from_file(file).ok()?;
@@ -128,8 +128,8 @@ fn mark_crashed(directory: &OwnedFd, paths: &[PathBuf], dead: &mut [Dead]) {
         let Some((identity, process)) = known.get(dead.name.as_os_str()) else { continue };
         let same_pid = known.values().map(|(other, _)| other);
         let others = same_pid.filter(|other| other.pid == identity.pid);
-        let state = effective_state(identity, false, process, others, &host);
-        dead.is_crashed = state == ProcessState::Crashed;
+        let state = effective_state(identity, false, process, None, others, &host);
+        dead.is_abnormal = state.is_abnormal_end();
     }
 }
 

@@ -218,7 +218,7 @@ fn a_program_killed_at_any_moment_leaves_its_last_counts() {
             check(&alone, &before);
             assert_eq!(allocations(&alone), allocations(&after));
         }
-        assert_eq!(state(&late, &alone, &[]), ProcessState::Crashed);
+        assert_eq!(state(&late, &alone, &[]), ProcessState::Ended);
     }
     println!("{torn} of {KILLS} programs were killed in a slow path");
 }
@@ -226,7 +226,7 @@ fn a_program_killed_at_any_moment_leaves_its_last_counts() {
 fn state(segment: &Segment, sample: &Sample, others: &[&Segment]) -> ProcessState {
     let others = others.iter().map(|other| other.identity());
     let alive = segment.is_writer_alive();
-    effective_state(segment.identity(), alive, &sample.process, others, &Host::current())
+    effective_state(segment.identity(), alive, &sample.process, None, others, &Host::current())
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn a_forked_child_lives_on_in_its_own_segment_when_its_parent_is_killed() {
     assert_eq!(child.identity().parent_pid, parent.identity().pid);
     assert_eq!([parent.identity().forked, child.identity().forked], [false, true]);
     let (last, first) = (parent.sample().unwrap(), child.sample().unwrap());
-    assert_eq!(state(&parent, &last, &[&child]), ProcessState::Crashed);
+    assert_eq!(state(&parent, &last, &[&child]), ProcessState::Ended);
     assert_eq!(state(&child, &first, &[&parent]), ProcessState::Running);
     first.check_identity().unwrap();
     // What the child began with it did not allocate: it is inherited, and still lives.
