@@ -24,6 +24,7 @@ mod idle;
 pub(crate) mod legacy;
 pub(crate) mod magazine;
 mod original;
+mod truncated;
 mod way;
 
 use core::mem::offset_of;

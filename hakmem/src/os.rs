@@ -26,6 +26,7 @@ pub(crate) mod loader;
 pub(crate) mod memory;
 pub(crate) mod message;
 pub(crate) mod process;
+pub(crate) mod signal;
 pub(crate) mod syscall;
 pub(crate) mod thread_local;
 mod vdso;

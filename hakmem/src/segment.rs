@@ -31,7 +31,7 @@ use crate::os::process::Limited;
 use crate::os::syscall::Errno;
 use crate::os::{clock, memory, message, process};
 use crate::settings::Settings;
-use crate::sync::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use directory::{Place, Problem};
 use identity::Birth;
 use mapping::Mapping;
@@ -48,6 +48,11 @@ pub(crate) struct Inherited {
 
 /// The header in force; null before the first segment. Readers of this are slow paths.
 static HEADER: AtomicPtr<SegmentHeader> = AtomicPtr::new(ptr::null_mut());
+/// Where the header in force is mapped, also after [`lose`]; whether private memory has taken the
+/// place of the file's; and whether the file was cut off.
+static HEADER_AT: AtomicUsize = AtomicUsize::new(0);
+static HEADER_REPLACED: AtomicBool = AtomicBool::new(false);
+static LOST: AtomicBool = AtomicBool::new(false);
 
 /// A process's segment.
 pub(crate) struct Segment {
@@ -84,6 +89,9 @@ impl Segment {
         let header = unsafe { &mut *segment.header.as_ptr() };
         identity::fill(header, birth, settings, inherited);
         // Release: pairs with the Acquire in `Live::current`, publishes the identity to threads.
+        HEADER_AT.store(segment.header.as_ptr() as usize, Ordering::Relaxed);
+        HEADER_REPLACED.store(false, Ordering::Relaxed);
+        LOST.store(false, Ordering::Relaxed);
         HEADER.store(segment.header.as_ptr(), Ordering::Release);
         if let Some(header) = Live::current() {
             // SAFETY: a field of the mapped header.
@@ -97,7 +105,7 @@ impl Segment {
 
     /// Whether others can see the segment.
     pub(crate) fn is_published(&self) -> bool {
-        self.file.is_some()
+        self.file.is_some() && !LOST.load(Ordering::Relaxed)
     }
 
     /// Maps the slots of the next group over reserved space; false if the file cannot have them.
@@ -129,6 +137,37 @@ impl Segment {
             unsafe { file.forget() };
         }
     }
+}
+
+/// Publishes nothing any more: the file was cut off. True if it was not known yet.
+pub(crate) fn lose() -> bool {
+    HEADER.store(ptr::null_mut(), Ordering::Relaxed);
+    !LOST.swap(true, Ordering::Relaxed)
+}
+
+/// Puts private memory in place of the header, if the address is the header's; `None` if it is not,
+/// false if there is no memory. Runs in a signal handler.
+pub(crate) fn replace_header(address: usize) -> Option<bool> {
+    let header = HEADER_AT.load(Ordering::Relaxed);
+    if address.wrapping_sub(header) >= HEADER_BYTES {
+        return None;
+    }
+    // Another thread is about to do it: for this one, the fault repeats until that is done.
+    if HEADER_REPLACED.swap(true, Ordering::Relaxed) {
+        return Some(true);
+    }
+    let replaced = NonNull::new(header as *mut u8).is_some_and(|header| {
+        let memory = memory::map(HEADER_BYTES);
+        // SAFETY: the header is this process's; what was in it is gone with the file.
+        memory.is_some_and(|memory| unsafe { memory::move_over(memory, HEADER_BYTES, header) })
+    });
+    HEADER_REPLACED.store(replaced, Ordering::Relaxed);
+    Some(replaced)
+}
+
+/// Forgets what a thread of the parent process may have left half done: in a new child.
+pub(crate) fn begin_child() {
+    HEADER_REPLACED.store(false, Ordering::Relaxed);
 }
 
 /// Makes the file, takes its lock and maps its header; `None` if no telemetry is wanted.

@@ -20,6 +20,7 @@
 
 pub(crate) mod fork;
 mod groups;
+mod truncation;
 
 use core::ffi::c_void;
 use core::ptr::NonNull;
@@ -323,6 +324,9 @@ impl Process {
     /// Makes the segment and the process's own heap, at the start and in a new child.
     fn begin(&mut self, inherited: Option<&Inherited>) -> Option<()> {
         let segment = Segment::create(&self.settings, inherited)?;
+        if segment.is_published() && inherited.is_none() {
+            truncation::guard();
+        }
         self.segment = Some(segment);
         self.inherited_blocks = inherited.map_or(self.inherited_blocks, |from| from.blocks);
         let own = self.claim(false)?;

@@ -25,7 +25,7 @@ const BLOCKS_MAX: u16 = 0x7000;
 #[derive(Clone, Copy)]
 pub(super) struct Originals {
     heads: [*mut Block; BINS],
-    counts: [u16; BINS],
+    pub(super) counts: [u16; BINS],
 }
 
 impl Originals {

@@ -259,9 +259,14 @@ fn raise_abort() {
     let (how, at) = (libc::SIG_UNBLOCK as usize, &raw const set as usize);
     // SAFETY: the kernel reads the set.
     let _ = unsafe { call(libc::SYS_rt_sigprocmask, [how, at, 0, SET_BYTES]) };
+    signal_self(libc::SIGABRT);
+}
+
+/// Sends a signal to the calling thread, which is to end the process.
+pub(crate) fn signal_self(signal: c_int) {
     let (process, thread) = (process_id() as usize, thread_id() as usize);
     // SAFETY: the process is to end.
-    let _ = unsafe { call(libc::SYS_tgkill, [process, thread, libc::SIGABRT as usize]) };
+    let _ = unsafe { call(libc::SYS_tgkill, [process, thread, signal as usize]) };
 }
 
 /// Ends the process where a filter refuses all calls that do.

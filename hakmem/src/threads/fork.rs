@@ -129,6 +129,7 @@ pub(super) fn begin_child_if_wiped() {
 #[cold]
 fn begin_child() {
     for_each_lock(&mut |lock| lock.force_free());
+    super::truncation::begin_child();
     let mut legacy;
     thread_local::set(fresh().cast());
     {

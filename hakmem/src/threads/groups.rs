@@ -16,6 +16,7 @@ use core::ptr::NonNull;
 use hakmem_segment::header::SLOTS_MAX;
 use hakmem_segment::slot::SLOT_BYTES;
 
+use super::truncation;
 use crate::heap::magazine::LAYERS;
 use crate::heap::{Heap, SLOT_DISTANCE, slot_of};
 use crate::os::{memory, process};
@@ -196,6 +197,9 @@ impl Groups {
             memory::refuse_huge_pages(layers, LAYERS * SLOT_DISTANCE);
         }
         let position = segment.map(|_| self.published);
+        if let Some(position) = position {
+            truncation::note_group(position.into(), slots);
+        }
         self.groups[self.count] =
             Group { base: base.as_ptr() as usize, taken: 0, reserved: 0, position };
         self.published += u16::from(position.is_some());
@@ -262,6 +266,7 @@ impl Groups {
                 let _ = unsafe { memory::unmap(base, GROUP_BYTES) };
             }
         }
+        truncation::forget_groups();
         self.count = 0;
         self.published = 0;
         self.slots_used = 0;

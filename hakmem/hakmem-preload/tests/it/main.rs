@@ -16,3 +16,4 @@ mod routings;
 mod semantics;
 mod shared_object;
 mod threads;
+mod truncation;

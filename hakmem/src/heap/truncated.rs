@@ -1,0 +1,84 @@
+//! The words of a heap whose slot is lost, made from its lists.
+//!
+//! # Safety
+//! As in `heap`. The heap's thread may be in the middle of anything, so its fields are copied one
+//! by one, without a reference to the heap.
+#![allow(unsafe_code)]
+
+use core::ptr;
+
+use hakmem_segment::{BINS, Slot};
+
+use super::Heap;
+use super::magazine::ENTRY;
+use crate::slot::SlotWriter;
+
+/// Blocks that a list is said to hold more than its top tells: a push or a pop that was interrupted
+/// has moved the top and not the word, or the word and not the top. A word that says too much makes
+/// the list full too early, and the slow path that follows sets it right; one that says too little
+/// would let the list overflow.
+const IN_DOUBT: u32 = 2;
+
+impl Heap {
+    /// Writes down, in a slot of zeros, words that keep bounding the heap's lists.
+    ///
+    /// # Safety
+    /// `heap` is a heap's page of a mapped group, and `slot` zeroed memory that nobody else knows.
+    pub(crate) unsafe fn describe_lists(heap: *mut Self, slot: *mut Slot) {
+        macro_rules! copy {
+            ($($field:tt)+) => {{
+                // SAFETY: the caller's duty: inside the heap's page.
+                let field = unsafe { &raw const (*heap).$($field)+ };
+                // SAFETY: mapped, aligned, initialised by zeros or by the heap's thread.
+                unsafe { ptr::read_volatile(field) }
+            }};
+        }
+        // SAFETY: the caller's duty: nobody else writes the slot.
+        let writer = unsafe { SlotWriter::new(slot) };
+        writer.update(|update| {
+            for bin in 0..BINS {
+                let on_list = copy!(tops[bin]).saturating_sub(copy!(bottoms[bin])) / ENTRY;
+                let depth = on_list + u32::from(copy!(originals.counts[bin])) + IN_DOUBT;
+                update.set_list(bin, depth, copy!(capacities[bin]));
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hakmem_segment::ListWord;
+    use hakmem_segment::slot::SLOT_BYTES;
+
+    use super::*;
+    use crate::os::memory::{self, PAGE};
+    use crate::sync::Ordering;
+
+    #[test]
+    fn words_that_are_made_anew_say_a_little_more_than_the_lists_hold() {
+        let heap = memory::map(PAGE).expect("there is memory").cast::<Heap>();
+        let slot = memory::map(SLOT_BYTES).expect("there is memory").cast::<Slot>();
+        let lists = [(1, 0, 32), (2, 30, 32), (3, 31, 32), (4, 32, 32), (5, 7, 0), (6, 5, 1 << 14)];
+        for (bin, depth, capacity) in lists {
+            // SAFETY: zeroed memory of a heap's size, used here only; zeros are a valid heap.
+            let heap = unsafe { &mut *heap.as_ptr() };
+            heap.bottoms[bin] = 4096;
+            heap.tops[bin] = 4096 + ENTRY * depth;
+            heap.capacities[bin] = capacity;
+        }
+        // SAFETY: mapped above, and used here only.
+        unsafe { Heap::describe_lists(heap.as_ptr(), slot.as_ptr()) };
+        // SAFETY: as above.
+        let writer = unsafe { SlotWriter::new(slot.as_ptr()) };
+        for (bin, depth, capacity) in lists {
+            let mut word = ListWord(writer.list_word(bin).load(Ordering::Relaxed));
+            assert_eq!(u32::from(word.depth(capacity)), depth + IN_DOUBT, "bin {bin}");
+            assert_eq!(word.is_full(), depth + IN_DOUBT >= capacity.into(), "bin {bin}");
+            assert!(!word.is_check_due());
+            // Pops of all that is on the list, or was under way, borrow from no other field.
+            word.0 -= u64::from(depth + IN_DOUBT) * ListWord::POP;
+            assert_eq!((word.depth(capacity), word.freed_fast()), (0, 0), "bin {bin}");
+        }
+        assert!(ListWord(writer.list_word(0).load(Ordering::Relaxed)).is_full(), "bin 0 is closed");
+    }
+}
