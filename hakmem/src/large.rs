@@ -1,71 +1,92 @@
 //! Large allocations: page-aligned spans of their own.
 //!
-//! A table (open addressing, linear probing, deletion by shifting back) finds a span by its
-//! address; it grows by halves of its own mapping. Freed spans are kept for [`PURGE_AFTER_MS`]
-//! within small bounds (`cache`), because a program that frees a buffer often asks for one like it.
+//! A table finds a span in use by its address (`live`). The address space of freed ones is kept,
+//! joined with its neighbours, for spans to come (`ranges`): for half a second with its memory,
+//! within a bound, because a program that frees a buffer often asks for one like it, and the
+//! kernel's clearing of pages costs more than everything else about a large allocation; after that
+//! its memory goes back where it lies, which splits no mapping, and it reads as zeros. Only where
+//! there is much of it, or the system refuses more, is address space unmapped (`give_back`).
+//!
+//! So the process has few mappings however many spans come and go: the system allows each process
+//! 65 530 of them by default, and refuses memory, threads and even `munmap` beyond that.
+//!
+//! A child process whose parent was in the middle of a change calls [`repair`].
 //!
 //! # Safety
-//! A span in the table belongs to the program, one in the cache to the cache; both are touched
-//! under the lock only.
+//! A span in the table belongs to the program, a free range to this module; both change hands under
+//! the lock. What a thread has taken out of both is that thread's.
 #![allow(unsafe_code)]
 
-mod cache;
+mod give_back;
+mod live;
+mod nodes;
+mod ranges;
+mod table;
+mod tree;
 
 use core::ptr::NonNull;
 
-use cache::SpanCache;
+use give_back::Want;
+use live::LiveSpans;
+use nodes::Kind;
+use ranges::FreeRanges;
+use table::Live;
 
+use crate::bins::GRANULE;
 use crate::lock::{Lock, Locked};
 use crate::os::memory::{self, PAGE};
 
-/// How long a freed span is kept.
-pub(crate) const PURGE_AFTER_MS: u32 = crate::arena::PURGE_AFTER_MS;
-const ENTRIES_MIN: usize = PAGE / size_of::<Span>();
+pub(crate) use give_back::PURGE_AFTER_MS;
 
-/// Address and bytes of a span; address 0 is an empty entry.
-#[derive(Clone, Copy)]
+/// No processor has so much address space.
+const SPAN_BYTES_MAX: usize = 1 << 56;
+/// What is left over of a range with memory goes with the span if it is smaller.
+const LEFTOVER_MIN: usize = GRANULE;
+/// Spans and free ranges up to which nothing needs care: each is one mapping at most, and the
+/// system allows four times as many.
+const CAREFREE: usize = 16 << 10;
+/// A larger span is moved by the system even when there are more: there cannot be many.
+const MOVED_BYTES_MIN: usize = 64 << 20;
+/// New address space is taken for spans to come as well: this share of what is in use, and at
+/// most so many bytes.
+const AHEAD_SHARE: usize = 64;
+const AHEAD_BYTES_MAX: usize = 4 << 20;
+
+/// A range of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Span {
     address: usize,
     bytes: usize,
 }
 
 struct Spans {
-    entries: *mut Span,
-    /// A power of two, or 0.
-    capacity: usize,
-    length: usize,
-    cache: SpanCache,
-    /// Bytes of the spans in the table.
-    live_bytes: usize,
+    live: LiveSpans,
+    ranges: FreeRanges,
+    /// Spans that threads are moving without the lock, which are in neither.
+    moving: usize,
+    /// Where the newest mapping is.
+    newest: usize,
+    /// Small ranges that were unmapped among many, because the system refused address space.
+    holes: usize,
 }
 
 /// What spans hold, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) live: usize,
+    /// Freed, and kept with memory.
     pub(crate) cached: usize,
     /// Address space that is kept without memory.
     pub(crate) purged: usize,
 }
 
-// SAFETY: the table is a mapping of its own, which any thread may use that holds the lock.
-unsafe impl Send for Spans {}
-
-const NO_SPAN: Span = Span { address: 0, bytes: 0 };
-
-static SPANS: Locked<Spans> = Locked::new(Spans {
-    entries: core::ptr::null_mut(),
-    capacity: 0,
-    length: 0,
-    cache: SpanCache::EMPTY,
-    live_bytes: 0,
-});
+static SPANS: Locked<Spans> = Locked::new(Spans::new());
 
 /// A span that was allocated.
 pub(crate) struct Allocated {
     pub(crate) address: NonNull<u8>,
     pub(crate) bytes: usize,
-    /// Whether its memory is new, and so all zeros.
+    /// Whether it has no memory yet, and so reads as zeros.
     pub(crate) is_fresh: bool,
 }
 
@@ -100,44 +121,83 @@ pub(crate) unsafe fn usage_held() -> Usage {
     unsafe { SPANS.held() }.usage()
 }
 
+/// Puts in order what a child process inherited: called by its only thread, with the lock free.
+/// If another thread held the lock at the fork, the spans in use are found again, and free ranges
+/// are given up, as it may have been anywhere. Returns the bytes of address space given up.
+pub(crate) fn repair(in_doubt: bool) -> usize {
+    SPANS.lock().repair(in_doubt)
+}
+
 /// Allocates a span of at least `size` bytes, aligned to `alignment` (a power of two) or to a page.
 /// `None` if there is no memory.
 pub(crate) fn allocate(size: usize, alignment: usize) -> Option<Allocated> {
-    let bytes = memory::round_to_pages(size.max(1))?;
+    let bytes = memory::round_to_pages(size.max(1)).filter(|&bytes| bytes <= SPAN_BYTES_MAX)?;
+    let alignment = alignment.max(PAGE);
     let mut spans = SPANS.lock();
     spans.make_room()?;
-    let cached = if alignment <= PAGE { spans.cache.take(bytes) } else { None };
-    let (span, is_fresh) = match cached {
-        Some(span) => (span, false),
-        None => {
-            let base = memory::map_aligned(bytes, alignment)?;
-            (Span { address: base.as_ptr() as usize, bytes }, true)
-        }
-    };
-    spans.insert(span);
-    spans.length += 1;
-    spans.live_bytes += span.bytes;
+    if let Some(taken) = spans.ranges.take(bytes, alignment) {
+        spans.live.insert(Live { span: taken.span, is_moved: taken.is_moved });
+        return allocated(taken.span, taken.is_clean);
+    }
+    let (hint, ahead) = spans.plan(bytes, alignment);
+    drop(spans);
+    let new = map(hint, bytes, alignment, ahead)?;
+    let mut spans = SPANS.lock();
+    if spans.make_room().is_none() {
+        drop(spans);
+        give_back::unmap(new);
+        return None;
+    }
+    let span = spans.adopt(new, bytes, alignment);
+    let has_excess = spans.has_clean_excess();
+    drop(spans);
+    if has_excess {
+        give_back::run(SPANS.lock(), Want::Excess, 0);
+    }
+    allocated(span, true)
+}
+
+fn allocated(span: Span, is_fresh: bool) -> Option<Allocated> {
     let address = NonNull::new(span.address as *mut u8)?;
     Some(Allocated { address, bytes: span.bytes, is_fresh })
+}
+
+/// New address space for an aligned span, with some for spans to come if the system has it.
+fn map(hint: usize, bytes: usize, alignment: usize, ahead: usize) -> Option<Span> {
+    let exact = bytes.checked_add(alignment - PAGE)?;
+    let new = |bytes| {
+        let base = memory::map_near(hint, bytes)?;
+        Some(Span { address: base.as_ptr() as usize, bytes })
+    };
+    let ample = if ahead > 0 { new(exact + ahead) } else { None };
+    ample.or_else(|| {
+        loop {
+            if let Some(span) = new(exact) {
+                return Some(span);
+            }
+            // What is kept for reuse may be what is missing.
+            if give_back::run(SPANS.lock(), Want::Room { bytes: exact }, 0) == 0 {
+                return None;
+            }
+        }
+    })
 }
 
 /// Frees the span that starts at an address; `None` if there is none.
 pub(crate) fn free(address: usize, now_ms: u32) -> Option<Freed> {
     let mut spans = SPANS.lock();
-    let span = spans.remove(address)?;
-    spans.live_bytes -= span.bytes;
-    if spans.cache.keep(span, now_ms, &mut unmap) {
-        return Some(Freed { bytes: span.bytes, unmapped: false });
+    let live = spans.live.remove(address)?;
+    let bytes = live.span.bytes;
+    let want = spans.keep(live, now_ms);
+    if let Some(want) = want {
+        give_back::run(spans, want, now_ms);
     }
-    drop(spans);
-    unmap(span);
-    Some(Freed { bytes: span.bytes, unmapped: true })
+    Some(Freed { bytes, unmapped: matches!(want, Some(Want::Newest)) })
 }
 
 /// Bytes of the span that starts at an address; `None` if there is none.
 pub(crate) fn bytes(address: usize) -> Option<usize> {
-    let spans = SPANS.lock();
-    spans.find(address).map(|index| spans.entry(index).bytes)
+    SPANS.lock().live.find(address).map(|live| live.span.bytes)
 }
 
 /// What there is at an address that is the start of no span.
@@ -145,7 +205,7 @@ pub(crate) fn bytes(address: usize) -> Option<usize> {
 pub(crate) enum Nearby {
     /// A span in use lies around it.
     Inside,
-    /// A span began there that was freed and is kept for reuse.
+    /// A span may have begun there that was freed.
     Freed,
     /// Neither.
     Nothing,
@@ -156,185 +216,177 @@ pub(crate) enum Nearby {
 #[cold]
 pub(crate) fn nearby(address: usize) -> Nearby {
     let spans = SPANS.lock();
-    if spans.cache.holds(address) {
+    if address.is_multiple_of(PAGE) && spans.ranges.holds(address) {
         return Nearby::Freed;
     }
-    let lies_in = |span: Span| address.wrapping_sub(span.address) < span.bytes;
-    let inside = (0..spans.capacity).map(|index| spans.entry(index)).any(lies_in);
-    if inside { Nearby::Inside } else { Nearby::Nothing }
+    if spans.live.surround(address) { Nearby::Inside } else { Nearby::Nothing }
 }
 
 /// Changes the size of the span at an address, moving it if needed: its new address and bytes.
 /// `None`, and nothing has changed, if there is no such span or no memory.
 pub(crate) fn resize(address: usize, size: usize, now_ms: u32) -> Option<(NonNull<u8>, usize)> {
-    let bytes = memory::round_to_pages(size.max(1))?;
+    let bytes = memory::round_to_pages(size.max(1)).filter(|&bytes| bytes <= SPAN_BYTES_MAX)?;
     let mut spans = SPANS.lock();
-    let old = spans.remove(address)?;
-    // The entry's place in the table is still there, so whichever way this ends it can be filled.
-    let base = NonNull::new(old.address as *mut u8)?;
-    let end = old.address + old.bytes;
-    if bytes > old.bytes && spans.cache.take_at(end, bytes - old.bytes) {
-        spans.replace(old, Span { address, bytes });
+    let old = spans.live.find(address)?;
+    let base = NonNull::new(address as *mut u8)?;
+    if bytes <= old.span.bytes {
+        let (bytes, want) = spans.shrink(old, bytes, now_ms);
+        if let Some(want) = want {
+            give_back::run(spans, want, now_ms);
+        }
         return Some((base, bytes));
     }
+    if spans.grow_in_place(old, bytes) {
+        return Some((base, bytes));
+    }
+    spans.make_room()?;
     // Where a span grows by half or more, copying what there is costs less than new pages for what
     // is added; and what is kept is used before there is more.
-    let grows_much = bytes >= old.bytes + old.bytes / 2;
-    if let Some(kept) = if grows_much { spans.cache.take(bytes) } else { None } {
-        spans.replace(old, kept);
+    let grows_much = bytes >= old.span.bytes + old.span.bytes / 2;
+    if let Some(kept) = if grows_much { spans.ranges.take_dirty(bytes, PAGE) } else { None } {
+        spans.live.insert(Live { span: kept.span, is_moved: kept.is_moved });
         drop(spans);
-        let new = NonNull::new(kept.address as *mut u8)?;
-        // SAFETY: what was kept is nobody's, disjoint from the old span, and longer; and both are this
-        // call's alone now.
-        unsafe { new.copy_from_nonoverlapping(base, old.bytes) };
-        if !SPANS.lock().cache.keep(old, now_ms, &mut unmap) {
-            unmap(old);
-        }
-        return Some((new, kept.bytes));
+        return copy(old, kept.span, now_ms);
     }
-    match remap(old, base, bytes) {
-        Some(new) => {
-            spans.replace(old, Span { address: new.as_ptr() as usize, bytes });
-            Some((new, bytes))
+    if spans.may_move(old) {
+        spans.live.remove(address);
+        spans.moving += 1;
+        drop(spans);
+        // SAFETY: the span is the program's, which asked for this and forgets the old address.
+        let moved = unsafe { memory::remap(base, old.span.bytes, bytes) };
+        let mut spans = SPANS.lock();
+        spans.moving -= 1;
+        spans.live.insert(match moved {
+            Some(to) => Live {
+                span: Span { address: to.as_ptr() as usize, bytes },
+                is_moved: old.is_moved || to != base,
+            },
+            None => old,
+        });
+        if let Some(to) = moved {
+            return Some((to, bytes));
         }
-        None => {
-            spans.replace(old, old);
-            None
-        }
+    } else {
+        drop(spans);
     }
+    // The system does not move what it does not keep as one mapping, nor anything when there are
+    // too many of them.
+    let new = allocate(bytes, PAGE)?;
+    copy(old, Span { address: new.address.as_ptr() as usize, bytes: new.bytes }, now_ms)
 }
 
-/// Has the system change the size of a span that is in no table; its new address. `None`, and
-/// nothing has changed, if there is no memory.
-fn remap(old: Span, base: NonNull<u8>, bytes: usize) -> Option<NonNull<u8>> {
-    // SAFETY: the span is the program's, which asked for this and forgets the old address.
-    let moved = unsafe { memory::remap(base, old.bytes, bytes) };
-    // The system refuses to move what it does not keep as one mapping, as joined spans may be.
-    // SAFETY: as above.
-    moved.or_else(|| unsafe { copy(old, bytes) })
+/// Copies a span into a new one, and frees it.
+fn copy(old: Live, new: Span, now_ms: u32) -> Option<(NonNull<u8>, usize)> {
+    let from = old.span.address as *const u8;
+    let to = NonNull::new(new.address as *mut u8)?;
+    // SAFETY: both are spans in use, disjoint, this call's alone, and the new one is longer.
+    unsafe { to.as_ptr().copy_from_nonoverlapping(from, old.span.bytes) };
+    free(old.span.address, now_ms);
+    Some((to, new.bytes))
 }
 
-/// Gives spans that have been kept for `older_than_ms` back to the system; the bytes.
+/// Gives the memory of spans that have been free for `older_than_ms` back to the system; the bytes.
 pub(crate) fn purge(now_ms: u32, older_than_ms: u32) -> usize {
-    let Some(mut spans) = SPANS.try_lock() else { return 0 };
-    spans.cache.purge(now_ms, older_than_ms, &mut unmap)
-}
-
-/// Moves a span's contents to a new one of so many bytes; `None`, and nothing has changed, if there
-/// is no memory.
-///
-/// # Safety
-/// The span is in no table, and nothing uses its address any more.
-#[cold]
-unsafe fn copy(old: Span, bytes: usize) -> Option<NonNull<u8>> {
-    let new = memory::map(bytes)?;
-    let from = old.address as *const u8;
-    // SAFETY: both are mapped, disjoint, and at least so long.
-    unsafe { new.as_ptr().copy_from_nonoverlapping(from, old.bytes.min(bytes)) };
-    unmap(old);
-    Some(new)
-}
-
-fn unmap(span: Span) {
-    if let Some(base) = NonNull::new(span.address as *mut u8) {
-        // SAFETY: the span is in neither table nor cache, so nobody else uses it.
-        let _ = unsafe { memory::unmap(base, span.bytes) };
+    match SPANS.try_lock() {
+        Some(spans) => give_back::run(spans, Want::Older { ms: older_than_ms }, now_ms),
+        None => 0,
     }
+}
+
+/// Unmaps all free ranges, because the system refuses address space that something else needs.
+pub(crate) fn give_up_free() {
+    give_back::run(SPANS.lock(), Want::Room { bytes: usize::MAX }, 0);
 }
 
 impl Spans {
-    /// Puts a span into the table in place of one that was taken out of it.
-    fn replace(&mut self, old: Span, new: Span) {
-        self.insert(new);
-        self.length += 1;
-        self.live_bytes = self.live_bytes - old.bytes + new.bytes;
+    const fn new() -> Self {
+        Self { live: LiveSpans::new(), ranges: FreeRanges::EMPTY, moving: 0, newest: 0, holes: 0 }
     }
 
     fn usage(&self) -> Usage {
-        Usage { live: self.live_bytes, cached: self.cache.bytes(), purged: 0 }
-    }
-
-    fn start(&self, address: usize) -> usize {
-        // Fibonacci hashing of the page number (D. Knuth, TAOCP 3, 6.4).
-        let hash = (address / PAGE).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        (hash >> 20) & (self.capacity - 1)
-    }
-
-    fn entry(&self, index: usize) -> Span {
-        // SAFETY: callers pass indices below `capacity`.
-        unsafe { *self.entries.wrapping_add(index) }
-    }
-
-    fn find(&self, address: usize) -> Option<usize> {
-        if self.capacity == 0 || address == 0 {
-            return None;
-        }
-        let mut index = self.start(address);
-        loop {
-            match self.entry(index).address {
-                0 => return None,
-                found if found == address => return Some(index),
-                _ => index = (index + 1) & (self.capacity - 1),
-            }
+        Usage {
+            live: self.live.bytes(),
+            cached: self.ranges.dirty_bytes(),
+            purged: self.ranges.clean_bytes(),
         }
     }
 
-    /// Puts a span into the first free entry of its probe sequence; there must be room.
-    fn insert(&mut self, span: Span) {
-        let mut index = self.start(span.address);
-        while self.entry(index).address != 0 {
-            index = (index + 1) & (self.capacity - 1);
-        }
-        // SAFETY: below `capacity`.
-        unsafe { *self.entries.wrapping_add(index) = span };
-    }
-
-    /// Takes a span out and closes the gap (Knuth, TAOCP 3, algorithm 6.4R).
-    fn remove(&mut self, address: usize) -> Option<Span> {
-        let mut gap = self.find(address)?;
-        let span = self.entry(gap);
-        let mut index = gap;
-        loop {
-            index = (index + 1) & (self.capacity - 1);
-            let candidate = self.entry(index);
-            if candidate.address == 0 {
-                break;
-            }
-            let distance = |from: usize, to: usize| to.wrapping_sub(from) & (self.capacity - 1);
-            let start = self.start(candidate.address);
-            if distance(start, index) >= distance(gap, index) {
-                // SAFETY: below `capacity`.
-                unsafe { *self.entries.wrapping_add(gap) = candidate };
-                gap = index;
-            }
-        }
-        // SAFETY: below `capacity`.
-        unsafe { *self.entries.wrapping_add(gap) = NO_SPAN };
-        self.length -= 1;
-        Some(span)
-    }
-
-    /// Makes sure that one more span fits at a load of at most one half.
+    /// Makes sure that one more span, cut out of the middle of a range, can be told of, and that
+    /// every span can be freed.
     fn make_room(&mut self) -> Option<()> {
-        if (self.length + 1) * 2 <= self.capacity {
-            return Some(());
+        self.live.make_room(1 + self.moving)?;
+        self.ranges.ensure(self.live.count() + self.moving + 3)
+    }
+
+    /// Where new address space is best, and how much to take beyond what is asked for.
+    fn plan(&self, bytes: usize, alignment: usize) -> (usize, usize) {
+        let is_many = self.items() > CAREFREE / 4;
+        let hint = if is_many { self.newest.saturating_sub(bytes) & !(PAGE - 1) } else { 0 };
+        let ahead = (self.live.bytes() / AHEAD_SHARE).min(AHEAD_BYTES_MAX) & !(PAGE - 1);
+        let is_wanted = bytes < AHEAD_BYTES_MAX && alignment == PAGE;
+        let ahead = if is_wanted { ahead } else { 0 };
+        (hint.saturating_sub(ahead), ahead)
+    }
+
+    /// Makes a span of the beginning of new address space, or of its first aligned part, for which
+    /// there is room; what lies around it is kept for others.
+    fn adopt(&mut self, new: Span, bytes: usize, alignment: usize) -> Span {
+        let address = new.address.next_multiple_of(alignment);
+        self.newest = new.address;
+        let (end, new_end) = (address + bytes, new.address + new.bytes);
+        let lead = Span { bytes: address - new.address, ..new };
+        for rest in [lead, Span { address: end, bytes: new_end - end }] {
+            // There was room made for both.
+            let _ = self.ranges.put(rest, Kind::Clean, 0);
         }
-        let capacity = (self.capacity * 2).max(ENTRIES_MIN);
-        let entries = memory::map(capacity * size_of::<Span>())?;
-        let old = (NonNull::new(self.entries), self.capacity);
-        self.entries = entries.as_ptr().cast();
-        self.capacity = capacity;
-        let (Some(old_entries), old_capacity) = old else { return Some(()) };
-        for index in 0..old_capacity {
-            // SAFETY: inside the old table.
-            let span = unsafe { *old_entries.as_ptr().wrapping_add(index) };
-            if span.address != 0 {
-                self.insert(span);
-            }
+        let span = Span { address, bytes };
+        self.live.insert(Live { span, is_moved: false });
+        span
+    }
+
+    /// Makes a span smaller where it lies; the bytes that it has then, and what is to be given back
+    /// for it.
+    fn shrink(&mut self, old: Live, bytes: usize, now_ms: u32) -> (usize, Option<Want>) {
+        let Span { address, bytes: before } = old.span;
+        if bytes == before || self.ranges.ensure(self.live.count() + self.moving + 1).is_none() {
+            return (before, None);
         }
-        // SAFETY: the old table's own mapping, read for the last time above.
-        let _ = unsafe { memory::unmap(old_entries.cast(), old_capacity * size_of::<Span>()) };
-        Some(())
+        let rest = Span { address: address + bytes, bytes: before - bytes };
+        self.live.change(Live { span: Span { address, bytes }, ..old });
+        (bytes, self.keep(Live { span: rest, ..old }, now_ms))
+    }
+
+    /// Lets a span grow into what is free behind it; false if there is too little.
+    fn grow_in_place(&mut self, old: Live, bytes: usize) -> bool {
+        let Span { address, bytes: before } = old.span;
+        let Some(taken) = self.ranges.take_at(address + before, bytes - before) else {
+            return false;
+        };
+        let is_moved = old.is_moved || taken.is_moved;
+        self.live.change(Live { span: Span { address, bytes }, is_moved });
+        true
+    }
+
+    /// Whether the system may be asked to move a span, which may cost it two mappings.
+    fn may_move(&self, old: Live) -> bool {
+        self.items() <= CAREFREE || old.span.bytes >= MOVED_BYTES_MIN
+    }
+
+    /// Spans and free ranges: the system has at most as many mappings of them.
+    fn items(&self) -> usize {
+        self.live.count() + self.ranges.count()
+    }
+
+    fn repair(&mut self, in_doubt: bool) -> usize {
+        self.moving = 0;
+        if !in_doubt {
+            return self.ranges.show_all(0);
+        }
+        self.live.repair();
+        let given_up = self.ranges.forget_all();
+        // Where there is no memory for it, a free unmaps its span.
+        let _ = self.ranges.ensure(self.live.count());
+        given_up
     }
 }
 

@@ -62,6 +62,11 @@ impl Lock {
         }
     }
 
+    /// Whether somebody holds the lock.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
     /// Makes the lock free whoever held it: only right in a new child process, where the calling
     /// thread is the only one.
     pub(crate) fn force_free(&self) {

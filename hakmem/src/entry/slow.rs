@@ -118,11 +118,9 @@ fn large_with(
     alignment: usize,
     watch: Stopwatch,
 ) -> Option<Allocated> {
-    let allocate = || if size <= REQUEST_MAX { large::allocate(size, alignment) } else { None };
-    let span = allocate().or_else(|| {
-        heap.reclaim();
-        allocate()
-    });
+    // What the system refuses a span is address space, which free spans may be holding, and lists
+    // and slabs do not: giving those back would cost much and help nothing.
+    let span = if size <= REQUEST_MAX { large::allocate(size, alignment) } else { None };
     let Some(span) = span else {
         heap.count_out_of_memory(BIN_LARGE, size);
         return None;

@@ -47,7 +47,7 @@ impl Heap {
             capacity => capacity.into(),
         };
         let taken = central::take(bin, self.room(bin, wanted)).or_else(|| {
-            self.reclaim();
+            self.reclaim_for_request();
             central::take(bin, self.room(bin, wanted))
         });
         let Some(refill) = taken else {
@@ -81,8 +81,15 @@ impl Heap {
         block
     }
 
-    /// Gives back all that is kept for reuse, because a request would fail otherwise. Other
-    /// threads keep what is on their lists.
+    /// Gives back all that is kept for reuse, address space included, because a request would fail
+    /// otherwise.
+    #[cold]
+    fn reclaim_for_request(&mut self) {
+        self.reclaim();
+        large::give_up_free();
+    }
+
+    /// Gives back all memory that is kept for reuse. Other threads keep what is on their lists.
     #[cold]
     pub(crate) fn reclaim(&mut self) -> usize {
         self.flush_all();

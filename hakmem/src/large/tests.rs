@@ -1,85 +1,43 @@
 #![allow(unsafe_code)]
 
-use std::collections::HashMap;
 use std::vec::Vec;
 
-use proptest::prelude::*;
-
 use super::*;
+use crate::os::memory::faults;
+use crate::tests::alone;
 
-fn empty() -> Spans {
-    Spans {
-        entries: core::ptr::null_mut(),
-        capacity: 0,
-        length: 0,
-        cache: SpanCache::EMPTY,
-        live_bytes: 0,
-    }
+fn address(span: &Allocated) -> usize {
+    span.address.as_ptr() as usize
 }
 
-#[derive(Clone, Debug)]
-enum Step {
-    Insert { page: usize, bytes: usize },
-    Remove { page: usize },
+/// Fills a span, which must read as zeros if it is said to.
+fn fill(span: &Allocated, byte: u8) {
+    // SAFETY: a live span of that size.
+    let contents = unsafe { core::slice::from_raw_parts_mut(span.address.as_ptr(), span.bytes) };
+    assert!(!span.is_fresh || contents.iter().all(|&byte| byte == 0), "fresh spans are zeros");
+    contents.fill(byte);
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    // Few different pages, so that spans are found, removed and inserted again, and probe
-    // sequences run into each other and around the table's end.
-    let page = 1..600_usize;
-    let step = prop_oneof![
-        3 => (page.clone(), 1..100_usize).prop_map(|(page, bytes)| Step::Insert { page, bytes }),
-        2 => page.prop_map(|page| Step::Remove { page }),
-    ];
-    prop::collection::vec(step, 1..1500)
+fn allocate_filled(size: usize, byte: u8) -> Allocated {
+    let span = allocate(size, PAGE).expect("memory");
+    fill(&span, byte);
+    span
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
-
-    /// The table is a map from address to bytes, whatever was inserted and removed before.
-    #[test]
-    fn the_table_agrees_with_a_map(steps in steps()) {
-        let mut table = empty();
-        let mut model: HashMap<usize, usize> = HashMap::new();
-        for step in steps {
-            match step {
-                Step::Insert { page, bytes } => {
-                    let address = page * PAGE;
-                    if model.insert(address, bytes).is_some() {
-                        prop_assert!(table.remove(address).is_some());
-                    }
-                    prop_assert!(table.make_room().is_some());
-                    table.insert(Span { address, bytes });
-                    table.length += 1;
-                }
-                Step::Remove { page } => {
-                    let address = page * PAGE;
-                    let removed = table.remove(address).map(|span| span.bytes);
-                    prop_assert_eq!(removed, model.remove(&address));
-                }
-            }
-            prop_assert_eq!(table.length, model.len());
-            prop_assert!(table.length * 2 <= table.capacity || table.capacity == 0);
-        }
-        for page in 0..601 {
-            let found = table.find(page * PAGE).map(|index| table.entry(index).bytes);
-            prop_assert_eq!(found, model.get(&(page * PAGE)).copied());
-        }
-    }
+/// Gives everything back that is kept, so that a test begins with nothing.
+fn clear() {
+    while give_back::run(SPANS.lock(), Want::Room { bytes: usize::MAX }, 0) > 0 {}
 }
 
 #[test]
 fn spans_live_move_and_die() {
-    let Allocated { address, bytes: size, is_fresh } = allocate(300_000, PAGE).expect("memory");
-    let at = address.as_ptr() as usize;
-    assert_eq!((size, at % PAGE), (300_000_usize.next_multiple_of(PAGE), 0));
-    // SAFETY: a live span of that size.
-    let contents = unsafe { core::slice::from_raw_parts_mut(address.as_ptr(), size) };
-    assert!(!is_fresh || contents.iter().all(|&byte| byte == 0), "fresh spans are zeros");
-    contents.fill(7);
+    let _alone = alone();
+    let span = allocate_filled(300_000, 7);
+    let (at, size) = (address(&span), span.bytes);
+    assert_eq!(at % PAGE, 0);
     assert_eq!(bytes(at), Some(size));
     assert_eq!(bytes(at + PAGE), None, "inside of a span is no span");
+    assert_eq!(nearby(at + PAGE), Nearby::Inside);
     let (moved, larger) = resize(at, 5_000_000, 0).expect("memory");
     assert!(larger >= 5_000_000);
     // SAFETY: a live span of that size.
@@ -91,17 +49,198 @@ fn spans_live_move_and_die() {
     let freed = free(moved.as_ptr() as usize, 0).expect("a span");
     assert_eq!((freed.bytes, freed.unmapped), (larger, false), "it is kept for a while");
     assert!(free(moved.as_ptr() as usize, 0).is_none(), "only once");
+    assert_eq!(nearby(moved.as_ptr() as usize), Nearby::Freed);
 }
 
 #[test]
 fn spans_are_aligned_as_asked() {
+    let _alone = alone();
     for shift in 12..=26 {
         let alignment = 1 << shift;
         let span = allocate(100_000, alignment).expect("memory");
-        assert_eq!(span.address.as_ptr() as usize % alignment, 0);
-        assert!(free(span.address.as_ptr() as usize, 0).is_some());
+        assert_eq!(address(&span) % alignment, 0);
+        fill(&span, 1);
+        assert!(free(address(&span), 0).is_some());
+        let again = allocate(100_000, alignment).expect("memory");
+        assert_eq!(address(&again), address(&span), "cut out of what is kept");
+        assert!(free(address(&again), 0).is_some());
+        clear();
     }
     assert!(allocate(usize::MAX, PAGE).is_none());
     assert!(allocate(usize::MAX - PAGE, PAGE).is_none());
     assert!(allocate(100, 1 << 62).is_none());
+}
+
+#[test]
+fn memory_goes_back_in_place_and_the_next_span_there_is_zeros() {
+    let _alone = alone();
+    clear();
+    let spans: Vec<_> = (0..16).map(|_| allocate_filled(400_000, 9)).collect();
+    let held = usage();
+    for span in &spans {
+        assert!(free(address(span), 1_000).is_some());
+    }
+    let kept = usage();
+    let total: usize = spans.iter().map(|span| span.bytes).sum();
+    assert_eq!((kept.live, kept.cached), (held.live - total, held.cached + total));
+    assert_eq!(purge(1_400, PURGE_AFTER_MS), 0, "it is not old enough");
+    assert!(purge(1_500, PURGE_AFTER_MS) >= total);
+    let purged = usage();
+    assert_eq!(purged.cached, 0);
+    assert!(purged.purged >= total, "the address space is still there");
+    let again = allocate_filled(1_000_000, 3);
+    assert!(again.is_fresh);
+    assert!(spans.iter().any(|span| address(span) == address(&again)));
+    assert!(free(address(&again), 0).is_some());
+}
+
+#[test]
+fn the_oldest_memory_goes_when_there_is_too_much_and_a_huge_span_at_once() {
+    let _alone = alone();
+    clear();
+    let count = give_back::DIRTY_BYTES_MAX / (1 << 20) + 8;
+    let spans: Vec<_> = (0..count).map(|_| allocate_filled(1 << 20, 4)).collect();
+    for (number, span) in spans.iter().enumerate() {
+        assert!(free(address(span), number as u32).is_some());
+        assert!(usage().cached <= give_back::DIRTY_BYTES_MAX);
+    }
+    assert!(usage().cached > give_back::DIRTY_BYTES_MAX - (1 << 20), "and no more than that");
+    let kept = usage().cached;
+    let huge = allocate_filled(give_back::DIRTY_BYTES_MAX + PAGE, 5);
+    let before = usage().cached;
+    let freed = free(address(&huge), 99).expect("a span");
+    assert!(freed.unmapped);
+    assert!(usage().cached <= before && before <= kept);
+}
+
+#[test]
+fn address_space_is_kept_in_proportion_and_the_rest_unmapped() {
+    let _alone = alone();
+    clear();
+    let spans: Vec<_> = (0..200).map(|_| allocate(1 << 20, PAGE).expect("memory")).collect();
+    let live = usage().live;
+    for span in spans.iter().step_by(2) {
+        assert!(free(address(span), 0).is_some());
+    }
+    purge(1_000, 0);
+    assert!(usage().purged <= live / 4, "{:?}", usage());
+    for span in spans.iter().skip(1).step_by(2) {
+        assert!(free(address(span), 0).is_some());
+    }
+    purge(1_000, 0);
+    let Usage { live, cached, purged } = usage();
+    assert!(cached == 0 && purged <= (live / 4).max(32 << 20), "{live} {purged}");
+}
+
+#[test]
+fn what_the_system_refuses_to_take_is_kept_counted_and_tried_again() {
+    let _alone = alone();
+    clear();
+    let span = allocate_filled(500_000, 8);
+    assert!(free(address(&span), 0).is_some());
+    let (before, refused) = (usage(), memory::refusals());
+    let given = faults::with(libc::SYS_madvise, 0, 1, || purge(1_000, 500));
+    assert_eq!((given, usage()), (0, before), "it still has memory");
+    assert_eq!(memory::refusals().purges, refused.purges + 1);
+    assert_eq!(purge(1_400, 500), 0, "not at once");
+    let again = allocate(500_000, PAGE).expect("memory");
+    assert_eq!((address(&again), again.is_fresh), (address(&span), false), "nothing says zeros");
+    assert!(free(address(&again), 1_500).is_some());
+    assert_eq!(purge(2_000, 500), before.cached);
+    let purged = usage().purged;
+    let given = faults::with(libc::SYS_munmap, 0, 1, || {
+        give_back::run(SPANS.lock(), Want::Room { bytes: 1 }, 0)
+    });
+    assert_eq!((given, usage().purged), (0, purged), "it is still known");
+    assert_eq!(memory::refusals().unmaps, refused.unmaps + 1);
+    assert!(give_back::run(SPANS.lock(), Want::Room { bytes: 1 }, 0) > 0);
+}
+
+#[test]
+fn what_is_kept_is_given_back_before_a_request_fails() {
+    let _alone = alone();
+    clear();
+    let span = allocate_filled(3_000_000, 1);
+    assert!(free(address(&span), 0).is_some());
+    assert!(usage().cached > 0);
+    let larger = faults::with(libc::SYS_mmap, 0, 1, || allocate(30_000_000, PAGE));
+    assert_eq!(usage().cached, 0);
+    assert!(free(address(&larger.expect("the second try passes")), 0).is_some());
+    let none = faults::with(libc::SYS_mmap, 0, usize::MAX, || allocate(90_000_000, PAGE));
+    assert!(none.is_none());
+}
+
+#[test]
+fn a_span_that_the_system_does_not_move_is_copied() {
+    let _alone = alone();
+    clear();
+    let span = allocate_filled(300_000, 6);
+    let behind = allocate_filled(300_000, 5);
+    let (moved, size) = faults::with(libc::SYS_mremap, 0, 1, || {
+        resize(address(&span), span.bytes + 100_000, 0).expect("memory")
+    });
+    assert!(size >= span.bytes + 100_000);
+    // SAFETY: a live span of that size.
+    let contents = unsafe { core::slice::from_raw_parts(moved.as_ptr(), span.bytes) };
+    assert!(contents.iter().all(|&byte| byte == 6));
+    assert!(free(moved.as_ptr() as usize, 0).is_some());
+    assert!(free(address(&behind), 0).is_some());
+}
+
+#[test]
+fn spans_shrink_and_grow_where_they_lie() {
+    let _alone = alone();
+    clear();
+    let span = allocate_filled(4_000_000, 2);
+    let at = address(&span);
+    let live = usage().live;
+    let (same, small) = resize(at, 1_000_000, 0).expect("a span");
+    assert_eq!((same.as_ptr() as usize, small), (at, 1_000_000_usize.next_multiple_of(PAGE)));
+    assert_eq!(usage().live, live - span.bytes + small);
+    let (same, large) = resize(at, 4_000_000, 0).expect("a span");
+    assert_eq!((same.as_ptr() as usize, large), (at, span.bytes));
+    assert_eq!(usage().live, live);
+    assert!(free(at, 0).is_some());
+}
+
+#[test]
+fn a_child_finds_the_spans_again_and_begins_without_free_ones() {
+    let _alone = alone();
+    clear();
+    let spans: Vec<_> = (0..40).map(|_| allocate_filled(300_000, 3)).collect();
+    for span in spans.iter().step_by(2) {
+        assert!(free(address(span), 0).is_some());
+    }
+    let before = usage();
+    assert_eq!(repair(false), 0);
+    assert_eq!(usage(), before, "there was nothing to repair");
+    assert_eq!(repair(true), before.cached + before.purged);
+    assert_eq!(usage(), Usage { live: before.live, cached: 0, purged: 0 });
+    for span in spans.iter().skip(1).step_by(2) {
+        assert_eq!(bytes(address(span)), Some(span.bytes));
+        assert!(free(address(span), 0).is_some());
+    }
+    assert!(allocate(300_000, PAGE).is_some_and(|span| free(address(&span), 0).is_some()));
+}
+
+/// Of adjacent spans every second is freed: the system keeps about as many mappings as before.
+#[test]
+fn many_holes_make_no_mappings() {
+    let _alone = alone();
+    let mappings = || std::fs::read_to_string("/proc/self/maps").expect("a file").lines().count();
+    clear();
+    let before = mappings();
+    let count = CAREFREE + 4_000;
+    let spans: Vec<_> = (0..count).map(|_| allocate(270_000, PAGE).expect("memory")).collect();
+    assert!(mappings() < before + 600, "{} mappings more for spans in use", mappings() - before);
+    for span in spans.iter().step_by(2) {
+        assert!(free(address(span), 0).is_some());
+    }
+    purge(1_000, 0);
+    assert!(mappings() < before + 600, "{} mappings more with holes", mappings() - before);
+    for span in spans.iter().skip(1).step_by(2) {
+        assert!(free(address(span), 0).is_some());
+    }
+    purge(1_000, 0);
+    assert!(usage().purged <= 64 << 20, "joined, and unmapped: {:?}", usage());
 }

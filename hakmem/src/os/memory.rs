@@ -118,10 +118,10 @@ pub(crate) fn map_at(address: usize, bytes: usize, access: Access) -> Result<(),
     }
 }
 
-fn map_anonymous(bytes: usize, protection: i32, flags: i32) -> Option<NonNull<u8>> {
+fn map_anonymous(hint: usize, bytes: usize, protection: i32, flags: i32) -> Option<NonNull<u8>> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | flags;
     let no_file = -1_isize as usize;
-    let arguments = [0, bytes, protection as usize, flags as usize, no_file, 0];
+    let arguments = [hint, bytes, protection as usize, flags as usize, no_file, 0];
     // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
     let address = unsafe { call(libc::SYS_mmap, arguments) }.ok()?;
     NonNull::new(address as *mut u8)
@@ -129,23 +129,45 @@ fn map_anonymous(bytes: usize, protection: i32, flags: i32) -> Option<NonNull<u8
 
 /// Zeroed memory to read and write.
 pub(crate) fn map(bytes: usize) -> Option<NonNull<u8>> {
-    map_anonymous(bytes, libc::PROT_READ | libc::PROT_WRITE, 0)
+    map_near(0, bytes)
+}
+
+/// [`map`] at an address, if the system has nothing there and likes it.
+pub(crate) fn map_near(hint: usize, bytes: usize) -> Option<NonNull<u8>> {
+    map_anonymous(hint, bytes, libc::PROT_READ | libc::PROT_WRITE, 0)
 }
 
 /// Address space that cannot be touched yet, aligned to `alignment` (a power of two of at least a
 /// page).
 pub(crate) fn reserve(bytes: usize, alignment: usize) -> Option<NonNull<u8>> {
-    let raw = map_anonymous(bytes + alignment, libc::PROT_NONE, libc::MAP_NORESERVE)?;
+    let raw = map_anonymous(0, bytes + alignment, libc::PROT_NONE, libc::MAP_NORESERVE)?;
     Some(trim_to_alignment(raw, bytes, alignment))
 }
 
-/// Zeroed memory to read and write, aligned to `alignment` (a power of two of at least a page).
-pub(crate) fn map_aligned(bytes: usize, alignment: usize) -> Option<NonNull<u8>> {
-    if alignment <= PAGE {
-        return map(bytes);
+/// Zeroed memory to read and write, with an inaccessible page on either side.
+pub(crate) fn map_guarded(bytes: usize) -> Option<NonNull<u8>> {
+    let whole = bytes.checked_next_multiple_of(PAGE)?.checked_add(2 * PAGE)?;
+    let outer = map_anonymous(0, whole, libc::PROT_NONE, libc::MAP_NORESERVE)?;
+    let inner = NonNull::new(outer.as_ptr().wrapping_add(PAGE))?;
+    // SAFETY: inside the reservation.
+    if unsafe { make_writable(inner, whole - 2 * PAGE) } {
+        return Some(inner);
     }
-    let raw = map(bytes.checked_add(alignment)?)?;
-    Some(trim_to_alignment(raw, bytes, alignment))
+    // A refusal is counted; what stays reserved costs address space only.
+    // SAFETY: just reserved, and nothing points into it.
+    let _ = unsafe { unmap(outer, whole) };
+    None
+}
+
+/// Gives back what [`map_guarded`] mapped, with its guards; false if the system refuses.
+///
+/// # Safety
+/// The range is one that was mapped so, of so many bytes, and nothing uses it any more.
+#[must_use]
+pub(crate) unsafe fn unmap_guarded(base: NonNull<u8>, bytes: usize) -> bool {
+    let Some(outer) = NonNull::new(base.as_ptr().wrapping_sub(PAGE)) else { return false };
+    // SAFETY: the caller's duty.
+    unsafe { unmap(outer, bytes.next_multiple_of(PAGE) + 2 * PAGE) }
 }
 
 /// Unmaps what lies before and behind the aligned part of a mapping of `bytes + alignment`.

@@ -128,9 +128,13 @@ pub(super) fn begin_child_if_wiped() {
 /// Begins the child's life. Only one thread exists.
 #[cold]
 fn begin_child() {
+    // Held only in a child of a raw `fork`, by a thread that does not exist here.
+    let is_in_doubt = large::lock().is_taken();
     for_each_lock(&mut |lock| lock.force_free());
     super::truncation::begin_child();
     let mut legacy;
+    // What is given up is address space that the child shares with nobody and does not use.
+    let _ = large::repair(is_in_doubt);
     thread_local::set(fresh().cast());
     {
         let mut process = PROCESS.lock();

@@ -56,6 +56,44 @@ fn a_list_that_serves_one_block_at_a_time_gives_the_others_up() {
 }
 
 #[test]
+fn many_freed_spans_leave_the_program_its_mappings() {
+    let finished = Loaded::new("many_spans.c").run_well();
+    let mappings: Vec<i64> =
+        finished.stdout.lines().map(|line| line.parse().expect("a number")).collect();
+    assert_eq!(mappings.len(), 2);
+    assert!(mappings.iter().all(|&more| more < 3_000), "{mappings:?} mappings more");
+    let record = finished.record();
+    record.assert_sound();
+    let process = &record.sample.process;
+    assert_eq!((process.unmaps_refused_total, process.purges_refused_total), (0, 0));
+    let kept = (process.large_purged_bytes + process.large_cached_bytes) >> 20;
+    assert!(kept <= 64, "{kept} MiB of address space are kept beside nothing");
+}
+
+#[test]
+fn a_program_that_has_used_all_mappings_loses_nothing() {
+    let record = Loaded::new("no_mappings.c").run_well().record();
+    record.assert_sound();
+}
+
+#[test]
+fn memory_that_was_locked_is_counted_as_refused_and_never_passes_for_zeros() {
+    let record = Loaded::new("locked.c").run_well().record();
+    record.assert_sound();
+    assert!(record.sample.process.purges_refused_total > 0, "the system keeps what is locked");
+}
+
+#[test]
+fn requests_that_can_never_succeed_give_no_list_back() {
+    let record = Loaded::new("too_large.c").run_well().record();
+    record.assert_sound();
+    // Each of these would be a refill, had the failures between them flushed the list.
+    let c5 = record.class(Class::C5);
+    assert!(c5.allocations >= 20_000);
+    assert!(c5.slow_allocations() < 100, "{} refills", c5.slow_allocations());
+}
+
+#[test]
 fn a_span_that_is_freed_after_a_rest_waits_for_reuse_like_any_other() {
     Loaded::new("quiet_span.c").run_well();
 }
