@@ -15,6 +15,7 @@
 
 mod decay;
 mod slabs;
+pub(crate) mod stray;
 
 use hakmem_segment::{AllocReason, BINS};
 
@@ -24,7 +25,7 @@ use crate::batches::{self, RecordLinks};
 use crate::bins::{self, Divider};
 use crate::block::Block;
 use crate::lock::{Lock, Locked};
-use crate::slab::Slab;
+use crate::slab::{Slab, Taken};
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 pub(crate) use decay::{decay, drain, return_all_pages, return_idle_pages};
 use slabs::Slabs;
@@ -194,6 +195,10 @@ pub(crate) unsafe fn give(bin: usize, blocks: &[*mut Block], flow: Flow, now_ms:
     };
     let fits = stacked * stride + bytes <= room
         && STACKED_BYTES.load(Ordering::Relaxed) + bytes <= STACKS_BYTES_MAX;
+    if fits && repeated_at(blocks).is_some() {
+        // SAFETY: the caller's duty.
+        return unsafe { give_once(bin, blocks, flow, now_ms) };
+    }
     let mut rest = blocks;
     if fits {
         for part in blocks.chunks(batches::BLOCKS_MAX) {
@@ -206,6 +211,34 @@ pub(crate) unsafe fn give(bin: usize, blocks: &[*mut Block], flow: Flow, now_ms:
         // SAFETY: the caller's duty.
         unsafe { give_spread_to_slabs(bin, part, spread, now_ms) };
     }
+}
+
+/// [`give`] of blocks of which some are there several times.
+///
+/// # Safety
+/// As for [`give`].
+#[cold]
+unsafe fn give_once(bin: usize, blocks: &[*mut Block], flow: Flow, now_ms: u32) {
+    let mut rest = blocks;
+    while let Some(at) = repeated_at(rest) {
+        stray::note(bin, rest[at] as usize, Taken::Twice);
+        // SAFETY: the caller's duty.
+        unsafe { give(bin, &rest[..at], flow, now_ms) };
+        rest = &rest[at + 1..];
+    }
+    // SAFETY: as above.
+    unsafe { give(bin, rest, flow, now_ms) };
+}
+
+/// Where a block stands that stands also behind, or behind the next: what is freed twice is mostly
+/// freed twice soon. Slabs know all of their blocks, but nobody looks at those of a batch again before
+/// they are given out.
+pub(crate) fn repeated_at(blocks: &[*mut Block]) -> Option<usize> {
+    let is_repeated = |three: &[*mut Block]| three[0] == three[1] || three[0] == three[2];
+    // Without an end in the middle, so that the compiler compares several at once.
+    let any = blocks.windows(3).fold(false, |any, three| any | is_repeated(three));
+    let last_two = blocks.len().checked_sub(2).filter(|&at| blocks[at] == blocks[at + 1]);
+    if any { blocks.windows(3).position(is_repeated) } else { last_two }
 }
 
 /// How the blocks of a list lie to each other.
@@ -292,7 +325,7 @@ unsafe fn give_one_by_one<const SINGLE: bool>(
     for &block in blocks {
         let slab = finder.slab_of(block as usize);
         let taken = slab.take_back::<SINGLE>(divider, block);
-        slabs.note(slab, taken, now_ms);
+        slabs.note(slab, taken, (bin, block as usize), now_ms);
     }
 }
 
@@ -309,7 +342,7 @@ unsafe fn give_in_order(bin: usize, blocks: &[*mut Block], slabs: &mut Slabs, no
         while count > 0 {
             let slab = finder.slab_of(lowest);
             let (done, taken) = slab.take_back_run(divider, lowest as *mut Block, count);
-            slabs.note(slab, taken, now_ms);
+            slabs.note(slab, taken, (bin, lowest), now_ms);
             lowest += done * bins::stride(bin);
             count -= done;
         }
@@ -359,3 +392,6 @@ pub(crate) fn look_up(bin: usize, address: usize) -> Known {
     }
     if slab.is_free_at(address) { Known::Here } else { Known::Away }
 }
+
+#[cfg(test)]
+mod tests;

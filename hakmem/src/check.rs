@@ -1,31 +1,18 @@
-//! Whether a free is what the gate takes it for, and what is said if it is not.
+//! Whether a free is what the gate takes it for.
 //!
 //! Some findings the gate comes across by itself, because a slow path asks the registry anyway.
 //! The others cost a look at the slab, so they are made for one free in
 //! [`CHECK_PERIOD`](hakmem_segment::word::CHECK_PERIOD) or for every one, as `HAKMEM_CHECK` says.
 //! The countdown to the next one is part of a list's word: see `hakmem_segment::word`.
 
-use hakmem_segment::{BIN_LARGE, BIN_NONE, Class, Event, EventKind, FreeReason, Outcome};
+use hakmem_segment::{Class, Outcome};
 
-use crate::arena::{self, live};
+use crate::arena::live;
 use crate::bins;
 use crate::central::{self, Known};
+use crate::finding::Finding;
 use crate::gate::Verdict;
-use crate::heap::{Heap, slot_of};
-use crate::large::{self, Nearby};
-use crate::os::{message, process};
-use crate::routing::{Choice, Layout};
-use crate::settings::OnError;
-use crate::slot::simple_event;
-use crate::sync::{AtomicU32, Ordering};
-
-/// Namespaces of the dynamic loader that the program has made: each with a `malloc` of its own.
-static NAMESPACES: AtomicU32 = AtomicU32::new(0);
-
-/// Notes that the program makes a namespace, so that a foreign pointer can be explained.
-pub fn note_namespace() {
-    NAMESPACES.fetch_add(1, Ordering::Relaxed);
-}
+use crate::heap::Heap;
 
 /// How closely a free is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,35 +25,7 @@ pub(crate) enum Look {
     Full,
 }
 
-/// A free that is wrong, or that the routing takes for another than it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Finding {
-    /// An anomaly, or [`Outcome::Foreign`].
-    pub(crate) outcome: Outcome,
-    /// The block's true bin; [`BIN_NONE`] if the pointer is not the allocator's.
-    pub(crate) bin: usize,
-    /// What the header or the caller's size claims.
-    pub(crate) claimed: Option<Class>,
-    /// The byte in front of the block, where the routing reads it.
-    pub(crate) header: Option<u8>,
-    /// Whether only a check finds it.
-    pub(crate) by_check: bool,
-}
-
 impl Finding {
-    /// A pointer that is the start of neither a block nor a span.
-    #[cold]
-    pub(crate) fn of_stray(pointer: *mut u8) -> Self {
-        let (outcome, bin) = match large::nearby(pointer as usize) {
-            Nearby::Inside => (Outcome::Interior, BIN_LARGE),
-            Nearby::Freed => (Outcome::DoubleFree, BIN_LARGE),
-            // Of the allocator, but in no slab: the slab was empty and is gone.
-            Nearby::Nothing if arena::holds(pointer as usize) => (Outcome::DoubleFree, BIN_NONE),
-            Nearby::Nothing => (Outcome::Foreign, BIN_NONE),
-        };
-        Self { outcome, bin, claimed: None, header: None, by_check: false }
-    }
-
     /// A block, or what the gate takes for one, that is not what it should be.
     pub(crate) fn of_block(
         verdict: &Verdict,
@@ -74,29 +33,13 @@ impl Finding {
         claimed: Option<Class>,
         by_check: bool,
     ) -> Self {
-        Self { outcome, bin: verdict.bin, claimed, header: verdict.header, by_check }
-    }
-
-    /// A large span that is freed with a size that leads to the bin `told`.
-    #[cold]
-    pub(crate) fn of_span_size(told: usize) -> Self {
-        let claimed = Some(bins::class(told));
-        let outcome = Outcome::SizeMismatch;
-        Self { outcome, bin: BIN_LARGE, claimed, header: None, by_check: true }
-    }
-
-    /// Whether the pointer is a live block all the same, which is freed as what it truly is.
-    pub(crate) fn is_live_block(&self) -> bool {
-        use Outcome::{HeaderFalsePositive, HeaderMissing, SizeMismatch};
-        matches!(self.outcome, HeaderFalsePositive | HeaderMissing | SizeMismatch)
-    }
-
-    /// Why the free counts as slow.
-    pub(crate) fn reason(&self) -> FreeReason {
-        match (self.is_live_block(), self.by_check) {
-            (false, _) => FreeReason::Rejected,
-            (true, true) => FreeReason::Check,
-            (true, false) => FreeReason::Routed,
+        Self {
+            outcome,
+            bin: verdict.bin,
+            claimed,
+            header: verdict.header,
+            by_check,
+            is_late: false,
         }
     }
 }
@@ -138,83 +81,4 @@ pub(crate) fn inspect(
     }
     let claimed = Some(bins::class(mismatch?));
     found(Outcome::SizeMismatch, claimed, true)
-}
-
-/// Lines that are printed for each outcome: the first ones name the bug, a million would hide it.
-const LINES_MAX: u32 = 3;
-static LINES: [AtomicU32; 16] = [const { AtomicU32::new(0) }; 16];
-
-/// Writes a finding down and prints it; ends the process if it is to end.
-#[cold]
-pub(crate) fn report(heap: &mut Heap, pointer: *mut u8, finding: &Finding) {
-    let choice = Choice::current();
-    let aborts = choice.on_error == OnError::Abort;
-    let kind = if finding.by_check { EventKind::CheckFinding } else { EventKind::Anomaly };
-    slot_of(heap).write_event(Event {
-        class: bins::class(finding.bin) as u8,
-        bin: finding.bin as u8,
-        detail: finding.outcome as u8,
-        claimed_class: finding.claimed.unwrap_or(Class::None) as u8,
-        address: pointer as u64,
-        ..simple_event(kind, finding.header.unwrap_or(0).into())
-    });
-    let printed = LINES[finding.outcome as usize].fetch_add(1, Ordering::Relaxed);
-    if printed < LINES_MAX || aborts {
-        let (routing, check) = (choice.routing.name(), choice.check.name());
-        let rest = match printed + 1 {
-            _ if aborts => "; aborting (HAKMEM_ON_ERROR=abort)",
-            LINES_MAX => "; further ones are only counted",
-            _ => "",
-        };
-        message::print(format_args!(
-            "free({pointer:p}): {}; routing {routing}, check {check}{rest}",
-            Description(finding)
-        ));
-    }
-    if aborts {
-        process::abort();
-    }
-}
-
-/// A finding in words.
-struct Description<'a>(&'a Finding);
-
-impl core::fmt::Display for Description<'_> {
-    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Finding { outcome, bin, claimed, header, .. } = *self.0;
-        let class = bins::class(bin).name();
-        let claimed = claimed.map_or("no class", Class::name);
-        let byte = header.unwrap_or(0);
-        let bare =
-            if Layout::current().header(bin).is_none() { ", which has no header" } else { "" };
-        match outcome {
-            Outcome::HeaderFalsePositive => {
-                write!(
-                    out,
-                    "header byte {byte:#04x} claims {claimed}, but the block is {class}{bare}"
-                )
-            }
-            Outcome::HeaderMissing => write!(
-                out,
-                "byte {byte:#04x} is where the header of a {class} block was: something wrote \
-                 beyond the block before it; repaired"
-            ),
-            Outcome::Interior => {
-                write!(out, "inside a {class} block or between two, not the start of one; ignored")
-            }
-            Outcome::DoubleFree if bin == BIN_NONE => {
-                write!(out, "in memory that hakmem has taken back: freed before; ignored")
-            }
-            Outcome::DoubleFree => write!(out, "the {class} block is free already; ignored"),
-            Outcome::SizeMismatch => {
-                write!(out, "freed with a size of {claimed}, but the block is {class}")
-            }
-            _ if NAMESPACES.load(Ordering::Relaxed) > 0 => write!(
-                out,
-                "not a pointer that hakmem returned; ignored; the program has called dlmopen, and \
-                 libraries in a namespace of their own have another malloc"
-            ),
-            _ => write!(out, "not a pointer that hakmem returned; ignored"),
-        }
-    }
 }

@@ -29,6 +29,7 @@
 //! - `segment`: makes and fills the telemetry file; allocates nothing.
 //! - `slot`: writing one thread's slot; knows no lists.
 //! - `heap`: a thread's lists, with their words in the slot; knows no pointers' classes.
+//! - `finding`: what is said of a wrong free; finds none itself.
 //! - `threads`: which thread has which heap: first use, exit, fork.
 //! - `gate`: the front gate: what a freed pointer is; the only place that decides it.
 //! - `check`: whether a free is what the gate takes it for; changes nothing.
@@ -50,6 +51,7 @@ mod central;
 mod check;
 mod class_map;
 pub mod entry;
+mod finding;
 mod gate;
 mod global;
 mod header;

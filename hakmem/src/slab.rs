@@ -399,7 +399,9 @@ impl Slab {
         divider: Divider,
         block: *mut Block,
     ) -> Taken {
-        let Some(index) = self.index_for::<SINGLE>(divider, block) else { return Taken::Not };
+        let Some(index) = self.index_for::<SINGLE>(divider, block) else {
+            return self.refuse(divider, None);
+        };
         // SAFETY: there is a word for every index.
         let bits = unsafe { self.bits.get().add(index / 64) };
         // SAFETY: as above.
@@ -408,7 +410,7 @@ impl Slab {
         let after = before | 1 << (index % 64);
         if after == before {
             hint::cold_path();
-            return Taken::Not;
+            return self.refuse(divider, Some(index));
         }
         bits.set(after);
         self.until_look.set(self.until_look.get() - 1);
@@ -427,7 +429,9 @@ impl Slab {
         lowest: *mut Block,
         count: usize,
     ) -> (usize, Taken) {
-        let Some(index) = self.index_for::<false>(divider, lowest) else { return (1, Taken::Not) };
+        let Some(index) = self.index_for::<false>(divider, lowest) else {
+            return (1, self.refuse(divider, None));
+        };
         let count = count.min(64 - index % 64);
         let mask = u64::MAX >> (64 - count) << (index % 64);
         let bits = &self.here()[index / 64];
@@ -444,6 +448,16 @@ impl Slab {
             _ => Taken::Other,
         };
         (count, taken)
+    }
+
+    /// Why a block cannot be taken back that is said to be of the divider's bin and to have an index.
+    #[cold]
+    fn refuse(&self, divider: Divider, index: Option<usize>) -> Taken {
+        match index {
+            _ if self.bin() != usize::from(divider.bin) => Taken::Strange,
+            Some(index) if index < self.capacity.get().into() => Taken::Twice,
+            _ => Taken::NoBlock,
+        }
     }
 
     /// What has happened when the countdown has ended.
@@ -486,8 +500,12 @@ impl Slab {
 /// What became of a block that was to be taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// It is here already, or is no block of this slab; nothing has changed.
-    Not,
+    /// Nothing has changed: it is here already.
+    Twice,
+    /// Nothing has changed: it is not the start of a block.
+    NoBlock,
+    /// Nothing has changed: the slab is of another bin than the block is said to be.
+    Strange,
     /// It is the first that is here.
     First,
     /// There are others here, and others that are not.

@@ -25,6 +25,7 @@ mod truncation;
 use core::ffi::c_void;
 use core::ptr::NonNull;
 
+use crate::finding;
 use crate::heap::{Heap, Stopwatch, slot_of};
 use crate::lock::{Lock, Locked};
 use crate::os::{clock, loader, memory, process, thread_local};
@@ -188,6 +189,7 @@ unsafe extern "C" fn on_thread_exit(value: *mut c_void) {
     }
     slot_of(heap).clear_owner();
     heap.close();
+    finding::report_strays(heap);
     thread_local::set(late().cast());
     PROCESS.lock().release(heap);
 }
@@ -200,8 +202,22 @@ pub(crate) extern "C" fn on_exit(code: i32, _: *mut c_void) {
         && let Some(header) = Live::current()
         && header.pid() == process::process_id()
     {
+        report_repeated();
         housekeep();
         header.exited(code);
+    }
+}
+
+/// Tells what is still on this thread's lists twice: most wrong frees are made at the end.
+fn report_repeated() {
+    let heap = thread_local::get().cast::<Heap>();
+    // SAFETY: a sentinel or this thread's heap.
+    if unsafe { Heap::is_alive(heap) } {
+        // SAFETY: alive, and this thread's, which is ending: what this may have interrupted in a signal
+        // handler never goes on.
+        let heap = unsafe { &mut *heap };
+        heap.note_repeated();
+        finding::report_strays(heap);
     }
 }
 

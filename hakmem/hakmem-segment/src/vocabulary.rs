@@ -94,7 +94,8 @@ vocabulary! {
         Check = 3, "check";
         /// After the thread's lists were given back at its exit.
         Late = 4, "late";
-        /// Not freed: the pointer is not a live block of ours.
+        /// Not freed: the pointer is not a live block of ours. Also one more for each free that was
+        /// found wrong after its call, which counted as what it seemed to be.
         Rejected = 5, "rejected";
         /// The list was full and became the thread's spare list.
         FlushSpare = 6, "flush_spare";

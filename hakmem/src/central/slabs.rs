@@ -6,7 +6,7 @@
 
 use core::ptr::{self, NonNull};
 
-use super::STORE;
+use super::{STORE, stray};
 use crate::arena;
 use crate::bins;
 use crate::block::Block;
@@ -114,13 +114,22 @@ impl Slabs {
         into.len() - room
     }
 
-    /// Sees to a slab that took a block back, or more.
+    /// Sees to a slab that took back a block, or more, or refused the one of a bin at an address.
     #[inline(always)]
-    pub(super) fn note(&mut self, slab: &Slab, taken: Taken, now_ms: u32) {
+    pub(super) fn note(
+        &mut self,
+        slab: &Slab,
+        taken: Taken,
+        (bin, address): (usize, usize),
+        now_ms: u32,
+    ) {
         match taken {
-            // `Not`: freed twice, by a program that nobody checked: one block less is the least harm.
-            Taken::Not | Taken::Other => {}
+            Taken::Other => {}
             Taken::First | Taken::Last => self.settle(slab, now_ms),
+            // One entry less on some list is the least harm.
+            Taken::Twice | Taken::NoBlock | Taken::Strange => {
+                stray::note(bin, address, taken);
+            }
         }
     }
 

@@ -3,8 +3,9 @@
 use core::iter;
 
 use super::{slow, thread_heap};
+use crate::heap::Heap;
 use crate::os::message;
-use crate::{bins, central, threads, totals};
+use crate::{bins, central, finding, threads, totals};
 
 /// Blocks of one bin that wait in the central store for the next thread that needs some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,12 @@ pub fn live_block_bytes() -> usize {
 /// thread follows when that thread next leaves its fast paths, some milliseconds later at the
 /// earliest; of a thread that makes no further call it stays.
 pub fn trim() -> bool {
-    slow::with_heap(thread_heap(), threads::trim).unwrap_or(false)
+    let trim_and_tell = |heap: &mut Heap| {
+        let has_freed = threads::trim(heap);
+        finding::report_strays(heap);
+        has_freed
+    };
+    slow::with_heap(thread_heap(), trim_and_tell).unwrap_or(false)
 }
 
 /// Prints what the process holds, on standard error.

@@ -13,8 +13,8 @@ use hakmem_segment::{Check, FreeReason, ListWord, Outcome};
 
 use super::{push, slow_free};
 use crate::block::Block;
-use crate::check::{self, Finding};
 use crate::class_map::WholeMap;
+use crate::finding::{self, Finding};
 use crate::gate::{self, Behind, ByRegistry, E3, Exclude, FrontGate, Hybrid, Uniform};
 use crate::header::HEADER_BYTES;
 use crate::heap::magazine::{entry_of, top_of};
@@ -141,6 +141,6 @@ extern "C" fn original_push_checked(pointer: *mut u8, heap: *mut Heap, bin: usiz
     });
     if is_believed_wrongly {
         let finding = Finding::of_block(&verdict, outcome, verdict.claimed_class(), true);
-        check::report(heap, pointer, &finding);
+        finding::report(heap, pointer, &finding);
     }
 }

@@ -13,6 +13,7 @@ use hakmem_segment::{AllocReason, BIN_LARGE, BIN_NONE, Check, EventKind, FreeRea
 
 use super::{REQUEST_MAX, pop, routed, slow_free};
 use crate::arena::live;
+use crate::finding;
 use crate::heap::{Heap, Stopwatch};
 use crate::large::{self, Allocated};
 use crate::os::memory::PAGE;
@@ -55,6 +56,7 @@ pub(super) extern "C" fn malloc_in_bin(bin: usize, heap: *mut Heap) -> *mut u8 {
             }
             let block = heap.refill_slow(bin, watch, first_use).cast();
             threads::housekeep_if_due(heap, watch);
+            finding::report_strays(heap);
             block
         }
         Access::Late => {

@@ -10,7 +10,8 @@ use hakmem_segment::{BIN_LARGE, BIN_NONE, Check, EventKind, FreeReason, Outcome}
 use super::aligned::aligned_bin;
 use super::slow::{checks_all, with_heap};
 use super::{push, routed};
-use crate::check::{self, Finding, Look};
+use crate::check::{self, Look};
+use crate::finding::{self, Finding};
 use crate::gate::{self, Verdict};
 use crate::heap::{Heap, SlowFree, Stopwatch, Way, way_of};
 use crate::large;
@@ -160,6 +161,7 @@ fn free_own(heap: &mut Heap, pointer: *mut u8, verdict: &Verdict, told: Told, wa
     // SAFETY: the program gave the block up; the gate says that it is of this bin.
     unsafe { heap.free_slow(bin, pointer.cast(), SlowFree { reason, outcome, watch }) };
     threads::housekeep_if_due(heap, watch);
+    finding::report_strays(heap);
 }
 
 /// How closely the free of a block is to be looked at now.
@@ -189,7 +191,7 @@ fn free_found(heap: &mut Heap, pointer: *mut u8, finding: &Finding, watch: Stopw
     } else {
         heap.finish_free(bin, reason, outcome, watch, pointer as usize, |_| ());
     }
-    check::report(heap, pointer, finding);
+    finding::report(heap, pointer, finding);
 }
 
 /// Frees for a thread without lists, with the process's own heap.
@@ -206,6 +208,7 @@ fn free_late(heap: &mut Heap, pointer: *mut u8, verdict: &Verdict, told: Told, w
     let free = SlowFree { reason: Some(FreeReason::Late), outcome, watch };
     // SAFETY: the program gave the block up; the gate says that it is of this bin.
     unsafe { heap.free_to_slab(bin, pointer.cast(), free) };
+    finding::report_strays(heap);
 }
 
 /// Frees a large span, or reports a pointer that is the start of nothing.
@@ -225,7 +228,7 @@ fn free_span(heap: &mut Heap, pointer: *mut u8, told: Told, watch: Stopwatch) {
         heap.write_large_event(EventKind::LargeUnmapped, address, freed.bytes);
     }
     if let Some(finding) = mismatch {
-        check::report(heap, pointer, &finding);
+        finding::report(heap, pointer, &finding);
     }
 }
 

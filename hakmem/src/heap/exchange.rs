@@ -9,8 +9,9 @@ use super::{Heap, Stopwatch, slot_of};
 use crate::arena;
 use crate::bins;
 use crate::block::Block;
-use crate::central::{self, Flow};
+use crate::central::{self, Flow, stray};
 use crate::large;
+use crate::slab::Taken;
 use crate::sync::Ordering;
 
 /// Blocks that a refill fetches for a list that takes none back, as C7's where the routing sends
@@ -207,6 +208,18 @@ impl Heap {
             let blocks = self.blocks(magazine);
             blocks[blocks.len().saturating_sub(NEAR)..].contains(&block)
         })
+    }
+
+    /// Notes what is on a list or spare twice, and changes nothing: the process is ending.
+    pub(crate) fn note_repeated(&self) {
+        for bin in bins::in_use() {
+            for magazine in [self.list(bin), self.spares[bin]] {
+                let blocks = self.blocks(magazine);
+                if let Some(at) = central::repeated_at(blocks) {
+                    stray::note(bin, blocks[at] as usize, Taken::Twice);
+                }
+            }
+        }
     }
 
     /// The block of a bin that was freed last; null if its list is empty.

@@ -24,6 +24,7 @@
 #![allow(unsafe_code)]
 
 use core::ptr::{self, NonNull};
+use core::sync::atomic::compiler_fence;
 use core::{mem, slice};
 
 use hakmem_segment::BINS;
@@ -33,7 +34,7 @@ use super::{Heap, SLOT_DISTANCE};
 use crate::bins;
 use crate::block::Block;
 use crate::os::memory::{self, PAGE};
-use crate::sync::AtomicU32;
+use crate::sync::{AtomicU32, Ordering};
 
 /// Bytes of an entry.
 pub(crate) const ENTRY: u32 = size_of::<*mut Block>() as u32;
@@ -237,8 +238,12 @@ impl Heap {
         let left = self.depth(bin) - count;
         let first = self.bottoms[bin] + ENTRY;
         let (from, to) = (self.entry(first + ENTRY * count), self.entry(first));
+        self.set_depth(bin, 0);
+        // A signal handler that ends the process looks at the list: it must not see a block twice.
+        compiler_fence(Ordering::SeqCst);
         // SAFETY: entries of the list's magazine.
         unsafe { ptr::copy(from, to, left as usize) };
+        compiler_fence(Ordering::SeqCst);
         self.set_depth(bin, left);
     }
 

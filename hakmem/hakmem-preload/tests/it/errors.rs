@@ -1,9 +1,11 @@
 //! Memory errors of the program: what is found of them in which mode, and that no other block
 //! suffers.
 
+use std::os::unix::process::ExitStatusExt;
+
 use hakmem_reader::{Class, Outcome};
 
-use crate::routings::{Setting, anomalies, loaded, settings};
+use crate::routings::{Setting, anomalies, finds, loaded, settings};
 
 #[test]
 fn a_delete_with_a_wrong_size_overwrites_nothing_under_any_routing() {
@@ -43,4 +45,28 @@ fn a_block_that_is_deleted_twice_in_a_row_is_found_at_once() {
         let found = record.class(Class::C4).outcomes[Outcome::DoubleFree as usize];
         assert_eq!((found, anomalies(&record)), (1, 1), "under {setting:?}");
     }
+}
+
+#[test]
+fn what_was_freed_wrongly_is_found_when_the_block_comes_back() {
+    let setting = ("direct", "direct", "sample");
+    for (what, text, outcome) in [
+        ("double-full", "the C4 block is free already", Outcome::DoubleFree),
+        ("double-apart-trim", "the C4 block is free already", Outcome::DoubleFree),
+        ("interior-trim", "inside a C4 block", Outcome::Interior),
+        ("double-exit", "the C4 block is free already", Outcome::DoubleFree),
+    ] {
+        finds(what, setting, text, Class::C4, outcome);
+        finds(what, setting, "found later, on its way to its slab", Class::C4, outcome);
+    }
+}
+
+#[test]
+fn what_is_found_later_aborts_where_that_is_wanted() {
+    let finished = loaded("wrong_frees.c", ("direct", "direct", "sample"))
+        .arg("double-full")
+        .env("HAKMEM_ON_ERROR", "abort")
+        .run();
+    assert_eq!(finished.status.signal(), Some(6), "{}", finished.stderr);
+    assert_eq!(anomalies(&finished.record()), 1, "counted before it ended");
 }

@@ -151,7 +151,7 @@ fn wrong(what: &str, setting: Setting) -> Finished {
 }
 
 /// One line that contains `text`, and one anomaly with this outcome in the class.
-fn finds(what: &str, setting: Setting, text: &str, class: Class, outcome: Outcome) {
+pub(crate) fn finds(what: &str, setting: Setting, text: &str, class: Class, outcome: Outcome) {
     let finished = wrong(what, setting);
     finished.assert_lines(0, 1, text);
     let record = finished.record();

@@ -55,9 +55,45 @@ static char *overflow(size_t size) {
     return NULL;
 }
 
+enum { MANY = 100000 };
+static char *many[MANY];
+
+static void allocate_many(void) {
+    for (int i = 0; i < MANY; i++) CHECK((many[i] = malloc(100)) != NULL);
+}
+
+/* What nobody looks at when it is freed, the allocator finds when the block comes back to its slab:
+   when lists are full, and at the latest when everything is given back. */
+static int later(const char *what) {
+    if (strcmp(what, "double-full") == 0) {
+        allocate_many();
+        for (int i = 1; i < MANY / 2; i++) free(many[i]);
+        free(many[0]);
+        free(opaque(many[0]));
+        for (int i = MANY / 2; i < MANY; i++) free(many[i]);
+    } else if (strcmp(what, "double-apart-trim") == 0) {
+        allocate_many();
+        for (int i = 0; i < 40; i++) free(many[i]);
+        free(opaque(many[20]));
+        malloc_trim(0);
+    } else if (strcmp(what, "interior-trim") == 0) {
+        allocate_many();
+        free(opaque(many[20] + 16));
+        malloc_trim(0);
+    } else if (strcmp(what, "double-exit") == 0) {
+        allocate_many();
+        free(many[20]);
+        free(opaque(many[20]));
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
 int main(int count, char **arguments) {
     CHECK(count == 2);
     const char *what = arguments[1];
+    if (later(what)) return 0;
     if (strcmp(what, "double") == 0) {
         allocate_all(100);
         free_all_but(-1);
