@@ -15,6 +15,7 @@ mod growth;
 mod join;
 pub(crate) mod live;
 mod ranges;
+mod repair;
 mod reuse;
 mod tables;
 
@@ -25,10 +26,14 @@ use crate::class_map;
 use crate::lock::Locked;
 use crate::os::memory;
 use crate::slab::{Idle, Slab};
+use crate::steps;
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 use growth::Parts;
 use ranges::{ARENAS_MAX, COUNT, RANGES};
 pub(crate) use ranges::{Finder, first_holds, holds, run_of};
+#[cfg(test)]
+pub(crate) use repair::verify;
+pub(crate) use repair::{for_each_slab, repair};
 use reuse::Regret;
 pub(crate) use tables::bits_of;
 use tables::{descriptor, descriptor_behind, table_granules};
@@ -119,6 +124,7 @@ pub(crate) unsafe fn give_run(run: NonNull<Slab>, now_ms: u32) {
     let slab = unsafe { run.as_ref() };
     let order = slab.order();
     slab.freed_at_ms.set(now_ms);
+    steps::any();
     slab.describe(slab.base(), order);
     CHANGES.fetch_add(1, Ordering::Relaxed);
     arenas.dirty[order].push(slab, Idle::Dirty);
@@ -183,16 +189,19 @@ impl Runs {
         let address = ptr::from_ref(slab).cast_mut();
         slab.set_idle(idle);
         slab.previous.set(ptr::null_mut());
+        steps::any();
         slab.next.set(self.0);
         if let Some(next) = NonNull::new(self.0) {
             // SAFETY: in a free list, whose lock the caller holds.
             unsafe { next.as_ref() }.previous.set(address);
         }
+        steps::any();
         self.0 = address;
     }
 
     fn remove(&mut self, slab: &Slab) {
         slab.set_idle(Idle::No);
+        steps::any();
         match NonNull::new(slab.previous.get()) {
             // SAFETY: a neighbour in a free list, whose lock the caller holds.
             Some(previous) => unsafe { previous.as_ref() }.next.set(slab.next.get()),
@@ -293,6 +302,7 @@ impl Arenas {
 fn describe(run: *mut Slab, base: usize, order: usize) {
     for granule in 0..1 << order {
         let slab = descriptor_behind(run, granule);
+        steps::any();
         // SAFETY: descriptors of one run are usable, and the lock is held.
         unsafe { &*slab }.set_head(run);
     }

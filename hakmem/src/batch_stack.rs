@@ -107,4 +107,15 @@ impl BatchStack {
             }
         }
     }
+
+    /// Calls `visit` with each batch, the top one first. Nobody else may use the stack meanwhile.
+    pub(crate) fn for_each(&self, links: &impl Links, visit: &mut dyn FnMut(Batch)) {
+        let mut address = Head(self.0.load(Ordering::Relaxed)).address();
+        while address != 0 {
+            // SAFETY: the address is on the stack.
+            let value = unsafe { links.batch_word(address) }.load(Ordering::Relaxed);
+            visit(Batch { address, count: (value >> COUNT_SHIFT) as u16 });
+            address = (value & ((1 << COUNT_SHIFT) - 1)) as usize;
+        }
+    }
 }

@@ -16,6 +16,7 @@ use crate::batch_stack::{Batch, BatchStack, Links};
 use crate::block::Block;
 use crate::lock::{Lock, Locked};
 use crate::os::memory;
+use crate::steps;
 use crate::sync::AtomicU64;
 
 /// Blocks of one batch: with the word that links batches, 512 bytes, whose handover costs one
@@ -130,6 +131,7 @@ impl Pool {
                 return None;
             }
             self.usable += STEP_BYTES;
+            steps::any();
         }
         let address = base.as_ptr() as usize + self.used;
         self.used += size_of::<Record>();

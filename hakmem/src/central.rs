@@ -14,6 +14,7 @@
 #![allow(unsafe_code)]
 
 mod decay;
+mod repair;
 mod slabs;
 pub(crate) mod stray;
 
@@ -26,8 +27,12 @@ use crate::bins::{self, Divider};
 use crate::block::Block;
 use crate::lock::{Lock, Locked};
 use crate::slab::{Slab, Taken};
+use crate::steps;
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 pub(crate) use decay::{decay, drain, return_all_pages, return_idle_pages};
+#[cfg(test)]
+pub(crate) use repair::verify;
+pub(crate) use repair::{recount_stacks, repair, repair_registry};
 use slabs::Slabs;
 
 /// Bytes of blocks that wait in one bin's stack at most, where their thread takes blocks back and
@@ -147,6 +152,7 @@ fn take_batches(bin: usize, into: &mut [*mut Block]) -> usize {
 fn pop(bin: usize) -> Option<Batch> {
     let batch = STORE[bin].stack.pop(&RecordLinks)?;
     let count = u32::from(batch.count);
+    steps::any();
     let before = STORE[bin].stacked.fetch_sub(count, Ordering::Relaxed);
     note_stacked(bin, before, before - count);
     Some(batch)
@@ -157,18 +163,24 @@ fn push(bin: usize, batch: Batch) {
     let count = u32::from(batch.count);
     let before = STORE[bin].stacked.fetch_add(count, Ordering::Relaxed);
     note_stacked(bin, before, before + count);
+    steps::any();
     // SAFETY: the batch is the caller's, and aligned to 512 bytes.
     unsafe { STORE[bin].stack.push(&RecordLinks, batch) };
 }
 
 /// Brings the bytes in all stacks up to date where a bin's blocks there fill other whole steps now.
 fn note_stacked(bin: usize, before: u32, now: u32) {
-    let steps = |blocks: u32| blocks as usize * bins::stride(bin) / STACKED_STEP * STACKED_STEP;
-    let (before, now) = (steps(before), steps(now));
+    let (before, now) = (whole_steps(bin, before), whole_steps(bin, now));
+    steps::any();
     if now != before {
         // It wraps to the sum, also where that is less.
         STACKED_BYTES.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
     }
+}
+
+/// Bytes of the whole steps that so many blocks of a bin fill.
+fn whole_steps(bin: usize, blocks: u32) -> usize {
+    blocks as usize * bins::stride(bin) / STACKED_STEP * STACKED_STEP
 }
 
 /// Which way the blocks of a bin go between a thread and the store.

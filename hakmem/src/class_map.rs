@@ -32,6 +32,7 @@ use core::ptr::NonNull;
 use crate::bins::GRANULE_SHIFT;
 use crate::os::memory::{self, Access, PAGE};
 use crate::region::{Region, Scale};
+use crate::steps;
 use crate::sync::{AtomicU8, AtomicUsize, Ordering};
 pub(crate) use far::FAR_MAX;
 
@@ -163,6 +164,12 @@ impl Extent {
         far::add(first, end - first)
     }
 
+    /// Forgets which entries are writable: for a child process, where a thread may have ceased to exist
+    /// in the middle of [`Extent::cover`]. To make them so again does no harm.
+    pub(crate) fn look_again(&mut self) {
+        self.writable = 0..0;
+    }
+
     fn publish(&self) {
         BASE.store(self.region.start(), Ordering::Relaxed);
         // Release: pairs with the Acquire in `WholeMap::current`, publishes base and entries.
@@ -195,11 +202,15 @@ impl Extent {
     }
 }
 
-/// Sets the bin of a covered run of granules; 0 takes it out of use.
+/// Sets the bin of a covered run of granules; 0 takes it out of use. The entry of the first granule is
+/// the last that says that the run is in use, and the first that says that it is not: where a process
+/// is forked meanwhile, its child goes by that one (`arena::repair`).
 pub(crate) fn set(address: usize, granules: usize, bin: u8) {
     let map = WholeMap::current();
     let first = address >> GRANULE_SHIFT;
-    for index in first..first + granules {
+    for nth in 0..granules {
+        let index = first + if bin == 0 { nth } else { granules - 1 - nth };
+        steps::next();
         if index < map.granules {
             // SAFETY: the entry is there.
             unsafe { entry(map.base, index) }.store(bin, Ordering::Relaxed);
@@ -207,6 +218,7 @@ pub(crate) fn set(address: usize, granules: usize, bin: u8) {
             entry.store(bin, Ordering::Relaxed);
         }
     }
+    steps::next();
 }
 
 #[cfg(test)]

@@ -137,10 +137,14 @@ pub(crate) fn slot_of(heap: *mut Heap) -> SlotWriter {
     unsafe { SlotWriter::new(slot) }
 }
 
-/// Closes the list of bin 0 of a sentinel, to which sized frees are led: a word of zeros would take
-/// blocks. Until this is done, at the process's first call, there are no blocks to be freed.
+/// Closes the lists of a sentinel: a word of zeros would take blocks. Sized frees are led to that of
+/// bin 0, and to others a thread whose word named a heap when it looked a block up, and no more when
+/// it comes to free it, as in a child. Until this is done, at the process's first call, there are no
+/// blocks to be freed.
 pub(crate) fn close_sentinel(sentinel: *mut Heap) {
-    slot_of(sentinel).list_word(0).store(ListWord::CLOSED.0, Ordering::Relaxed);
+    for bin in 0..BINS {
+        slot_of(sentinel).list_word(bin).store(ListWord::CLOSED.0, Ordering::Relaxed);
+    }
 }
 
 /// Where the capacity of a bin's list is kept.
@@ -194,15 +198,12 @@ impl Heap {
         // The process's own heap serves many threads, one block at a time.
         let has_lists = choice.check != Check::Full && is_threads;
         self.way = Way::of(choice);
-        // Where lists are not used, every size leads to bin 0, whose list is always empty; so under
-        // `e3`, which has lists of its own.
-        let has_fast_path = has_lists && self.way != Way::E3;
-        self.small_bins = if has_fast_path { layout.small_bins() } else { [0; bins::SMALL_SIZES] };
         self.map = match choice.routing {
             Routing::Direct if has_lists => WholeMap::current(),
             _ => WholeMap::EMPTY,
         };
         self.has_lists = has_lists;
+        self.set_small_bins(layout);
         self.list_bytes = LIST_BYTES.load(Ordering::Relaxed);
         self.slow_unchecked = 0;
         self.seen_words = [0; BINS];
@@ -235,6 +236,13 @@ impl Heap {
         self.take_request();
         self.seen_changes = crate::arena::changes();
         self.alive = ALIVE;
+    }
+
+    /// Writes the table of small sizes. Where lists are not used, every size leads to bin 0, whose list
+    /// is always empty; so under `e3`, which has lists of its own.
+    fn set_small_bins(&mut self, layout: Layout) {
+        let has_fast_path = self.has_lists && self.way != Way::E3;
+        self.small_bins = if has_fast_path { layout.small_bins() } else { [0; bins::SMALL_SIZES] };
     }
 
     /// Blocks that a list may hold at first.

@@ -68,6 +68,8 @@ struct Spans {
     newest: usize,
     /// Small ranges that were unmapped among many, because the system refused address space.
     holes: usize,
+    /// How often free ranges were given up: what was hidden before that is in no range.
+    given_up: u32,
 }
 
 /// What spans hold, in bytes.
@@ -112,18 +114,10 @@ pub(crate) fn try_usage() -> Option<Usage> {
     SPANS.try_lock().map(|spans| spans.usage())
 }
 
-/// The same around a fork.
-///
-/// # Safety
-/// The calling thread holds the lock, or is the only one.
-pub(crate) unsafe fn usage_held() -> Usage {
-    // SAFETY: the caller's duty.
-    unsafe { SPANS.held() }.usage()
-}
-
 /// Puts in order what a child process inherited: called by its only thread, with the lock free.
 /// If another thread held the lock at the fork, the spans in use are found again, and free ranges
-/// are given up, as it may have been anywhere. Returns the bytes of address space given up.
+/// are given up, as it may have been anywhere; otherwise the calling thread is in the middle of
+/// nothing. Returns the bytes of address space given up.
 pub(crate) fn repair(in_doubt: bool) -> usize {
     SPANS.lock().repair(in_doubt)
 }
@@ -255,7 +249,8 @@ pub(crate) fn resize(address: usize, size: usize, now_ms: u32) -> Option<(NonNul
         // SAFETY: the span is the program's, which asked for this and forgets the old address.
         let moved = unsafe { memory::remap(base, old.span.bytes, bytes) };
         let mut spans = SPANS.lock();
-        spans.moving -= 1;
+        // A child that was forked meanwhile does not count it any more.
+        spans.moving = spans.moving.saturating_sub(1);
         spans.live.insert(match moved {
             Some(to) => Live {
                 span: Span { address: to.as_ptr() as usize, bytes },
@@ -300,7 +295,14 @@ pub(crate) fn give_up_free() {
 
 impl Spans {
     const fn new() -> Self {
-        Self { live: LiveSpans::new(), ranges: FreeRanges::EMPTY, moving: 0, newest: 0, holes: 0 }
+        Self {
+            live: LiveSpans::new(),
+            ranges: FreeRanges::EMPTY,
+            moving: 0,
+            newest: 0,
+            holes: 0,
+            given_up: 0,
+        }
     }
 
     fn usage(&self) -> Usage {
@@ -384,6 +386,7 @@ impl Spans {
         }
         self.live.repair();
         let given_up = self.ranges.forget_all();
+        self.given_up += 1;
         // Where there is no memory for it, a free unmaps its span.
         let _ = self.ranges.ensure(self.live.count());
         given_up

@@ -9,6 +9,7 @@
 //! `layers_do_not_reach_upwards` holds the code to it.
 //!
 //! - `sync`: atomics (loom's under test); knows no system.
+//! - `steps`: the points between two stores whose order matters; does nothing but in tests.
 //! - `os`: system calls and libc; knows nothing of allocation.
 //! - `lock`: the lock; knows no memory layout.
 //! - `region`: address space that grows in place; does not know what lies in it.
@@ -66,6 +67,7 @@ mod segment;
 mod settings;
 mod slab;
 mod slot;
+mod steps;
 mod sync;
 mod threads;
 pub mod totals;

@@ -1,26 +1,51 @@
 //! The one kind of lock, and values behind it.
 //!
+//! A lock's word names its holder, so that a new child process can tell the locks that its only
+//! thread holds, because a signal handler forked in the middle of a slow path, from those of threads
+//! that do not exist there. Nobody waits for the latter: [`Lock::release_abandoned`].
+//!
 //! # Orderings
 //! [`Lock`]: taking it is an Acquire that pairs with the Release of giving it back, and publishes
-//! what the last holder wrote.
+//! what the last holder wrote. `ON_STALL` is stored before the first thread is started.
 //!
 //! # Safety
 //! [`Locked`] gives out its content only through a guard that holds the lock.
 #![allow(unsafe_code)]
 
 use core::cell::UnsafeCell;
+use core::mem;
 use core::ops::{Deref, DerefMut};
+use core::ptr::{self, NonNull};
 
-use crate::os::futex;
-use crate::sync::{AtomicU32, Ordering};
+use crate::os::{futex, thread_local};
+use crate::sync::{AtomicPtr, AtomicU32, Ordering};
 
 /// A lock of one word that sleeps in the kernel when it has waited a little.
 ///
-/// 0: free, 1: taken, 2: taken and somebody sleeps. (U. Drepper, "Futexes Are Tricky", mutex 2.)
-/// It can be forced free after a fork, when its holder does not exist any more.
+/// 0: free; otherwise the holder's number, which is even, and [`SLEEPERS`] if somebody sleeps.
+/// (U. Drepper, "Futexes Are Tricky", mutex 2, whose word does not name the holder.)
 pub(crate) struct Lock(AtomicU32);
 
 const SPINS: u32 = 100;
+/// Set in the word of a lock for which somebody sleeps.
+const SLEEPERS: u32 = 1;
+
+/// What a thread does before it waits for a lock: a `fn()`, or null. In a child process that nobody
+/// has told so, it releases what threads of the parent hold.
+static ON_STALL: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+/// Sets what a thread does before it waits for a lock.
+pub(crate) fn on_stall(act: fn()) {
+    ON_STALL.store(act as *mut (), Ordering::Relaxed);
+}
+
+/// The calling thread's number, even and not 0. Thread pointers are at least a smallest stack, of
+/// 16 KiB, apart, and below 2^44 of each other where it matters: in one process at one time.
+#[inline(always)]
+fn holder() -> u32 {
+    const PAGE_SHIFT: u32 = 12;
+    (thread_local::pointer() >> PAGE_SHIFT) as u32 & !SLEEPERS | 2
+}
 
 impl Lock {
     pub(crate) const fn new() -> Self {
@@ -37,40 +62,66 @@ impl Lock {
     /// Takes the lock if it is free.
     pub(crate) fn try_take(&self) -> bool {
         // Acquire: pairs with `give`, publishes the last holder's writes.
-        self.0.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        self.0.compare_exchange(0, holder(), Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     #[cold]
     fn take_slow(&self) {
+        if let Some(act) = NonNull::new(ON_STALL.load(Ordering::Relaxed)) {
+            // SAFETY: `on_stall` stored a `fn()`.
+            let act = unsafe { mem::transmute::<*mut (), fn()>(act.as_ptr()) };
+            act();
+        }
         for _ in 0..SPINS {
             if self.0.load(Ordering::Relaxed) == 0 && self.try_take() {
                 return;
             }
             core::hint::spin_loop();
         }
-        // Acquire: as in `try_take`; 2 because others may sleep too.
-        while self.0.swap(2, Ordering::Acquire) != 0 {
-            futex::wait(&self.0, 2);
+        loop {
+            let word = self.0.load(Ordering::Relaxed);
+            // Who may have slept does not know whether others still do.
+            let wanted = if word == 0 { holder() | SLEEPERS } else { word | SLEEPERS };
+            // Acquire: as in `try_take`.
+            let changed =
+                self.0.compare_exchange(word, wanted, Ordering::Acquire, Ordering::Relaxed);
+            match changed {
+                Ok(0) => return,
+                Ok(_) => futex::wait(&self.0, wanted),
+                Err(_) => {}
+            }
         }
     }
 
     /// Gives the lock back.
     pub(crate) fn give(&self) {
         // Release: pairs with the Acquires above, publishes this holder's writes.
-        if self.0.swap(0, Ordering::Release) == 2 {
+        if self.0.swap(0, Ordering::Release) & SLEEPERS != 0 {
             futex::wake_one(&self.0);
         }
     }
 
-    /// Whether somebody holds the lock.
-    pub(crate) fn is_taken(&self) -> bool {
-        self.0.load(Ordering::Relaxed) != 0
+    /// Whether the calling thread holds the lock.
+    pub(crate) fn is_mine(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & !SLEEPERS == holder()
     }
 
-    /// Makes the lock free whoever held it: only right in a new child process, where the calling
-    /// thread is the only one.
-    pub(crate) fn force_free(&self) {
-        self.0.store(0, Ordering::Relaxed);
+    /// Makes the lock, if the calling thread holds it, one that another thread holds.
+    #[cfg(test)]
+    pub(crate) fn leave_to_nobody(&self) {
+        if self.is_mine() {
+            self.0.store(holder() ^ 4, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes the lock free if another thread holds it; whether one did. Only right in a new child
+    /// process, where no other thread exists.
+    pub(crate) fn release_abandoned(&self) -> bool {
+        let is_abandoned = !self.is_mine() && self.0.load(Ordering::Relaxed) != 0;
+        if is_abandoned {
+            self.0.store(0, Ordering::Relaxed);
+        }
+        is_abandoned
     }
 }
 

@@ -21,6 +21,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod file;
+pub(crate) mod fork_word;
 pub(crate) mod futex;
 pub(crate) mod loader;
 pub(crate) mod memory;

@@ -25,6 +25,7 @@ use core::ptr::NonNull;
 use crate::bins::GRANULE_SHIFT;
 use crate::lock::{Lock, Locked};
 use crate::os::memory::{self, PAGE};
+use crate::steps;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 const BIN_BITS: u32 = 8;
@@ -71,9 +72,27 @@ pub(crate) fn set(address: usize, granules: usize, bin: u8) -> bool {
     let first = (address >> GRANULE_SHIFT) as u64;
     for granule in first..first + granules as u64 {
         let Some(table) = make_room(&mut length) else { return false };
+        steps::any();
         *length += usize::from(table.insert(granule, bin));
     }
     true
+}
+
+/// Counts the entries anew, and takes those out of use of which `is_used` says that they are not: for a
+/// child process, where a thread may have ceased to exist in the middle of [`set`].
+#[cold]
+pub(crate) fn repair(is_used: &dyn Fn(usize) -> bool) {
+    let mut length = LENGTH.lock();
+    let Some(table) = Table::current() else { return };
+    *length = 0;
+    for index in 0..1 << table.capacity_bits {
+        let entry = table.entry(index).load(Ordering::Relaxed);
+        *length += usize::from(entry != 0);
+        let granule = entry >> BIN_BITS;
+        if entry != 0 && !is_used((granule as usize) << GRANULE_SHIFT) {
+            table.entry(index).store(granule << BIN_BITS, Ordering::Relaxed);
+        }
+    }
 }
 
 /// The table, grown if it is half full.

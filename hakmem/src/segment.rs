@@ -42,8 +42,19 @@ pub(crate) const GROUP_SLOTS: usize = 16;
 /// What a new child process inherited from its parent.
 #[derive(Clone, Copy)]
 pub(crate) struct Inherited {
+    /// Live blocks by bin, and bytes of live spans.
     pub(crate) blocks: [i64; BINS],
     pub(crate) large_bytes: usize,
+    /// Bytes of free blocks on lists that no thread of the child has.
+    pub(crate) abandoned_bytes: u64,
+    /// Locks that threads held which the child does not have.
+    pub(crate) doubts: u32,
+}
+
+impl Inherited {
+    /// Nothing.
+    pub(crate) const NOTHING: Self =
+        Self { blocks: [0; BINS], large_bytes: 0, abandoned_bytes: 0, doubts: 0 };
 }
 
 /// The header in force; null before the first segment. Readers of this are slow paths.

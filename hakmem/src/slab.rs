@@ -36,6 +36,7 @@ use crate::bins::{self, Divider};
 use crate::block::Block;
 use crate::os::memory::PAGE;
 use crate::routing::Layout;
+use crate::steps;
 use crate::sync::{AtomicPtr, AtomicU8, Ordering};
 
 /// Blocks that a slab has at most: a granule of 16-byte blocks. Of smaller ones, it leaves the rest of
@@ -328,11 +329,13 @@ impl Slab {
         let from = into.len() - count;
         let end = &mut into[from..];
         let Some(highest) = self.pop_lowest(end) else { return 0 };
+        steps::any();
         self.until_look.set(self.until_look.get() + count as u32);
         if self.until_look.get() == u32::from(self.capacity.get()) {
             self.set_countdown(1, self.capacity.get() - 1);
         }
         if highest >= self.carved.get() {
+            steps::any();
             self.write_headers(end);
             self.carved.set(highest + 1);
         }
@@ -340,8 +343,30 @@ impl Slab {
         count
     }
 
+    /// Counts anew what is out, from the bits, which are right whatever a thread was at that does not
+    /// exist any more: it took blocks along whose bits it had cleared, and gave those back whose bits it
+    /// had set. The slab is in no list.
+    pub(crate) fn recount(&self) {
+        let capacity = self.capacity.get();
+        let (mut out, mut highest) = (0, 0);
+        for index in 0..capacity {
+            if self.here()[usize::from(index / 64)].get() >> (index % 64) & 1 == 0 {
+                (out, highest) = (out + 1, index + 1);
+            }
+        }
+        match out == capacity {
+            true => self.set_countdown(1, capacity - 1),
+            false => self.set_countdown(out.into(), 0),
+        }
+        self.carved.set(self.carved.get().max(highest));
+        self.seen.set(0);
+        self.returned.set(false);
+        self.listed.set(false);
+        debug_assert!(self.is_consistent());
+    }
+
     /// Whether the module's invariants hold.
-    fn is_consistent(&self) -> bool {
+    pub(crate) fn is_consistent(&self) -> bool {
         let bit = |index: u16| self.here()[usize::from(index / 64)].get() >> (index % 64) & 1;
         let here = (0..self.capacity.get()).map(bit).sum::<u64>();
         let is_full = self.out() == u32::from(self.capacity.get());
@@ -440,6 +465,7 @@ impl Slab {
             return (1, self.take_back::<false>(divider, lowest));
         }
         bits.set(bits.get() | mask);
+        steps::any();
         let is_first = self.rest.get() > 0;
         self.set_countdown(self.out() - count as u32, 0);
         let taken = match self.until_look.get() {

@@ -179,6 +179,13 @@ impl SlotWriter {
         unsafe { &*field.cast::<AtomicU32>() }.store(thread_id, Ordering::Relaxed);
     }
 
+    /// Blocks on the list and the spare of a bin.
+    pub(crate) fn listed_blocks(self, bin: usize) -> u64 {
+        let list = ListWord(self.list_word(bin).load(Ordering::Relaxed));
+        let depth = list.depth(self.capacity(bin).load(Ordering::Relaxed));
+        u64::from(depth) + word!(self, records[bin].spare_blocks).load(Ordering::Relaxed)
+    }
+
     /// Blocks of a bin that this slot's owners allocated, less those that they freed.
     pub(crate) fn live_blocks(self, bin: usize) -> i64 {
         let list = ListWord(self.list_word(bin).load(Ordering::Relaxed));

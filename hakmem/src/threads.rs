@@ -10,8 +10,8 @@
 //! # Fork
 //! A child must never write into its parent's segment. Heaps are wiped on fork by the kernel
 //! (`MADV_WIPEONFORK`), however the child came about, so its first call finds a heap of zeros, goes
-//! the slow way and lands in `fork::begin_child`. Where `pthread_atfork` is honoured, the locks
-//! are free in the child and the forking thread's lists are kept for it.
+//! the slow way and lands in `fork::begin_child`. Where `pthread_atfork` is honoured, the forking
+//! thread's lists are kept for it.
 //!
 //! # Safety
 //! A heap's memory stays mapped as long as its process lives. A heap is handed to the thread whose
@@ -20,6 +20,7 @@
 
 pub(crate) mod fork;
 mod groups;
+mod repair;
 mod truncation;
 
 use core::ffi::c_void;
@@ -45,8 +46,6 @@ struct Process {
     groups: Groups,
     /// Live blocks that the parent had when it forked this process.
     inherited_blocks: [i64; hakmem_segment::BINS],
-    /// What a child finds after a fork that is under way.
-    legacy: fork::Legacy,
 }
 
 static PROCESS: Locked<Process> = Locked::new(Process {
@@ -56,7 +55,6 @@ static PROCESS: Locked<Process> = Locked::new(Process {
     segment: None,
     groups: Groups::NONE,
     inherited_blocks: [0; hakmem_segment::BINS],
-    legacy: fork::Legacy::NONE,
 });
 
 /// Guards the process's own heap, the one of slot 0.
@@ -325,6 +323,7 @@ impl Process {
         if self.started {
             return Some(());
         }
+        crate::lock::on_stall(fork::enter_child_if_unnoticed);
         clock::start();
         self.settings = Settings::read();
         // Before anything asks for the layout.

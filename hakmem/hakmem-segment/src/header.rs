@@ -139,8 +139,9 @@ pub struct SegmentHeader {
     /// Bytes of blocks that a thread's list of one bin may hold at most; 0 in layouts before 2.1.
     /// Written before `ready`.
     pub list_bytes_max: u32,
-    /// Zero.
-    pub reserved_word: u32,
+    /// Locks that other threads of the parent held when the process was forked: what they guard was
+    /// repaired. 0 in layouts before 2.3. Written before `ready`.
+    pub fork_doubts: u32,
     /// Times that the system refused to unmap address space, which then stayed mapped, as at
     /// `vm.max_map_count`; 0 in layouts before 2.2.
     pub unmaps_refused_total: u64,
@@ -153,8 +154,12 @@ pub struct SegmentHeader {
     /// Address space of freed large spans whose memory went back to the system, kept for reuse; 0
     /// in layouts before 2.2.
     pub large_purged_bytes: u64,
+    /// Bytes that were free when the process was forked and that it has lost: blocks on lists of other
+    /// threads of the parent, or of the only thread where the fork went past libc, and spans whose
+    /// state was in doubt. 0 in layouts before 2.3. Written before `ready`.
+    pub fork_abandoned_bytes: u64,
     /// Zero.
-    pub reserved: [u8; HEADER_BYTES - 3888],
+    pub reserved: [u8; HEADER_BYTES - 3896],
 }
 const _: () = {
     assert!(size_of::<SegmentHeader>() == HEADER_BYTES);

@@ -22,6 +22,7 @@ use crate::class_map;
 use crate::os::memory::{Access, Refusal};
 use crate::region::{Backing, Plan, Region, Scale};
 use crate::slab::{Idle, Slab};
+use crate::steps;
 use crate::sync::Ordering;
 
 /// Smallest arena worth having, where arenas must be reserved: 1 MiB.
@@ -110,6 +111,7 @@ impl Arenas {
         let base = RANGES[last].base.load(Ordering::Relaxed);
         let run = descriptor(base, self.frontier);
         describe(run, base + (self.frontier << GRANULE_SHIFT), order);
+        steps::any();
         self.frontier += granules;
         NonNull::new(run)
     }
@@ -140,7 +142,9 @@ impl Arenas {
         if !is_covered {
             return Err(Refusal::NoMemory);
         }
+        steps::next();
         last.usable.store(usable, Ordering::Relaxed);
+        steps::any();
         self.committed = granules;
         self.usage.committed += bytes;
         Ok(())
@@ -171,6 +175,7 @@ impl Arenas {
         RANGES[count].first.store(plan.start + first * GRANULE, Ordering::Relaxed);
         // Release: pairs with the Acquire in `run_of`.
         COUNT.store(count + 1, Ordering::Release);
+        steps::any();
         (self.frontier, self.committed) = (first, first);
         self.usage.reserved += match plan.backing {
             Backing::Plan => parts.bytes(),

@@ -14,6 +14,7 @@ use crate::class_map;
 use crate::registry;
 use crate::routing::Layout;
 use crate::slab::{Slab, Taken};
+use crate::steps;
 use crate::sync::Ordering;
 
 /// A list of them, behind the lock of their bin.
@@ -64,11 +65,13 @@ impl Slabs {
             // SAFETY: in this bin's list, whose lock the caller holds.
             unsafe { next.as_ref() }.previous.set(address);
         }
+        steps::any();
         self.first = address;
         slab.listed.set(true);
     }
 
     fn remove(&mut self, slab: &Slab) {
+        steps::any();
         match NonNull::new(slab.previous.get()) {
             // SAFETY: a neighbour in this bin's list, whose lock the caller holds.
             Some(previous) => unsafe { previous.as_ref() }.next.set(slab.next.get()),
@@ -79,6 +82,19 @@ impl Slabs {
             unsafe { next.as_ref() }.previous.set(slab.previous.get());
         }
         slab.listed.set(false);
+    }
+
+    /// Forgets which slabs have blocks to give.
+    pub(super) fn forget_all(&mut self) {
+        self.first = ptr::null_mut();
+    }
+
+    /// Puts a slab of the bin into the list if it has blocks to give, whatever its state was.
+    pub(super) fn find_again(&mut self, slab: &Slab) {
+        slab.recount();
+        if slab.available() > 0 {
+            self.insert(slab);
+        }
     }
 
     /// Takes a fresh slab into use.
@@ -93,6 +109,7 @@ impl Slabs {
             unsafe { arena::give_run(run, 0) };
             return None;
         }
+        steps::any();
         self.insert(slab);
         STORE[bin].slab_bytes.fetch_add(slab.bytes(), Ordering::Relaxed);
         Some(())
@@ -147,6 +164,7 @@ impl Slabs {
             self.remove(slab);
             STORE[slab.bin()].slab_bytes.fetch_sub(slab.bytes(), Ordering::Relaxed);
             locate(slab, 0);
+            steps::any();
             // SAFETY: every block came back, and the slab is in no list.
             unsafe { arena::give_run(NonNull::from(slab), now_ms) };
         }

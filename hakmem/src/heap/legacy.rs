@@ -1,88 +1,122 @@
-//! A copy of a heap's lists, which the thread that forks leaves to the child.
+//! What the thread that forks leaves to the child: a copy of its heap's page and of its words, in a
+//! page that is not wiped.
 //!
-//! Heaps are wiped in a child, so `fork` copies the forking thread's lists to memory that is not.
+//! The kernel wipes heaps in a child. Magazines are not wiped, so the page with their tops is all
+//! that is missing. In the child it is put back where it was, and private memory takes the slot's
+//! place, because the fork may have come from a signal handler: the call that it interrupted goes on
+//! in the child as in the parent, with the same heap, and without a trace in the parent's segment.
+//! Once the child makes its next call, its new heap adopts the lists.
 //!
 //! # Safety
-//! As in `heap`.
+//! As in `heap`. The copy is made by the heap's thread, and read by the only thread of a child.
 #![allow(unsafe_code)]
 
+use core::mem::offset_of;
 use core::ptr;
 
 use hakmem_segment::BINS;
+use hakmem_segment::slot::SLOT_BYTES;
 
-use super::original::Originals;
-use super::{Heap, slot_of};
+use super::magazine::LAYERS_DISTANCE;
+use super::{Heap, SLOT_DISTANCE, slot_of};
 use crate::bins;
-use crate::block::Block;
+use crate::os::memory::{self, PAGE};
+use crate::routing::Layout;
+use crate::segment::Inherited;
+use crate::sync::Ordering;
 
-/// Most blocks that the lists and spares of all bins hold together.
-const BLOCKS_MAX: usize = {
-    let (mut blocks, mut bin) = (0, 0);
-    while bin < BINS {
-        if bins::in_use_contains(bin) {
-            blocks += 2 * bins::capacity_max(bin) as usize;
-        }
-        bin += 1;
-    }
-    blocks
-};
+/// What comes before the table of small sizes in a heap, and from where on the rest is copied. The
+/// table is the same in every heap that has one.
+const FRONT_BYTES: usize = offset_of!(Heap, small_bins);
+const BACK: usize = FRONT_BYTES + bins::SMALL_SIZES;
+const BACK_BYTES: usize = size_of::<Heap>() - BACK;
 
-/// A heap's lists as plain data.
-pub(crate) struct Lists {
-    /// Of each bin in turn the spare's blocks and the list's, the topmost last.
-    blocks: [*mut Block; BLOCKS_MAX],
-    depths: [u16; BINS],
-    spares: [u16; BINS],
-    capacities: [u16; BINS],
-    originals: Originals,
+/// A heap's legacy page.
+#[repr(C)]
+pub(crate) struct Legacy {
+    front: [u8; FRONT_BYTES],
+    back: [u8; BACK_BYTES],
+    words: [u64; BINS],
+    /// What the process held at the fork; `None` if nobody could say without waiting.
+    pub(crate) inherited: Option<Inherited>,
+}
+const _: () = assert!(size_of::<Legacy>() <= PAGE);
+
+/// The legacy page of a heap: the first of its pages in the layers.
+pub(crate) fn of(heap: *mut Heap) -> *mut Legacy {
+    heap.cast::<u8>().wrapping_add(LAYERS_DISTANCE).cast()
 }
 
-// SAFETY: the blocks are free, and belong to the thread that takes the lists over.
-unsafe impl Send for Lists {}
+/// Copies a heap for a child.
+///
+/// # Safety
+/// `heap` is the calling thread's, and alive.
+pub(crate) unsafe fn leave(heap: *mut Heap, inherited: Option<Inherited>) {
+    let (legacy, page) = (of(heap), heap.cast::<u8>());
+    // SAFETY: the page is mapped with the heap, and only its thread uses it.
+    let front = unsafe { &raw mut (*legacy).front }.cast::<u8>();
+    // SAFETY: the first bytes of a heap, which this thread alone writes, and of another page.
+    unsafe { ptr::copy_nonoverlapping(page, front, FRONT_BYTES) };
+    // SAFETY: as above.
+    let back = unsafe { &raw mut (*legacy).back }.cast::<u8>();
+    // SAFETY: as above, of the last bytes.
+    unsafe { ptr::copy_nonoverlapping(page.wrapping_add(BACK), back, BACK_BYTES) };
+    for bin in 0..BINS {
+        let word = slot_of(heap).list_word(bin).load(Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { (*legacy).words[bin] = word };
+    }
+    // SAFETY: as above.
+    unsafe { (*legacy).inherited = inherited };
+}
 
-impl Lists {
-    /// Of no heap.
-    pub(crate) const NONE: Self = Self {
-        blocks: [ptr::null_mut(); BLOCKS_MAX],
-        depths: [0; BINS],
-        spares: [0; BINS],
-        capacities: [0; BINS],
-        originals: Originals::EMPTY,
-    };
+/// Puts a heap that was wiped back in its place, with its words in private memory; false if there is
+/// none, and nothing has changed then.
+///
+/// # Safety
+/// Called by the only thread of a child process, for the heap that its parent's thread left.
+pub(crate) unsafe fn restore(heap: *mut Heap) -> bool {
+    let slot = heap.cast::<u8>().wrapping_add(SLOT_DISTANCE);
+    let Some(slot) = ptr::NonNull::new(slot) else { return false };
+    // SAFETY: the heap's own slot, which nothing but the heap's thread writes.
+    if !unsafe { memory::map_over(slot, SLOT_BYTES) } {
+        return false;
+    }
+    let (legacy, page) = (of(heap), heap.cast::<u8>());
+    for bin in 0..BINS {
+        // SAFETY: the page is mapped with the heap, and `leave` has filled it.
+        let word = unsafe { (*legacy).words[bin] };
+        slot_of(heap).list_word(bin).store(word, Ordering::Relaxed);
+    }
+    // SAFETY: as above.
+    let front = unsafe { &raw const (*legacy).front }.cast::<u8>();
+    // SAFETY: the pages of a heap and of its copy are two.
+    unsafe { ptr::copy_nonoverlapping(front, page, FRONT_BYTES) };
+    // SAFETY: as above.
+    let back = unsafe { &raw const (*legacy).back }.cast::<u8>();
+    // SAFETY: as above.
+    unsafe { ptr::copy_nonoverlapping(back, page.wrapping_add(BACK), BACK_BYTES) };
+    // SAFETY: the heap's page, which holds a heap again.
+    unsafe { &mut *heap }.set_small_bins(Layout::current());
+    true
 }
 
 impl Heap {
-    /// Copies the lists.
-    pub(crate) fn copy_lists(&self, into: &mut Lists) {
-        let mut count = 0;
-        for bin in bins::in_use() {
-            for magazine in [self.spares[bin], self.list(bin)] {
-                let blocks = self.blocks(magazine);
-                into.blocks[count..count + blocks.len()].copy_from_slice(blocks);
-                count += blocks.len();
-            }
-            into.depths[bin] = self.depth(bin) as u16;
-            into.spares[bin] = self.spares[bin].count() as u16;
-        }
-        into.capacities = self.capacities;
-        into.originals = self.originals;
-    }
-
     /// Takes over the lists that this process's thread had in its parent. The blocks count as refilled:
     /// the child has not allocated them.
-    pub(crate) fn adopt(&mut self, lists: &Lists) {
-        self.originals = lists.originals;
-        let mut rest = &lists.blocks[..];
+    pub(crate) fn adopt(&mut self, old: &Self) {
+        self.originals = old.originals;
         for bin in bins::in_use() {
-            self.capacities[bin] = lists.capacities[bin];
+            self.capacities[bin] = old.capacities[bin];
             if self.capacities[bin] > bins::capacity_first(bin) {
                 self.enlarge_magazines(bin);
             }
-            for count in [lists.spares[bin], lists.depths[bin]] {
-                let (blocks, others) = rest.split_at(count.into());
-                self.room(bin, count.into()).copy_from_slice(blocks);
-                self.set_depth(bin, count.into());
-                rest = others;
+            for magazine in [old.spares[bin], old.list(bin)] {
+                let blocks = old.blocks(magazine);
+                let room = self.room(bin, magazine.count());
+                let count = room.len().min(blocks.len());
+                room[..count].copy_from_slice(&blocks[..count]);
+                self.set_depth(bin, count as u32);
                 self.exchange(bin);
             }
             // Twice exchanged: the spare's blocks came first and are the list's now.

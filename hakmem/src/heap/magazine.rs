@@ -10,13 +10,14 @@
 //! the list is empty. Tops and bottoms are offsets from the heap's address and not pointers: those
 //! of a sentinel are 0, where a heap begins with a null.
 //!
-//! Small magazines, for lists of first capacity, lie together behind the heap. A list that grows gets
-//! a large one: in the room that the small ones leave, or, where it has hundreds of entries, in pages
-//! of its own. Those pages come in layers behind the slots, at the distance of slot from slot, so that
-//! one and the same offset serves every heap of a group.
+//! Magazines come in layers behind the slots, at the distance of slot from slot, so that one and the
+//! same offset serves every heap of a group. In a heap's part of the first layer lie the page that it
+//! leaves to a child (`legacy`) and the small magazines, for lists of first capacity. A list that
+//! grows gets a large one: in the room that the small ones leave, or, where it has hundreds of
+//! entries, in pages of its own, in the layers behind.
 //!
 //! ```text
-//! heaps and small magazines | slots (shared) | layer 0 of large magazines | layer 1 | …
+//! heaps | slots (shared) | legacies and small magazines | layer 1 of large magazines | layer 2 | …
 //! ```
 //!
 //! # Safety
@@ -38,11 +39,11 @@ use crate::sync::{AtomicU32, Ordering};
 
 /// Bytes of an entry.
 pub(crate) const ENTRY: u32 = size_of::<*mut Block>() as u32;
-/// From a heap to the first layer of its large magazines.
-const LAYERS_DISTANCE: usize = 2 * SLOT_DISTANCE;
+/// From a heap to its part of the first layer.
+pub(super) const LAYERS_DISTANCE: usize = 2 * SLOT_DISTANCE;
 const LAYER_PAGES: usize = SLOT_BYTES / PAGE;
-/// Layers of large magazines in a group.
-pub(crate) const LAYERS: usize = PLACES.pages.div_ceil(LAYER_PAGES);
+/// Layers in a group: one of legacies and small magazines, and those of large ones.
+pub(crate) const LAYERS: usize = 1 + PLACES.pages.div_ceil(LAYER_PAGES);
 
 /// Offsets of the magazines' bottoms, two for each bin.
 struct Places {
@@ -57,7 +58,7 @@ struct Places {
 const PLACES: Places = {
     let none = [[0; BINS]; 2];
     let mut places = Places { small: none, large: none, own_page_bytes: [0; BINS], pages: 0 };
-    let mut at = PAGE;
+    let mut at = LAYERS_DISTANCE + PAGE;
     let mut turn = 0;
     while turn < 2 * BINS {
         let (which, bin) = (turn % 2, turn / 2);
@@ -73,7 +74,7 @@ const PLACES: Places = {
             if places.pages % LAYER_PAGES + pages > LAYER_PAGES {
                 places.pages = places.pages.next_multiple_of(LAYER_PAGES);
             }
-            let (layer, page) = (places.pages / LAYER_PAGES, places.pages % LAYER_PAGES);
+            let (layer, page) = (1 + places.pages / LAYER_PAGES, places.pages % LAYER_PAGES);
             places.pages += pages;
             places.own_page_bytes[bin] = pages * PAGE;
             assert!(page + pages <= LAYER_PAGES);
@@ -83,7 +84,7 @@ const PLACES: Places = {
             (at - large) as u32
         };
     }
-    assert!(at <= SLOT_BYTES);
+    assert!(at <= LAYERS_DISTANCE + SLOT_BYTES);
     places
 };
 

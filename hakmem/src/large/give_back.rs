@@ -59,9 +59,14 @@ struct Job {
 pub(super) fn run(mut spans: Guard<'_, Spans>, want: Want, now_ms: u32) -> usize {
     let mut given = 0;
     while let Some(job) = spans.next_job(want, now_ms, given) {
+        let given_up = spans.given_up;
         drop(spans);
         let after = job.perform();
         spans = SPANS.lock();
+        if spans.given_up != given_up {
+            // This is a child process now, which has forgotten the range.
+            break;
+        }
         spans.ranges.show(job.node, after, now_ms);
         if after == Some(job.before) {
             break;

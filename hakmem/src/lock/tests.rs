@@ -38,3 +38,53 @@ fn one_thread_at_a_time_has_the_value() {
     });
     assert!(*locked.lock() >= 15_000);
 }
+
+#[test]
+fn a_lock_that_its_own_thread_holds_is_not_abandoned() {
+    let locked = Locked::new(1);
+    assert!(!locked.lock.is_mine() && !locked.lock.release_abandoned());
+    let guard = locked.lock();
+    assert!(locked.lock.is_mine());
+    assert!(!locked.lock.release_abandoned());
+    assert!(locked.try_lock().is_none(), "the lock was taken from its holder");
+    drop(guard);
+    assert!(!locked.lock.is_mine());
+}
+
+#[test]
+fn a_lock_of_another_thread_is_abandoned_also_where_somebody_slept() {
+    for sleeps in [false, true] {
+        let locked = Locked::new(1);
+        let word = thread::scope(|scope| {
+            let holder = scope.spawn(|| {
+                locked.lock.take();
+                assert!(locked.lock.is_mine());
+                locked.lock.0.load(Ordering::Relaxed)
+            });
+            holder.join().expect("nothing panics there")
+        });
+        assert!(!locked.lock.is_mine());
+        if sleeps {
+            locked.lock.0.store(word | super::SLEEPERS, Ordering::Relaxed);
+        }
+        assert!(locked.lock.release_abandoned());
+        assert_eq!(*locked.lock(), 1, "the lock is free");
+    }
+}
+
+#[test]
+fn threads_that_live_at_once_have_numbers_of_their_own() {
+    let barrier = std::sync::Barrier::new(32);
+    let number = || {
+        barrier.wait();
+        let number = super::holder();
+        barrier.wait();
+        number
+    };
+    let numbers: std::collections::HashSet<u32> = thread::scope(|scope| {
+        let threads: std::vec::Vec<_> = (0..32).map(|_| scope.spawn(number)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("nothing panics there")).collect()
+    });
+    assert_eq!(numbers.len(), 32);
+    assert!(numbers.iter().all(|number| *number > 0 && number & super::SLEEPERS == 0));
+}

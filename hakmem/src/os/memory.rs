@@ -349,6 +349,20 @@ pub(crate) unsafe fn map_file_over(
     unsafe { call(libc::SYS_mmap, arguments) }.is_ok()
 }
 
+/// Maps new private memory of zeros in place of whatever is in a range; false if there is none, and
+/// nothing has changed then.
+///
+/// # Safety
+/// The caller owns the range and needs nothing of its contents.
+pub(crate) unsafe fn map_over(base: NonNull<u8>, bytes: usize) -> bool {
+    let protection = (libc::PROT_READ | libc::PROT_WRITE) as usize;
+    let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED) as usize;
+    let no_file = -1_isize as usize;
+    let arguments = [base.as_ptr() as usize, bytes, protection, flags, no_file, 0];
+    // SAFETY: the caller's duty.
+    unsafe { call(libc::SYS_mmap, arguments) }.is_ok()
+}
+
 /// The limit on address space, in bytes; `usize::MAX` if there is none.
 pub(crate) fn address_space_limit() -> usize {
     process::limit(process::Limited::AddressSpace)

@@ -32,6 +32,30 @@ pub(crate) fn sentinel() -> *mut u8 {
     SENTINEL.0.get().cast()
 }
 
+/// The thread pointer: another one for each thread that lives, and in a forked child that of the
+/// thread that forked.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[inline(always)]
+pub(crate) fn pointer() -> usize {
+    let pointer: usize;
+    // SAFETY: the first word of the thread's control block is its own address (System V ABI).
+    unsafe {
+        core::arch::asm!(
+            "mov {pointer}, qword ptr fs:[0]",
+            pointer = lateout(reg) pointer,
+            options(pure, readonly, nostack, preserves_flags)
+        );
+    }
+    pointer
+}
+
+/// The thread pointer, or what libc takes for it.
+#[cfg(not(all(target_arch = "x86_64", not(miri))))]
+pub(crate) fn pointer() -> usize {
+    // SAFETY: no precondition.
+    unsafe { libc::pthread_self() as usize }
+}
+
 #[cfg(target_arch = "x86_64")]
 core::arch::global_asm!(
     ".pushsection .tdata.hakmem, \"awT\", @progbits",

@@ -52,3 +52,14 @@ fn slabs_come_and_go_like_in_a_model() {
         assert_eq!(bin(address(granule)), usize::from(model.get(&granule).copied().unwrap_or(0)));
     }
 }
+
+#[test]
+fn a_repair_leaves_what_is_in_use_and_takes_out_the_rest() {
+    let (used, unused) = (address(FIRST + 90_001), address(FIRST + 90_002));
+    assert!(set(used, 1, 7) && set(unused, 1, 9));
+    let before = *LENGTH.lock();
+    *LENGTH.lock() = 3;
+    repair(&|address| address != unused);
+    assert_eq!((bin(used), bin(unused)), (7, 0));
+    assert_eq!(*LENGTH.lock(), before, "the entries were counted");
+}

@@ -69,6 +69,8 @@ pub(super) fn fill(
             *to = from.max(0) as u64;
         }
         header.inherited_large_bytes = inherited.large_bytes as u64;
+        header.fork_doubts = inherited.doubts;
+        header.fork_abandoned_bytes = inherited.abandoned_bytes;
     }
 }
 

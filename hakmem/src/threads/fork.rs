@@ -1,121 +1,171 @@
 //! Around `fork`, in all its forms.
 //!
+//! No fork waits for a lock, and none is held across one: the C library takes locks of its own between
+//! the handlers and the fork, whose holders may call `malloc`, and a signal handler may fork while its
+//! thread holds any of ours. The child repairs what its parent's other threads held (`repair`).
+//!
+//! # The thread that forks
+//! [`prepare`] copies the thread's heap to memory that is not wiped (`heap::legacy`) and makes it a
+//! late thread for as long as the fork takes, so that the calls of other libraries' handlers, which
+//! may come after ours before the fork, and before ours after it, leave the copied lists alone. Its
+//! second word of thread-local storage says meanwhile what its first one was, with the number of
+//! further forks under way in its lowest bits: a signal handler may fork in the middle of a fork.
+//!
+//! In the child, [`child`] or the first slow call does what is to be done at once ([`enter_child`]):
+//! it sees to the locks, puts the thread's heap back in its place, for a call that the fork may have
+//! interrupted, and makes the thread a fresh one. The next call finds that out, makes the child's
+//! segment and heaps, and adopts the lists ([`begin_child`]): many children only `exec`.
+//!
+//! A fork that goes past libc (`_Fork`, the system calls) copies nothing, so the lists of all threads
+//! are lost to the child, which counts what was on them.
+//!
 //! # Safety
-//! In a new child process there is one thread. What other threads' lists held in the parent is
-//! lost to the child, as with every allocator; its own segment says so by not counting it.
+//! In a new child process there is one thread.
 #![allow(unsafe_code)]
 
-use hakmem_segment::BINS;
+use core::ptr;
 
-use super::{LATE, PROCESS, Process, fresh};
-use crate::heap::legacy::Lists;
-use crate::heap::{Heap, slot_of};
-use crate::lock::{Lock, Locked};
-use crate::os::thread_local;
+use super::{PROCESS, Process, fresh, late, repair};
+use crate::heap::{Heap, legacy, slot_of};
+use crate::lock::Locked;
+use crate::os::{fork_word, thread_local};
 use crate::segment::Inherited;
-use crate::sync::{AtomicBool, Ordering};
-use crate::{arena, batches, bins, central, large, registry};
+use crate::sync::{AtomicBool, AtomicPtr, Ordering};
+use crate::{bins, central, large};
 
-/// What the parent leaves to the child. Filled by [`prepare`], in memory that is not wiped.
-pub(super) struct Legacy {
-    /// Whether `prepare` ran for this fork.
-    valid: bool,
-    /// Whether the forking thread had lists, which are in [`LISTS`].
-    has_lists: bool,
-    inherited: Inherited,
-}
-
-impl Legacy {
-    pub(super) const NONE: Self = Self {
-        valid: false,
-        has_lists: false,
-        inherited: Inherited { blocks: [0; BINS], large_bytes: 0 },
-    };
-}
-
-/// Copies of the forking thread's lists. Used where all locks are held, or by the only thread.
-static LISTS: Locked<Lists> = Locked::new(Lists::NONE);
-
-/// Whether this is a child that [`child`] was called in and that has not begun yet.
+/// Whether this is a child process that has seen to its locks and has no segment yet.
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
+/// The heap that the thread had in the parent, until a heap of the child's has adopted its lists.
+static OLD_HEAP: AtomicPtr<Heap> = AtomicPtr::new(ptr::null_mut());
+/// What the child inherited. Only a child's first thread uses it.
+static INHERITED: Locked<Inherited> = Locked::new(Inherited::NOTHING);
 
-/// All locks, in the order in which they are taken.
-fn for_each_lock(visit: &mut dyn FnMut(&'static Lock)) {
-    visit(&PROCESS.lock);
-    visit(&LATE);
-    visit(large::lock());
-    for bin in bins::in_use() {
-        visit(central::lock(bin));
-    }
-    visit(batches::lock());
-    visit(arena::lock());
-    visit(registry::lock());
-}
+/// Bits of the second word that number the further forks; heaps and sentinels are aligned to more.
+const FURTHER: usize = 63;
 
 /// Before `fork`, in the parent.
 pub(super) unsafe extern "C" fn prepare() {
-    for_each_lock(&mut |lock| lock.take());
-    // SAFETY: this thread has just taken the lock, and holds no guard.
-    let process = unsafe { PROCESS.held() };
-    // SAFETY: all locks are held.
-    process.legacy = unsafe { make_legacy(process) };
+    let under_way = fork_word::get();
+    if under_way != 0 {
+        let further = (under_way & FURTHER) + 1;
+        fork_word::set(under_way & !FURTHER | further.min(FURTHER));
+        return;
+    }
+    let word = thread_local::get().cast::<Heap>();
+    let heap = own_heap(word);
+    if !heap.is_null() {
+        // A child that has not begun leaves what it inherited.
+        let is_child = IS_CHILD.load(Ordering::Relaxed);
+        let process = if is_child { None } else { PROCESS.try_lock() };
+        let inherited = process.map(|process| measure(&process, heap));
+        // SAFETY: alive, and this thread's, or the only thread's of a child that has not begun.
+        unsafe { legacy::leave(heap, inherited) };
+    }
+    // In this order: a signal handler that forks in between finds either as before or as after.
+    fork_word::set(word as usize);
+    thread_local::set(late().cast());
+}
+
+/// The heap whose lists the calling thread has, given its word; null if it has none.
+fn own_heap(word: *mut Heap) -> *mut Heap {
+    // SAFETY: a sentinel or this thread's heap.
+    if unsafe { Heap::is_alive(word) } { word } else { OLD_HEAP.load(Ordering::Relaxed) }
 }
 
 /// After `fork`, in the parent.
 pub(super) unsafe extern "C" fn parent() {
-    // SAFETY: this thread has held the lock since `prepare`.
-    unsafe { PROCESS.held() }.legacy.valid = false;
-    for_each_lock(&mut |lock| lock.give());
-}
-
-/// After `fork`, in the child. The segment is made at the first call: many children only `exec`.
-pub(super) unsafe extern "C" fn child() {
-    for_each_lock(&mut |lock| lock.force_free());
-    IS_CHILD.store(true, Ordering::Relaxed);
-    thread_local::set(fresh().cast());
-}
-
-/// The forking thread's lists and the live blocks.
-///
-/// # Safety
-/// The calling thread holds all locks, or is the only one.
-unsafe fn make_legacy(process: &Process) -> Legacy {
-    let heap = thread_local::get().cast::<Heap>();
-    // SAFETY: a sentinel or this thread's heap.
-    let is_own = unsafe { Heap::is_alive(heap) };
-    if is_own {
-        // SAFETY: alive, and this thread's.
-        unsafe { &*heap }.copy_lists(&mut LISTS.lock());
+    let under_way = fork_word::get();
+    if under_way & FURTHER != 0 {
+        fork_word::set(under_way - 1);
+    } else if under_way != 0 {
+        // A child that came about in the middle of `prepare` begins anew.
+        let is_child = IS_CHILD.load(Ordering::Relaxed);
+        let word = if is_child { fresh() } else { under_way as *mut Heap };
+        thread_local::set(word.cast());
+        fork_word::set(0);
     }
-    // SAFETY: the caller's duty.
-    let inherited = unsafe { measure_inheritance(process) };
-    Legacy { valid: true, has_lists: is_own, inherited }
 }
 
-/// Adds up the live blocks of all slots, and those that this process inherited itself.
-///
-/// # Safety
-/// The calling thread holds all locks, or is the only one.
-unsafe fn measure_inheritance(process: &Process) -> Inherited {
-    let mut blocks = process.inherited_blocks;
+/// After `fork`, in the child.
+pub(super) unsafe extern "C" fn child() {
+    // Nothing is left to do where a handler of another library has called before: the child's life
+    // has begun, and no fork is under way.
+    if fork_word::get() != 0 || IS_CHILD.load(Ordering::Relaxed) {
+        enter_child();
+    }
+}
+
+/// Does in a new child process what cannot wait: the locks, and the heap that an interrupted call may
+/// go on to use.
+#[cold]
+fn enter_child() {
+    let under_way = fork_word::get() & !FURTHER;
+    let word = thread_local::get().cast::<Heap>();
+    super::truncation::begin_child();
+    let found = repair::release_abandoned();
+    // A child that had not begun when it forked leaves what it was left itself.
+    let heap = match under_way as *mut Heap {
+        heap if heap.is_null() || heap == fresh() || heap == late() => {
+            OLD_HEAP.load(Ordering::Relaxed)
+        }
+        heap => heap,
+    };
+    let mut inherited = INHERITED.lock();
+    if !IS_CHILD.load(Ordering::Relaxed) {
+        // SAFETY: the heap of the thread that forked, whose page `prepare` has filled.
+        let left = if heap.is_null() { None } else { unsafe { (*legacy::of(heap)).inherited } };
+        // SAFETY: the only thread; who may have been interrupted with the lock does not go on now.
+        let process = unsafe { PROCESS.held() };
+        // Else the parent may have moved on since, so this is an estimate.
+        *inherited = left.unwrap_or_else(|| measure(process, heap));
+        inherited.large_bytes = large::try_usage().map_or(0, |usage| usage.live);
+    }
+    inherited.doubts += found.doubts;
+    inherited.abandoned_bytes += found.abandoned_bytes;
+    drop(inherited);
+    // SAFETY: the only thread, and `prepare` has left the heap.
+    let is_restored = !heap.is_null() && unsafe { legacy::restore(heap) };
+    OLD_HEAP.store(if is_restored { heap } else { ptr::null_mut() }, Ordering::Relaxed);
+    IS_CHILD.store(true, Ordering::Relaxed);
+    let is_late = (if under_way == 0 { word } else { under_way as *mut Heap }) == late();
+    thread_local::set(if is_late { late() } else { fresh() }.cast());
+    fork_word::set(0);
+}
+
+/// Adds up the live blocks of all slots, with those that this process inherited itself, and what is on
+/// the lists of other heaps than `own`.
+fn measure(process: &Process, own: *mut Heap) -> Inherited {
+    let mut found = Inherited { blocks: process.inherited_blocks, ..Inherited::NOTHING };
     process.groups.for_each_heap(&mut |heap| {
         for bin in bins::in_use() {
-            blocks[bin] += slot_of(heap).live_blocks(bin);
+            let slot = slot_of(heap);
+            found.blocks[bin] += slot.live_blocks(bin);
+            if heap != own {
+                found.abandoned_bytes += slot.listed_blocks(bin) * bins::stride(bin) as u64;
+            }
         }
     });
-    // SAFETY: the caller's duty.
-    Inherited { blocks, large_bytes: unsafe { large::usage_held() }.live }
+    found
 }
 
 /// Whether this is a child process that has made no call to the allocator yet.
 pub(super) fn is_wiped() -> bool {
-    if IS_CHILD.load(Ordering::Relaxed) {
-        return true;
-    }
+    IS_CHILD.load(Ordering::Relaxed) || is_unnoticed()
+}
+
+/// Whether this is a child process in which nothing was done about it yet.
+fn is_unnoticed() -> bool {
     // No lock: in a child of a raw `fork` it may be taken for ever.
     let first = super::FIRST_HEAP.load(Ordering::Relaxed);
     // SAFETY: the process's own heap stays mapped.
-    !first.is_null() && !unsafe { Heap::is_alive(first) }
+    !IS_CHILD.load(Ordering::Relaxed) && !first.is_null() && !unsafe { Heap::is_alive(first) }
+}
+
+/// Before a lock is waited for: its holder may be a thread of the parent.
+pub(super) fn enter_child_if_unnoticed() {
+    if is_unnoticed() {
+        enter_child();
+    }
 }
 
 /// If this is a new child process, gives it a segment and heaps of its own.
@@ -128,40 +178,40 @@ pub(super) fn begin_child_if_wiped() {
 /// Begins the child's life. Only one thread exists.
 #[cold]
 fn begin_child() {
-    // Held only in a child of a raw `fork`, by a thread that does not exist here.
-    let is_in_doubt = large::lock().is_taken();
-    for_each_lock(&mut |lock| lock.force_free());
-    super::truncation::begin_child();
-    let mut legacy;
-    // What is given up is address space that the child shares with nobody and does not use.
-    let _ = large::repair(is_in_doubt);
-    thread_local::set(fresh().cast());
-    {
+    enter_child_if_unnoticed();
+    central::recount_stacks();
+    // What threads had begun with spans that do not exist here.
+    let _ = large::repair(false);
+    let old = OLD_HEAP.swap(ptr::null_mut(), Ordering::Relaxed);
+    // SAFETY: mapped as long as it is named. One that a fork past libc has wiped has no lists.
+    let has_lists = !old.is_null() && unsafe { Heap::is_alive(old) };
+    let abandoned = {
         let mut process = PROCESS.lock();
-        legacy = core::mem::replace(&mut process.legacy, Legacy::NONE);
-        if !legacy.valid {
-            // `fork` went past libc: the parent may have moved on, so this is an estimate.
-            // SAFETY: the only thread.
-            legacy.inherited = unsafe { measure_inheritance(&process) };
-        }
-        super::FIRST_HEAP.store(core::ptr::null_mut(), Ordering::Relaxed);
-        // SAFETY: the only thread's word names no heap, so nothing uses the groups.
-        unsafe { process.groups.unmap_all() };
+        super::FIRST_HEAP.store(ptr::null_mut(), Ordering::Relaxed);
+        // SAFETY: the only thread's word names no heap, so nothing uses the others.
+        let abandoned = unsafe { process.groups.abandon_all(old) };
         if let Some(segment) = process.segment.take() {
             // SAFETY: the only thread; `begin` replaces it.
             unsafe { segment.forget() };
         }
         IS_CHILD.store(false, Ordering::Relaxed);
-        if process.begin(Some(&legacy.inherited)).is_none() {
+        if process.begin(Some(&INHERITED.lock())).is_none() {
             process.started = false;
-            return;
         }
-    }
-    if legacy.valid
-        && legacy.has_lists
+        abandoned
+    };
+    let has_begun = !super::FIRST_HEAP.load(Ordering::Relaxed).is_null();
+    if has_lists
+        && has_begun
         && let Some(heap) = super::claim_for_thread()
     {
         // SAFETY: just claimed by this thread.
-        unsafe { &mut *heap.as_ptr() }.adopt(&LISTS.lock());
+        let heap = unsafe { &mut *heap.as_ptr() };
+        // SAFETY: restored, and not used by anything else any more.
+        heap.adopt(unsafe { &*old });
+    }
+    if let Some(group) = abandoned {
+        // SAFETY: the lists of the only heap in it were adopted, or given up.
+        unsafe { group.unmap() };
     }
 }

@@ -8,7 +8,7 @@
 //! few taken heaps are probed for such.
 //!
 //! # Safety
-//! A group's range is mapped from its making until [`Groups::unmap_all`].
+//! A group's range is mapped from its making until a child abandons it.
 #![allow(unsafe_code)]
 
 use core::ptr::NonNull;
@@ -254,13 +254,18 @@ impl Groups {
         }
     }
 
-    /// Unmaps all groups: in a new child process, whose groups these are not.
+    /// Forgets all groups in a new child process, whose groups these are not, and unmaps those that do
+    /// not hold `kept`, a heap that is still needed. Returns the group that does.
     ///
     /// # Safety
-    /// Nothing uses them any more.
-    pub(super) unsafe fn unmap_all(&mut self) {
+    /// Nothing uses the others any more.
+    pub(super) unsafe fn abandon_all(&mut self, kept: *mut Heap) -> Option<Abandoned> {
+        let mut holds_kept = None;
         for group in &self.groups[..self.count] {
-            if let Some(base) = NonNull::new(group.base as *mut u8) {
+            let Some(base) = NonNull::new(group.base as *mut u8) else { continue };
+            if (kept as usize).wrapping_sub(group.base) < SLOT_DISTANCE {
+                holds_kept = Some(Abandoned(base));
+            } else {
                 // A refusal is counted: it leaves mappings that the child does not use.
                 // SAFETY: the caller's duty.
                 let _ = unsafe { memory::unmap(base, GROUP_BYTES) };
@@ -272,6 +277,21 @@ impl Groups {
         self.slots_used = 0;
         self.unpublished_now = 0;
         self.unpublished_total = 0;
+        holds_kept
+    }
+}
+
+/// A group of the parent process that is still mapped in the child.
+pub(super) struct Abandoned(NonNull<u8>);
+
+impl Abandoned {
+    /// Unmaps it.
+    ///
+    /// # Safety
+    /// Nothing uses it any more.
+    pub(super) unsafe fn unmap(self) {
+        // SAFETY: the caller's duty.
+        let _ = unsafe { memory::unmap(self.0, GROUP_BYTES) };
     }
 }
 

@@ -25,7 +25,7 @@ fn early_binding_works() {
     finished.record().assert_sound();
 }
 
-fn beside(first: &Path, second: &Path) -> OsString {
+pub(crate) fn beside(first: &Path, second: &Path) -> OsString {
     let mut both = first.as_os_str().to_owned();
     both.push(":");
     both.push(second);

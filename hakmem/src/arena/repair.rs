@@ -1,0 +1,198 @@
+//! Making the arenas' lists anew in a child process, whatever another thread was at when its parent
+//! forked.
+//!
+//! A granule is in use if the class map says so of its run's first one: that is the last store by which
+//! a slab comes into use and the first by which it goes out of it. Everything else up to where an
+//! arena was made usable is free, and is described anew. Only what the child's own thread has in hand,
+//! which a signal handler interrupted, stays as it is: granules of bins whose locks it holds, and,
+//! where it holds any, runs that look as if they had been taken and not come into use yet.
+//!
+//! # Safety
+//! Called by the only thread of a process. Descriptors of an arena's usable part are usable.
+#![allow(unsafe_code)]
+
+use core::ptr;
+
+use super::growth::Parts;
+use super::tables::table_granules;
+use super::{
+    ARENAS, Arenas, COUNT, GRANULE, GRANULE_SHIFT, ORDERS, RANGES, Regret, Runs, SLAB_BYTES, Slab,
+    Usage, descriptor,
+};
+use crate::bins;
+use crate::class_map;
+use crate::slab::Idle;
+use crate::sync::Ordering;
+
+/// When the free runs were freed: nobody knows, so they go back to the system soon.
+const LONG_AGO_MS: u32 = 0;
+
+/// What the granules from one on are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// So many of them are a slab in use.
+    Slab(usize),
+    /// So many of them are part of a change that the calling thread has yet to finish.
+    InHand(usize),
+    /// One of them is free.
+    Free,
+}
+
+/// Calls `visit` with the descriptor of every slab that is in use.
+pub(crate) fn for_each_slab(visit: &mut dyn FnMut(*mut Slab)) {
+    for_each_found(&|_| false, &mut |base, granule, found| {
+        if matches!(found, Found::Slab(_)) {
+            visit(descriptor(base, granule));
+        }
+    });
+}
+
+/// Calls `visit` for all that an arena's usable part consists of, with the arena's base and the number
+/// of the first granule.
+fn for_each_found(is_mine: &dyn Fn(usize) -> bool, visit: &mut dyn FnMut(usize, usize, Found)) {
+    let has_in_hand = bins::in_use().any(is_mine);
+    for arena in 0..COUNT.load(Ordering::Relaxed) {
+        let base = RANGES[arena].base.load(Ordering::Relaxed);
+        let (mut granule, end) = bounds(arena);
+        while granule < end {
+            let found = find(base, granule, is_mine, has_in_hand);
+            visit(base, granule, found);
+            granule += match found {
+                Found::Slab(granules) | Found::InHand(granules) => granules,
+                Found::Free => 1,
+            };
+        }
+    }
+}
+
+/// The first granule behind an arena's tables, and the one behind its usable part.
+fn bounds(arena: usize) -> (usize, usize) {
+    let first = table_granules(RANGES[arena].bytes.load(Ordering::Relaxed));
+    (first, first + (RANGES[arena].usable.load(Ordering::Relaxed) >> GRANULE_SHIFT))
+}
+
+fn find(base: usize, granule: usize, is_mine: &dyn Fn(usize) -> bool, has_in_hand: bool) -> Found {
+    let run = descriptor(base, granule);
+    // SAFETY: the descriptor of a granule in the usable part.
+    let slab = unsafe { &*run };
+    match (class_map::bin(address_of(base, granule)), slab.head() == run) {
+        (0, true) if has_in_hand && slab.idle() == Idle::No => Found::InHand(1 << slab.order()),
+        (0, _) => Found::Free,
+        (bin, true) => Found::Slab(bins::slab_granules(bin)),
+        // The first granule is not in use, so neither is this one: its slab was coming or going.
+        (bin, false) => {
+            if is_mine(bin) {
+                Found::InHand(1)
+            } else {
+                Found::Free
+            }
+        }
+    }
+}
+
+fn address_of(base: usize, granule: usize) -> usize {
+    base + (granule << GRANULE_SHIFT)
+}
+
+/// Makes the lists of free runs, and what is counted, anew. `is_mine` tells of which bins the calling
+/// thread holds the lock.
+#[cold]
+pub(crate) fn repair(is_mine: &dyn Fn(usize) -> bool) {
+    // If it is held, it is by this thread, which was interrupted and will finish its change.
+    let Some(mut arenas) = ARENAS.try_lock() else { return };
+    arenas.begin_anew();
+    // Base, first and last granule of the free ones before.
+    let (mut at, mut start, mut end) = (0, 0, 0);
+    for_each_found(is_mine, &mut |base, granule, found| {
+        if found != Found::Free || base != at || granule != end {
+            arenas.describe_free(at, start..end, Idle::Dirty, LONG_AGO_MS);
+            (at, start, end) = (base, granule, granule);
+        }
+        match found {
+            Found::Free => {
+                take_out_of_use(base, granule);
+                end += 1;
+            }
+            Found::Slab(granules) | Found::InHand(granules) => {
+                arenas.usage.slabs += granules * GRANULE;
+            }
+        }
+    });
+    arenas.describe_free(at, start..end, Idle::Dirty, LONG_AGO_MS);
+    SLAB_BYTES.store(arenas.usage.slabs, Ordering::Relaxed);
+}
+
+fn take_out_of_use(base: usize, granule: usize) {
+    let address = address_of(base, granule);
+    // The map's page stays the parent's as well if nothing changes.
+    if class_map::bin(address) != 0 {
+        class_map::set(address, 1, 0);
+    }
+    // SAFETY: the descriptor of a free granule.
+    unsafe { &*descriptor(base, granule) }.set_idle(Idle::No);
+}
+
+impl Arenas {
+    /// Forgets all free runs. What was made usable is given out, as far as it is not found free.
+    fn begin_anew(&mut self) {
+        self.dirty = [Runs(ptr::null_mut()); ORDERS];
+        self.clean = [Runs(ptr::null_mut()); ORDERS];
+        self.regret = Regret::NONE;
+        // Nobody knows how far the last arena's parts and the map's reached, so that arena ends here.
+        self.last = Parts::NONE;
+        self.map.look_again();
+        let Usage { reserved, returned_total, .. } = self.usage;
+        self.usage = Usage { reserved, returned_total, ..Usage::default() };
+        for arena in 0..COUNT.load(Ordering::Relaxed) {
+            let (first, end) = bounds(arena);
+            self.usage.committed += (end - first) * GRANULE;
+            self.ends[arena] = end;
+            (self.frontier, self.committed) = (end, end);
+        }
+    }
+}
+
+/// Panics if a free granule of the usable parts is not in one list, once, or a slab's is in any.
+#[cfg(test)]
+pub(crate) fn verify() {
+    let arenas = ARENAS.lock();
+    let mut listed = std::collections::HashSet::new();
+    let mut cached = 0;
+    for (lists, kind) in [(&arenas.dirty, Idle::Dirty), (&arenas.clean, Idle::Clean)] {
+        for (order, runs) in lists.iter().enumerate() {
+            let mut run = runs.0;
+            while !run.is_null() {
+                // SAFETY: in a free list, and the lock is held.
+                let slab = unsafe { &*run };
+                assert_eq!((slab.idle(), slab.order()), (kind, order));
+                cached += if kind == Idle::Dirty { GRANULE << order } else { 0 };
+                for granule in 0..1 << order {
+                    let part = super::descriptor_behind(run, granule);
+                    // SAFETY: as above.
+                    assert_eq!(unsafe { &*part }.head(), run);
+                    assert!(listed.insert(part), "a granule is in two free runs");
+                }
+                run = slab.next.get();
+            }
+        }
+    }
+    assert_eq!(cached, arenas.usage.cached);
+    let (mut slabs, mut free) = (0, 0);
+    let last = COUNT.load(Ordering::Relaxed) - 1;
+    for_each_found(&|_| false, &mut |base, granule, found| {
+        let is_listed = listed.contains(&descriptor(base, granule));
+        let is_last = base == RANGES[last].base.load(Ordering::Relaxed);
+        match found {
+            Found::Slab(granules) => {
+                assert!(!is_listed, "a slab is free");
+                slabs += granules * GRANULE;
+            }
+            _ if is_last && granule >= arenas.frontier => {}
+            _ => {
+                assert!(is_listed, "granule {granule} is lost");
+                free += 1;
+            }
+        }
+    });
+    assert_eq!((slabs, free), (arenas.usage.slabs, listed.len()));
+}
