@@ -35,7 +35,7 @@ use crate::sync::Ordering;
 
 pub use crate::finding::note_namespace;
 pub use aligned::{aligned_alloc, allocate_aligned, memalign, posix_memalign, pvalloc, valloc};
-pub use cxx::{retry_cxx_new, retry_cxx_nothrow};
+pub use cxx::{FailedNew, retry_cxx_new, retry_cxx_nothrow};
 pub use report::{WaitingBlocks, live_block_bytes, print_stats, trim, waiting_blocks};
 pub(crate) use resize::resize;
 pub use resize::{realloc, reallocarray};

@@ -2,13 +2,15 @@
 //! C++ ABI, 5.1.3): `_Znw` new, `_Zna` new[], `_Zdl` delete, `_Zda` delete[]; `m` a size,
 //! `St11align_val_t` an alignment, `RKSt9nothrow_t` without exceptions.
 //!
+//! What cannot be served is left to the C++ library's form of the same name.
+//!
 //! # Safety
 //! Each function's duties are those that C++ gives to its form.
 #![allow(unsafe_code, clippy::missing_safety_doc)]
 
 use core::ffi::{CStr, c_void};
 
-use hakmem::entry;
+use hakmem::entry::{self, FailedNew};
 
 crate::begin_at_cache_line!("_Znwm" "_Znam" "_ZdlPv" "_ZdaPv" "_ZdlPvm" "_ZdaPvm");
 
@@ -32,7 +34,8 @@ macro_rules! operator_new {
                 if !block.is_null() {
                     return block.cast();
                 }
-                entry::retry_cxx_new(name!($name), size, None).cast()
+                let name = name!($name);
+                entry::retry_cxx_new(FailedNew { name, plain: name, size, alignment: None }).cast()
             }
             let block = entry::malloc_fast(size);
             if block.is_null() { slow(size) } else { block.cast() }
@@ -44,7 +47,9 @@ macro_rules! operator_new {
             if !block.is_null() {
                 return block.cast();
             }
-            entry::retry_cxx_nothrow(name!($nothrow), size, None, nothrow).cast()
+            let name = name!($nothrow);
+            let failed = FailedNew { name, plain: name, size, alignment: None };
+            entry::retry_cxx_nothrow(failed, nothrow).cast()
         }
     )*};
 }
@@ -54,7 +59,7 @@ operator_new! {
 }
 
 macro_rules! operator_new_aligned {
-    ($($name:ident $nothrow:ident;)*) => {$(
+    ($($name:ident of $plain:ident, $nothrow:ident of $plain_nothrow:ident;)*) => {$(
         #[doc = "`operator new(size, alignment)`, plain or array form."]
         #[unsafe(no_mangle)]
         pub extern "C-unwind" fn $name(size: usize, alignment: usize) -> *mut c_void {
@@ -62,7 +67,9 @@ macro_rules! operator_new_aligned {
             if !block.is_null() {
                 return block.cast();
             }
-            entry::retry_cxx_new(name!($name), size, Some(alignment)).cast()
+            let (name, plain) = (name!($name), name!($plain));
+            let alignment = Some(alignment);
+            entry::retry_cxx_new(FailedNew { name, plain, size, alignment }).cast()
         }
         #[doc = "The same without exceptions."]
         #[unsafe(no_mangle)]
@@ -75,14 +82,15 @@ macro_rules! operator_new_aligned {
             if !block.is_null() {
                 return block.cast();
             }
-            let alignment = Some(alignment);
-            entry::retry_cxx_nothrow(name!($nothrow), size, alignment, nothrow).cast()
+            let (name, plain) = (name!($nothrow), name!($plain_nothrow));
+            let failed = FailedNew { name, plain, size, alignment: Some(alignment) };
+            entry::retry_cxx_nothrow(failed, nothrow).cast()
         }
     )*};
 }
 operator_new_aligned! {
-    _ZnwmSt11align_val_t _ZnwmSt11align_val_tRKSt9nothrow_t;
-    _ZnamSt11align_val_t _ZnamSt11align_val_tRKSt9nothrow_t;
+    _ZnwmSt11align_val_t of _Znwm, _ZnwmSt11align_val_tRKSt9nothrow_t of _ZnwmRKSt9nothrow_t;
+    _ZnamSt11align_val_t of _Znam, _ZnamSt11align_val_tRKSt9nothrow_t of _ZnamRKSt9nothrow_t;
 }
 
 macro_rules! operator_delete {

@@ -11,6 +11,7 @@
 use core::ffi::{CStr, c_void};
 use core::{mem, ptr};
 
+use super::REQUEST_MAX;
 use crate::os::{loader, message, process};
 
 /// C++ libraries that a program may have loaded where nobody but a plugin sees it.
@@ -23,55 +24,85 @@ fn form(name: &CStr) -> *mut c_void {
     found.map_or(ptr::null_mut(), ptr::NonNull::as_ptr)
 }
 
+/// A form of `operator new` and of the request that it failed to serve.
+#[derive(Clone, Copy, Debug)]
+pub struct FailedNew<'a> {
+    /// Mangled name of the form.
+    pub name: &'a CStr,
+    /// Mangled name of the form that takes no alignment; for such a form the same.
+    pub plain: &'a CStr,
+    /// Bytes that were asked for.
+    pub size: usize,
+    /// The alignment, if the form takes one.
+    pub alignment: Option<usize>,
+}
+
+impl FailedNew<'_> {
+    /// The request in the terms in which the C++ library is to be asked.
+    ///
+    /// Forms that take an alignment round the size up to its multiple. In libstdc++ 12 that makes 0 of
+    /// the largest sizes, and a block of the program that takes it for one of that size. So a request
+    /// that can never be served is made one without alignment.
+    fn to_be_asked(self) -> Self {
+        match self.alignment {
+            Some(alignment)
+                if self.size.checked_add(alignment).is_none_or(|sum| sum > REQUEST_MAX) =>
+            {
+                let size = self.size.max(REQUEST_MAX + 1);
+                Self { name: self.plain, plain: self.plain, size, alignment: None }
+            }
+            _ => self,
+        }
+    }
+}
+
 /// What the C++ library makes of a request that failed: it calls the new-handler as long as there is
-/// one, and throws. `name` is the mangled name of the form that was called. Aborts where there is no
-/// C++ library.
-pub fn retry_cxx_new(name: &CStr, size: usize, alignment: Option<usize>) -> *mut u8 {
-    let form = form(name);
+/// one, and throws. Aborts where there is no C++ library.
+#[must_use]
+pub fn retry_cxx_new(failed: FailedNew<'_>) -> *mut u8 {
+    let failed = failed.to_be_asked();
+    let form = form(failed.name);
     if form.is_null() {
         message::print(format_args!("out of memory in operator new, and no C++ library to say so"));
         process::abort();
     }
-    match alignment {
+    match failed.alignment {
         None => {
             // SAFETY: the function of that name has this type.
             let form: extern "C-unwind" fn(usize) -> *mut u8 =
                 unsafe { mem::transmute::<*mut c_void, _>(form) };
-            form(size)
+            form(failed.size)
         }
         Some(alignment) => {
             // SAFETY: the function of that name has this type.
             let form: extern "C-unwind" fn(usize, usize) -> *mut u8 =
                 unsafe { mem::transmute::<*mut c_void, _>(form) };
-            form(size, alignment)
+            form(failed.size, alignment)
         }
     }
 }
 
 /// [`retry_cxx_new`] for the forms without exceptions: null in place of them, and where there is no
 /// C++ library. `nothrow` is the form's last argument.
-pub fn retry_cxx_nothrow(
-    name: &CStr,
-    size: usize,
-    alignment: Option<usize>,
-    nothrow: *const c_void,
-) -> *mut u8 {
-    let form = form(name);
+#[must_use]
+pub fn retry_cxx_nothrow(failed: FailedNew<'_>, nothrow: *const c_void) -> *mut u8 {
+    let failed = failed.to_be_asked();
+    let form = form(failed.name);
     if form.is_null() {
         return ptr::null_mut();
     }
-    match alignment {
+    match failed.alignment {
         None => {
             // SAFETY: the function of that name has this type.
             let form: extern "C" fn(usize, *const c_void) -> *mut u8 =
                 unsafe { mem::transmute::<*mut c_void, _>(form) };
-            form(size, nothrow)
+            form(failed.size, nothrow)
         }
         Some(alignment) => {
             // SAFETY: the function of that name has this type.
             let form: extern "C" fn(usize, usize, *const c_void) -> *mut u8 =
                 unsafe { mem::transmute::<*mut c_void, _>(form) };
-            form(size, alignment, nothrow)
+            form(failed.size, alignment, nothrow)
         }
     }
 }

@@ -2,6 +2,7 @@
 //! and what threads, forks, exits and hostile surroundings do to it and to its segment.
 
 mod built;
+mod conformance;
 mod counts;
 mod doors;
 mod environment;
@@ -13,7 +14,6 @@ mod loaded;
 mod loader;
 mod memory;
 mod routings;
-mod semantics;
 mod shared_object;
 mod threads;
 mod truncation;

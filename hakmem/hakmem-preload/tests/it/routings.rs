@@ -2,7 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use hakmem_reader::{AllocReason, Check, Class, FreeReason, Outcome, Push, Routing};
+use hakmem_reader::{AllocReason, Class, FreeReason, Outcome, Routing};
 
 use crate::loaded::{Finished, Loaded, Record};
 
@@ -30,37 +30,6 @@ pub(crate) fn loaded(source: &str, (routing, push, check): Setting) -> Loaded {
 
 pub(crate) fn anomalies(record: &Record) -> u64 {
     record.sample.classes().iter().map(|class| class.anomalies()).sum()
-}
-
-/// Runs a well-behaved program under these settings.
-fn behaves_under(source: &str, settings: impl IntoIterator<Item = Setting>) {
-    for setting in settings {
-        let record = loaded(source, setting).run_well().record();
-        record.assert_sound();
-        assert_eq!(anomalies(&record), 0, "{source} under {setting:?}");
-        let identity = &record.identity;
-        assert_eq!(identity.routing, Routing::from_name(setting.0).expect("a word"));
-        assert_eq!(Some(identity.push), Push::from_name(setting.1), "{setting:?}");
-        assert_eq!(Some(identity.check), Check::from_name(setting.2), "{setting:?}");
-    }
-}
-
-#[test]
-fn every_block_is_aligned_usable_and_its_own_under_every_routing() {
-    behaves_under("alignment.c", settings());
-}
-
-#[test]
-fn every_form_of_new_and_delete_works_under_every_routing() {
-    behaves_under("operators.cc", settings());
-}
-
-#[test]
-fn the_malloc_family_keeps_its_promises_under_every_routing() {
-    // It takes seconds, because it exhausts the address space.
-    let forms = ["registry", "exclude", "uniform", "hybrid"];
-    behaves_under("semantics.c", forms.map(|routing| (routing, "boxed", "sample")));
-    behaves_under("semantics.c", [("direct", "direct", "full")]);
 }
 
 #[test]

@@ -56,7 +56,7 @@ int main(void) {
     trimming_tells_whether_it_gave_anything_back();
     errno = 7;
     CHECK(mallopt(M_TRIM_THRESHOLD, 1 << 20) == 1 && mallopt(M_PERTURB, 90) == 1);
-    CHECK(mallopt(M_MXFAST, 1000) == 0 && mallopt(M_ARENA_MAX, 0) == 0);
+    CHECK(mallopt(M_MXFAST, 1000) == 0);
     CHECK(malloc_info(1, stdout) == EINVAL);
     CHECK(errno == 7);
     if (malloc_get_state) CHECK(malloc_get_state() == NULL && errno == ENOSYS);
