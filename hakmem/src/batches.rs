@@ -10,12 +10,13 @@
 //! [`Links`] demands.
 #![allow(unsafe_code)]
 
-use core::ptr::{self, NonNull};
+use core::ptr;
 
 use crate::batch_stack::{Batch, BatchStack, Links};
 use crate::block::Block;
 use crate::lock::{Lock, Locked};
-use crate::os::memory;
+use crate::os::memory::{Access, PAGE, Refusal};
+use crate::region::Region;
 use crate::steps;
 use crate::sync::AtomicU64;
 
@@ -26,7 +27,7 @@ pub(crate) const BLOCKS_MAX: usize = 63;
 /// Batches there are at most: their 8 MiB are enough for whatever the central store lets wait.
 const BATCHES_MAX: usize = 1 << 14;
 const POOL_BYTES: usize = BATCHES_MAX * size_of::<Record>();
-/// Memory made usable at once.
+/// Memory made usable at once, where there is as much.
 const STEP_BYTES: usize = 64 << 10;
 
 /// A batch in memory.
@@ -38,17 +39,13 @@ struct Record {
 }
 const _: () = assert!(size_of::<Record>() == 512);
 
-/// Memory for batches: what of it was used so far, and made usable so far.
+/// Memory for batches, and what of it was used so far.
 struct Pool {
-    base: Option<NonNull<u8>>,
+    region: Region,
     used: usize,
-    usable: usize,
 }
 
-// SAFETY: the mapping outlives every thread, and only the lock's holder hands batches of it out.
-unsafe impl Send for Pool {}
-
-static POOL: Locked<Pool> = Locked::new(Pool { base: None, used: 0, usable: 0 });
+static POOL: Locked<Pool> = Locked::new(Pool { region: Region::NONE, used: 0 });
 /// Empty batches, by what they held last: threads of different bins should not meet.
 #[repr(align(128))]
 struct Empty(BatchStack);
@@ -118,23 +115,27 @@ pub(crate) unsafe fn empty(
 impl Pool {
     /// A batch that was never used.
     fn extend(&mut self) -> Option<usize> {
-        if self.base.is_none() {
-            self.base = memory::reserve(POOL_BYTES, memory::PAGE);
+        let needed = self.used + size_of::<Record>();
+        match self.region.extend(needed, STEP_BYTES - PAGE, Access::ReadWrite) {
+            Ok(()) => {}
+            Err(Refusal::NoMemory) => return None,
+            // There is none yet, its addresses are used up, or somebody has mapped the next ones.
+            Err(Refusal::Taken) => self.begin_region()?,
         }
-        let base = self.base?;
-        if self.used + size_of::<Record>() > self.usable {
-            let next = NonNull::new(base.as_ptr().wrapping_add(self.usable))?;
-            // SAFETY: reserved for this pool.
-            let extended =
-                self.usable < POOL_BYTES && unsafe { memory::make_writable(next, STEP_BYTES) };
-            if !extended {
-                return None;
-            }
-            self.usable += STEP_BYTES;
-            steps::any();
-        }
-        let address = base.as_ptr() as usize + self.used;
+        steps::any();
+        let address = self.region.start() + self.used;
         self.used += size_of::<Record>();
         Some(address)
+    }
+
+    /// Goes on in another region. A child process may find this half done, by a thread that does not
+    /// exist: then it finds no region, or a whole one.
+    fn begin_region(&mut self) -> Option<()> {
+        let first = size_of::<Record>();
+        let region = Region::new(POOL_BYTES, POOL_BYTES, first, Access::ReadWrite)?;
+        self.region.replace(Region::NONE);
+        self.used = 0;
+        self.region.replace(region);
+        Some(())
     }
 }

@@ -37,6 +37,7 @@ use crate::block::Block;
 use crate::central::{self, Flow};
 use crate::class_map::WholeMap;
 use crate::os::clock;
+use crate::os::memory::PAGE;
 use crate::routing::{Choice, Layout};
 use crate::segment::GROUP_SLOTS;
 use crate::settings;
@@ -117,9 +118,9 @@ pub(crate) struct Heap {
     requests: u32,
 }
 const _: () = assert!(BINS <= u64::BITS as usize);
-const _: () = assert!(size_of::<Heap>() <= crate::os::memory::PAGE);
-const _: () =
-    assert!(SLOT_DISTANCE + 2 * crate::os::memory::PAGE <= crate::os::thread_local::SENTINEL_BYTES);
+const _: () = assert!(size_of::<Heap>() <= PAGE);
+// The second sentinel lies a page behind the first.
+const _: () = assert!(SLOT_DISTANCE + PAGE + SLOT_BYTES <= crate::os::thread_local::SENTINEL_BYTES);
 
 /// `HAKMEM_LIST_BYTES`, for heaps to come.
 static LIST_BYTES: AtomicU32 = AtomicU32::new(0);

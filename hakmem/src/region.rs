@@ -24,6 +24,7 @@ mod place;
 use core::ptr::NonNull;
 
 use crate::os::memory::{self, Access, PAGE, Refusal};
+use crate::steps;
 pub(crate) use place::Scale;
 
 /// Places that are tried for a region before it is reserved where the system likes.
@@ -60,6 +61,9 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// No addresses.
+    pub(crate) const NOTHING: Self = Self { start: 0, bytes: 0, backing: Backing::Plan };
+
     /// Plans `bytes` at a place where `try_first` can map the first of them; where there is none,
     /// reserves them, or the half or a quarter … of them, `least` at the least. The places are
     /// aligned to 64 KiB.
@@ -110,6 +114,17 @@ impl Plan {
         let _ = unsafe { memory::unmap(guard, GUARD_BYTES + self.bytes) };
     }
 
+    /// Makes part of the plan usable that was not, whose bytes read as zeros then.
+    pub(crate) fn make_usable(
+        self,
+        address: usize,
+        bytes: usize,
+        access: Access,
+    ) -> Result<(), Refusal> {
+        debug_assert!(address >= self.start && address + bytes <= self.start + self.bytes);
+        make_usable(self.backing, address, bytes, access)
+    }
+
     /// The region of the plan's bytes `from..to`, which are multiples of a page.
     pub(crate) fn region(self, from: usize, to: usize) -> Region {
         debug_assert!(from.is_multiple_of(PAGE) && from <= to && to <= self.bytes);
@@ -131,6 +146,18 @@ impl Region {
             let mut region = plan.region(0, plan.bytes);
             region.extend(first, 0, access).map(|()| region)
         })
+    }
+
+    /// Puts another region in its place. A child process may find this half done, by a thread that does
+    /// not exist: then nothing is usable of either.
+    pub(crate) fn replace(&mut self, other: Self) {
+        let usable = other.usable;
+        self.usable = 0;
+        steps::next();
+        *self = Self { usable: 0, ..other };
+        steps::next();
+        self.usable = usable;
+        steps::next();
     }
 
     /// Unmaps what is usable of a region that nothing has been put into.
@@ -163,9 +190,8 @@ impl Region {
         access: Access,
     ) -> Result<(), Refusal> {
         let (backing, before) = (self.backing, self.usable);
-        self.extend_by(needed, surplus, |address, bytes| match backing {
-            Backing::Plan => memory::map_at(address, bytes, access),
-            Backing::Reserved => make_accessible(address, bytes, access),
+        self.extend_by(needed, surplus, |address, bytes| {
+            make_usable(backing, address, bytes, access)
         })?;
         if access == Access::ReadWrite
             && self.usable > before
@@ -210,14 +236,20 @@ impl Region {
     }
 }
 
-fn make_accessible(address: usize, bytes: usize, access: Access) -> Result<(), Refusal> {
-    let base = NonNull::new(address as *mut u8).ok_or(Refusal::Taken)?;
-    // SAFETY: part of a reservation that belongs to the region, and nothing is in it.
-    if unsafe { memory::make_accessible(base, bytes, access) } {
-        Ok(())
-    } else {
-        Err(Refusal::NoMemory)
+/// Makes addresses usable that belong to a plan and were not so.
+fn make_usable(
+    backing: Backing,
+    address: usize,
+    bytes: usize,
+    access: Access,
+) -> Result<(), Refusal> {
+    if backing == Backing::Plan {
+        return memory::map_at(address, bytes, access);
     }
+    let base = NonNull::new(address as *mut u8).ok_or(Refusal::Taken)?;
+    // SAFETY: part of a reservation that belongs to the plan, and nothing is in it.
+    let is_usable = unsafe { memory::make_accessible(base, bytes, access) };
+    if is_usable { Ok(()) } else { Err(Refusal::NoMemory) }
 }
 
 #[cfg(test)]

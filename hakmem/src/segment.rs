@@ -65,6 +65,9 @@ static HEADER_AT: AtomicUsize = AtomicUsize::new(0);
 static HEADER_REPLACED: AtomicBool = AtomicBool::new(false);
 static LOST: AtomicBool = AtomicBool::new(false);
 
+/// Whether a line said that telemetry is off.
+static SAID: AtomicBool = AtomicBool::new(false);
+
 /// A process's segment.
 pub(crate) struct Segment {
     header: NonNull<SegmentHeader>,
@@ -83,8 +86,8 @@ impl Segment {
         let published = match publish(birth, settings) {
             Ok(segment) => segment,
             Err(problem) => {
-                // A child's parent has said so already.
-                if inherited.is_none() {
+                // A child's parent has said so already, and so has an attempt that found no memory.
+                if inherited.is_none() && !SAID.swap(true, Ordering::Relaxed) {
                     message::print(format_args!(
                         "telemetry is off: {problem}; the program runs on"
                     ));

@@ -39,6 +39,11 @@ use groups::Groups;
 /// What belongs to the process and to no thread.
 struct Process {
     started: bool,
+    /// Whether the settings were read and what needs no memory is in place.
+    prepared: bool,
+    /// Attempts to start that found no memory, and calls that will fail without another.
+    failed_starts: u32,
+    calls_to_fail: u32,
     /// Key whose destructor runs at thread exit.
     exit_key: Option<u32>,
     settings: Settings,
@@ -50,6 +55,9 @@ struct Process {
 
 static PROCESS: Locked<Process> = Locked::new(Process {
     started: false,
+    prepared: false,
+    failed_starts: 0,
+    calls_to_fail: 0,
     exit_key: None,
     settings: Settings::DEFAULT,
     segment: None,
@@ -318,11 +326,31 @@ pub(crate) fn tick(heap: &mut Heap) {
 }
 
 impl Process {
-    /// Starts the allocator in this process, at the very first call.
+    /// Starts the allocator in this process, at the very first call. Where there is no memory for
+    /// that, ever fewer of the calls that follow try again.
     fn start_if_needed(&mut self) -> Option<()> {
         if self.started {
             return Some(());
         }
+        if self.calls_to_fail > 0 {
+            self.calls_to_fail -= 1;
+            return None;
+        }
+        self.prepare();
+        let begun = self.begin(None);
+        if begun.is_none() {
+            self.failed_starts += 1;
+            self.calls_to_fail = (1 << self.failed_starts.min(8)) - 1;
+        }
+        begun
+    }
+
+    /// Does, once, what needs no memory.
+    fn prepare(&mut self) {
+        if self.prepared {
+            return;
+        }
+        self.prepared = true;
         crate::lock::on_stall(fork::enter_child_if_unnoticed);
         clock::start();
         self.settings = Settings::read();
@@ -332,17 +360,18 @@ impl Process {
         crate::heap::close_sentinel(fresh());
         crate::heap::close_sentinel(late());
         self.exit_key = process::exit_key(on_thread_exit);
-        crate::arena::start();
-        self.begin(None)
     }
 
-    /// Makes the segment and the process's own heap, at the start and in a new child.
+    /// Makes the segment, if there is none, and the process's own heap, at the start and in a new child.
     fn begin(&mut self, inherited: Option<&Inherited>) -> Option<()> {
-        let segment = Segment::create(&self.settings, inherited)?;
-        if segment.is_published() && inherited.is_none() {
-            truncation::guard();
+        crate::arena::start();
+        if self.segment.is_none() {
+            let segment = Segment::create(&self.settings, inherited)?;
+            if segment.is_published() && inherited.is_none() {
+                truncation::guard();
+            }
+            self.segment = Some(segment);
         }
-        self.segment = Some(segment);
         self.inherited_blocks = inherited.map_or(self.inherited_blocks, |from| from.blocks);
         let own = self.claim(false)?;
         FIRST_HEAP.store(own.as_ptr(), Ordering::Relaxed);

@@ -150,7 +150,7 @@ pub(crate) fn map_guarded(bytes: usize) -> Option<NonNull<u8>> {
     let outer = map_anonymous(0, whole, libc::PROT_NONE, libc::MAP_NORESERVE)?;
     let inner = NonNull::new(outer.as_ptr().wrapping_add(PAGE))?;
     // SAFETY: inside the reservation.
-    if unsafe { make_writable(inner, whole - 2 * PAGE) } {
+    if unsafe { make_accessible(inner, whole - 2 * PAGE, Access::ReadWrite) } {
         return Some(inner);
     }
     // A refusal is counted; what stays reserved costs address space only.
@@ -199,16 +199,6 @@ pub(crate) unsafe fn unmap(base: NonNull<u8>, bytes: usize) -> bool {
     // SAFETY: the caller's duty.
     let result = unsafe { call(libc::SYS_munmap, [base.as_ptr() as usize, bytes]) };
     counted(result.is_ok(), &UNMAPS_REFUSED)
-}
-
-/// Makes reserved space usable; false if the system refuses the memory.
-///
-/// # Safety
-/// The caller owns the range.
-#[must_use]
-pub(crate) unsafe fn make_writable(base: NonNull<u8>, bytes: usize) -> bool {
-    // SAFETY: the caller's duty.
-    unsafe { make_accessible(base, bytes, Access::ReadWrite) }
 }
 
 /// Gives more access to memory; false if the system refuses it.

@@ -14,7 +14,7 @@
 use core::cell::UnsafeCell;
 
 /// Bytes of zeros around a sentinel: what the fast paths may read relative to a heap's address.
-pub(crate) const SENTINEL_BYTES: usize = 1 << 20;
+pub(crate) const SENTINEL_BYTES: usize = 640 << 10;
 
 /// Zeros that stand for the heap of a thread that has none; the cell places them where zeros take
 /// no room in the file. Only two words are ever written, atomically: `heap` closes bin 0's lists.

@@ -11,30 +11,36 @@
 //! A group's range is mapped from its making until a child abandons it.
 #![allow(unsafe_code)]
 
+mod ground;
+
 use core::ptr::NonNull;
 
 use hakmem_segment::header::SLOTS_MAX;
 use hakmem_segment::slot::SLOT_BYTES;
 
 use super::truncation;
-use crate::heap::magazine::LAYERS;
 use crate::heap::{Heap, SLOT_DISTANCE, slot_of};
-use crate::os::{memory, process};
+use crate::os::process;
 use crate::segment::{GROUP_SLOTS, Segment};
+use ground::Ground;
 
 const GROUPS_MAX: usize = SLOTS_MAX / GROUP_SLOTS;
-/// Heaps, slots, and the layers of large magazines.
-const GROUP_BYTES: usize = (2 + LAYERS) * SLOT_DISTANCE;
 
 #[derive(Clone, Copy)]
 struct Group {
     base: usize,
+    ground: Ground,
     /// One bit a place: in use.
     taken: u16,
     /// One bit a place: has been in use, so there is memory behind its slot.
     reserved: u16,
     /// Position in the file, counted in groups; `None` if the slots are private memory.
     position: Option<u16>,
+}
+
+impl Group {
+    const NONE: Self =
+        Self { base: 0, ground: Ground::NONE, taken: 0, reserved: 0, position: None };
 }
 
 /// All groups of the process.
@@ -56,7 +62,7 @@ const PROBES_MAX: usize = 64;
 impl Groups {
     /// None yet.
     pub(super) const NONE: Self = Self {
-        groups: [Group { base: 0, taken: 0, reserved: 0, position: None }; GROUPS_MAX],
+        groups: [Group::NONE; GROUPS_MAX],
         count: 0,
         published: 0,
         slots_used: 0,
@@ -138,6 +144,9 @@ impl Groups {
         let place = group.taken.trailing_ones() as usize;
         let heap = heap_at(group.base, place)?;
         let bit = 1_u16 << place;
+        if !group.ground.reach(place) {
+            return None;
+        }
         let index = match group.position {
             Some(position) => usize::from(position) * GROUP_SLOTS + place,
             None => 0,
@@ -169,39 +178,22 @@ impl Groups {
             (_, true) => return false,
             (_, false) => None,
         };
-        let Some(base) = memory::reserve(GROUP_BYTES, memory::PAGE) else { return false };
-        let Some(slots) = NonNull::new(base.as_ptr().wrapping_add(SLOT_DISTANCE)) else {
-            return false;
-        };
-        let layers = NonNull::new(slots.as_ptr().wrapping_add(SLOT_DISTANCE));
-        let private = [(Some(base), SLOT_DISTANCE), (layers, LAYERS * SLOT_DISTANCE)];
-        let usable = private.into_iter().all(|(part, bytes)| {
-            // SAFETY: just reserved.
-            part.is_some_and(|part| unsafe { memory::make_writable(part, bytes) })
-        });
-        // A child that found these heaps as they were would go on writing into the parent's slots, so
-        // heaps that are not wiped have private slots only.
-        let usable = usable && (memory::wipe_on_fork(base, SLOT_DISTANCE) || segment.is_none());
-        let usable = usable
-            && match segment {
-                // SAFETY: just reserved, and nothing is in it.
-                Some(segment) => unsafe { segment.map_group(slots, self.published.into()) },
-                // SAFETY: just reserved.
-                None => unsafe { memory::make_writable(slots, SLOT_DISTANCE) },
-            };
-        if !usable {
-            // SAFETY: just reserved, and nothing points into it.
-            return unsafe { give_up(base) };
-        }
-        if let Some(layers) = layers {
-            memory::refuse_huge_pages(layers, LAYERS * SLOT_DISTANCE);
-        }
+        let Some(mut ground) = Ground::find(segment.is_none()) else { return false };
         let position = segment.map(|_| self.published);
-        if let Some(position) = position {
-            truncation::note_group(position.into(), slots);
+        if let Some(segment) = segment {
+            let slots = ground.file_slots().filter(|&slots| {
+                // SAFETY: the group's, and nothing is in it.
+                unsafe { segment.map_group(slots, self.published.into()) }
+            });
+            let Some(slots) = slots else {
+                // SAFETY: nothing points into the group.
+                unsafe { ground.unmap() };
+                return false;
+            };
+            truncation::note_group(self.published.into(), slots);
         }
         self.groups[self.count] =
-            Group { base: base.as_ptr() as usize, taken: 0, reserved: 0, position };
+            Group { base: ground.base(), ground, taken: 0, reserved: 0, position };
         self.published += u16::from(position.is_some());
         self.count += 1;
         true
@@ -262,13 +254,11 @@ impl Groups {
     pub(super) unsafe fn abandon_all(&mut self, kept: *mut Heap) -> Option<Abandoned> {
         let mut holds_kept = None;
         for group in &self.groups[..self.count] {
-            let Some(base) = NonNull::new(group.base as *mut u8) else { continue };
             if (kept as usize).wrapping_sub(group.base) < SLOT_DISTANCE {
-                holds_kept = Some(Abandoned(base));
+                holds_kept = Some(Abandoned(group.ground));
             } else {
-                // A refusal is counted: it leaves mappings that the child does not use.
                 // SAFETY: the caller's duty.
-                let _ = unsafe { memory::unmap(base, GROUP_BYTES) };
+                unsafe { group.ground.unmap() };
             }
         }
         truncation::forget_groups();
@@ -282,7 +272,7 @@ impl Groups {
 }
 
 /// A group of the parent process that is still mapped in the child.
-pub(super) struct Abandoned(NonNull<u8>);
+pub(super) struct Abandoned(Ground);
 
 impl Abandoned {
     /// Unmaps it.
@@ -291,19 +281,8 @@ impl Abandoned {
     /// Nothing uses it any more.
     pub(super) unsafe fn unmap(self) {
         // SAFETY: the caller's duty.
-        let _ = unsafe { memory::unmap(self.0, GROUP_BYTES) };
+        unsafe { self.0.unmap() };
     }
-}
-
-/// Unmaps a group that could not be made; false. A refusal is counted: the mapping was whole until
-/// just now, so it can be unmapped whole even at `vm.max_map_count`.
-///
-/// # Safety
-/// Nothing points into the group.
-unsafe fn give_up(base: NonNull<u8>) -> bool {
-    // SAFETY: the caller's duty.
-    let _ = unsafe { memory::unmap(base, GROUP_BYTES) };
-    false
 }
 
 fn heap_at(base: usize, place: usize) -> Option<NonNull<Heap>> {
