@@ -5,7 +5,7 @@ use hakmem_segment::{BIN_LARGE, BIN_NONE, Class, Event, EventKind, FreeReason, O
 use crate::arena;
 use crate::bins;
 use crate::central::stray::{self, Strays};
-use crate::heap::{Heap, Stopwatch, slot_of};
+use crate::heap::{Heap, Stopwatch};
 use crate::large::{self, Nearby};
 use crate::os::{message, process};
 use crate::routing::{Choice, Layout};
@@ -89,11 +89,11 @@ static LINES: [AtomicU32; 16] = [const { AtomicU32::new(0) }; 16];
 
 /// Writes a finding down and prints it; ends the process if it is to end.
 #[cold]
-pub(crate) fn report(heap: &mut Heap, pointer: *mut u8, finding: &Finding) {
+pub(crate) fn report(heap: &Heap, pointer: *mut u8, finding: &Finding) {
     let choice = Choice::current();
     let aborts = choice.on_error == OnError::Abort;
     let kind = if finding.by_check { EventKind::CheckFinding } else { EventKind::Anomaly };
-    slot_of(heap).write_event(Event {
+    heap.slot().write_event(Event {
         class: bins::class(finding.bin) as u8,
         bin: finding.bin as u8,
         detail: finding.outcome as u8,
@@ -121,14 +121,14 @@ pub(crate) fn report(heap: &mut Heap, pointer: *mut u8, finding: &Finding) {
 
 /// Tells of the frees that slabs have found wrong since anyone looked. Each counts as one more free,
 /// a rejected one: when it was made, it counted as what it seemed to be.
-pub(crate) fn report_strays(heap: &mut Heap) {
+pub(crate) fn report_strays(heap: &Heap) {
     if stray::are_noted() {
         stray::take(|strays| report_stray(heap, &strays));
     }
 }
 
 #[cold]
-fn report_stray(heap: &mut Heap, strays: &Strays) {
+fn report_stray(heap: &Heap, strays: &Strays) {
     let Strays { bin, outcome, count, address } = *strays;
     for _ in 0..count {
         let watch = Stopwatch::start();

@@ -14,8 +14,15 @@
 //! `e3` keeps, is the depth in the bin's word; the identity of `hakmem_segment` holds outside of
 //! [`SlotWriter::update`].
 //!
+//! # Orderings
+//! Relaxed throughout: a heap's words are its own thread's. `alive` is looked at by others, and says
+//! nothing of other memory.
+//!
 //! # Safety
 //! A heap is used by its thread only. Blocks on its lists are the heap's.
+//! The fast paths reach a heap by its address while slow paths further up the stack have it in hand,
+//! so there is never a `&mut Heap`: all fields are cells or atomics. References to entries of lists
+//! live no longer than the function that asked for them.
 #![allow(unsafe_code)]
 
 mod account;
@@ -27,7 +34,9 @@ mod original;
 mod truncated;
 mod way;
 
+use core::cell::Cell;
 use core::mem::offset_of;
+use core::ptr;
 
 use hakmem_segment::slot::SLOT_BYTES;
 use hakmem_segment::{AllocReason, BINS, Check, FreeReason, ListWord, Routing, Slot};
@@ -42,7 +51,7 @@ use crate::routing::{Choice, Layout};
 use crate::segment::GROUP_SLOTS;
 use crate::settings;
 use crate::slot::SlotWriter;
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 pub(crate) use account::Stopwatch;
 pub(crate) use exchange::SlowFree;
@@ -68,54 +77,54 @@ pub(crate) struct Heap {
     /// Null, in front of a sentinel's lists.
     nothing: *mut Block,
     /// Where each list ends; see [`magazine`].
-    tops: [u32; BINS],
+    tops: [AtomicU32; BINS],
     /// Blocks that each list may hold; 0 for a list that takes none back.
-    capacities: [u16; BINS],
+    capacities: [Cell<u16>; BINS],
     /// Bin of each small size; here because the base register reaches it.
-    pub(crate) small_bins: [u8; bins::SMALL_SIZES],
+    pub(crate) small_bins: Cell<[u8; bins::SMALL_SIZES]>,
     /// The class map; here for the same reason.
-    pub(crate) map: WholeMap,
-    way: Way,
-    bottoms: [u32; BINS],
-    spares: [Magazine; BINS],
+    pub(crate) map: Cell<WholeMap>,
+    way: Cell<Way>,
+    bottoms: [Cell<u32>; BINS],
+    spares: [Cell<Magazine>; BINS],
     /// One bit for each bin whose magazines are large.
-    large: u64,
+    large: Cell<u64>,
     originals: Originals,
-    alive: u64,
-    next_event_ns: [u64; EVENT_KINDS],
-    last_tick: u64,
+    alive: AtomicU64,
+    next_event_ns: [Cell<u64>; EVENT_KINDS],
+    last_tick: Cell<u64>,
     /// When this heap last published what belongs to no thread.
-    last_publication: u64,
+    last_publication: Cell<u64>,
     /// Milliseconds of the monotonic clock at the last tick.
-    pub(crate) now_ms: u32,
-    is_threads: bool,
+    pub(crate) now_ms: Cell<u32>,
+    is_threads: Cell<bool>,
     /// Whether blocks go on lists at all; not where every free is checked.
-    has_lists: bool,
+    has_lists: Cell<bool>,
     /// [`crate::arena::changes`] when this heap last looked.
-    pub(crate) arena_changes: u32,
+    pub(crate) arena_changes: Cell<u32>,
     /// The same when the bytes of slabs alone were last published.
-    pub(crate) told_changes: u32,
+    pub(crate) told_changes: Cell<u32>,
     /// Rounds of thread-exit destructors that have passed.
-    pub(crate) exit_rounds: u32,
+    pub(crate) exit_rounds: Cell<u32>,
     /// `HAKMEM_LIST_BYTES`.
-    list_bytes: u32,
+    list_bytes: Cell<u32>,
     /// Slow frees until the next one is checked.
-    slow_unchecked: u32,
+    slow_unchecked: Cell<u32>,
     /// The lists' words at the last look for idle ones, and its time in milliseconds.
-    seen_words: [u64; BINS],
-    seen_at_ms: u32,
+    seen_words: [Cell<u64>; BINS],
+    seen_at_ms: Cell<u32>,
     /// [`crate::arena::changes`] at that time.
-    seen_changes: u32,
+    seen_changes: Cell<u32>,
     /// One bit for each bin whose spare was needed since.
-    spares_needed: u64,
+    spares_needed: Cell<u64>,
     /// One bit for each bin that was refilled from the central store since, and in the time before.
-    refilled: u64,
-    refilled_before: u64,
+    refilled: Cell<u64>,
+    refilled_before: Cell<u64>,
     /// The same for those that were flushed to it.
-    flushed: u64,
-    flushed_before: u64,
+    flushed: Cell<u64>,
+    flushed_before: Cell<u64>,
     /// Requests to give up all lists that were served.
-    requests: u32,
+    requests: Cell<u32>,
 }
 const _: () = assert!(BINS <= u64::BITS as usize);
 const _: () = assert!(size_of::<Heap>() <= PAGE);
@@ -130,7 +139,7 @@ pub(crate) fn bound_lists(list_bytes: u32) {
     LIST_BYTES.store(list_bytes, Ordering::Relaxed);
 }
 
-/// The slot that belongs to the heap at an address, or to a sentinel.
+/// The slot that belongs to the heap at an address, which extends to it, or to a sentinel.
 #[inline(always)]
 pub(crate) fn slot_of(heap: *mut Heap) -> SlotWriter {
     let slot = heap.cast::<u8>().wrapping_add(SLOT_DISTANCE).cast::<Slot>();
@@ -176,6 +185,10 @@ pub(crate) fn map_of(heap: *mut Heap) -> *mut WholeMap {
     field(heap, offset_of!(Heap, map)).cast()
 }
 
+fn zero<T: Default, const N: usize>(cells: &[Cell<T>; N]) {
+    cells.iter().for_each(|cell| cell.set(T::default()));
+}
+
 #[inline(always)]
 fn field(heap: *mut Heap, offset: usize) -> *mut u8 {
     heap.cast::<u8>().wrapping_add(offset)
@@ -187,63 +200,78 @@ impl Heap {
     /// # Safety
     /// `heap` is a sentinel or points to a heap's page.
     pub(crate) unsafe fn is_alive(heap: *mut Self) -> bool {
-        // SAFETY: the caller's duty; volatile because a fork changes it behind the compiler's back.
-        unsafe { field(heap, offset_of!(Self, alive)).cast::<u64>().read_volatile() == ALIVE }
+        let alive = field(heap, offset_of!(Self, alive)).cast::<u64>();
+        // SAFETY: the caller's duty; aligned, and accessed atomically only.
+        unsafe { AtomicU64::from_ptr(alive) }.load(Ordering::Relaxed) == ALIVE
+    }
+
+    /// The heap's address, with the right to reach what belongs to the heap and lies behind it: its
+    /// magazines and its slot, to which a reference to the heap does not extend.
+    pub(crate) fn address(&self) -> *mut Self {
+        ptr::with_exposed_provenance_mut(ptr::from_ref(self).addr())
+    }
+
+    /// The heap's slot.
+    pub(crate) fn slot(&self) -> SlotWriter {
+        slot_of(self.address())
     }
 
     /// Begins a heap's life: empty lists of first capacity. `is_threads` is false for the process's
     /// own heap.
-    pub(crate) fn open(&mut self, is_threads: bool) {
+    pub(crate) fn open(&self, is_threads: bool) {
         let choice = Choice::current();
         let layout = Layout::of(choice.routing);
         // The process's own heap serves many threads, one block at a time.
         let has_lists = choice.check != Check::Full && is_threads;
-        self.way = Way::of(choice);
-        self.map = match choice.routing {
+        self.way.set(Way::of(choice));
+        self.map.set(match choice.routing {
             Routing::Direct if has_lists => WholeMap::current(),
             _ => WholeMap::EMPTY,
-        };
-        self.has_lists = has_lists;
+        });
+        self.has_lists.set(has_lists);
         self.set_small_bins(layout);
-        self.list_bytes = LIST_BYTES.load(Ordering::Relaxed);
-        self.slow_unchecked = 0;
-        self.seen_words = [0; BINS];
-        self.spares_needed = 0;
-        (self.refilled, self.refilled_before) = (0, 0);
-        (self.flushed, self.flushed_before) = (0, 0);
-        self.originals = Originals::EMPTY;
-        self.capacities = [0; BINS];
+        self.list_bytes.set(LIST_BYTES.load(Ordering::Relaxed));
+        self.slow_unchecked.set(0);
+        zero(&self.seen_words);
+        self.spares_needed.set(0);
+        for bins in [&self.refilled, &self.refilled_before, &self.flushed, &self.flushed_before] {
+            bins.set(0);
+        }
+        self.originals.clear();
+        zero(&self.capacities);
         // A list that takes nothing back is refilled by more than a small magazine holds.
         let mut closed = 0;
         for bin in bins::in_use() {
             if has_lists && layout.uses(bin) && !layout.is_routed(bin) {
-                self.capacities[bin] = self.capacity_first(bin);
+                self.capacities[bin].set(self.capacity_first(bin));
             } else if has_lists {
                 closed |= 1 << bin;
             }
         }
         self.clear_magazines(closed);
-        slot_of(self).update(|update| {
+        self.slot().update(|update| {
             for bin in 0..BINS {
-                update.set_list(bin, 0, self.capacities[bin]);
+                update.set_list(bin, 0, self.capacities[bin].get());
             }
         });
-        self.next_event_ns = [0; EVENT_KINDS];
-        self.is_threads = is_threads;
-        (self.arena_changes, self.told_changes) = (0, 0);
-        self.exit_rounds = 0;
+        zero(&self.next_event_ns);
+        self.is_threads.set(is_threads);
+        self.arena_changes.set(0);
+        self.told_changes.set(0);
+        self.exit_rounds.set(0);
         self.tick();
-        self.seen_at_ms = self.now_ms;
+        self.seen_at_ms.set(self.now_ms.get());
         self.take_request();
-        self.seen_changes = crate::arena::changes();
-        self.alive = ALIVE;
+        self.seen_changes.set(crate::arena::changes());
+        self.alive.store(ALIVE, Ordering::Relaxed);
     }
 
     /// Writes the table of small sizes. Where lists are not used, every size leads to bin 0, whose list
     /// is always empty; so under `e3`, which has lists of its own.
-    fn set_small_bins(&mut self, layout: Layout) {
-        let has_fast_path = self.has_lists && self.way != Way::E3;
-        self.small_bins = if has_fast_path { layout.small_bins() } else { [0; bins::SMALL_SIZES] };
+    fn set_small_bins(&self, layout: Layout) {
+        let has_fast_path = self.has_lists.get() && self.way.get() != Way::E3;
+        let small_bins = if has_fast_path { layout.small_bins() } else { [0; bins::SMALL_SIZES] };
+        self.small_bins.set(small_bins);
     }
 
     /// Blocks that a list may hold at first.
@@ -253,52 +281,52 @@ impl Heap {
 
     /// Blocks that a list may hold once it has grown.
     fn capacity_max(&self, bin: usize) -> u16 {
-        if self.list_bytes == settings::LIST_BYTES_MAX {
+        if self.list_bytes.get() == settings::LIST_BYTES_MAX {
             bins::capacity_max(bin)
         } else {
-            bins::capacity_within(bin, self.list_bytes as usize)
+            bins::capacity_within(bin, self.list_bytes.get() as usize)
         }
     }
 
     /// Gives all blocks to the central store and ends the heap's life.
-    pub(crate) fn close(&mut self) {
+    pub(crate) fn close(&self) {
         self.flush_all();
-        self.capacities = [0; BINS];
-        slot_of(self).update(|update| {
+        zero(&self.capacities);
+        self.slot().update(|update| {
             for bin in 0..BINS {
                 update.set_list(bin, 0, 0);
             }
         });
-        self.alive = 0;
+        self.alive.store(0, Ordering::Relaxed);
     }
 
     /// Gives all blocks to the central store.
-    pub(crate) fn flush_all(&mut self) {
+    pub(crate) fn flush_all(&self) {
         for bin in bins::in_use() {
             // SAFETY: the blocks are this heap's, which forgets them.
-            self.empty_list(bin, self.capacities[bin], |blocks, now_ms| unsafe {
+            self.empty_list(bin, self.capacities[bin].get(), |blocks, now_ms| unsafe {
                 central::give(bin, blocks, Flow::Both, now_ms);
             });
         }
     }
 
     /// Hands a list and its spare over; the list may hold `capacity` blocks from now on.
-    fn empty_list(&mut self, bin: usize, capacity: u16, give: impl Fn(&[*mut Block], u32)) {
+    fn empty_list(&self, bin: usize, capacity: u16, give: impl Fn(&[*mut Block], u32)) {
         self.give_up_originals(bin);
-        let (list, spare) = (self.list(bin), self.spares[bin]);
+        let (list, spare) = (self.list(bin), self.spares[bin].get());
         let count = list.count() + spare.count();
-        if count == 0 && capacity == self.capacities[bin] {
+        if count == 0 && capacity == self.capacities[bin].get() {
             return;
         }
         for magazine in [list, spare] {
             if magazine.count() > 0 {
-                give(self.blocks(magazine), self.now_ms);
+                give(self.blocks(magazine), self.now_ms.get());
             }
         }
         self.set_depth(bin, 0);
         self.clear_spare(bin);
-        self.capacities[bin] = capacity;
-        slot_of(self).update(|update| {
+        self.capacities[bin].set(capacity);
+        self.slot().update(|update| {
             update.set_list(bin, 0, capacity);
             update.set_spare(bin, 0);
             update.add_flushed(bin, count);
@@ -307,8 +335,8 @@ impl Heap {
 
     /// Whether it is time to look at housekeeping, in a slow path that is being timed; notes the time
     /// if so.
-    pub(crate) fn tick_if_due(&mut self, watch: Stopwatch) -> bool {
-        let due = watch.started().saturating_sub(self.last_tick) >= TICK;
+    pub(crate) fn tick_if_due(&self, watch: Stopwatch) -> bool {
+        let due = watch.started().saturating_sub(self.last_tick.get()) >= TICK;
         if due {
             self.tick();
         }
@@ -316,26 +344,26 @@ impl Heap {
     }
 
     /// Whether it is time to publish what belongs to no thread; notes the time if so.
-    pub(crate) fn publication_if_due(&mut self, watch: Stopwatch) -> bool {
-        let due = watch.started().saturating_sub(self.last_publication) >= PUBLICATION;
+    pub(crate) fn publication_if_due(&self, watch: Stopwatch) -> bool {
+        let due = watch.started().saturating_sub(self.last_publication.get()) >= PUBLICATION;
         if due {
-            self.last_publication = watch.started();
+            self.last_publication.set(watch.started());
         }
         due
     }
 
     /// Whether tiny blocks go on the lists of `e3`.
     pub(crate) fn is_original(&self) -> bool {
-        self.way == Way::E3
+        self.way.get() == Way::E3
     }
 
     /// Whether the heap is a thread's, not the process's own.
     pub(crate) fn is_threads(&self) -> bool {
-        self.is_threads
+        self.is_threads.get()
     }
 
-    fn tick(&mut self) {
-        self.last_tick = clock::ticks();
-        self.now_ms = (clock::monotonic_ns() / 1_000_000) as u32;
+    fn tick(&self) {
+        self.last_tick.set(clock::ticks());
+        self.now_ms.set((clock::monotonic_ns() / 1_000_000) as u32);
     }
 }

@@ -89,7 +89,7 @@ pub(crate) fn late() -> *mut Heap {
 /// The heap that a slow path works with.
 pub(crate) enum Access {
     /// The thread's own; true if the thread just got it.
-    Own(&'static mut Heap, bool),
+    Own(&'static Heap, bool),
     /// None: the thread is ending, or there is no memory for a heap.
     Late,
 }
@@ -104,11 +104,11 @@ pub(crate) fn access(heap: *mut Heap) -> Access {
     // SAFETY: a sentinel or the thread's heap.
     if unsafe { Heap::is_alive(heap) } {
         // SAFETY: alive, and this thread's.
-        return Access::Own(unsafe { &mut *heap }, false);
+        return Access::Own(unsafe { &*heap }, false);
     }
     match first_use() {
         // SAFETY: just claimed for this thread.
-        Some(heap) => Access::Own(unsafe { &mut *heap.as_ptr() }, true),
+        Some(heap) => Access::Own(unsafe { heap.as_ref() }, true),
         None => Access::Late,
     }
 }
@@ -157,7 +157,7 @@ pub(crate) fn hook() {
 }
 
 /// Works with the process's own heap. `None` if the process has none, for lack of memory.
-pub(crate) fn with_late_heap<R>(work: impl FnOnce(&mut Heap) -> R) -> Option<R> {
+pub(crate) fn with_late_heap<R>(work: impl FnOnce(&Heap) -> R) -> Option<R> {
     fork::begin_child_if_wiped();
     let heap = {
         let mut process = PROCESS.lock();
@@ -166,7 +166,7 @@ pub(crate) fn with_late_heap<R>(work: impl FnOnce(&mut Heap) -> R) -> Option<R> 
     };
     LATE.take();
     // SAFETY: the process's own heap, whose lock is held.
-    let result = work(unsafe { &mut *heap.as_ptr() });
+    let result = work(unsafe { heap.as_ref() });
     LATE.give();
     Some(result)
 }
@@ -183,9 +183,9 @@ unsafe extern "C" fn on_thread_exit(value: *mut c_void) {
         return;
     }
     // SAFETY: alive, and this thread's.
-    let heap = unsafe { &mut *heap };
-    if heap.exit_rounds < EXIT_ROUNDS {
-        heap.exit_rounds += 1;
+    let heap = unsafe { &*heap };
+    if heap.exit_rounds.get() < EXIT_ROUNDS {
+        heap.exit_rounds.set(heap.exit_rounds.get() + 1);
         let key = PROCESS.lock().exit_key;
         let _errno = process::ErrnoGuard::new();
         if let Some(key) = key {
@@ -193,7 +193,7 @@ unsafe extern "C" fn on_thread_exit(value: *mut c_void) {
         }
         return;
     }
-    slot_of(heap).clear_owner();
+    heap.slot().clear_owner();
     heap.close();
     finding::report_strays(heap);
     thread_local::set(late().cast());
@@ -221,7 +221,7 @@ fn report_repeated() {
     if unsafe { Heap::is_alive(heap) } {
         // SAFETY: alive, and this thread's, which is ending: what this may have interrupted in a signal
         // handler never goes on.
-        let heap = unsafe { &mut *heap };
+        let heap = unsafe { &*heap };
         heap.note_repeated();
         finding::report_strays(heap);
     }
@@ -259,7 +259,7 @@ pub(crate) fn live_block_bytes() -> usize {
 
 /// Gives all memory back that is not in use, and asks the other threads to give up their lists. Whether
 /// there was any.
-pub(crate) fn trim(heap: &mut Heap) -> bool {
+pub(crate) fn trim(heap: &Heap) -> bool {
     crate::heap::ask_all_to_give_up();
     heap.take_request();
     // First the lists and stacks, whose blocks may leave pages free.
@@ -275,37 +275,37 @@ pub(crate) fn trim(heap: &mut Heap) -> bool {
 /// Gives memory back and publishes what is held, if it is time to; publishes also if slabs were
 /// taken or given back since this heap last looked. It is time when the slow path began that
 /// `watch` is timing: the clock is not read for it.
-pub(crate) fn housekeep_if_due(heap: &mut Heap, watch: Stopwatch) {
+pub(crate) fn housekeep_if_due(heap: &Heap, watch: Stopwatch) {
     let changes = crate::arena::changes();
     if heap.tick_if_due(watch) {
         tick(heap);
-        heap.arena_changes = changes;
+        heap.arena_changes.set(changes);
     } else if heap.is_look_due(changes) {
         heap.give_up_idle(changes);
-        crate::central::decay(heap.now_ms, true);
-    } else if heap.arena_changes != changes && heap.publication_if_due(watch) {
+        crate::central::decay(heap.now_ms.get(), true);
+    } else if heap.arena_changes.get() != changes && heap.publication_if_due(watch) {
         housekeep();
-        heap.arena_changes = changes;
-    } else if heap.arena_changes != changes
-        && heap.told_changes != changes
+        heap.arena_changes.set(changes);
+    } else if heap.arena_changes.get() != changes
+        && heap.told_changes.get() != changes
         && let Some(header) = Live::current()
     {
         // It may be the last change for long, so the greatest part of it is told at once.
         header.slab_bytes(crate::arena::slab_bytes());
-        heap.told_changes = changes;
+        heap.told_changes.set(changes);
     }
 }
 
 /// Gives back memory that nobody has needed for a while, and publishes what is held. Called from
 /// slow paths now and then.
 #[cold]
-pub(crate) fn tick(heap: &mut Heap) {
+pub(crate) fn tick(heap: &Heap) {
     use hakmem_segment::EventKind;
 
     if heap.is_threads() {
-        slot_of(heap).set_thread_name();
+        heap.slot().set_thread_name();
     }
-    let now_ms = heap.now_ms;
+    let now_ms = heap.now_ms.get();
     let changes = crate::arena::changes();
     if heap.take_request() {
         heap.reclaim();
@@ -316,7 +316,7 @@ pub(crate) fn tick(heap: &mut Heap) {
     crate::central::return_idle_pages(now_ms);
     let slabs = crate::arena::purge(now_ms, crate::arena::PURGE_AFTER_MS);
     if slabs > 0 {
-        slot_of(heap).write_event(crate::slot::simple_event(EventKind::SlabReturned, slabs as u64));
+        heap.slot().write_event(crate::slot::simple_event(EventKind::SlabReturned, slabs as u64));
     }
     let spans = crate::large::purge(now_ms, crate::large::PURGE_AFTER_MS);
     if spans > 0 {
@@ -391,12 +391,12 @@ impl Process {
     fn claim(&mut self, is_threads: bool) -> Option<NonNull<Heap>> {
         let heap = self.groups.claim(self.segment.as_ref())?;
         // SAFETY: claimed, so nobody else has it, and mapped.
-        unsafe { &mut *heap.as_ptr() }.open(is_threads);
+        unsafe { heap.as_ref() }.open(is_threads);
         self.publish_groups();
         Some(heap)
     }
 
-    fn release(&mut self, heap: &mut Heap) {
+    fn release(&mut self, heap: &Heap) {
         self.groups.release(heap);
         self.publish_groups();
     }

@@ -51,8 +51,9 @@ pub(crate) fn for_each_slab(visit: &mut dyn FnMut(*mut Slab)) {
 /// of the first granule.
 fn for_each_found(is_mine: &dyn Fn(usize) -> bool, visit: &mut dyn FnMut(usize, usize, Found)) {
     let has_in_hand = bins::in_use().any(is_mine);
-    for arena in 0..COUNT.load(Ordering::Relaxed) {
-        let base = RANGES[arena].base.load(Ordering::Relaxed);
+    let count = COUNT.load(Ordering::Relaxed);
+    for (arena, range) in RANGES[..count].iter().enumerate() {
+        let base = range.base.load(Ordering::Relaxed);
         let (mut granule, end) = bounds(arena);
         while granule < end {
             let found = find(base, granule, is_mine, has_in_hand);

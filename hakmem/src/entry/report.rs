@@ -45,7 +45,7 @@ pub fn live_block_bytes() -> usize {
 /// thread follows when that thread next leaves its fast paths, some milliseconds later at the
 /// earliest; of a thread that makes no further call it stays.
 pub fn trim() -> bool {
-    let trim_and_tell = |heap: &mut Heap| {
+    let trim_and_tell = |heap: &Heap| {
         let has_freed = threads::trim(heap);
         finding::report_strays(heap);
         has_freed

@@ -89,7 +89,7 @@ extern "C" fn original_push(pointer: *mut u8, heap: *mut Heap) {
     let value = word.load(Ordering::Relaxed);
     let is_doubtful = E3::is_doubtful(pointer) && Choice::current().check != Check::Off;
     // SAFETY: only the heap of a thread knows this way, and it is this thread's.
-    let own = unsafe { &mut *heap };
+    let own = unsafe { &*heap };
     if is_doubtful || ListWord(value).is_check_due() || !own.has_original_room(bin) {
         return original_push_checked(pointer, heap, bin);
     }
@@ -99,10 +99,10 @@ extern "C" fn original_push(pointer: *mut u8, heap: *mut Heap) {
 
 /// Pops one of the lists that [`original_push`] pushes to; null if it is empty. `malloc` has no
 /// fast path under `e3`; this is it.
-pub(super) fn original_pop(heap: &mut Heap, bin: usize) -> *mut Block {
+pub(super) fn original_pop(heap: &Heap, bin: usize) -> *mut Block {
     let block = heap.take_original(bin);
     if !block.is_null() {
-        let word = slot_of(heap).list_word(bin);
+        let word = heap.slot().list_word(bin);
         word.store(word.load(Ordering::Relaxed).wrapping_sub(ListWord::POP), Ordering::Relaxed);
     }
     block
@@ -112,7 +112,7 @@ pub(super) fn original_pop(heap: &mut Heap, bin: usize) -> *mut Block {
 /// wrote the link at `base + 1`, which is right behind a header. A list of a class that has no
 /// header holds bases: there the block's place on the list is one byte off, and the next pop reads
 /// a byte of a neighbour's contents as part of the link.
-fn link_as_original(heap: &mut Heap, bin: usize, pointer: *mut u8) {
+fn link_as_original(heap: &Heap, bin: usize, pointer: *mut u8) {
     let base = pointer.wrapping_sub(HEADER_BYTES);
     let header = if Layout::Mixed.header(bin).is_some() { HEADER_BYTES } else { 0 };
     // SAFETY: the program gave the block up.
@@ -129,7 +129,7 @@ extern "C" fn original_push_checked(pointer: *mut u8, heap: *mut Heap, bin: usiz
     heap.take_check_due(bin);
     if Choice::current().check == Check::Off {
         link_as_original(heap, bin, pointer);
-        slot_of(heap).update(|update| update.add_fast_free(bin));
+        heap.slot().update(|update| update.add_fast_free(bin));
         return;
     }
     let verdict = gate::classify(pointer);

@@ -47,7 +47,7 @@ pub(super) extern "C" fn malloc_in_bin(bin: usize, heap: *mut Heap) -> *mut u8 {
         Access::Own(heap, first_use) => {
             // The list may be that of another bin than the fast path's, and a child process may
             // have got its parent's lists just now.
-            let mut block = pop(heap, bin);
+            let mut block = pop(heap.address(), bin);
             if block.is_null() && heap.is_original() {
                 block = routed::original_pop(heap, bin).cast();
             }
@@ -83,7 +83,7 @@ pub(super) fn is_known_dead(pointer: *mut u8, bin: usize) -> bool {
 }
 
 /// Allocates for a thread without lists.
-fn malloc_late(heap: &mut Heap, bin: usize, watch: Stopwatch) -> *mut u8 {
+fn malloc_late(heap: &Heap, bin: usize, watch: Stopwatch) -> *mut u8 {
     threads::housekeep_if_due(heap, watch);
     let mut block = [ptr::null_mut()];
     let Some(refill) = central::take(bin, &mut block) else {
@@ -95,7 +95,7 @@ fn malloc_late(heap: &mut Heap, bin: usize, watch: Stopwatch) -> *mut u8 {
 }
 
 /// Runs with the thread's heap, or the process's own if the thread has none.
-pub(super) fn with_heap<R>(heap: *mut Heap, work: impl FnOnce(&mut Heap) -> R) -> Option<R> {
+pub(super) fn with_heap<R>(heap: *mut Heap, work: impl FnOnce(&Heap) -> R) -> Option<R> {
     match threads::access(heap) {
         Access::Own(heap, _) => Some(work(heap)),
         Access::Late => threads::with_late_heap(work),
@@ -114,12 +114,7 @@ pub(super) fn large(heap: *mut Heap, size: usize, alignment: usize) -> Option<Al
     span
 }
 
-fn large_with(
-    heap: &mut Heap,
-    size: usize,
-    alignment: usize,
-    watch: Stopwatch,
-) -> Option<Allocated> {
+fn large_with(heap: &Heap, size: usize, alignment: usize, watch: Stopwatch) -> Option<Allocated> {
     // What the system refuses a span is address space, which free spans may be holding, and lists
     // and slabs do not: giving those back would cost much and help nothing.
     let span = if size <= REQUEST_MAX { large::allocate(size, alignment) } else { None };
@@ -152,7 +147,7 @@ pub(super) extern "C" fn resize_large(heap: *mut Heap, pointer: *mut u8, size: u
         return pointer;
     }
     let block = with_heap(heap, |heap| {
-        let now_ms = heap.now_ms;
+        let now_ms = heap.now_ms.get();
         let resize = || large::resize(pointer as usize, size, now_ms);
         let resized = if size <= REQUEST_MAX { resize() } else { None };
         let Some((new, bytes)) = resized else {

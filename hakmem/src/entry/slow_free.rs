@@ -134,7 +134,7 @@ fn free_as(heap: *mut Heap, pointer: *mut u8, told: impl FnOnce(Layout) -> Told)
 }
 
 /// Frees for a thread with lists.
-fn free_own(heap: &mut Heap, pointer: *mut u8, verdict: &Verdict, told: Told, watch: Stopwatch) {
+fn free_own(heap: &Heap, pointer: *mut u8, verdict: &Verdict, told: Told, watch: Stopwatch) {
     let bin = verdict.bin;
     if bin == BIN_NONE {
         return free_span(heap, pointer, told, watch);
@@ -151,8 +151,8 @@ fn free_own(heap: &mut Heap, pointer: *mut u8, verdict: &Verdict, told: Told, wa
     // The thread may have got its lists just now, or its countdown have begun anew.
     let pushed = reason.is_none()
         && match told.trusted() {
-            Some(_) => push::<true>(heap, bin, pointer),
-            None => push::<false>(heap, bin, pointer),
+            Some(_) => push::<true>(heap.address(), bin, pointer),
+            None => push::<false>(heap.address(), bin, pointer),
         };
     if pushed {
         return;
@@ -165,7 +165,7 @@ fn free_own(heap: &mut Heap, pointer: *mut u8, verdict: &Verdict, told: Told, wa
 }
 
 /// How closely the free of a block is to be looked at now.
-fn look_due(heap: &mut Heap, verdict: &Verdict, told: Told) -> Look {
+fn look_due(heap: &Heap, verdict: &Verdict, told: Told) -> Look {
     // The countdown is of the list that the fast path would have pushed to.
     let is_due = match told.trusted().or(verdict.front) {
         Some(bin) => heap.take_check_due(bin),
@@ -181,7 +181,7 @@ fn look_due(heap: &mut Heap, verdict: &Verdict, told: Told) -> Look {
 /// Frees the block of a finding as what it is, if it is one, and reports it: last, because the
 /// report may end the process, and what it found should be counted then.
 #[cold]
-fn free_found(heap: &mut Heap, pointer: *mut u8, finding: &Finding, watch: Stopwatch) {
+fn free_found(heap: &Heap, pointer: *mut u8, finding: &Finding, watch: Stopwatch) {
     let (bin, outcome, reason) = (finding.bin, finding.outcome, finding.reason());
     if finding.is_live_block() {
         gate::repair(pointer, bin);
@@ -195,7 +195,7 @@ fn free_found(heap: &mut Heap, pointer: *mut u8, finding: &Finding, watch: Stopw
 }
 
 /// Frees for a thread without lists, with the process's own heap.
-fn free_late(heap: &mut Heap, pointer: *mut u8, verdict: &Verdict, told: Told, watch: Stopwatch) {
+fn free_late(heap: &Heap, pointer: *mut u8, verdict: &Verdict, told: Told, watch: Stopwatch) {
     let bin = verdict.bin;
     if bin == BIN_NONE {
         return free_span(heap, pointer, told, watch);
@@ -212,9 +212,9 @@ fn free_late(heap: &mut Heap, pointer: *mut u8, verdict: &Verdict, told: Told, w
 }
 
 /// Frees a large span, or reports a pointer that is the start of nothing.
-fn free_span(heap: &mut Heap, pointer: *mut u8, told: Told, watch: Stopwatch) {
+fn free_span(heap: &Heap, pointer: *mut u8, told: Told, watch: Stopwatch) {
     threads::housekeep_if_due(heap, watch);
-    let Some(freed) = large::free(pointer as usize, heap.now_ms) else {
+    let Some(freed) = large::free(pointer as usize, heap.now_ms.get()) else {
         let finding = Finding::of_stray(pointer);
         return free_found(heap, pointer, &finding, watch);
     };

@@ -1,9 +1,8 @@
 //! What slow paths write down: counters, durations, and events at a bounded rate.
-use core::ptr;
 
 use hakmem_segment::{AllocReason, BIN_LARGE, Event, EventKind, FreeReason, Outcome};
 
-use super::{EVENT_KINDS, Heap, slot_of};
+use super::{EVENT_KINDS, Heap};
 use crate::bins;
 use crate::os::clock;
 use crate::slot::SlotUpdate;
@@ -35,7 +34,7 @@ impl Stopwatch {
 impl Heap {
     /// Counts a slow allocation that succeeded, with its duration and, now and then, an event.
     pub(crate) fn finish_allocation(
-        &mut self,
+        &self,
         bin: usize,
         reason: AllocReason,
         watch: Stopwatch,
@@ -44,7 +43,7 @@ impl Heap {
     ) {
         let now = clock::ticks();
         let duration_ns = watch.elapsed_ns(now);
-        let slot = slot_of(self);
+        let slot = self.slot();
         slot.update(|update| {
             change(update);
             update.count_allocation(bin, reason);
@@ -60,7 +59,7 @@ impl Heap {
 
     /// Counts a slow free, with its duration and, now and then, an event.
     pub(crate) fn finish_free(
-        &mut self,
+        &self,
         bin: usize,
         reason: FreeReason,
         outcome: Outcome,
@@ -70,7 +69,7 @@ impl Heap {
     ) {
         let now = clock::ticks();
         let duration_ns = watch.elapsed_ns(now);
-        let slot = slot_of(self);
+        let slot = self.slot();
         slot.update(|update| {
             change(update);
             update.count_free(bin, reason, outcome);
@@ -85,8 +84,8 @@ impl Heap {
 
     /// Counts a request that failed, with an event.
     #[cold]
-    pub(crate) fn count_out_of_memory(&mut self, bin: usize, size: usize) {
-        let slot = slot_of(self);
+    pub(crate) fn count_out_of_memory(&self, bin: usize, size: usize) {
+        let slot = self.slot();
         slot.update(|update| update.count_allocation(bin, AllocReason::OutOfMemory));
         slot.write_event(Event {
             class: bins::class(bin) as u8,
@@ -96,28 +95,28 @@ impl Heap {
     }
 
     /// Writes an event about large spans, if the last one is long enough ago.
-    pub(crate) fn write_large_event(&mut self, kind: EventKind, address: usize, bytes: usize) {
+    pub(crate) fn write_large_event(&self, kind: EventKind, address: usize, bytes: usize) {
         if !self.is_event_due(EVENT_KINDS - 1, clock::ticks()) {
             return;
         }
         let event = crate::slot::simple_event(kind, bytes as u64);
         let (class, bin) = (bins::class(BIN_LARGE) as u8, BIN_LARGE as u8);
-        slot_of(self).write_event(Event { class, bin, address: address as u64, ..event });
+        self.slot().write_event(Event { class, bin, address: address as u64, ..event });
     }
 
     /// Whether the spacing of events allows one more of this reason at a reading of the tick counter;
     /// takes it if so.
-    fn is_event_due(&mut self, index: usize, ticks: u64) -> bool {
+    fn is_event_due(&self, index: usize, ticks: u64) -> bool {
         let now = clock::ticks_to_ns(ticks);
-        let due = now >= self.next_event_ns[index];
+        let due = now >= self.next_event_ns[index].get();
         if due {
-            self.next_event_ns[index] = now + EVENT_SPACING_NS;
+            self.next_event_ns[index].set(now + EVENT_SPACING_NS);
         }
         due
     }
 
     fn write_event(&self, kind: EventKind, bin: usize, detail: u8, ns: u64, address: usize) {
-        slot_of(ptr::from_ref(self).cast_mut()).write_event(Event {
+        self.slot().write_event(Event {
             monotonic_ns: clock::monotonic_ns(),
             kind: kind as u8,
             class: bins::class(bin) as u8,

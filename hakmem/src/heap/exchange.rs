@@ -5,7 +5,7 @@ use core::ptr;
 use hakmem_segment::word::CHECK_PERIOD;
 use hakmem_segment::{AllocReason, FreeReason, ListWord, Outcome};
 
-use super::{Heap, Stopwatch, slot_of};
+use super::{Heap, Stopwatch};
 use crate::arena;
 use crate::bins;
 use crate::block::Block;
@@ -31,36 +31,33 @@ impl Heap {
     /// Refills the empty list of a bin and returns one block more; null if there is no memory.
     /// `first_use` is the reason that counts if this is the thread's first allocation.
     #[inline(never)]
-    pub(crate) fn refill_slow(
-        &mut self,
-        bin: usize,
-        watch: Stopwatch,
-        first_use: bool,
-    ) -> *mut Block {
-        self.spares_needed |= 1 << bin;
-        if self.spares[bin].count() > 0 {
+    pub(crate) fn refill_slow(&self, bin: usize, watch: Stopwatch, first_use: bool) -> *mut Block {
+        self.spares_needed.set(self.spares_needed.get() | 1 << bin);
+        if self.spares[bin].get().count() > 0 {
             self.exchange(bin);
             return self.finish_exchange(bin);
         }
-        let wanted = match self.capacities[bin] {
-            0 if !self.has_lists => 1,
+        let wanted = match self.capacities[bin].get() {
+            0 if !self.has_lists.get() => 1,
             0 => CLOSED_REFILL,
             capacity => capacity.into(),
         };
-        let taken = central::take(bin, self.room(bin, wanted)).or_else(|| {
+        // SAFETY: the list is used again when the room is filled.
+        let take = || central::take(bin, unsafe { self.room(bin, wanted) });
+        let taken = take().or_else(|| {
             self.reclaim_for_request();
-            central::take(bin, self.room(bin, wanted))
+            take()
         });
         let Some(refill) = taken else {
             self.count_out_of_memory(bin, bins::stride(bin));
             return ptr::null_mut();
         };
-        self.refilled |= 1 << bin;
+        self.refilled.set(self.refilled.get() | 1 << bin);
         self.set_depth(bin, refill.count as u32);
         self.grow_capacity(bin);
         let block = self.take(bin);
         let reason = if first_use { AllocReason::FirstUse } else { refill.reason };
-        let (depth, capacity) = (self.whole_depth(bin), self.capacities[bin]);
+        let (depth, capacity) = (self.whole_depth(bin), self.capacities[bin].get());
         self.finish_allocation(bin, reason, watch, block as usize, |update| {
             update.set_list(bin, depth, capacity);
             update.add_refilled(bin, refill.count as u32 - 1);
@@ -69,9 +66,10 @@ impl Heap {
     }
 
     /// Takes a block off a list that was the spare until now.
-    fn finish_exchange(&mut self, bin: usize) -> *mut Block {
+    fn finish_exchange(&self, bin: usize) -> *mut Block {
         let block = self.take(bin);
-        let (slot, depth, capacity) = (slot_of(self), self.whole_depth(bin), self.capacities[bin]);
+        let (slot, depth, capacity) =
+            (self.slot(), self.whole_depth(bin), self.capacities[bin].get());
         slot.update(|update| {
             update.set_list(bin, depth, capacity);
             update.set_spare(bin, 0);
@@ -85,17 +83,17 @@ impl Heap {
     /// Gives back all that is kept for reuse, address space included, because a request would fail
     /// otherwise.
     #[cold]
-    fn reclaim_for_request(&mut self) {
+    fn reclaim_for_request(&self) {
         self.reclaim();
         large::give_up_free();
     }
 
     /// Gives back all memory that is kept for reuse. Other threads keep what is on their lists.
     #[cold]
-    pub(crate) fn reclaim(&mut self) -> usize {
+    pub(crate) fn reclaim(&self) -> usize {
         self.flush_all();
-        central::drain(self.now_ms);
-        arena::purge(self.now_ms, 0) + large::purge(self.now_ms, 0)
+        central::drain(self.now_ms.get());
+        arena::purge(self.now_ms.get(), 0) + large::purge(self.now_ms.get(), 0)
     }
 
     /// Frees a block the slow way: onto the list, or, if that is full, onto a new one; or to its slab,
@@ -104,13 +102,13 @@ impl Heap {
     /// # Safety
     /// The caller owns the block, which is of this bin.
     #[inline(never)]
-    pub(crate) unsafe fn free_slow(&mut self, bin: usize, block: *mut Block, free: SlowFree) {
-        if self.capacities[bin] == 0 {
+    pub(crate) unsafe fn free_slow(&self, bin: usize, block: *mut Block, free: SlowFree) {
+        if self.capacities[bin].get() == 0 {
             // SAFETY: the caller's duty.
             unsafe { self.free_to_slab(bin, block, free) };
-        } else if self.depth(bin) < self.capacities[bin].into() {
+        } else if self.depth(bin) < self.capacities[bin].get().into() {
             self.put(bin, block);
-            let (depth, capacity) = (self.whole_depth(bin), self.capacities[bin]);
+            let (depth, capacity) = (self.whole_depth(bin), self.capacities[bin].get());
             let reason = free.reason.unwrap_or(FreeReason::Routed);
             self.finish_free(bin, reason, free.outcome, free.watch, block as usize, |update| {
                 update.set_list(bin, depth, capacity);
@@ -126,9 +124,9 @@ impl Heap {
     ///
     /// # Safety
     /// As there.
-    pub(crate) unsafe fn free_to_slab(&mut self, bin: usize, block: *mut Block, free: SlowFree) {
+    pub(crate) unsafe fn free_to_slab(&self, bin: usize, block: *mut Block, free: SlowFree) {
         // SAFETY: the caller's duty.
-        unsafe { central::give_to_slabs(bin, &[block], self.now_ms) };
+        unsafe { central::give_to_slabs(bin, &[block], self.now_ms.get()) };
         let reason = free.reason.unwrap_or(FreeReason::Routed);
         self.finish_free(bin, reason, free.outcome, free.watch, block as usize, |_| ());
     }
@@ -138,15 +136,15 @@ impl Heap {
     ///
     /// # Safety
     /// As there.
-    unsafe fn flush_slow(&mut self, bin: usize, block: *mut Block, free: SlowFree) {
+    unsafe fn flush_slow(&self, bin: usize, block: *mut Block, free: SlowFree) {
         let list = self.list(bin);
-        self.spares_needed |= 1 << bin;
-        if self.spares[bin].count() == 0 {
+        self.spares_needed.set(self.spares_needed.get() | 1 << bin);
+        if self.spares[bin].get().count() == 0 {
             self.exchange(bin);
             self.put(bin, block);
-            let (depth, capacity) = (self.whole_depth(bin), self.capacities[bin]);
+            let (depth, capacity) = (self.whole_depth(bin), self.capacities[bin].get());
             let reason = free.reason.unwrap_or(FreeReason::FlushSpare);
-            let slot = slot_of(self);
+            let slot = self.slot();
             slot.update(|update| {
                 update.set_list(bin, depth, capacity);
                 update.set_spare(bin, list.count());
@@ -157,14 +155,14 @@ impl Heap {
             return;
         }
         // The list and not the spare: what was freed just now is in the cache.
-        self.flushed |= 1 << bin;
+        self.flushed.set(self.flushed.get() | 1 << bin);
         // SAFETY: the list's blocks are this heap's, which forgets them.
-        unsafe { central::give(bin, self.blocks(list), self.flow(bin), self.now_ms) };
+        unsafe { central::give(bin, self.blocks(list), self.flow(bin), self.now_ms.get()) };
         self.set_depth(bin, 0);
         self.grow_capacity(bin);
         self.put(bin, block);
         let reason = free.reason.unwrap_or(FreeReason::FlushFull);
-        let (depth, capacity) = (self.whole_depth(bin), self.capacities[bin]);
+        let (depth, capacity) = (self.whole_depth(bin), self.capacities[bin].get());
         self.finish_free(bin, reason, free.outcome, free.watch, block as usize, |update| {
             update.set_list(bin, depth, capacity);
             update.add_refilled(bin, 1);
@@ -174,15 +172,15 @@ impl Heap {
 
     /// Which way a bin's blocks went between this heap and the central store, for half a second.
     fn flow(&self, bin: usize) -> Flow {
-        match (self.refilled | self.refilled_before) & (1 << bin) {
+        match (self.refilled.get() | self.refilled_before.get()) & (1 << bin) {
             0 => Flow::OneWay,
             _ => Flow::Both,
         }
     }
 
     /// Whether the countdown to the bin's next check has ended; begins it anew if so.
-    pub(crate) fn take_check_due(&mut self, bin: usize) -> bool {
-        let word = slot_of(self).list_word(bin);
+    pub(crate) fn take_check_due(&self, bin: usize) -> bool {
+        let word = self.slot().list_word(bin);
         let value = ListWord(word.load(Ordering::Relaxed));
         if value.is_check_due() {
             word.store(value.with_check_done().0, Ordering::Relaxed);
@@ -191,11 +189,11 @@ impl Heap {
     }
 
     /// The same for frees that the routing sends the slow way, which the words do not count.
-    pub(crate) fn take_slow_check_due(&mut self) -> bool {
-        self.slow_unchecked += 1;
-        let is_due = u64::from(self.slow_unchecked) >= CHECK_PERIOD;
+    pub(crate) fn take_slow_check_due(&self) -> bool {
+        self.slow_unchecked.set(self.slow_unchecked.get() + 1);
+        let is_due = u64::from(self.slow_unchecked.get()) >= CHECK_PERIOD;
         if is_due {
-            self.slow_unchecked = 0;
+            self.slow_unchecked.set(0);
         }
         is_due
     }
@@ -204,7 +202,7 @@ impl Heap {
     pub(crate) fn is_near_top(&self, bin: usize, block: *mut Block) -> bool {
         /// Free blocks that are looked at: what is freed twice is mostly freed twice soon.
         const NEAR: usize = 8;
-        [self.list(bin), self.spares[bin]].into_iter().any(|magazine| {
+        [self.list(bin), self.spares[bin].get()].into_iter().any(|magazine| {
             let blocks = self.blocks(magazine);
             blocks[blocks.len().saturating_sub(NEAR)..].contains(&block)
         })
@@ -213,7 +211,7 @@ impl Heap {
     /// Notes what is on a list or spare twice, and changes nothing: the process is ending.
     pub(crate) fn note_repeated(&self) {
         for bin in bins::in_use() {
-            for magazine in [self.list(bin), self.spares[bin]] {
+            for magazine in [self.list(bin), self.spares[bin].get()] {
                 let blocks = self.blocks(magazine);
                 if let Some(at) = central::repeated_at(blocks) {
                     stray::note(bin, blocks[at] as usize, Taken::Twice);
@@ -227,20 +225,20 @@ impl Heap {
         self.blocks(self.list(bin)).last().copied().unwrap_or(ptr::null_mut())
     }
 
-    fn grow_capacity(&mut self, bin: usize) {
+    fn grow_capacity(&self, bin: usize) {
         // The word follows in the same slow path.
-        let capacity = self.capacities[bin];
+        let capacity = self.capacities[bin].get();
         if capacity >= bins::capacity_max(bin) {
             return;
         }
-        let both_ways =
-            (self.refilled | self.refilled_before) & (self.flushed | self.flushed_before);
+        let both_ways = (self.refilled.get() | self.refilled_before.get())
+            & (self.flushed.get() | self.flushed_before.get());
         let most = match both_ways & (1 << bin) {
             0 => self.capacity_max(bin).min(bins::capacity_one_way(bin)),
             _ => self.capacity_max(bin),
         };
-        self.capacities[bin] = capacity.saturating_mul(2).min(most).max(capacity);
-        if self.capacities[bin] > bins::capacity_first(bin) {
+        self.capacities[bin].set(capacity.saturating_mul(2).min(most).max(capacity));
+        if self.capacities[bin].get() > bins::capacity_first(bin) {
             self.enlarge_magazines(bin);
         }
     }

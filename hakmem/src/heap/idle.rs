@@ -20,7 +20,7 @@
 
 use hakmem_segment::ListWord;
 
-use super::{Heap, slot_of};
+use super::Heap;
 use crate::bins;
 use crate::central;
 use crate::sync::{AtomicU32, Ordering};
@@ -43,33 +43,33 @@ pub(crate) fn ask_all_to_give_up() {
 
 impl Heap {
     /// Whether this heap was asked to give up its lists since it last asked for that, or began.
-    pub(crate) fn take_request(&mut self) -> bool {
+    pub(crate) fn take_request(&self) -> bool {
         let requests = REQUESTS.load(Ordering::Relaxed);
-        let is_new = requests != self.requests;
-        self.requests = requests;
+        let is_new = requests != self.requests.get();
+        self.requests.set(requests);
         is_new
     }
 
     /// Whether it is time for [`Heap::give_up_idle`]: a while has passed, or slabs came and went.
     pub(crate) fn is_look_due(&self, arena_changes: u32) -> bool {
-        self.now_ms.wrapping_sub(self.seen_at_ms) >= IDLE_MS
-            || arena_changes.wrapping_sub(self.seen_changes) >= IDLE_CHANGES
+        self.now_ms.get().wrapping_sub(self.seen_at_ms.get()) >= IDLE_MS
+            || arena_changes.wrapping_sub(self.seen_changes.get()) >= IDLE_CHANGES
     }
 
     /// Gives to the slabs what was not needed since this was last called: spares, and of lists what
     /// lies below all blocks that were freed since. Few blocks of a bin that went out of use can keep
     /// many slabs from going back.
-    pub(crate) fn give_up_idle(&mut self, arena_changes: u32) {
-        let is_calm = self.now_ms.wrapping_sub(self.seen_at_ms) >= IDLE_MS;
+    pub(crate) fn give_up_idle(&self, arena_changes: u32) {
+        let is_calm = self.now_ms.get().wrapping_sub(self.seen_at_ms.get()) >= IDLE_MS;
         for bin in bins::in_use() {
-            let word = slot_of(self).list_word(bin);
-            let (now, then) = (word.load(Ordering::Relaxed), self.seen_words[bin]);
+            let word = self.slot().list_word(bin);
+            let (now, then) = (word.load(Ordering::Relaxed), self.seen_words[bin].get());
             let freed = ListWord(now).freed_fast().wrapping_sub(ListWord(then).freed_fast());
             // A list that ran full or empty would have asked for the spare.
-            let hovers = is_calm && self.spares_needed & (1 << bin) == 0;
+            let hovers = is_calm && self.spares_needed.get() & (1 << bin) == 0;
             let small: u32 = self.capacity_first(bin).into();
-            let is_oversized = u32::from(self.capacities[bin]) > OVERSIZED * small;
-            if self.capacities[bin] == 0 {
+            let is_oversized = u32::from(self.capacities[bin].get()) > OVERSIZED * small;
+            if self.capacities[bin].get() == 0 {
                 // It holds nothing.
             } else if now == then || hovers && is_oversized && self.depth(bin) <= small {
                 self.empty_idle(bin);
@@ -78,18 +78,18 @@ impl Heap {
                 let enough = if hovers { (self.depth(bin) / 4).max(small) } else { u32::MAX };
                 self.give_up_below(bin, freed.min(enough));
             }
-            self.seen_words[bin] = word.load(Ordering::Relaxed);
+            self.seen_words[bin].set(word.load(Ordering::Relaxed));
         }
-        self.spares_needed = 0;
-        self.refilled_before = core::mem::take(&mut self.refilled);
-        self.flushed_before = core::mem::take(&mut self.flushed);
-        self.seen_at_ms = self.now_ms;
-        self.seen_changes = arena_changes;
+        self.spares_needed.set(0);
+        self.refilled_before.set(self.refilled.take());
+        self.flushed_before.set(self.flushed.take());
+        self.seen_at_ms.set(self.now_ms.get());
+        self.seen_changes.set(arena_changes);
     }
 
     /// Gives up a list that nobody used, which begins small again, and its spare.
-    fn empty_idle(&mut self, bin: usize) {
-        let capacity = self.capacities[bin].min(self.capacity_first(bin));
+    fn empty_idle(&self, bin: usize) {
+        let capacity = self.capacities[bin].get().min(self.capacity_first(bin));
         // SAFETY: the blocks are this heap's, which forgets them.
         self.empty_list(bin, capacity, |blocks, now_ms| unsafe {
             central::give_to_slabs(bin, blocks, now_ms);
@@ -99,28 +99,28 @@ impl Heap {
 
     /// Gives up what lies below the last `keep` blocks of a list, if that is most of it, and the spare
     /// if it was not needed.
-    fn give_up_below(&mut self, bin: usize, keep: u32) {
+    fn give_up_below(&self, bin: usize, keep: u32) {
         let depth = self.depth(bin);
         let given = if keep > 0 && keep < depth / 2 { depth - keep } else { 0 };
-        let is_spare_needed = self.spares_needed & (1 << bin) != 0;
-        let spare = if is_spare_needed { 0 } else { self.spares[bin].count() };
+        let is_spare_needed = self.spares_needed.get() & (1 << bin) != 0;
+        let spare = if is_spare_needed { 0 } else { self.spares[bin].get().count() };
         if given + spare == 0 {
             return;
         }
         let lowest = &self.blocks(self.list(bin))[..given as usize];
-        let spares = &self.blocks(self.spares[bin])[..spare as usize];
+        let spares = &self.blocks(self.spares[bin].get())[..spare as usize];
         for blocks in [lowest, spares] {
             // SAFETY: the blocks are this heap's, which forgets them.
-            unsafe { central::give_to_slabs(bin, blocks, self.now_ms) };
+            unsafe { central::give_to_slabs(bin, blocks, self.now_ms.get()) };
         }
         self.drop_lowest(bin, given);
         if !is_spare_needed {
             self.clear_spare(bin);
         }
-        let (left, capacity) = (self.whole_depth(bin), self.capacities[bin]);
-        slot_of(self).update(|update| {
+        let (left, capacity) = (self.whole_depth(bin), self.capacities[bin].get());
+        self.slot().update(|update| {
             update.set_list(bin, left, capacity);
-            update.set_spare(bin, self.spares[bin].count());
+            update.set_spare(bin, self.spares[bin].get().count());
             update.add_flushed(bin, given + spare);
         });
     }

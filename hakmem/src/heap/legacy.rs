@@ -97,23 +97,24 @@ pub(crate) unsafe fn restore(heap: *mut Heap) -> bool {
     // SAFETY: as above.
     unsafe { ptr::copy_nonoverlapping(back, page.wrapping_add(BACK), BACK_BYTES) };
     // SAFETY: the heap's page, which holds a heap again.
-    unsafe { &mut *heap }.set_small_bins(Layout::current());
+    unsafe { &*heap }.set_small_bins(Layout::current());
     true
 }
 
 impl Heap {
     /// Takes over the lists that this process's thread had in its parent. The blocks count as refilled:
     /// the child has not allocated them.
-    pub(crate) fn adopt(&mut self, old: &Self) {
-        self.originals = old.originals;
+    pub(crate) fn adopt(&self, old: &Self) {
+        self.originals.copy_from(&old.originals);
         for bin in bins::in_use() {
-            self.capacities[bin] = old.capacities[bin];
-            if self.capacities[bin] > bins::capacity_first(bin) {
+            self.capacities[bin].set(old.capacities[bin].get());
+            if self.capacities[bin].get() > bins::capacity_first(bin) {
                 self.enlarge_magazines(bin);
             }
-            for magazine in [old.spares[bin], old.list(bin)] {
+            for magazine in [old.spares[bin].get(), old.list(bin)] {
                 let blocks = old.blocks(magazine);
-                let room = self.room(bin, magazine.count());
+                // SAFETY: the list is used again when the room is filled.
+                let room = unsafe { self.room(bin, magazine.count()) };
                 let count = room.len().min(blocks.len());
                 room[..count].copy_from_slice(&blocks[..count]);
                 self.set_depth(bin, count as u32);
@@ -121,9 +122,9 @@ impl Heap {
             }
             // Twice exchanged: the spare's blocks came first and are the list's now.
             self.exchange(bin);
-            let (depth, spare) = (self.whole_depth(bin), self.spares[bin].count());
-            let capacity = self.capacities[bin];
-            slot_of(self).update(|update| {
+            let (depth, spare) = (self.whole_depth(bin), self.spares[bin].get().count());
+            let capacity = self.capacities[bin].get();
+            self.slot().update(|update| {
                 update.set_list(bin, depth, capacity);
                 update.set_spare(bin, spare);
                 update.add_refilled(bin, depth + spare);

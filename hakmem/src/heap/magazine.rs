@@ -109,20 +109,20 @@ impl Magazine {
 
 impl Heap {
     /// Makes both magazines of every bin empty and small; those of a bin in `large` large.
-    pub(super) fn clear_magazines(&mut self, large: u64) {
-        self.large = large;
+    pub(super) fn clear_magazines(&self, large: u64) {
+        self.large.set(large);
         for bin in bins::in_use() {
             self.place(bin);
         }
     }
 
     /// Makes all magazines small; they are empty.
-    pub(crate) fn shrink_all_magazines(&mut self) {
+    pub(crate) fn shrink_all_magazines(&self) {
         bins::in_use().for_each(|bin| self.shrink_magazines(bin));
     }
 
     /// Makes both magazines of a bin small; they are empty. The pages of large ones are given back.
-    pub(super) fn shrink_magazines(&mut self, bin: usize) {
+    pub(super) fn shrink_magazines(&self, bin: usize) {
         let bytes = PLACES.own_page_bytes[bin];
         if self.is_large(bin) && bytes > 0 {
             for places in &PLACES.large {
@@ -136,49 +136,62 @@ impl Heap {
                 }
             }
         }
-        self.large &= !(1 << bin);
+        self.large.set(self.large.get() & !(1 << bin));
         self.place(bin);
     }
 
-    fn place(&mut self, bin: usize) {
+    fn place(&self, bin: usize) {
         let places = if self.is_large(bin) { &PLACES.large } else { &PLACES.small };
         let [list, spare] = [places[0][bin], places[1][bin]];
-        (self.bottoms[bin], self.tops[bin]) = (list, list);
-        self.spares[bin] = Magazine { bottom: spare, top: spare };
+        self.set_list(bin, Magazine { bottom: list, top: list });
+        self.spares[bin].set(Magazine { bottom: spare, top: spare });
     }
 
     fn is_large(&self, bin: usize) -> bool {
-        self.large & (1 << bin) != 0
+        self.large.get() & (1 << bin) != 0
     }
 
     /// Moves what both magazines of a bin hold into large ones, if they are small.
-    pub(super) fn enlarge_magazines(&mut self, bin: usize) {
+    pub(super) fn enlarge_magazines(&self, bin: usize) {
         if self.is_large(bin) {
             return;
         }
-        self.large |= 1 << bin;
-        let [list, spare] = [self.list(bin), self.spares[bin]];
+        self.large.set(self.large.get() | 1 << bin);
+        let [list, spare] = [self.list(bin), self.spares[bin].get()];
         self.place(bin);
-        let [new_list, new_spare] = [self.list(bin), self.spares[bin]];
+        let [new_list, new_spare] = [self.list(bin), self.spares[bin].get()];
         for (old, new) in [(list, new_list), (spare, new_spare)] {
             let (from, to) = (self.entry(old.bottom + ENTRY), self.entry(new.bottom + ENTRY));
             // SAFETY: both are magazines of this heap, different ones, and the large has more room.
             unsafe { ptr::copy_nonoverlapping(from, to, old.count() as usize) };
         }
-        self.tops[bin] += ENTRY * list.count();
-        self.spares[bin].top += ENTRY * spare.count();
+        self.set_depth(bin, list.count());
+        let top = new_spare.bottom + ENTRY * spare.count();
+        self.spares[bin].set(Magazine { top, ..new_spare });
     }
 
     /// The list's magazine.
     pub(super) fn list(&self, bin: usize) -> Magazine {
-        Magazine { bottom: self.bottoms[bin], top: self.tops[bin] }
+        Magazine { bottom: self.bottoms[bin].get(), top: self.top(bin) }
+    }
+
+    fn set_list(&self, bin: usize, list: Magazine) {
+        self.bottoms[bin].set(list.bottom);
+        self.set_top(bin, list.top);
+    }
+
+    fn top(&self, bin: usize) -> u32 {
+        self.tops[bin].load(Ordering::Relaxed)
+    }
+
+    fn set_top(&self, bin: usize, top: u32) {
+        self.tops[bin].store(top, Ordering::Relaxed);
     }
 
     /// Exchanges the list and the spare.
-    pub(super) fn exchange(&mut self, bin: usize) {
-        let spare = self.spares[bin];
-        self.spares[bin] = self.list(bin);
-        (self.bottoms[bin], self.tops[bin]) = (spare.bottom, spare.top);
+    pub(super) fn exchange(&self, bin: usize) {
+        let spare = self.spares[bin].replace(self.list(bin));
+        self.set_list(bin, spare);
     }
 
     /// Blocks on the list.
@@ -187,57 +200,64 @@ impl Heap {
     }
 
     /// Puts a block on the list, which has room.
-    pub(super) fn put(&mut self, bin: usize, block: *mut Block) {
-        debug_assert!(self.depth(bin) < self.capacities[bin].into());
-        self.tops[bin] += ENTRY;
+    pub(super) fn put(&self, bin: usize, block: *mut Block) {
+        debug_assert!(self.depth(bin) < self.capacities[bin].get().into());
+        let top = self.top(bin) + ENTRY;
+        self.set_top(bin, top);
         // SAFETY: inside the list's magazine, whose capacity the list keeps.
-        unsafe { self.entry(self.tops[bin]).write(block) };
+        unsafe { self.entry(top).write(block) };
     }
 
     /// Takes the topmost block off the list, which is not empty.
-    pub(super) fn take(&mut self, bin: usize) -> *mut Block {
+    pub(super) fn take(&self, bin: usize) -> *mut Block {
         debug_assert!(self.depth(bin) > 0);
-        self.tops[bin] -= ENTRY;
+        let top = self.top(bin);
+        self.set_top(bin, top - ENTRY);
         // SAFETY: the entry that was the list's topmost.
-        unsafe { self.entry(self.tops[bin] + ENTRY).read() }
+        unsafe { self.entry(top).read() }
     }
 
     /// The blocks of a magazine, the topmost last.
     pub(super) fn blocks(&self, magazine: Magazine) -> &[*mut Block] {
         let first = self.entry(magazine.bottom + ENTRY);
-        // SAFETY: the entries up to the top, which nobody else writes while the heap is borrowed.
+        // SAFETY: the entries up to the top, which callers change only when they are done with them.
         unsafe { slice::from_raw_parts(first, magazine.count() as usize) }
     }
 
     /// Room for `wanted` blocks on the list, which is empty and may hold as many.
-    pub(super) fn room(&mut self, bin: usize, wanted: u32) -> &mut [*mut Block] {
+    ///
+    /// # Safety
+    /// The list is not used while the room is.
+    #[allow(clippy::mut_from_ref)]
+    pub(super) unsafe fn room(&self, bin: usize, wanted: u32) -> &mut [*mut Block] {
         debug_assert!(self.depth(bin) == 0);
         let capacity =
             if self.is_large(bin) { bins::capacity_max(bin) } else { bins::capacity_first(bin) };
-        let first = self.entry(self.bottoms[bin] + ENTRY);
-        // SAFETY: the entries of one magazine, initialised because the memory was zeros; and the
-        // heap is borrowed.
+        let first = self.entry(self.bottoms[bin].get() + ENTRY);
+        // SAFETY: the entries of one magazine, initialised because the memory was zeros; nothing else
+        // uses them, by the caller's duty.
         unsafe { slice::from_raw_parts_mut(first, wanted.min(capacity.into()) as usize) }
     }
 
     /// Notes that the list's magazine holds `count` blocks.
-    pub(super) fn set_depth(&mut self, bin: usize, count: u32) {
-        self.tops[bin] = self.bottoms[bin] + ENTRY * count;
+    pub(super) fn set_depth(&self, bin: usize, count: u32) {
+        self.set_top(bin, self.bottoms[bin].get() + ENTRY * count);
     }
 
     /// Forgets the blocks of the spare.
-    pub(super) fn clear_spare(&mut self, bin: usize) {
-        self.spares[bin].top = self.spares[bin].bottom;
+    pub(super) fn clear_spare(&self, bin: usize) {
+        let bottom = self.spares[bin].get().bottom;
+        self.spares[bin].set(Magazine { bottom, top: bottom });
     }
 
     /// Forgets the lowest `count` blocks of the list; the others move down.
-    pub(super) fn drop_lowest(&mut self, bin: usize, count: u32) {
+    pub(super) fn drop_lowest(&self, bin: usize, count: u32) {
         // A move of the whole list onto itself would still copy.
         if count == 0 {
             return;
         }
         let left = self.depth(bin) - count;
-        let first = self.bottoms[bin] + ENTRY;
+        let first = self.bottoms[bin].get() + ENTRY;
         let (from, to) = (self.entry(first + ENTRY * count), self.entry(first));
         self.set_depth(bin, 0);
         // A signal handler that ends the process looks at the list: it must not see a block twice.
@@ -249,7 +269,7 @@ impl Heap {
     }
 
     fn entry(&self, offset: u32) -> *mut *mut Block {
-        entry_of(ptr::from_ref(self).cast_mut(), offset)
+        entry_of(self.address(), offset)
     }
 }
 

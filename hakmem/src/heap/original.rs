@@ -9,11 +9,12 @@
 //! thread ends is looked at first.
 #![allow(unsafe_code)]
 
+use core::cell::Cell;
 use core::ptr;
 
 use hakmem_segment::BINS;
 
-use super::{Heap, slot_of};
+use super::Heap;
 use crate::arena;
 use crate::block::Block;
 use crate::central;
@@ -22,26 +23,43 @@ use crate::central;
 const BLOCKS_MAX: u16 = 0x7000;
 
 /// First block and number of blocks of each list.
-#[derive(Clone, Copy)]
 pub(super) struct Originals {
-    heads: [*mut Block; BINS],
-    pub(super) counts: [u16; BINS],
+    heads: [Cell<*mut Block>; BINS],
+    pub(super) counts: [Cell<u16>; BINS],
 }
 
 impl Originals {
     /// No blocks.
-    pub(super) const EMPTY: Self = Self { heads: [ptr::null_mut(); BINS], counts: [0; BINS] };
+    pub(super) const fn empty() -> Self {
+        Self {
+            heads: [const { Cell::new(ptr::null_mut()) }; BINS],
+            counts: [const { Cell::new(0) }; BINS],
+        }
+    }
+
+    /// Forgets all blocks.
+    pub(super) fn clear(&self) {
+        self.copy_from(&Self::empty());
+    }
+
+    /// Becomes what another one is.
+    pub(super) fn copy_from(&self, other: &Self) {
+        for bin in 0..BINS {
+            self.heads[bin].set(other.heads[bin].get());
+            self.counts[bin].set(other.counts[bin].get());
+        }
+    }
 }
 
 impl Heap {
     /// Blocks on the list and on the original one, as the bin's word counts them.
     pub(super) fn whole_depth(&self, bin: usize) -> u32 {
-        self.depth(bin) + u32::from(self.originals.counts[bin])
+        self.depth(bin) + u32::from(self.originals.counts[bin].get())
     }
 
     /// Whether an original list takes one more block.
     pub(crate) fn has_original_room(&self, bin: usize) -> bool {
-        self.originals.counts[bin] < BLOCKS_MAX
+        self.originals.counts[bin].get() < BLOCKS_MAX
     }
 
     /// Puts what is believed to be a block on an original list, with its link where a block with a
@@ -49,31 +67,31 @@ impl Heap {
     ///
     /// # Safety
     /// The word at `link` can be written.
-    pub(crate) unsafe fn put_original(&mut self, bin: usize, block: *mut Block, link: *mut Block) {
-        let originals = &mut self.originals;
+    pub(crate) unsafe fn put_original(&self, bin: usize, block: *mut Block, link: *mut Block) {
+        let originals = &self.originals;
         // SAFETY: the caller's duty.
-        unsafe { (*link).next = originals.heads[bin] };
-        originals.heads[bin] = block;
-        originals.counts[bin] += 1;
+        unsafe { (*link).next = originals.heads[bin].get() };
+        originals.heads[bin].set(block);
+        originals.counts[bin].set(originals.counts[bin].get() + 1);
     }
 
     /// Pops an original list; null if it is empty. This is where the ancestor crashed.
-    pub(crate) fn take_original(&mut self, bin: usize) -> *mut Block {
-        let originals = &mut self.originals;
-        let block = originals.heads[bin];
+    pub(crate) fn take_original(&self, bin: usize) -> *mut Block {
+        let originals = &self.originals;
+        let block = originals.heads[bin].get();
         if block.is_null() {
             return ptr::null_mut();
         }
         // SAFETY: none, see the module.
-        originals.heads[bin] = unsafe { block.cast::<*mut Block>().read_unaligned() };
-        originals.counts[bin] = originals.counts[bin].saturating_sub(1);
+        originals.heads[bin].set(unsafe { block.cast::<*mut Block>().read_unaligned() });
+        originals.counts[bin].set(originals.counts[bin].get().saturating_sub(1));
         block
     }
 
     /// Gives an original list back, as far as it leads to blocks.
-    pub(super) fn give_up_originals(&mut self, bin: usize) {
-        let count = core::mem::take(&mut self.originals.counts[bin]);
-        let mut block = core::mem::replace(&mut self.originals.heads[bin], ptr::null_mut());
+    pub(super) fn give_up_originals(&self, bin: usize) {
+        let count = self.originals.counts[bin].take();
+        let mut block = self.originals.heads[bin].replace(ptr::null_mut());
         if count == 0 {
             return;
         }
@@ -84,11 +102,11 @@ impl Heap {
             // SAFETY: in an arena, where everything that was ever given out can be read.
             let next = unsafe { (*block).next };
             // SAFETY: the slab takes only what is a block of its own that is not there yet.
-            unsafe { central::give_to_slabs(bin, &[block], self.now_ms) };
+            unsafe { central::give_to_slabs(bin, &[block], self.now_ms.get()) };
             block = next;
         }
-        let (depth, capacity) = (self.depth(bin), self.capacities[bin]);
-        slot_of(self).update(|update| {
+        let (depth, capacity) = (self.depth(bin), self.capacities[bin].get());
+        self.slot().update(|update| {
             update.set_list(bin, depth, capacity);
             update.add_flushed(bin, count.into());
         });

@@ -26,20 +26,21 @@ impl Heap {
     /// `heap` is a heap's page of a mapped group, and `slot` zeroed memory that nobody else knows.
     pub(crate) unsafe fn describe_lists(heap: *mut Self, slot: *mut Slot) {
         macro_rules! copy {
-            ($($field:tt)+) => {{
+            ($type:ty: $($field:tt)+) => {{
                 // SAFETY: the caller's duty: inside the heap's page.
                 let field = unsafe { &raw const (*heap).$($field)+ };
-                // SAFETY: mapped, aligned, initialised by zeros or by the heap's thread.
-                unsafe { ptr::read_volatile(field) }
+                // SAFETY: a cell or an atomic of that type; mapped, aligned, initialised by zeros or by the heap's thread.
+                unsafe { ptr::read_volatile(field.cast::<$type>()) }
             }};
         }
         // SAFETY: the caller's duty: nobody else writes the slot.
         let writer = unsafe { SlotWriter::new(slot) };
         writer.update(|update| {
             for bin in 0..BINS {
-                let on_list = copy!(tops[bin]).saturating_sub(copy!(bottoms[bin])) / ENTRY;
-                let depth = on_list + u32::from(copy!(originals.counts[bin])) + IN_DOUBT;
-                update.set_list(bin, depth, copy!(capacities[bin]));
+                let on_list =
+                    copy!(u32: tops[bin]).saturating_sub(copy!(u32: bottoms[bin])) / ENTRY;
+                let depth = on_list + u32::from(copy!(u16: originals.counts[bin])) + IN_DOUBT;
+                update.set_list(bin, depth, copy!(u16: capacities[bin]));
             }
         });
     }
@@ -61,10 +62,10 @@ mod tests {
         let lists = [(1, 0, 32), (2, 30, 32), (3, 31, 32), (4, 32, 32), (5, 7, 0), (6, 5, 1 << 14)];
         for (bin, depth, capacity) in lists {
             // SAFETY: zeroed memory of a heap's size, used here only; zeros are a valid heap.
-            let heap = unsafe { &mut *heap.as_ptr() };
-            heap.bottoms[bin] = 4096;
-            heap.tops[bin] = 4096 + ENTRY * depth;
-            heap.capacities[bin] = capacity;
+            let heap = unsafe { heap.as_ref() };
+            heap.bottoms[bin].set(4096);
+            heap.tops[bin].store(4096 + ENTRY * depth, Ordering::Relaxed);
+            heap.capacities[bin].set(capacity);
         }
         // SAFETY: mapped above, and used here only.
         unsafe { Heap::describe_lists(heap.as_ptr(), slot.as_ptr()) };

@@ -206,7 +206,7 @@ fn begin_child() {
         && let Some(heap) = super::claim_for_thread()
     {
         // SAFETY: just claimed by this thread.
-        let heap = unsafe { &mut *heap.as_ptr() };
+        let heap = unsafe { heap.as_ref() };
         // SAFETY: restored, and not used by anything else any more.
         heap.adopt(unsafe { &*old });
     }

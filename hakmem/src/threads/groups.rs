@@ -131,7 +131,7 @@ impl Groups {
             if owner != 0 && !process::thread_exists(owner) {
                 slot.clear_owner();
                 // SAFETY: its thread is gone and the place is taken, so nobody else uses it.
-                unsafe { &mut *heap.as_ptr() }.close();
+                unsafe { heap.as_ref() }.close();
                 return Some(heap);
             }
         }
@@ -201,7 +201,7 @@ impl Groups {
 
     /// Gives a heap's place back. The pages of its lists may wait for the next thread in the first
     /// groups, but not for the thousandth at a time.
-    pub(super) fn release(&mut self, heap: &mut Heap) {
+    pub(super) fn release(&mut self, heap: &Heap) {
         /// Groups whose pages may wait: of 64 threads.
         const GROUPS_KEPT: usize = 4;
         let address = core::ptr::from_ref(heap) as usize;
@@ -227,7 +227,7 @@ impl Groups {
                 {
                     // SAFETY: the place is free and the process's lock is held, so nobody else uses
                     // the heap; its lists are empty.
-                    unsafe { &mut *heap.as_ptr() }.shrink_all_magazines();
+                    unsafe { heap.as_ref() }.shrink_all_magazines();
                 }
             }
         }
