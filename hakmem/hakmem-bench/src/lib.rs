@@ -8,8 +8,8 @@
 //! exit codes), [`report`] (the figures a program prints), [`sizes`] (how large blocks are),
 //! [`fixed_size`], [`random_mixed`], [`batches`], [`growth`] and [`drift`] (the loops), [`threads`]
 //! [`release`] and [`staged`] (loads of several threads) and [`workload`] (one whose result can be compared),
-//! [`bar_charts`] (pictures of figures), [`race`], [`programs_race`],
-//! [`routings`].
+//! [`soak`] (hours with an agent), [`bar_charts`] (pictures of figures), [`race`],
+//! [`programs_race`], [`routings`].
 
 #![deny(unsafe_code)]
 
@@ -30,6 +30,7 @@ pub mod release;
 pub mod report;
 pub mod routings;
 pub mod sizes;
+pub mod soak;
 pub mod staged;
 pub mod threads;
 pub mod usage;

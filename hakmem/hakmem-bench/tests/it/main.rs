@@ -18,4 +18,5 @@ mod race;
 mod routings;
 mod rules;
 mod scratch;
+mod soak;
 mod staged;

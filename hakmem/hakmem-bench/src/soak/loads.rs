@@ -1,0 +1,128 @@
+//! The programs under the library.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use super::curve::Curves;
+use super::{Findings, Soak, SoakError, status_kib};
+
+/// How a program is meant to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// By itself, well.
+    Well,
+    /// By this signal, after so many turns.
+    Signal(i32, u32),
+}
+
+/// What comes and goes, one after the other.
+const SHORT: [(&str, &[&str], End); 6] = [
+    ("bench_random_mixed", &["200000", "512"], End::Well),
+    ("busy_threads", &["4", "1000000000000"], End::Signal(libc::SIGKILL, 2)),
+    ("bench_short_threads", &["4", "500", "100"], End::Well),
+    ("busy_threads", &["16", "1000000000000"], End::Signal(libc::SIGSEGV, 1)),
+    ("bench_fixed_size", &["200000", "1024", "128"], End::Well),
+    ("busy_threads", &["2", "1000000000000"], End::Signal(libc::SIGTERM, 3)),
+];
+
+/// What runs all the time.
+const STEADY: [(&str, &[&str]); 2] = [
+    ("busy_threads", &["4", "1000000000000"]),
+    ("bench_handover", &["--seconds", "86400", "1", "1"]),
+];
+
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    name: String,
+}
+
+/// All programs.
+#[derive(Debug)]
+pub(super) struct Loads {
+    steady: Vec<Running>,
+    short: Option<(Running, End)>,
+    next: usize,
+    turns: u32,
+}
+
+impl Loads {
+    pub(super) fn start(soak: &Soak, folder: &Path) -> Result<Self, SoakError> {
+        let start = |(name, arguments): (&str, &[&str])| start(soak, folder, name, arguments);
+        let steady = STEADY.into_iter().map(start).collect::<Result<_, _>>()?;
+        Ok(Self { steady, short: None, next: 0, turns: 0 })
+    }
+
+    /// Sees to the short programs: ends what is due, starts the next, complains of wrong ends.
+    pub(super) fn turn(
+        &mut self,
+        soak: &Soak,
+        folder: &Path,
+        found: &mut Findings,
+    ) -> Result<(), SoakError> {
+        for running in &mut self.steady {
+            if let Ok(Some(status)) = running.child.try_wait() {
+                found.add(format!("{} ended: {status}", running.name));
+            }
+        }
+        self.turns += 1;
+        let Some((running, end)) = &mut self.short else {
+            let (name, arguments, end) = SHORT[self.next % SHORT.len()];
+            self.short = Some((start(soak, folder, name, arguments)?, end));
+            (self.next, self.turns) = (self.next + 1, 0);
+            return Ok(());
+        };
+        if let End::Signal(signal, after) = *end
+            && self.turns == after
+        {
+            send(running.child.id(), signal);
+        }
+        if let Ok(Some(status)) = running.child.try_wait() {
+            if !is_meant(status, *end) {
+                found.add(format!("{} ended otherwise than {end:?}: {status}", running.name));
+            }
+            found.programs += 1;
+            self.short = None;
+        }
+        Ok(())
+    }
+
+    pub(super) fn measure(&self, curves: &mut Curves) {
+        for running in &self.steady {
+            let resident = status_kib(running.child.id(), "VmRSS:");
+            curves.note(&format!("resident KiB of {}", running.name), resident);
+        }
+    }
+
+    pub(super) fn stop(self, found: &mut Findings) {
+        let short = self.short.map(|(running, _)| running);
+        for mut running in self.steady.into_iter().chain(short) {
+            // A child that has ended already cannot be killed, and is waited for all the same.
+            let _ = running.child.kill();
+            let _ = running.child.wait();
+            found.programs += 1;
+        }
+    }
+}
+
+fn start(soak: &Soak, folder: &Path, name: &str, words: &[&str]) -> Result<Running, SoakError> {
+    let program = soak.programs.join(name);
+    let mut command = Command::new(&program);
+    command.args(words).env("LD_PRELOAD", &soak.library).env("HAKMEM_DIR", folder);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+    let child = child
+        .map_err(|error| SoakError::Start { program: program.display().to_string(), error })?;
+    Ok(Running { child, name: format!("{name} {}", words.join(" ")) })
+}
+
+fn is_meant(status: ExitStatus, end: End) -> bool {
+    match end {
+        End::Well => status.success(),
+        End::Signal(signal, _) => status.signal() == Some(signal),
+    }
+}
+
+fn send(pid: u32, signal: i32) {
+    let _ = Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status();
+}
