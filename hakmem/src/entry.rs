@@ -36,7 +36,9 @@ use crate::sync::Ordering;
 pub use crate::finding::note_namespace;
 pub use aligned::{aligned_alloc, allocate_aligned, memalign, posix_memalign, pvalloc, valloc};
 pub use cxx::{FailedNew, retry_cxx_new, retry_cxx_nothrow};
-pub use report::{WaitingBlocks, live_block_bytes, print_stats, trim, waiting_blocks};
+pub use report::{
+    WaitingBlocks, live_block_bytes, print_stats, tell_of_hooks, trim, waiting_blocks,
+};
 pub(crate) use resize::resize;
 pub use resize::{realloc, reallocarray};
 pub use slow::{exit_process, start};

@@ -13,7 +13,8 @@
 //! - `pthread_setspecific`, at a thread's first call and last one, outside of locks: glibc
 //!   allocates in it when the key is high, which is why the thread has its heap by then.
 //! - `pthread_atfork`, `on_exit` and `__cxa_at_quick_exit`, once, outside of locks.
-//! - `dladdr` and `dlopen`, once, outside of locks, to stay loaded where this is part of a plugin.
+//! - `dladdr` and `dlopen`, once, outside of locks, to stay loaded where this is part of a plugin;
+//!   `dladdr` and `dlvsym`, in the preload library's constructor, to see what the program uses.
 //! - `dladdr`, `dlsym`, `dlopen` and the unwinder, outside of locks, only when `operator new` is
 //!   out of memory.
 //!

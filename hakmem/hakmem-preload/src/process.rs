@@ -9,9 +9,10 @@ use core::ffi::c_int;
 use hakmem::entry;
 
 /// Registers the hooks for fork, exit and thread exit once libc is up, which it is when
-/// constructors run.
+/// constructors run; then looks whether the program has hooks of its own that nobody calls.
 extern "C" fn construct() {
     entry::start();
+    entry::tell_of_hooks();
 }
 
 #[used]

@@ -4,7 +4,7 @@ use core::iter;
 
 use super::{slow, thread_heap};
 use crate::heap::Heap;
-use crate::os::message;
+use crate::os::{loader, message};
 use crate::{bins, central, finding, threads, totals};
 
 /// Blocks of one bin that wait in the central store for the next thread that needs some.
@@ -51,6 +51,20 @@ pub fn trim() -> bool {
         has_freed
     };
     slow::with_heap(thread_heap(), trim_and_tell).unwrap_or(false)
+}
+
+/// Tells a program that uses glibc's hooks, which it must have been linked long ago to do, that nobody
+/// calls them.
+pub fn tell_of_hooks() {
+    for hook in [c"__malloc_hook", c"__free_hook", c"__malloc_initialize_hook"] {
+        if loader::executable_uses(hook) {
+            message::print(format_args!(
+                "the program uses {}, which hakmem does not call, nor glibc since 2.34",
+                hook.to_str().unwrap_or_default()
+            ));
+            return;
+        }
+    }
 }
 
 /// Prints what the process holds, on standard error.

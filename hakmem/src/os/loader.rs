@@ -141,6 +141,29 @@ pub(crate) fn symbol_for(
         .or_else(|| libraries.iter().find_map(|library| symbol_of(library, name)))
 }
 
+/// The version in which the C library has had its symbols from the start.
+#[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
+const FIRST_VERSION: &CStr = c"GLIBC_2.2.5";
+#[cfg(all(target_env = "gnu", target_arch = "aarch64"))]
+const FIRST_VERSION: &CStr = c"GLIBC_2.17";
+
+/// Whether the executable has a copy of one of the C library's variables, as it does if it uses it.
+#[cfg(all(target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) fn executable_uses(variable: &CStr) -> bool {
+    let _errno = process::ErrnoGuard::new();
+    let (name, version) = (variable.as_ptr(), FIRST_VERSION.as_ptr());
+    // SAFETY: two C strings.
+    let address = unsafe { libc::dlvsym(libc::RTLD_DEFAULT, name, version) } as usize;
+    let base = |address| object_of(address).map(|object| object.dli_fbase);
+    address != 0 && base(address) == base(process::program_headers().0)
+}
+
+/// A C library without versions is not asked.
+#[cfg(not(all(target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+pub(crate) fn executable_uses(_variable: &CStr) -> bool {
+    false
+}
+
 /// A function that a library and what it is linked with has, if the library is loaded.
 fn symbol_of(library: &CStr, name: &CStr) -> Option<NonNull<c_void>> {
     let flags = libc::RTLD_LAZY | libc::RTLD_NOLOAD;

@@ -57,6 +57,11 @@ pub(crate) fn program(source: &str) -> PathBuf {
     compile(source, "", &[])
 }
 
+/// A source compiled as a program with more options, which `kind` tells apart.
+pub(crate) fn program_with(source: &str, kind: &str, options: &[&str]) -> PathBuf {
+    compile(source, kind, options)
+}
+
 /// A source compiled as a shared library.
 pub(crate) fn plugin(source: &str) -> PathBuf {
     plugin_with(source, "", &[])
