@@ -17,7 +17,7 @@ use hakmem_agent::config::{DEFAULT_HTTP_PORT, DetectionConfig, HistoryConfig, Re
 #[command(name = "hakmem-agent", version)]
 pub(crate) struct Arguments {
     /// Directory with segments; may be given several times [default: $HAKMEM_DIR or
-    /// /dev/shm/hakmem-<uid>, and for root all of /dev/shm/hakmem-*]
+    /// /dev/shm/hakmem-<uid>*, and for root all of /dev/shm/hakmem-*]
     #[arg(long, value_name = "DIR")]
     directory: Vec<PathBuf>,
     /// Unix socket for gRPC, or "off" [default: $XDG_RUNTIME_DIR/hakmem-agent.sock, for root

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where segments of all users lie, one directory `hakmem-<uid>` each.
-pub const SHARED_MEMORY_DIRECTORY: &str = "/dev/shm";
+use hakmem_reader::directory::SHARED_MEMORY;
+pub use hakmem_reader::directory::default_directory;
+
 /// Where Prometheus finds the agent unless it is told otherwise.
 pub const DEFAULT_HTTP_PORT: u16 = 9847;
 
@@ -17,8 +18,8 @@ pub const DEFAULT_HTTP_PORT: u16 = 9847;
 pub struct AgentConfig {
     /// Directories with segments. They need not exist yet.
     pub directories: Vec<PathBuf>,
-    /// A directory whose sub-directories `hakmem-*` are watched as well, whoever owns them. Only
-    /// root can read those of other users.
+    /// A directory whose sub-directories `hakmem-*` are watched as well: for root all whose names
+    /// and owners agree, for others their own.
     pub directory_of_all_users: Option<PathBuf>,
     /// Unix socket for gRPC; `None` opens none.
     pub unix_socket: Option<PathBuf>,
@@ -127,9 +128,10 @@ impl RecordingConfig {
 impl Default for AgentConfig {
     fn default() -> Self {
         let everyone = rustix::process::geteuid().is_root();
+        let is_told = std::env::var_os("HAKMEM_DIR").is_some_and(|directory| !directory.is_empty());
         Self {
             directories: vec![default_directory()],
-            directory_of_all_users: everyone.then(|| PathBuf::from(SHARED_MEMORY_DIRECTORY)),
+            directory_of_all_users: (everyone || !is_told).then(|| SHARED_MEMORY.into()),
             unix_socket: None,
             tcp: None,
             http: None,
@@ -152,17 +154,6 @@ impl AgentConfig {
             directories: vec![directory.into()],
             directory_of_all_users: None,
             ..Self::default()
-        }
-    }
-}
-
-/// Where programs of this user put their segments: `$HAKMEM_DIR`, or `/dev/shm/hakmem-<uid>`.
-pub fn default_directory() -> PathBuf {
-    match std::env::var_os("HAKMEM_DIR") {
-        Some(directory) if !directory.is_empty() => PathBuf::from(directory),
-        _ => {
-            let user = rustix::process::getuid().as_raw();
-            PathBuf::from(SHARED_MEMORY_DIRECTORY).join(format!("hakmem-{user}"))
         }
     }
 }

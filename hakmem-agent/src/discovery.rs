@@ -10,9 +10,10 @@ use std::ffi::OsStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use hakmem_reader::directory::SegmentName;
+use hakmem_reader::directory::{SegmentName, directories_of_users};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 
 /// Directories of users are named so.
@@ -61,13 +62,12 @@ impl Discovery {
     pub(crate) fn directories(&self) -> BTreeSet<PathBuf> {
         let mut all: BTreeSet<PathBuf> = self.directories.iter().cloned().collect();
         if let Some(parent) = &self.directory_of_all_users {
-            // Symbolic links are not followed: anybody may make one in a shared directory.
-            let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
-            let users = entries.filter(|entry| {
-                entry.file_name().as_bytes().starts_with(USER_DIRECTORY_PREFIX.as_bytes())
-                    && entry.file_type().is_ok_and(|kind| kind.is_dir())
-            });
-            all.extend(users.map(|entry| entry.path()));
+            let user = rustix::process::geteuid();
+            let is_readable = |path: &PathBuf| {
+                let owner = || std::fs::symlink_metadata(path).ok().map(|found| found.uid());
+                user.is_root() || owner() == Some(user.as_raw())
+            };
+            all.extend(directories_of_users(parent).into_iter().filter(is_readable));
         }
         all
     }

@@ -191,12 +191,12 @@ fn publish(birth: Birth, settings: &Settings) -> Result<Option<Segment>, Problem
         return Ok(None);
     }
     let place = Place::open_or_make(settings)?;
-    place.remove_stale();
+    let room = place.make_room();
     let name = directory::file_name(birth);
     let name = CStr::from_bytes_until_nul(&name).unwrap_or_default();
     let file = place.create(name).map_err(|Errno(errno)| Problem::Refused(place, errno))?;
     // A length beyond the limit would be answered with SIGXFSZ.
-    let slots = slots_within(process::limit(Limited::FileSize));
+    let slots = slots_within(process::limit(Limited::FileSize)).min(room);
     let fits = slots > 0
         && file.try_lock()
         && file.set_length(HEADER_BYTES + slots * SLOT_BYTES)

@@ -50,7 +50,8 @@ fn a_directory_that_goes_and_comes_back_is_noticed() {
 #[test]
 fn directories_of_all_users_are_found_but_not_links_to_others() {
     let parent = tempfile::tempdir().unwrap();
-    let mine = parent.path().join("hakmem-1000");
+    let user = rustix::process::geteuid().as_raw();
+    let mine = parent.path().join(format!("hakmem-{user}"));
     std::fs::create_dir(&mine).unwrap();
     std::fs::create_dir(parent.path().join("other")).unwrap();
     std::os::unix::fs::symlink("/", parent.path().join("hakmem-1001")).unwrap();

@@ -1,5 +1,6 @@
 //! Where segments are, and how long they stay.
 
+mod default;
 mod removal;
 
 use std::fs;
@@ -7,20 +8,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use crate::segment_name::SegmentName;
+pub use default::{SHARED_MEMORY, default_directory, directories_of_users, user_of_directory};
 pub(crate) use removal::found_dead_at;
 pub use removal::{Removal, remove_dead};
 
 /// Most segments one scan returns.
 pub const SEGMENTS_MAX: usize = 65_536;
-
-/// The directory that programs of this user publish in: `$HAKMEM_DIR`, otherwise
-/// `/dev/shm/hakmem-<uid>`.
-pub fn default_directory() -> PathBuf {
-    match std::env::var_os("HAKMEM_DIR") {
-        Some(directory) if !directory.is_empty() => directory.into(),
-        _ => format!("/dev/shm/hakmem-{}", rustix::process::getuid().as_raw()).into(),
-    }
-}
 
 /// What [`scan`] found.
 #[derive(Clone, Debug, Default)]

@@ -19,7 +19,16 @@ pub(crate) struct FileStatus {
     pub(crate) inode: u64,
     pub(crate) owner: u32,
     pub(crate) mode: u32,
-    pub(crate) modified_s: i64,
+    pub(crate) modified_ns: i64,
+    /// Of memory or disk, not of its length.
+    pub(crate) bytes: usize,
+}
+
+/// Bytes of a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Space {
+    pub(crate) total: usize,
+    pub(crate) free: usize,
 }
 
 impl Drop for File {
@@ -62,11 +71,16 @@ impl File {
         Self::open(self.0, name, libc::O_RDWR | libc::O_NONBLOCK | libc::O_NOFOLLOW, 0)
     }
 
-    /// Removes a file of this directory.
-    pub(crate) fn remove_in(&self, name: &CStr) {
+    /// Opens a file of this directory for reading.
+    pub(crate) fn open_to_read_in(&self, name: &CStr) -> Result<Self, Errno> {
+        Self::open(self.0, name, libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOFOLLOW, 0)
+    }
+
+    /// Removes a file of this directory; whether it is gone.
+    pub(crate) fn remove_in(&self, name: &CStr) -> bool {
         let name = name.as_ptr() as usize;
         // SAFETY: the kernel reads the borrowed name.
-        let _ = unsafe { call(libc::SYS_unlinkat, [self.0 as usize, name, 0]) };
+        unsafe { call(libc::SYS_unlinkat, [self.0 as usize, name, 0]) }.is_ok()
     }
 
     /// The descriptor, for `mmap`.
@@ -77,6 +91,13 @@ impl File {
     /// Reads up to the buffer's length; 0 at the end or on failure.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> usize {
         self.fill(libc::SYS_read, buffer)
+    }
+
+    /// Reads from an offset on; the number of bytes read.
+    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: usize) -> usize {
+        let arguments = [self.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), offset];
+        // SAFETY: the kernel writes into the borrowed buffer.
+        unsafe { call_until_done(libc::SYS_pread64, arguments) }.unwrap_or(0)
     }
 
     /// Reads directory entries in the kernel's format (`getdents64`); 0 at the end.
@@ -118,11 +139,24 @@ impl File {
     pub(crate) fn is_in_memory(&self) -> bool {
         const TMPFS_MAGIC: u64 = 0x0102_1994;
         const RAMFS_MAGIC: u64 = 0x8584_58f6;
+        self.file_system()
+            .is_some_and(|status| matches!(status.f_type as u64, TMPFS_MAGIC | RAMFS_MAGIC))
+    }
+
+    /// What its file system has room for; `None` if it is bounded by nothing, or says nothing.
+    pub(crate) fn space(&self) -> Option<Space> {
+        let status = self.file_system()?;
+        let bytes = |blocks| (blocks as usize).saturating_mul(status.f_bsize as usize);
+        let (total, free) = (bytes(status.f_blocks), bytes(status.f_bavail));
+        (total > 0).then_some(Space { total, free })
+    }
+
+    fn file_system(&self) -> Option<libc::statfs> {
         // SAFETY: all zeros is a valid value of this structure of numbers.
         let mut status: libc::statfs = unsafe { core::mem::zeroed() };
+        let arguments = [self.0 as usize, &raw mut status as usize];
         // SAFETY: fills the structure that it is given.
-        let known = unsafe { call(libc::SYS_fstatfs, [self.0 as usize, &raw mut status as usize]) };
-        known.is_ok() && matches!(status.f_type as u64, TMPFS_MAGIC | RAMFS_MAGIC)
+        unsafe { call(libc::SYS_fstatfs, arguments) }.ok().map(|_| status)
     }
 
     /// Owner, mode and identity.
@@ -136,7 +170,8 @@ impl File {
             inode: status.st_ino,
             owner: status.st_uid,
             mode: status.st_mode,
-            modified_s: status.st_mtime,
+            modified_ns: status.st_mtime * 1_000_000_000 + status.st_mtime_nsec,
+            bytes: status.st_blocks as usize * 512,
         })
     }
 }

@@ -1,4 +1,7 @@
-//! Where segments are: `HAKMEM_DIR` or `/dev/shm/hakmem-<uid>`.
+//! Where segments are: `HAKMEM_DIR`, or `/dev/shm/hakmem-<uid>`, or what takes its place.
+
+mod fallback;
+mod removal;
 
 use core::ffi::CStr;
 use core::fmt::{self, Write};
@@ -8,24 +11,21 @@ use hakmem_segment::FILE_SUFFIX;
 use super::identity::Birth;
 
 use crate::os::file::{self, File};
+use crate::os::process;
 use crate::os::syscall::Errno;
-use crate::os::{clock, process};
 use crate::settings::{Settings, TEXT_MAX};
 
 /// Bytes that a file name has room for, with its final zero.
 pub(super) const NAME_MAX: usize = 80;
 
-/// When a directory has more segments than this, some start-ups look for dead ones.
-const ENTRIES_TOLERATED: usize = 64;
-/// One start-up in so many looks, so that the cost of looking, about 1 ms, is not every program's.
-const CLEANING_SHARE: u64 = 32;
-/// Dead segments that are older than this are removed then.
-const STALE_AFTER_S: i64 = 600;
-/// Beyond this number of segments, dead ones are removed that are older than [`FRESH_FOR_S`].
-const ENTRIES_MAX: usize = 512;
-const FRESH_FOR_S: i64 = 10;
-/// Files that one start-up looks at, at most.
-const PROBES_MAX: usize = 2048;
+/// Where the default directories are, and how their names begin, before the user's id.
+const SHARED_MEMORY: &str = "/dev/shm";
+const USER_PREFIX: &str = "hakmem-";
+/// What opening something says that another user has put in the default directory's place: a
+/// directory that only that user may read, a link, a file.
+const TAKEN_1: i32 = libc::EACCES;
+const TAKEN_2: i32 = libc::ELOOP;
+const TAKEN_3: i32 = libc::ENOTDIR;
 
 /// Text being written into a fixed array, with room for a final zero.
 struct Written<'a> {
@@ -104,35 +104,54 @@ impl Place {
     }
 
     /// Opens the directory, making it if it is the default one or its parent exists, and verifies
-    /// that nobody but its owner can put files there.
+    /// that nobody but its owner can put files there. If somebody else has the default one, another
+    /// takes its place ([`fallback`]).
     #[allow(clippy::result_large_err)] // there is no allocator here to box it with
     pub(super) fn open_or_make(settings: &Settings) -> Result<Self, Problem> {
-        let mut path = [0; TEXT_MAX];
-        let (effective, _) = process::user_ids();
         let given = settings.directory.as_bytes();
-        if given.is_empty() {
-            let mut written = Written { bytes: &mut path[..TEXT_MAX - 1], length: 0 };
-            let _ = write!(written, "/dev/shm/hakmem-{effective}");
-        } else {
+        let (user, _) = process::user_ids();
+        if !given.is_empty() {
+            let mut path = [0; TEXT_MAX];
             path[..given.len()].copy_from_slice(given);
+            return Self { path }.verify(user, true);
         }
-        let place = Self { path };
-        file::make_directory(place.c_str());
-        let missing = |Errno(errno)| Problem::Missing(place, errno);
-        let directory = File::open_directory(place.c_str()).map_err(missing)?;
+        let default = Self::at(format_args!("{SHARED_MEMORY}/{USER_PREFIX}{user}"));
+        default.verify(user, false).or_else(|problem| match problem {
+            Problem::NotOwn(_) | Problem::Missing(_, TAKEN_1 | TAKEN_2 | TAKEN_3) => {
+                fallback::open_or_make(user).ok_or(problem)
+            }
+            other => Err(other),
+        })
+    }
+
+    fn at(path: fmt::Arguments<'_>) -> Self {
+        let mut place = Self { path: [0; TEXT_MAX] };
+        let mut written = Written { bytes: &mut place.path[..TEXT_MAX - 1], length: 0 };
+        let _ = written.write_fmt(path);
+        place
+    }
+
+    /// Opens the directory, making it if its parent exists. One that root made for everybody is fit
+    /// too where it `may_be_roots`, or if it is sticky.
+    #[allow(clippy::result_large_err)] // as above
+    fn verify(self, user: u32, may_be_roots: bool) -> Result<Self, Problem> {
+        file::make_directory(self.c_str());
+        let missing = |Errno(errno)| Problem::Missing(self, errno);
+        let directory = File::open_directory(self.c_str()).map_err(missing)?;
         let status = directory.status().map_err(missing)?;
         const STICKY: u32 = 0o1000;
-        if status.mode & 0o022 != 0 && status.mode & STICKY == 0 {
-            return Err(Problem::Open(place));
+        let is_sticky = status.mode & STICKY != 0;
+        if status.mode & 0o022 != 0 && !is_sticky {
+            return Err(Problem::Open(self));
         }
-        // A sticky directory that root made for everybody is fit too.
-        if status.owner != effective && status.owner != 0 {
-            return Err(Problem::NotOwn(place));
+        let is_roots = status.owner == 0 && (may_be_roots || is_sticky);
+        if status.owner != user && !is_roots {
+            return Err(Problem::NotOwn(self));
         }
         if !directory.is_in_memory() {
-            return Err(Problem::NotInMemory(place));
+            return Err(Problem::NotInMemory(self));
         }
-        Ok(place)
+        Ok(self)
     }
 
     /// Makes a file.
@@ -152,52 +171,28 @@ impl Place {
         }
     }
 
-    /// Removes segments of dead processes when there are many: nobody may be running an agent.
-    pub(super) fn remove_stale(&self) {
-        if !process::random().is_multiple_of(CLEANING_SHARE) {
-            return;
-        }
-        let mut count = 0;
-        self.for_each_segment(&mut |_, _| {
-            count += 1;
-            count <= ENTRIES_TOLERATED
-        });
-        if count <= ENTRIES_TOLERATED {
-            return;
-        }
-        let now_s = (clock::unix_ns() / 1_000_000_000) as i64;
-        let mut probes = 0;
-        self.for_each_segment(&mut |directory, name| {
-            probes += 1;
-            let age_s = if probes > ENTRIES_MAX { FRESH_FOR_S } else { STALE_AFTER_S };
-            let stale = directory.open_in(name).is_ok_and(|file| {
-                let old = file.status().is_ok_and(|status| now_s - status.modified_s >= age_s);
-                // The lock is free only if the writer is gone.
-                old && file.try_lock()
-            });
-            if stale {
-                directory.remove_in(name);
-            }
-            probes < PROBES_MAX
-        });
-    }
-
     /// Calls `visit` for each segment's name until it returns false.
     fn for_each_segment(&self, visit: &mut dyn FnMut(&File, &CStr) -> bool) {
         let Ok(directory) = File::open_directory(self.c_str()) else { return };
-        let mut buffer = [0_u8; 4096];
-        loop {
-            let filled = directory.read_entries(&mut buffer);
-            if filled == 0 {
+        for_each_entry(&directory, &mut |name| {
+            !name.to_bytes().ends_with(FILE_SUFFIX.as_bytes()) || visit(&directory, name)
+        });
+    }
+}
+
+/// Calls `visit` for each entry's name until it returns false.
+fn for_each_entry(directory: &File, visit: &mut dyn FnMut(&CStr) -> bool) {
+    let mut buffer = [0_u8; 2048];
+    loop {
+        let filled = directory.read_entries(&mut buffer);
+        if filled == 0 {
+            return;
+        }
+        let mut entries = &buffer[..filled];
+        while let Some((name, rest)) = next_entry(entries) {
+            entries = rest;
+            if !visit(name) {
                 return;
-            }
-            let mut entries = &buffer[..filled];
-            while let Some((name, rest)) = next_entry(entries) {
-                entries = rest;
-                let is_segment = name.to_bytes().ends_with(FILE_SUFFIX.as_bytes());
-                if is_segment && !visit(&directory, name) {
-                    return;
-                }
             }
         }
     }

@@ -4,6 +4,7 @@
 mod built;
 mod conformance;
 mod counts;
+mod directories;
 mod doors;
 mod environment;
 mod errors;

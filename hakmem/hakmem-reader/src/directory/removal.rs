@@ -39,7 +39,8 @@ pub struct Removal {
 
 /// Removes segments of dead processes: all but `keep`, and of these the ones that were found dead
 /// longer than `max_age` ago. Kept are those of processes that did not end normally before others,
-/// because somebody may still want to know why, and those that died last before those that died earlier.
+/// because somebody may still want to know why, and those that died last before those that died
+/// earlier; and of those as many as an eighth of the file system has room for, 256 MiB at most.
 ///
 /// Only files that the current user owns are touched, or any for root; never one whose writer
 /// lives, and never one that is no segment this version understands. The symbolic link of a
@@ -51,15 +52,19 @@ pub fn remove_dead(directory: &Path, keep: usize, max_age: Duration) -> Result<R
     let paths = scan(directory)?.paths;
     let names = paths.iter().filter_map(|path| path.file_name());
     let mut dead: Vec<Dead> = names.filter_map(|name| find_dead(&fd, name)).collect();
-    if dead.len() > keep {
+    let space = rustix::fs::fstatvfs(&fd).map_or(0, |found| found.f_blocks * found.f_frsize);
+    let bytes_max = bytes_max(space);
+    if dead.len() > keep || dead.iter().map(|dead| dead.bytes).sum::<u64>() > bytes_max {
         mark_abnormal(&fd, &paths, &mut dead);
     }
     dead.sort_by_key(|dead| Reverse((dead.is_abnormal, dead.since)));
     let now = SystemTime::now();
+    let mut bytes = 0;
     let mut removal = Removal::default();
     for (rank, dead) in dead.iter().enumerate() {
         let age = now.duration_since(dead.since).unwrap_or_default();
-        if rank < keep && age <= max_age {
+        bytes += dead.bytes;
+        if rank < keep && age <= max_age && bytes <= bytes_max {
             removal.kept += 1;
             continue;
         }
@@ -72,11 +77,21 @@ pub fn remove_dead(directory: &Path, keep: usize, max_age: Duration) -> Result<R
     Ok(removal)
 }
 
+/// What the dead may take together on a file system of so many bytes; one that is bounded by nothing
+/// says 0.
+fn bytes_max(space: u64) -> u64 {
+    const PART: u64 = 8;
+    const MOST: u64 = 256 << 20;
+    if space == 0 { MOST } else { (space / PART).min(MOST) }
+}
+
 /// A segment without a living writer. The file is not kept open: there may be many.
 struct Dead {
     name: OsString,
     /// Device and inode.
     file_id: (u64, u64),
+    /// What it takes, which is less than its length.
+    bytes: u64,
     /// When it was first found dead.
     since: SystemTime,
     /// Whether its process neither ended normally nor went on as another program; only known once
@@ -106,6 +121,7 @@ fn find_dead(directory: &OwnedFd, name: &OsStr) -> Option<Dead> {
     Some(Dead {
         name: name.to_owned(),
         file_id: (stat.st_dev, stat.st_ino),
+        bytes: u64::try_from(stat.st_blocks).unwrap_or(0) * 512,
         since,
         is_abnormal: false,
     })
@@ -165,4 +181,16 @@ fn unlink(directory: &OwnedFd, dead: &Dead) -> io::Result<()> {
     }
     rustix::fs::flock(file.fd(), FlockOperation::NonBlockingLockExclusive)?;
     Ok(rustix::fs::unlinkat(directory, name, AtFlags::empty())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dead_take_an_eighth_of_a_small_file_system_and_no_more_than_256_mib() {
+        assert_eq!(bytes_max(64 << 20), 8 << 20);
+        assert_eq!(bytes_max(24 << 30), 256 << 20);
+        assert_eq!(bytes_max(0), 256 << 20);
+    }
 }

@@ -1,0 +1,135 @@
+//! Where programs publish unless they are told otherwise.
+//!
+//! A user's directory is `/dev/shm/hakmem-<uid>`. Where another user was the first to make that, it
+//! is `/dev/shm/hakmem-<uid>-<16 hex digits>`, which programs and readers find by name and owner.
+
+use std::ffi::OsStr;
+use std::fs::{self, DirEntry, Metadata};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+/// Where the directories of all users are.
+pub const SHARED_MEMORY: &str = "/dev/shm";
+const PREFIX: &str = "hakmem-";
+const DIGITS: usize = 16;
+/// Entries of a directory that are looked at: `/dev/shm` is everybody's.
+const ENTRIES_MAX: usize = 65_536;
+const STICKY: u32 = 0o1000;
+
+/// The directory that programs of this user publish in: `$HAKMEM_DIR`, otherwise
+/// `/dev/shm/hakmem-<uid>`, or, if somebody else has that, the user's other one. It need not exist.
+pub fn default_directory() -> PathBuf {
+    match std::env::var_os("HAKMEM_DIR") {
+        Some(directory) if !directory.is_empty() => directory.into(),
+        _ => default_in(Path::new(SHARED_MEMORY), rustix::process::getuid().as_raw()),
+    }
+}
+
+fn default_in(parent: &Path, user: u32) -> PathBuf {
+    let usual = parent.join(format!("{PREFIX}{user}"));
+    match fs::symlink_metadata(&usual) {
+        Ok(found) if !is_fit(&found, user) => {
+            let other = directories_of_users(parent).into_iter().find(|path| {
+                path.file_name().and_then(user_of_directory) == Some(user)
+                    && fs::symlink_metadata(path).is_ok_and(|found| is_fit(&found, user))
+            });
+            // A program that is told of it makes it.
+            other.unwrap_or_else(|| {
+                let nonce = RandomState::new().build_hasher().finish();
+                parent.join(format!("{PREFIX}{user}-{nonce:016x}"))
+            })
+        }
+        _ => usual,
+    }
+}
+
+/// Whether programs of a user publish there.
+fn is_fit(directory: &Metadata, user: u32) -> bool {
+    let is_roots = directory.uid() == 0 && directory.mode() & STICKY != 0;
+    directory.is_dir() && (directory.uid() == user || is_roots)
+}
+
+/// The user whose programs publish in a directory of this name; `None` if the name names none.
+pub fn user_of_directory(name: &OsStr) -> Option<u32> {
+    let rest = name.to_str()?.strip_prefix(PREFIX)?;
+    let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    let id = match rest.split_once('-') {
+        None => rest,
+        Some((id, nonce)) if nonce.len() == DIGITS && nonce.bytes().all(is_hex) => id,
+        Some(_) => return None,
+    };
+    id.parse().ok().filter(|user: &u32| user.to_string() == id)
+}
+
+/// The directories `hakmem-*` of `parent`, sorted. One whose name names a user belongs to that user
+/// or to root: anybody can make a directory of another's name. No symbolic link is followed.
+pub fn directories_of_users(parent: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(parent).into_iter().flatten().take(ENTRIES_MAX).flatten();
+    let mut found: Vec<PathBuf> =
+        entries.filter(is_of_user).map(|entry: DirEntry| entry.path()).collect();
+    found.sort();
+    found
+}
+
+fn is_of_user(entry: &DirEntry) -> bool {
+    let name = entry.file_name();
+    name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
+        && entry.metadata().is_ok_and(|found| {
+            let named = user_of_directory(&name);
+            found.is_dir() && named.is_none_or(|user| [0, user].contains(&found.uid()))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{chown, symlink};
+
+    use super::*;
+
+    const NOBODY: u32 = 65534;
+
+    #[test]
+    fn names_of_directories_name_their_users() {
+        let check = |name: &str, expected| {
+            assert_eq!(user_of_directory(OsStr::new(name)), expected, "{name}");
+        };
+        check("hakmem-1000", Some(1000));
+        check("hakmem-1000-0123456789abcdef", Some(1000));
+        check("hakmem-01000", None);
+        check("hakmem-+1", None);
+        check("hakmem-1000-0123456789abcde", None);
+        check("hakmem-1000-0123456789abcdeF", None);
+        check("hakmem-shared", None);
+        check("hakmem-", None);
+        check("other-1000", None);
+    }
+
+    #[test]
+    fn a_directory_that_somebody_else_has_is_replaced_by_one_of_ones_own() {
+        let parent = tempfile::tempdir().unwrap();
+        let parent = parent.path();
+        const USER: u32 = 54_321;
+        let usual = parent.join("hakmem-54321");
+        assert_eq!(default_in(parent, USER), usual, "it does not exist yet");
+        symlink("/", &usual).unwrap();
+        let drawn = default_in(parent, USER);
+        assert_eq!(drawn.file_name().and_then(user_of_directory), Some(USER));
+        assert_ne!(drawn, usual);
+        fs::remove_file(&usual).unwrap();
+        fs::create_dir(&usual).unwrap();
+        let roots = "run this test as root: it changes owners";
+        chown(&usual, Some(NOBODY), None).expect(roots);
+        // Not this user's, though it is named so.
+        fs::create_dir(parent.join("hakmem-54321-0000000000000001")).unwrap();
+        chown(parent.join("hakmem-54321-0000000000000001"), Some(NOBODY), None).expect(roots);
+        fs::create_dir(&drawn).unwrap();
+        chown(&drawn, Some(USER), None).expect(roots);
+        assert_eq!(default_in(parent, USER), drawn);
+        fs::create_dir(parent.join("hakmem-shared")).unwrap();
+        let all = [drawn.clone(), parent.join("hakmem-shared")];
+        assert_eq!(directories_of_users(parent), all, "not those that others made");
+        chown(&usual, Some(USER), None).expect(roots);
+        assert_eq!(default_in(parent, USER), usual);
+    }
+}

@@ -1,0 +1,71 @@
+//! The directory of a user whose default one somebody else has.
+//!
+//! `/dev/shm` is everybody's, so anybody can be the first to make `/dev/shm/hakmem-<uid>`. Then the
+//! user's directory is `/dev/shm/hakmem-<uid>-<16 hex digits>`, of which nobody else can know the
+//! name before it is there. The first program draws it, later ones and the agent find it by its
+//! name and owner.
+
+use core::ffi::CStr;
+
+use super::{Place, SHARED_MEMORY, USER_PREFIX, for_each_entry};
+use crate::os::file::File;
+use crate::os::process;
+
+/// Digits of a directory's name that nobody can guess.
+const DIGITS: usize = 16;
+/// Entries of `/dev/shm` that are looked at: others may put as many there as they like.
+const ENTRIES_MAX: usize = 4096;
+
+/// Finds the user's other directory, or makes it.
+pub(super) fn open_or_make(user: u32) -> Option<Place> {
+    find(user).or_else(|| {
+        let nonce = process::random();
+        let place = Place::at(format_args!("{SHARED_MEMORY}/{USER_PREFIX}{user}-{nonce:016x}"));
+        place.verify(user, false).ok()
+    })
+}
+
+fn find(user: u32) -> Option<Place> {
+    let directory =
+        File::open_directory(Place::at(format_args!("{SHARED_MEMORY}")).c_str()).ok()?;
+    let mut found = None;
+    let mut entries = 0;
+    for_each_entry(&directory, &mut |name| {
+        entries += 1;
+        if let Some(nonce) = nonce_of(name, user) {
+            let place = Place::at(format_args!("{SHARED_MEMORY}/{USER_PREFIX}{user}-{nonce}"));
+            found = place.verify(user, false).ok();
+        }
+        found.is_none() && entries < ENTRIES_MAX
+    });
+    found
+}
+
+/// The digits at the end of the name of this user's other directory.
+fn nonce_of(name: &CStr, user: u32) -> Option<&str> {
+    let rest = name.to_str().ok()?.strip_prefix(USER_PREFIX)?;
+    let (id, nonce) = rest.split_once('-')?;
+    let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    let is_own = id.parse() == Ok(user) && nonce.len() == DIGITS && nonce.bytes().all(is_hex);
+    is_own.then_some(nonce)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_users_other_directory_are_recognised() {
+        let check = |name: &CStr, expected: Option<&str>| {
+            assert_eq!(nonce_of(name, 1000), expected, "{name:?}");
+        };
+        check(c"hakmem-1000-0123456789abcdef", Some("0123456789abcdef"));
+        check(c"hakmem-1001-0123456789abcdef", None);
+        check(c"hakmem-1000-0123456789ABCDEF", None);
+        check(c"hakmem-1000-0123456789abcde", None);
+        check(c"hakmem-1000-0123456789abcdef0", None);
+        check(c"hakmem-1000-../../etc/passwd", None);
+        check(c"hakmem-1000", None);
+        check(c"other-1000-0123456789abcdef", None);
+    }
+}

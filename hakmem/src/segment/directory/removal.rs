@@ -1,0 +1,211 @@
+//! Removal of what dead processes left, before it is in the way.
+//!
+//! Nobody may be running an agent, so programs do it at their start: when the file system is short
+//! of space at once, otherwise now and then. The oldest go first, and of each only what has no
+//! living writer: the lock of its file is free, and it was made ready.
+//!
+//! # Safety
+//! The list of the dead lies in memory that was mapped for it.
+#![allow(unsafe_code)]
+
+use core::ffi::CStr;
+use core::ptr::NonNull;
+use core::slice;
+
+use hakmem_segment::header::{HEADER_BYTES, SLOTS_MAX};
+use hakmem_segment::slot::SLOT_BYTES;
+use hakmem_segment::{READY, SegmentHeader};
+
+use super::{NAME_MAX, Place};
+use crate::os::file::{File, Space};
+use crate::os::{clock, memory, process};
+
+/// When a directory has more segments than this, dead ones go that are older than
+/// [`STALE_AFTER_S`].
+const ENTRIES_TOLERATED: usize = 64;
+const STALE_AFTER_S: i64 = 600;
+/// Beyond this number of segments, dead ones go that are older than [`FRESH_FOR_S`].
+const ENTRIES_MAX: usize = 512;
+const FRESH_FOR_S: i64 = 10;
+/// One start-up in so many looks, so that the cost of looking, about 1 ms, is not every program's.
+const CLEANING_SHARE: u64 = 32;
+/// Files that one look takes in, at most.
+const PROBES_MAX: usize = 4096;
+/// Looks that one start-up makes where space is short, each of which removes up to [`DEAD_MAX`].
+const LOOKS_MAX: usize = 8;
+
+/// Of a file system's space, segments leave this part to others, and at most [`SHARE_MAX`].
+const SHARE_PART: usize = 4;
+const SHARE_MAX: usize = 64 << 20;
+/// What is dead takes at most this part of the space, and at most [`DEAD_BYTES_MAX`].
+const DEAD_PART: usize = 8;
+const DEAD_BYTES_MAX: usize = 256 << 20;
+/// Of what is free beyond the share, one process may take this part for its threads, so that it
+/// leaves something for those that start after it; and enough for a few threads in any case.
+const PROCESS_PART: usize = 4;
+const SLOTS_FEW: usize = 16;
+
+/// What is left to others on a file system of so many bytes.
+fn share(total: usize) -> usize {
+    (total / SHARE_PART).min(SHARE_MAX)
+}
+
+/// Slots that a new segment may have; 0 if there is no room for a segment.
+pub(super) fn slots_within(space: Space) -> usize {
+    let free = space.free.saturating_sub(share(space.total));
+    let fitting = free.saturating_sub(HEADER_BYTES) / SLOT_BYTES;
+    (fitting / PROCESS_PART).max(fitting.min(SLOTS_FEW)).min(SLOTS_MAX)
+}
+
+/// A segment without a living writer.
+#[derive(Clone, Copy)]
+struct Dead {
+    modified_ns: i64,
+    bytes: usize,
+    name: [u8; NAME_MAX],
+}
+
+/// Most dead segments that are listed at once.
+const DEAD_MAX: usize = 600;
+const SCRATCH_BYTES: usize = (DEAD_MAX * size_of::<Dead>()).next_multiple_of(memory::PAGE);
+
+/// The oldest dead segments of a directory.
+struct Listing {
+    memory: NonNull<u8>,
+    count: usize,
+    /// Segments in all, dead or not.
+    segments: usize,
+    /// Bytes of all dead segments, listed or not.
+    dead_bytes: usize,
+}
+
+impl Drop for Listing {
+    fn drop(&mut self) {
+        // A refusal is counted. SAFETY: mapped by `new`, and the borrows have ended.
+        let _ = unsafe { memory::unmap(self.memory, SCRATCH_BYTES) };
+    }
+}
+
+impl Listing {
+    /// Looks through the directory; `None` if there is no memory for the list.
+    fn new(place: &Place, now_s: i64) -> Option<Self> {
+        let memory = memory::map(SCRATCH_BYTES)?;
+        let mut listing = Self { memory, count: 0, segments: 0, dead_bytes: 0 };
+        place.for_each_segment(&mut |directory, name| {
+            listing.segments += 1;
+            if let Some(dead) = find_dead(directory, name, now_s) {
+                listing.dead_bytes += dead.bytes;
+                listing.add(dead);
+            }
+            listing.segments < PROBES_MAX
+        });
+        listing.dead().sort_unstable_by_key(|dead| dead.modified_ns);
+        Some(listing)
+    }
+
+    fn dead(&mut self) -> &mut [Dead] {
+        let first = self.memory.as_ptr().cast::<Dead>();
+        // SAFETY: mapped for DEAD_MAX entries, of which `count` were written; borrowed exclusively.
+        unsafe { slice::from_raw_parts_mut(first, self.count) }
+    }
+
+    /// Notes a dead segment; in a full list, in place of the newest if that is newer.
+    fn add(&mut self, dead: Dead) {
+        if self.count < DEAD_MAX {
+            let end = self.memory.as_ptr().cast::<Dead>().wrapping_add(self.count);
+            // SAFETY: mapped for DEAD_MAX entries, and not yet all of them were written.
+            unsafe { end.write(dead) };
+            self.count += 1;
+        } else if let Some(newest) = self.dead().iter_mut().max_by_key(|dead| dead.modified_ns)
+            && dead.modified_ns < newest.modified_ns
+        {
+            *newest = dead;
+        }
+    }
+}
+
+/// Tells of the segment `name` if its writer is gone.
+fn find_dead(directory: &File, name: &CStr, now_s: i64) -> Option<Dead> {
+    let file = directory.open_to_read_in(name).ok()?;
+    let status = file.status().ok()?;
+    let mut ready = [0; size_of::<u64>()];
+    let at = core::mem::offset_of!(SegmentHeader, ready);
+    let is_ready =
+        file.read_at(&mut ready, at) == ready.len() && u64::from_ne_bytes(ready) == READY;
+    // A segment is locked before it is ready, so one that is not yet may be just being made.
+    let is_settled = is_ready || now_s - status.modified_ns / NS_PER_S >= FRESH_FOR_S;
+    // The lock is free only if the writer is gone.
+    if !is_settled || !file.try_lock() {
+        return None;
+    }
+    let (modified_ns, bytes) = (status.modified_ns, status.bytes);
+    let mut dead = Dead { modified_ns, bytes, name: [0; NAME_MAX] };
+    dead.name[..NAME_MAX - 1].get_mut(..name.count_bytes())?.copy_from_slice(name.to_bytes());
+    Some(dead)
+}
+
+const NS_PER_S: i64 = 1_000_000_000;
+
+impl Place {
+    /// Removes what is dead and in the way; the slots that a new segment may have.
+    pub(in crate::segment) fn make_room(&self) -> usize {
+        let Ok(directory) = File::open_directory(self.c_str()) else { return 0 };
+        let Some(mut space) = directory.space() else {
+            // As large as memory is: nothing to be short of.
+            self.look_now_and_then(0);
+            return SLOTS_MAX;
+        };
+        if space.free >= 2 * share(space.total) {
+            self.look_now_and_then(space.total);
+            return slots_within(space);
+        }
+        // More than is needed now, so that the next start does not find too little again.
+        let wanted = share(space.total) / 2 * 5;
+        for _ in 0..LOOKS_MAX {
+            let missing = wanted.saturating_sub(space.free);
+            if missing == 0 || self.remove_dead(missing, space.total) == 0 {
+                break;
+            }
+            space = directory.space().unwrap_or(space);
+        }
+        slots_within(space)
+    }
+
+    fn look_now_and_then(&self, total: usize) {
+        if process::random().is_multiple_of(CLEANING_SHARE) {
+            self.remove_dead(0, total);
+        }
+    }
+
+    /// Removes dead segments, the oldest first: until so many bytes are free again that are missing,
+    /// and those that are too many, too old or too large together. Returns how many were removed.
+    fn remove_dead(&self, missing_bytes: usize, total: usize) -> usize {
+        let now_s = (clock::unix_ns() / NS_PER_S as u64) as i64;
+        let Some(mut listing) = Listing::new(self, now_s) else { return 0 };
+        let Ok(directory) = File::open_directory(self.c_str()) else { return 0 };
+        let bytes_max = match total {
+            0 => DEAD_BYTES_MAX,
+            total => (total / DEAD_PART).min(DEAD_BYTES_MAX),
+        };
+        let (mut segments, mut dead_bytes) = (listing.segments, listing.dead_bytes);
+        let (mut removed, mut freed) = (0, 0);
+        for dead in listing.dead() {
+            let age_s = now_s - dead.modified_ns / NS_PER_S;
+            let is_in_the_way = freed < missing_bytes
+                || dead_bytes > bytes_max
+                || segments > ENTRIES_TOLERATED && age_s >= STALE_AFTER_S
+                || segments > ENTRIES_MAX && age_s >= FRESH_FOR_S;
+            let name = CStr::from_bytes_until_nul(&dead.name).unwrap_or_default();
+            if is_in_the_way && directory.remove_in(name) {
+                removed += 1;
+                freed += dead.bytes;
+                segments -= 1;
+                dead_bytes -= dead.bytes;
+            }
+        }
+        removed
+    }
+}
+
+#[cfg(test)]
+mod tests;
