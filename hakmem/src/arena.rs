@@ -16,6 +16,7 @@ mod join;
 pub(crate) mod live;
 mod ranges;
 mod repair;
+mod retreat;
 mod reuse;
 mod tables;
 
@@ -135,7 +136,8 @@ pub(crate) unsafe fn give_run(run: NonNull<Slab>, now_ms: u32) {
 }
 
 /// Gives the memory of runs that have been free for `older_than_ms` back to the system; the bytes.
-/// Does nothing if another thread is at it.
+/// The address space of a large free end goes back, too, and with `older_than_ms` 0 that of any. Does
+/// nothing if another thread is at it.
 pub(crate) fn purge(now_ms: u32, older_than_ms: u32) -> usize {
     let Some(mut arenas) = ARENAS.try_lock() else { return 0 };
     let before = arenas.usage.returned_total;
@@ -151,6 +153,7 @@ pub(crate) fn purge(now_ms: u32, older_than_ms: u32) -> usize {
             }
         }
     }
+    arenas.retreat(older_than_ms == 0);
     arenas.usage.returned_total - before
 }
 

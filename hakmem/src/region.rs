@@ -160,6 +160,22 @@ impl Region {
         steps::next();
     }
 
+    /// Unmaps all but the first `bytes`, a multiple of a page; false if the system refuses, or if the
+    /// region is reserved, as the addresses would be lost.
+    pub(crate) fn retreat(&mut self, bytes: usize) -> bool {
+        let Some(unused) = self.usable.checked_sub(bytes) else { return false };
+        let Some(start) = NonNull::new((self.start + bytes) as *mut u8) else { return false };
+        if self.backing == Backing::Reserved {
+            return false;
+        }
+        // SAFETY: the owner has no use for it any more.
+        let is_unmapped = unused == 0 || unsafe { memory::unmap(start, unused) };
+        if is_unmapped {
+            self.usable = bytes;
+        }
+        is_unmapped
+    }
+
     /// Unmaps what is usable of a region that nothing has been put into.
     pub(crate) fn give_up(self) {
         if self.backing == Backing::Plan

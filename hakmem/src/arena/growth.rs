@@ -34,6 +34,11 @@ const SURPLUS_GRANULES_MAX: usize = 256;
 const SURPLUS_SHARE: usize = 8;
 const _: () = assert!(ARENAS_MAX <= class_map::FAR_MAX);
 
+/// Granules made usable beyond what is needed, given those that are.
+pub(super) fn surplus(granules: usize) -> usize {
+    (granules / SURPLUS_SHARE).clamp(SURPLUS_GRANULES_MIN, SURPLUS_GRANULES_MAX)
+}
+
 /// What an arena consists of.
 pub(super) struct Parts {
     tables: Tables,
@@ -88,8 +93,13 @@ impl Parts {
         }
     }
 
+    /// Unmaps all granules but the first `bytes`; false if the system refuses.
+    pub(super) fn retreat(&mut self, bytes: usize) -> bool {
+        self.granules.retreat(bytes)
+    }
+
     /// Bytes of address space.
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.tables.usable() + self.granules.usable()
     }
 }
@@ -126,8 +136,7 @@ impl Arenas {
         let base = last.base.load(Ordering::Relaxed);
         let first = last.first.load(Ordering::Relaxed);
         let first_granule = (first - base) >> GRANULE_SHIFT;
-        let surplus = (self.committed - first_granule) / SURPLUS_SHARE;
-        let surplus = surplus.clamp(SURPLUS_GRANULES_MIN, SURPLUS_GRANULES_MAX);
+        let surplus = surplus(self.committed - first_granule);
         let before = self.last.bytes();
         let extended = self.last.extend(first_granule, needed, surplus);
         if self.last.backing == Backing::Plan {

@@ -32,6 +32,7 @@ const LOOK_SLABS: usize = 8192;
 pub(crate) fn drain(now_ms: u32) {
     for bin in bins::in_use() {
         shrink(bin, u32::MAX, now_ms);
+        STORE[bin].slabs.lock().close_last_if_empty(now_ms);
     }
 }
 

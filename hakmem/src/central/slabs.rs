@@ -161,12 +161,27 @@ impl Slabs {
         // not open and close it; a large one would hold too much.
         let is_only = ptr::eq(self.first, slab) && slab.next.get().is_null();
         if slab.is_empty() && !(is_only && slab.order() == 0) {
-            self.remove(slab);
-            STORE[slab.bin()].slab_bytes.fetch_sub(slab.bytes(), Ordering::Relaxed);
-            locate(slab, 0);
-            steps::any();
-            // SAFETY: every block came back, and the slab is in no list.
-            unsafe { arena::give_run(NonNull::from(slab), now_ms) };
+            self.close(slab, now_ms);
         }
+    }
+
+    /// Gives the last slab back that stays though all of its blocks are here.
+    pub(super) fn close_last_if_empty(&mut self, now_ms: u32) {
+        let Some(first) = NonNull::new(self.first) else { return };
+        // SAFETY: in this bin's list, whose lock the caller holds.
+        let slab = unsafe { first.as_ref() };
+        if slab.is_empty() {
+            self.close(slab, now_ms);
+        }
+    }
+
+    /// Takes a slab out of use, all of whose blocks are here.
+    fn close(&mut self, slab: &Slab, now_ms: u32) {
+        self.remove(slab);
+        STORE[slab.bin()].slab_bytes.fetch_sub(slab.bytes(), Ordering::Relaxed);
+        locate(slab, 0);
+        steps::any();
+        // SAFETY: every block came back, and the slab is in no list.
+        unsafe { arena::give_run(NonNull::from(slab), now_ms) };
     }
 }

@@ -1,9 +1,5 @@
 //! Settings, directories and limits: whatever is wrong with them, the program runs on, and one line
 //! says what is wrong.
-//!
-//! Not tested here: `vm.overcommit_memory=2`. It is a setting of the whole machine; under it,
-//! whatever else runs there may fail. What the allocator relies on is tested instead: that it
-//! maps no more writable memory than it uses, piece by piece (`exhaust.c` under a limit).
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -30,7 +26,7 @@ fn check_refused(directory: &Path, text: &str) {
 
 /// Runs a shell script that may use `$RUN`, which runs a program under the library; `$OUT` is the
 /// directory of the result.
-fn shell(script: &str, program: &str) -> Finished {
+pub(crate) fn shell(script: &str, program: &str) -> Finished {
     Loaded::of(Path::new("/bin/sh"))
         .env("LD_PRELOAD", "")
         .env("PROGRAM", built::program(program))

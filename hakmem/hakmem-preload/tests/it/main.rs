@@ -16,5 +16,6 @@ mod loader;
 mod memory;
 mod routings;
 mod shared_object;
+mod space;
 mod threads;
 mod truncation;
