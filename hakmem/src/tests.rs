@@ -4,6 +4,7 @@
 mod exact;
 mod layers;
 mod model;
+mod small;
 
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 

@@ -60,11 +60,11 @@ pub(crate) fn unix_ns() -> u64 {
 /// The tick counter.
 #[inline(always)]
 pub(crate) fn ticks() -> u64 {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: every x86-64 has the counter, and Linux lets user mode read it unless the program
     // asked for a SIGSEGV with PR_SET_TSC.
     return unsafe { core::arch::x86_64::_rdtsc() };
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     monotonic_ns()
 }
 

@@ -98,28 +98,30 @@ pub(crate) fn random() -> u64 {
     if got == Ok(bytes) { bits } else { super::clock::ticks() ^ super::clock::unix_ns() }
 }
 
+/// An entry of the auxiliary vector, in which the kernel tells of the process; 0 if there is none, as
+/// under Miri.
+fn auxiliary(entry: libc::c_ulong) -> usize {
+    if cfg!(miri) {
+        return 0;
+    }
+    // SAFETY: reads the auxiliary vector.
+    unsafe { libc::getauxval(entry) as usize }
+}
+
 /// Whether the program runs with more rights than its caller, so that the environment must not be
 /// trusted.
 pub(crate) fn is_privileged() -> bool {
-    // SAFETY: reads the auxiliary vector.
-    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+    auxiliary(libc::AT_SECURE) != 0
 }
 
 /// Where the kernel mapped the vDSO's image; 0 if it did not.
 pub(crate) fn vdso_address() -> usize {
-    // SAFETY: reads the auxiliary vector.
-    unsafe { libc::getauxval(libc::AT_SYSINFO_EHDR) as usize }
+    auxiliary(libc::AT_SYSINFO_EHDR)
 }
 
 /// Program headers of the executable: address, size of one, number.
 pub(crate) fn program_headers() -> (usize, usize, usize) {
-    // SAFETY: reads the auxiliary vector.
-    let address = unsafe { libc::getauxval(libc::AT_PHDR) } as usize;
-    // SAFETY: reads the auxiliary vector.
-    let size = unsafe { libc::getauxval(libc::AT_PHENT) } as usize;
-    // SAFETY: reads the auxiliary vector.
-    let count = unsafe { libc::getauxval(libc::AT_PHNUM) } as usize;
-    (address, size, count)
+    (auxiliary(libc::AT_PHDR), auxiliary(libc::AT_PHENT), auxiliary(libc::AT_PHNUM))
 }
 
 /// Calls `visit` for each `NAME=value` of the environment. Before libc has set `environ` up, which
@@ -230,8 +232,8 @@ pub(crate) fn exit_now(code: c_int) -> ! {
 
 /// Whether libc has set itself up, so that hooks can be registered.
 pub(crate) fn is_libc_ready() -> bool {
-    // SAFETY: libc's variable, set once by its start-up code.
-    !unsafe { environ }.is_null()
+    // SAFETY: libc's variable, set once by its start-up code. Miri knows no hooks.
+    !cfg!(miri) && !unsafe { environ }.is_null()
 }
 
 /// Ends the process by SIGABRT. A handler of the program runs first, as with C's `abort`, which is

@@ -12,8 +12,11 @@
 #[cfg(all(target_arch = "aarch64", not(miri)))]
 #[path = "syscall/aarch64.rs"]
 mod machine;
-#[cfg(any(not(any(target_arch = "x86_64", target_arch = "aarch64")), miri))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", miri)))]
 #[path = "syscall/portable.rs"]
+mod machine;
+#[cfg(miri)]
+#[path = "syscall/simulated.rs"]
 mod machine;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 #[path = "syscall/x86_64.rs"]

@@ -56,7 +56,7 @@ pub(crate) fn pointer() -> usize {
     unsafe { libc::pthread_self() as usize }
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 core::arch::global_asm!(
     ".pushsection .tdata.hakmem, \"awT\", @progbits",
     ".p2align 3",
@@ -71,7 +71,7 @@ core::arch::global_asm!(
 );
 
 /// The thread's heap or a sentinel.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 #[inline(always)]
 pub(crate) fn get() -> *mut u8 {
     let offset: usize;
@@ -97,7 +97,7 @@ pub(crate) fn get() -> *mut u8 {
 }
 
 /// Sets the thread's heap.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 pub(crate) fn set(heap: *mut u8) {
     // SAFETY: as in `get`; writes the thread's own copy.
     unsafe {
@@ -111,8 +111,10 @@ pub(crate) fn set(heap: *mut u8) {
     }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(all(target_arch = "x86_64", not(miri))))]
 mod portable {
+    use core::ptr;
+
     use crate::sync::{AtomicU32, Ordering};
 
     /// Key plus one; 0 until the first `set`.
@@ -150,5 +152,5 @@ mod portable {
         };
     }
 }
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(all(target_arch = "x86_64", not(miri))))]
 pub(crate) use portable::{get, set};
