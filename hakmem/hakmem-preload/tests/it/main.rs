@@ -14,6 +14,8 @@ mod instructions;
 mod loaded;
 mod loader;
 mod memory;
+#[cfg(target_arch = "x86_64")]
+mod refused_calls;
 mod routings;
 mod shared_object;
 mod space;

@@ -1,0 +1,62 @@
+//! The n-th system call of the library is refused, once or from then on: the program goes on, which
+//! ever call it is, and what is counted stays right.
+//!
+//! `nth_call.c` traces `all_calls.c` from outside and refuses the calls; here it is said which.
+
+use crate::built;
+use crate::loaded::{Finished, Loaded};
+
+/// Refuses the call of a number, the first of which is 1, and with `always` all later ones too.
+fn refuse(number: usize, how: &str) -> Finished {
+    let finished = Loaded::new("nth_call.c")
+        .env("LD_PRELOAD", "")
+        .env("NTH_PRELOAD", built::library())
+        .arg(number.to_string())
+        .arg(how)
+        .arg(built::program("all_calls.c"))
+        .run();
+    let (code, said) = (finished.status.code(), &finished.stderr);
+    assert_eq!(code, Some(0), "call {number} refused {how}: {said}");
+    assert!(said.lines().all(|line| line.starts_with("hakmem: ")), "call {number} {how}: {said}");
+    for record in finished.records() {
+        record.assert_sound();
+    }
+    finished
+}
+
+/// Calls that the library makes when none is refused.
+fn count_calls() -> usize {
+    let text = refuse(0, "once").stdout;
+    let count = text.strip_suffix(" calls\n").and_then(|count| count.parse().ok());
+    count.unwrap_or_else(|| panic!("a number of calls, not {text:?}"))
+}
+
+/// Refuses each `step`-th call.
+fn sweep(how: &str, step: usize) {
+    let count = count_calls();
+    assert!(count > 100, "{count} calls are too few to tell much");
+    for number in (1..=count).step_by(step) {
+        refuse(number, how);
+    }
+}
+
+#[test]
+fn a_program_goes_on_when_one_of_the_calls_is_refused() {
+    // The first calls, which make the segment and the first heap, and a sample of the others.
+    for number in 1..20 {
+        refuse(number, "once");
+    }
+    sweep("once", 41);
+}
+
+#[test]
+fn a_program_goes_on_when_all_calls_are_refused_from_one_on() {
+    sweep("always", 67);
+}
+
+#[test]
+#[ignore = "takes minutes; .ci/faults runs it"]
+fn a_program_goes_on_whichever_call_is_refused() {
+    sweep("once", 1);
+    sweep("always", 1);
+}
