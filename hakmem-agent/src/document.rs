@@ -35,6 +35,8 @@ pub struct ProcessEntry {
     pub user_id: u32,
     /// Path of the executable.
     pub executable: String,
+    /// The name by which people know the program, or empty.
+    pub command_name: String,
     /// Arguments, truncated by the writer.
     pub arguments: Vec<String>,
     /// GNU build-id in hex, or empty.
@@ -193,6 +195,7 @@ fn process_entry(process: &Process) -> ProcessEntry {
         parent_pid: identity.parent_pid,
         user_id: identity.user_id,
         executable: identity.executable,
+        command_name: identity.command_name,
         arguments: identity.arguments,
         build_id: identity.build_id,
         labels: identity.labels.into_iter().collect(),

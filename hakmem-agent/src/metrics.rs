@@ -126,6 +126,7 @@ impl Page<'_> {
                 let labels = [
                     ("executable", group.executable.as_str()),
                     ("pid", group.pid.as_str()),
+                    ("command", build.command.as_str()),
                     ("routing", build.routing.as_str()),
                     ("check", build.check.as_str()),
                     ("push", build.push.as_str()),

@@ -104,7 +104,9 @@ impl Selection {
     /// Whether a process belongs to the side.
     pub fn passes(&self, identity: &Identity) -> bool {
         let is_named = |name: &String| {
-            identity.executable.contains(name) || identity.arguments.join(" ").contains(name)
+            identity.executable.contains(name)
+                || identity.command_name.contains(name)
+                || identity.arguments.join(" ").contains(name)
         };
         self.pid.is_none_or(|pid| pid == identity.pid) && self.name.as_ref().is_none_or(is_named)
     }

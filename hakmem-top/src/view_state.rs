@@ -238,7 +238,14 @@ impl ViewState {
             .processes
             .values()
             .filter(|it| it.is_running() || !self.hide_ended)
-            .filter(|it| self.passes(&[it.name(), &it.identity.arguments.join(" "), &it.state]))
+            .filter(|it| {
+                self.passes(&[
+                    it.name(),
+                    &it.identity.executable,
+                    &it.identity.arguments.join(" "),
+                    &it.state,
+                ])
+            })
             .collect();
         processes.sort_by(|a, b| {
             let order = self.compare(a, b).then(b.identity.pid.cmp(&a.identity.pid));

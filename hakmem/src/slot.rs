@@ -186,6 +186,12 @@ impl SlotWriter {
         u64::from(depth) + word!(self, records[bin].spare_blocks).load(Ordering::Relaxed)
     }
 
+    /// Fast frees of a bin that its word does not hold any more.
+    #[cfg(test)]
+    pub(crate) fn fast_frees_carried(self, bin: usize) -> u64 {
+        word!(self, records[bin].freed_fast_carried).load(Ordering::Relaxed)
+    }
+
     /// Blocks of a bin that this slot's owners allocated, less those that they freed.
     pub(crate) fn live_blocks(self, bin: usize) -> i64 {
         let list = ListWord(self.list_word(bin).load(Ordering::Relaxed));
@@ -239,6 +245,14 @@ impl SlotUpdate {
         let new = ListWord(word.load(Ordering::Relaxed)).with_depth(depth as u16, capacity);
         self.0.capacity(bin).store(capacity, Ordering::Relaxed);
         word.store(new.0, Ordering::Relaxed);
+    }
+
+    /// Takes [`ListWord::CARRY`] fast frees out of the word, which is `rest` without them. The word
+    /// comes first: if the process is killed in between, readers see less than there was, and keep
+    /// what they saw before.
+    pub(crate) fn carry_fast_frees(&self, bin: usize, rest: ListWord) {
+        self.0.list_word(bin).store(rest.0, Ordering::Relaxed);
+        add(word!(self.0, records[bin].freed_fast_carried), ListWord::CARRY);
     }
 
     /// Counts a fast free, whatever the list's capacity.

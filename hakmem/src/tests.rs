@@ -1,6 +1,7 @@
 //! Tests of the crate as a whole, and what tests of its parts share.
 #![allow(unsafe_code)]
 
+mod carry;
 mod exact;
 mod layers;
 mod model;

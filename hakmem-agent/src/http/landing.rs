@@ -16,7 +16,7 @@ pub(crate) fn page(shared: &Shared) -> String {
         rows.push_str(&format!(
             "<tr><td class=n>{}<td>{}<td>{}<td class=n>{}<td class=n>{}<td class=n>{}\n",
             record.identity().pid,
-            escaped(&record.facts.executable_name),
+            escaped(record.facts.raw.name()),
             record.state.name(),
             totals.allocations,
             totals.slow_allocations,

@@ -40,6 +40,8 @@ pub(super) struct Build {
     pub(super) routing: String,
     pub(super) check: String,
     pub(super) push: String,
+    /// Empty if the group is all processes of the executable, which may be many.
+    pub(super) command: String,
     pub(super) build_id: String,
     pub(super) library_version: String,
 }
@@ -120,6 +122,11 @@ impl Group {
             routing: identity.routing.clone(),
             check: identity.check.clone(),
             push: identity.push.clone(),
+            command: if self.pid.is_empty() {
+                String::new()
+            } else {
+                record.facts.raw.name().into()
+            },
             build_id: identity.build_id.clone(),
             library_version: identity.library_version.clone(),
         });

@@ -108,6 +108,7 @@ impl Selection {
         let text = &self.filter.contains;
         text.is_empty()
             || record.identity().executable.contains(text.as_str())
+            || record.identity().command_name.contains(text.as_str())
             || record.identity().arguments.join(" ").contains(text.as_str())
     }
 }

@@ -69,6 +69,7 @@ impl Facts {
             check: identity.check.name().to_owned(),
             push: identity.effective_push().map_or("", Push::name).to_owned(),
             list_bytes_max: identity.list_bytes_max,
+            command_name: identity.command_name.clone(),
         };
         let executable_name = identity.executable_name().to_owned();
         Self { raw: identity.clone(), identity: message, executable_name }

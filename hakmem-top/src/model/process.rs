@@ -175,8 +175,11 @@ impl Process {
         (newest - self.started_at()).max(0.0)
     }
 
-    /// File name of the executable.
+    /// The name by which people know the program, or the file name of its executable.
     pub fn name(&self) -> &str {
+        if !self.identity.command_name.is_empty() {
+            return &self.identity.command_name;
+        }
         let path = &self.identity.executable;
         path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("?")
     }

@@ -39,12 +39,17 @@ impl Story {
 
     fn write_identity(&self, text: &mut String) {
         let identity = self.identity();
-        let name = identity.executable.rsplit('/').next().unwrap_or_default();
+        let executable = identity.executable.rsplit('/').next().unwrap_or_default();
+        let known = &identity.command_name;
+        let name = if known.is_empty() { executable } else { known };
         let _ = writeln!(text, "{name}, process {}: {}", identity.pid, self.process.state);
         let mut line = |label: &str, value: &str| {
             let _ = writeln!(text, "  {label:<9} {value}");
         };
         line("command", &report::command_line(&identity));
+        if name != executable {
+            line("program", &identity.executable);
+        }
         let mut routing = identity.routing.clone();
         if !identity.push.is_empty() {
             let _ = write!(routing, " · push {}", identity.push);

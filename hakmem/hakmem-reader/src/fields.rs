@@ -58,7 +58,7 @@ impl<'a> Fields<'a> {
             refilled_blocks: self.u64(offset_of!(BinRecord, refilled_blocks)),
             flushed_blocks: self.u64(offset_of!(BinRecord, flushed_blocks)),
             spare_blocks: self.u64(offset_of!(BinRecord, spare_blocks)),
-            reserved: 0,
+            freed_fast_carried: self.u64(offset_of!(BinRecord, freed_fast_carried)),
         }
     }
 }

@@ -49,6 +49,8 @@ pub struct FixtureProcess {
     pub created_monotonic_ns: u64,
     /// Path of the executable.
     pub executable: String,
+    /// The name by which people know the program, at most 64 bytes.
+    pub command_name: String,
     /// Arguments.
     pub arguments: Vec<String>,
     /// `HAKMEM_LABELS`.
@@ -87,6 +89,7 @@ impl FixtureProcess {
             created_unix_ns: unix_ns,
             created_monotonic_ns: 1_000_000_000 * count,
             executable: executable.to_owned(),
+            command_name: executable.rsplit('/').next().unwrap_or_default().to_owned(),
             arguments: vec![executable.to_owned()],
             labels: String::new(),
             build_id: vec![0xab, 0xcd, 0xef],
@@ -315,6 +318,8 @@ impl SegmentWriter {
         let version = process.package_version.as_bytes();
         let version = &version[..version.len().min(16)];
         self.store(offset_of!(SegmentHeader, package_version), version);
+        let name = process.command_name.as_bytes();
+        self.store(offset_of!(SegmentHeader, command_name), &name[..name.len().min(64)]);
         let mut command_line = process.arguments.join("\0").into_bytes();
         command_line.push(0);
         macro_rules! text {

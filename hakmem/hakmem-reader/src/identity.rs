@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::mem::offset_of;
 
-use hakmem_segment::header::HEADER_BYTES;
+use hakmem_segment::header::{COMMAND_NAME_BYTES, HEADER_BYTES};
 use hakmem_segment::slot::SLOT_BYTES;
 use hakmem_segment::{
     BIN_LARGE, BIN_NONE, BINS, BinInfo, Check, Class, LAYOUT_MAJOR, MAGIC, Outcome, Push, READY,
@@ -39,6 +39,9 @@ pub struct Identity {
     pub boot_id: [u8; 16],
     /// Path of the executable, printable.
     pub executable: String,
+    /// The name by which people know the program, printable: the kernel's, or the last part of the
+    /// first argument. Empty in layouts before 2.4.
+    pub command_name: String,
     /// Arguments, printable; truncated by the writer.
     pub arguments: Vec<String>,
     /// `HAKMEM_LABELS`, printable; entries without `=` are left out.
@@ -72,6 +75,11 @@ impl Identity {
     /// The last part of the executable's path.
     pub fn executable_name(&self) -> &str {
         self.executable.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// What to call the program: the name by which people know it, or else its executable's.
+    pub fn name(&self) -> &str {
+        if self.command_name.is_empty() { self.executable_name() } else { &self.command_name }
     }
 
     /// When an event happened, as nanoseconds since 1970, from its monotonic time.
@@ -265,6 +273,9 @@ pub(crate) fn decode(
         pid_namespace: header.u64(offset_of!(SegmentHeader, pid_namespace)),
         boot_id,
         executable: clean(text!(executable_bytes, executable, 512)),
+        command_name: clean_padded(
+            header.bytes(offset_of!(SegmentHeader, command_name), COMMAND_NAME_BYTES),
+        ),
         arguments: arguments(text!(command_line_bytes, command_line, 1024)),
         labels: labels(text!(labels_bytes, labels, 512)),
         build_id: hex(text!(build_id_bytes, build_id, 32)),

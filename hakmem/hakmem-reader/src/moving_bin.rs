@@ -73,7 +73,8 @@ impl Reading {
 }
 
 fn counts(record: &BinRecord) -> impl Iterator<Item = u64> + '_ {
-    let blocks = [record.refilled_blocks, record.flushed_blocks, record.spare_blocks];
+    let carried = record.freed_fast_carried;
+    let blocks = [record.refilled_blocks, record.flushed_blocks, record.spare_blocks, carried];
     let reasons = record.alloc_reasons.iter().chain(&record.free_reasons);
     reasons.chain(&record.outcomes).copied().chain(blocks)
 }

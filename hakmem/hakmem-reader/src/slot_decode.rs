@@ -37,11 +37,12 @@ fn suppressed_frees(hot: Fields<'_>) -> [u64; 8] {
     hot.u64s(offset_of!(SlotHeader, suppressed_frees))
 }
 
-/// What the word of a bin says with the capacity in the same copy: the copy must be of a moment
-/// at which no slow path was changing the two.
-pub(crate) fn list(hot: Fields<'_>, bin: usize) -> ListState {
+/// What the word of a bin says with the capacity in the same copy, and with the fast frees that were
+/// carried into its record: the copies must be of a moment at which no slow path was changing them.
+pub(crate) fn list(hot: Fields<'_>, bin: usize, carried: u64) -> ListState {
     let word = ListWord(hot.u64(offset_of!(Slot, words) + bin * 8));
-    ListState::new(word, capacity(hot, bin))
+    let ListState { depth, freed_fast } = ListState::new(word, capacity(hot, bin));
+    ListState { depth, freed_fast: freed_fast.saturating_add(carried) }
 }
 
 /// Blocks that the list of a bin may hold.
@@ -97,7 +98,7 @@ pub(crate) const NO_RECORD: BinRecord = BinRecord {
     refilled_blocks: 0,
     flushed_blocks: 0,
     spare_blocks: 0,
-    reserved: 0,
+    freed_fast_carried: 0,
 };
 
 fn is_empty(record: &BinRecord) -> bool {
@@ -150,7 +151,7 @@ mod tests {
         };
         let sample = |word, capacity, record| {
             let hot = hot(word, capacity);
-            bin_sample(1, list(Fields(&hot), 1), Fields(&hot), record, None)
+            bin_sample(1, list(Fields(&hot), 1, 0), Fields(&hot), record, None)
         };
         let empty = |capacity| ListWord::CLOSED.with_depth(0, capacity);
         for (word, capacity) in [(ListWord(0), 0), (ListWord::CLOSED, 0), (empty(64), 64)] {

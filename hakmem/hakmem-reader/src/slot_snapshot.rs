@@ -164,7 +164,8 @@ impl<'a> SlotReader<'a> {
                 Records::Kept => former(bin).map_or(NO_RECORD, |former| former.record),
                 Records::Read => record(&self.buffers.records.0, bin),
             };
-            bin_sample(bin, list(first, bin), second, record, former(bin))
+            let list = list(first, bin, record.freed_fast_carried);
+            bin_sample(bin, list, second, record, former(bin))
         });
         let bins = bins.collect();
         Ok(SlotSample {
@@ -234,18 +235,25 @@ impl<'a> SlotReader<'a> {
         // Of the whole hot part: that costs no more than a few words of it.
         let mut glances = [(0, 0); 2];
         let mut found = (ListState::default(), 0);
+        let carried = |record: &Buffer<{ size_of::<BinRecord>() }>| {
+            Fields(&record.0).u64(offset_of!(BinRecord, freed_fast_carried))
+        };
         self.file.read(&mut records[0].0, record_at)?;
         for step in 0..3 {
             self.file.read(&mut self.buffers.first.0, offset)?;
             let hot = Fields(&self.buffers.first.0);
             let capacity = capacity(hot, bin);
             match step {
-                1 => found = (list(hot, bin), capacity),
+                1 => found = (list(hot, bin, carried(&records[0])), capacity),
                 _ => glances[step / 2] = (hot.u64(offset_of!(SlotHeader, sequence)), capacity),
             }
         }
         self.file.read(&mut records[1].0, record_at)?;
         let (list, capacity) = found;
+        // The word may be of before or after a carry between the two.
+        if carried(&records[0]) != carried(&records[1]) {
+            return Ok(None);
+        }
         let fits = |&(sequence, around): &(u64, u16)| sequence % 2 == 0 && around == capacity;
         let [first, second] = records.map(|record| Fields(&record.0).bin_record());
         Ok(glances.iter().all(fits).then_some(Reading { first, list, capacity, second }))
@@ -266,7 +274,8 @@ impl<'a> SlotReader<'a> {
         let bins = (0..BINS).filter_map(|bin| {
             let former = previous.and_then(|previous| previous.bin(bin));
             let record = record(&self.buffers.records.0, bin);
-            let last = bin_sample(bin, list(hot, bin), hot, record, former);
+            let list = list(hot, bin, record.freed_fast_carried);
+            let last = bin_sample(bin, list, hot, record, former);
             match (last, former) {
                 (Some(last), Some(former)) if last.has_fallen(former) => Some(*former),
                 (last, former) => last.or(former.copied()),

@@ -4,6 +4,8 @@ use crate::BINS;
 
 /// Bytes of the header, a multiple of the page size.
 pub const HEADER_BYTES: usize = 8192;
+/// Bytes that the name of a command has room for.
+pub const COMMAND_NAME_BYTES: usize = 64;
 /// Slots that a segment can have; the file is sparse until they are used.
 pub const SLOTS_MAX: usize = 16_384;
 
@@ -158,8 +160,12 @@ pub struct SegmentHeader {
     /// threads of the parent, or of the only thread where the fork went past libc, and spans whose
     /// state was in doubt. 0 in layouts before 2.3. Written before `ready`.
     pub fork_abandoned_bytes: u64,
+    /// The name by which people know the program, padded with zeros: the kernel's (`comm`) or, where
+    /// that was cut off, the last part of the first argument. The executable may be called otherwise,
+    /// as behind a link. Empty in layouts before 2.4. Written before `ready`.
+    pub command_name: [u8; COMMAND_NAME_BYTES],
     /// Zero.
-    pub reserved: [u8; HEADER_BYTES - 3896],
+    pub reserved: [u8; HEADER_BYTES - 3960],
 }
 const _: () = {
     assert!(size_of::<SegmentHeader>() == HEADER_BYTES);

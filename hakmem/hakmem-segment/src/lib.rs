@@ -16,8 +16,9 @@
 //! ```
 //!
 //! where `depth` and `freed_fast` are what one [`ListWord`] says together with the list's capacity
-//! ([`Slot::capacities`]), and the other terms are in the bin's [`BinRecord`]; capacity and record
-//! change only on slow paths. A slow path makes
+//! ([`Slot::capacities`]) and, of `freed_fast`, with what was carried into the bin's [`BinRecord`]
+//! ([`BinRecord::freed_fast_carried`]); the other terms are in that record. Capacity and record change
+//! only on slow paths. A slow path makes
 //! [`SlotHeader::sequence`] odd, updates, and makes it even again: a copy of the slot during which
 //! the sequence stayed even and unchanged satisfies the identity exactly, because the fast path
 //! changes nothing but the word, with one aligned 64-bit store.
@@ -50,7 +51,7 @@ pub const MAGIC: [u8; 8] = *b"HAKMEMSG";
 /// A reader accepts any segment whose major version it knows.
 pub const LAYOUT_MAJOR: u16 = 2;
 /// Grows when a reserved field gets a meaning.
-pub const LAYOUT_MINOR: u16 = 3;
+pub const LAYOUT_MINOR: u16 = 4;
 /// Stored last in [`SegmentHeader::ready`], when everything before it is in place.
 pub const READY: u64 = 0x5245_4144_5948_414b;
 /// Bins a segment has room for; bin 0 is [`BIN_NONE`], bin 63 is [`BIN_LARGE`].

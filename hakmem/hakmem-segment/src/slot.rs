@@ -62,8 +62,9 @@ pub struct BinRecord {
     pub flushed_blocks: u64,
     /// Blocks on the thread's spare list now.
     pub spare_blocks: u64,
-    /// Zero.
-    pub reserved: u64,
+    /// Fast frees that are no longer in the bin's word, which has no room for all: they are to be
+    /// added to those that it says. 0 in layouts before 2.4.
+    pub freed_fast_carried: u64,
 }
 const _: () = assert!(size_of::<BinRecord>() == 256);
 

@@ -26,11 +26,16 @@ const CHECK_DUE: u64 = CHECK_PERIOD << FREES_SHIFT;
 /// From the field below `C`, over `C`, into the one above.
 const PERIODS_SHIFT: u32 = FREES_SHIFT + CHECK_PERIOD.ilog2() + 1;
 
+/// The highest bit of the word.
+const CARRY: u64 = 1 << 63;
+
 /// Room and fast frees of one thread list; see the module.
 ///
 /// The fast path of `malloc` subtracts [`ListWord::POP`], that of `free` adds
 /// [`ListWord::PUSH`] unless one of [`ListWord::GUARDS`] is set; so no borrow or carry leaves a
-/// field for more than its guard. 2^47 frees last 4.4 years at a million a second.
+/// field for more than its guard. The highest field ends with the word, and 2^47 frees last a week at
+/// the speed of the fast path: long before that, a slow path carries half of them into the bin's
+/// record ([`ListWord::without_carry`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct ListWord(pub u64);
@@ -51,7 +56,8 @@ impl ListWord {
         ((self.0 & DEPTH_MASK) as u16).saturating_sub(room)
     }
 
-    /// Frees that took the fast path since the slot was first used.
+    /// Frees that took the fast path since the slot was first used, without those that were carried
+    /// into the bin's record.
     pub const fn freed_fast(self) -> u64 {
         let since = (self.0 >> FREES_SHIFT) & (2 * CHECK_PERIOD - 1);
         (self.0 >> PERIODS_SHIFT) * CHECK_PERIOD + since
@@ -71,6 +77,14 @@ impl ListWord {
     /// Whether [`CHECK_PERIOD`] fast frees have passed since the last check.
     pub const fn is_check_due(self) -> bool {
         self.0 & CHECK_DUE != 0
+    }
+
+    /// The fast frees that leave the word at once, for the bin's record.
+    pub const CARRY: u64 = (CARRY >> PERIODS_SHIFT) * CHECK_PERIOD;
+
+    /// The word without [`ListWord::CARRY`] of its fast frees; `None` while it has fewer periods.
+    pub const fn without_carry(self) -> Option<Self> {
+        if self.0 & CARRY != 0 { Some(Self(self.0 & !CARRY)) } else { None }
     }
 
     /// The same word with the countdown begun anew.
@@ -126,6 +140,18 @@ mod tests {
             }
             assert!(freed > 2 * CHECK_PERIOD || capacity < 2);
         }
+    }
+
+    #[test]
+    fn a_carry_takes_what_it_says_and_leaves_everything_else() {
+        assert_eq!(ListWord::CARRY, 1 << 46);
+        let word = ListWord(u64::MAX << PERIODS_SHIFT).with_depth(5, 32);
+        let rest = word.without_carry().expect("the highest bit is set");
+        assert_eq!(rest.freed_fast() + ListWord::CARRY, word.freed_fast());
+        assert_eq!(rest.depth(32), 5);
+        assert_eq!(rest.without_carry(), None);
+        let due = ListWord(word.0 | CHECK_DUE);
+        assert!(due.without_carry().expect("still set").is_check_due());
     }
 
     #[test]

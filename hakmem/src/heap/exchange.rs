@@ -180,10 +180,15 @@ impl Heap {
 
     /// Whether the countdown to the bin's next check has ended; begins it anew if so.
     pub(crate) fn take_check_due(&self, bin: usize) -> bool {
-        let word = self.slot().list_word(bin);
+        let slot = self.slot();
+        let word = slot.list_word(bin);
         let value = ListWord(word.load(Ordering::Relaxed));
         if value.is_check_due() {
-            word.store(value.with_check_done().0, Ordering::Relaxed);
+            let done = value.with_check_done();
+            match done.without_carry() {
+                None => word.store(done.0, Ordering::Relaxed),
+                Some(rest) => slot.update(|update| update.carry_fast_frees(bin, rest)),
+            }
         }
         value.is_check_due()
     }

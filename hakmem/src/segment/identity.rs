@@ -4,13 +4,14 @@
 //! Program headers and notes are read where the kernel and the linker laid them out.
 #![allow(unsafe_code)]
 
-use hakmem_segment::header::SLOTS_MAX;
+use hakmem_segment::header::{COMMAND_NAME_BYTES, SLOTS_MAX};
 use hakmem_segment::{LAYOUT_MAJOR, LAYOUT_MINOR, MAGIC, SegmentHeader, slot};
 
 use super::Inherited;
 use crate::os::{clock, file, process};
 use crate::routing::{Choice, Layout};
 use crate::settings::Settings;
+use crate::sync::{AtomicU64, Ordering};
 
 /// What tells this process's segment from all others, in its header and in its file's name.
 #[derive(Clone, Copy)]
@@ -56,6 +57,7 @@ pub(super) fn fill(
     header.executable_bytes = file::read_link(c"/proc/self/exe", &mut header.executable) as u32;
     header.command_line_bytes =
         file::read_start(c"/proc/self/cmdline", &mut header.command_line) as u32;
+    header.command_name = command_name(&header.command_line, header.command_line_bytes as usize);
     let labels = settings.labels.as_bytes();
     header.labels[..labels.len()].copy_from_slice(labels);
     header.labels_bytes = labels.len() as u32;
@@ -72,6 +74,44 @@ pub(super) fn fill(
         header.fork_doubts = inherited.doubts;
         header.fork_abandoned_bytes = inherited.abandoned_bytes;
     }
+}
+
+/// The words of the name of the command, once they are known. A child keeps its parent's: the kernel's
+/// name is the forking thread's there, and arguments may have been overwritten.
+static COMMAND_NAME: [AtomicU64; COMMAND_NAME_BYTES / 8] =
+    [const { AtomicU64::new(0) }; COMMAND_NAME_BYTES / 8];
+
+/// The name by which people know the program: the kernel's, or, where that was cut off or is not
+/// known, the last part of the first argument.
+fn command_name(arguments: &[u8], bytes: usize) -> [u8; COMMAND_NAME_BYTES] {
+    let mut name = [0; COMMAND_NAME_BYTES];
+    for (bytes, word) in name.chunks_exact_mut(8).zip(&COMMAND_NAME) {
+        bytes.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+    }
+    if name[0] != 0 {
+        return name;
+    }
+    let mut kernels = [0; 64];
+    let length = file::read_start(c"/proc/self/comm", &mut kernels);
+    choose_name(&kernels[..length], &arguments[..bytes], &mut name);
+    for (bytes, word) in name.chunks_exact(8).zip(&COMMAND_NAME) {
+        let bytes = bytes.try_into().unwrap_or_default();
+        word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
+    }
+    name
+}
+
+/// Chooses between the kernel's name, which ends with a line, and the arguments'.
+fn choose_name(kernels: &[u8], arguments: &[u8], name: &mut [u8; COMMAND_NAME_BYTES]) {
+    /// Bytes of a name that the kernel keeps.
+    const KERNELS_MAX: usize = 15;
+    let kernels = kernels.strip_suffix(b"\n").unwrap_or(kernels);
+    let first = arguments.split(|&byte| byte == 0).next().unwrap_or_default();
+    let last_part = first.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    let is_cut = kernels.len() == KERNELS_MAX && last_part.starts_with(kernels);
+    let chosen = if kernels.is_empty() || is_cut { last_part } else { kernels };
+    let length = chosen.len().min(name.len());
+    name[..length].copy_from_slice(&chosen[..length]);
 }
 
 /// Field 22 of `/proc/self/stat`; 0 if it cannot be read.
@@ -159,4 +199,33 @@ fn build_id_in(start: usize, bytes: usize, id: &mut [u8]) -> usize {
         rest = next;
     }
     0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_has_the_name_that_people_know() {
+        let check = |kernels: &[u8], arguments: &[u8], expected: &[u8]| {
+            let mut name = [0; COMMAND_NAME_BYTES];
+            choose_name(kernels, arguments, &mut name);
+            let length = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+            assert_eq!(&name[..length], expected);
+        };
+        check(b"redis-server\n", b"/usr/bin/redis-server\0--port\0", b"redis-server");
+        // A script, and a login shell.
+        check(b"report.py\n", b"/usr/bin/python3\0./report.py\0", b"report.py");
+        check(b"bash\n", b"-bash\0", b"bash");
+        // The kernel cuts names off.
+        check(
+            b"gnome-terminal-\n",
+            b"/usr/libexec/gnome-terminal-server\0",
+            b"gnome-terminal-server",
+        );
+        check(b"exactly-15-long\n", b"other\0", b"exactly-15-long");
+        check(b"", b"/bin/true\0", b"true");
+        check(b"", b"", b"");
+        check(b"", &[b'x'; 100], &[b'x'; COMMAND_NAME_BYTES]);
+    }
 }

@@ -167,6 +167,34 @@ fn bad_settings_are_named_once_and_defaults_are_used() {
     check("HAKMEM_TELEMETRY", "\x1b[31m", "(unprintable)");
 }
 
+/// Debian's `redis-server` is a link to `redis-check-rdb`.
+#[test]
+fn a_program_behind_a_link_is_published_under_both_names() {
+    let directory = segments_directory();
+    let link = directory.path().join("known-by-this-long-name");
+    symlink(built::program("allocate.c"), &link).expect("can be made");
+    let finished = Loaded::of(&link).run();
+    finished.assert_silent(7);
+    let identity = finished.record().identity;
+    assert_eq!(identity.command_name, "known-by-this-long-name");
+    assert_eq!(identity.name(), identity.command_name);
+    assert_eq!(identity.executable_name(), "allocate");
+}
+
+#[test]
+fn a_child_is_called_as_its_parent_whatever_thread_forked_it() {
+    let finished = Loaded::of(Path::new("/usr/bin/python3"))
+        .arg("-c")
+        .arg(
+            "import ctypes, os; ctypes.CDLL(None).prctl(15, b'worker'); pid = os.fork(); \
+             x = [b'x' * n for n in range(1000)]; pid and os.waitpid(pid, 0)",
+        )
+        .run_well();
+    let records = finished.records();
+    assert_eq!(records.len(), 2);
+    assert!(records.iter().all(|record| record.identity.command_name == "python3"));
+}
+
 #[test]
 fn labels_are_published() {
     let finished = Loaded::new("allocate.c").env("HAKMEM_LABELS", "service=x,version=7").run();

@@ -98,3 +98,28 @@ fn a_slot_that_nobody_owns_is_not_read_again_until_somebody_does() {
     assert_eq!(third.slots[slot].thread_name, "next");
     assert_eq!(allocations(&third), 11);
 }
+
+/// The word has room for 2^47 fast frees, which is a week of them.
+#[test]
+fn fast_frees_go_on_when_the_word_has_no_room_for_more() {
+    let Case { mut writer, mut segment, slot, _directory } = case();
+    const BEGUN: u64 = (1 << 46) - 1024;
+    writer.slot(slot).begin_frees_at(BIN, BEGUN);
+    writer.slot(slot).free_fast(BIN, 60, false);
+    let mut before = segment.sample().unwrap();
+    for step in 2..=40 {
+        writer.slot(slot).allocate_fast(BIN, 60);
+        writer.slot(slot).free_fast(BIN, 60, false);
+        let sample = segment.sample().unwrap();
+        sample.check_identity().unwrap();
+        sample.check_conservation().unwrap();
+        sample.check_not_fallen(&before).unwrap();
+        assert_eq!(sample.classes()[Class::C3 as usize].frees_fast, BEGUN + 60 * step);
+        // One that opens the segment now sees the same.
+        let alone = Segment::open(writer.path()).unwrap().sample().unwrap();
+        assert_eq!(alone.classes()[Class::C3 as usize].frees_fast, BEGUN + 60 * step);
+        before = sample;
+    }
+    let record = before.slots[slot].bins.iter().find(|bin| usize::from(bin.bin) == BIN).unwrap();
+    assert_eq!(record.record.freed_fast_carried, 1 << 46);
+}
