@@ -57,7 +57,7 @@ fn thousands_of_short_programs_leave_a_share_of_a_small_file_system_free() {
     let numbers: Vec<u64> = finished.stdout.lines().map(|it| it.parse().expect("number")).collect();
     let [least_percent, segments, of_living] = numbers[..] else { panic!("{numbers:?}") };
     assert!(least_percent >= 25, "{least_percent} % were left");
-    assert!(segments > 10, "{segments} segments are kept: what died last can be looked at");
+    assert!(segments > 4, "{segments} segments are kept: what died last can be looked at");
     assert_eq!(of_living, 1, "the segment of a running program stays");
 }
 
