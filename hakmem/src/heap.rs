@@ -269,9 +269,9 @@ impl Heap {
     /// Writes the table of small sizes. Where lists are not used, every size leads to bin 0, whose list
     /// is always empty; so under `e3`, which has lists of its own.
     fn set_small_bins(&self, layout: Layout) {
+        let small_bins: &Cell<[u8]> = &self.small_bins;
         let has_fast_path = self.has_lists.get() && self.way.get() != Way::E3;
-        let small_bins = if has_fast_path { layout.small_bins() } else { [0; bins::SMALL_SIZES] };
-        self.small_bins.set(small_bins);
+        layout.write_small_bins(has_fast_path, small_bins.as_slice_of_cells());
     }
 
     /// Blocks that a list may hold at first.

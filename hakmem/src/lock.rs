@@ -39,12 +39,20 @@ pub(crate) fn on_stall(act: fn()) {
     ON_STALL.store(act as *mut (), Ordering::Relaxed);
 }
 
-/// The calling thread's number, even and not 0. Thread pointers are at least a smallest stack, of
-/// 16 KiB, apart, and below 2^44 of each other where it matters: in one process at one time.
+/// The calling thread's number, even and not 0: the page that its thread pointer points to. No two
+/// threads share one, but those of the main thread and of the first that it starts may lie side by
+/// side. Two numbers are equal where pages are a multiple of 4 TiB apart, and then a child may wait for
+/// a thread that does not exist.
 #[inline(always)]
 fn holder() -> u32 {
+    number_of(thread_local::pointer())
+}
+
+#[inline(always)]
+fn number_of(pointer: usize) -> u32 {
     const PAGE_SHIFT: u32 = 12;
-    (thread_local::pointer() >> PAGE_SHIFT) as u32 & !SLEEPERS | 2
+    const NOT_ZERO: u32 = 1 << 31;
+    (pointer >> (PAGE_SHIFT - 1)) as u32 & !SLEEPERS | NOT_ZERO
 }
 
 impl Lock {

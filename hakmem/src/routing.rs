@@ -18,9 +18,11 @@
 //! # Orderings
 //! All is written once at start, before any heap exists.
 
+use core::cell::Cell;
+
 use hakmem_segment::{BIN_LARGE, BINS, BinInfo, Check, Class, Outcome, Push, Routing};
 
-use crate::bins::{self, BIN_C7, BIN_C7_HEADER, MID_MAX, SMALL_BINS, SMALL_SIZES, TINY_MAX};
+use crate::bins::{self, BIN_C7, BIN_C7_HEADER, MID_MAX, SMALL_BINS, TINY_MAX};
 use crate::header::{HEADER_BYTES, Header};
 use crate::settings::{OnError, Settings};
 use crate::sync::{AtomicU32, Ordering};
@@ -213,11 +215,14 @@ impl Layout {
         }
     }
 
-    /// The bin of each small size.
-    pub(crate) fn small_bins(self) -> [u8; SMALL_SIZES] {
-        match self {
-            Self::Plain => SMALL_BINS,
-            _ => core::array::from_fn(|size| self.bin_of_size(size) as u8),
+    /// Writes the bin of each small size down; 0 where no list serves any.
+    pub(crate) fn write_small_bins(self, has_fast_path: bool, into: &[Cell<u8>]) {
+        for (size, bin) in into.iter().enumerate() {
+            bin.set(match self {
+                _ if !has_fast_path => 0,
+                Self::Plain => SMALL_BINS[size],
+                _ => self.bin_of_size(size) as u8,
+            });
         }
     }
 

@@ -81,6 +81,7 @@ unsafe impl Send for Segment {}
 impl Segment {
     /// Makes the process's segment, in private memory if it must be. `None` only if there is no
     /// memory at all.
+    #[inline(never)]
     pub(crate) fn create(settings: &Settings, inherited: Option<&Inherited>) -> Option<Self> {
         let birth = Birth::now();
         let published = match publish(birth, settings) {
@@ -88,9 +89,7 @@ impl Segment {
             Err(problem) => {
                 // A child's parent has said so already, and so has an attempt that found no memory.
                 if inherited.is_none() && !SAID.swap(true, Ordering::Relaxed) {
-                    message::print(format_args!(
-                        "telemetry is off: {problem}; the program runs on"
-                    ));
+                    say_that_telemetry_is_off(&problem);
                 }
                 None
             }
@@ -184,9 +183,15 @@ pub(crate) fn begin_child() {
     HEADER_REPLACED.store(false, Ordering::Relaxed);
 }
 
+#[cold]
+#[inline(never)]
+fn say_that_telemetry_is_off(problem: &Problem<'_>) {
+    message::print(format_args!("telemetry is off: {problem}; the program runs on"));
+}
+
 /// Makes the file, takes its lock and maps its header; `None` if no telemetry is wanted.
-#[allow(clippy::result_large_err)] // there is no allocator here to box it with
-fn publish(birth: Birth, settings: &Settings) -> Result<Option<Segment>, Problem> {
+#[inline(never)]
+fn publish(birth: Birth, settings: &Settings) -> Result<Option<Segment>, Problem<'_>> {
     if !settings.telemetry {
         return Ok(None);
     }

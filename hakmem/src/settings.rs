@@ -7,6 +7,8 @@
 //! Relaxed: every thread of a silent program sets `SILENT` before each request, so also the one whose
 //! request reads the settings.
 
+use core::ffi::CStr;
+
 use hakmem_segment::{Check, Push, Routing};
 
 use crate::os::{message, process};
@@ -43,6 +45,11 @@ impl Text {
         &self.bytes[..self.length]
     }
 
+    /// The text as a C string.
+    pub(crate) fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
+    }
+
     fn set(&mut self, name: &str, value: &[u8]) {
         // One byte is left so that the text can be made a C string.
         if value.len() >= TEXT_MAX || value.contains(&0) {
@@ -52,6 +59,7 @@ impl Text {
             ));
             return;
         }
+        self.bytes = [0; TEXT_MAX];
         self.bytes[..value.len()].copy_from_slice(value);
         self.length = value.len();
     }
@@ -112,18 +120,16 @@ impl Settings {
         allow_unsafe: false,
     };
 
-    /// Reads the environment; a privileged program's is not trusted.
-    pub(crate) fn read() -> Self {
-        let mut settings = Self::DEFAULT;
+    /// Reads the environment into the defaults; a privileged program's is not trusted.
+    pub(crate) fn read(&mut self) {
         if SILENT.load(Ordering::Relaxed) {
-            settings.telemetry = false;
-            return settings;
+            self.telemetry = false;
+            return;
         }
         if !process::is_privileged() {
-            process::for_each_variable(&mut |variable| settings.apply(variable));
+            process::for_each_variable(&mut |variable| self.apply(variable));
         }
-        settings.refuse_unsafe();
-        settings
+        self.refuse_unsafe();
     }
 
     /// The routing that reproduces a bug must be asked for twice.

@@ -353,7 +353,7 @@ impl Process {
         self.prepared = true;
         crate::lock::on_stall(fork::enter_child_if_unnoticed);
         clock::start();
-        self.settings = Settings::read();
+        self.settings.read();
         // Before anything asks for the layout.
         Choice::of(&self.settings).set();
         crate::heap::bound_lists(self.settings.list_bytes);
@@ -362,7 +362,10 @@ impl Process {
         self.exit_key = process::exit_key(on_thread_exit);
     }
 
-    /// Makes the segment, if there is none, and the process's own heap, at the start and in a new child.
+    /// Makes the segment, if there is none, and the process's own heap, at the start and in a new child,
+    /// where the stack may be small. So this is a function of its own, as are those behind it that have
+    /// buffers: these are on the stack one after the other.
+    #[inline(never)]
     fn begin(&mut self, inherited: Option<&Inherited>) -> Option<()> {
         crate::arena::start();
         if self.segment.is_none() {
@@ -372,7 +375,9 @@ impl Process {
             }
             self.segment = Some(segment);
         }
-        self.inherited_blocks = inherited.map_or(self.inherited_blocks, |from| from.blocks);
+        if let Some(from) = inherited {
+            self.inherited_blocks.copy_from_slice(&from.blocks);
+        }
         let own = self.claim(false)?;
         FIRST_HEAP.store(own.as_ptr(), Ordering::Relaxed);
         clock::calibrate();
@@ -388,6 +393,7 @@ impl Process {
     }
 
     /// Takes a free heap, with its slot in the file if that can be had.
+    #[inline(never)]
     fn claim(&mut self, is_threads: bool) -> Option<NonNull<Heap>> {
         let heap = self.groups.claim(self.segment.as_ref())?;
         // SAFETY: claimed, so nobody else has it, and mapped.

@@ -60,6 +60,12 @@ pub struct Identity {
     pub list_bytes_max: u32,
     /// Whether the process came from a fork without `exec`.
     pub forked: bool,
+    /// Locks that other threads of the parent held when the process was forked; 0 where the writer is
+    /// older than layout 2.3.
+    pub fork_doubts: u32,
+    /// Bytes that were free when the process was forked and that it has lost, most of them blocks on
+    /// lists of threads that it does not have; 0 where the writer is older than layout 2.3.
+    pub fork_abandoned_bytes: u64,
     /// Meaning of the bins.
     pub bins: BinTable,
     /// Major and minor version of the layout.
@@ -285,6 +291,8 @@ pub(crate) fn decode(
         push,
         list_bytes_max: header.u32(offset_of!(SegmentHeader, list_bytes_max)),
         forked: header.u8(offset_of!(SegmentHeader, forked)) != 0,
+        fork_doubts: header.u32(offset_of!(SegmentHeader, fork_doubts)),
+        fork_abandoned_bytes: header.u64(offset_of!(SegmentHeader, fork_abandoned_bytes)),
         bins: BinTable::decode(header)?,
         layout: (
             header.u16(offset_of!(SegmentHeader, layout_major)),

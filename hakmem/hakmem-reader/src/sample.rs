@@ -92,12 +92,6 @@ pub struct ProcessSample {
     pub inherited_blocks: [u64; BINS],
     /// Bytes of large spans live when the process was forked.
     pub inherited_large_bytes: u64,
-    /// Locks that other threads of the parent held when the process was forked; 0 where the writer is
-    /// older than layout 2.3.
-    pub fork_doubts: u32,
-    /// Bytes that were free when the process was forked and that it has lost, most of them blocks on
-    /// lists of threads that it does not have; 0 where the writer is older than layout 2.3.
-    pub fork_abandoned_bytes: u64,
     /// Times that the system refused to unmap address space.
     pub unmaps_refused_total: u64,
     /// Times that the system refused to take memory back.
@@ -142,8 +136,6 @@ impl ProcessSample {
             central_blocks: fields.u64s(at!(central_blocks)),
             inherited_blocks: fields.u64s(at!(inherited_blocks)),
             inherited_large_bytes: fields.u64(at!(inherited_large_bytes)),
-            fork_doubts: fields.u32(at!(fork_doubts)),
-            fork_abandoned_bytes: fields.u64(at!(fork_abandoned_bytes)),
             unmaps_refused_total: fields.u64(at!(unmaps_refused_total)),
             purges_refused_total: fields.u64(at!(purges_refused_total)),
             advice_refused_total: fields.u64(at!(advice_refused_total)),

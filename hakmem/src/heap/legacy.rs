@@ -37,8 +37,9 @@ pub(crate) struct Legacy {
     front: [u8; FRONT_BYTES],
     back: [u8; BACK_BYTES],
     words: [u64; BINS],
-    /// What the process held at the fork; `None` if nobody could say without waiting.
-    pub(crate) inherited: Option<Inherited>,
+    /// What the process held at the fork, if that could be said without waiting.
+    pub(crate) inherited: Inherited,
+    pub(crate) is_measured: bool,
 }
 const _: () = assert!(size_of::<Legacy>() <= PAGE);
 
@@ -47,11 +48,11 @@ pub(crate) fn of(heap: *mut Heap) -> *mut Legacy {
     heap.cast::<u8>().wrapping_add(LAYERS_DISTANCE).cast()
 }
 
-/// Copies a heap for a child.
+/// Copies a heap for a child; nothing is measured yet.
 ///
 /// # Safety
 /// `heap` is the calling thread's, and alive.
-pub(crate) unsafe fn leave(heap: *mut Heap, inherited: Option<Inherited>) {
+pub(crate) unsafe fn leave(heap: *mut Heap) -> &'static mut Legacy {
     let (legacy, page) = (of(heap), heap.cast::<u8>());
     // SAFETY: the page is mapped with the heap, and only its thread uses it.
     let front = unsafe { &raw mut (*legacy).front }.cast::<u8>();
@@ -67,7 +68,9 @@ pub(crate) unsafe fn leave(heap: *mut Heap, inherited: Option<Inherited>) {
         unsafe { (*legacy).words[bin] = word };
     }
     // SAFETY: as above.
-    unsafe { (*legacy).inherited = inherited };
+    unsafe { (*legacy).is_measured = false };
+    // SAFETY: as above; heaps stay mapped, and the thread leaves one legacy at a time.
+    unsafe { &mut *legacy }
 }
 
 /// Puts a heap that was wiped back in its place, with its words in private memory; false if there is

@@ -88,3 +88,13 @@ fn threads_that_live_at_once_have_numbers_of_their_own() {
     assert_eq!(numbers.len(), 32);
     assert!(numbers.iter().all(|number| *number > 0 && number & super::SLEEPERS == 0));
 }
+
+#[test]
+fn threads_whose_descriptors_lie_on_neighbouring_pages_have_numbers_of_their_own() {
+    // As the main thread's and the first one's do, and where only the high bits differ.
+    let main = 0x7f60_75df_f780;
+    for other in [main - 0x1000, main + 0x1000, main - 0x3000, main ^ 1 << 41] {
+        assert_ne!(super::number_of(main), super::number_of(other), "{other:#x}");
+    }
+    assert_ne!(super::number_of(0), 0);
+}

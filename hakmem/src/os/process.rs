@@ -146,6 +146,7 @@ pub(crate) fn for_each_variable(visit: &mut dyn FnMut(&[u8])) {
 }
 
 /// Reads `/proc/self/environ` piece by piece; a variable longer than the buffer is passed over.
+#[inline(never)]
 fn for_each_initial_variable(visit: &mut dyn FnMut(&[u8])) {
     let Ok(file) = super::file::File::open_read(c"/proc/self/environ") else { return };
     let mut buffer = [0_u8; 2048];

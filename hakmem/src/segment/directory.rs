@@ -13,7 +13,7 @@ use super::identity::Birth;
 use crate::os::file::{self, File};
 use crate::os::process;
 use crate::os::syscall::Errno;
-use crate::settings::{Settings, TEXT_MAX};
+use crate::settings::Settings;
 
 /// Bytes that a file name has room for, with its final zero.
 pub(super) const NAME_MAX: usize = 80;
@@ -53,29 +53,35 @@ pub(super) fn file_name(birth: Birth) -> [u8; NAME_MAX] {
     name
 }
 
-/// A directory of segments that was found fit.
+/// Bytes of a path that is made here, with its final zero.
+const MADE_MAX: usize = 64;
+
+/// A directory of segments that was found fit. Its path may be long, so one that was given stays where
+/// it is: a child process makes its first call on whatever stack it has.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
-    path: [u8; TEXT_MAX],
+pub(super) struct Place<'a> {
+    given: Option<&'a CStr>,
+    /// The path otherwise.
+    made: [u8; MADE_MAX],
 }
 
 /// Why a directory is not fit.
-pub(super) enum Problem {
-    Missing(Place, i32),
-    NotOwn(Place),
-    Open(Place),
-    NotInMemory(Place),
-    Refused(Place, i32),
-    NoSpace(Place),
+pub(super) enum Problem<'a> {
+    Missing(Place<'a>, i32),
+    NotOwn(Place<'a>),
+    Open(Place<'a>),
+    NotInMemory(Place<'a>),
+    Refused(Place<'a>, i32),
+    NoSpace(Place<'a>),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Place<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.c_str().to_str().unwrap_or("(unprintable)"))
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for Problem<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(place, errno) => {
@@ -98,22 +104,24 @@ impl fmt::Display for Problem {
     }
 }
 
-impl Place {
+impl<'a> Place<'a> {
     fn c_str(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.path).unwrap_or_default()
+        self.given.unwrap_or(CStr::from_bytes_until_nul(&self.made).unwrap_or_default())
+    }
+
+    fn given(path: &'a CStr) -> Self {
+        Self { given: Some(path), made: [0; MADE_MAX] }
     }
 
     /// Opens the directory, making it if it is the default one or its parent exists, and verifies
     /// that nobody but its owner can put files there. If somebody else has the default one, another
     /// takes its place ([`fallback`]).
-    #[allow(clippy::result_large_err)] // there is no allocator here to box it with
-    pub(super) fn open_or_make(settings: &Settings) -> Result<Self, Problem> {
-        let given = settings.directory.as_bytes();
+    #[inline(never)]
+    pub(super) fn open_or_make(settings: &'a Settings) -> Result<Self, Problem<'a>> {
+        let given = settings.directory.as_c_str();
         let (user, _) = process::user_ids();
         if !given.is_empty() {
-            let mut path = [0; TEXT_MAX];
-            path[..given.len()].copy_from_slice(given);
-            return Self { path }.verify(user, true);
+            return Self::given(given).verify(user, true);
         }
         let default = Self::at(format_args!("{SHARED_MEMORY}/{USER_PREFIX}{user}"));
         default.verify(user, false).or_else(|problem| match problem {
@@ -125,16 +133,16 @@ impl Place {
     }
 
     fn at(path: fmt::Arguments<'_>) -> Self {
-        let mut place = Self { path: [0; TEXT_MAX] };
-        let mut written = Written { bytes: &mut place.path[..TEXT_MAX - 1], length: 0 };
+        let mut place = Self { given: None, made: [0; MADE_MAX] };
+        let mut written = Written { bytes: &mut place.made[..MADE_MAX - 1], length: 0 };
         let _ = written.write_fmt(path);
         place
     }
 
     /// Opens the directory, making it if its parent exists. One that root made for everybody is fit
     /// too where it `may_be_roots`, or if it is sticky.
-    #[allow(clippy::result_large_err)] // as above
-    fn verify(self, user: u32, may_be_roots: bool) -> Result<Self, Problem> {
+    #[inline(never)]
+    fn verify(self, user: u32, may_be_roots: bool) -> Result<Self, Problem<'a>> {
         file::make_directory(self.c_str());
         let missing = |Errno(errno)| Problem::Missing(self, errno);
         let directory = File::open_directory(self.c_str()).map_err(missing)?;
@@ -172,6 +180,7 @@ impl Place {
     }
 
     /// Calls `visit` for each segment's name until it returns false.
+    #[inline(never)]
     fn for_each_segment(&self, visit: &mut dyn FnMut(&File, &CStr) -> bool) {
         let Ok(directory) = File::open_directory(self.c_str()) else { return };
         for_each_entry(&directory, &mut |name| {
@@ -181,8 +190,9 @@ impl Place {
 }
 
 /// Calls `visit` for each entry's name until it returns false.
+#[inline(never)]
 fn for_each_entry(directory: &File, visit: &mut dyn FnMut(&CStr) -> bool) {
-    let mut buffer = [0_u8; 2048];
+    let mut buffer = [0_u8; 1024];
     loop {
         let filled = directory.read_entries(&mut buffer);
         if filled == 0 {

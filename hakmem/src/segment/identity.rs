@@ -28,6 +28,7 @@ impl Birth {
 }
 
 /// Fills everything but `ready` into a zeroed header.
+#[inline(never)]
 pub(super) fn fill(
     header: &mut SegmentHeader,
     birth: Birth,
@@ -115,6 +116,7 @@ fn choose_name(kernels: &[u8], arguments: &[u8], name: &mut [u8; COMMAND_NAME_BY
 }
 
 /// Field 22 of `/proc/self/stat`; 0 if it cannot be read.
+#[inline(never)]
 fn start_time_ticks() -> u64 {
     let mut buffer = [0; 512];
     let length = file::read_start(c"/proc/self/stat", &mut buffer);
@@ -126,6 +128,7 @@ fn start_time_ticks() -> u64 {
 }
 
 /// The number in `pid:[4026531836]`.
+#[inline(never)]
 fn pid_namespace() -> u64 {
     let mut buffer = [0; 64];
     let length = file::read_link(c"/proc/self/ns/pid", &mut buffer);
@@ -135,6 +138,7 @@ fn pid_namespace() -> u64 {
 }
 
 /// The kernel's boot id: 32 hex digits with dashes.
+#[inline(never)]
 fn boot_id() -> [u8; 16] {
     let mut text = [0; 64];
     let length = file::read_start(c"/proc/sys/kernel/random/boot_id", &mut text);
@@ -147,6 +151,7 @@ fn boot_id() -> [u8; 16] {
 }
 
 /// Copies the GNU build-id of the executable, from its notes in memory; the number of bytes.
+#[inline(never)]
 fn build_id(id: &mut [u8]) -> usize {
     const PT_PHDR: u32 = 6;
     const PT_NOTE: u32 = 4;
@@ -175,6 +180,7 @@ fn build_id(id: &mut [u8]) -> usize {
 
 /// Looks through notes at an address: three words (name size, descriptor size, type), the name and
 /// the descriptor, each padded to 4 bytes.
+#[inline(never)]
 fn build_id_in(start: usize, bytes: usize, id: &mut [u8]) -> usize {
     const NT_GNU_BUILD_ID: u32 = 3;
     let mut notes = [0_u8; 1024];

@@ -54,12 +54,15 @@ pub(super) unsafe extern "C" fn prepare() {
     let word = thread_local::get().cast::<Heap>();
     let heap = own_heap(word);
     if !heap.is_null() {
-        // A child that has not begun leaves what it inherited.
-        let is_child = IS_CHILD.load(Ordering::Relaxed);
-        let process = if is_child { None } else { PROCESS.try_lock() };
-        let inherited = process.map(|process| measure(&process, heap));
         // SAFETY: alive, and this thread's, or the only thread's of a child that has not begun.
-        unsafe { legacy::leave(heap, inherited) };
+        let legacy = unsafe { legacy::leave(heap) };
+        // A child that has not begun leaves what it inherited.
+        if !IS_CHILD.load(Ordering::Relaxed)
+            && let Some(process) = PROCESS.try_lock()
+        {
+            measure(&process, heap, &mut legacy.inherited);
+            legacy.is_measured = true;
+        }
     }
     // In this order: a signal handler that forks in between finds either as before or as after.
     fork_word::set(word as usize);
@@ -113,11 +116,15 @@ fn enter_child() {
     let mut inherited = INHERITED.lock();
     if !IS_CHILD.load(Ordering::Relaxed) {
         // SAFETY: the heap of the thread that forked, whose page `prepare` has filled.
-        let left = if heap.is_null() { None } else { unsafe { (*legacy::of(heap)).inherited } };
-        // SAFETY: the only thread; who may have been interrupted with the lock does not go on now.
-        let process = unsafe { PROCESS.held() };
-        // Else the parent may have moved on since, so this is an estimate.
-        *inherited = left.unwrap_or_else(|| measure(process, heap));
+        let left = if heap.is_null() { None } else { Some(unsafe { &*legacy::of(heap) }) };
+        match left {
+            Some(legacy) if legacy.is_measured => inherited.clone_from(&legacy.inherited),
+            // The parent may have moved on since the fork, so this is an estimate.
+            _ => {
+                // SAFETY: the only thread; who may have been interrupted with the lock waits.
+                measure(unsafe { PROCESS.held() }, heap, &mut inherited);
+            }
+        }
         inherited.large_bytes = large::try_usage().map_or(0, |usage| usage.live);
     }
     inherited.doubts += found.doubts;
@@ -134,8 +141,9 @@ fn enter_child() {
 
 /// Adds up the live blocks of all slots, with those that this process inherited itself, and what is on
 /// the lists of other heaps than `own`.
-fn measure(process: &Process, own: *mut Heap) -> Inherited {
-    let mut found = Inherited { blocks: process.inherited_blocks, ..Inherited::NOTHING };
+fn measure(process: &Process, own: *mut Heap, found: &mut Inherited) {
+    found.clone_from(&Inherited::NOTHING);
+    found.blocks.copy_from_slice(&process.inherited_blocks);
     process.groups.for_each_heap(&mut |heap| {
         for bin in bins::in_use() {
             let slot = slot_of(heap);
@@ -145,7 +153,6 @@ fn measure(process: &Process, own: *mut Heap) -> Inherited {
             }
         }
     });
-    found
 }
 
 /// Whether this is a child process that has made no call to the allocator yet.

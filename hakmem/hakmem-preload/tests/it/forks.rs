@@ -2,7 +2,9 @@
 
 use hakmem_reader::{Class, ProcessState, State};
 
+use crate::built;
 use crate::loaded::{Loaded, Record, records};
+use crate::loader::beside;
 
 #[test]
 fn two_hundred_forks_of_a_busy_process_do_not_hang() {
@@ -145,4 +147,69 @@ fn children_of_children_inherit_from_all_before_them() {
     assert_eq!(c7.frees, 12);
     assert!(c7.live_blocks >= 0, "{} live blocks", c7.live_blocks);
     assert!(c7.inherited_blocks >= 12, "{} inherited", c7.inherited_blocks);
+}
+
+/// Runs a program whose processes all verify what they have, and looks at what they published.
+fn forks_well(loaded: Loaded) {
+    for record in loaded.run_well().records() {
+        if !record.identity.forked {
+            record.assert_sound();
+            assert_eq!(record.state, ProcessState::Exited);
+        }
+    }
+}
+
+#[test]
+fn a_fork_does_not_wait_for_threads_that_allocate_with_a_stream_locked() {
+    forks_well(Loaded::new("fork_and_stdio.c").arg("40"));
+}
+
+#[test]
+fn a_signal_handler_may_fork_in_the_middle_of_the_allocator() {
+    for how in ["exit", "go_on", "nested"] {
+        forks_well(Loaded::new("fork_in_handler.c").arg("60").arg(how));
+    }
+    // While other threads hold locks, too.
+    forks_well(Loaded::new("fork_in_handler.c").arg("40").arg("go_on").arg("2"));
+}
+
+#[test]
+fn handlers_of_other_libraries_may_allocate_before_and_after_a_fork() {
+    let (ours, others) = (built::library(), built::plugin("fork_handlers.c"));
+    // The order of the libraries is that in which their handlers are registered, or its reverse.
+    for preload in [beside(&others, &ours), beside(&ours, &others)] {
+        forks_well(Loaded::new("fork_with_handlers.c").env("LD_PRELOAD", preload).arg("12"));
+    }
+}
+
+#[test]
+fn children_of_every_kind_live_on_whatever_other_threads_were_at() {
+    for how in ["fork", "_Fork", "clone", "vfork", "again"] {
+        forks_well(Loaded::new("fork_storm.c").arg(how).arg("40"));
+    }
+}
+
+#[test]
+fn children_live_on_under_every_routing_and_where_every_free_is_checked() {
+    for routing in ["registry", "exclude", "uniform", "hybrid"] {
+        for how in ["fork", "_Fork"] {
+            let storm = Loaded::new("fork_storm.c").env("HAKMEM_ROUTING", routing);
+            forks_well(storm.arg(how).arg("12"));
+        }
+        let handler = Loaded::new("fork_in_handler.c").env("HAKMEM_ROUTING", routing);
+        forks_well(handler.arg("12").arg("go_on"));
+    }
+    for how in ["fork", "_Fork"] {
+        forks_well(Loaded::new("fork_storm.c").env("HAKMEM_CHECK", "full").arg(how).arg("12"));
+        forks_well(Loaded::new("fork_storm.c").env("HAKMEM_TELEMETRY", "off").arg(how).arg("12"));
+    }
+    let handler = Loaded::new("fork_in_handler.c").env("HAKMEM_CHECK", "full");
+    forks_well(handler.arg("20").arg("go_on"));
+}
+
+#[test]
+fn a_child_says_what_it_lost_by_a_fork_that_went_past_libc() {
+    let lost = |how| parent_and_child(how).1.identity.fork_abandoned_bytes;
+    assert_eq!(lost("fork"), 0, "the only thread's lists are kept");
+    assert!(lost("raw") > 0, "the lists of the only thread are lost");
 }

@@ -19,5 +19,6 @@ mod refused_calls;
 mod routings;
 mod shared_object;
 mod space;
+mod stacks;
 mod threads;
 mod truncation;

@@ -17,7 +17,8 @@ const DIGITS: usize = 16;
 const ENTRIES_MAX: usize = 4096;
 
 /// Finds the user's other directory, or makes it.
-pub(super) fn open_or_make(user: u32) -> Option<Place> {
+#[inline(never)]
+pub(super) fn open_or_make<'a>(user: u32) -> Option<Place<'a>> {
     find(user).or_else(|| {
         let nonce = process::random();
         let place = Place::at(format_args!("{SHARED_MEMORY}/{USER_PREFIX}{user}-{nonce:016x}"));
@@ -25,7 +26,8 @@ pub(super) fn open_or_make(user: u32) -> Option<Place> {
     })
 }
 
-fn find(user: u32) -> Option<Place> {
+#[inline(never)]
+fn find<'a>(user: u32) -> Option<Place<'a>> {
     let directory =
         File::open_directory(Place::at(format_args!("{SHARED_MEMORY}")).c_str()).ok()?;
     let mut found = None;

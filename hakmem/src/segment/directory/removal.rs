@@ -88,7 +88,8 @@ impl Drop for Listing {
 
 impl Listing {
     /// Looks through the directory; `None` if there is no memory for the list.
-    fn new(place: &Place, now_s: i64) -> Option<Self> {
+    #[inline(never)]
+    fn new(place: &Place<'_>, now_s: i64) -> Option<Self> {
         let memory = memory::map(SCRATCH_BYTES)?;
         let mut listing = Self { memory, count: 0, segments: 0, dead_bytes: 0 };
         place.for_each_segment(&mut |directory, name| {
@@ -125,6 +126,7 @@ impl Listing {
 }
 
 /// Tells of the segment `name` if its writer is gone.
+#[inline(never)]
 fn find_dead(directory: &File, name: &CStr, now_s: i64) -> Option<Dead> {
     let file = directory.open_to_read_in(name).ok()?;
     let status = file.status().ok()?;
@@ -146,8 +148,9 @@ fn find_dead(directory: &File, name: &CStr, now_s: i64) -> Option<Dead> {
 
 const NS_PER_S: i64 = 1_000_000_000;
 
-impl Place {
+impl Place<'_> {
     /// Removes what is dead and in the way; the slots that a new segment may have.
+    #[inline(never)]
     pub(in crate::segment) fn make_room(&self) -> usize {
         let Ok(directory) = File::open_directory(self.c_str()) else { return 0 };
         let Some(mut space) = directory.space() else {
@@ -179,6 +182,7 @@ impl Place {
 
     /// Removes dead segments, the oldest first: until so many bytes are free again that are missing,
     /// and those that are too many, too old or too large together. Returns how many were removed.
+    #[inline(never)]
     fn remove_dead(&self, missing_bytes: usize, total: usize) -> usize {
         let now_s = (clock::unix_ns() / NS_PER_S as u64) as i64;
         let Some(mut listing) = Listing::new(self, now_s) else { return 0 };

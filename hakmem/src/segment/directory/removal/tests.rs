@@ -9,7 +9,6 @@ use std::vec::Vec;
 use hakmem_segment::FILE_SUFFIX;
 
 use super::*;
-use crate::settings::TEXT_MAX;
 
 const MIB: usize = 1 << 20;
 
@@ -39,11 +38,8 @@ impl Directory {
         directory
     }
 
-    fn place(&self) -> Place {
-        let mut path = [0; TEXT_MAX];
-        let bytes = self.0.to_str().expect("printable").as_bytes();
-        path[..bytes.len()].copy_from_slice(bytes);
-        Place { path }
+    fn place(&self) -> Place<'static> {
+        Place::at(format_args!("{}", self.0.to_str().expect("printable")))
     }
 
     /// A segment of so many bytes whose last change is so long ago.

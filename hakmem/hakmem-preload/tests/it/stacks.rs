@@ -1,0 +1,26 @@
+//! Every path of the allocator has room on the smallest stacks that programs use.
+
+use crate::loaded::Loaded;
+
+/// What a path may use: half of a coroutine's stack of 8 KiB, and a quarter of the smallest thread's.
+const BYTES_MAX: usize = 4096;
+
+#[test]
+fn no_path_uses_more_than_four_kibibytes_of_stack() {
+    // The dynamic linker's own use is not the allocator's.
+    let finished = Loaded::new("stack_use.c").env("LD_BIND_NOW", "1").run();
+    finished.assert_lines(0, 4, "not a pointer that hakmem returned");
+    let used: Vec<(&str, usize)> = finished.stdout.lines().map(parse).collect();
+    let of = |path| used.iter().filter(move |it| it.0 == path).map(|it| it.1).max();
+    for path in ["child first_call", "child first_large_call", "thread first_call", "parent trim"] {
+        assert!(of(path).is_some_and(|bytes| bytes > 0), "{path} was not measured");
+    }
+    let over: Vec<_> = used.iter().filter(|it| it.1 > BYTES_MAX).collect();
+    assert!(over.is_empty(), "{over:?}");
+}
+
+/// A path and its bytes, from a line such as "child first_call 3144".
+fn parse(line: &str) -> (&str, usize) {
+    let (path, bytes) = line.rsplit_once(' ').expect("a path and its bytes");
+    (path, bytes.parse().expect("bytes"))
+}
