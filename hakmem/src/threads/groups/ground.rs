@@ -166,3 +166,6 @@ impl Ground {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
