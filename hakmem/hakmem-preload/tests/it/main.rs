@@ -2,6 +2,7 @@
 //! and what threads, forks, exits and hostile surroundings do to it and to its segment.
 
 mod built;
+mod busy;
 mod conformance;
 mod counts;
 mod directories;
