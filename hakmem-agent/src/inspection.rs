@@ -13,6 +13,7 @@ use hakmem_reader::liveness::{Host, effective_state};
 use hakmem_reader::{EventCursor, Identity, OpenError, ProcessState, SampleError, Segment};
 
 use crate::state::{Facts, ProcessRecord};
+use crate::thread_names::NameReader;
 use crate::time::timestamp_of_unix_ns;
 
 /// What a segment says.
@@ -84,10 +85,15 @@ pub fn inspect_file(path: &Path) -> Result<Inspection, InspectionError> {
     let host = Host::current();
     let ending = if alive { None } else { host.ending(identity) };
     let state = effective_state(identity, alive, &sample.process, ending, &siblings, &host);
+    let mut names = NameReader::default();
+    if state == ProcessState::Running {
+        names.update(&host, identity, &sample.slots);
+    }
     let facts = Arc::new(Facts::new(identity));
     let key = segment.key();
     let events = batch.events.iter().map(|event| facts.event(&key, event)).collect();
-    let record = ProcessRecord::new(key.into(), facts, (state, ending), sample, batch.lost);
+    let record = ProcessRecord::new(key.into(), facts, (state, ending), sample, batch.lost)
+        .with_thread_names(names.names());
     let found_dead_at = segment.found_dead_at().filter(|_| !alive).map(timestamp);
     let process = v1::Process::clone(&record.message());
     Ok(Inspection { path: path.to_owned(), process, events, found_dead_at })

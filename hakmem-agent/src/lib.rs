@@ -26,6 +26,7 @@ mod recorder;
 mod sampler;
 mod shared;
 mod state;
+mod thread_names;
 mod time;
 pub mod unix_socket;
 

@@ -14,6 +14,7 @@ use hakmem_proto::v1::{self, Process, Totals};
 use hakmem_reader::totals::CLASSES;
 use hakmem_reader::{BinSample, ClassTotals, Ending, ProcessState, Sample, SlotSample};
 
+use crate::thread_names::ThreadNames;
 use counters::Retired;
 
 /// Upper bounds of the histogram of rounds, in seconds.
@@ -41,6 +42,8 @@ pub(crate) struct ProcessRecord {
     pub(crate) sample: Sample,
     /// Events overwritten before they were read.
     pub(crate) lost_events: u64,
+    /// Names of threads that the segment does not tell.
+    thread_names: Arc<ThreadNames>,
     classes: OnceLock<Box<[ClassTotals; CLASSES]>>,
     message: OnceLock<Arc<Process>>,
 }
@@ -54,13 +57,20 @@ impl ProcessRecord {
         lost_events: u64,
     ) -> Self {
         let (classes, message) = (OnceLock::new(), OnceLock::new());
-        Self { key, facts, state, ending, sample, lost_events, classes, message }
+        let thread_names = Arc::default();
+        Self { key, facts, state, ending, sample, lost_events, thread_names, classes, message }
+    }
+
+    /// The same with names of threads.
+    pub(crate) fn with_thread_names(self, thread_names: Arc<ThreadNames>) -> Self {
+        Self { thread_names, ..self }
     }
 
     /// The same sample of a process that is now known to have ended otherwise.
     pub(crate) fn with_state(&self, state: ProcessState) -> Self {
         let (key, facts) = (Arc::clone(&self.key), Arc::clone(&self.facts));
         Self::new(key, facts, (state, None), self.sample.clone(), self.lost_events)
+            .with_thread_names(Arc::clone(&self.thread_names))
     }
 
     /// Owner of the segment's file, for whom the system vouches.
@@ -99,6 +109,7 @@ impl ProcessRecord {
         let (old, new) = (&self.sample, &later.sample);
         self.state == later.state
             && self.lost_events == later.lost_events
+            && self.thread_names == later.thread_names
             && old.slots.len() == new.slots.len()
             && old.slots.iter().zip(&new.slots).all(|(old, new)| is_same_slot(old, new))
             && old.process == new.process

@@ -47,6 +47,7 @@ use crate::central::{self, Flow};
 use crate::class_map::WholeMap;
 use crate::os::clock;
 use crate::os::memory::PAGE;
+use crate::os::thread_id::Life;
 use crate::routing::{Choice, Layout};
 use crate::segment::GROUP_SLOTS;
 use crate::settings;
@@ -97,7 +98,8 @@ pub(crate) struct Heap {
     last_publication: Cell<u64>,
     /// Milliseconds of the monotonic clock at the last tick.
     pub(crate) now_ms: Cell<u32>,
-    is_threads: Cell<bool>,
+    /// The thread that has the heap; none for the process's own.
+    pub(crate) owner: Cell<Life>,
     /// Whether blocks go on lists at all; not where every free is checked.
     has_lists: Cell<bool>,
     /// [`crate::arena::changes`] when this heap last looked.
@@ -255,7 +257,7 @@ impl Heap {
             }
         });
         zero(&self.next_event_ns);
-        self.is_threads.set(is_threads);
+        self.owner.set(if is_threads { Life::of_this_thread() } else { Life::NONE });
         self.arena_changes.set(0);
         self.told_changes.set(0);
         self.exit_rounds.set(0);
@@ -355,11 +357,6 @@ impl Heap {
     /// Whether tiny blocks go on the lists of `e3`.
     pub(crate) fn is_original(&self) -> bool {
         self.way.get() == Way::E3
-    }
-
-    /// Whether the heap is a thread's, not the process's own.
-    pub(crate) fn is_threads(&self) -> bool {
-        self.is_threads.get()
     }
 
     fn tick(&self) {

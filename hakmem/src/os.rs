@@ -30,5 +30,6 @@ pub(crate) mod message;
 pub(crate) mod process;
 pub(crate) mod signal;
 pub(crate) mod syscall;
+pub(crate) mod thread_id;
 pub(crate) mod thread_local;
 mod vdso;

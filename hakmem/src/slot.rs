@@ -19,12 +19,23 @@ use hakmem_segment::{
 };
 
 use crate::bins;
-use crate::os::{clock, process};
+use crate::os::{clock, process, thread_id};
 use crate::sync::{AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
 /// The right to write a slot.
 #[derive(Clone, Copy)]
 pub(crate) struct SlotWriter(*mut Slot);
+
+/// Who takes a slot.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The process itself.
+    Process,
+    /// The calling thread, with which the process begins.
+    FirstThread,
+    /// The calling thread. Its name stays unknown: to ask for it may be forbidden by now.
+    LaterThread,
+}
 
 /// A field of the slot as an atomic word.
 macro_rules! word {
@@ -89,7 +100,7 @@ impl SlotWriter {
     pub(crate) fn write_event(self, event: Event) {
         // The owner's id is written down: asking the system would be most of the cost of an event.
         let thread_id = match self.thread_id() {
-            0 => process::thread_id(),
+            0 => thread_id::thread_id(),
             owner => owner,
         };
         let written = word!(self, header.events_written);
@@ -129,18 +140,21 @@ impl SlotWriter {
         unsafe { &*field }
     }
 
-    /// Writes the calling thread down as the slot's owner; `is_thread` is false for the process's
-    /// own slot.
-    pub(crate) fn set_owner(self, is_thread: bool) {
-        let thread_id = if is_thread { process::thread_id() } else { 0 };
-        let name = if is_thread { process::thread_name() } else { *b"(process)\0\0\0\0\0\0\0" };
+    /// Writes the slot's owner down.
+    pub(crate) fn set_owner(self, owner: Owner) {
+        let thread_id = if owner == Owner::Process { 0 } else { thread_id::thread_id() };
+        let name = match owner {
+            Owner::Process => *b"(process)\0\0\0\0\0\0\0",
+            Owner::FirstThread => process::thread_name(),
+            Owner::LaterThread => [0; 16],
+        };
         self.update(|_| {
             self.store_thread_name(name);
             self.store_thread_id(thread_id);
             add_owner(self);
             word!(self, header.owned_since_ns).store(clock::monotonic_ns(), Ordering::Relaxed);
         });
-        if is_thread {
+        if owner != Owner::Process {
             self.write_event(simple_event(EventKind::ThreadStart, thread_id.into()));
         }
     }
@@ -149,12 +163,6 @@ impl SlotWriter {
     pub(crate) fn clear_owner(self) {
         self.write_event(simple_event(EventKind::ThreadExit, self.thread_id().into()));
         self.update(|_| self.store_thread_id(0));
-    }
-
-    /// Writes the thread's name down again: threads are often named after they have begun.
-    pub(crate) fn set_thread_name(self) {
-        let name = process::thread_name();
-        self.update(|_| self.store_thread_name(name));
     }
 
     fn store_thread_name(self, name: [u8; 16]) {

@@ -29,10 +29,11 @@ use core::ptr::NonNull;
 use crate::finding;
 use crate::heap::{Heap, Stopwatch, slot_of};
 use crate::lock::{Lock, Locked};
-use crate::os::{clock, loader, memory, process, thread_local};
+use crate::os::{clock, loader, memory, process, thread_id, thread_local};
 use crate::routing::Choice;
 use crate::segment::{GROUP_SLOTS, Inherited, Live, Segment};
 use crate::settings::Settings;
+use crate::slot::Owner;
 use crate::sync::{AtomicBool, AtomicPtr, Ordering};
 use groups::Groups;
 
@@ -44,6 +45,8 @@ struct Process {
     /// Attempts to start that found no memory, and calls that will fail without another.
     failed_starts: u32,
     calls_to_fail: u32,
+    /// Whether the process, as a new one or as a child, has begun and no thread has a heap yet.
+    awaits_first_thread: bool,
     /// Key whose destructor runs at thread exit.
     exit_key: Option<u32>,
     settings: Settings,
@@ -58,6 +61,7 @@ static PROCESS: Locked<Process> = Locked::new(Process {
     prepared: false,
     failed_starts: 0,
     calls_to_fail: 0,
+    awaits_first_thread: false,
     exit_key: None,
     settings: Settings::DEFAULT,
     segment: None,
@@ -135,8 +139,10 @@ fn claim_for_thread() -> Option<NonNull<Heap>> {
     let heap = process.claim(true)?;
     thread_local::set(heap.as_ptr().cast());
     let exit_key = process.exit_key;
+    let is_first = core::mem::take(&mut process.awaits_first_thread);
     drop(process);
-    slot_of(heap.as_ptr()).set_owner(true);
+    let owner = if is_first { Owner::FirstThread } else { Owner::LaterThread };
+    slot_of(heap.as_ptr()).set_owner(owner);
     // From here on this thread can allocate, which libc may do in the two calls below; and they
     // may change `errno`.
     let _errno = process::ErrnoGuard::new();
@@ -302,9 +308,6 @@ pub(crate) fn housekeep_if_due(heap: &Heap, watch: Stopwatch) {
 pub(crate) fn tick(heap: &Heap) {
     use hakmem_segment::EventKind;
 
-    if heap.is_threads() {
-        heap.slot().set_thread_name();
-    }
     let now_ms = heap.now_ms.get();
     let changes = crate::arena::changes();
     if heap.take_request() {
@@ -367,6 +370,8 @@ impl Process {
     /// buffers: these are on the stack one after the other.
     #[inline(never)]
     fn begin(&mut self, inherited: Option<&Inherited>) -> Option<()> {
+        thread_id::find();
+        self.awaits_first_thread = true;
         crate::arena::start();
         if self.segment.is_none() {
             let segment = Segment::create(&self.settings, inherited)?;
@@ -382,7 +387,7 @@ impl Process {
         FIRST_HEAP.store(own.as_ptr(), Ordering::Relaxed);
         clock::calibrate();
         let slot = slot_of(own.as_ptr());
-        slot.set_owner(false);
+        slot.set_owner(Owner::Process);
         slot.write_event(hakmem_segment::Event {
             detail: Choice::current().routing as u8,
             ..crate::slot::simple_event(hakmem_segment::EventKind::RoutingChosen, 0)

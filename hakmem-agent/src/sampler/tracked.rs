@@ -11,6 +11,7 @@ use hakmem_reader::{
 };
 
 use crate::state::{Facts, ProcessRecord};
+use crate::thread_names::NameReader;
 use crate::time::timestamp_of_unix_ns;
 
 /// A segment and how far it has been read.
@@ -30,6 +31,7 @@ pub(super) struct Tracked {
     /// Number of the newest event read, by slot.
     newest: Vec<u64>,
     lost_events: u64,
+    names: NameReader,
     /// The last tick in which it was sampled.
     pub(super) last_tick: u64,
 }
@@ -58,6 +60,7 @@ impl Tracked {
             follows_events: false,
             newest: Vec::new(),
             lost_events: 0,
+            names: NameReader::default(),
             last_tick: tick,
         })
     }
@@ -105,11 +108,14 @@ impl Tracked {
                 (state, ending.filter(|&ending| state == ending.into()))
             }
         };
-        if state != ProcessState::Running {
+        if state == ProcessState::Running {
+            self.names.update(host, &self.facts.raw, &sample.slots);
+        } else {
             (self.segment, self.witness) = (None, None);
         }
         let (key, facts) = (Arc::clone(&self.key), Arc::clone(&self.facts));
-        let record = ProcessRecord::new(key, facts, (state, ending), sample, self.lost_events);
+        let record = ProcessRecord::new(key, facts, (state, ending), sample, self.lost_events)
+            .with_thread_names(self.names.names());
         Ok(Some(Look { record, events, lost_events }))
     }
 

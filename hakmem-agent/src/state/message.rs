@@ -34,7 +34,7 @@ pub(super) fn process(record: &ProcessRecord) -> Process {
         sampled_at: Some(timestamp_of_unix_ns(record.sample.unix_ns)),
         totals: Some(totals_of(record, classes.iter())),
         classes: used.map(class_counters).collect(),
-        threads: record.sample.threads().into_iter().map(thread).collect(),
+        threads: record.sample.threads().into_iter().map(|it| thread(record, it)).collect(),
         memory: Some(memory(record)),
         loss: Some(loss(record)),
         ended_at: ended_at(record),
@@ -159,7 +159,9 @@ fn durations(histogram: &Histogram) -> DurationHistogram {
     }
 }
 
-fn thread(thread: ThreadTotals) -> Thread {
+fn thread(record: &ProcessRecord, thread: ThreadTotals) -> Thread {
+    let known = record.thread_names.get(thread.slot, thread.owners);
+    let name = known.map_or(thread.name, ToOwned::to_owned);
     let blocks = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
     let lists = thread.lists.iter().map(|list| ListDepth {
         class: list.class.name().to_owned(),
@@ -170,7 +172,7 @@ fn thread(thread: ThreadTotals) -> Thread {
         slot: thread.slot,
         thread_id: thread.thread_id,
         lists: lists.collect(),
-        name: thread.name,
+        name,
         owners: thread.owners,
         allocations: thread.allocations,
         frees: thread.frees,

@@ -63,6 +63,7 @@ pub use identity::Identity;
 pub use liveness::ProcessState;
 pub use sample::{BinSample, ProcessSample, Sample, SlotSample};
 pub use segment::Segment;
+pub use text::clean as clean_text;
 pub use totals::{ClassTotals, ThreadTotals};
 
 pub use hakmem_segment::{

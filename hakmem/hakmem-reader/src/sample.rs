@@ -153,7 +153,8 @@ pub struct SlotSample {
     pub thread_id: u32,
     /// Threads that have owned the slot so far.
     pub owners: u32,
-    /// Name of the owner, or of the last one; printable.
+    /// Name that the owner, or the last one, had when the process began, if it was its first thread;
+    /// otherwise empty. Printable.
     pub thread_name: String,
     /// `CLOCK_MONOTONIC` in nanoseconds when the owner took the slot.
     pub owned_since_ns: u64,

@@ -8,7 +8,7 @@ pub(crate) fn clean_padded(bytes: &[u8]) -> String {
 
 /// Decodes text that a stranger wrote: line breaks and tabs become spaces; other control
 /// characters, invalid UTF-8 and characters that reorder or hide text become U+FFFD.
-pub(crate) fn clean(bytes: &[u8]) -> String {
+pub fn clean(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).chars().map(clean_character).collect()
 }
 

@@ -25,7 +25,8 @@ pub struct SlotHeader {
     pub thread_id: u32,
     /// Threads that have owned the slot so far.
     pub owners: u32,
-    /// Name of the owner (`PR_GET_NAME`), padded with zeros.
+    /// Name of the owner (`PR_GET_NAME`) if it is the process's first thread, padded with zeros;
+    /// otherwise empty, since to ask for it may be forbidden: `/proc` tells it to readers.
     pub thread_name: [u8; 16],
     /// `CLOCK_MONOTONIC` in nanoseconds when the owner took the slot.
     pub owned_since_ns: u64,

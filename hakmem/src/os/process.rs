@@ -8,7 +8,7 @@
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
 
-use super::syscall::{Errno, call};
+use super::syscall::call;
 
 unsafe extern "C" {
     static environ: *const *const c_char;
@@ -53,18 +53,6 @@ fn ask(number: libc::c_long) -> u32 {
     unsafe { call(number, []) }.unwrap_or(0) as u32
 }
 
-/// The thread id.
-pub(crate) fn thread_id() -> u32 {
-    ask(libc::SYS_gettid)
-}
-
-/// Whether a thread with this id exists, in whatever process: a new task may share this memory.
-pub(crate) fn thread_exists(thread_id: u32) -> bool {
-    // SAFETY: signal 0 only asks.
-    let asked = unsafe { call(libc::SYS_tkill, [thread_id as usize, 0]) };
-    asked != Err(Errno(libc::ESRCH))
-}
-
 /// The process id in its own namespace.
 pub(crate) fn process_id() -> u32 {
     ask(libc::SYS_getpid)
@@ -80,7 +68,8 @@ pub(crate) fn user_ids() -> (u32, u32) {
     (ask(libc::SYS_geteuid), ask(libc::SYS_getuid))
 }
 
-/// The calling thread's name, padded with zeros.
+/// The calling thread's name, padded with zeros. A sandbox may end the process for asking, so only
+/// a process's first thread does, when the process begins.
 pub(crate) fn thread_name() -> [u8; 16] {
     let mut name = [0_u8; 16];
     let arguments = [libc::PR_GET_NAME as usize, name.as_mut_ptr() as usize];
@@ -267,7 +256,7 @@ fn raise_abort() {
 
 /// Sends a signal to the calling thread, which is to end the process.
 pub(crate) fn signal_self(signal: c_int) {
-    let (process, thread) = (process_id() as usize, thread_id() as usize);
+    let (process, thread) = (process_id() as usize, super::thread_id::thread_id() as usize);
     // SAFETY: the process is to end.
     let _ = unsafe { call(libc::SYS_tgkill, [process, thread, signal as usize]) };
 }

@@ -20,7 +20,6 @@ use hakmem_segment::slot::SLOT_BYTES;
 
 use super::truncation;
 use crate::heap::{Heap, SLOT_DISTANCE, slot_of};
-use crate::os::process;
 use crate::segment::{GROUP_SLOTS, Segment};
 use ground::Ground;
 
@@ -126,9 +125,9 @@ impl Groups {
             }
             let heap = heap_at(group.base, place)?;
             let slot = slot_of(heap.as_ptr());
-            // A thread that is just taking a heap has not written its id yet.
-            let owner = slot.thread_id();
-            if owner != 0 && !process::thread_exists(owner) {
+            // SAFETY: the place is taken, so the heap is open, and its owner was written down under
+            // the lock that is held now.
+            if unsafe { heap.as_ref() }.owner.get().has_ended() {
                 slot.clear_owner();
                 // SAFETY: its thread is gone and the place is taken, so nobody else uses it.
                 unsafe { heap.as_ref() }.close();

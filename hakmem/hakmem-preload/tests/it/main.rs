@@ -10,6 +10,7 @@ mod doors;
 mod environment;
 mod errors;
 mod exits;
+mod foreign_calls;
 mod forks;
 mod instructions;
 mod loaded;

@@ -1,0 +1,103 @@
+//! Names of threads, from `/proc/<pid>/task/<thread>/comm`.
+//!
+//! A process does not write its threads' names down: to ask for one takes a system call that a
+//! sandbox may answer by ending the process. So the names are read from outside, when a thread is
+//! first seen and, as threads are often named later, again after 1, 2, 4 and more samples.
+//! Of processes in other pid namespaces nothing is read: their numbers mean others here.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
+
+use hakmem_reader::liveness::Host;
+use hakmem_reader::{Identity, SlotSample, clean_text};
+
+/// Samples between two readings of a name, at most.
+const PAUSE_MAX: u64 = 64;
+
+/// Names of a process's threads, by slot. The last name of a thread that has ended stays until
+/// another thread has its slot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ThreadNames(BTreeMap<u32, Named>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Named {
+    /// Which of the slot's owners it is.
+    owners: u32,
+    name: String,
+}
+
+impl ThreadNames {
+    /// The name of the owner number `owners` of a slot, if it is known.
+    pub(crate) fn get(&self, slot: u32, owners: u32) -> Option<&str> {
+        let named = self.0.get(&slot).filter(|named| named.owners == owners)?;
+        Some(named.name.as_str())
+    }
+}
+
+/// Reads the names of one process's threads.
+#[derive(Debug, Default)]
+pub(crate) struct NameReader {
+    names: Arc<ThreadNames>,
+    /// When each slot's owner is due, by slot.
+    due: BTreeMap<u32, Due>,
+    /// Samples so far.
+    samples: u64,
+}
+
+#[derive(Debug)]
+struct Due {
+    owners: u32,
+    /// The sample after which the name is read.
+    at: u64,
+    /// Samples until the reading after that.
+    pause: u64,
+}
+
+impl NameReader {
+    /// The names as they are known now.
+    pub(crate) fn names(&self) -> Arc<ThreadNames> {
+        Arc::clone(&self.names)
+    }
+
+    /// Reads what is due after a sample of a process that ran then.
+    pub(crate) fn update(&mut self, host: &Host, identity: &Identity, slots: &[Arc<SlotSample>]) {
+        self.samples += 1;
+        let now = self.samples;
+        let owned = slots.iter().filter(|slot| slot.thread_id != 0);
+        let due: Vec<_> = owned.filter(|slot| self.is_due(slot, now)).collect();
+        if due.is_empty() || !host.process_lives(identity) {
+            return;
+        }
+        let mut names = ThreadNames::clone(&self.names);
+        for slot in due {
+            let path = format!("/proc/{}/task/{}/comm", identity.pid, slot.thread_id);
+            // What cannot be read belongs to a thread that has just ended.
+            if let Ok(comm) = fs::read(path) {
+                let name = clean_text(comm.strip_suffix(b"\n").unwrap_or(&comm));
+                names.0.insert(slot.index, Named { owners: slot.owners, name });
+            }
+        }
+        if names != *self.names {
+            self.names = Arc::new(names);
+        }
+    }
+
+    /// Whether the slot's owner is to be read after sample `now`; if so, sets the next time.
+    fn is_due(&mut self, slot: &SlotSample, now: u64) -> bool {
+        let first = || Due { owners: slot.owners, at: now, pause: 1 };
+        let due = self.due.entry(slot.index).or_insert_with(first);
+        if due.owners != slot.owners {
+            *due = first();
+        }
+        if due.at > now {
+            return false;
+        }
+        due.at = now + due.pause;
+        due.pause = (2 * due.pause).min(PAUSE_MAX);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;
