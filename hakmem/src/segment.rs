@@ -16,6 +16,7 @@
 //! by its only thread.
 #![allow(unsafe_code)]
 
+mod build_id;
 mod directory;
 mod identity;
 mod mapping;

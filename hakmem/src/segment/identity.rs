@@ -1,13 +1,9 @@
 //! Who the process is, written into the header once.
-//!
-//! # Safety
-//! Program headers and notes are read where the kernel and the linker laid them out.
-#![allow(unsafe_code)]
 
 use hakmem_segment::header::{COMMAND_NAME_BYTES, SLOTS_MAX};
 use hakmem_segment::{LAYOUT_MAJOR, LAYOUT_MINOR, MAGIC, SegmentHeader, slot};
 
-use super::Inherited;
+use super::{Inherited, build_id};
 use crate::os::{clock, file, process};
 use crate::routing::{Choice, Layout};
 use crate::settings::Settings;
@@ -62,7 +58,7 @@ pub(super) fn fill(
     let labels = settings.labels.as_bytes();
     header.labels[..labels.len()].copy_from_slice(labels);
     header.labels_bytes = labels.len() as u32;
-    header.build_id_bytes = build_id(&mut header.build_id) as u32;
+    header.build_id_bytes = build_id::copy(&mut header.build_id) as u32;
     let version = env!("CARGO_PKG_VERSION").as_bytes();
     header.package_version[..version.len()].copy_from_slice(version);
     header.bins = Layout::of(choice.routing).published();
@@ -148,63 +144,6 @@ fn boot_id() -> [u8; 16] {
         id[index / 2] = (id[index / 2] << 4) | digit as u8;
     }
     id
-}
-
-/// Copies the GNU build-id of the executable, from its notes in memory; the number of bytes.
-#[inline(never)]
-fn build_id(id: &mut [u8]) -> usize {
-    const PT_PHDR: u32 = 6;
-    const PT_NOTE: u32 = 4;
-    let (address, size, count) = process::program_headers();
-    if address == 0 || size < size_of::<libc::Elf64_Phdr>() {
-        return 0;
-    }
-    let header = |index: usize| {
-        // SAFETY: the kernel gives address, size and number of the executable's program headers.
-        unsafe { &*((address + index * size) as *const libc::Elf64_Phdr) }
-    };
-    // Without PT_PHDR the executable was not loaded elsewhere than it says.
-    let bias = (0..count)
-        .map(header)
-        .find(|header| header.p_type == PT_PHDR)
-        .map_or(0, |header| address.wrapping_sub(header.p_vaddr as usize));
-    for note in (0..count).map(header).filter(|header| header.p_type == PT_NOTE) {
-        let start = bias.wrapping_add(note.p_vaddr as usize);
-        let found = build_id_in(start, note.p_memsz as usize, id);
-        if found > 0 {
-            return found;
-        }
-    }
-    0
-}
-
-/// Looks through notes at an address: three words (name size, descriptor size, type), the name and
-/// the descriptor, each padded to 4 bytes.
-#[inline(never)]
-fn build_id_in(start: usize, bytes: usize, id: &mut [u8]) -> usize {
-    const NT_GNU_BUILD_ID: u32 = 3;
-    let mut notes = [0_u8; 1024];
-    let bytes = bytes.min(notes.len());
-    // SAFETY: the loader mapped the executable's notes there.
-    unsafe { process::copy_from(start, &mut notes, bytes) };
-    let mut rest = &notes[..bytes];
-    let word = |bytes: &[u8], at: usize| {
-        bytes.get(at..at + 4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
-    };
-    while let (Some(name), Some(length), Some(kind)) = (word(rest, 0), word(rest, 4), word(rest, 8))
-    {
-        let padded = |size: u32| (size as usize).next_multiple_of(4);
-        let content = 12 + padded(name);
-        if kind == NT_GNU_BUILD_ID && rest.get(12..16) == Some(b"GNU\0") {
-            let Some(found) = rest.get(content..content + length as usize) else { return 0 };
-            let length = found.len().min(id.len());
-            id[..length].copy_from_slice(&found[..length]);
-            return length;
-        }
-        let Some(next) = rest.get(content + padded(length)..) else { return 0 };
-        rest = next;
-    }
-    0
 }
 
 #[cfg(test)]

@@ -36,6 +36,19 @@ pub(crate) fn rust_plugin() -> PathBuf {
     target_directory().join("release/examples/libplugin.so")
 }
 
+/// A program in Rust with hakmem as its allocator, linked statically by GNU's linker, which leaves
+/// the program header of the program headers out.
+pub(crate) fn static_program() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let build =
+            ["rustc", "--quiet", "--release", "-p", "hakmem", "--example", "static_program"];
+        let link = ["--", "-C", "target-feature=+crt-static", "-C", "link-arg=-fuse-ld=bfd"];
+        cargo(&[&build[..], &link].concat());
+    });
+    target_directory().join("release/examples/static_program")
+}
+
 fn library_in(directory: &Path, built: &OnceLock<()>, profile: &[&str]) -> PathBuf {
     built.get_or_init(|| {
         cargo(&[&["build", "--quiet", "-p", "hakmem-preload", "--lib"], profile].concat());

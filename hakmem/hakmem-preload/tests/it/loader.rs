@@ -63,3 +63,15 @@ fn real_programs_find_their_symbols() {
         assert!(matches!(record.state, ProcessState::Exited | ProcessState::Replaced));
     }
 }
+
+#[test]
+fn a_static_program_starts_at_whatever_address() {
+    for _ in 0..4 {
+        let finished = Loaded::of(&built::static_program()).run_well();
+        assert_eq!(finished.stdout, "100000\n");
+        let record = finished.record();
+        record.assert_sound();
+        assert_eq!(record.state, ProcessState::Exited);
+        assert_ne!(record.identity.build_id, "", "the note is found");
+    }
+}
