@@ -5,10 +5,12 @@
 //! against ABA.) A word in the batch's memory holds the next batch and the number of blocks; batches
 //! are 16-byte aligned.
 //!
-//! The head packs the address (bits 4..47, as 43 bits) with a tag of 21 bits that every successful
-//! operation raises: a thread would have to sleep, between its load and its exchange, through
-//! exactly a multiple of 2^21 operations that put the same block on top again, for its exchange to
-//! succeed wrongly.
+//! The head packs the address (bits 4..47 on x86-64, 4..48 elsewhere) with a tag of the other 21 or
+//! 20 bits that every successful operation raises: a thread would have to sleep, between its load and
+//! its exchange, through exactly a multiple of 2^20 operations that put the same block on top again,
+//! for its exchange to succeed wrongly. Where user space is larger (57 bits on x86-64, 52 on
+//! aarch64), the kernel gives higher addresses only to those who ask for them; [`reaches`] is asked
+//! all the same before memory is used for batches.
 //!
 //! # Orderings
 //! - Push is a Release: it publishes the batch's blocks and its word.
@@ -22,10 +24,17 @@
 
 use crate::sync::{AtomicU64, Ordering};
 
-const TAG_BITS: u32 = 21;
+/// Bits of the addresses that fit.
+const SPACE_BITS: u32 = if cfg!(target_arch = "x86_64") { 47 } else { 48 };
 const ADDRESS_SHIFT: u32 = 4;
-const ADDRESS_BITS: u32 = 64 - TAG_BITS;
+const ADDRESS_BITS: u32 = SPACE_BITS - ADDRESS_SHIFT;
 const COUNT_SHIFT: u32 = 48;
+const _: () = assert!(SPACE_BITS <= COUNT_SHIFT);
+
+/// Whether batches that lie before this address can be on a stack.
+pub(crate) const fn reaches(end: usize) -> bool {
+    end <= 1 << SPACE_BITS
+}
 
 /// Access to the word in a batch's memory that links batches.
 pub(crate) trait Links {

@@ -12,7 +12,7 @@
 
 use core::ptr;
 
-use crate::batch_stack::{Batch, BatchStack, Links};
+use crate::batch_stack::{self, Batch, BatchStack, Links};
 use crate::block::Block;
 use crate::lock::{Lock, Locked};
 use crate::os::memory::{Access, PAGE, Refusal};
@@ -133,6 +133,10 @@ impl Pool {
     fn begin_region(&mut self) -> Option<()> {
         let first = size_of::<Record>();
         let region = Region::new(POOL_BYTES, POOL_BYTES, first, Access::ReadWrite)?;
+        if !batch_stack::reaches(region.start() + POOL_BYTES) {
+            region.give_up();
+            return None;
+        }
         self.region.replace(Region::NONE);
         self.used = 0;
         self.region.replace(region);

@@ -16,6 +16,7 @@
 #![allow(unsafe_code)]
 
 use super::syscall::{Errno, call};
+use super::thread_local;
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 
 /// Bytes from the thread pointer to the word with the id; 0 if unknown.
@@ -31,39 +32,6 @@ fn ask() -> u32 {
     unsafe { call(libc::SYS_gettid, []) }.unwrap_or(0) as u32
 }
 
-#[cfg(all(target_arch = "x86_64", not(miri)))]
-fn thread_pointer() -> usize {
-    let pointer;
-    // SAFETY: the first word of a descriptor is its own address.
-    unsafe {
-        core::arch::asm!(
-            "mov {pointer}, qword ptr fs:[0]",
-            pointer = out(reg) pointer,
-            options(pure, readonly, nostack, preserves_flags)
-        );
-    }
-    pointer
-}
-
-#[cfg(all(target_arch = "aarch64", not(miri)))]
-fn thread_pointer() -> usize {
-    let pointer;
-    // SAFETY: reads a register.
-    unsafe {
-        core::arch::asm!(
-            "mrs {pointer}, tpidr_el0",
-            pointer = out(reg) pointer,
-            options(pure, nomem, nostack, preserves_flags)
-        );
-    }
-    pointer
-}
-
-#[cfg(any(not(any(target_arch = "x86_64", target_arch = "aarch64")), miri))]
-fn thread_pointer() -> usize {
-    0
-}
-
 /// Reads the word of the calling thread.
 fn read(word: usize) -> u32 {
     // SAFETY: inside the thread's descriptor, aligned, and only changed when the thread ends.
@@ -72,7 +40,7 @@ fn read(word: usize) -> u32 {
 
 /// Finds the word. To be called at the start and in each new child process, by the only thread.
 pub(crate) fn find() {
-    let (pointer, id) = (thread_pointer(), ask());
+    let (pointer, id) = (thread_local::pointer(), ask());
     if DISTANCE.load(Ordering::Relaxed) == 0 {
         DISTANCE.store(verified_distance(pointer, id), Ordering::Relaxed);
     }
@@ -100,7 +68,7 @@ fn verified_distance(pointer: usize, id: u32) -> usize {
 /// The calling thread's id.
 pub(crate) fn thread_id() -> u32 {
     let life = Life::of_this_thread();
-    if life.word != 0 && STALE_POINTER.load(Ordering::Relaxed) == thread_pointer() {
+    if life.word != 0 && STALE_POINTER.load(Ordering::Relaxed) == thread_local::pointer() {
         return STALE_ID.load(Ordering::Relaxed);
     }
     life.id
@@ -124,7 +92,7 @@ impl Life {
         match DISTANCE.load(Ordering::Relaxed) {
             0 => Self { word: 0, id: ask() },
             distance => {
-                let word = thread_pointer().wrapping_add(distance);
+                let word = thread_local::pointer().wrapping_add(distance);
                 Self { word, id: read(word) }
             }
         }
