@@ -354,6 +354,7 @@ impl Process {
             return;
         }
         self.prepared = true;
+        memory::demand_small_pages();
         crate::lock::on_stall(fork::enter_child_if_unnoticed);
         clock::start();
         self.settings.read();

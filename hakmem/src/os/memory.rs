@@ -60,6 +60,18 @@ fn counted(is_done: bool, refused: &AtomicU64) -> bool {
     is_done
 }
 
+/// Ends the process where the kernel's pages are larger than [`PAGE`], as on some aarch64 machines:
+/// it would refuse protections and mappings at such addresses, one by one.
+pub(crate) fn demand_small_pages() {
+    let bytes = process::page_bytes();
+    if bytes > PAGE {
+        super::message::print(format_args!(
+            "pages of {bytes} bytes are not supported; boot a kernel with pages of {PAGE} bytes"
+        ));
+        process::abort();
+    }
+}
+
 /// Rounds up to whole pages; `None` on overflow.
 pub(crate) const fn round_to_pages(bytes: usize) -> Option<usize> {
     match bytes.checked_add(PAGE - 1) {

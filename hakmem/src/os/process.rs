@@ -103,6 +103,12 @@ pub(crate) fn is_privileged() -> bool {
     auxiliary(libc::AT_SECURE) != 0
 }
 
+/// Bytes of the kernel's pages; 0 if it does not tell.
+pub(crate) fn page_bytes() -> usize {
+    // SAFETY: reads the auxiliary vector.
+    unsafe { libc::getauxval(libc::AT_PAGESZ) as usize }
+}
+
 /// Where the kernel mapped the vDSO's image; 0 if it did not.
 pub(crate) fn vdso_address() -> usize {
     auxiliary(libc::AT_SYSINFO_EHDR)
@@ -187,8 +193,18 @@ pub(crate) fn at_fork(
     unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
 }
 
+#[cfg(not(target_env = "musl"))]
 unsafe extern "C" {
     fn on_exit(hook: extern "C" fn(c_int, *mut c_void), argument: *mut c_void) -> c_int;
+}
+#[cfg(target_env = "musl")]
+unsafe extern "C" {
+    /// Behind `atexit` (Itanium C++ ABI, 3.3.6.3).
+    fn __cxa_atexit(
+        hook: extern "C" fn(*mut c_void),
+        argument: *mut c_void,
+        library: *mut c_void,
+    ) -> c_int;
 }
 #[cfg(target_env = "gnu")]
 unsafe extern "C" {
@@ -197,9 +213,23 @@ unsafe extern "C" {
 }
 
 /// Registers what runs at `exit`, with the exit code.
+#[cfg(not(target_env = "musl"))]
 pub(crate) fn at_exit(hook: extern "C" fn(c_int, *mut c_void)) {
     // SAFETY: as above.
     unsafe { on_exit(hook, ptr::null_mut()) };
+}
+
+/// Registers what runs at `exit`. musl does not tell the code, so it is -1.
+#[cfg(target_env = "musl")]
+pub(crate) fn at_exit(hook: extern "C" fn(c_int, *mut c_void)) {
+    extern "C" fn without_code(hook: *mut c_void) {
+        // SAFETY: registered below with a function of this type.
+        let hook =
+            unsafe { core::mem::transmute::<*mut c_void, extern "C" fn(c_int, *mut c_void)>(hook) };
+        hook(-1, ptr::null_mut());
+    }
+    // SAFETY: as above.
+    unsafe { __cxa_atexit(without_code, hook as *mut c_void, ptr::null_mut()) };
 }
 
 /// Registers what runs at `quick_exit`.

@@ -36,6 +36,7 @@ const SET_BYTES: usize = size_of::<u64>();
 const DEFAULT: Action = Action { handler: libc::SIG_DFL, flags: 0, restorer: 0, mask: 0 };
 const SIGBUS: usize = libc::SIGBUS as usize;
 /// Says that [`Action::restorer`] counts.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 const SA_RESTORER: usize = 0x0400_0000;
 
 static MEND: AtomicPtr<()> = AtomicPtr::new(null_mut());

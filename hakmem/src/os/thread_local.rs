@@ -2,9 +2,9 @@
 //!
 //! `thread_local!` in a shared library costs a call to `__tls_get_addr` per access (15 % of the
 //! throughput, by measurement). On x86-64 and aarch64 the word is defined in assembly and reached
-//! through the initial-exec model: two or four instructions, 8 bytes of the static TLS space. Its initial value is the
-//! address of a sentinel whose memory is all zeros, so that the fast paths need not ask whether
-//! the thread has a heap: every list of the sentinel is empty and may hold nothing.
+//! through the initial-exec model: two or four instructions, 8 bytes of the static TLS space. Its
+//! initial value is the address of a sentinel whose memory is all zeros, so that the fast paths need
+//! not ask whether the thread has a heap: every list of the sentinel is empty and may hold nothing.
 //! Elsewhere `pthread_getspecific` serves, which glibc and musl answer without allocating.
 //!
 //! # Safety
