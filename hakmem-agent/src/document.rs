@@ -162,6 +162,14 @@ pub struct MemoryEntry {
     pub large_bytes: u64,
     /// Freed large spans kept for reuse.
     pub large_cached_bytes: u64,
+    /// Address space of freed large spans, without memory, kept for reuse.
+    pub large_purged_bytes: u64,
+    /// Times that the system refused to unmap address space, ever.
+    pub refused_unmaps: u64,
+    /// Times that the system refused to take memory back, ever.
+    pub refused_purges: u64,
+    /// Times that the system refused advice about memory, ever.
+    pub refused_advice: u64,
 }
 
 /// What is missing from the numbers.
@@ -268,6 +276,10 @@ fn memory_entry(memory: Memory) -> MemoryEntry {
         slab_returned_bytes: memory.slab_returned_bytes,
         large_bytes: memory.large_bytes,
         large_cached_bytes: memory.large_cached_bytes,
+        large_purged_bytes: memory.large_purged_bytes,
+        refused_unmaps: memory.refused_unmaps,
+        refused_purges: memory.refused_purges,
+        refused_advice: memory.refused_advice,
     }
 }
 

@@ -118,6 +118,9 @@ impl Page<'_> {
         self.each_group(&families::UNPUBLISHED_THREADS_CREATED, |g| {
             g.counters.unpublished_threads_created
         });
+        self.each_group(&families::REFUSED_UNMAPS, |g| g.counters.refused_unmaps);
+        self.each_group(&families::REFUSED_PURGES, |g| g.counters.refused_purges);
+        self.each_group(&families::REFUSED_ADVICE, |g| g.counters.refused_advice);
     }
 
     fn identity(&mut self) {
@@ -146,7 +149,7 @@ impl Page<'_> {
 
     fn gauges(&mut self) {
         type Get = fn(&Gauges) -> u64;
-        let all: [(&Family, Get); 8] = [
+        let all: [(&Family, Get); 9] = [
             (&families::THREADS, |g| g.threads),
             (&families::UNPUBLISHED_THREADS, |g| g.unpublished_threads),
             (&families::ARENA_RESERVED, |g| g.arena_reserved_bytes),
@@ -155,6 +158,7 @@ impl Page<'_> {
             (&families::SLAB_CACHED, |g| g.slab_cached_bytes),
             (&families::LARGE, |g| g.large_bytes),
             (&families::LARGE_CACHED, |g| g.large_cached_bytes),
+            (&families::LARGE_PURGED, |g| g.large_purged_bytes),
         ];
         for (family, get) in all {
             self.each_group(family, |group| get(&group.gauges));

@@ -209,6 +209,10 @@ fn add_memory(sum: &mut proto::Memory, part: &proto::Memory) {
     add!(sum.slab_returned_bytes, part.slab_returned_bytes);
     add!(sum.large_bytes, part.large_bytes);
     add!(sum.large_cached_bytes, part.large_cached_bytes);
+    add!(sum.large_purged_bytes, part.large_purged_bytes);
+    add!(sum.refused_unmaps, part.refused_unmaps);
+    add!(sum.refused_purges, part.refused_purges);
+    add!(sum.refused_advice, part.refused_advice);
 }
 
 fn add_loss(sum: &mut proto::Loss, part: &proto::Loss, is_alive: bool) {

@@ -45,6 +45,24 @@ pub(super) const SLAB_RETURNED_BYTES: Family = Family {
     unit: "bytes",
     help: "Memory of empty slabs given back to the system.",
 };
+pub(super) const REFUSED_UNMAPS: Family = Family {
+    name: "hakmem_refused_unmaps_total",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Times that the system refused to unmap address space, as at vm.max_map_count.",
+};
+pub(super) const REFUSED_PURGES: Family = Family {
+    name: "hakmem_refused_purges_total",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Times that the system refused to take memory back, as where it is locked.",
+};
+pub(super) const REFUSED_ADVICE: Family = Family {
+    name: "hakmem_refused_advice_total",
+    kind: Kind::Counter,
+    unit: "",
+    help: "Times that the system refused advice about memory.",
+};
 pub(super) const LOST_EVENTS: Family = Family {
     name: "hakmem_lost_events_total",
     kind: Kind::Counter,
@@ -142,6 +160,12 @@ pub(super) const LARGE_CACHED: Family = Family {
     kind: Kind::Gauge,
     unit: "bytes",
     help: "Freed large spans kept for reuse.",
+};
+pub(super) const LARGE_PURGED: Family = Family {
+    name: "hakmem_large_purged_bytes",
+    kind: Kind::Gauge,
+    unit: "bytes",
+    help: "Address space of freed large spans, without memory, kept for reuse.",
 };
 pub(super) const UNPUBLISHED_THREADS: Family = Family {
     name: "hakmem_unpublished_threads",

@@ -30,6 +30,7 @@ pub(super) struct Gauges {
     pub(super) slab_cached_bytes: u64,
     pub(super) large_bytes: u64,
     pub(super) large_cached_bytes: u64,
+    pub(super) large_purged_bytes: u64,
     /// When the first of them started, in nanoseconds of Unix time.
     pub(super) started_unix_ns: Option<u64>,
 }
@@ -152,6 +153,7 @@ impl Gauges {
         add(&mut self.slab_cached_bytes, process.slab_cached_bytes);
         add(&mut self.large_bytes, process.large_bytes);
         add(&mut self.large_cached_bytes, process.large_cached_bytes);
+        add(&mut self.large_purged_bytes, process.large_purged_bytes);
         let started = record.facts.raw.created_unix_ns;
         let first = self.started_unix_ns.map_or(started, |first| first.min(started));
         self.started_unix_ns = Some(first);

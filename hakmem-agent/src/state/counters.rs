@@ -57,6 +57,9 @@ pub(crate) struct Counters {
     pub(crate) lost_events: u64,
     pub(crate) suppressed_events: u64,
     pub(crate) unpublished_threads_created: u64,
+    pub(crate) refused_unmaps: u64,
+    pub(crate) refused_purges: u64,
+    pub(crate) refused_advice: u64,
 }
 
 impl Counters {
@@ -70,6 +73,9 @@ impl Counters {
         add(&mut self.lost_events, record.lost_events);
         add(&mut self.suppressed_events, record.sample.suppressed_events());
         add(&mut self.unpublished_threads_created, process.threads_unpublished_total);
+        add(&mut self.refused_unmaps, process.unmaps_refused_total);
+        add(&mut self.refused_purges, process.purges_refused_total);
+        add(&mut self.refused_advice, process.advice_refused_total);
     }
 }
 

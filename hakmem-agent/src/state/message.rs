@@ -192,6 +192,10 @@ fn memory(record: &ProcessRecord) -> Memory {
         slab_returned_bytes: process.slab_returned_bytes_total,
         large_bytes: process.large_bytes,
         large_cached_bytes: process.large_cached_bytes,
+        large_purged_bytes: process.large_purged_bytes,
+        refused_unmaps: process.unmaps_refused_total,
+        refused_purges: process.purges_refused_total,
+        refused_advice: process.advice_refused_total,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use hakmem_reader::fixture::{SegmentWriter, bin_of};
+use hakmem_reader::fixture::{ProcessNumbers, SegmentWriter, bin_of};
 use hakmem_reader::{Class, FreeReason, Outcome};
 
 use crate::fleet::{Fleet, eventually, http_get, program};
@@ -74,6 +74,31 @@ async fn both_formats_say_the_same() {
     };
     assert_eq!(samples(&open), samples(&text));
     assert!(samples(&open).len() > 50);
+}
+
+#[tokio::test]
+async fn what_the_system_refused_is_counted() {
+    let fleet = Fleet::start().await;
+    let mut writer = program(fleet.path(), "/bin/locks", 200);
+    load(&mut writer);
+    writer.set_numbers(&ProcessNumbers {
+        large_purged_bytes: 8192,
+        unmaps_refused_total: 5,
+        purges_refused_total: 6,
+        advice_refused_total: 7,
+        ..ProcessNumbers::default()
+    });
+    let labels = format!("{{executable=\"locks\",pid=\"{}\"}}", std::process::id());
+    let of = |page: &str, name: &str| value(page, &format!("hakmem_{name}{labels}"));
+    let page = eventually(async || {
+        let page = page(&fleet, "").await;
+        of(&page, "refused_unmaps_total").is_some_and(|it| it > 0.0).then_some(page)
+    })
+    .await;
+    assert_eq!(of(&page, "refused_unmaps_total"), Some(5.0));
+    assert_eq!(of(&page, "refused_purges_total"), Some(6.0));
+    assert_eq!(of(&page, "refused_advice_total"), Some(7.0));
+    assert_eq!(of(&page, "large_purged_bytes"), Some(8192.0));
 }
 
 /// The rules of OpenMetrics that `promtool` does not check: names, units and order.

@@ -26,6 +26,10 @@ async fn a_process_is_told_of_field_by_field() {
         threads_unpublished: 2,
         threads_unpublished_total: 3,
         slab_bytes: 4096,
+        large_purged_bytes: 8192,
+        unmaps_refused_total: 5,
+        purges_refused_total: 6,
+        advice_refused_total: 7,
         ..ProcessNumbers::default()
     };
     writer.set_numbers(&numbers);
@@ -47,7 +51,10 @@ async fn a_process_is_told_of_field_by_field() {
     assert_eq!(class.slow_durations.as_ref().unwrap().count, 1);
     let thread = process.threads.iter().find(|thread| thread.slot == slot as u32).unwrap();
     assert_eq!((thread.name.as_str(), thread.thread_id), ("worker", 42));
-    assert_eq!(process.memory.unwrap().slab_bytes, 4096);
+    let memory = process.memory.unwrap();
+    assert_eq!((memory.slab_bytes, memory.large_purged_bytes), (4096, 8192));
+    let refused = (memory.refused_unmaps, memory.refused_purges, memory.refused_advice);
+    assert_eq!(refused, (5, 6, 7));
     let loss = process.loss.unwrap();
     assert_eq!((loss.unpublished_threads, loss.unpublished_threads_total), (2, 3));
     assert!(!loss.torn);

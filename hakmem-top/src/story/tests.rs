@@ -212,6 +212,21 @@ fn a_process_that_exited_has_an_end_and_no_verdict() {
 }
 
 #[test]
+fn what_the_system_refused_is_told_if_there_was_any() {
+    let mut story = story(&process(Routing::Direct), Some(0), |_| ());
+    assert!(!story.text().contains("refused"));
+    let memory = story.process.memory.get_or_insert_default();
+    (memory.refused_unmaps, memory.refused_purges) = (12, 1);
+    let text = story.text();
+    for line in [
+        "  refused   to unmap address space: 12 (see vm.max_map_count)\n",
+        "  refused   to take memory back: 1 (see mlock(2))\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+}
+
+#[test]
 fn each_anomaly_has_its_sentence_and_its_verdict() {
     let check = |outcome: Outcome, claimed: Class, byte, said: &str, meaning: &str, cause: &str| {
         let story = story(&process(Routing::Exclude), None, |slot| {

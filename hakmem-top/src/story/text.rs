@@ -77,6 +77,7 @@ impl Story {
             "counted",
             &format!("{allocations} allocations, {frees} frees, {blocks} live blocks{bytes}"),
         );
+        self.write_refusals(&mut line);
         let loss = self.process.loss.unwrap_or_default();
         if loss.unpublished_threads_total > 0 {
             let threads = loss.unpublished_threads_total;
@@ -84,6 +85,20 @@ impl Story {
         }
         if loss.torn {
             line("TORN", "it was killed within a slow path: counts may be one off");
+        }
+    }
+
+    /// What the system did not take back, if anything.
+    fn write_refusals(&self, line: &mut dyn FnMut(&str, &str)) {
+        let memory = self.process.memory.unwrap_or_default();
+        let kinds = [
+            (memory.refused_unmaps, "to unmap address space", "vm.max_map_count"),
+            (memory.refused_purges, "to take memory back", "mlock(2)"),
+            (memory.refused_advice, "advice about memory", "madvise(2)"),
+        ];
+        for (count, what, source) in kinds.into_iter().filter(|(count, ..)| *count > 0) {
+            let count = quantity::count(count);
+            line("refused", &format!("{what}: {count} (see {source})"));
         }
     }
 
