@@ -32,8 +32,8 @@ use nodes::Kind;
 use ranges::FreeRanges;
 use table::Live;
 
-use crate::bins::GRANULE;
-use crate::lock::{Lock, Locked};
+use crate::bins::MID_MAX;
+use crate::lock::{Lock, Locked, holder};
 use crate::os::memory::{self, PAGE};
 
 pub(crate) use give_back::PURGE_AFTER_MS;
@@ -41,7 +41,7 @@ pub(crate) use give_back::PURGE_AFTER_MS;
 /// No processor has so much address space.
 const SPAN_BYTES_MAX: usize = 1 << 56;
 /// What is left over of a range with memory goes with the span if it is smaller.
-const LEFTOVER_MIN: usize = GRANULE;
+const LEFTOVER_MIN: usize = MID_MAX;
 /// Spans and free ranges up to which nothing needs care: each is one mapping at most, and the
 /// system allows four times as many.
 const CAREFREE: usize = 16 << 10;
@@ -143,7 +143,7 @@ pub(crate) fn allocate(size: usize, alignment: usize) -> Option<Allocated> {
         return None;
     }
     let span = spans.adopt(new, bytes, alignment);
-    let has_excess = spans.has_clean_excess();
+    let has_excess = spans.has_clean_excess(give_back::PATIENCE);
     drop(spans);
     if has_excess {
         give_back::run(SPANS.lock(), Want::Excess, 0);
@@ -382,7 +382,7 @@ impl Spans {
     fn repair(&mut self, in_doubt: bool) -> usize {
         self.moving = 0;
         if !in_doubt {
-            return self.ranges.show_all(0);
+            return self.ranges.show_all(0, holder());
         }
         self.live.repair();
         let given_up = self.ranges.forget_all();

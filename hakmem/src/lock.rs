@@ -44,7 +44,7 @@ pub(crate) fn on_stall(act: fn()) {
 /// side. Two numbers are equal where pages are a multiple of 4 TiB apart, and then a child may wait for
 /// a thread that does not exist.
 #[inline(always)]
-fn holder() -> u32 {
+pub(crate) fn holder() -> u32 {
     number_of(thread_local::pointer())
 }
 

@@ -3,8 +3,9 @@
 //! Ranges with memory are kept for [`PURGE_AFTER_MS`] and within [`DIRTY_BYTES_MAX`], the newest
 //! ones. Their memory goes back where it lies: the system gives up the pages and keeps the mapping.
 //! Address space without memory is unmapped where it is much beside what is in use, the largest
-//! range first, and only while that cannot make many mappings of few ([`Spans::may_unmap`]); and
-//! without regard to all this when the system refuses new address space.
+//! range first, and only while that cannot make many mappings of few ([`Spans::may_unmap`]): later,
+//! by housekeeping, or at once where it is very much; and without regard to all this when the system
+//! refuses new address space.
 //!
 //! No call is made under the lock: the range is hidden, the lock given up, the call made, and the
 //! range shown again as what it is then. What the system refuses stays known as what it was and is
@@ -19,7 +20,7 @@ use core::ptr::NonNull;
 use super::nodes::{Kind, Node};
 use super::table::Live;
 use super::{CAREFREE, SPANS, Span, Spans};
-use crate::lock::Guard;
+use crate::lock::{Guard, holder};
 use crate::os::memory;
 
 /// How long a freed span keeps its memory.
@@ -29,7 +30,10 @@ pub(super) const DIRTY_BYTES_MAX: usize = 32 << 20;
 /// Address space without memory that is kept whatever is in use, and the share of what is in use
 /// that is kept beside it.
 const CLEAN_BYTES_MIN: usize = 32 << 20;
-const CLEAN_SHARE: usize = 4;
+const CLEAN_SHARE: usize = 2;
+/// While a program is at it, nothing is unmapped before there is so many times as much: what is
+/// unmapped now would be mapped again soon.
+pub(super) const PATIENCE: usize = 2;
 /// Where spans and ranges are many, a range is unmapped that is this part of all address space, as
 /// there can be no more of them than this.
 const HOLES: usize = 8 << 10;
@@ -57,8 +61,8 @@ struct Job {
 
 /// Gives back what is wanted, until the system refuses something; the bytes.
 pub(super) fn run(mut spans: Guard<'_, Spans>, want: Want, now_ms: u32) -> usize {
-    let mut given = 0;
-    while let Some(job) = spans.next_job(want, now_ms, given) {
+    let (mut given, mut patience) = (0, if let Want::Older { .. } = want { 1 } else { PATIENCE });
+    while let Some(job) = spans.next_job(want, now_ms, given, patience) {
         let given_up = spans.given_up;
         drop(spans);
         let after = job.perform();
@@ -70,6 +74,10 @@ pub(super) fn run(mut spans: Guard<'_, Spans>, want: Want, now_ms: u32) -> usize
         spans.ranges.show(job.node, after, now_ms);
         if after == Some(job.before) {
             break;
+        }
+        if job.before == Kind::Clean {
+            // Once at it, down to what is allowed.
+            patience = 1;
         }
         let counts = matches!(want, Want::Room { .. }) || job.before != Kind::Clean;
         given += if counts { job.span.bytes } else { 0 };
@@ -115,15 +123,19 @@ impl Spans {
         if live.span.bytes > DIRTY_BYTES_MAX {
             return Some(Want::Newest);
         }
-        let is_excess = self.ranges.dirty_bytes() > DIRTY_BYTES_MAX || self.has_clean_excess();
+        let is_excess =
+            self.ranges.dirty_bytes() > DIRTY_BYTES_MAX || self.has_clean_excess(PATIENCE);
         is_excess.then_some(Want::Excess)
     }
 
-    /// Whether there is too much address space without memory, and some can go.
-    pub(super) fn has_clean_excess(&self) -> bool {
-        let allowed = (self.live.bytes() / CLEAN_SHARE).max(CLEAN_BYTES_MIN);
-        self.ranges.clean_bytes() > allowed
+    /// Whether there is so many times too much address space without memory, and some can go.
+    pub(super) fn has_clean_excess(&self, times: usize) -> bool {
+        self.ranges.clean_bytes() > times * self.clean_bytes_max()
             && self.ranges.largest_clean().is_some_and(|(_, node)| self.may_unmap(node.span.bytes))
+    }
+
+    fn clean_bytes_max(&self) -> usize {
+        (self.live.bytes() / CLEAN_SHARE).max(CLEAN_BYTES_MIN)
     }
 
     /// Whether a range of so many bytes may be unmapped: that leaves a hole, and with it one mapping
@@ -134,7 +146,7 @@ impl Spans {
     }
 
     /// Hides what is to be given back next.
-    fn next_job(&mut self, want: Want, now_ms: u32, given: usize) -> Option<Job> {
+    fn next_job(&mut self, want: Want, now_ms: u32, given: usize, patience: usize) -> Option<Job> {
         if let Want::Room { bytes } = want {
             return if given < bytes { self.job_for_room() } else { None };
         }
@@ -149,11 +161,11 @@ impl Spans {
         if let Some(job) = self.job_for_dirty(due, excess) {
             return Some(job);
         }
-        if !self.has_clean_excess() {
+        if !self.has_clean_excess(patience) {
             return None;
         }
         let (node, found) = self.ranges.largest_clean()?;
-        let (node, span) = self.ranges.hide(node, found.span.bytes, Kind::Unmapping);
+        let (node, span) = self.ranges.hide(node, found.span.bytes, Kind::Unmapping, holder());
         Some(Job { node, span, before: found.kind, unmaps: true })
     }
 
@@ -164,7 +176,7 @@ impl Spans {
         let is_due = due.is_some();
         // What the system moved is a mapping of its own, which goes as a whole.
         let unmaps = found.kind == Kind::Moved
-            || self.ranges.clean_bytes() > CLEAN_BYTES_MIN.max(self.live.bytes() / CLEAN_SHARE)
+            || self.ranges.clean_bytes() > PATIENCE * self.clean_bytes_max()
                 && self.may_unmap(found.span.bytes);
         // A range that was freed part by part gives up no more of itself than it must.
         let is_part = !is_due
@@ -173,7 +185,7 @@ impl Spans {
             && self.ranges.ensure(self.live.count() + self.moving + 1).is_some();
         let bytes = if is_part { excess } else { found.span.bytes };
         let hidden = if unmaps { Kind::Unmapping } else { Kind::Purging };
-        let (node, span) = self.ranges.hide(node, bytes, hidden);
+        let (node, span) = self.ranges.hide(node, bytes, hidden, holder());
         Some(Job { node, span, before: found.kind, unmaps })
     }
 
@@ -188,7 +200,7 @@ impl Spans {
             }
             self.holes += 1;
         }
-        let (node, span) = self.ranges.hide(node, found.span.bytes, Kind::Unmapping);
+        let (node, span) = self.ranges.hide(node, found.span.bytes, Kind::Unmapping, holder());
         Some(Job { node, span, before: found.kind, unmaps: true })
     }
 }

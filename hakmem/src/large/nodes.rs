@@ -46,7 +46,8 @@ pub(super) struct Node {
     pub(super) span: Span,
     /// Links in the tree by address and in the one by size.
     pub(super) links: [Links; 2],
-    /// Neighbours in the list of ranges with memory, by age.
+    /// Neighbours in the list of ranges with memory, by age. Of a hidden range, `newer` is the
+    /// number of the thread that hid it.
     pub(super) older: u32,
     pub(super) newer: u32,
     /// When it was freed, in milliseconds of the monotonic clock.

@@ -165,8 +165,9 @@ impl FreeRanges {
     }
 
     /// Hides a range from requests while its memory or address space is given back; all of it, or
-    /// only its end, if there is a node ensured for the rest. Returns what is hidden.
-    pub(super) fn hide(&mut self, node: u32, bytes: usize, kind: Kind) -> (u32, Span) {
+    /// only its end, if there is a node ensured for the rest. Returns what is hidden, which is the
+    /// thread's that is the lock's `holder`.
+    pub(super) fn hide(&mut self, node: u32, bytes: usize, kind: Kind, holder: u32) -> (u32, Span) {
         let found = *self.nodes.get(node);
         let keep = found.span.bytes.saturating_sub(bytes);
         let front = Span { bytes: keep, ..found.span };
@@ -184,7 +185,8 @@ impl FreeRanges {
                 (node, found.span)
             }
         };
-        self.nodes.get_mut(hidden).kind = kind;
+        let made = self.nodes.get_mut(hidden);
+        (made.kind, made.newer) = (kind, holder);
         self.put_in(hidden, NONE);
         (hidden, span)
     }
@@ -213,16 +215,18 @@ impl FreeRanges {
 
     /// Ends what threads had begun that do not exist in this child process: memory that was being
     /// given back is still there, or zeros; what was being unmapped may be gone, and is forgotten.
-    /// The bytes of the latter.
-    pub(super) fn show_all(&mut self, now_ms: u32) -> usize {
+    /// The bytes of the latter. What the only thread hid itself stays hidden: a signal handler that
+    /// forked may have interrupted it, and it goes on here.
+    pub(super) fn show_all(&mut self, now_ms: u32, holder: u32) -> usize {
         let mut forgotten = 0;
         let mut from = 0;
         while self.busy_bytes > 0
             && let Some(node) = self.by_address.at_least(&self.nodes, (from, 0))
         {
-            let Node { span, kind, .. } = *self.nodes.get(node);
+            let Node { span, kind, newer, .. } = *self.nodes.get(node);
             from = span.address + span.bytes;
             match kind {
+                Kind::Purging | Kind::Unmapping if newer == holder => {}
                 Kind::Purging => self.show(node, Some(Kind::Dirty), now_ms),
                 Kind::Unmapping => {
                     forgotten += span.bytes;

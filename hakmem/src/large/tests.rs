@@ -123,13 +123,13 @@ fn address_space_is_kept_in_proportion_and_the_rest_unmapped() {
         assert!(free(address(span), 0).is_some());
     }
     purge(1_000, 0);
-    assert!(usage().purged <= live / 4, "{:?}", usage());
+    assert!(usage().purged <= live / 2, "{:?}", usage());
     for span in spans.iter().skip(1).step_by(2) {
         assert!(free(address(span), 0).is_some());
     }
     purge(1_000, 0);
     let Usage { live, cached, purged } = usage();
-    assert!(cached == 0 && purged <= (live / 4).max(32 << 20), "{live} {purged}");
+    assert!(cached == 0 && purged <= (live / 2).max(32 << 20), "{live} {purged}");
 }
 
 #[test]

@@ -5,6 +5,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// The number of the thread that hides ranges.
+const ME: u32 = 2;
+
 fn span(page: usize, pages: usize) -> Span {
     Span { address: page * PAGE, bytes: pages * PAGE }
 }
@@ -47,11 +50,11 @@ fn neighbours_of_one_kind_are_joined_and_others_are_not() {
     assert_eq!(ranges.count(), 3);
     let (node, oldest) = ranges.oldest_dirty(5, 0).expect("there is one");
     assert_eq!((oldest.span, oldest.kind), (span(90, 10), Kind::Moved));
-    let (node, _) = ranges.hide(node, usize::MAX, Kind::Unmapping);
+    let (node, _) = ranges.hide(node, usize::MAX, Kind::Unmapping, ME);
     ranges.show(node, None, 5);
     let (node, next) = ranges.oldest_dirty(5, 0).expect("there is one");
     assert_eq!((next.span, next.freed_at_ms), (span(100, 30), 5), "as young as its last part");
-    let (node, hidden) = ranges.hide(node, usize::MAX, Kind::Purging);
+    let (node, hidden) = ranges.hide(node, usize::MAX, Kind::Purging, ME);
     assert_eq!(hidden, span(100, 30));
     assert!(ranges.take_at(100 * PAGE, PAGE).is_none(), "hidden from requests");
     ranges.show(node, Some(Kind::Clean), 5);
@@ -87,7 +90,7 @@ fn only_the_end_of_a_range_is_hidden_if_there_is_a_node_for_it() {
     let mut ranges = FreeRanges::EMPTY;
     put(&mut ranges, 100, 100, Kind::Dirty, 7);
     let (node, _) = ranges.oldest_dirty(7, 0).expect("there is one");
-    let (node, hidden) = ranges.hide(node, 30 * PAGE, Kind::Purging);
+    let (node, hidden) = ranges.hide(node, 30 * PAGE, Kind::Purging, ME);
     assert_eq!((hidden, ranges.dirty_bytes()), (span(170, 30), 70 * PAGE));
     ranges.show(node, Some(Kind::Dirty), 9);
     let (_, whole) = ranges.oldest_dirty(9, 0).expect("there is one");
@@ -100,13 +103,15 @@ fn a_child_takes_back_what_was_being_purged_and_forgets_what_was_being_unmapped(
     for (page, hidden) in [(100, Kind::Purging), (200, Kind::Unmapping), (300, Kind::Purging)] {
         put(&mut ranges, page, 50, Kind::Dirty, 0);
         let (node, _) = ranges.oldest_dirty(0, 0).expect("there is one");
-        ranges.hide(node, usize::MAX, hidden);
+        ranges.hide(node, usize::MAX, hidden, ME);
     }
     put(&mut ranges, 400, 50, Kind::Clean, 0);
-    assert_eq!(ranges.show_all(0), 50 * PAGE);
+    assert_eq!(ranges.show_all(0, ME), 0, "that thread goes on with them");
+    assert_eq!((ranges.dirty_bytes(), ranges.clean_bytes()), (0, 50 * PAGE));
+    assert_eq!(ranges.show_all(0, ME + 2), 50 * PAGE);
     let held = (ranges.dirty_bytes(), ranges.clean_bytes(), ranges.count());
     assert_eq!(held, (100 * PAGE, 50 * PAGE, 3));
-    assert_eq!(ranges.show_all(0), 0);
+    assert_eq!(ranges.show_all(0, ME + 2), 0);
     assert_eq!(ranges.forget_all(), 150 * PAGE);
     assert_eq!((ranges.count(), ranges.take(PAGE, PAGE)), (0, None));
     put(&mut ranges, 100, 50, Kind::Clean, 0);
@@ -225,7 +230,7 @@ fn apply(step: &Step, ranges: &mut FreeRanges, model: &mut Model, now_ms: u32) {
         }
         Step::Purge { pages, refused } => {
             let Some((node, found)) = ranges.oldest_dirty(now_ms, 0) else { return };
-            let (node, hidden) = ranges.hide(node, pages * PAGE, Kind::Purging);
+            let (node, hidden) = ranges.hide(node, pages * PAGE, Kind::Purging, ME);
             assert_eq!(hidden.bytes, found.span.bytes.min(pages * PAGE));
             let kind = if refused { found.kind } else { Kind::Clean };
             ranges.show(node, Some(kind), now_ms);
@@ -234,7 +239,7 @@ fn apply(step: &Step, ranges: &mut FreeRanges, model: &mut Model, now_ms: u32) {
         Step::Unmap { refused } => {
             let Some((node, found)) = ranges.largest_clean() else { return };
             assert_eq!(found.span.bytes, longest(model, &[Kind::Clean], 1) * PAGE);
-            let (node, hidden) = ranges.hide(node, found.span.bytes, Kind::Unmapping);
+            let (node, hidden) = ranges.hide(node, found.span.bytes, Kind::Unmapping, ME);
             let kind = if refused { Some(Kind::Clean) } else { None };
             ranges.show(node, kind, now_ms);
             set(model, hidden, kind);
