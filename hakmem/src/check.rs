@@ -5,13 +5,13 @@
 //! [`CHECK_PERIOD`](hakmem_segment::word::CHECK_PERIOD) or for every one, as `HAKMEM_CHECK` says.
 //! The countdown to the next one is part of a list's word: see `hakmem_segment::word`.
 
-use hakmem_segment::{Class, Outcome};
+use hakmem_segment::{BIN_NONE, Class, Outcome};
 
 use crate::arena::live;
 use crate::bins;
 use crate::central::{self, Known};
 use crate::finding::Finding;
-use crate::gate::Verdict;
+use crate::gate::{self, Verdict};
 use crate::heap::Heap;
 
 /// How closely a free is looked at.
@@ -42,6 +42,20 @@ impl Finding {
             is_late: false,
         }
     }
+}
+
+/// What is wrong with a pointer that is known to be no live allocation.
+#[cold]
+pub(crate) fn find_wrong(pointer: *mut u8) -> Finding {
+    let verdict = gate::classify(pointer);
+    if verdict.bin == BIN_NONE {
+        return Finding::of_stray(pointer);
+    }
+    let outcome = match central::look_up(verdict.bin, pointer as usize) {
+        Known::NoBlock => Outcome::Interior,
+        Known::Away | Known::Here => Outcome::DoubleFree,
+    };
+    Finding::of_block(&verdict, outcome, None, true)
 }
 
 /// Looks at the free of a pointer into a slab. `told` is the bin that the caller's size leads to.

@@ -319,5 +319,12 @@ pub unsafe fn usable_size(pointer: *mut u8) -> usize {
 
 #[inline(never)]
 extern "C" fn usable_size_slow(pointer: *mut u8) -> usize {
-    if pointer.is_null() { 0 } else { gate::usable_bytes(pointer).unwrap_or(0) }
+    if pointer.is_null() {
+        return 0;
+    }
+    if slow::is_known_dead(pointer, gate::bin_slow(pointer)) {
+        return slow_free::refuse_usable_size(thread_heap(), pointer);
+    }
+    let refuse = || slow_free::refuse_usable_size(thread_heap(), pointer);
+    gate::usable_bytes(pointer).unwrap_or_else(refuse)
 }

@@ -87,9 +87,15 @@ impl Finding {
 const LINES_MAX: u32 = 3;
 static LINES: [AtomicU32; 16] = [const { AtomicU32::new(0) }; 16];
 
-/// Writes a finding down and prints it; ends the process if it is to end.
+/// Writes the finding of a free down and prints it; ends the process if it is to end.
 #[cold]
 pub(crate) fn report(heap: &Heap, pointer: *mut u8, finding: &Finding) {
+    report_of("free", heap, pointer, finding);
+}
+
+/// [`report`] for another call than `free`.
+#[cold]
+pub(crate) fn report_of(call: &str, heap: &Heap, pointer: *mut u8, finding: &Finding) {
     let choice = Choice::current();
     let aborts = choice.on_error == OnError::Abort;
     let kind = if finding.by_check { EventKind::CheckFinding } else { EventKind::Anomaly };
@@ -111,7 +117,7 @@ pub(crate) fn report(heap: &Heap, pointer: *mut u8, finding: &Finding) {
         };
         let (what, when) = (Description(finding), When(finding));
         message::print(format_args!(
-            "free({pointer:p}): {what}{when}; routing {routing}, check {check}{rest}"
+            "{call}({pointer:p}): {what}{when}; routing {routing}, check {check}{rest}"
         ));
     }
     if aborts {
@@ -173,7 +179,9 @@ impl core::fmt::Display for Description<'_> {
                 write!(out, "inside a {class} block or between two, not the start of one; ignored")
             }
             Outcome::DoubleFree if bin == BIN_NONE => {
-                write!(out, "in memory that hakmem has taken back: freed before; ignored")
+                out.write_str(
+                "in memory of hakmem that holds no block: freed before, or never allocated; ignored",
+            )
             }
             Outcome::DoubleFree => write!(out, "the {class} block is free already; ignored"),
             Outcome::SizeMismatch => {

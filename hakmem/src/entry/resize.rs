@@ -77,6 +77,10 @@ unsafe extern "C" fn move_from_bin(pointer: *mut u8, size: usize, bin: usize) ->
 pub(crate) unsafe extern "C" fn resize(pointer: *mut u8, size: usize, alignment: usize) -> *mut u8 {
     let bin = gate::bin_slow(pointer);
     let new_bin = aligned_bin(size, alignment);
+    if slow::is_known_dead(pointer, bin) {
+        slow_free::refuse_realloc(thread_heap(), pointer);
+        return slow::refuse(size);
+    }
     // As in `realloc`.
     if bin != 0 && bin == new_bin {
         return pointer;
@@ -85,14 +89,9 @@ pub(crate) unsafe extern "C" fn resize(pointer: *mut u8, size: usize, alignment:
         return slow::resize_large(thread_heap(), pointer, size);
     }
     let Some(old_size) = gate::usable_bytes(pointer) else {
-        slow_free::report_foreign(thread_heap(), pointer);
+        slow_free::refuse_realloc(thread_heap(), pointer);
         return slow::refuse(size);
     };
-    if slow::is_known_dead(pointer, bin) {
-        // SAFETY: the caller's duty, which it has failed: nothing is freed, the finding is said.
-        unsafe { free(pointer) };
-        return slow::refuse(size);
-    }
     let new = allocate_aligned(alignment, size);
     if !new.is_null() {
         // SAFETY: both allocations are live, different, and hold at least that much.

@@ -41,17 +41,26 @@ pub(super) fn free(way: Way, pointer: *mut u8, heap: *mut Heap) {
     }
 }
 
-/// Frees what the heap's copy of the class map does not name, though the map itself may. Brings the
-/// copy up to date.
+/// Frees what the heap's copy of the class map does not name, though the map itself may.
 #[inline(never)]
 extern "C" fn push_behind(pointer: *mut u8, heap: *mut Heap) {
+    if complete_map(heap) {
+        direct_push::<Behind>(pointer, heap);
+    } else {
+        slow_free::free_exactly(pointer, heap);
+    }
+}
+
+/// Brings the heap's copy of the class map up to date; false if it was complete already. The heap is
+/// one of [`Way::Direct`].
+pub(super) fn complete_map(heap: *mut Heap) -> bool {
     // SAFETY: only the heap of a thread knows this way, and it is this thread's.
     if unsafe { *map_of(heap) }.is_complete() {
-        return slow_free::free_exactly(pointer, heap);
+        return false;
     }
     // SAFETY: as above.
     unsafe { *map_of(heap) = WholeMap::current() };
-    direct_push::<Behind>(pointer, heap);
+    true
 }
 
 /// Pushes without checks but the capacity.

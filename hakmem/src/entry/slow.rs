@@ -140,7 +140,7 @@ fn large_with(heap: &Heap, size: usize, alignment: usize, watch: Stopwatch) -> O
 pub(super) extern "C" fn resize_large(heap: *mut Heap, pointer: *mut u8, size: usize) -> *mut u8 {
     let watch = Stopwatch::start();
     let Some(old_bytes) = large::bytes(pointer as usize) else {
-        slow_free::report_foreign(heap, pointer);
+        slow_free::refuse_realloc(heap, pointer);
         return out_of_memory();
     };
     if crate::os::memory::round_to_pages(size) == Some(old_bytes) {

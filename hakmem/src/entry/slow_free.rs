@@ -70,21 +70,14 @@ pub(super) extern "C" fn free_exactly(pointer: *mut u8, heap: *mut Heap) {
     free_as(heap, pointer, |_| Told::Nothing);
 }
 
-/// Frees a block whose caller said a size. The routings with headers have frees of their own, which
-/// look at no size; where every free is checked, all come here.
+/// Frees a block whose caller said a size.
 #[cold]
 #[inline(never)]
 pub(super) extern "C" fn free_claimed(pointer: *mut u8, size: usize, heap: *mut Heap) {
-    // SAFETY: a sentinel or the thread's heap.
-    match unsafe { way_of(heap) } {
-        Way::Slow | Way::E3 => {
-            free_as(heap, pointer, |layout| Told::Claim(layout.bin_of_size(size)));
-        }
-        way => routed::free(way, pointer, heap),
-    }
+    free_as_claimed(pointer, heap, |layout| layout.bin_of_size(size));
 }
 
-/// Frees a block whose caller said size and alignment, as [`free_claimed`] does.
+/// Frees a block whose caller said size and alignment.
 #[cold]
 #[inline(never)]
 pub(super) extern "C" fn free_aligned_claimed(
@@ -93,13 +86,22 @@ pub(super) extern "C" fn free_aligned_claimed(
     size: usize,
     heap: *mut Heap,
 ) {
+    free_as_claimed(pointer, heap, |layout| layout.serving(aligned_bin(size, alignment)));
+}
+
+/// Frees a block of which the caller says that it is of the bin `claimed`. The routings with headers
+/// have frees of their own, which look at no size; where every free is checked, all come here.
+#[inline(always)]
+fn free_as_claimed(pointer: *mut u8, heap: *mut Heap, claimed: impl FnOnce(Layout) -> usize) {
     // SAFETY: a sentinel or the thread's heap.
     match unsafe { way_of(heap) } {
-        Way::Slow | Way::E3 => free_as(heap, pointer, |layout| {
-            Told::Claim(layout.serving(aligned_bin(size, alignment)))
-        }),
-        way => routed::free(way, pointer, heap),
+        Way::Direct => {
+            routed::complete_map(heap);
+        }
+        Way::Slow | Way::E3 => {}
+        way => return routed::free(way, pointer, heap),
     }
+    free_as(heap, pointer, |layout| Told::Claim(claimed(layout)));
 }
 
 /// The same for a free whose caller knows the size. The gate is asked all the same: here it costs
@@ -232,9 +234,26 @@ fn free_span(heap: &Heap, pointer: *mut u8, told: Told, watch: Stopwatch) {
     }
 }
 
-/// Counts and reports a pointer that is the start of nothing.
+/// Counts and reports a `realloc` of what is known to be no live allocation, as the free that it would
+/// have been.
 #[cold]
-pub(super) fn report_foreign(heap: *mut Heap, pointer: *mut u8) {
+pub(super) fn refuse_realloc(heap: *mut Heap, pointer: *mut u8) {
     let watch = Stopwatch::start();
-    with_heap(heap, |heap| free_found(heap, pointer, &Finding::of_stray(pointer), watch));
+    let address = pointer as usize;
+    with_heap(heap, |heap| {
+        let finding = check::find_wrong(pointer);
+        let (bin, outcome) = (finding.bin, finding.outcome);
+        heap.finish_free(bin, FreeReason::Rejected, outcome, watch, address, |_| ());
+        finding::report_of("realloc", heap, pointer, &finding);
+    });
+}
+
+/// Reports a `malloc_usable_size` of what is known to be no live allocation.
+#[cold]
+pub(super) fn refuse_usable_size(heap: *mut Heap, pointer: *mut u8) -> usize {
+    with_heap(heap, |heap| {
+        let finding = check::find_wrong(pointer);
+        finding::report_of("malloc_usable_size", heap, pointer, &finding);
+    });
+    0
 }

@@ -35,6 +35,14 @@ fn full_checks_find_every_wrong_size_of_another_class() {
 }
 
 #[test]
+fn a_wrong_size_is_found_by_the_sample() {
+    let finished = loaded("wrong_deletes.cc", ("direct", "direct", "sample")).arg("often").run();
+    assert!(finished.stderr.contains("freed with a size of C7, but the block is C4"));
+    let found = finished.record().class(Class::C4).outcomes[Outcome::SizeMismatch as usize];
+    assert!((4..=10).contains(&found), "{found} of 5000");
+}
+
+#[test]
 fn a_block_that_is_deleted_twice_in_a_row_is_found_at_once() {
     let is_looked_at = |setting: &Setting| setting.0 == "direct" || setting.1 == "boxed";
     for setting in settings().into_iter().filter(is_looked_at) {
@@ -69,4 +77,42 @@ fn what_is_found_later_aborts_where_that_is_wanted() {
         .run();
     assert_eq!(finished.status.signal(), Some(6), "{}", finished.stderr);
     assert_eq!(anomalies(&finished.record()), 1, "counted before it ended");
+}
+
+/// Kinds of misuse that `misuse.c` knows, with what the line says that names each.
+const KINDS: [(&str, &str); 10] = [
+    ("double-at-once", "free already"),
+    ("double-after-one", "free already"),
+    ("double-after-many", "free already"),
+    ("interior", "inside a"),
+    ("unaligned", "inside a"),
+    ("stack", "not a pointer that hakmem returned"),
+    ("static", "not a pointer that hakmem returned"),
+    ("unused", ""),
+    ("realloc-dead", "realloc("),
+    ("usable-size-dead", "malloc_usable_size("),
+];
+
+#[test]
+fn full_checks_find_each_kind_of_misuse_at_the_call_under_every_routing() {
+    for setting in settings().into_iter().filter(|setting| setting.2 == "full") {
+        for (kind, text) in KINDS {
+            for size in ["32", "1000", "5000", "400000"] {
+                let is_span = size == "400000";
+                // What lies beside spans is nothing of the allocator's, or inside the next span.
+                if is_span && kind == "unused" {
+                    continue;
+                }
+                let finished = loaded("misuse.c", setting).arg(kind).arg(size).run();
+                let (stderr, what) = (&finished.stderr, format!("{kind} {size} {setting:?}"));
+                assert_eq!(finished.status.code(), Some(0), "{what}: {stderr}");
+                let lines: Vec<_> = stderr.lines().collect();
+                let [before, line, after] = lines[..] else { panic!("{what}: {stderr}") };
+                assert_eq!((before, after), ("before", "after"), "{what}");
+                // Where a span was that went back to the system, there is nothing to be told.
+                let is_named = line.contains(text) || is_span && line.contains("not a pointer");
+                assert!(line.starts_with("hakmem: ") && is_named, "{what}: {line}");
+            }
+        }
+    }
 }

@@ -54,6 +54,11 @@ static void delete_twice(size_t size) {
     CHECK(::operator new(size) != ::operator new(size));
 }
 
+// So often that one of them is looked at.
+static void delete_often(size_t size, size_t told) {
+    for (int i = 0; i < 5000; i++) ::operator delete(opaque(::operator new(size)), told);
+}
+
 int main(int count, char **arguments) {
     CHECK(count == 2);
     free_sized = reinterpret_cast<decltype(free_sized)>(dlsym(RTLD_DEFAULT, "free_sized"));
@@ -64,6 +69,8 @@ int main(int count, char **arguments) {
         check_all_told();
     else if (strcmp(arguments[1], "twice") == 0)
         delete_twice(100);
+    else if (strcmp(arguments[1], "often") == 0)
+        delete_often(100, 1000);
     else
         CHECK(!"a known way to be wrong");
 }
