@@ -33,7 +33,7 @@ use crate::heap::{Heap, capacity_of, map_of, slot_of, small_bin_of};
 use crate::os::{memory::PAGE, thread_local};
 use crate::sync::Ordering;
 
-pub use crate::finding::note_namespace;
+pub use crate::segment::note_namespace;
 pub use aligned::{aligned_alloc, allocate_aligned, memalign, posix_memalign, pvalloc, valloc};
 pub use cxx::{FailedNew, retry_cxx_new, retry_cxx_nothrow};
 pub use report::{

@@ -9,17 +9,10 @@ use crate::heap::{Heap, Stopwatch};
 use crate::large::{self, Nearby};
 use crate::os::{message, process};
 use crate::routing::{Choice, Layout};
+use crate::segment;
 use crate::settings::OnError;
 use crate::slot::simple_event;
 use crate::sync::{AtomicU32, Ordering};
-
-/// Namespaces of the dynamic loader that the program has made: each with a `malloc` of its own.
-static NAMESPACES: AtomicU32 = AtomicU32::new(0);
-
-/// Notes that the program makes a namespace, so that a foreign pointer can be explained.
-pub fn note_namespace() {
-    NAMESPACES.fetch_add(1, Ordering::Relaxed);
-}
 
 /// A free that is wrong, or that the routing takes for another than it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,7 +180,7 @@ impl core::fmt::Display for Description<'_> {
             Outcome::SizeMismatch => {
                 write!(out, "freed with a size of {claimed}, but the block is {class}")
             }
-            _ if NAMESPACES.load(Ordering::Relaxed) > 0 => write!(
+            _ if segment::namespaces() > 0 => write!(
                 out,
                 "not a pointer that hakmem returned; ignored; the program has called dlmopen, and \
                  libraries in a namespace of their own have another malloc"

@@ -20,6 +20,7 @@ mod build_id;
 mod directory;
 mod identity;
 mod mapping;
+mod namespaces;
 
 use core::ffi::CStr;
 use core::ptr::{self, NonNull, addr_of_mut};
@@ -36,6 +37,8 @@ use crate::sync::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Atomic
 use directory::{Place, Problem};
 use identity::Birth;
 use mapping::Mapping;
+pub(crate) use namespaces::namespaces;
+pub use namespaces::note_namespace;
 
 /// Slots that are mapped together, behind the heaps that they belong to.
 pub(crate) const GROUP_SLOTS: usize = 16;

@@ -171,6 +171,8 @@ pub struct ProcessNumbers {
     pub advice_refused_total: u64,
     /// Address space of freed large spans kept.
     pub large_purged_bytes: u64,
+    /// Namespaces that the program made.
+    pub namespaces_total: u64,
 }
 
 /// A live segment. Dropping it releases the lock, as a crash does.
@@ -267,7 +269,7 @@ impl SegmentWriter {
         store!(threads_unpublished threads_unpublished_total arena_reserved_bytes);
         store!(arena_committed_bytes slab_bytes slab_cached_bytes slab_returned_bytes_total);
         store!(large_bytes large_cached_bytes inherited_large_bytes large_purged_bytes);
-        store!(unmaps_refused_total purges_refused_total advice_refused_total);
+        store!(unmaps_refused_total purges_refused_total advice_refused_total namespaces_total);
     }
 
     /// Ends the process normally: stores state and exit code, and releases the lock.

@@ -100,6 +100,8 @@ pub struct ProcessSample {
     pub advice_refused_total: u64,
     /// Address space of freed large spans, without memory, kept for reuse.
     pub large_purged_bytes: u64,
+    /// Namespaces that the program made with `dlmopen`; 0 where the writer is older than layout 2.5.
+    pub namespaces_total: u64,
 }
 
 impl ProcessSample {
@@ -140,6 +142,7 @@ impl ProcessSample {
             purges_refused_total: fields.u64(at!(purges_refused_total)),
             advice_refused_total: fields.u64(at!(advice_refused_total)),
             large_purged_bytes: fields.u64(at!(large_purged_bytes)),
+            namespaces_total: fields.u64(at!(namespaces_total)),
         }
     }
 }

@@ -164,8 +164,11 @@ pub struct SegmentHeader {
     /// that was cut off, the last part of the first argument. The executable may be called otherwise,
     /// as behind a link. Empty in layouts before 2.4. Written before `ready`.
     pub command_name: [u8; COMMAND_NAME_BYTES],
+    /// Namespaces of the dynamic loader that the program made with `dlmopen`: what libraries there
+    /// allocate is served by another allocator. 0 in layouts before 2.5.
+    pub namespaces_total: u64,
     /// Zero.
-    pub reserved: [u8; HEADER_BYTES - 3960],
+    pub reserved: [u8; HEADER_BYTES - 3968],
 }
 const _: () = {
     assert!(size_of::<SegmentHeader>() == HEADER_BYTES);

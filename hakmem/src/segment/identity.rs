@@ -3,7 +3,7 @@
 use hakmem_segment::header::{COMMAND_NAME_BYTES, SLOTS_MAX};
 use hakmem_segment::{LAYOUT_MAJOR, LAYOUT_MINOR, MAGIC, SegmentHeader, slot};
 
-use super::{Inherited, build_id};
+use super::{Inherited, build_id, namespaces};
 use crate::os::{clock, file, process};
 use crate::routing::{Choice, Layout};
 use crate::settings::Settings;
@@ -62,6 +62,7 @@ pub(super) fn fill(
     let version = env!("CARGO_PKG_VERSION").as_bytes();
     header.package_version[..version.len()].copy_from_slice(version);
     header.bins = Layout::of(choice.routing).published();
+    header.namespaces_total = namespaces();
     if let Some(inherited) = inherited {
         header.forked = 1;
         for (to, &from) in header.inherited_blocks.iter_mut().zip(&inherited.blocks) {

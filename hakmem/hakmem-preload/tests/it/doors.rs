@@ -103,7 +103,9 @@ fn a_library_that_looks_in_its_own_surroundings_first_has_the_same_allocator() {
 fn memory_from_another_namespace_is_foreign_and_the_line_says_why() {
     let finished = Loaded::new("deep.c").arg(deep_plugin()).arg("space").run();
     finished.assert_one_line(0, "the program has called dlmopen");
-    assert_eq!(finished.record().class(Class::None).frees, 1);
+    let record = finished.record();
+    assert_eq!(record.class(Class::None).frees, 1);
+    assert_eq!(record.sample.process.namespaces_total, 1, "show says so as well");
 }
 
 #[test]

@@ -7,7 +7,11 @@
 
 /* What programs call that were linked before cfree went out of use. */
 void old_cfree(void *pointer);
+#ifdef __aarch64__
+__asm__(".symver old_cfree,cfree@GLIBC_2.17");
+#else
 __asm__(".symver old_cfree,cfree@GLIBC_2.2.5");
+#endif
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
