@@ -13,8 +13,8 @@
 //! return in its place, and cannot be written in Rust.
 //!
 //! # Safety
-//! The jumps lead to functions of the same names and types, with all arguments but the flags as they
-//! came.
+//! The jumps lead to functions of the same names and types, with all arguments but the flags as
+//! they came.
 #![allow(unsafe_code, clippy::missing_safety_doc)]
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 

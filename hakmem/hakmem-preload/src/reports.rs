@@ -45,8 +45,8 @@ mallinfo! {
     Mallinfo of c_int
 }
 
-/// `mallinfo2(3)`: `arena` is the memory of slabs, of which `uordblks` is what the program holds and
-/// `fordblks` the rest; `hblkhd` is that of large spans in use.
+/// `mallinfo2(3)`: `arena` is the memory of slabs, of which `uordblks` is what the program holds
+/// and `fordblks` the rest; `hblkhd` is that of large spans in use.
 #[unsafe(no_mangle)]
 pub extern "C" fn mallinfo2() -> Mallinfo2 {
     let live = entry::live_block_bytes();

@@ -1,8 +1,8 @@
 //! What C++ wants when memory runs out: the program's new-handler, and then an exception.
 //!
 //! Both belong to a C++ library, of which a process may have several: a plugin may bring one that
-//! nobody else sees, or contain one. The right one is the one of the code that called. It has a form
-//! of `operator new` for each of ours, which asks us once more and then does all that is wanted.
+//! nobody else sees, or contain one. That of the code that called `operator new` is asked. It has a
+//! form for each of ours, which tries `malloc` once more and then does all that is wanted.
 //!
 //! # Safety
 //! The symbols are those of `operator new`, with the types that the C++ ABI gives them.
@@ -24,7 +24,7 @@ fn form(name: &CStr) -> *mut c_void {
     found.map_or(ptr::null_mut(), ptr::NonNull::as_ptr)
 }
 
-/// A form of `operator new` and of the request that it failed to serve.
+/// A form of `operator new` and the request that it failed to serve.
 #[derive(Clone, Copy, Debug)]
 pub struct FailedNew<'a> {
     /// Mangled name of the form.
@@ -40,9 +40,9 @@ pub struct FailedNew<'a> {
 impl FailedNew<'_> {
     /// The request in the terms in which the C++ library is to be asked.
     ///
-    /// Forms that take an alignment round the size up to its multiple. In libstdc++ 12 that makes 0 of
-    /// the largest sizes, and a block of the program that takes it for one of that size. So a request
-    /// that can never be served is made one without alignment.
+    /// Forms that take an alignment round the size up to a multiple of it. In libstdc++ 12 that
+    /// overflows to 0 for the largest sizes, and the program gets a block that is too small. So a
+    /// request that can never be served is passed on to the form without alignment.
     fn to_be_asked(self) -> Self {
         match self.alignment {
             Some(alignment)
@@ -56,7 +56,7 @@ impl FailedNew<'_> {
     }
 }
 
-/// What the C++ library makes of a request that failed: it calls the new-handler as long as there is
+/// Lets the C++ library handle a request that failed: it calls the new-handler as long as there is
 /// one, and throws. Aborts where there is no C++ library.
 #[must_use]
 pub fn retry_cxx_new(failed: FailedNew<'_>) -> *mut u8 {

@@ -53,8 +53,8 @@ pub fn trim() -> bool {
     slow::with_heap(thread_heap(), trim_and_tell).unwrap_or(false)
 }
 
-/// Tells a program that uses glibc's hooks, which it must have been linked long ago to do, that nobody
-/// calls them.
+/// Tells a program that uses glibc's hooks that nobody calls them. It was linked long ago: no
+/// program can be linked to them now.
 pub fn tell_of_hooks() {
     for hook in [c"__malloc_hook", c"__free_hook", c"__malloc_initialize_hook"] {
         if loader::executable_uses(hook) {

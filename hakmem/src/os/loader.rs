@@ -16,9 +16,9 @@ use super::process;
 #[cfg(test)]
 mod tests;
 
-/// Keeps this code mapped for the rest of the process's life, because hooks lead to it that libc calls
-/// much later. Where it is part of the executable, or of a library that was linked to stay, that is
-/// so already, and nothing is called.
+/// Keeps this code mapped for the rest of the process's life, because hooks lead to it that libc
+/// calls much later. Where it is part of the executable, or of a library that was linked to stay,
+/// that is so already, and nothing is called.
 pub(crate) fn stay_loaded() {
     let own = Headers::own();
     if own.are_executables() || own.say_nodelete() {

@@ -1,8 +1,8 @@
 //! What every entry point does, beside what the C and C++ libraries' own do.
 //!
-//! `conformance.c` and `conformance_cxx.cc` write a line for each case. Where the lines differ from those
-//! that the same programs write without the library, `conformance.txt` has the difference and its
-//! reason; what it has and does not occur any more is a failure, too.
+//! `conformance.c` and `conformance_cxx.cc` write a line for each case. Where the lines differ from
+//! those that the same programs write without the library, `conformance.txt` has the difference and
+//! its reason; a difference that it lists and that no longer occurs is a failure, too.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Other doors to the family: other names, reports, and libraries that come with names of their own.
+//! Other doors to the family: other names, reports, and libraries with surroundings of their own.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-/* closing LIBRARY: loads a library with an allocator of its own and closes it, again and again; then
-   threads end that have used it, and a child is forked. */
+/* closing LIBRARY: loads a library with an allocator of its own and closes it, again and again;
+   then threads end that have used it, and a child is forked. */
 #include "check.h"
 
 #include <dlfcn.h>

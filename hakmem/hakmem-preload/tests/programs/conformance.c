@@ -100,7 +100,7 @@ static size_t natural(size_t size) { return size <= 8 ? 8 : 16; }
         say_run("", "", 1);                                                                    \
     } while (0)
 
-/* Writes a pattern to a block: to every byte of a small one, to some and the last of a large one. */
+/* Bytes from one that is written or checked to the next: all of small blocks, some of large. */
 static size_t stride_of(size_t size) { return size <= 16384 ? 1 : 97; }
 
 static void mark(void *block, size_t size, unsigned seed) {
@@ -358,7 +358,8 @@ static void *change_and_free(void *blocks) {
     for (size_t i = 0; i < COUNT(steps); i++) {
         void *block = ((void **)blocks)[i];
         CHECK(is_marked(block, steps[i], steps[i], 3));
-        CHECK((block = realloc(block, steps[i] + 5)) != NULL && is_marked(block, steps[i], steps[i], 3));
+        CHECK((block = realloc(block, steps[i] + 5)) != NULL);
+        CHECK(is_marked(block, steps[i], steps[i], 3));
         free(block);
     }
     return NULL;
@@ -391,13 +392,15 @@ static void reports(void) {
     struct mallinfo2 before = mallinfo2();
     void *small = malloc(1000), *large = malloc(40 << 20);
     struct mallinfo2 with = mallinfo2();
-    printf("uordblks with a block more: %s\n", with.uordblks >= before.uordblks + 1000 ? "more" : "not");
+    printf("uordblks with a block more: %s\n",
+           with.uordblks >= before.uordblks + 1000 ? "more" : "not");
     printf("hblkhd with a span more: %s\n",
            with.hblkhd >= before.hblkhd + (40 << 20) ? "more" : "not");
     printf("mallinfo: %s\n", mallinfo().uordblks == (int)with.uordblks ? "the same" : "another");
     free(large);
     free(small);
-    printf("hblkhd after the free: %s\n", mallinfo2().hblkhd == before.hblkhd ? "as before" : "not");
+    printf("hblkhd after the free: %s\n",
+           mallinfo2().hblkhd == before.hblkhd ? "as before" : "not");
     enum { BLOCKS = 20000 };
     static void *blocks[BLOCKS];
     for (int i = 0; i < BLOCKS; i++) blocks[i] = block_of(1000);

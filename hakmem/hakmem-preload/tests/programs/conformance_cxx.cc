@@ -1,5 +1,6 @@
-// conformance_cxx: what every form of operator new and delete does, case by case, a line each: the case, a
-// colon, and what came of it. A test compares the lines with those of the C++ library's own forms.
+// conformance_cxx: what every form of operator new and delete does, case by case, a line each: the
+// case, a colon, and what came of it. A test compares the lines with those of the C++ library's own
+// forms.
 #include "check.h"
 
 #include <cerrno>
@@ -72,7 +73,8 @@ static void check_blocks(const Form &form, size_t alignment) {
             fill(block, size, static_cast<unsigned>(size));
             blocks.emplace_back(block, size);
         }
-        for (auto [block, size] : blocks) CHECK(is_filled(block, size, static_cast<unsigned>(size)));
+        for (auto [block, size] : blocks)
+            CHECK(is_filled(block, size, static_cast<unsigned>(size)));
         errno = UNTOUCHED;
         for (auto [block, size] : blocks) release(block, size);
         release(nullptr, 10);
@@ -155,7 +157,8 @@ static void say_handler_makes_room() {
         size_t count = 0;
         handled = 0;
         std::set_new_handler(free_reserve);
-        while (handled == 0 && count < 64) CHECK((blocks[count++] = form.allocate(piece)) != nullptr);
+        while (handled == 0 && count < 64)
+            CHECK((blocks[count++] = form.allocate(piece)) != nullptr);
         CHECK(handled == 1 && count > 1);
         while (count > 0) form.release[0](blocks[--count], piece);
     }

@@ -1,5 +1,5 @@
-/* trim: what malloc_trim gives back of sparse slabs, of other threads' lists, and of threads that have
-   ended. Prints resident KiB before and after each. */
+/* trim: what malloc_trim gives back of sparse slabs, of other threads' lists, and of threads that
+   have ended. Prints resident KiB before and after each. */
 #include "check.h"
 
 #include <malloc.h>
