@@ -185,6 +185,8 @@ pub struct LossEntry {
     pub unpublished_threads_total: u64,
     /// Whether the last sample is of a moment inside a slow path.
     pub torn: bool,
+    /// Namespaces made with `dlmopen`, whose libraries have an allocator of their own.
+    pub namespaces_total: u64,
 }
 
 /// The document of these processes.
@@ -290,6 +292,7 @@ fn loss_entry(loss: hakmem_proto::v1::Loss) -> LossEntry {
         unpublished_threads: loss.unpublished_threads,
         unpublished_threads_total: loss.unpublished_threads_total,
         torn: loss.torn,
+        namespaces_total: loss.namespaces_total,
     }
 }
 

@@ -219,6 +219,7 @@ fn add_loss(sum: &mut proto::Loss, part: &proto::Loss, is_alive: bool) {
     add!(sum.lost_events, part.lost_events);
     add!(sum.suppressed_events, part.suppressed_events);
     add!(sum.unpublished_threads_total, part.unpublished_threads_total);
+    add!(sum.namespaces_total, part.namespaces_total);
     sum.torn |= part.torn;
     if is_alive {
         add!(sum.unpublished_threads, part.unpublished_threads);

@@ -207,5 +207,6 @@ fn loss(record: &ProcessRecord) -> Loss {
         unpublished_threads: sample.process.threads_unpublished,
         unpublished_threads_total: sample.process.threads_unpublished_total,
         torn: sample.is_torn(),
+        namespaces_total: sample.process.namespaces_total,
     }
 }

@@ -25,6 +25,7 @@ async fn a_process_is_told_of_field_by_field() {
     let numbers = ProcessNumbers {
         threads_unpublished: 2,
         threads_unpublished_total: 3,
+        namespaces_total: 4,
         slab_bytes: 4096,
         large_purged_bytes: 8192,
         unmaps_refused_total: 5,
@@ -58,6 +59,7 @@ async fn a_process_is_told_of_field_by_field() {
     let loss = process.loss.unwrap();
     assert_eq!((loss.unpublished_threads, loss.unpublished_threads_total), (2, 3));
     assert!(!loss.torn);
+    assert_eq!(loss.namespaces_total, 4);
 }
 
 #[tokio::test]

@@ -202,6 +202,14 @@ fn a_crash_without_anomalies_is_not_explained() {
 }
 
 #[test]
+fn libraries_in_namespaces_of_their_own_are_said_to_be_missing() {
+    let mut story = story(&process(Routing::Direct), Some(0), |_| ());
+    assert!(!story.text().contains("dlmopen"), "{}", story.text());
+    story.process.loss.as_mut().unwrap().namespaces_total = 2;
+    assert!(story.text().contains("with dlmopen allocate past hakmem"), "{}", story.text());
+}
+
+#[test]
 fn a_process_that_exited_has_an_end_and_no_verdict() {
     let story =
         story(&process(Routing::Direct), Some(3), |slot| slot.allocate(bin_of(Class::C3), 5));

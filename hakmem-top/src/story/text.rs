@@ -83,6 +83,10 @@ impl Story {
             let threads = loss.unpublished_threads_total;
             line("LOST", &format!("{threads} threads ran without a slot and are not counted"));
         }
+        if loss.namespaces_total > 0 {
+            let text = "libraries that it loaded with dlmopen allocate past hakmem, uncounted";
+            line("DLMOPEN", text);
+        }
         if loss.torn {
             line("TORN", "it was killed within a slow path: counts may be one off");
         }
