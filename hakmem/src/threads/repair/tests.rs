@@ -108,7 +108,8 @@ fn slabs_and_runs_are_found_again_wherever_a_thread_ceased_to_exist() {
 
 #[test]
 fn batches_are_counted_anew_wherever_a_thread_ceased_to_exist() {
-    check(hand_over, 20);
+    // How many there are depends on what other tests have left in the bin.
+    check(hand_over, 10);
 }
 
 #[test]
