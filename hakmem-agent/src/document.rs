@@ -37,6 +37,10 @@ pub struct ProcessEntry {
     pub executable: String,
     /// The name by which people know the program, or empty.
     pub command_name: String,
+    /// Locks of the parent's other threads whose structures were repaired after a fork.
+    pub fork_doubts: u32,
+    /// Free bytes that the process lost by being forked.
+    pub fork_abandoned_bytes: u64,
     /// Arguments, truncated by the writer.
     pub arguments: Vec<String>,
     /// GNU build-id in hex, or empty.
@@ -206,6 +210,8 @@ fn process_entry(process: &Process) -> ProcessEntry {
         user_id: identity.user_id,
         executable: identity.executable,
         command_name: identity.command_name,
+        fork_doubts: identity.fork_doubts,
+        fork_abandoned_bytes: identity.fork_abandoned_bytes,
         arguments: identity.arguments,
         build_id: identity.build_id,
         labels: identity.labels.into_iter().collect(),

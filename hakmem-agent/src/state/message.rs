@@ -70,6 +70,8 @@ impl Facts {
             push: identity.effective_push().map_or("", Push::name).to_owned(),
             list_bytes_max: identity.list_bytes_max,
             command_name: identity.command_name.clone(),
+            fork_doubts: identity.fork_doubts,
+            fork_abandoned_bytes: identity.fork_abandoned_bytes,
         };
         let executable_name = identity.executable_name().to_owned();
         Self { raw: identity.clone(), identity: message, executable_name }

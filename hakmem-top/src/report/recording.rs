@@ -159,6 +159,12 @@ fn about(out: &mut String, identity: &proto::Identity, zone: &TimeZone) {
     if identity.list_bytes_max > 0 {
         add("lists", &size(identity.list_bytes_max.into()));
     }
+    if identity.fork_doubts > 0 {
+        add("locks repaired after fork", &identity.fork_doubts.to_string());
+    }
+    if identity.fork_abandoned_bytes > 0 {
+        add("lost by fork", &size(identity.fork_abandoned_bytes));
+    }
     let mut labels: Vec<_> = identity.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
     labels.sort();
     add("labels", &labels.join(","));

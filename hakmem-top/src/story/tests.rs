@@ -202,6 +202,17 @@ fn a_crash_without_anomalies_is_not_explained() {
 }
 
 #[test]
+fn what_a_child_repaired_and_lost_is_told() {
+    let mut story = story(&process(Routing::Direct), None, |_| ());
+    assert!(!story.text().contains("forked"), "{}", story.text());
+    let identity = story.process.identity.as_mut().unwrap();
+    (identity.fork_doubts, identity.fork_abandoned_bytes) = (2, 4096);
+    let text = story.text();
+    assert!(text.contains("  forked    2 locks were held by threads"), "{text}");
+    assert!(text.contains("4.00 KiB were lost"), "{text}");
+}
+
+#[test]
 fn libraries_in_namespaces_of_their_own_are_said_to_be_missing() {
     let mut story = story(&process(Routing::Direct), Some(0), |_| ());
     assert!(!story.text().contains("dlmopen"), "{}", story.text());

@@ -56,6 +56,15 @@ impl Story {
         }
         line("routing", &format!("{routing} · check {}", identity.check));
         line("", explanation::routing(&identity.routing));
+        if identity.fork_doubts > 0 || identity.fork_abandoned_bytes > 0 {
+            let lost = quantity::bytes(identity.fork_abandoned_bytes as i64);
+            let text = format!(
+                "{} locks were held by threads that it does not have and what they guard was \
+                 repaired; {lost} were lost",
+                identity.fork_doubts
+            );
+            line("forked", &text);
+        }
         let version = &identity.library_version;
         let at = |at: Option<&prost_types::Timestamp>| at.map(ToString::to_string);
         let started = at(identity.started_at.as_ref()).unwrap_or_default();
