@@ -56,6 +56,21 @@ fn a_block_that_is_deleted_twice_in_a_row_is_found_at_once() {
 }
 
 #[test]
+fn a_block_that_is_freed_twice_in_a_row_is_found_at_the_call_by_default() {
+    for size in ["8", "32", "1000", "5000", "200000"] {
+        let setting = ("direct", "direct", "sample");
+        let finished = loaded("misuse.c", setting).arg("double-at-once").arg(size).run();
+        let lines: Vec<_> = finished.stderr.lines().collect();
+        let [before, line, after] = lines[..] else { panic!("{size}: {}", finished.stderr) };
+        assert_eq!((before, after), ("before", "after"), "{size}");
+        assert!(line.contains("block is free already"), "{size}: {line}");
+        let record = finished.record();
+        record.assert_sound();
+        assert_eq!(anomalies(&record), 1, "{size}");
+    }
+}
+
+#[test]
 fn what_was_freed_wrongly_is_found_when_the_block_comes_back() {
     let setting = ("direct", "direct", "sample");
     for (what, text, outcome) in [

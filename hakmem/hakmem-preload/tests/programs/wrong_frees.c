@@ -67,8 +67,9 @@ static void allocate_many(void) {
 static int later(const char *what) {
     if (strcmp(what, "double-full") == 0) {
         allocate_many();
-        for (int i = 1; i < MANY / 2; i++) free(many[i]);
+        for (int i = 2; i < MANY / 2; i++) free(many[i]);
         free(many[0]);
+        free(many[1]);
         free(opaque(many[0]));
         for (int i = MANY / 2; i < MANY; i++) free(many[i]);
     } else if (strcmp(what, "double-apart-trim") == 0) {
@@ -83,6 +84,7 @@ static int later(const char *what) {
     } else if (strcmp(what, "double-exit") == 0) {
         allocate_many();
         free(many[20]);
+        free(many[21]);
         free(opaque(many[20]));
     } else {
         return 0;
