@@ -166,9 +166,8 @@ fn pop_of_size(heap: *mut Heap, size: usize) -> *mut u8 {
 #[inline(always)]
 pub unsafe fn free(pointer: *mut u8) {
     let heap = thread_heap();
-    match mapped_bin(heap, pointer) {
-        Some(bin) => free_mapped(heap, bin, pointer),
-        None => slow_free::free(pointer, heap),
+    if !free_mapped_unless_last(heap, pointer) {
+        slow_free::free(pointer, heap);
     }
 }
 
