@@ -43,3 +43,15 @@ static inline int is_filled(const void *pointer, size_t size, unsigned seed) {
         if (bytes[i] != (unsigned char)(seed + i * 31)) return 0;
     return 1;
 }
+
+/* Memory of the process that is resident, in KiB. */
+static inline long resident_kib(void) {
+    char text[128];
+    int file = open("/proc/self/statm", O_RDONLY);
+    ssize_t length = read(file, text, sizeof text - 1);
+    CHECK(length > 0 && close(file) == 0);
+    text[length] = 0;
+    long pages = 0;
+    CHECK(sscanf(text, "%*d %ld", &pages) == 1);
+    return pages * 4;
+}

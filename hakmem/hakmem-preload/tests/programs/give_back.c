@@ -5,17 +5,6 @@
 #include <malloc.h>
 #include <string.h>
 
-static long resident_kib(void) {
-    char text[128];
-    int file = open("/proc/self/statm", O_RDONLY);
-    ssize_t length = read(file, text, sizeof text - 1);
-    CHECK(length > 0 && close(file) == 0);
-    text[length] = 0;
-    long pages = 0;
-    CHECK(sscanf(text, "%*d %ld", &pages) == 1);
-    return pages * 4;
-}
-
 static void hold_and_free(size_t size, size_t bytes) {
     size_t count = bytes / size;
     void **blocks = malloc(count * sizeof *blocks);

@@ -11,14 +11,6 @@ static void *ring[RING];
 static long written, freed, total;
 static size_t size;
 
-static long resident_kib(void) {
-    long pages = 0, unused = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    CHECK(file && fscanf(file, "%ld %ld", &unused, &pages) == 2);
-    fclose(file);
-    return pages * 4;
-}
-
 static void *consume(void *argument) {
     while (freed < total) {
         if (freed == __atomic_load_n(&written, __ATOMIC_ACQUIRE)) {

@@ -10,17 +10,6 @@ enum { THREADS = 16, SPARSE = 60000, KEPT = 16 };
 
 static pthread_barrier_t step;
 
-static long resident_kib(void) {
-    char text[128];
-    int file = open("/proc/self/statm", O_RDONLY);
-    ssize_t length = read(file, text, sizeof text - 1);
-    CHECK(length > 0 && close(file) == 0);
-    text[length] = 0;
-    long pages = 0;
-    CHECK(sscanf(text, "%*d %ld", &pages) == 1);
-    return pages * 4;
-}
-
 /* One block in sixteen stays: none of their slabs is empty, but most of their pages are. */
 static void trim_sparse_slabs(void) {
     static char *blocks[SPARSE];
