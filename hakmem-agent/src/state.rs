@@ -61,7 +61,7 @@ impl ProcessRecord {
         Self { key, facts, state, ending, sample, lost_events, thread_names, classes, message }
     }
 
-    /// The same with names of threads.
+    /// The same sample, with the current names of its threads.
     pub(crate) fn with_thread_names(self, thread_names: Arc<ThreadNames>) -> Self {
         Self { thread_names, ..self }
     }

@@ -33,7 +33,7 @@ pub struct Soak {
     pub programs: PathBuf,
 }
 
-/// Why a soak cannot go on; a violation is none of these.
+/// Why a soak cannot go on. Violations are counted instead, and the soak goes on.
 #[derive(Debug, thiserror::Error)]
 pub enum SoakError {
     /// A program is not there or does not start.

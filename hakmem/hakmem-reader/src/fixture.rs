@@ -102,7 +102,7 @@ impl FixtureProcess {
         }
     }
 
-    /// The same for the process `pid`, which lives in the caller's pid namespace.
+    /// A copy of this description that names the process `pid`, which lives in the caller's pid namespace.
     pub fn of_process(self, pid: u32) -> Self {
         let start_time_ticks = ProcStat::of(pid).expect("the process lives").start_time_ticks;
         let (boot_id, pid_namespace) = Host::current().place().expect("/proc is mounted");
