@@ -25,7 +25,7 @@ use core::ptr::{self, NonNull};
 use crate::bins::{GRANULE, GRANULE_SHIFT, SLAB_ORDER_MAX};
 use crate::class_map;
 use crate::lock::Locked;
-use crate::os::memory;
+use crate::os::{clock, memory};
 use crate::slab::{Idle, Slab};
 use crate::steps;
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
@@ -148,7 +148,7 @@ pub(crate) fn purge(now_ms: u32, older_than_ms: u32) -> usize {
             // SAFETY: in a free list, and the lock is held.
             let slab = unsafe { slab.as_ref() };
             run = slab.next.get();
-            if now_ms.wrapping_sub(slab.freed_at_ms.get()) >= older_than_ms {
+            if clock::have_passed(slab.freed_at_ms.get(), now_ms, older_than_ms) {
                 arenas.purge_run(slab, order);
             }
         }

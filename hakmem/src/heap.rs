@@ -92,7 +92,8 @@ pub(crate) struct Heap {
     large: Cell<u64>,
     originals: Originals,
     alive: AtomicU64,
-    next_event_ns: [Cell<u64>; EVENT_KINDS],
+    /// When an event of each kind was written last.
+    last_event_ns: [Cell<u64>; EVENT_KINDS],
     last_tick: Cell<u64>,
     /// When this heap last published what belongs to no thread.
     last_publication: Cell<u64>,
@@ -256,7 +257,7 @@ impl Heap {
                 update.set_list(bin, 0, self.capacities[bin].get());
             }
         });
-        zero(&self.next_event_ns);
+        zero(&self.last_event_ns);
         self.owner.set(if is_threads { Life::of_this_thread() } else { Life::NONE });
         self.arena_changes.set(0);
         self.told_changes.set(0);
@@ -338,7 +339,7 @@ impl Heap {
     /// Whether it is time to look at housekeeping, in a slow path that is being timed; notes the time
     /// if so.
     pub(crate) fn tick_if_due(&self, watch: Stopwatch) -> bool {
-        let due = watch.started().saturating_sub(self.last_tick.get()) >= TICK;
+        let due = clock::have_ticks_passed(self.last_tick.get(), watch.started(), TICK);
         if due {
             self.tick();
         }
@@ -347,7 +348,8 @@ impl Heap {
 
     /// Whether it is time to publish what belongs to no thread; notes the time if so.
     pub(crate) fn publication_if_due(&self, watch: Stopwatch) -> bool {
-        let due = watch.started().saturating_sub(self.last_publication.get()) >= PUBLICATION;
+        let last = self.last_publication.get();
+        let due = clock::have_ticks_passed(last, watch.started(), PUBLICATION);
         if due {
             self.last_publication.set(watch.started());
         }

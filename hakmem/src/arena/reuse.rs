@@ -19,7 +19,7 @@ use core::ptr::NonNull;
 
 use super::ranges::arena_of;
 use super::tables::descriptor_behind;
-use super::{Arenas, GRANULE, GRANULE_SHIFT, ORDERS, Ordering, RANGES, Slab};
+use super::{Arenas, GRANULE, GRANULE_SHIFT, ORDERS, Ordering, RANGES, Slab, clock};
 use crate::slab::Idle;
 
 /// Runs of one order that are looked at for neighbours: the newest ones.
@@ -55,7 +55,7 @@ impl Regret {
 
     /// Lets what was learnt fade: by half for each second in which nothing was given back.
     pub(super) fn fade(&mut self, now_ms: u32) {
-        if now_ms.wrapping_sub(self.given_at_ms) >= FADE_MS {
+        if clock::have_passed(self.given_at_ms, now_ms, FADE_MS) {
             self.given_bytes = 0;
             self.given_at_ms = now_ms;
             self.kept_bytes = (self.kept_bytes / 2).max(KEPT_BYTES_MIN);

@@ -15,7 +15,7 @@ use super::{STORE, give_to_slabs, pop};
 use crate::arena;
 use crate::batches;
 use crate::bins;
-use crate::os::memory;
+use crate::os::{clock, memory};
 use crate::routing::Layout;
 use crate::slab::Slab;
 use crate::sync::{AtomicU32, Ordering};
@@ -40,7 +40,7 @@ pub(crate) fn drain(now_ms: u32) {
 /// thread caches, applied to the central store); at once if asked to.
 pub(crate) fn decay(now_ms: u32, at_once: bool) {
     let last = DECAYED_AT_MS.load(Ordering::Relaxed);
-    let is_mine = (at_once || now_ms.wrapping_sub(last) >= DECAY_MS)
+    let is_mine = (at_once || clock::have_passed(last, now_ms, DECAY_MS))
         && DECAYED_AT_MS
             .compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok();
@@ -71,7 +71,7 @@ fn shrink(bin: usize, mut blocks: u32, now_ms: u32) {
 /// [`DECAY_MS`] ago or more.
 pub(crate) fn return_idle_pages(now_ms: u32) {
     let last = LOOKED_AT_MS.load(Ordering::Relaxed);
-    let is_mine = now_ms.wrapping_sub(last) >= DECAY_MS
+    let is_mine = clock::have_passed(last, now_ms, DECAY_MS)
         && LOOKED_AT_MS
             .compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok();

@@ -27,7 +27,7 @@ impl Stopwatch {
     }
 
     fn elapsed_ns(self, now: u64) -> u64 {
-        clock::ticks_to_ns(now.wrapping_sub(self.0))
+        clock::ticks_to_ns(clock::ticks_between(self.0, now))
     }
 }
 
@@ -108,9 +108,10 @@ impl Heap {
     /// takes it if so.
     fn is_event_due(&self, index: usize, ticks: u64) -> bool {
         let now = clock::ticks_to_ns(ticks);
-        let due = now >= self.next_event_ns[index].get();
+        // It wraps to a great distance where the counter was set back.
+        let due = now.wrapping_sub(self.last_event_ns[index].get()) >= EVENT_SPACING_NS;
         if due {
-            self.next_event_ns[index].set(now + EVENT_SPACING_NS);
+            self.last_event_ns[index].set(now);
         }
         due
     }

@@ -23,6 +23,7 @@ use hakmem_segment::ListWord;
 use super::Heap;
 use crate::bins;
 use crate::central;
+use crate::os::clock;
 use crate::sync::{AtomicU32, Ordering};
 
 /// How long a list or a spare that nobody needs keeps its blocks at most, and how many slabs come
@@ -52,15 +53,19 @@ impl Heap {
 
     /// Whether it is time for [`Heap::give_up_idle`]: a while has passed, or slabs came and went.
     pub(crate) fn is_look_due(&self, arena_changes: u32) -> bool {
-        self.now_ms.get().wrapping_sub(self.seen_at_ms.get()) >= IDLE_MS
+        self.has_idle_time_passed()
             || arena_changes.wrapping_sub(self.seen_changes.get()) >= IDLE_CHANGES
+    }
+
+    fn has_idle_time_passed(&self) -> bool {
+        clock::have_passed(self.seen_at_ms.get(), self.now_ms.get(), IDLE_MS)
     }
 
     /// Gives to the slabs what was not needed since this was last called: spares, and of lists what
     /// lies below all blocks that were freed since. Few blocks of a bin that went out of use can keep
     /// many slabs from going back.
     pub(crate) fn give_up_idle(&self, arena_changes: u32) {
-        let is_calm = self.now_ms.get().wrapping_sub(self.seen_at_ms.get()) >= IDLE_MS;
+        let is_calm = self.has_idle_time_passed();
         for bin in bins::in_use() {
             let word = self.slot().list_word(bin);
             let (now, then) = (word.load(Ordering::Relaxed), self.seen_words[bin].get());

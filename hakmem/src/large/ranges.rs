@@ -12,7 +12,7 @@
 use super::nodes::{Kind, NONE, Node, Nodes};
 use super::tree::{Order, Tree};
 use super::{LEFTOVER_MIN, Span};
-use crate::os::memory::PAGE;
+use crate::os::{clock, memory::PAGE};
 
 /// Ranges that are looked at for one that an aligned span fits in, before a surely large one is.
 const ALIGNED_TRIES: usize = 16;
@@ -149,8 +149,8 @@ impl FreeRanges {
             return None;
         }
         let node = *self.nodes.get(self.oldest);
-        let age_ms = now_ms.wrapping_sub(node.freed_at_ms);
-        (age_ms >= older_than_ms).then_some((self.oldest, node))
+        let is_old = clock::have_passed(node.freed_at_ms, now_ms, older_than_ms);
+        is_old.then_some((self.oldest, node))
     }
 
     /// The range that was freed last.

@@ -7,6 +7,11 @@
 //! Clocks are read through the vDSO, which is found once at the start, and before that or without
 //! it by the system call. libc's function is not used: libfaketime wraps it, and allocates.
 //!
+//! No clock is trusted to go on. The wall clock is set back and forward; a virtual machine that was
+//! moved or restored may find its time-stamp counter anywhere, and a process its monotonic clock.
+//! So ages are asked of [`have_passed`] and [`have_ticks_passed`], to which a clock that was set back
+//! says that the time has passed, and a duration that ended before it began is 0.
+//!
 //! # Safety
 //! Reading clocks has no precondition.
 //!
@@ -44,7 +49,13 @@ fn read(clock: libc::clockid_t) -> u64 {
         // SAFETY: fills the structure that it is given.
         let _ = unsafe { call(libc::SYS_clock_gettime, arguments) };
     }
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    ns_of(time.tv_sec, time.tv_nsec)
+}
+
+/// Nanoseconds of a reading; 0 for a time before the clock's beginning.
+fn ns_of(seconds: libc::time_t, nanoseconds: libc::c_long) -> u64 {
+    let seconds = u64::try_from(seconds).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds as u64)
 }
 
 /// `CLOCK_MONOTONIC` in nanoseconds.
@@ -80,11 +91,47 @@ pub(crate) fn start() {
 /// Measures the rate of ticks since [`start`]; the longer ago that was, the better.
 pub(crate) fn calibrate() {
     let ns = monotonic_ns().saturating_sub(START_NS.load(Ordering::Relaxed));
-    let passed = ticks().wrapping_sub(START_TICKS.load(Ordering::Relaxed));
-    if passed > 0 && ns > 0 {
-        let rate = (u128::from(ns) << FRACTION_BITS) / u128::from(passed);
-        NS_PER_TICK.store(rate as u64, Ordering::Relaxed);
+    let passed = ticks_between(START_TICKS.load(Ordering::Relaxed), ticks());
+    if let Some(rate) = rate(ns, passed) {
+        NS_PER_TICK.store(rate, Ordering::Relaxed);
     }
+}
+
+/// Nanoseconds per tick, given how many of each have passed; `None` if one of the clocks stood still.
+fn rate(ns: u64, ticks: u64) -> Option<u64> {
+    if ns == 0 || ticks == 0 {
+        return None;
+    }
+    u64::try_from((u128::from(ns) << FRACTION_BITS) / u128::from(ticks)).ok()
+}
+
+/// Ticks from one reading of the counter to another; 0 if the counter was set back.
+#[inline]
+pub(crate) fn ticks_between(since: u64, now: u64) -> u64 {
+    let passed = now.wrapping_sub(since);
+    if passed.cast_signed() < 0 {
+        core::hint::cold_path();
+        return 0;
+    }
+    passed
+}
+
+/// Whether `ticks` have passed from one reading of the counter to another. A reading may be a little
+/// older than the one it is compared with, which was taken later in the same slow path; if it is
+/// older by more, the counter was set back.
+#[inline]
+pub(crate) fn have_ticks_passed(since: u64, now: u64, ticks: u64) -> bool {
+    now.wrapping_sub(since).wrapping_add(ticks) >= 2 * ticks
+}
+
+/// Whether `ms` milliseconds have passed from one reading of the monotonic clock to another. A
+/// reading may be a little older than the one it is compared with, which another thread took; if it is
+/// older by more than a minute, the clock was set back.
+#[inline]
+pub(crate) fn have_passed(since_ms: u32, now_ms: u32, ms: u32) -> bool {
+    const LITTLE_MS: u32 = 60_000;
+    let passed = now_ms.wrapping_sub(since_ms).wrapping_add(LITTLE_MS);
+    ms == 0 || passed >= ms.saturating_add(LITTLE_MS)
 }
 
 /// Nanoseconds in a number of ticks; 0 before the first calibration.
@@ -93,3 +140,6 @@ pub(crate) fn ticks_to_ns(passed: u64) -> u64 {
     let rate = NS_PER_TICK.load(Ordering::Relaxed);
     ((u128::from(passed) * u128::from(rate)) >> FRACTION_BITS) as u64
 }
+
+#[cfg(test)]
+mod tests;

@@ -170,7 +170,10 @@ impl File {
             inode: status.st_ino,
             owner: status.st_uid,
             mode: status.st_mode,
-            modified_ns: status.st_mtime * 1_000_000_000 + status.st_mtime_nsec,
+            modified_ns: {
+                let seconds_ns = status.st_mtime.saturating_mul(1_000_000_000);
+                seconds_ns.saturating_add(status.st_mtime_nsec)
+            },
             bytes: status.st_blocks as usize * 512,
         })
     }

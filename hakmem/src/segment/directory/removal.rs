@@ -135,7 +135,7 @@ fn find_dead(directory: &File, name: &CStr, now_s: i64) -> Option<Dead> {
     let is_ready =
         file.read_at(&mut ready, at) == ready.len() && u64::from_ne_bytes(ready) == READY;
     // A segment is locked before it is ready, so one that is not yet may be just being made.
-    let is_settled = is_ready || now_s - status.modified_ns / NS_PER_S >= FRESH_FOR_S;
+    let is_settled = is_ready || is_older(status.modified_ns, now_s, FRESH_FOR_S);
     // The lock is free only if the writer is gone.
     if !is_settled || !file.try_lock() {
         return None;
@@ -147,6 +147,13 @@ fn find_dead(directory: &File, name: &CStr, now_s: i64) -> Option<Dead> {
 }
 
 const NS_PER_S: i64 = 1_000_000_000;
+
+/// Whether a file that was changed then is so old. One from the future is: the clock was set back
+/// since, and nothing may stay until it has caught up. Clocks of one machine differ by less than
+/// [`FRESH_FOR_S`].
+fn is_older(modified_ns: i64, now_s: i64, age_s: i64) -> bool {
+    !(-FRESH_FOR_S..age_s).contains(&(now_s - modified_ns / NS_PER_S))
+}
 
 impl Place<'_> {
     /// Removes what is dead and in the way; the slots that a new segment may have.
@@ -194,11 +201,11 @@ impl Place<'_> {
         let (mut segments, mut dead_bytes) = (listing.segments, listing.dead_bytes);
         let (mut removed, mut freed) = (0, 0);
         for dead in listing.dead() {
-            let age_s = now_s - dead.modified_ns / NS_PER_S;
+            let is_old = |age_s| is_older(dead.modified_ns, now_s, age_s);
             let is_in_the_way = freed < missing_bytes
                 || dead_bytes > bytes_max
-                || segments > ENTRIES_TOLERATED && age_s >= STALE_AFTER_S
-                || segments > ENTRIES_MAX && age_s >= FRESH_FOR_S;
+                || segments > ENTRIES_TOLERATED && is_old(STALE_AFTER_S)
+                || segments > ENTRIES_MAX && is_old(FRESH_FOR_S);
             let name = CStr::from_bytes_until_nul(&dead.name).unwrap_or_default();
             if is_in_the_way && directory.remove_in(name) {
                 removed += 1;

@@ -117,3 +117,13 @@ fn what_is_dead_is_bounded_in_number_and_age() {
     directory.place().remove_dead(0, 0);
     assert_eq!(directory.names().len(), ENTRIES_MAX);
 }
+
+#[test]
+fn a_segment_from_the_future_is_old_and_one_of_just_now_is_not() {
+    let (now_s, hour_s) = (1_700_000_000, 3600);
+    let is_old = |age_s: i64| is_older((now_s - age_s) * NS_PER_S, now_s, STALE_AFTER_S);
+    assert!(!is_old(0) && !is_old(STALE_AFTER_S - 1) && is_old(STALE_AFTER_S));
+    // Stamped by another processor's clock, or before the wall clock was set back.
+    assert!(!is_old(-1) && is_old(-hour_s));
+    assert!(is_older(i64::MAX, now_s, FRESH_FOR_S) && is_older(i64::MIN, now_s, FRESH_FOR_S));
+}
