@@ -8,9 +8,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use crate::segment_name::SegmentName;
-pub use default::{SHARED_MEMORY, default_directory, directories_of_users, user_of_directory};
+pub use default::{
+    FilesOf, SHARED_MEMORY, default_directory, directories_of_users, files_of, files_of_directory,
+    user_of_directory,
+};
 pub(crate) use removal::found_dead_at;
-pub use removal::{Removal, remove_dead};
+pub use removal::{Removal, remove_dead, remove_dead_among};
 
 /// Most segments one scan returns.
 pub const SEGMENTS_MAX: usize = 65_536;

@@ -37,6 +37,15 @@ pub enum OpenError {
     /// The file belongs to somebody else.
     #[error("no permission to read the segment; run as its owner or as root")]
     Denied,
+    /// The file's owner is not the one whose segments the directory holds: leave it alone.
+    #[error(
+        "it belongs to user {owner}, and its directory is another user's; programs of several \
+         users share only a directory of root's"
+    )]
+    WrongOwner {
+        /// Owner of the file.
+        owner: u32,
+    },
     /// The system refused otherwise.
     #[error("the segment cannot be read: {0}")]
     Io(#[source] io::Error),
@@ -52,6 +61,12 @@ pub enum SampleError {
     #[error("not a valid hakmem segment: its {what} is impossible")]
     Malformed {
         /// The field that is wrong.
+        what: &'static str,
+    },
+    /// It takes more than the caller allows.
+    #[error("the segment takes more {what} than the reader may spend on it")]
+    TooMuch {
+        /// What it takes too much of: `slots` or `time`.
         what: &'static str,
     },
     /// The system refused.

@@ -113,6 +113,12 @@ pub struct EventBatch {
     pub unknown: u64,
 }
 
+impl EventBatch {
+    fn sort(&mut self) {
+        self.events.sort_by_key(|event| (event.monotonic_ns, event.slot, event.number));
+    }
+}
+
 /// How far somebody has read a segment's events.
 #[derive(Clone, Debug)]
 pub struct EventCursor {
@@ -168,9 +174,23 @@ fn oldest(written: u64) -> u64 {
 impl Segment {
     /// Returns the events since the last call with this cursor.
     pub fn read_events(&self, cursor: &mut EventCursor) -> Result<EventBatch, SampleError> {
+        self.read_events_up_to(cursor, usize::MAX)
+    }
+
+    /// Returns events since the last call with this cursor, `events_max` or a ring more; the next
+    /// call returns others, but for what is overwritten until then.
+    pub fn read_events_up_to(
+        &self,
+        cursor: &mut EventCursor,
+        events_max: usize,
+    ) -> Result<EventBatch, SampleError> {
         let mut batch = EventBatch::default();
         let slots_used = self.sample_process()?.slots_used;
         for slot in 0..slots_used {
+            if batch.events.len() >= events_max {
+                batch.sort();
+                return Ok(batch);
+            }
             let offset = self.geometry.slot_offset(slot);
             let written = self.read_events_written(offset)?;
             if cursor.next.len() <= slot as usize {
@@ -186,7 +206,7 @@ impl Segment {
             }
         }
         cursor.started = true;
-        batch.events.sort_by_key(|event| (event.monotonic_ns, event.slot, event.number));
+        batch.sort();
         Ok(batch)
     }
 

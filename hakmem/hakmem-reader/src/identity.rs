@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::mem::offset_of;
 
-use hakmem_segment::header::{COMMAND_NAME_BYTES, HEADER_BYTES};
+use hakmem_segment::header::{COMMAND_NAME_BYTES, HEADER_BYTES, SLOTS_MAX};
 use hakmem_segment::slot::SLOT_BYTES;
 use hakmem_segment::{
-    BIN_LARGE, BIN_NONE, BINS, BinInfo, Check, Class, LAYOUT_MAJOR, MAGIC, Outcome, Push, READY,
-    Routing, SegmentHeader,
+    BIN_LARGE, BIN_NONE, BINS, BinInfo, Check, Class, LAYOUT_MAJOR, LAYOUT_MINOR, MAGIC, Outcome,
+    Push, READY, Routing, SegmentHeader,
 };
 
 use crate::error::OpenError;
@@ -176,12 +176,10 @@ pub(crate) struct Geometry {
 }
 
 impl Geometry {
-    /// A header of the same major version may grow, within reason.
+    /// The header of a later minor version may be larger, within reason.
     const HEADER_BYTES_MAX: u32 = 1 << 20;
-    /// So may a slot.
+    /// The slot of a later minor version may be larger, within reason.
     const SLOT_BYTES_MAX: u32 = 1 << 20;
-    /// So may the number of slots.
-    const SLOTS_MAX: u32 = 1 << 16;
 
     /// Where slot `index` starts; `index` is below [`Geometry::slots_max`].
     pub(crate) fn slot_offset(self, index: u32) -> u64 {
@@ -192,19 +190,25 @@ impl Geometry {
         self.slots_max
     }
 
+    /// Every minor version that this reader knows writes headers and slots of one size, and no
+    /// version has more slots.
     fn decode(header: Fields<'_>) -> Result<Self, OpenError> {
         let header_bytes = header.u32(offset_of!(SegmentHeader, header_bytes));
         let slot_bytes = header.u32(offset_of!(SegmentHeader, slot_bytes));
         let slots_max = header.u32(offset_of!(SegmentHeader, slots_max));
-        let header_fits = (HEADER_BYTES as u32..=Self::HEADER_BYTES_MAX).contains(&header_bytes);
+        let is_later = header.u16(offset_of!(SegmentHeader, layout_minor)) > LAYOUT_MINOR;
+        let most = |own: usize, later: u32| if is_later { later } else { own as u32 };
+        let header_most = most(HEADER_BYTES, Self::HEADER_BYTES_MAX);
+        let header_fits = (HEADER_BYTES as u32..=header_most).contains(&header_bytes);
         if !header_fits || !header_bytes.is_multiple_of(4096) {
             return Err(OpenError::Malformed { what: "size of the header" });
         }
-        let slot_fits = (SLOT_BYTES as u32..=Self::SLOT_BYTES_MAX).contains(&slot_bytes);
+        let slot_most = most(SLOT_BYTES, Self::SLOT_BYTES_MAX);
+        let slot_fits = (SLOT_BYTES as u32..=slot_most).contains(&slot_bytes);
         if !slot_fits || !slot_bytes.is_multiple_of(4096) {
             return Err(OpenError::Malformed { what: "size of a slot" });
         }
-        if !(1..=Self::SLOTS_MAX).contains(&slots_max) {
+        if !(1..=SLOTS_MAX as u32).contains(&slots_max) {
             return Err(OpenError::Malformed { what: "number of slots" });
         }
         let (header_bytes, slot_bytes) = (u64::from(header_bytes), u64::from(slot_bytes));

@@ -62,7 +62,7 @@ pub use histogram::Histogram;
 pub use identity::Identity;
 pub use liveness::ProcessState;
 pub use sample::{BinSample, ProcessSample, Sample, SlotSample};
-pub use segment::Segment;
+pub use segment::{Limits, Segment};
 pub use text::clean as clean_text;
 pub use totals::{ClassTotals, ThreadTotals};
 

@@ -152,9 +152,24 @@ impl Host {
         Some((self.boot_id?, self.pid_namespace?))
     }
 
+    /// Whether the identity's pid means a process of the reader's pid namespace and boot, and one
+    /// of the file's owner: anybody can write a stranger's pid into a file of their own.
     fn is_here(&self, identity: &Identity) -> bool {
-        self.pid_namespace == Some(identity.pid_namespace) && self.boot_id == Some(identity.boot_id)
+        self.pid_namespace == Some(identity.pid_namespace)
+            && self.boot_id == Some(identity.boot_id)
+            && is_of_user(identity.pid, identity.owner_user_id)
     }
+}
+
+/// Whether one of the process's user ids is `user`. Root's files may be of a process that gave its
+/// rights up since.
+fn is_of_user(pid: u32, user: u32) -> bool {
+    if user == 0 {
+        return true;
+    }
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    ids.is_some_and(|ids| ids.split_ascii_whitespace().any(|id| id.parse() == Ok(user)))
 }
 
 fn parse_boot_id(text: &str) -> Option<[u8; 16]> {

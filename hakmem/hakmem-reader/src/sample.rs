@@ -51,6 +51,11 @@ impl Sample {
         self.slots.iter().fold(0, |sum, slot| sum.saturating_add(slot.suppressed_events()))
     }
 
+    /// Bytes of memory that the slots take.
+    pub fn bytes(&self) -> usize {
+        self.slots.iter().map(|slot| slot.bytes()).sum()
+    }
+
     /// Events ever put into the rings.
     pub fn events_written(&self) -> u64 {
         self.slots.iter().fold(0, |sum, slot| sum.saturating_add(slot.events_written))
@@ -192,6 +197,11 @@ impl SlotSample {
     pub fn bin(&self, bin: usize) -> Option<&BinSample> {
         let found = self.bins.binary_search_by_key(&bin, |sample| usize::from(sample.bin));
         found.ok().map(|at| &self.bins[at])
+    }
+
+    /// Bytes of memory that it takes.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + size_of_val(self.bins.as_slice()) + size_of_val(&*self.durations)
     }
 
     /// Events not put into the ring.

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use hakmem_segment::header::HEADER_BYTES;
 use rustix::time::{ClockId, clock_gettime};
@@ -24,6 +24,23 @@ impl From<ReadError> for SampleError {
             ReadError::Io(error) => Self::Io(error),
         }
     }
+}
+
+/// The least that a slot or a header takes on disk once it is in use.
+const PAGE_BYTES: u64 = 4096;
+
+/// What one sample may take at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Slots in use.
+    pub slots: u32,
+    /// Time of the clock on the wall.
+    pub time: Duration,
+}
+
+impl Limits {
+    /// Whatever a segment can hold.
+    pub const NONE: Self = Self { slots: u32::MAX, time: Duration::MAX };
 }
 
 /// An open segment. It keeps the last copy of every slot, so that a sample reads little more than
@@ -100,14 +117,31 @@ impl Segment {
 
     /// Copies what the segment holds now.
     pub fn sample(&mut self) -> Result<Sample, SampleError> {
+        self.sample_within(&Limits::NONE)
+    }
+
+    /// Copies what the segment holds now, unless that takes more than `limits` allow: a copy with a
+    /// part of the slots would tell of counters that fell.
+    ///
+    /// # Errors
+    ///
+    /// [`SampleError::TooMuch`] names the limit.
+    pub fn sample_within(&mut self, limits: &Limits) -> Result<Sample, SampleError> {
+        let begun = Instant::now();
         let unix_ns = now_ns(ClockId::Realtime);
         let monotonic_ns = now_ns(ClockId::Monotonic);
         let process = self.read_process()?;
+        if process.slots_used > limits.slots {
+            return Err(SampleError::TooMuch { what: "slots" });
+        }
         let mut reader = SlotReader::new(&self.file, &self.bins);
         let mut slots = Vec::with_capacity(process.slots_used as usize);
         for index in 0..process.slots_used {
             let previous = self.slots.get(index as usize);
             slots.push(reader.read(index, self.geometry.slot_offset(index), previous)?);
+            if begun.elapsed() > limits.time {
+                return Err(SampleError::TooMuch { what: "time" });
+            }
         }
         self.slots.clone_from(&slots);
         Ok(Sample { unix_ns, monotonic_ns, process, slots, bins: Arc::clone(&self.bins) })
@@ -127,8 +161,15 @@ impl Segment {
             return Err(SampleError::Malformed { what: "number of used slots" });
         }
         // The size is asked after the number: the writer makes room before it uses a slot.
-        if self.file.size()? < self.geometry.slot_offset(process.slots_used) {
+        let (size, stored) = self.file.size_and_stored()?;
+        if size < self.geometry.slot_offset(process.slots_used) {
             return Err(SampleError::Truncated);
+        }
+        // Who took a slot wrote to its first page, and somebody wrote to the header's.
+        if stored < (u64::from(process.slots_used) + 1) * PAGE_BYTES {
+            return Err(SampleError::Malformed {
+                what: "number of used slots, of which its blocks can hold fewer,",
+            });
         }
         Ok(process)
     }

@@ -14,6 +14,9 @@ use rustix::io::Errno;
 
 use crate::error::OpenError;
 
+/// Unit of `st_blocks`, whatever the file system's blocks are (`stat(2)`).
+const STAT_BLOCK_BYTES: u64 = 512;
+
 /// A buffer that lies in memory as its source lies in the file.
 #[repr(C, align(64))]
 pub(crate) struct Buffer<const N: usize>(pub(crate) [u8; N]);
@@ -88,8 +91,14 @@ impl SegmentFile {
 
     /// Bytes of the file now.
     pub(crate) fn size(&self) -> Result<u64, ReadError> {
+        Ok(self.size_and_stored()?.0)
+    }
+
+    /// Bytes of the file now, and bytes of the blocks that hold them: less, where it is sparse.
+    pub(crate) fn size_and_stored(&self) -> Result<(u64, u64), ReadError> {
         let stat = rustix::fs::fstat(&self.fd).map_err(io::Error::from)?;
-        Ok(u64::try_from(stat.st_size).unwrap_or(0))
+        let bytes = |count: i64| u64::try_from(count).unwrap_or(0);
+        Ok((bytes(stat.st_size), bytes(stat.st_blocks).saturating_mul(STAT_BLOCK_BYTES)))
     }
 
     /// Fills `buffer` from `offset` on.

@@ -62,6 +62,47 @@ pub fn user_of_directory(name: &OsStr) -> Option<u32> {
     id.parse().ok().filter(|user: &u32| user.to_string() == id)
 }
 
+/// Whose segments a directory may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilesOf {
+    /// One user's: the directory is theirs, or root made it and it is named so.
+    User(u32),
+    /// Anybody's: a directory of root's that is named after nobody.
+    Anybody,
+}
+
+impl FilesOf {
+    /// Whether a file of this owner belongs there. Where it does not, somebody linked or moved a
+    /// stranger's file into a directory of their own, or made files in a stranger's.
+    pub fn admits(self, owner: u32) -> bool {
+        match self {
+            Self::User(user) => user == owner,
+            Self::Anybody => true,
+        }
+    }
+}
+
+/// Whose segments the directory `name`, which belongs to `owner`, may hold; `None` if its name and
+/// its owner disagree. A directory that was named by a person, `name` being `None`, says nothing by
+/// its name.
+pub fn files_of(name: Option<&OsStr>, owner: u32) -> Option<FilesOf> {
+    match (name.and_then(user_of_directory), owner) {
+        (Some(named), 0) => Some(FilesOf::User(named)),
+        (None, 0) => Some(FilesOf::Anybody),
+        (Some(named), owner) if named != owner => None,
+        (_, owner) => Some(FilesOf::User(owner)),
+    }
+}
+
+/// Whose segments `directory` may hold; `None` if nobody's. Its name counts where all users' are.
+pub fn files_of_directory(directory: &Path) -> Option<FilesOf> {
+    let is_shared = directory.parent() == Some(Path::new(SHARED_MEMORY));
+    let name = directory.file_name().filter(|_| is_shared);
+    // A person may name a link to a directory.
+    let found = if is_shared { fs::symlink_metadata(directory) } else { fs::metadata(directory) };
+    files_of(name, found.ok()?.uid())
+}
+
 /// The directories `hakmem-*` of `parent`, sorted. One whose name names a user belongs to that user
 /// or to root: anybody can make a directory of another's name. No symbolic link is followed.
 pub fn directories_of_users(parent: &Path) -> Vec<PathBuf> {
@@ -75,10 +116,9 @@ pub fn directories_of_users(parent: &Path) -> Vec<PathBuf> {
 fn is_of_user(entry: &DirEntry) -> bool {
     let name = entry.file_name();
     name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
-        && entry.metadata().is_ok_and(|found| {
-            let named = user_of_directory(&name);
-            found.is_dir() && named.is_none_or(|user| [0, user].contains(&found.uid()))
-        })
+        && entry
+            .metadata()
+            .is_ok_and(|found| found.is_dir() && files_of(Some(&name), found.uid()).is_some())
 }
 
 #[cfg(test)]
@@ -103,6 +143,24 @@ mod tests {
         check("hakmem-shared", None);
         check("hakmem-", None);
         check("other-1000", None);
+    }
+
+    #[test]
+    fn name_and_owner_of_a_directory_say_whose_files_it_may_hold() {
+        let check = |name: &str, owner, expected: Option<FilesOf>| {
+            assert_eq!(files_of(Some(OsStr::new(name)), owner), expected, "{name} of {owner}");
+        };
+        check("hakmem-1000", 1000, Some(FilesOf::User(1000)));
+        check("hakmem-1000", 0, Some(FilesOf::User(1000)));
+        check("hakmem-1000", 1001, None);
+        check("hakmem-0", 1001, None);
+        check("hakmem-1000-0123456789abcdef", 1001, None);
+        check("hakmem-shared", 1001, Some(FilesOf::User(1001)));
+        check("hakmem-shared", 0, Some(FilesOf::Anybody));
+        assert_eq!(files_of(None, 0), Some(FilesOf::Anybody));
+        assert_eq!(files_of(None, 7), Some(FilesOf::User(7)));
+        assert!(FilesOf::User(7).admits(7) && !FilesOf::User(7).admits(0));
+        assert!(FilesOf::Anybody.admits(7));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use rustix::fs::{
 
 use super::{ScanError, scan};
 use crate::error::OpenError;
+use crate::identity::Identity;
 use crate::liveness::{Host, effective_state};
 use crate::segment::Segment;
 use crate::segment_file::SegmentFile;
@@ -37,34 +38,49 @@ pub struct Removal {
     pub failed: Vec<(PathBuf, io::Error)>,
 }
 
-/// Removes segments of dead processes: all but `keep`, and of these the ones that were found dead
-/// longer than `max_age` ago. Kept are those of processes that did not end normally before others,
-/// because somebody may still want to know why, and those that died last before those that died
-/// earlier; and of those as many as an eighth of the file system has room for, 256 MiB at most.
+/// Removes segments of dead processes: of each owner's all but `keep`, and of these the ones that
+/// were found dead longer than `max_age` ago. Kept are those of processes that did not end normally
+/// before others, because somebody may still want to know why, and those that died last before those
+/// that died earlier; and of those as many as an eighth of the file system has room for, 256 MiB at
+/// most.
 ///
 /// Only files that the current user owns are touched, or any for root; never one whose writer
 /// lives, and never one that is no segment this version understands. The symbolic link of a
 /// stranger is not followed, not even as `directory`.
 pub fn remove_dead(directory: &Path, keep: usize, max_age: Duration) -> Result<Removal, ScanError> {
+    let paths = scan(directory)?.paths;
+    let names = paths.iter().filter_map(|path| path.file_name());
+    remove_dead_among(directory, names, keep, max_age)
+}
+
+/// Does as [`remove_dead`], and looks at files of these names only.
+pub fn remove_dead_among<'a>(
+    directory: &Path,
+    names: impl IntoIterator<Item = &'a OsStr>,
+    keep: usize,
+    max_age: Duration,
+) -> Result<Removal, ScanError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = rustix::fs::open(directory, flags, Mode::empty())
         .map_err(|errno| ScanError::new(directory, errno.into()))?;
-    let paths = scan(directory)?.paths;
-    let names = paths.iter().filter_map(|path| path.file_name());
-    let mut dead: Vec<Dead> = names.filter_map(|name| find_dead(&fd, name)).collect();
+    let names: Vec<&OsStr> = names.into_iter().collect();
+    let mut dead: Vec<Dead> = names.iter().filter_map(|name| find_dead(&fd, name)).collect();
     let space = rustix::fs::fstatvfs(&fd).map_or(0, |found| found.f_blocks * found.f_frsize);
     let bytes_max = bytes_max(space);
     if dead.len() > keep || dead.iter().map(|dead| dead.bytes).sum::<u64>() > bytes_max {
-        mark_abnormal(&fd, &paths, &mut dead);
+        mark_abnormal(&fd, &names, &mut dead);
     }
     dead.sort_by_key(|dead| Reverse((dead.is_abnormal, dead.since)));
     let now = SystemTime::now();
-    let mut bytes = 0;
+    // Nobody's dead push out another's.
+    let mut of_owners: HashMap<u32, (usize, u64)> = HashMap::new();
     let mut removal = Removal::default();
-    for (rank, dead) in dead.iter().enumerate() {
+    for dead in &dead {
         let age = now.duration_since(dead.since).unwrap_or_default();
-        bytes += dead.bytes;
-        if rank < keep && age <= max_age && bytes <= bytes_max {
+        let (rank, bytes) = of_owners.entry(dead.owner).or_default();
+        *bytes += dead.bytes;
+        *rank += 1;
+        if *rank <= keep && age <= max_age && *bytes <= bytes_max {
             removal.kept += 1;
             continue;
         }
@@ -77,7 +93,7 @@ pub fn remove_dead(directory: &Path, keep: usize, max_age: Duration) -> Result<R
     Ok(removal)
 }
 
-/// What the dead may take together on a file system of so many bytes; one that is bounded by nothing
+/// What the dead of one owner may take together on a file system of so many bytes; one that is bounded by nothing
 /// says 0.
 fn bytes_max(space: u64) -> u64 {
     const PART: u64 = 8;
@@ -88,6 +104,7 @@ fn bytes_max(space: u64) -> u64 {
 /// A segment without a living writer. The file is not kept open: there may be many.
 struct Dead {
     name: OsString,
+    owner: u32,
     /// Device and inode.
     file_id: (u64, u64),
     /// What it takes, which is less than its length.
@@ -120,6 +137,7 @@ fn find_dead(directory: &OwnedFd, name: &OsStr) -> Option<Dead> {
     let since = found_dead_at(&stat).unwrap_or_else(|| mark(&file));
     Some(Dead {
         name: name.to_owned(),
+        owner: stat.st_uid,
         file_id: (stat.st_dev, stat.st_ino),
         bytes: u64::try_from(stat.st_blocks).unwrap_or(0) * 512,
         since,
@@ -127,23 +145,25 @@ fn find_dead(directory: &OwnedFd, name: &OsStr) -> Option<Dead> {
     })
 }
 
-/// Finds out which of the dead did not end normally. That needs all the segments of `paths`, because a process
-/// that went on as another program left a later one.
-fn mark_abnormal(directory: &OwnedFd, paths: &[PathBuf], dead: &mut [Dead]) {
+/// Finds out which of the dead did not end normally. That needs the segments of all `names`, because a
+/// process that went on as another program left a later one.
+fn mark_abnormal(directory: &OwnedFd, names: &[&OsStr], dead: &mut [Dead]) {
     let open = |name: &OsStr| {
         let file = SegmentFile::open_at(directory, Path::new(name)).ok()?;
         let segment = Segment::from_file(file).ok()?;
         let process = segment.sample_process().ok()?;
         Some((segment.identity().clone(), process))
     };
-    let names = paths.iter().filter_map(|path| path.file_name());
     let known: HashMap<&OsStr, _> =
-        names.filter_map(|name| open(name).map(|opened| (name, opened))).collect();
+        names.iter().filter_map(|&name| open(name).map(|opened| (name, opened))).collect();
+    let mut of_pid: HashMap<u32, Vec<&Identity>> = HashMap::new();
+    for (identity, _) in known.values() {
+        of_pid.entry(identity.pid).or_default().push(identity);
+    }
     let host = Host::current();
     for dead in dead {
         let Some((identity, process)) = known.get(dead.name.as_os_str()) else { continue };
-        let same_pid = known.values().map(|(other, _)| other);
-        let others = same_pid.filter(|other| other.pid == identity.pid);
+        let others = of_pid[&identity.pid].iter().copied();
         let state = effective_state(identity, false, process, None, others, &host);
         dead.is_abnormal = state.is_abnormal_end();
     }

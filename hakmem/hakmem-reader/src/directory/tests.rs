@@ -82,6 +82,23 @@ fn crashed_segments_outrank_others_where_the_number_is_limited() {
 }
 
 #[test]
+fn the_dead_of_one_user_do_not_push_out_anothers() {
+    let directory = tempfile::tempdir().unwrap();
+    let theirs = [0, 1, 2].map(|_| dead(directory.path()));
+    let own = dead(directory.path());
+    for path in &theirs {
+        let roots = "run this test as root: it changes owners";
+        std::os::unix::fs::chown(path, Some(65534), None).expect(roots);
+    }
+    remove_dead(directory.path(), 10, HOUR).unwrap();
+    // The other user's are younger.
+    set_age(&own, HOUR / 2);
+    let removal = remove_dead(directory.path(), 1, HOUR).unwrap();
+    assert_eq!((removal.removed.len(), removal.kept), (2, 2));
+    assert!(own.exists());
+}
+
+#[test]
 fn a_dead_segments_age_counts_from_when_it_was_found() {
     let directory = tempfile::tempdir().unwrap();
     let path = dead(directory.path());

@@ -80,3 +80,20 @@ fn a_killed_child_is_not_taken_for_one_that_did_exec() {
     }
     child.wait().unwrap();
 }
+
+#[test]
+fn a_pid_that_a_strangers_file_claims_is_not_believed() {
+    let directory = tempfile::tempdir().unwrap();
+    let writer = SegmentWriter::create(directory.path(), &this_process());
+    let host = Host::current();
+    let user = rustix::process::geteuid().as_raw();
+    let claimed_by = |owner: u32| Identity {
+        owner_user_id: owner,
+        ..Segment::open(writer.path()).unwrap().identity().clone()
+    };
+    assert!(host.process_lives(&claimed_by(user)));
+    assert!(host.witness(&claimed_by(user)).is_some());
+    const STRANGER: u32 = 54_321;
+    assert!(!host.process_lives(&claimed_by(STRANGER)));
+    assert!(host.witness(&claimed_by(STRANGER)).is_none());
+}

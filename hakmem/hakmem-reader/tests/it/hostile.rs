@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hakmem_reader::directory::SegmentName;
-use hakmem_reader::fixture::{FixtureProcess, SegmentWriter, bin_of};
-use hakmem_reader::{Class, EventCursor, OpenError, SampleError, Segment};
+use hakmem_reader::fixture::{FixtureProcess, NewEvent, SegmentWriter, bin_of};
+use hakmem_reader::{Class, EventCursor, EventKind, Limits, OpenError, SampleError, Segment};
 use hakmem_segment::SegmentHeader;
 use hakmem_segment::header::HEADER_BYTES;
 use hakmem_segment::slot::SLOT_BYTES;
@@ -55,6 +55,10 @@ fn forged_headers_are_refused_with_the_field_that_is_wrong() {
     assert_eq!(forged!(slot_bytes, 0x8000_0000u32), impossible("size of a slot"));
     assert_eq!(forged!(slots_max, 0u32), impossible("number of slots"));
     assert_eq!(forged!(slots_max, u32::MAX), impossible("number of slots"));
+    // Sizes that only a later version can have.
+    assert_eq!(forged!(header_bytes, 12_288u32), impossible("size of the header"));
+    assert_eq!(forged!(slot_bytes, 1u32 << 20), impossible("size of a slot"));
+    assert_eq!(forged!(slots_max, 65_536u32), impossible("number of slots"));
     assert_eq!(forged!(executable_bytes, 513u32), impossible("length of executable"));
     assert_eq!(forged!(command_line_bytes, u32::MAX), impossible("length of command_line"));
     assert_eq!(forged!(labels_bytes, 4096u32), impossible("length of labels"));
@@ -184,16 +188,70 @@ fn numbers_of_slots_beyond_reason_are_refused_without_reading_them() {
 }
 
 #[test]
-fn a_sparse_segment_of_all_slots_costs_time_and_memory_in_proportion_to_its_content() {
+fn slots_that_the_blocks_of_a_sparse_file_cannot_hold_are_refused_without_reading_them() {
     let case = case();
     let slots_used = offset_of!(SegmentHeader, slots_used);
     case.writer.truncate((HEADER_BYTES + 16_384 * SLOT_BYTES) as u64);
     case.writer.store(slots_used, &16_384u32.to_le_bytes());
     let mut segment = Segment::open(case.writer.path()).unwrap();
-    let sample = segment.sample().unwrap();
-    assert_eq!(sample.slots.len(), 16_384);
-    let bins: usize = sample.slots.iter().map(|slot| slot.bins.len()).sum();
-    assert_eq!(bins, 1);
+    let error = segment.sample().unwrap_err();
+    assert!(matches!(error, SampleError::Malformed { .. }), "{error}");
+    let error = segment.read_events(&mut EventCursor::from_oldest()).unwrap_err();
+    assert!(matches!(error, SampleError::Malformed { .. }), "{error}");
+}
+
+#[test]
+fn a_segment_of_the_most_slots_is_read_within_limits_only() {
+    let mut case = case();
+    for thread in 0..100 {
+        case.writer.take_slot(100 + thread, "");
+    }
+    let mut segment = Segment::open(case.writer.path()).unwrap();
+    let mut check = |limits: Limits, expected: Option<&str>| {
+        let told = segment.sample_within(&limits).err().map(|error| error.to_string());
+        let expected = expected
+            .map(|what| format!("the segment takes more {what} than the reader may spend on it"));
+        assert_eq!(told, expected);
+    };
+    check(Limits { slots: 101, ..Limits::NONE }, Some("slots"));
+    check(Limits { time: Duration::ZERO, ..Limits::NONE }, Some("time"));
+    check(Limits { slots: 102, ..Limits::NONE }, None);
+}
+
+#[test]
+fn events_come_in_parts_if_the_caller_says_so_and_none_is_told_twice_or_lost() {
+    let mut case = case();
+    let event = NewEvent {
+        kind: EventKind::SlabMapped,
+        class: Class::None,
+        bin: 0,
+        detail: 0,
+        claimed_class: Class::None,
+        monotonic_ns: 1,
+        duration_ns: 0,
+        value: 0,
+        address: 0,
+    };
+    for thread in 0..20 {
+        let slot = case.writer.take_slot(100 + thread, "");
+        (0..10).for_each(|_| case.writer.slot(slot).event(event));
+    }
+    let segment = Segment::open(case.writer.path()).unwrap();
+    let all = segment.read_events(&mut EventCursor::from_oldest()).unwrap();
+    let mut cursor = EventCursor::from_oldest();
+    let mut parts = Vec::new();
+    loop {
+        let part = segment.read_events_up_to(&mut cursor, 35).unwrap();
+        assert!(part.events.len() < 35 + 64 && part.lost == 0);
+        if part.events.is_empty() {
+            break;
+        }
+        parts.push(part.events);
+    }
+    assert!(parts.len() > 4, "{}", parts.len());
+    let mut told: Vec<_> = parts.concat();
+    told.sort_by_key(|event| (event.monotonic_ns, event.slot, event.number));
+    assert_eq!(told, all.events);
 }
 
 #[test]
