@@ -162,24 +162,26 @@ pub(crate) fn lose() -> bool {
     !LOST.swap(true, Ordering::Relaxed)
 }
 
-/// Puts private memory in place of the header, if the address is the header's; `None` if it is not,
-/// false if there is no memory. Runs in a signal handler.
-pub(crate) fn replace_header(address: usize) -> Option<bool> {
-    let header = HEADER_AT.load(Ordering::Relaxed);
-    if address.wrapping_sub(header) >= HEADER_BYTES {
-        return None;
-    }
+/// Whether an address is the header's.
+pub(crate) fn is_header(address: usize) -> bool {
+    address.wrapping_sub(HEADER_AT.load(Ordering::Relaxed)) < HEADER_BYTES
+}
+
+/// Puts private memory in place of the header, unless that is done; false if there is no memory. Runs
+/// in a signal handler.
+pub(crate) fn replace_header() -> bool {
     // Another thread is about to do it: for this one, the fault repeats until that is done.
     if HEADER_REPLACED.swap(true, Ordering::Relaxed) {
-        return Some(true);
+        return true;
     }
+    let header = HEADER_AT.load(Ordering::Relaxed);
     let replaced = NonNull::new(header as *mut u8).is_some_and(|header| {
         let memory = memory::map(HEADER_BYTES);
         // SAFETY: the header is this process's; what was in it is gone with the file.
         memory.is_some_and(|memory| unsafe { memory::move_over(memory, HEADER_BYTES, header) })
     });
     HEADER_REPLACED.store(replaced, Ordering::Relaxed);
-    Some(replaced)
+    replaced
 }
 
 /// Forgets what a thread of the parent process may have left half done: in a new child.

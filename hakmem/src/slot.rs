@@ -4,14 +4,16 @@
 //! The reader is another process that copies the slot with `pread`. A slow path makes the sequence
 //! odd (relaxed, followed by a Release fence, so that no later store overtakes it), stores what
 //! changed, and makes it even with a Release store, so that the stores before it are seen first.
-//! The fast path's stores to the word are relaxed: they stand alone.
+//! The fast path's stores to the word are relaxed: they stand alone. `ON_ZEROS` is stored before the
+//! first slot is written.
 //!
 //! # Safety
 //! A [`SlotWriter`] points to a slot that stays mapped while the writer exists and that no other
 //! thread writes.
 #![allow(unsafe_code)]
 
-use core::ptr::addr_of_mut;
+use core::mem;
+use core::ptr::{self, NonNull, addr_of_mut};
 
 use hakmem_segment::event::RING_EVENTS;
 use hakmem_segment::{
@@ -20,7 +22,7 @@ use hakmem_segment::{
 
 use crate::bins;
 use crate::os::{clock, process, thread_id};
-use crate::sync::{AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
+use crate::sync::{AtomicPtr, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
 /// The right to write a slot.
 #[derive(Clone, Copy)]
@@ -35,6 +37,14 @@ pub(crate) enum Owner {
     FirstThread,
     /// The calling thread. Its name stays unknown: to ask for it may be forbidden by now.
     LaterThread,
+}
+
+/// What is done about a slot that reads as if nobody had ever written it: a `fn(*mut Slot)`, or null.
+static ON_ZEROS: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+/// Sets what is done about a slot that reads as if nobody had ever written it.
+pub(crate) fn on_zeros(act: fn(*mut Slot)) {
+    ON_ZEROS.store(act as *mut (), Ordering::Relaxed);
 }
 
 /// A field of the slot as an atomic word.
@@ -87,13 +97,31 @@ impl SlotWriter {
     /// Makes a change that readers see whole or not at all.
     pub(crate) fn update(self, change: impl FnOnce(&SlotUpdate)) {
         let sequence = word!(self, header.sequence);
-        let begun = sequence.load(Ordering::Relaxed).wrapping_add(1);
+        let mut before = sequence.load(Ordering::Relaxed);
+        if before == 0 {
+            before = self.begin_or_mend();
+        }
+        let begun = before.wrapping_add(1);
         sequence.store(begun, Ordering::Relaxed);
         // Release: the stores below do not overtake the odd sequence.
         fence(Ordering::Release);
         change(&SlotUpdate(self));
         // Release: the stores above are seen before the even sequence.
         sequence.store(begun.wrapping_add(1), Ordering::Release);
+    }
+
+    /// The sequence of a slot that reads as if nobody had ever written it: as at its first change, but
+    /// also where its file was cut off and made long again. In the latter case other memory may take
+    /// its place.
+    #[cold]
+    #[inline(never)]
+    fn begin_or_mend(self) -> u64 {
+        if let Some(act) = NonNull::new(ON_ZEROS.load(Ordering::Relaxed)) {
+            // SAFETY: `on_zeros` stored a function of this type.
+            let act = unsafe { mem::transmute::<*mut (), fn(*mut Slot)>(act.as_ptr()) };
+            act(self.0);
+        }
+        word!(self, header.sequence).load(Ordering::Relaxed)
     }
 
     /// Writes an event to the ring, as the owner's, or if there is none as the calling thread's.

@@ -356,6 +356,7 @@ impl Process {
         self.prepared = true;
         memory::demand_small_pages();
         crate::lock::on_stall(fork::enter_child_if_unnoticed);
+        crate::slot::on_zeros(truncation::look_at);
         clock::start();
         self.settings.read();
         // Before anything asks for the layout.

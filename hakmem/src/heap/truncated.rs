@@ -1,4 +1,4 @@
-//! The words of a heap whose slot is lost, made from its lists.
+//! The words of a heap whose slot is lost.
 //!
 //! # Safety
 //! As in `heap`. The heap's thread may be in the middle of anything, so its fields are copied one
@@ -10,17 +10,17 @@ use core::ptr;
 use hakmem_segment::{BINS, Slot};
 
 use super::Heap;
-use super::magazine::ENTRY;
 use crate::slot::SlotWriter;
 
-/// Blocks that a list is said to hold more than its top tells: a push or a pop that was interrupted
-/// has moved the top and not the word, or the word and not the top. A word that says too much makes
-/// the list full too early, and the slow path that follows sets it right; one that says too little
-/// would let the list overflow.
+/// Blocks that a list is said to hold more than it may: a push or a pop that was interrupted has
+/// moved the top and not the word, or the word and not the top.
 const IN_DOUBT: u32 = 2;
 
 impl Heap {
-    /// Writes down, in a slot of zeros, words that keep bounding the heap's lists.
+    /// Writes down, in a slot of zeros, words that bound the heap's lists: each is said to be full,
+    /// whatever it holds, as its thread may be using it meanwhile. A word that says too much sends the
+    /// next free the slow way, which sets it right; one that says too little would let the list
+    /// overflow.
     ///
     /// # Safety
     /// `heap` is a heap's page of a mapped group, and `slot` zeroed memory that nobody else knows.
@@ -37,10 +37,10 @@ impl Heap {
         let writer = unsafe { SlotWriter::new(slot) };
         writer.update(|update| {
             for bin in 0..BINS {
-                let on_list =
-                    copy!(u32: tops[bin]).saturating_sub(copy!(u32: bottoms[bin])) / ENTRY;
-                let depth = on_list + u32::from(copy!(u16: originals.counts[bin])) + IN_DOUBT;
-                update.set_list(bin, depth, copy!(u16: capacities[bin]));
+                let capacity = copy!(u16: capacities[bin]);
+                let on_originals = copy!(u16: originals.counts[bin]);
+                let depth = u32::from(capacity) + u32::from(on_originals) + IN_DOUBT;
+                update.set_list(bin, depth, capacity);
             }
         });
     }
@@ -51,15 +51,16 @@ mod tests {
     use hakmem_segment::ListWord;
     use hakmem_segment::slot::SLOT_BYTES;
 
+    use super::super::magazine::ENTRY;
     use super::*;
     use crate::os::memory::{self, PAGE};
     use crate::sync::Ordering;
 
     #[test]
-    fn words_that_are_made_anew_say_a_little_more_than_the_lists_hold() {
+    fn words_that_are_made_anew_say_that_the_lists_are_full() {
         let heap = memory::map(PAGE).expect("there is memory").cast::<Heap>();
         let slot = memory::map(SLOT_BYTES).expect("there is memory").cast::<Slot>();
-        let lists = [(1, 0, 32), (2, 30, 32), (3, 31, 32), (4, 32, 32), (5, 7, 0), (6, 5, 1 << 14)];
+        let lists = [(1, 0, 32), (2, 30, 32), (3, 31, 32), (4, 32, 32), (5, 0, 0), (6, 5, 1 << 14)];
         for (bin, depth, capacity) in lists {
             // SAFETY: zeroed memory of a heap's size, used here only; zeros are a valid heap.
             let heap = unsafe { heap.as_ref() };
@@ -73,12 +74,12 @@ mod tests {
         let writer = unsafe { SlotWriter::new(slot.as_ptr()) };
         for (bin, depth, capacity) in lists {
             let mut word = ListWord(writer.list_word(bin).load(Ordering::Relaxed));
-            assert_eq!(u32::from(word.depth(capacity)), depth + IN_DOUBT, "bin {bin}");
-            assert_eq!(word.is_full(), depth + IN_DOUBT >= capacity.into(), "bin {bin}");
-            assert!(!word.is_check_due());
+            assert_eq!(u32::from(word.depth(capacity)), u32::from(capacity) + IN_DOUBT);
+            assert!(word.is_full() && !word.is_check_due(), "bin {bin}");
             // Pops of all that is on the list, or was under way, borrow from no other field.
             word.0 -= u64::from(depth + IN_DOUBT) * ListWord::POP;
-            assert_eq!((word.depth(capacity), word.freed_fast()), (0, 0), "bin {bin}");
+            assert_eq!(u32::from(word.depth(capacity)), u32::from(capacity) - depth, "bin {bin}");
+            assert_eq!(word.freed_fast(), 0, "bin {bin}");
         }
         assert!(ListWord(writer.list_word(0).load(Ordering::Relaxed)).is_full(), "bin 0 is closed");
     }

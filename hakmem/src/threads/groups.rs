@@ -156,6 +156,9 @@ impl Groups {
                 return None;
             }
         }
+        if let Some(position) = group.position {
+            truncation::note_place(position.into(), place);
+        }
         group.taken |= bit;
         group.reserved |= bit;
         if group.position.is_some() {

@@ -26,6 +26,21 @@ fn a_segment_cut_off_anywhere_leaves_the_program_and_its_blocks_alone() {
     }
 }
 
+/// What was cut off reads as zeros then, which bound no list.
+#[test]
+fn a_segment_cut_off_and_made_long_again_leaves_the_program_and_its_blocks_alone() {
+    let slot = HEADER_BYTES + SLOT_BYTES;
+    for how in ["again", "unseen"] {
+        for length in [0, HEADER_BYTES, slot, slot + SLOT_BYTES] {
+            for setting in [("HAKMEM_CHECK", "sample"), ("HAKMEM_ROUTING", "hybrid")] {
+                let loaded = Loaded::new("truncated.c").arg(length.to_string()).arg(how);
+                let finished = loaded.env(setting.0, setting.1).run();
+                finished.assert_one_line(7, "telemetry is off: its file was cut off");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_segment_cut_off_does_no_harm_under_any_check_and_routing() {
     for length in [0, HEADER_BYTES + 2 * SLOT_BYTES] {

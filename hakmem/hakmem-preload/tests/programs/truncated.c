@@ -1,14 +1,19 @@
-/* truncated LENGTH: cuts its own segment off to so many bytes while four threads allocate. */
+/* truncated LENGTH ["again"|"unseen"]: cuts its own segment off to so many bytes while four threads
+   allocate. "again": and makes it as long as it was, at once; "unseen": so that no thread touches it
+   in between. */
 #include "check.h"
 
 #include <dirent.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 enum { THREADS = 4, BLOCKS = 3000 };
 
-static volatile int is_cut, is_over;
+static volatile int is_cut, is_over, must_rest;
+static atomic_int resting;
 
 /* Blocks of all classes; each keeps its contents until it is freed. */
 static void *work(void *argument) {
@@ -16,6 +21,12 @@ static void *work(void *argument) {
     unsigned seed = (unsigned)(size_t)argument, *blocks[BLOCKS] = {0};
     size_t lengths[BLOCKS] = {0}, rounds_after = 0;
     for (size_t round = 0; !is_over || rounds_after < 20000; round++) {
+        if (must_rest) {
+            resting++;
+            while (must_rest) usleep(100);
+            /* The promise ends where a list is given more than it has room for before any slow path. */
+            free(opaque(malloc(1 << 20)));
+        }
         seed = seed * 1664525 + 1013904223;
         size_t i = (seed >> 8) % BLOCKS;
         if (blocks[i]) {
@@ -42,7 +53,7 @@ static void *work(void *argument) {
     return NULL;
 }
 
-static void cut(off_t length) {
+static void cut(off_t length, int again) {
     const char *path = getenv("HAKMEM_DIR");
     DIR *directory = opendir(path);
     CHECK(directory);
@@ -52,20 +63,26 @@ static void cut(off_t length) {
         if (!strstr(entry->d_name, ".hakmem")) continue;
         char file[600];
         snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
-        CHECK(truncate(file, length) == 0);
+        struct stat before;
+        CHECK(stat(file, &before) == 0 && truncate(file, length) == 0);
+        if (again) CHECK(truncate(file, before.st_size) == 0);
         found++;
     }
     CHECK(closedir(directory) == 0 && found == 1);
 }
 
 int main(int count, char **arguments) {
-    CHECK(count == 2);
+    CHECK(count >= 2);
+    int unseen = count > 2 && strcmp(arguments[2], "unseen") == 0;
     pthread_t threads[2 * THREADS];
     for (size_t i = 0; i < THREADS; i++)
         CHECK(pthread_create(&threads[i], NULL, work, (void *)(i + 1)) == 0);
     usleep(100000);
-    cut(atol(arguments[1]));
+    must_rest = unseen;
+    while (unseen && resting < THREADS) usleep(100);
+    cut(atol(arguments[1]), count > 2);
     is_cut = 1;
+    must_rest = 0;
     usleep(50000);
     /* Threads that come later, more than a group has places. */
     for (size_t i = THREADS; i < 2 * THREADS; i++)
