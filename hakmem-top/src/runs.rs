@@ -9,7 +9,7 @@
 //! are there as they were first seen before that, so that the sum never falls, nor rises by what
 //! happened outside of the window. What processes hold counts only while they live.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hakmem_diagnosis::Series;
 use hakmem_proto::v1 as proto;
@@ -104,12 +104,30 @@ fn sum(mut all: Vec<Series>) -> Series {
     Series { samples, lost_events, lost_samples, ..busiest }
 }
 
-/// The moments at which any of the processes was sampled, of very many a part.
+/// The moments of the sum, of very many a part. Processes of a run are sampled one after the other,
+/// so samples of several processes that follow each other are of one moment, the last of them. A
+/// moment for each sample would cut every interval into one in which only one process did
+/// something, and a rest, and neighbours would seem to depend on each other less than they do.
 fn moments(all: &[Series]) -> Vec<prost_types::Timestamp> {
-    let sampled = all.iter().flat_map(|it| &it.samples).filter_map(|it| it.sampled_at);
-    let mut moments: Vec<prost_types::Timestamp> = sampled.collect();
-    moments.sort_by(|a, b| seconds(a).total_cmp(&seconds(b)));
-    moments.dedup();
+    let of_process = |(process, series): (usize, &Series)| {
+        let sampled = series.samples.iter().filter_map(|it| it.sampled_at);
+        sampled.map(|at| (at, process)).collect::<Vec<_>>()
+    };
+    let mut sampled: Vec<(prost_types::Timestamp, usize)> =
+        all.iter().enumerate().flat_map(of_process).collect();
+    sampled.sort_by(|a, b| seconds(&a.0).total_cmp(&seconds(&b.0)));
+    let mut moments: Vec<prost_types::Timestamp> = Vec::new();
+    let mut seen: BTreeSet<usize> = BTreeSet::new();
+    for (at, process) in sampled {
+        let is_of_last = seen.insert(process) && !moments.is_empty();
+        match moments.last_mut() {
+            Some(last) if is_of_last || *last == at => *last = at,
+            _ => {
+                seen = BTreeSet::from([process]);
+                moments.push(at);
+            }
+        }
+    }
     let stride = moments.len().div_ceil(MOMENTS_MAX).max(1);
     let last = moments.len().saturating_sub(1);
     let mut index = 0;

@@ -118,7 +118,7 @@ impl Reading {
     }
 
     fn read(&mut self, series: &Series, layout: &Layout, intervals_max: usize) -> Run {
-        self.samples += series.samples.len();
+        self.samples += series.samples.iter().filter(|it| !is_origin(it, series)).count();
         let mut run = Run::default();
         let mut last: Option<(f64, Cumulative)> = None;
         let mut operations = 0.0;
@@ -202,6 +202,13 @@ impl Run {
             sum.name.clone_from(&thread.name);
         }
     }
+}
+
+/// Whether nobody took the sample: readers put the start of a process in front of its samples.
+fn is_origin(sample: &Process, series: &Series) -> bool {
+    sample.classes.is_empty()
+        && sample.sampled_at.is_some()
+        && sample.sampled_at == series.identity.started_at
 }
 
 /// Samples at even distances, with the first and the last.

@@ -4,5 +4,6 @@ mod edges;
 mod layers;
 mod noise;
 mod properties;
+mod recorded;
 mod staged;
 mod synthetic;

@@ -5,6 +5,11 @@
 //! when a process changes after a rest, its old state is given once more, as of the update before.
 //! The same is done where the window begins and ends.
 //!
+//! An update comes a little after the samples that it tells of, and in the rhythm of the fastest of
+//! all processes. So a process was at rest only if a later update than the one that told of it does
+//! not mention it, and if an interval lies between its sample and that update. Anything else would
+//! put an empty interval behind every sample, and hide how far neighbours depend on each other.
+//!
 //! A process that started while the recording was made, and not by a fork, had counted nothing at
 //! that moment. It gets that sample, so that what it did before it was first seen is not missing:
 //! of short programs that is most of it.
@@ -37,6 +42,11 @@ impl Sample<'_> {
     /// The sample as a message of its own, without the identity.
     pub fn to_process(&self) -> Process {
         Process { identity: None, sampled_at: Some(self.at), ..self.process.clone() }
+    }
+
+    /// Whether nobody took the sample: it is the start of the process, when all counters were 0.
+    pub fn is_origin(&self) -> bool {
+        self.identity.started_at == Some(self.at) && self.process.classes.is_empty()
     }
 }
 
@@ -86,6 +96,8 @@ struct Progress {
     is_selected: bool,
     /// Moment of its last sample.
     given_at: Option<f64>,
+    /// Moment of the last update that told of it.
+    told_at: Option<f64>,
     /// When it was last known before a gap; `None` while nothing is missing.
     lost_at: Option<f64>,
 }
@@ -98,6 +110,8 @@ pub struct Replay<S, A> {
     /// Who gets the samples.
     pub audience: A,
     interval: f64,
+    /// Seconds from a sample to the first update that can tell of a rest.
+    rest_min: f64,
     /// When the recording began, if that is known.
     recorded_from: Option<f64>,
     merged: Merged,
@@ -129,6 +143,7 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
             selection,
             audience,
             interval: interval_seconds(interval_ms),
+            rest_min: interval_seconds(interval_ms) * REST_SHARE,
             recorded_from: None,
             merged: Merged::default(),
             progress: BTreeMap::new(),
@@ -144,9 +159,17 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
         }
     }
 
+    /// A replay of entries whose updates have the moments of the samples, and of rests one of their
+    /// own, as the agent's history has them: there every update that is silent of a process tells
+    /// of a rest.
+    pub fn with_exact_moments(self) -> Self {
+        Self { rest_min: 0.0, ..self }
+    }
+
     /// Changes the interval by which missing samples are counted.
     pub(crate) fn set_interval(&mut self, interval_ms: u32) {
         self.interval = interval_seconds(interval_ms);
+        self.rest_min = self.interval * REST_SHARE;
     }
 
     /// The next entry.
@@ -271,7 +294,12 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
             self.rest_of(&key, previous);
         }
         match self.merged.merge(part) {
-            Merge::Done => drop(self.changed.insert(key)),
+            Merge::Done => {
+                if let Some(progress) = self.progress.get_mut(&key) {
+                    progress.told_at = update_at.map(seconds).or(at);
+                }
+                self.changed.insert(key);
+            }
             Merge::Same => {}
             Merge::Unknown => {
                 // It counts when the process is seen again; see `give_changed`.
@@ -358,8 +386,10 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
         let moment = seconds(&at);
         let Some(process) = self.merged.get(key).filter(|it| is_running(it)) else { return };
         let Some(progress) = self.progress.get_mut(key) else { return };
+        let sampled = process.sampled_at.as_ref().map(seconds);
         let is_later = progress.given_at.is_none_or(|given| given < moment)
-            && process.sampled_at.as_ref().is_none_or(|sampled| seconds(sampled) < moment);
+            && progress.told_at.is_none_or(|told| told < moment)
+            && sampled.is_none_or(|it| it < moment && moment - it >= self.rest_min);
         if progress.is_selected && is_later && self.has_begun && self.window.contains(moment) {
             progress.given_at = Some(moment);
             let identity = process.identity.as_ref().unwrap_or(&NOBODY);
@@ -367,6 +397,10 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
         }
     }
 }
+
+/// Share of the interval that lies at least between a sample and an update that tells of a rest:
+/// samplers do not hit their interval exactly.
+const REST_SHARE: f64 = 0.9;
 
 /// Events that may wait for the first sample of their process.
 const EARLY_EVENTS_MAX: usize = 8192;

@@ -62,7 +62,7 @@ impl Query {
             blocks: blocks.into_iter(),
             open: Some(self.open),
             at_rest_ns: self.at_rest_ns,
-            replay: Replay::new(window, 1000, everybody, Vec::new()),
+            replay: Replay::new(window, 1000, everybody, Vec::new()).with_exact_moments(),
             thinner: Thinner::new(step),
             is_over: false,
         }

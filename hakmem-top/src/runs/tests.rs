@@ -24,7 +24,7 @@ fn processes_of_one_run_become_one_series() {
     assert_eq!(pids, [1, 3], "each run is named after the process that did most");
     assert!(joined.iter().all(|it| it.identity.labels.is_empty()), "marks are gone");
     let sampled: Vec<usize> = joined.iter().map(|it| it.samples.len()).collect();
-    assert_eq!(sampled, [4, 2]);
+    assert_eq!(sampled, [2, 2], "samples of several processes in a row are of one moment");
     assert_eq!(joined[0].lost_events, 2);
 }
 
@@ -58,7 +58,9 @@ fn a_process_that_was_there_before_the_window_adds_nothing_when_it_is_first_seen
     let joined = join(vec![series(1, 1, 10.0, 20.0), late]);
     let allocations: Vec<u64> =
         joined[0].samples.iter().map(|it| it.totals.unwrap_or_default().allocations).collect();
-    assert_eq!(allocations[0], allocations[1], "{allocations:?}");
+    let own = series(1, 1, 10.0, 20.0).samples[1].totals.unwrap_or_default().allocations;
+    assert_eq!(allocations.len(), 2);
+    assert_eq!(allocations[1] - allocations[0], own, "only the other one has done anything");
 }
 
 #[test]
@@ -84,17 +86,37 @@ fn counters_never_fall_and_what_ended_processes_held_is_gone() {
         parts.iter().map(|it| it.samples[1].totals.unwrap_or_default()).collect();
     let joined = join(parts.to_vec());
     let totals = |at: usize| joined[0].samples[at].totals.unwrap_or_default();
-    let allocations: Vec<u64> = (0..4).map(|at| totals(at).allocations).collect();
+    let allocations: Vec<u64> = (0..2).map(|at| totals(at).allocations).collect();
     assert!(allocations.is_sorted(), "{allocations:?}");
-    assert_eq!(totals(3).allocations, alone[0].allocations + alone[1].allocations);
-    assert_eq!((totals(3).live_bytes, totals(3).threads), (0, 0));
-    let class = &joined[0].samples[3].classes[0];
+    assert_eq!(totals(1).allocations, alone[0].allocations + alone[1].allocations);
+    assert_eq!((totals(1).live_bytes, totals(1).threads), (0, 0));
+    let class = &joined[0].samples[1].classes[0];
     let durations = class.slow_durations.as_ref().unwrap();
     assert_eq!(durations.count, durations.buckets.iter().map(|it| it.count).sum::<u64>());
     let outcomes: u64 = class.outcomes.iter().map(|it| it.count).sum();
     assert_eq!(outcomes, class.frees, "the sum conserves what its parts do");
-    let mut slots: Vec<u32> = joined[0].samples[3].threads.iter().map(|it| it.slot).collect();
+    let mut slots: Vec<u32> = joined[0].samples[1].threads.iter().map(|it| it.slot).collect();
     let count = slots.len();
     slots.dedup();
     assert_eq!(slots.len(), count, "threads of two processes are two threads");
+}
+
+#[test]
+fn processes_that_are_sampled_in_turn_make_no_empty_intervals() {
+    let of = |pid: u32, phase: f64| {
+        let mut series = series(1, pid, 0.0, 1.0);
+        let sample = |at: u32| proto::Process {
+            sampled_at: Some(sample::timestamp(f64::from(at) + phase)),
+            ..sample::process(pid, "cc1", f64::from(at + 1), 100.0)
+        };
+        series.samples = (0..20).map(sample).collect();
+        series
+    };
+    let joined = join(vec![of(1, 0.0), of(2, 0.4)]);
+    let allocations: Vec<u64> =
+        joined[0].samples.iter().map(|it| it.totals.unwrap_or_default().allocations).collect();
+    let steps: Vec<u64> = allocations.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(steps.len(), 19);
+    // Numbers of the made-up processes are rounded.
+    assert!(steps.iter().all(|step| step.abs_diff(steps[0]) <= 4), "{steps:?}");
 }

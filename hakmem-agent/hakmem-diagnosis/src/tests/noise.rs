@@ -51,6 +51,31 @@ fn chance_is_seldom_a_regression() {
 }
 
 #[test]
+fn windows_of_a_load_that_wanders_are_no_regressions_of_each_other() {
+    // What an interval has of the one before where the load forgets itself within two seconds.
+    let stays = (-0.1_f64 / 2.0).exp();
+    let mut program = Program { noise: (0.4, stays), intervals: 1_500, seed: 77, ..usual() };
+    program.classes.retain(|class| class.class != "large");
+    program.classes.iter_mut().for_each(|class| class.slow_ns = 1_000);
+    let recorded = program.recorded();
+    for window in [4.0, 6.0, 10.0] {
+        let starts = (0..).map(|it| f64::from(it) * 3.0);
+        let starts: Vec<f64> = starts.take_while(|at| at + 2.0 * window < 150.0).collect();
+        let mut wrong = 0;
+        for &start in &starts {
+            let before = recorded.side(start, start + window);
+            let after = recorded.side(start + window, start + 2.0 * window);
+            let samples = (window * 10.0) as usize;
+            assert!(before.series[0].samples.len().abs_diff(samples) <= 1);
+            let verdict = diagnose(&before, &after, &Options::default()).verdict;
+            wrong += usize::from(matches!(verdict, Verdict::Regressed | Verdict::Improved));
+        }
+        println!("windows of {window} s: {wrong} false verdicts of {}", starts.len());
+        assert!(wrong * 20 <= starts.len(), "{wrong} of {}", starts.len());
+    }
+}
+
+#[test]
 fn a_fifth_more_slow_paths_is_found() {
     // Where waves are nearly as long as the window, some answers are that it was too short.
     for (noise, least) in [((0.05, 0.0), 0.95), ((0.1, 0.5), 0.95), ((0.1, 0.7), 0.9)] {

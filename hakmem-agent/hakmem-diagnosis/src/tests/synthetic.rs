@@ -7,6 +7,7 @@ use hakmem_proto::v1::{
     Process, ReasonCount, Thread, Totals,
 };
 
+use super::recorded::Recorded;
 use crate::bootstrap::Random;
 use crate::side::{Series, Side};
 
@@ -128,9 +129,18 @@ impl Program {
         self.classes.iter_mut().find(|class| class.class == name).unwrap()
     }
 
-    /// The side of one run.
+    /// The side of one run, as a recording of it tells.
     pub(super) fn side(&self) -> Side {
-        Side { name: "run".to_owned(), series: vec![self.series()] }
+        let side = self.recorded().side(0.0, f64::INFINITY);
+        let samples = side.series[0].samples.len();
+        // Intervals in which nothing happened are a rest, of which there are the first and the last.
+        assert!(samples <= self.intervals + 1, "{samples} of {}", self.intervals + 1);
+        Side { name: "run".to_owned(), ..side }
+    }
+
+    /// A recording of one run.
+    pub(super) fn recorded(&self) -> Recorded {
+        Recorded::of(&self.series(), self.interval_seconds)
     }
 
     pub(super) fn series(&self) -> Series {

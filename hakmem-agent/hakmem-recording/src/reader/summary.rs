@@ -126,7 +126,7 @@ impl Audience for Tally {
             ..ProcessSummary::default()
         });
         summary.to = at;
-        summary.samples += u64::from(!sample.at_rest);
+        summary.samples += u64::from(!sample.at_rest && !sample.is_origin());
         summary.operations = operations.saturating_sub(summary.first_operations);
         if summary.state != sample.process.state {
             summary.state.clone_from(&sample.process.state);

@@ -131,6 +131,50 @@ fn a_process_that_started_meanwhile_had_counted_nothing() {
 }
 
 #[test]
+fn a_sample_is_followed_by_the_next_and_by_nothing_in_between() {
+    // Updates come a little after the samples, and between them others that tell of a process that
+    // is sampled more often: in none of them is the first process at rest.
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.hakrec");
+    let mut writer = RecordingWriter::create(&path, start()).unwrap();
+    let slow = history(1, "slow", 1).remove(0);
+    let fast = history(2, "fast", 1).remove(0);
+    let at = |process: &Process, after_start: f64| Process {
+        sampled_at: Some(timestamp(after_start)),
+        totals: Some(hakmem_proto::v1::Totals {
+            allocations: (after_start * 1e3) as u64,
+            ..Default::default()
+        }),
+        ..process.clone()
+    };
+    for tick in 0..12 {
+        let now = f64::from(tick) * 0.5;
+        let mut changed = vec![at(&fast, now)];
+        if tick % 2 == 0 && tick < 7 {
+            changed.push(at(&slow, now));
+        }
+        writer.push(update(now + 0.004, changed)).unwrap();
+    }
+    writer.finish(RecordingEnd::default()).unwrap();
+    let recording = Recording::open(&path).unwrap();
+    let moments = |from: Option<f64>, name: &str| {
+        let window = Window { from: from.map(|it| STARTED_AT as f64 + it), to: None };
+        let series = recording.series(window, |it| it.executable.ends_with(name)).remove(0);
+        let at = |it: &Process| seconds(it.sampled_at.as_ref().unwrap()) - STARTED_AT as f64;
+        series.samples.iter().map(|it| (at(it) * 1e3).round() as u64).collect::<Vec<u64>>()
+    };
+    assert_eq!(moments(None, "fast").len(), 12);
+    // At rest from 3 s to the end, which is the last update.
+    assert_eq!(moments(None, "slow"), [0, 1000, 2000, 3000, 5504]);
+    assert_eq!(moments(Some(0.9), "slow"), [1000, 2000, 3000, 5504]);
+    // The window begins between a sample and its update.
+    assert_eq!(moments(Some(1.002), "slow"), [2000, 3000, 5504]);
+    let summary = recording.summary();
+    let samples: Vec<u64> = summary.processes.iter().map(|it| it.samples).collect();
+    assert_eq!((samples.iter().sum::<u64>(), samples.len()), (16, 2));
+}
+
+#[test]
 fn a_clock_that_is_set_back_loses_samples_and_says_so() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.hakrec");
