@@ -36,6 +36,18 @@ impl Gate {
     }
 }
 
+impl Gate {
+    /// Whose budget a request is on: the user at the other end of the unix socket, or all who come
+    /// by another way together.
+    pub(crate) fn client<T>(self, request: &tonic::Request<T>) -> u32 {
+        let told = || request.extensions().get::<UdsConnectInfo>()?.peer_cred;
+        match self {
+            Self::Open => u32::MAX,
+            Self::PeerCredentials => told().map_or(u32::MAX, |credentials| credentials.uid()),
+        }
+    }
+}
+
 impl Viewer {
     fn of_user(user_id: u32) -> Self {
         if user_id == 0 { Self::Everyone } else { Self::User(user_id) }

@@ -19,15 +19,18 @@ use crate::config::AgentConfig;
 use crate::detection::{Detector, Recorded};
 use crate::findings::Findings;
 use crate::grpc::TelemetryService;
+use crate::grpc::admission::Admission;
 use crate::history::History;
 use crate::http;
 use crate::in_process::{InProcessConnector, in_process};
 use crate::loopback::{self, ListenError};
 use crate::recorder::Recorder;
+use crate::refusals::Refusals;
 use crate::sampler::Sampler;
 use crate::shared::Shared;
 use crate::state::interest::Interests;
 use crate::unix_socket::{self, SocketError, SocketFile};
+use crate::users::Users;
 
 /// How long a shutdown waits for clients that do not let go of their connections.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
@@ -89,8 +92,15 @@ impl RunningAgent {
         };
         let interests = Arc::new(Interests::default());
         let history = Arc::new(History::new(config.history));
-        let sampler = Sampler::start(&config, Arc::clone(&interests), Arc::clone(&history))
-            .map_err(StartError::Sampler)?;
+        let refusals = Arc::new(Refusals::default());
+        let sampler = Sampler::start(
+            &config,
+            Arc::clone(&interests),
+            Arc::clone(&history),
+            Arc::clone(&refusals),
+        )
+        .map_err(StartError::Sampler)?;
+        let admission = Admission::new(&config.per_owner, Arc::clone(&refusals));
         let shared = Arc::new(Shared {
             config,
             view: sampler.view(),
@@ -98,6 +108,9 @@ impl RunningAgent {
             interests,
             history,
             findings: Findings::default(),
+            refusals,
+            users: Users::default(),
+            admission,
             recording: Arc::default(),
             stop: CancellationToken::new(),
             scrapes: AtomicU64::new(0),

@@ -39,10 +39,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "MS", default_value_t = 1000,
         value_parser = clap::value_parser!(u64).range(10..=600_000))]
     idle_interval: u64,
-    /// Processes with a pid label in /metrics; with more, series are summed per executable
+    /// Processes of a user with a pid label in /metrics; with more, that user's series are summed per
+    /// executable
     #[arg(long, value_name = "N", default_value_t = 64)]
     max_pids: usize,
-    /// Segments of ended processes to keep in each directory
+    /// Segments of ended processes to keep of each user in each directory
     #[arg(long, value_name = "N", default_value_t = 64)]
     keep_ended: usize,
     /// Minutes after which segments of ended processes are removed

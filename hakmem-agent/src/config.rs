@@ -31,10 +31,10 @@ pub struct AgentConfig {
     pub watched_interval: Duration,
     /// Time between two samples of a process that nobody watches.
     pub idle_interval: Duration,
-    /// Processes that get a `pid` label in the metrics; with more, series are summed per
-    /// executable and `pid` is empty.
+    /// Processes of one user that get a `pid` label in the metrics; with more, that user's series
+    /// are summed per executable and `pid` is empty.
     pub max_processes_with_pid_label: usize,
-    /// Segments of ended processes to keep in each directory; older ones are removed first.
+    /// Segments of ended processes to keep of each user in each directory; older ones are removed first.
     pub keep_ended: usize,
     /// Age, counted from the last write, after which segments of ended processes are removed.
     pub keep_ended_for: Duration,
@@ -44,6 +44,55 @@ pub struct AgentConfig {
     pub recording: Option<RecordingConfig>,
     /// How to look for paths that became slower; `None` does not look.
     pub detection: Option<DetectionConfig>,
+    /// What the files, directories and requests of one user may make the agent do.
+    pub per_owner: OwnerBudget,
+}
+
+/// What the files, directories and requests of one user may make the agent do. What is beyond it is
+/// left out or put off, and counted in `hakmem_agent_refused_total`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnerBudget {
+    /// Segments that are followed.
+    pub processes: usize,
+    /// Bytes of memory that the newest samples of all of them take. Another copy or two exist while
+    /// a sample is taken, in streams and in the history.
+    pub sample_bytes: usize,
+    /// Directories that are looked into, besides those of the configuration.
+    pub directories: usize,
+    /// Names of segments that are known in one directory.
+    pub names: usize,
+    /// Executables that have a sum of their own in the metrics at a time.
+    pub executables: usize,
+    /// Part of a processor that listing and sampling may take.
+    pub processor_share: f64,
+    /// Processor time that may be saved and taken at once.
+    pub burst: Duration,
+    /// Lines of the log in an hour.
+    pub log_lines: u32,
+    /// Requests that may wait at a time.
+    pub requests: usize,
+    /// Requests a second, once those of a second were saved and taken at once.
+    pub requests_per_second: u32,
+    /// Streams at a time.
+    pub streams: usize,
+}
+
+impl Default for OwnerBudget {
+    fn default() -> Self {
+        Self {
+            processes: 4096,
+            sample_bytes: 64 << 20,
+            directories: 8,
+            names: 4096,
+            executables: 256,
+            processor_share: 0.25,
+            burst: Duration::from_millis(500),
+            log_lines: 8,
+            requests: 64,
+            requests_per_second: 1000,
+            streams: 64,
+        }
+    }
 }
 
 /// What programs are compared with while they run, and how often.
@@ -143,6 +192,7 @@ impl Default for AgentConfig {
             history: HistoryConfig::default(),
             recording: None,
             detection: Some(DetectionConfig::default()),
+            per_owner: OwnerBudget::default(),
         }
     }
 }

@@ -171,7 +171,7 @@ impl Work {
             steps.extend(self.programs.evaluate(now));
         }
         if is_due || !steps.is_empty() {
-            let label = |name: &str| view.retired.name_of(name).to_owned();
+            let label = |owner: u32, name: &str| view.retired.name_of(owner, name).to_owned();
             self.shared.findings.take(steps, now, label);
         }
     }

@@ -3,7 +3,7 @@
 //! Each stream has a bounded queue. An event that finds it full is dropped and counted, so that a
 //! slow client costs itself events and the agent nothing.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -54,6 +54,8 @@ pub(crate) struct EventStream {
 #[derive(Debug)]
 pub(crate) struct News {
     pub(crate) key: Arc<str>,
+    /// Owner of the process.
+    pub(crate) owner: u32,
     pub(crate) events: Vec<Event>,
     /// Events overwritten before they were read, in this round.
     pub(crate) lost_events: u64,
@@ -89,12 +91,20 @@ impl Subscription {
         wanted.map(|record| Arc::clone(&record.key)).collect()
     }
 
-    /// Queues what is of interest in `news`.
+    /// Queues what is of interest in `news`. Each owner's events may take an equal part of the room
+    /// in the queue, so that one user's do not push out another's.
     pub(crate) fn offer(&self, keys: &HashSet<Arc<str>>, news: &[News]) {
-        for process in news.iter().filter(|process| keys.contains(&process.key)) {
+        let wanted = || news.iter().filter(|process| keys.contains(&process.key));
+        let mut room: HashMap<u32, usize> = wanted().map(|process| (process.owner, 0)).collect();
+        let share = self.queue.capacity() / room.len().max(1);
+        room.values_mut().for_each(|room| *room = share);
+        for process in wanted() {
             self.losses.lost_events.fetch_add(process.lost_events, Ordering::Relaxed);
             for event in process.events.iter().filter(|event| self.wants(&event.kind)) {
-                if self.queue.try_send(event.clone()).is_err() {
+                let room = room.entry(process.owner).or_default();
+                if *room > 0 && self.queue.try_send(event.clone()).is_ok() {
+                    *room -= 1;
+                } else {
                     self.losses.dropped_events.fetch_add(1, Ordering::Relaxed);
                 }
             }
@@ -178,7 +188,7 @@ mod tests {
         let events = (0..events)
             .map(|number| Event { kind: kind(number).to_owned(), ..Event::default() })
             .collect();
-        (HashSet::from([Arc::clone(&key)]), News { key, events, lost_events: 3 })
+        (HashSet::from([Arc::clone(&key)]), News { key, owner: 1, events, lost_events: 3 })
     }
 
     fn subscribe(kinds: &[&str]) -> (Subscription, EventStream) {
@@ -193,6 +203,18 @@ mod tests {
         subscription.offer(&keys, &[news]);
         assert_eq!(stream.queue.len(), QUEUE_EVENTS);
         assert_eq!(stream.losses(), (3, 10));
+    }
+
+    #[test]
+    fn the_events_of_one_user_leave_room_for_anothers() {
+        let (subscription, mut stream) = subscribe(&[]);
+        let (mut keys, flood) = news(2 * QUEUE_EVENTS);
+        let quiet = News { key: "2-2-3".into(), owner: 2, ..news(10).1 };
+        keys.insert(Arc::clone(&quiet.key));
+        let events = quiet.events.iter().map(|event| Event { pid: 2, ..event.clone() }).collect();
+        subscription.offer(&keys, &[flood, News { events, ..quiet }]);
+        let told = std::iter::from_fn(|| stream.queue.try_recv().ok());
+        assert_eq!(told.filter(|event| event.pid == 2).count(), 10);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Each stream has a bounded queue. A finding that finds it full is dropped and counted; because
 //! findings are told whole and again and again while they go on, the next update makes up for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,7 +12,9 @@ use hakmem_recording::window::seconds;
 use tokio::sync::mpsc;
 use tonic::Status;
 
+use crate::access::Viewer;
 use crate::shared::Shared;
+use crate::state::counters::OTHER;
 use crate::state::filter::Selection;
 use crate::time::timestamp_of_unix_ns;
 
@@ -22,6 +24,8 @@ pub(crate) const KEPT_MAX: usize = 256;
 const KEPT_SECONDS: f64 = 3600.0;
 /// Findings that wait for one client at most: those kept, and as many again.
 const QUEUE_MAX: usize = 2 * KEPT_MAX;
+/// Executables and causes of one owner that findings are counted by.
+const BEGUN_MAX: usize = 256;
 /// Findings in one message at most. Each is a few names and a sentence, and a name is at most some
 /// kibibytes long.
 const MESSAGE_MAX: usize = 64;
@@ -46,6 +50,9 @@ pub(crate) enum Step {
     Ended { id: u64, until: Option<f64> },
 }
 
+/// What findings are counted by: owner, executable and cause.
+pub(crate) type Begun = (u32, String, String);
+
 /// All findings.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
@@ -56,13 +63,14 @@ pub(crate) struct Findings {
 struct Inner {
     kept: BTreeMap<u64, Arc<Known>>,
     watchers: Vec<Watcher>,
-    /// Findings so far, by executable and cause.
-    begun: BTreeMap<(String, String), u64>,
+    /// Findings so far.
+    begun: BTreeMap<Begun, u64>,
 }
 
 /// The agent's end of a stream.
 #[derive(Debug)]
 struct Watcher {
+    viewer: Viewer,
     queue: mpsc::Sender<Arc<Known>>,
     dropped: Arc<AtomicU64>,
 }
@@ -77,13 +85,13 @@ pub(crate) struct FindingStream {
 
 impl Findings {
     /// Takes in what happened. `label` gives the bounded name of an executable in the metrics.
-    pub(crate) fn take(&self, steps: Vec<Step>, now: f64, label: impl Fn(&str) -> String) {
+    pub(crate) fn take(&self, steps: Vec<Step>, now: f64, label: impl Fn(u32, &str) -> String) {
         let mut inner = self.lock();
         for step in steps {
             let known = match step {
                 Step::Began(known) => {
-                    let name = label(&known.executable_name);
-                    *inner.begun.entry((name, known.finding.cause.clone())).or_default() += 1;
+                    let name = label(known.owner, &known.executable_name);
+                    inner.count(known.owner, name, known.finding.cause.clone());
                     Arc::new(known)
                 }
                 Step::Changed(known) => Arc::new(known),
@@ -105,7 +113,8 @@ impl Findings {
     pub(crate) fn watch(&self, selection: Selection, follow: bool) -> FindingStream {
         let (sender, queue) = mpsc::channel(QUEUE_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
-        let watcher = Watcher { queue: sender, dropped: Arc::clone(&dropped) };
+        let viewer = selection.viewer();
+        let watcher = Watcher { viewer, queue: sender, dropped: Arc::clone(&dropped) };
         let mut inner = self.lock();
         inner.kept.values().for_each(|known| watcher.tell(known));
         if follow {
@@ -120,8 +129,8 @@ impl Findings {
         inner.kept.values().filter(|it| it.finding.until.is_none()).cloned().collect()
     }
 
-    /// Findings so far, by executable and cause.
-    pub(crate) fn begun(&self) -> Vec<((String, String), u64)> {
+    /// Findings so far, by owner, executable and cause.
+    pub(crate) fn begun(&self) -> Vec<(Begun, u64)> {
         self.lock().begun.iter().map(|(labels, count)| (labels.clone(), *count)).collect()
     }
 
@@ -131,6 +140,17 @@ impl Findings {
 }
 
 impl Inner {
+    /// Counts a finding. Names come and go; where an owner has had many, further ones are summed.
+    fn count(&mut self, owner: u32, name: String, cause: String) {
+        let of_owner = (owner, String::new(), String::new())..;
+        let names = self.begun.range(of_owner).take_while(|((it, ..), _)| *it == owner).count();
+        let mut key = (owner, name, cause);
+        if names >= BEGUN_MAX && !self.begun.contains_key(&key) {
+            key.1 = OTHER.to_owned();
+        }
+        *self.begun.entry(key).or_default() += 1;
+    }
+
     fn tell(&mut self, known: &Arc<Known>) {
         self.watchers.retain(|it| !it.queue.is_closed());
         self.watchers.iter().for_each(|it| it.tell(known));
@@ -141,8 +161,14 @@ impl Inner {
         let until = |it: &Known| it.finding.until.as_ref().map(seconds);
         self.kept.retain(|_, it| until(it).is_none_or(|until| now - until < KEPT_SECONDS));
         while self.kept.len() > KEPT_MAX {
-            let over = self.kept.iter().find(|(_, it)| it.finding.until.is_some());
-            let Some((&id, _)) = over.or(self.kept.iter().next()) else { return };
+            // Of the owner who has most, so that nobody's findings push out another's.
+            let mut of_owners: HashMap<u32, usize> = HashMap::new();
+            self.kept.values().for_each(|it| *of_owners.entry(it.owner).or_default() += 1);
+            let most = of_owners.into_iter().max_by_key(|&(owner, count)| (count, owner));
+            let Some((owner, _)) = most else { return };
+            let mut theirs = self.kept.iter().filter(|(_, it)| it.owner == owner);
+            let over = theirs.clone().find(|(_, it)| it.finding.until.is_some());
+            let Some((&id, _)) = over.or(theirs.next()) else { return };
             self.kept.remove(&id);
         }
     }
@@ -150,7 +176,8 @@ impl Inner {
 
 impl Watcher {
     fn tell(&self, known: &Arc<Known>) {
-        if self.queue.try_send(Arc::clone(known)).is_err() {
+        // What it may not see takes no room in its queue.
+        if self.viewer.may_see(known.owner) && self.queue.try_send(Arc::clone(known)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -1,8 +1,10 @@
 //! The service `hakmem.v1.Telemetry`.
 
+pub(crate) mod admission;
 mod history;
 pub(crate) mod watch;
 
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +22,8 @@ use tonic::{Request, Response, Status};
 use crate::access::{Gate, Viewer};
 use crate::events::Subscription;
 use crate::shared::Shared;
-use crate::state::ProcessRecord;
 use crate::state::filter::Selection;
+use crate::state::{FleetView, ProcessRecord};
 use hakmem_recording::delta::{self, Detail};
 use watch::Watch;
 
@@ -47,8 +49,24 @@ impl TelemetryService {
         // A process of somebody else is as unknown as one that never was.
         let view = self.shared.current();
         let known = view.processes.get(key).filter(|record| viewer.may_see(record.owner()));
+        let known = known.or_else(|| only_with_segment_key(&view, viewer, key));
         known.cloned().ok_or_else(|| unknown(key))
     }
+}
+
+/// The process whose key begins with the name of a segment, if the viewer may see just one of these.
+/// Keys were only that in former versions.
+fn only_with_segment_key<'a>(
+    view: &'a FleetView,
+    viewer: Viewer,
+    name: &str,
+) -> Option<&'a Arc<ProcessRecord>> {
+    let from = name.to_owned() + "@";
+    let later = view.processes.range::<str, _>((Bound::Included(from.as_str()), Bound::Unbounded));
+    let named = later.take_while(|(key, _)| key.starts_with(&from)).map(|(_, record)| record);
+    let mut seen = named.filter(|record| viewer.may_see(record.owner()));
+    let first = seen.next()?;
+    seen.next().is_none().then_some(first)
 }
 
 fn unknown(key: &str) -> Status {
@@ -67,6 +85,7 @@ impl Telemetry for TelemetryService {
         request: Request<ListProcessesRequest>,
     ) -> Result<Response<ListProcessesResponse>, Status> {
         let viewer = self.gate.viewer(&request)?;
+        let _permit = self.shared.admission.request(self.gate.client(&request)).await?;
         let selection = Selection::new(viewer, request.into_inner().filter);
         let view = self.shared.current();
         let wanted = selection.of(&view).filter(|r| selection.includes_ended() || !r.has_ended());
@@ -85,6 +104,7 @@ impl Telemetry for TelemetryService {
         request: Request<GetProcessRequest>,
     ) -> Result<Response<GetProcessResponse>, Status> {
         let viewer = self.gate.viewer(&request)?;
+        let _permit = self.shared.admission.request(self.gate.client(&request)).await?;
         let key = request.into_inner().key;
         let known = Arc::clone(&self.known(viewer, &key)?.key);
         let fresh = self.shared.sampler.sample_now(known).await.ok_or_else(|| unknown(&key))?;
@@ -97,6 +117,7 @@ impl Telemetry for TelemetryService {
         request: Request<WatchProcessesRequest>,
     ) -> Result<Response<Self::WatchProcessesStream>, Status> {
         let viewer = self.gate.viewer(&request)?;
+        let permit = self.shared.admission.stream(self.gate.client(&request))?;
         let request = request.into_inner();
         let least = self.shared.config.watched_interval;
         let interval = match request.interval_ms {
@@ -107,7 +128,7 @@ impl Telemetry for TelemetryService {
         let watch = Watch::new(Selection::new(viewer, request.filter), detail, interval);
         let interest = self.shared.interests.register(interval);
         let (client, answers) = mpsc::channel(1);
-        tokio::spawn(watch.run(Arc::clone(&self.shared), interest, client));
+        tokio::spawn(permit.during(watch.run(Arc::clone(&self.shared), interest, client)));
         Ok(Response::new(ReceiverStream::new(answers)))
     }
 
@@ -116,11 +137,12 @@ impl Telemetry for TelemetryService {
         request: Request<GetHistoryRequest>,
     ) -> Result<Response<Self::GetHistoryStream>, Status> {
         let viewer = self.gate.viewer(&request)?;
+        let permit = self.shared.admission.stream(self.gate.client(&request))?;
         let request = request.into_inner();
         let record = self.known(viewer, &request.key)?;
         let answer = history::Answer::new(&self.shared, &record, &request)?;
         let (client, answers) = mpsc::channel(1);
-        tokio::spawn(answer.run(client));
+        tokio::spawn(permit.during(answer.run(client)));
         Ok(Response::new(ReceiverStream::new(answers)))
     }
 
@@ -129,6 +151,7 @@ impl Telemetry for TelemetryService {
         request: Request<WatchEventsRequest>,
     ) -> Result<Response<Self::WatchEventsStream>, Status> {
         let viewer = self.gate.viewer(&request)?;
+        let permit = self.shared.admission.stream(self.gate.client(&request))?;
         let request = request.into_inner();
         let selection = Selection::new(viewer, request.filter);
         let interest = self.shared.interests.register(self.shared.config.watched_interval);
@@ -136,7 +159,7 @@ impl Telemetry for TelemetryService {
             Subscription::new(selection, request.kinds, request.include_recent);
         self.shared.sampler.subscribe(subscription);
         let (client, answers) = mpsc::channel(1);
-        tokio::spawn(stream.run(Arc::clone(&self.shared), interest, client));
+        tokio::spawn(permit.during(stream.run(Arc::clone(&self.shared), interest, client)));
         Ok(Response::new(ReceiverStream::new(answers)))
     }
 
@@ -145,6 +168,7 @@ impl Telemetry for TelemetryService {
         request: Request<WatchFindingsRequest>,
     ) -> Result<Response<Self::WatchFindingsStream>, Status> {
         let viewer = self.gate.viewer(&request)?;
+        let permit = self.shared.admission.stream(self.gate.client(&request))?;
         if self.shared.config.detection.is_none() {
             let message = "this agent does not look for regressions; start it with --detect on";
             return Err(Status::failed_precondition(message));
@@ -153,7 +177,7 @@ impl Telemetry for TelemetryService {
         let selection = Selection::new(viewer, request.filter);
         let stream = self.shared.findings.watch(selection, request.follow);
         let (client, answers) = mpsc::channel(1);
-        tokio::spawn(stream.run(Arc::clone(&self.shared), client));
+        tokio::spawn(permit.during(stream.run(Arc::clone(&self.shared), client)));
         Ok(Response::new(ReceiverStream::new(answers)))
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! Each process has a [`Past`]: samples about a second apart, encoded as in a recording and
 //! compressed in blocks. Two limits hold. *Time*: blocks older than the span are given up.
-//! *Memory*: when all pasts together are too large, the oldest block is given up among the
-//! processes that take more than an equal share, so that one process with thousands of threads
-//! does not cost the others their past. What is given up is counted, per process and in all.
+//! *Memory*: when all pasts together are too large, the owner of processes whose pasts take most
+//! gives up the oldest block among the processes that take more than an equal share of the owner's,
+//! so that neither one process with thousands of threads nor one user with hundreds of processes
+//! costs the others their past. What is given up is counted, per process and in all.
 //!
 //! The sampler's thread writes. Queries take shared blocks under the lock and decode them outside
 //! of it, so that they never hold up sampling for longer than it takes to copy pointers.
@@ -32,12 +33,22 @@ pub(crate) struct History {
 
 #[derive(Debug, Default)]
 struct Inner {
-    pasts: HashMap<Arc<str>, Past>,
+    owners: HashMap<u32, Pasts>,
+    /// Owners by key.
+    keys: HashMap<Arc<str>, u32>,
     /// `None` until the first block, and if there is no memory for one.
     compressor: Option<Compressor>,
     /// Sum of the pasts' bytes.
     bytes: usize,
     dropped_samples: u64,
+}
+
+/// The history of one owner's processes.
+#[derive(Debug, Default)]
+struct Pasts {
+    pasts: HashMap<Arc<str>, Past>,
+    /// Sum of the pasts' bytes.
+    bytes: usize,
 }
 
 /// What the history takes.
@@ -67,18 +78,21 @@ impl History {
         let interval_ns = nanoseconds(self.config.interval);
         let mut guard = self.lock();
         let inner = &mut *guard;
-        let known = inner.pasts.contains_key(&record.key);
-        let processes = inner.pasts.len() + usize::from(!known);
-        let past = inner.pasts.entry(Arc::clone(&record.key)).or_default();
+        inner.keys.entry(Arc::clone(&record.key)).or_insert(record.owner());
+        let owners = inner.owners.len() + usize::from(!inner.owners.contains_key(&record.owner()));
+        let own = inner.owners.entry(record.owner()).or_default();
+        let processes = own.pasts.len() + usize::from(!own.pasts.contains_key(&record.key));
+        let past = own.pasts.entry(Arc::clone(&record.key)).or_default();
         if !past.is_due(record, interval_ns) {
             return;
         }
         let before = past.bytes();
         if past.push(record) {
-            let block_bytes = block_bytes(self.config.bytes_max, processes);
+            let block_bytes = block_bytes(self.config.bytes_max / owners, processes);
             past.close_if_full(block_bytes, &mut inner.compressor);
         }
         past.expire(record.sample.unix_ns.saturating_sub(nanoseconds(self.config.span)));
+        own.bytes = own.bytes - before + past.bytes();
         inner.bytes = inner.bytes - before + past.bytes();
         inner.shrink(self.config.bytes_max);
     }
@@ -86,14 +100,21 @@ impl History {
     /// Forgets a process whose segment is gone.
     pub(crate) fn forget(&self, key: &str) {
         let mut inner = self.lock();
-        if let Some(past) = inner.pasts.remove(key) {
-            inner.bytes -= past.bytes();
+        let Some(owner) = inner.keys.remove(key) else { return };
+        let Some(own) = inner.owners.get_mut(&owner) else { return };
+        let bytes = own.pasts.remove(key).map_or(0, |past| past.bytes());
+        own.bytes -= bytes;
+        if own.pasts.is_empty() {
+            inner.owners.remove(&owner);
         }
+        inner.bytes -= bytes;
     }
 
     /// What there is of a process; `None` if nothing was ever kept of it.
     pub(crate) fn query(&self, key: &str) -> Option<Query> {
-        self.lock().pasts.get(key).map(Past::query)
+        let inner = self.lock();
+        let own = inner.owners.get(inner.keys.get(key)?)?;
+        own.pasts.get(key).map(Past::query)
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -111,12 +132,18 @@ impl Inner {
     /// Gives up the oldest blocks of those who take more than their share.
     fn shrink(&mut self, bytes_max: usize) {
         while self.bytes > bytes_max {
-            let share = bytes_max / self.pasts.len().max(1);
-            let greedy = self.pasts.values_mut().filter(|past| past.bytes() > share);
-            // Somebody takes more than the average, or the sum would not be too large.
+            let greediest = self.owners.values_mut().max_by_key(|own| own.bytes);
+            let Some(own) = greediest else { return };
+            let share = own.bytes / own.pasts.len().max(1);
+            let greedy = own.pasts.values_mut().filter(|past| past.bytes() >= share);
+            // Somebody takes no less than the average, and something, or there is nothing to give.
             let Some(past) = greedy.min_by_key(|past| past.oldest_ns()) else { return };
             let before = past.bytes();
+            if before == 0 {
+                return;
+            }
             self.dropped_samples += past.give_up_oldest();
+            own.bytes = own.bytes - before + past.bytes();
             self.bytes = self.bytes - before + past.bytes();
         }
     }

@@ -87,7 +87,11 @@ mod tests {
         let interests = Arc::new(Interests::default());
         let history = Arc::new(History::new(config.history));
         let sampler =
-            Sampler::start(&config, Arc::clone(&interests), Arc::clone(&history)).unwrap();
+            Sampler::start(&config, Arc::clone(&interests), Arc::clone(&history), Arc::default())
+                .unwrap();
+        let refusals = Arc::default();
+        let admission =
+            crate::grpc::admission::Admission::new(&config.per_owner, Arc::clone(&refusals));
         let (publisher, view) = watch::channel(Arc::new(FleetView::default()));
         let shared = Arc::new(Shared {
             config,
@@ -96,6 +100,9 @@ mod tests {
             interests,
             history,
             findings: crate::findings::Findings::default(),
+            refusals,
+            users: crate::users::Users::default(),
+            admission,
             recording: Arc::default(),
             stop: CancellationToken::new(),
             scrapes: AtomicU64::new(0),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hakmem_proto::v1;
-use hakmem_reader::directory::{ScanError, SegmentName, scan};
+use hakmem_reader::directory::{ScanError, SegmentName, files_of_directory, scan};
 use hakmem_reader::liveness::{Host, effective_state};
 use hakmem_reader::{EventCursor, Identity, OpenError, ProcessState, SampleError, Segment};
 
@@ -90,7 +90,7 @@ pub fn inspect_file(path: &Path) -> Result<Inspection, InspectionError> {
         names.update(&host, identity, &sample.slots);
     }
     let facts = Arc::new(Facts::new(identity));
-    let key = segment.key();
+    let key = facts.key();
     let events = batch.events.iter().map(|event| facts.event(&key, event)).collect();
     let record = ProcessRecord::new(key.into(), facts, (state, ending), sample, batch.lost)
         .with_thread_names(names.names());
@@ -106,7 +106,8 @@ pub fn inspect_file(path: &Path) -> Result<Inspection, InspectionError> {
 /// [`InspectionError`], also if there is none.
 pub fn inspect_pid(directory: &Path, pid: u32) -> Result<Inspection, InspectionError> {
     let paths = scan(directory)?.paths.into_iter().filter(|path| pid_of(path) == Some(pid));
-    let opened: Vec<_> = paths.map(|path| open(&path).map(|segment| (path, segment))).collect();
+    let opened: Vec<_> =
+        paths.map(|path| open_own(directory, &path).map(|segment| (path, segment))).collect();
     let created = |it: &(PathBuf, Segment)| it.1.identity().created_monotonic_ns;
     // What can be read is shown; only if nothing can, the reason is.
     let (readable, unreadable): (Vec<_>, Vec<_>) = opened.into_iter().partition(Result::is_ok);
@@ -139,6 +140,19 @@ fn open(path: &Path) -> Result<Segment, InspectionError> {
     Segment::open(path).map_err(|error| InspectionError::Open { path: path.to_owned(), error })
 }
 
+/// Opens a segment, unless its owner is not the one whose files its directory holds.
+fn open_own(directory: &Path, path: &Path) -> Result<Segment, InspectionError> {
+    let segment = open(path)?;
+    let owner = segment.identity().owner_user_id;
+    match files_of_directory(directory) {
+        Some(files_of) if files_of.admits(owner) => Ok(segment),
+        _ => {
+            let error = OpenError::WrongOwner { owner };
+            Err(InspectionError::Open { path: path.to_owned(), error })
+        }
+    }
+}
+
 fn pid_of(path: &Path) -> Option<u32> {
     Some(SegmentName::parse(path.file_name()?)?.pid)
 }
@@ -154,7 +168,7 @@ fn siblings(path: &Path, pid: u32) -> Vec<Identity> {
 /// The last moment that a process which has ended is known to have lived at, in nanoseconds since
 /// 1970; `None` if it runs, goes on as another program, or cannot be read.
 fn ended_at_least_ns(path: &Path) -> Option<u64> {
-    let segment = Segment::open(path).ok()?;
+    let segment = open_own(path.parent()?, path).ok()?;
     if segment.is_writer_alive() {
         return None;
     }

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod accounts;
 pub mod agent;
 pub mod config;
 mod detection;
@@ -23,12 +24,15 @@ pub mod inspection;
 pub mod loopback;
 pub mod metrics;
 mod recorder;
+mod refusals;
 mod sampler;
 mod shared;
 mod state;
 mod thread_names;
 mod time;
+mod turns;
 pub mod unix_socket;
+mod users;
 
 pub use agent::{RunningAgent, StartError};
 pub use config::{AgentConfig, default_directory, default_socket};

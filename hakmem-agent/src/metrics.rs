@@ -15,11 +15,12 @@ use std::sync::atomic::Ordering;
 use hakmem_reader::{AllocReason, Class, FreeReason, Histogram, Outcome, ProcessState};
 use hakmem_segment::duration::{BUCKETS, bucket_start_ns};
 
+use crate::refusals::Refusals;
 use crate::shared::{Shared, VERSION};
 use crate::state::counters::ClassSums;
 use crate::state::{FleetView, ROUND_BOUNDS_SECONDS};
 use exposition::{Exposition, Family, Format};
-use group::{ClassGauges, Gauges, Group, crashed, groups};
+use group::{ClassGauges, Gauges, Group, Place, Summed, crashed, groups};
 
 /// Upper bounds of the duration histogram, in nanoseconds: starts of the segment's own buckets.
 const DURATION_BOUNDS_NS: [u64; 16] = [
@@ -44,8 +45,10 @@ const DURATION_BOUNDS_NS: [u64; 16] = [
 /// The document in one of the two formats, as of the newest samples.
 pub(crate) fn render(shared: &Shared, format: Format) -> String {
     let view = shared.current();
-    let groups = groups(&view, shared.config.max_processes_with_pid_label);
-    let crashed = crashed(&view, &groups);
+    let users = &shared.users;
+    let summed = Summed::of(&view, shared.config.max_processes_with_pid_label);
+    let groups = groups(&view, &summed, users);
+    let crashed = crashed(&view, &groups, &summed, users);
     let mut page = Page { out: Exposition::new(format), groups: &groups, crashed: &crashed };
     page.counters();
     page.process_counters();
@@ -54,7 +57,8 @@ pub(crate) fn render(shared: &Shared, format: Format) -> String {
     page.durations();
     agent(&mut page.out, &view, shared.scrapes.load(Ordering::Relaxed));
     memory_and_disk(&mut page.out, shared);
-    regressions::write(&mut page.out, &view, &shared.findings);
+    refusals(&mut page.out, &shared.refusals);
+    regressions::write(&mut page.out, &view, &shared.findings, users);
     page.out.finish()
 }
 
@@ -98,13 +102,9 @@ impl Page<'_> {
                     if !is_told(outcome, path, count) {
                         continue;
                     }
-                    let labels = [
-                        ("executable", group.executable.as_str()),
-                        ("pid", group.pid.as_str()),
-                        ("class", class.name()),
-                        ("outcome", outcome.name()),
-                        ("path", path),
-                    ];
+                    let [executable, pid, class, user, process] = group.class_labels(class);
+                    let (outcome, path) = (("outcome", outcome.name()), ("path", path));
+                    let labels = [executable, pid, class, outcome, path, user, process];
                     self.out.number(&families::CLASSIFIED_FREES, &labels, count.into());
                 }
             }
@@ -126,9 +126,12 @@ impl Page<'_> {
     fn identity(&mut self) {
         for group in self.groups {
             for build in &group.builds {
+                let [executable, pid, user, process] = group.labels();
                 let labels = [
-                    ("executable", group.executable.as_str()),
-                    ("pid", group.pid.as_str()),
+                    executable,
+                    pid,
+                    user,
+                    process,
                     ("command", build.command.as_str()),
                     ("routing", build.routing.as_str()),
                     ("check", build.check.as_str()),
@@ -206,9 +209,9 @@ impl Page<'_> {
         get: impl Fn(&ClassSums) -> Vec<(&'static str, u64)>,
     ) {
         for (group, class, sums) in used_classes(self.groups) {
-            let [executable, pid, class] = group.class_labels(class);
+            let [executable, pid, class, user, process] = group.class_labels(class);
             for (word, count) in get(sums) {
-                let labels = [executable, pid, class, (label, word)];
+                let labels = [executable, pid, class, (label, word), user, process];
                 self.out.number(family, &labels, count.into());
             }
         }
@@ -216,12 +219,14 @@ impl Page<'_> {
 }
 
 impl Group {
-    fn labels(&self) -> [(&'static str, &str); 2] {
-        [("executable", &self.executable), ("pid", &self.pid)]
+    fn labels(&self) -> [(&'static str, &str); 4] {
+        let Place { executable, pid, user, process } = &self.place;
+        [("executable", executable), ("pid", pid), ("user", user), ("process", process)]
     }
 
-    fn class_labels(&self, class: Class) -> [(&'static str, &str); 3] {
-        [("executable", &self.executable), ("pid", &self.pid), ("class", class.name())]
+    fn class_labels(&self, class: Class) -> [(&'static str, &str); 5] {
+        let [executable, pid, user, process] = self.labels();
+        [executable, pid, ("class", class.name()), user, process]
     }
 }
 
@@ -267,6 +272,14 @@ fn agent(out: &mut Exposition, view: &FleetView, scrapes: u64) {
     let sum = health.rounds_time.as_secs_f64();
     out.histogram(&families::AGENT_SAMPLE_DURATION, &[], &buckets, above[0], sum);
     out.number(&families::AGENT_SCRAPES, &[], scrapes.into());
+}
+
+/// What the agent left undone, to stay within the budgets of owners.
+fn refusals(out: &mut Exposition, refusals: &Refusals) {
+    for (refusal, count) in refusals.all() {
+        let labels = [("what", refusal.what), ("reason", refusal.reason)];
+        out.number(&families::AGENT_REFUSED, &labels, count.into());
+    }
 }
 
 /// What the agent keeps of the past.

@@ -20,6 +20,7 @@ use tokio::sync::{oneshot, watch};
 use crate::config::AgentConfig;
 use crate::events::Subscription;
 use crate::history::History;
+use crate::refusals::Refusals;
 use crate::state::interest::Interests;
 use crate::state::{FleetView, ProcessRecord};
 use bell::Bell;
@@ -31,7 +32,7 @@ enum Command {
     /// Sample one process now.
     SampleNow { key: Arc<str>, reply: oneshot::Sender<Option<Arc<ProcessRecord>>> },
     /// Tell of events from now on, and of those still in the rings if it asks for them.
-    Subscribe(Subscription),
+    Subscribe(Box<Subscription>),
     /// End.
     Stop,
 }
@@ -53,7 +54,7 @@ impl SamplerHandle {
 
     /// Begins a stream of events.
     pub(crate) fn subscribe(&self, subscription: Subscription) {
-        self.ask(Command::Subscribe(subscription));
+        self.ask(Command::Subscribe(Box::new(subscription)));
     }
 
     /// A sampler that has ended drops the command, and with it whoever waits for the answer.
@@ -77,12 +78,13 @@ impl Sampler {
         config: &AgentConfig,
         interests: Arc<Interests>,
         history: Arc<History>,
+        refusals: Arc<Refusals>,
     ) -> io::Result<Self> {
         let (commands, asked) = mpsc::channel();
         let bell = Arc::new(Bell::new()?);
         let (publisher, view) = watch::channel(Arc::new(FleetView::default()));
         let inputs = Inputs { interests, bell: Arc::clone(&bell), commands: asked };
-        let worker = Worker::new(config.clone(), inputs, publisher, history);
+        let worker = Worker::new(config.clone(), inputs, publisher, history, refusals);
         let thread = std::thread::Builder::new()
             .name("hakmem-sampler".to_owned())
             .spawn(move || worker.run())?;

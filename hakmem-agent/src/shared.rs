@@ -10,11 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::AgentConfig;
 use crate::findings::Findings;
+use crate::grpc::admission::Admission;
 use crate::history::History;
 use crate::recorder::RecordingCounts;
+use crate::refusals::Refusals;
 use crate::sampler::SamplerHandle;
 use crate::state::FleetView;
 use crate::state::interest::Interests;
+use crate::users::Users;
 
 /// Version of the agent.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -29,6 +32,10 @@ pub(crate) struct Shared {
     pub(crate) interests: Arc<Interests>,
     pub(crate) history: Arc<History>,
     pub(crate) findings: Findings,
+    pub(crate) refusals: Arc<Refusals>,
+    pub(crate) users: Users,
+    /// What clients wait for.
+    pub(crate) admission: Admission,
     /// What the recorder wrote, if there is one.
     pub(crate) recording: Arc<RecordingCounts>,
     /// Ends every stream and server.

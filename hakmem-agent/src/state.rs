@@ -34,7 +34,11 @@ pub(crate) struct Facts {
 /// One process as of its newest sample. Never changes: the next sample makes another one.
 #[derive(Debug)]
 pub(crate) struct ProcessRecord {
+    /// See [`Facts::key`].
     pub(crate) key: Arc<str>,
+    /// The name under which the process is summed with others of its owner; empty until the fleet
+    /// has it.
+    pub(crate) group: Arc<str>,
     pub(crate) facts: Arc<Facts>,
     pub(crate) state: ProcessState,
     /// How the process ended, if the kernel told.
@@ -48,6 +52,21 @@ pub(crate) struct ProcessRecord {
     message: OnceLock<Arc<Process>>,
 }
 
+impl Facts {
+    /// Names the process for as long as the agent knows it: pid, start time and nonce, which the
+    /// writer chose, and behind them the owner of the file, for whom the system vouches, and the pid
+    /// namespace. A copy of a stranger's segment is another process, so nobody can take its place.
+    pub(crate) fn key(&self) -> String {
+        let raw = &self.raw;
+        format!("{}@{}.{}", raw.key(), raw.owner_user_id, raw.pid_namespace)
+    }
+}
+
+/// The part of a process's key that its segment's file is named after.
+pub(crate) fn segment_key(key: &str) -> &str {
+    key.split_once('@').map_or(key, |(segment, _)| segment)
+}
+
 impl ProcessRecord {
     pub(crate) fn new(
         key: Arc<str>,
@@ -57,8 +76,19 @@ impl ProcessRecord {
         lost_events: u64,
     ) -> Self {
         let (classes, message) = (OnceLock::new(), OnceLock::new());
-        let thread_names = Arc::default();
-        Self { key, facts, state, ending, sample, lost_events, thread_names, classes, message }
+        let (group, thread_names) = ("".into(), Arc::default());
+        Self {
+            key,
+            group,
+            facts,
+            state,
+            ending,
+            sample,
+            lost_events,
+            thread_names,
+            classes,
+            message,
+        }
     }
 
     /// The same sample, with the current names of its threads.
@@ -69,8 +99,9 @@ impl ProcessRecord {
     /// The same sample of a process that is now known to have ended otherwise.
     pub(crate) fn with_state(&self, state: ProcessState) -> Self {
         let (key, facts) = (Arc::clone(&self.key), Arc::clone(&self.facts));
-        Self::new(key, facts, (state, None), self.sample.clone(), self.lost_events)
-            .with_thread_names(Arc::clone(&self.thread_names))
+        let group = Arc::clone(&self.group);
+        let record = Self::new(key, facts, (state, None), self.sample.clone(), self.lost_events);
+        Self { group, ..record.with_thread_names(Arc::clone(&self.thread_names)) }
     }
 
     /// Owner of the segment's file, for whom the system vouches.
@@ -180,23 +211,41 @@ impl Default for FleetView {
 }
 
 impl FleetView {
+    /// A fleet without processes, where so many executables of each owner have a sum.
+    pub(crate) fn new(executables_max: usize) -> Self {
+        Self { retired: Arc::new(Retired::new(executables_max)), ..Self::default() }
+    }
+
     /// Takes in a newer sample of a process, new or known.
     ///
     /// A process of which nobody saw the end was replaced by `exec` if the same process turns up
     /// again with a younger segment.
-    pub(crate) fn put(&mut self, record: ProcessRecord) -> Arc<ProcessRecord> {
+    pub(crate) fn put(&mut self, mut record: ProcessRecord) -> Arc<ProcessRecord> {
         let known = self.processes.get(&record.key);
-        if record.has_ended() && !known.is_some_and(|known| known.has_ended()) {
-            Arc::make_mut(&mut self.retired).add(&record);
-        } else if known.is_none() {
-            Arc::make_mut(&mut self.retired).name(&record.facts.executable_name);
+        let (owner, is_new) = (record.owner(), known.is_none());
+        let was_running = known.is_none_or(|known| !known.has_ended());
+        record.group = match known {
+            Some(known) => Arc::clone(&known.group),
+            None => Arc::make_mut(&mut self.retired).enter(owner, &record.facts.executable_name),
+        };
+        if record.has_ended() && was_running {
+            Arc::make_mut(&mut self.retired).leave(&record);
         }
-        if known.is_none() {
+        if is_new {
             self.mark_replaced(&record.facts);
         }
         let record = Arc::new(record);
         self.processes.insert(Arc::clone(&record.key), Arc::clone(&record));
         record
+    }
+
+    /// Forgets a process. What it counted stays in its executable's sum.
+    pub(crate) fn forget(&mut self, key: &str) {
+        if let Some(record) = self.processes.remove(key)
+            && !record.has_ended()
+        {
+            Arc::make_mut(&mut self.retired).leave(&record);
+        }
     }
 
     fn mark_replaced(&mut self, successor: &Facts) {

@@ -117,7 +117,9 @@ pub async fn fetch_ended(
         let everything = proto::ProcessFilter { include_ended: true, ..Default::default() };
         let request = proto::ListProcessesRequest { filter: Some(everything) };
         let known = client.list_processes(request).await?.into_inner().processes;
-        let keys: HashSet<&str> = known.iter().map(|process| process.key.as_str()).collect();
+        // Behind the name of the segment's file a key has owner and namespace.
+        let keys = known.iter().map(|process| process.key.split('@').next().unwrap_or_default());
+        let keys: HashSet<&str> = keys.collect();
         // A process that ended within the agent's interval is still called running; asking for it
         // alone makes the agent look.
         let own = known.iter().filter(|it| {

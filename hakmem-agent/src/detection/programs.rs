@@ -1,4 +1,5 @@
-//! The programs that are followed: the busiest, each build of each user's for itself.
+//! The programs that are followed: each user's busiest, where there are too many for all, and each
+//! build for itself.
 //!
 //! A build that is younger than the baseline is compared with the last windows of the build that
 //! started before it, so that an update that made a path slower is found although the new build
@@ -19,6 +20,7 @@ use crate::config::DetectionConfig;
 use crate::findings::{Known, Step};
 use crate::state::{FleetView, ProcessRecord};
 use crate::time::timestamp_of_unix_ns;
+use crate::turns::take_turns;
 
 /// Programs that are compared at most.
 pub(super) const PROGRAMS_MAX: usize = 64;
@@ -119,9 +121,11 @@ impl Programs {
                 steps.extend(self.steps(&key, &program, None, turns));
             }
         }
-        let room = PROCESSES_MAX_OF_ALL / running.len().max(1);
-        let room = room.clamp(1, PROCESSES_MAX);
+        let mut of_owners: HashMap<u32, usize> = HashMap::new();
+        running.keys().for_each(|key| *of_owners.entry(key.owner).or_default() += 1);
         for (key, records) in running {
+            let programs = of_owners.len() * of_owners.get(&key.owner).copied().unwrap_or(1);
+            let room = (PROCESSES_MAX_OF_ALL / programs.max(1)).clamp(1, PROCESSES_MAX);
             let program = self
                 .programs
                 .entry(key)
@@ -163,6 +167,7 @@ impl Programs {
             let rank = ongoing(b).cmp(&ongoing(a)).then(busy_b.total_cmp(busy_a));
             rank.then(followed(b).cmp(&followed(a))).then(a.cmp(b))
         });
+        let mut ranked = take_turns(ranked, |(key, _)| key.owner);
         ranked.split_off(PROGRAMS_MAX).into_iter().map(|(key, _)| key.clone()).collect()
     }
 
@@ -210,6 +215,7 @@ impl Programs {
         let mut ended: Vec<(ProgramKey, f64)> =
             ended.map(|(key, it)| (key.clone(), it.newest())).collect();
         ended.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        let ended = take_turns(ended, |(key, _)| key.owner);
         for (key, _) in ended.into_iter().skip(ENDED_MAX) {
             self.programs.remove(&key);
         }

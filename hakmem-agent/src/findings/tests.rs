@@ -15,7 +15,7 @@ fn known(id: u64, owner: u32) -> Known {
 }
 
 fn take(findings: &Findings, steps: Vec<Step>, now: f64) {
-    findings.take(steps, now, str::to_owned);
+    findings.take(steps, now, |_, name| name.to_owned());
 }
 
 fn everything() -> Selection {
@@ -33,7 +33,17 @@ fn findings_are_bounded_and_those_that_are_over_go_first() {
     assert_eq!((ids.len(), ids.contains(&5), ids.contains(&1000)), (KEPT_MAX, false, true));
     take(&findings, vec![Step::Began(known(1001, 0))], 10.0);
     assert!(!findings.lock().kept.contains_key(&1), "the oldest");
-    assert_eq!(findings.begun(), [(("x".to_owned(), "reason".to_owned()), 258)]);
+    assert_eq!(findings.begun(), [((0, "x".to_owned(), "reason".to_owned()), 258)]);
+}
+
+#[test]
+fn the_findings_of_one_user_do_not_push_out_anothers() {
+    let findings = Findings::default();
+    take(&findings, vec![Step::Began(known(1, 7))], 10.0);
+    let flood = (2..=2 * KEPT_MAX as u64).map(|id| Step::Began(known(id, 8))).collect();
+    take(&findings, flood, 10.0);
+    assert!(findings.lock().kept.contains_key(&1));
+    assert_eq!(findings.lock().kept.len(), KEPT_MAX);
 }
 
 #[test]

@@ -4,7 +4,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::config::AgentConfig;
+use crate::grpc::admission::Admission;
 use crate::history::History;
+use crate::refusals::Refusals;
 use crate::sampler::Sampler;
 use crate::state::interest::Interests;
 
@@ -13,7 +15,10 @@ fn shared(directory: &std::path::Path) -> (Sampler, Arc<Shared>) {
     let config = AgentConfig::for_directory(directory);
     let interests = Arc::new(Interests::default());
     let history = Arc::new(History::new(config.history));
-    let sampler = Sampler::start(&config, Arc::clone(&interests), Arc::clone(&history)).unwrap();
+    let refusals = Arc::new(Refusals::default());
+    let all = (Arc::clone(&interests), Arc::clone(&history), Arc::clone(&refusals));
+    let sampler = Sampler::start(&config, all.0, all.1, all.2).unwrap();
+    let admission = Admission::new(&config.per_owner, Arc::clone(&refusals));
     let view: watch::Receiver<_> = sampler.view();
     let shared = Shared {
         config,
@@ -22,6 +27,9 @@ fn shared(directory: &std::path::Path) -> (Sampler, Arc<Shared>) {
         interests,
         history,
         findings: crate::findings::Findings::default(),
+        refusals,
+        users: crate::users::Users::default(),
+        admission,
         recording: Arc::default(),
         stop: CancellationToken::new(),
         scrapes: 0.into(),

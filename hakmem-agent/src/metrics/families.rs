@@ -211,6 +211,13 @@ pub(super) const AGENT_UNREADABLE: Family = Family {
     unit: "",
     help: "Segments that could not be read.",
 };
+pub(super) const AGENT_REFUSED: Family = Family {
+    name: "hakmem_agent_refused_total",
+    kind: Kind::Counter,
+    unit: "",
+    help: "What files, directories and requests of one user asked for beyond that user's budget, and \
+           files whose owner is not their directory's, by what was left undone and why.",
+};
 pub(super) const AGENT_TORN: Family = Family {
     name: "hakmem_agent_torn_samples_total",
     kind: Kind::Counter,

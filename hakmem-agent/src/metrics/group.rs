@@ -1,12 +1,18 @@
-//! What one set of `executable` and `pid` labels stands for: a process, or all processes of an
-//! executable.
+//! What one set of the labels `executable`, `pid`, `user` and `process` stands for: a process, or all
+//! processes of an executable of one user.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hakmem_reader::totals::CLASSES;
 
 use crate::state::counters::Counters;
 use crate::state::{FleetView, ProcessRecord};
+use crate::users::Users;
+
+/// Owners with the most processes that can have series of their own: with more, or with as many as
+/// that, those who have most processes are summed.
+const OWNERS_MAX: usize = 16;
 
 /// Gauges of one class.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,71 +53,129 @@ pub(super) struct Build {
     pub(super) library_version: String,
 }
 
-/// One set of labels and its numbers.
-#[derive(Debug, Default)]
-pub(super) struct Group {
+/// What tells series of one name apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
     pub(super) executable: String,
     /// Empty if the group is all processes of the executable.
     pub(super) pid: String,
+    /// Name or number of the owner.
+    pub(super) user: String,
+    /// Tells processes of one pid apart, as in containers and after a restart; empty as `pid` is.
+    pub(super) process: String,
+}
+
+/// One set of labels and its numbers.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    pub(super) place: Place,
     pub(super) builds: BTreeSet<Build>,
     pub(super) counters: Counters,
     pub(super) gauges: Gauges,
 }
 
-/// The running processes: one group each, or one per executable if they are more than `max`.
-pub(super) fn groups(view: &FleetView, max: usize) -> Vec<Group> {
-    let running = || view.processes.values().filter(|record| !record.has_ended());
-    let mut groups: BTreeMap<(String, String), Group> = BTreeMap::new();
-    let summed = running().count() > max;
-    for record in running() {
-        let facts = &record.facts;
-        let labels = if summed {
-            (view.retired.name_of(&facts.executable_name).to_owned(), String::new())
-        } else {
-            (facts.executable_name.clone(), facts.identity.pid.to_string())
-        };
-        let group = groups.entry(labels).or_insert_with_key(|(executable, pid)| Group {
-            executable: executable.clone(),
-            pid: pid.clone(),
-            counters: if summed { view.retired.counters(executable) } else { Counters::default() },
-            ..Group::default()
-        });
-        group.add(record);
+/// Owners whose processes are summed by executable; those of others have groups of their own.
+#[derive(Debug)]
+pub(super) struct Summed(BTreeSet<u32>);
+
+impl Summed {
+    /// Those who have more than `max` running processes; and where others have very many together,
+    /// those of them who have most.
+    pub(super) fn of(view: &FleetView, max: usize) -> Self {
+        let mut running: BTreeMap<u32, usize> = BTreeMap::new();
+        for record in view.processes.values().filter(|record| !record.has_ended()) {
+            *running.entry(record.owner()).or_default() += 1;
+        }
+        let mut owners: Vec<(usize, u32)> =
+            running.into_iter().map(|(owner, count)| (count, owner)).collect();
+        owners.sort();
+        let mut left = max.saturating_mul(OWNERS_MAX);
+        let mut summed = BTreeSet::new();
+        for (count, owner) in owners {
+            if count <= max && count <= left {
+                left -= count;
+            } else {
+                summed.insert(owner);
+            }
+        }
+        Self(summed)
+    }
+
+    fn place(&self, record: &ProcessRecord, users: &Users) -> Place {
+        let (owner, facts) = (record.owner(), &record.facts);
+        let user = users.label(owner);
+        if self.0.contains(&owner) {
+            let executable = record.group.to_string();
+            return Place { executable, user, ..Place::default() };
+        }
+        Place {
+            executable: facts.executable_name.clone(),
+            pid: facts.identity.pid.to_string(),
+            user,
+            process: short_name(&record.key),
+        }
+    }
+}
+
+/// The running processes: one group each, or one per executable of an owner who is summed.
+pub(super) fn groups(view: &FleetView, summed: &Summed, users: &Users) -> Vec<Group> {
+    let mut groups: BTreeMap<Place, Group> = BTreeMap::new();
+    for record in view.processes.values().filter(|record| !record.has_ended()) {
+        let place = summed.place(record, users);
+        let is_sum = place.pid.is_empty();
+        match groups.entry(place) {
+            Entry::Vacant(entry) => {
+                let mut group = Group { place: entry.key().clone(), ..Group::default() };
+                if is_sum {
+                    group.counters = view.retired.counters(record.owner(), &record.group);
+                }
+                entry.insert(group).add(record);
+            }
+            Entry::Occupied(mut entry) if is_sum => entry.get_mut().add(record),
+            // One owner made two files whose short names are the same; series are never merged.
+            Entry::Occupied(_) => {}
+        }
     }
     groups.into_values().collect()
 }
 
-/// One group for each crashed process with anomalies, or one per executable if `running` is summed
-/// so. The sum of an executable that still runs holds them already.
-pub(super) fn crashed(view: &FleetView, running: &[Group]) -> Vec<Group> {
-    let summed = running.first().is_some_and(|group| group.pid.is_empty());
-    let known: BTreeSet<(&str, &str)> =
-        running.iter().map(|group| (group.executable.as_str(), group.pid.as_str())).collect();
+/// One group for each crashed process with anomalies, or one per executable of an owner who is
+/// summed. The sum of an executable that still runs holds them already.
+pub(super) fn crashed(
+    view: &FleetView,
+    running: &[Group],
+    summed: &Summed,
+    users: &Users,
+) -> Vec<Group> {
+    let known: BTreeSet<&Place> = running.iter().map(|group| &group.place).collect();
     let crashed = view
         .processes
         .values()
         .filter(|record| record.state.is_abnormal_end() && record.totals().anomalies > 0);
-    let mut groups: BTreeMap<(String, String), Group> = BTreeMap::new();
+    let mut groups: BTreeMap<Place, Group> = BTreeMap::new();
     for record in crashed {
-        let name = &record.facts.executable_name;
-        let labels = if summed {
-            (view.retired.name_of(name).to_owned(), String::new())
-        } else {
-            (name.clone(), record.facts.identity.pid.to_string())
-        };
-        if known.contains(&(labels.0.as_str(), labels.1.as_str())) {
+        let place = summed.place(record, users);
+        if known.contains(&place) || groups.contains_key(&place) {
             continue;
         }
-        let (executable, pid) = labels.clone();
-        let group =
-            groups.entry(labels).or_insert_with(|| Group { executable, pid, ..Group::default() });
-        if summed {
-            group.counters = view.retired.counters(&group.executable);
+        let mut group = Group { place: place.clone(), ..Group::default() };
+        if place.pid.is_empty() {
+            group.counters = view.retired.counters(record.owner(), &record.group);
         } else {
             group.counters.add(record);
         }
+        groups.insert(place, group);
     }
     groups.into_values().collect()
+}
+
+/// Twelve hexadecimal digits that stand for a key: FNV-1a, which is the same in every version. Who
+/// may read metrics does not learn keys from them.
+fn short_name(key: &str) -> String {
+    let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    format!("{:012x}", hash >> 16)
 }
 
 impl Group {
@@ -123,7 +187,7 @@ impl Group {
             routing: identity.routing.clone(),
             check: identity.check.clone(),
             push: identity.push.clone(),
-            command: if self.pid.is_empty() {
+            command: if self.place.pid.is_empty() {
                 String::new()
             } else {
                 record.facts.raw.name().into()

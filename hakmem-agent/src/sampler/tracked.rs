@@ -2,17 +2,23 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hakmem_proto::v1;
+use hakmem_reader::directory::FilesOf;
 use hakmem_reader::liveness::{Host, effective_state};
 use hakmem_reader::{
-    Ending, Event, EventCursor, Identity, OpenError, ProcessState, SampleError, Segment, Testimony,
-    Witness,
+    Ending, Event, EventCursor, Identity, Limits, OpenError, ProcessState, SampleError, Segment,
+    Testimony, Witness,
 };
 
+use crate::discovery::Found;
 use crate::state::{Facts, ProcessRecord};
 use crate::thread_names::NameReader;
 use crate::time::timestamp_of_unix_ns;
+
+/// Events of one process that are read at a time; a ring more may come.
+const EVENTS_MAX: usize = 4096;
 
 /// A segment and how far it has been read.
 #[derive(Debug)]
@@ -34,6 +40,12 @@ pub(super) struct Tracked {
     names: NameReader,
     /// The last tick in which it was sampled.
     pub(super) last_tick: u64,
+    /// Whose files may lie where it lies.
+    files_of: FilesOf,
+    /// Bytes of memory of the newest sample.
+    pub(super) sample_bytes: usize,
+    /// How long the last look slept for a writer in a slow path.
+    pub(super) waited: Duration,
 }
 
 /// What one look at a segment gave.
@@ -44,14 +56,23 @@ pub(super) struct Look {
 }
 
 impl Tracked {
-    /// Opens the segment at `path`.
-    pub(super) fn open(path: &Path, tick: u64, host: &Host) -> Result<Self, OpenError> {
+    /// Opens the segment at `path`, in a directory for files of certain owners.
+    pub(super) fn open(
+        path: &Path,
+        files_of: FilesOf,
+        tick: u64,
+        host: &Host,
+    ) -> Result<Self, OpenError> {
         let segment = Segment::open(path)?;
+        let owner = segment.identity().owner_user_id;
+        if !files_of.admits(owner) {
+            return Err(OpenError::WrongOwner { owner });
+        }
         let is_alive = segment.is_writer_alive();
         let witness = if is_alive { host.witness(segment.identity()) } else { None };
         let facts = Arc::new(Facts::new(segment.identity()));
         Ok(Self {
-            key: segment.key().into(),
+            key: facts.key().into(),
             path: path.to_owned(),
             facts,
             segment: Some(segment),
@@ -62,7 +83,20 @@ impl Tracked {
             lost_events: 0,
             names: NameReader::default(),
             last_tick: tick,
+            files_of,
+            sample_bytes: 0,
+            waited: Duration::ZERO,
         })
+    }
+
+    /// Owner of the file.
+    pub(super) fn owner(&self) -> u32 {
+        self.facts.raw.owner_user_id
+    }
+
+    /// The file, as a listing would tell of it.
+    pub(super) fn found(&self) -> Found {
+        Found { path: self.path.clone(), owner: self.owner(), files_of: self.files_of }
     }
 
     /// Whether there may be more to read.
@@ -78,16 +112,20 @@ impl Tracked {
         &mut self,
         host: &Host,
         others: impl IntoIterator<Item = &'a Identity>,
+        limits: &Limits,
     ) -> Result<Option<Look>, SampleError> {
         let Some(segment) = &mut self.segment else { return Ok(None) };
         let alive = segment.is_writer_alive();
-        let sample = segment.sample()?;
+        let sampled = segment.sample_within(limits);
+        self.waited = segment.waited();
+        let sample = sampled?;
+        self.sample_bytes = sample.bytes();
         let (mut events, mut lost_events) = (Vec::new(), 0);
         let newest = |slot: u32| self.newest.get(slot as usize).copied().unwrap_or(0);
         let unread = sample.slots.iter().any(|slot| slot.events_written > newest(slot.index));
         // The first read decides from where on events count as lost, so it is never left out.
         if unread || !std::mem::replace(&mut self.follows_events, true) {
-            let batch = segment.read_events(&mut self.cursor)?;
+            let batch = segment.read_events_up_to(&mut self.cursor, EVENTS_MAX)?;
             lost_events = batch.lost;
             self.lost_events = self.lost_events.saturating_add(batch.lost);
             for event in &batch.events {

@@ -1,4 +1,4 @@
-//! Sums of counters over processes of one executable.
+//! Sums of counters over the processes of one executable of one owner.
 //!
 //! A sum over running processes would fall when one of them ends, and Prometheus would take that
 //! for a reset and show a spike. So what ended processes have counted stays in the sum of their
@@ -12,9 +12,9 @@ use hakmem_reader::{AllocReason, ClassTotals, Histogram};
 
 use super::ProcessRecord;
 
-/// Executables that get a sum of their own; those that come later share [`OTHER`].
+/// Executables of an owner that get a sum of their own at a time; further ones share [`OTHER`].
 pub(crate) const EXECUTABLES_MAX: usize = 256;
-/// The name of all executables beyond [`EXECUTABLES_MAX`].
+/// The name of all executables beyond that.
 pub(crate) const OTHER: &str = "other";
 
 /// Counters of one class; see [`ClassTotals`] for what they mean.
@@ -79,40 +79,98 @@ impl Counters {
     }
 }
 
-/// Counters of ended processes by executable.
-#[derive(Clone, Debug, Default)]
+/// Counters of ended processes, by owner and executable.
+///
+/// Each owner has room for so many names. One that no process has any more makes room for another,
+/// the one that has been without for longest first: its series have ended already. A process keeps
+/// the name that it got when it was first seen, so that no sum ever loses a process to another.
+#[derive(Clone, Debug)]
 pub(crate) struct Retired {
-    by_executable: BTreeMap<String, Arc<Counters>>,
+    names_max: usize,
+    owners: BTreeMap<u32, Names>,
+}
+
+/// The names of one owner.
+#[derive(Clone, Debug, Default)]
+struct Names {
+    by_name: BTreeMap<Arc<str>, Named>,
+    /// Processes that ended so far.
+    ended: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Named {
+    counters: Arc<Counters>,
+    /// Processes that have the name and run.
+    running: usize,
+    /// [`Names::ended`] when the last one ended.
+    ended: u64,
+}
+
+impl Default for Retired {
+    fn default() -> Self {
+        Self::new(EXECUTABLES_MAX)
+    }
 }
 
 impl Retired {
-    /// The name under which an executable is summed. Once given, a name never changes.
-    pub(crate) fn name<'a>(&mut self, executable: &'a str) -> &'a str {
-        if self.by_executable.contains_key(executable) {
-            return executable;
+    /// Room for so many names of each owner.
+    pub(crate) fn new(names_max: usize) -> Self {
+        Self { names_max, owners: BTreeMap::new() }
+    }
+
+    /// The name under which a process is summed that was seen for the first time.
+    pub(crate) fn enter(&mut self, owner: u32, executable: &str) -> Arc<str> {
+        let names = self.owners.entry(owner).or_default();
+        let name = if executable == OTHER || names.has_room(executable, self.names_max) {
+            executable
+        } else {
+            OTHER
+        };
+        let known = names.by_name.get_key_value(name).map(|(name, _)| Arc::clone(name));
+        let name = known.unwrap_or_else(|| name.into());
+        names.by_name.entry(Arc::clone(&name)).or_default().running += 1;
+        name
+    }
+
+    /// Takes in a process that has entered and runs no more.
+    pub(crate) fn leave(&mut self, record: &ProcessRecord) {
+        let names = self.owners.entry(record.owner()).or_default();
+        names.ended += 1;
+        let named = names.by_name.entry(Arc::clone(&record.group)).or_default();
+        named.running = named.running.saturating_sub(1);
+        named.ended = names.ended;
+        Arc::make_mut(&mut named.counters).add(record);
+    }
+
+    /// The name that an owner's executable has, or those beyond the limit.
+    pub(crate) fn name_of<'a>(&self, owner: u32, executable: &'a str) -> &'a str {
+        let is_named = |names: &Names| names.by_name.contains_key(executable);
+        if self.owners.get(&owner).is_some_and(is_named) { executable } else { OTHER }
+    }
+
+    /// What ended processes of an owner's executable or group `name` have counted.
+    pub(crate) fn counters(&self, owner: u32, name: &str) -> Counters {
+        let named = self.owners.get(&owner).and_then(|names| names.by_name.get(name));
+        named.map(|named| Counters::clone(&named.counters)).unwrap_or_default()
+    }
+}
+
+impl Names {
+    /// Whether a name may be used; if need be, another one makes room.
+    fn has_room(&mut self, name: &str, names_max: usize) -> bool {
+        if self.by_name.contains_key(name) {
+            return true;
         }
-        if self.by_executable.len() >= EXECUTABLES_MAX {
-            return OTHER;
+        let own = |(name, _): &(&Arc<str>, &Named)| ***name != *OTHER;
+        if self.by_name.iter().filter(own).count() < names_max {
+            return true;
         }
-        self.by_executable.insert(executable.to_owned(), Arc::default());
-        executable
-    }
-
-    /// Like [`Retired::name`], for an executable that has been named before.
-    pub(crate) fn name_of<'a>(&self, executable: &'a str) -> &'a str {
-        if self.by_executable.contains_key(executable) { executable } else { OTHER }
-    }
-
-    /// What ended processes of the executable or group `name` have counted.
-    pub(crate) fn counters(&self, name: &str) -> Counters {
-        self.by_executable.get(name).map(|counters| Counters::clone(counters)).unwrap_or_default()
-    }
-
-    /// Takes in a process that has ended.
-    pub(crate) fn add(&mut self, record: &ProcessRecord) {
-        let name = self.name(&record.facts.executable_name);
-        let counters = self.by_executable.entry(name.to_owned()).or_default();
-        Arc::make_mut(counters).add(record);
+        let unused = self.by_name.iter().filter(own).filter(|(_, named)| named.running == 0);
+        let longest = unused.min_by_key(|(_, named)| named.ended);
+        let Some(name) = longest.map(|(name, _)| Arc::clone(name)) else { return false };
+        self.by_name.remove(&name);
+        true
     }
 }
 
@@ -131,14 +189,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_bounded_and_never_change() {
-        let mut retired = Retired::default();
-        let executables: Vec<String> = (0..EXECUTABLES_MAX + 2).map(|n| n.to_string()).collect();
-        for executable in &executables[..EXECUTABLES_MAX] {
-            assert_eq!(retired.name(executable), executable);
+    fn names_are_bounded_for_each_owner_and_processes_keep_theirs() {
+        let mut retired = Retired::new(3);
+        for executable in ["a", "b", "c"] {
+            assert_eq!(*retired.enter(1, executable), *executable);
         }
-        assert_eq!(retired.name(&executables[EXECUTABLES_MAX]), OTHER);
-        assert_eq!(retired.name_of(&executables[EXECUTABLES_MAX + 1]), OTHER);
-        assert_eq!(retired.name_of("0"), "0");
+        assert_eq!(*retired.enter(1, "d"), *OTHER);
+        assert_eq!(*retired.enter(1, "a"), *"a");
+        assert_eq!(*retired.enter(2, "d"), *"d", "another owner has room");
+        assert_eq!(retired.name_of(1, "d"), OTHER);
+        assert_eq!(retired.name_of(2, "d"), "d");
+    }
+
+    #[test]
+    fn names_without_a_process_make_room() {
+        let mut retired = Retired::new(2);
+        retired.enter(1, "runs");
+        // A build machine runs one program after the other.
+        for number in 0..1000 {
+            let executable = format!("conftest-{number}");
+            let name = retired.enter(1, &executable);
+            assert_eq!(*name, *executable);
+            let names = retired.owners.get_mut(&1).unwrap();
+            names.ended += 1;
+            let named = names.by_name.get_mut(&name).unwrap();
+            (named.running, named.ended) = (0, names.ended);
+        }
+        assert_eq!(retired.name_of(1, "runs"), "runs");
+        assert_eq!(retired.owners[&1].by_name.len(), 2);
     }
 }

@@ -1,11 +1,11 @@
 //! Which processes a call concerns.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use hakmem_proto::v1::ProcessFilter;
 
-use super::{FleetView, ProcessRecord};
+use super::{FleetView, ProcessRecord, segment_key};
 use crate::access::Viewer;
 use crate::findings::Known;
 
@@ -14,12 +14,21 @@ use crate::findings::Known;
 pub(crate) struct Selection {
     viewer: Viewer,
     filter: ProcessFilter,
+    keys: HashSet<String>,
+    pids: HashSet<u32>,
 }
+
+/// A process in its pid namespace, as its owner's files say it.
+type Member = (u32, u64, u32);
 
 impl Selection {
     /// What `filter` selects for `viewer`; no filter selects every running process.
     pub(crate) fn new(viewer: Viewer, filter: Option<ProcessFilter>) -> Self {
-        Self { viewer, filter: filter.unwrap_or_default() }
+        let mut filter = filter.unwrap_or_default();
+        // A client may name as many as fit into a request.
+        let keys = std::mem::take(&mut filter.keys).into_iter().collect();
+        let pids = std::mem::take(&mut filter.pids).into_iter().collect();
+        Self { viewer, filter, keys, pids }
     }
 
     /// Every process that `viewer` may see, ended ones included.
@@ -52,11 +61,15 @@ impl Selection {
         if view.processes.contains_key(finding.process_key.as_str()) {
             return self.of(view).any(|record| *record.key == *finding.process_key);
         }
-        let ProcessFilter { keys, pids, contains, .. } = &self.filter;
-        let is_named = keys.is_empty() && pids.is_empty()
-            || keys.contains(&finding.process_key)
-            || pids.contains(&finding.pid);
-        is_named && finding.executable.contains(contains.as_str())
+        let is_named = self.keys.is_empty() && self.pids.is_empty()
+            || self.names_key(&finding.process_key)
+            || self.pids.contains(&finding.pid);
+        is_named && finding.executable.contains(self.filter.contains.as_str())
+    }
+
+    /// Who asks.
+    pub(crate) fn viewer(&self) -> Viewer {
+        self.viewer
     }
 
     /// Whether processes that have ended are wanted.
@@ -64,44 +77,54 @@ impl Selection {
         self.filter.include_ended
     }
 
-    /// The ids asked for and those of their descendants; `None` if descendants are not wanted.
+    /// The processes asked for and their descendants, of those that the viewer may see; `None` if
+    /// descendants are not wanted.
     ///
-    /// A process id only means something in its namespace, so members are (namespace, pid).
-    fn family(&self, view: &FleetView) -> Option<HashSet<(u64, u32)>> {
-        if !self.filter.include_children || self.filter.pids.is_empty() {
+    /// Who is whose parent is what the files of one owner say, so chains do not lead to another's.
+    fn family(&self, view: &FleetView) -> Option<HashSet<Member>> {
+        if !self.filter.include_children || self.pids.is_empty() {
             return None;
         }
+        let mut children: HashMap<Member, Vec<Member>> = HashMap::new();
         let mut family = HashSet::new();
-        for record in view.processes.values() {
-            if self.filter.pids.contains(&record.identity().pid)
-                || self.filter.pids.contains(&record.identity().parent_pid)
-            {
-                family.insert((record.identity().pid_namespace, record.identity().pid));
+        let mut open = Vec::new();
+        let seen = view.processes.values().filter(|record| self.viewer.may_see(record.owner()));
+        for record in seen {
+            let identity = record.identity();
+            let of = |pid: u32| (record.owner(), identity.pid_namespace, pid);
+            let member = of(identity.pid);
+            children.entry(of(identity.parent_pid)).or_default().push(member);
+            let is_asked_for =
+                self.pids.contains(&identity.pid) || self.pids.contains(&identity.parent_pid);
+            if is_asked_for && family.insert(member) {
+                open.push(member);
             }
         }
-        // Each pass adds one generation at least, so this ends.
-        loop {
-            let before = family.len();
-            for record in view.processes.values() {
-                let identity = record.identity();
-                if family.contains(&(identity.pid_namespace, identity.parent_pid)) {
-                    family.insert((identity.pid_namespace, identity.pid));
+        // Each process is visited once, whatever the files say.
+        while let Some(parent) = open.pop() {
+            for &child in children.get(&parent).into_iter().flatten() {
+                if family.insert(child) {
+                    open.push(child);
                 }
             }
-            if family.len() == before {
-                return Some(family);
-            }
         }
+        Some(family)
     }
 
-    fn is_named(&self, record: &ProcessRecord, family: Option<&HashSet<(u64, u32)>>) -> bool {
-        if self.filter.keys.is_empty() && self.filter.pids.is_empty() {
+    fn is_named(&self, record: &ProcessRecord, family: Option<&HashSet<Member>>) -> bool {
+        if self.keys.is_empty() && self.pids.is_empty() {
             return true;
         }
         let identity = record.identity();
-        self.filter.keys.iter().any(|key| **key == *record.key)
-            || self.filter.pids.contains(&identity.pid)
-            || family.is_some_and(|f| f.contains(&(identity.pid_namespace, identity.pid)))
+        let member = (record.owner(), identity.pid_namespace, identity.pid);
+        self.names_key(&record.key)
+            || self.pids.contains(&identity.pid)
+            || family.is_some_and(|family| family.contains(&member))
+    }
+
+    /// Whether a process is named by its key, whole or without owner and namespace.
+    fn names_key(&self, key: &str) -> bool {
+        !self.keys.is_empty() && (self.keys.contains(key) || self.keys.contains(segment_key(key)))
     }
 
     fn matches_text(&self, record: &ProcessRecord) -> bool {

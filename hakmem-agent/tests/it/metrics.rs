@@ -22,11 +22,21 @@ async fn page(fleet: &Fleet, accept: &str) -> String {
     fleet.http("/metrics", accept).await.1
 }
 
-/// Value of a series, named as in the page.
-fn value(page: &str, series: &str) -> Option<f64> {
-    let line =
-        page.lines().find(|line| line.strip_prefix(series).is_some_and(|l| l.starts_with(' ')));
-    line.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
+/// Value of a series that is named with some of its labels, of which no two series may have all.
+pub(crate) fn value(page: &str, series: &str) -> Option<f64> {
+    let (name, labels) =
+        series.strip_suffix('}').unwrap_or(series).split_once('{').unwrap_or((series, ""));
+    let is_meant = |line: &&str| {
+        let Some(rest) = line.strip_prefix(name) else { return false };
+        match rest.strip_prefix('{') {
+            Some(told) => labels.split(',').all(|label| told.contains(label)),
+            None => rest.starts_with(' ') && labels.is_empty(),
+        }
+    };
+    let mut lines = page.lines().filter(is_meant);
+    let line = lines.next()?;
+    assert_eq!(lines.next(), None, "{series} is ambiguous");
+    Some(line.rsplit(' ').next().unwrap().parse().unwrap())
 }
 
 pub(crate) fn promtool_accepts(page: &str) {
@@ -153,7 +163,7 @@ async fn ended_processes_are_dropped_and_live_ones_carry_their_counts() {
     eventually(async || (!page(&fleet, "").await.contains(&series("ends"))).then_some(())).await;
     let page = page(&fleet, "").await;
     let line = page.lines().find(|line| line.starts_with(&series("lives"))).unwrap();
-    assert!(line.ends_with("class=\"C7\"} 200"), "{line}");
+    assert!(line.contains("class=\"C7\"") && line.ends_with("} 200"), "{line}");
     assert_eq!(value(&page, "hakmem_agent_processes{state=\"exited\"}"), Some(1.0));
     drop(writer);
 }

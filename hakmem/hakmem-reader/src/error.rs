@@ -66,7 +66,7 @@ pub enum SampleError {
     /// It takes more than the caller allows.
     #[error("the segment takes more {what} than the reader may spend on it")]
     TooMuch {
-        /// What it takes too much of: `slots` or `time`.
+        /// What it takes too much of: `memory` or `time`.
         what: &'static str,
     },
     /// The system refused.

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use hakmem_segment::header::HEADER_BYTES;
 use rustix::time::{ClockId, clock_gettime};
@@ -29,18 +29,21 @@ impl From<ReadError> for SampleError {
 /// The least that a slot or a header takes on disk once it is in use.
 const PAGE_BYTES: u64 = 4096;
 
+/// Slots that are read before the time is looked at again.
+const TIMED_SLOTS: u32 = 16;
+
 /// What one sample may take at most.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Slots in use.
-    pub slots: u32,
-    /// Time of the clock on the wall.
+    /// Bytes of memory.
+    pub bytes: usize,
+    /// Processor time of the calling thread.
     pub time: Duration,
 }
 
 impl Limits {
     /// Whatever a segment can hold.
-    pub const NONE: Self = Self { slots: u32::MAX, time: Duration::MAX };
+    pub const NONE: Self = Self { bytes: usize::MAX, time: Duration::MAX };
 }
 
 /// An open segment. It keeps the last copy of every slot, so that a sample reads little more than
@@ -52,6 +55,7 @@ pub struct Segment {
     identity: Identity,
     bins: Arc<BinTable>,
     slots: Vec<Arc<SlotSample>>,
+    waited: Duration,
 }
 
 impl Segment {
@@ -80,7 +84,8 @@ impl Segment {
     pub(crate) fn from_file(file: SegmentFile) -> Result<Self, OpenError> {
         let (identity, geometry) = Self::read_header(&file)?;
         let bins = Arc::new(identity.bins.clone());
-        Ok(Self { file, geometry, identity, bins, slots: Vec::new() })
+        let waited = Duration::ZERO;
+        Ok(Self { file, geometry, identity, bins, slots: Vec::new(), waited })
     }
 
     fn read_header(file: &SegmentFile) -> Result<(Identity, Geometry), OpenError> {
@@ -127,24 +132,38 @@ impl Segment {
     ///
     /// [`SampleError::TooMuch`] names the limit.
     pub fn sample_within(&mut self, limits: &Limits) -> Result<Sample, SampleError> {
-        let begun = Instant::now();
+        let begun_ns = now_ns(ClockId::ThreadCPUTime);
         let unix_ns = now_ns(ClockId::Realtime);
         let monotonic_ns = now_ns(ClockId::Monotonic);
         let process = self.read_process()?;
-        if process.slots_used > limits.slots {
-            return Err(SampleError::TooMuch { what: "slots" });
-        }
+        self.waited = Duration::ZERO;
+        let mut bytes = 0;
         let mut reader = SlotReader::new(&self.file, &self.bins);
         let mut slots = Vec::with_capacity(process.slots_used as usize);
         for index in 0..process.slots_used {
             let previous = self.slots.get(index as usize);
-            slots.push(reader.read(index, self.geometry.slot_offset(index), previous)?);
-            if begun.elapsed() > limits.time {
-                return Err(SampleError::TooMuch { what: "time" });
+            let slot = reader.read(index, self.geometry.slot_offset(index), previous)?;
+            self.waited = reader.waited();
+            bytes += slot.bytes();
+            slots.push(slot);
+            if bytes > limits.bytes {
+                return Err(SampleError::TooMuch { what: "memory" });
+            }
+            // Asking for the time is a system call.
+            if index % TIMED_SLOTS == 0 {
+                let took = now_ns(ClockId::ThreadCPUTime).saturating_sub(begun_ns);
+                if Duration::from_nanos(took) > limits.time {
+                    return Err(SampleError::TooMuch { what: "time" });
+                }
             }
         }
         self.slots.clone_from(&slots);
         Ok(Sample { unix_ns, monotonic_ns, process, slots, bins: Arc::clone(&self.bins) })
+    }
+
+    /// How long the last sample waited for writers in slow paths, which takes no processor time.
+    pub fn waited(&self) -> Duration {
+        self.waited
     }
 
     /// What belongs to no thread, without the slots: state and memory.

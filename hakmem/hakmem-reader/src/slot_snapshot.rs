@@ -37,6 +37,8 @@ use crate::slot_decode::{
 
 /// How long one sample may wait for writers in slow paths, in all.
 const PATIENCE: Duration = Duration::from_millis(2);
+/// One sleep of such a wait.
+const PAUSE: Duration = Duration::from_micros(50);
 /// Attempts at a whole slot before its bins are read one by one.
 const WHOLE_ATTEMPTS: u32 = 6;
 /// Readings of a bin after which it counts as one that never rests.
@@ -57,6 +59,7 @@ pub(crate) struct SlotReader<'a> {
     buffers: Box<Buffers>,
     /// When waiting ends, once it has begun.
     deadline: Option<Instant>,
+    waited: Duration,
 }
 
 struct Buffers {
@@ -85,7 +88,7 @@ impl<'a> SlotReader<'a> {
             records: Buffer::new(),
             durations: Buffer::new(),
         });
-        Self { file, bins, buffers, deadline: None }
+        Self { file, bins, buffers, deadline: None, waited: Duration::ZERO }
     }
 
     /// Copies the slot at `offset`.
@@ -301,9 +304,17 @@ impl<'a> SlotReader<'a> {
             0..4 => std::hint::spin_loop(),
             // The writer may need this very processor to get out of its slow path.
             4..32 => std::thread::yield_now(),
-            _ => std::thread::sleep(Duration::from_micros(50)),
+            _ => {
+                std::thread::sleep(PAUSE);
+                self.waited += PAUSE;
+            }
         }
         true
+    }
+
+    /// Time slept so far.
+    pub(crate) fn waited(&self) -> Duration {
+        self.waited
     }
 }
 

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use hakmem_reader::directory::SegmentName;
 use hakmem_reader::fixture::{FixtureProcess, NewEvent, SegmentWriter, bin_of};
-use hakmem_reader::{Class, EventCursor, EventKind, Limits, OpenError, SampleError, Segment};
+use hakmem_reader::{
+    Class, EventCursor, EventKind, Limits, OpenError, SampleError, Segment, SlotSample,
+};
 use hakmem_segment::SegmentHeader;
 use hakmem_segment::header::HEADER_BYTES;
 use hakmem_segment::slot::SLOT_BYTES;
@@ -201,7 +203,7 @@ fn slots_that_the_blocks_of_a_sparse_file_cannot_hold_are_refused_without_readin
 }
 
 #[test]
-fn a_segment_of_the_most_slots_is_read_within_limits_only() {
+fn a_segment_is_read_within_the_limits_that_the_reader_sets() {
     let mut case = case();
     for thread in 0..100 {
         case.writer.take_slot(100 + thread, "");
@@ -213,9 +215,10 @@ fn a_segment_of_the_most_slots_is_read_within_limits_only() {
             .map(|what| format!("the segment takes more {what} than the reader may spend on it"));
         assert_eq!(told, expected);
     };
-    check(Limits { slots: 101, ..Limits::NONE }, Some("slots"));
+    let needed = 102 * size_of::<SlotSample>();
+    check(Limits { bytes: needed - 1, ..Limits::NONE }, Some("memory"));
     check(Limits { time: Duration::ZERO, ..Limits::NONE }, Some("time"));
-    check(Limits { slots: 102, ..Limits::NONE }, None);
+    check(Limits { bytes: 2 * needed, ..Limits::NONE }, None);
 }
 
 #[test]

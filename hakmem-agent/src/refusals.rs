@@ -1,0 +1,113 @@
+//! What the agent refused to do, and why, for the metric that says so.
+//!
+//! Anything that a file, a directory or a client could make the agent do without end has a budget of
+//! its owner ([`crate::config::OwnerBudget`]). What is beyond it is not done and counted here, under
+//! words from the program alone, so that the counts are bounded too.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What was refused, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Refusal {
+    /// Value of the label `what`.
+    pub(crate) what: &'static str,
+    /// Value of the label `reason`.
+    pub(crate) reason: &'static str,
+}
+
+macro_rules! refusals {
+    ($($(#[doc = $doc:literal])* $name:ident = $what:literal, $reason:literal;)*) => {
+        impl Refusal {
+            $($(#[doc = $doc])* pub(crate) const $name: Self =
+                Self { what: $what, reason: $reason };)*
+            /// Every one, so that each is told from the start, at 0.
+            const ALL: &'static [Self] = &[$(Self::$name),*];
+        }
+    };
+}
+
+refusals! {
+    /// A file that is not of the user whose files its directory holds.
+    STRANGE_FILE = "segment", "owner";
+    /// A file whose process another file of the same owner names already.
+    SECOND_FILE = "segment", "duplicate";
+    /// More processes than an owner may have.
+    PROCESSES = "segment", "processes";
+    /// No descriptor is left, and no owner has more than the file's.
+    DESCRIPTORS = "segment", "descriptors";
+    /// A process whose samples take more memory than its owner has left.
+    MEMORY = "segment", "memory";
+    /// A process of which one sample takes too long.
+    SLOW_SAMPLE = "segment", "time";
+    /// A sample that was put off, because the owner's time is spent.
+    LATE_SAMPLE = "sample", "time";
+    /// Names of segments beyond what an owner may have in a directory.
+    NAMES = "name", "names";
+    /// A listing that was put off, because the owner's time is spent.
+    LATE_LISTING = "listing", "time";
+    /// A directory whose name names another user.
+    STRANGE_DIRECTORY = "directory", "owner";
+    /// More directories than an owner may have.
+    DIRECTORIES = "directory", "directories";
+    /// A directory that the system has no watch for.
+    WATCH = "watch", "system";
+    /// An executable without a sum of its own, because those of its owner are all in use.
+    EXECUTABLES = "executable", "executables";
+    /// A line of the log beyond what an owner may cause.
+    LOG_LINE = "log_line", "lines";
+    /// A request of a user who waits for many others already.
+    REQUEST = "request", "requests";
+    /// A fresh sample that a request did not get, because requests' time is spent.
+    LATE_REQUEST = "request", "time";
+    /// A stream of a user who has many already.
+    STREAM = "stream", "streams";
+}
+
+/// Counts since the agent started.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals {
+    counts: Mutex<BTreeMap<Refusal, u64>>,
+}
+
+impl Refusals {
+    pub(crate) fn count(&self, refusal: Refusal) {
+        self.count_many(refusal, 1);
+    }
+
+    pub(crate) fn count_many(&self, refusal: Refusal, times: u64) {
+        if times > 0 {
+            *self.lock().entry(refusal).or_default() += times;
+        }
+    }
+
+    /// Every refusal there is, with its count.
+    pub(crate) fn all(&self) -> Vec<(Refusal, u64)> {
+        let counts = self.lock();
+        let count = |refusal: &Refusal| counts.get(refusal).copied().unwrap_or(0);
+        Refusal::ALL.iter().map(|refusal| (*refusal, count(refusal))).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Refusal, u64>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_is_told_once_and_from_the_start() {
+        let refusals = Refusals::default();
+        refusals.count(Refusal::NAMES);
+        refusals.count_many(Refusal::NAMES, 2);
+        let all = refusals.all();
+        assert!(all.contains(&(Refusal::NAMES, 3)));
+        assert_eq!(all.iter().filter(|(_, count)| *count > 0).count(), 1);
+        let mut distinct: Vec<Refusal> = all.into_iter().map(|(refusal, _)| refusal).collect();
+        distinct.sort();
+        distinct.dedup();
+        assert_eq!(distinct.len(), Refusal::ALL.len());
+    }
+}

@@ -1,0 +1,109 @@
+//! Rounds of sampling: owners take turns, and each has a budget of time and memory.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use hakmem_reader::{Limits, SampleError};
+
+use super::super::tracked::{Look, Tracked};
+use super::Worker;
+use crate::accounts::Meter;
+use crate::events::News;
+use crate::refusals::Refusal;
+use crate::state::counters::OTHER;
+use crate::turns::take_turns;
+
+/// How long one sample may take. One of the most slots, all owned, takes about half of it.
+const SAMPLE_TIME_MAX: Duration = Duration::from_millis(500);
+
+impl Worker {
+    /// Samples whatever is due: owners take turns, and of each what waited longest comes first.
+    pub(super) fn round(&mut self, now: u64) {
+        let begun = Instant::now();
+        let watched = self.inputs.interests.intervals();
+        let due = self.tracked.values().filter(|tracked| {
+            let interval = watched.get(&tracked.key).copied();
+            let schedule = &self.schedule;
+            tracked.is_open() && schedule.is_due(&tracked.key, interval, tracked.last_tick, now)
+        });
+        let mut due: Vec<(u64, u32, Arc<str>)> =
+            due.map(|it| (it.last_tick, it.owner(), Arc::clone(&it.key))).collect();
+        due.sort_by_key(|(last, ..)| *last);
+        let due = take_turns(due, |(_, owner, _)| *owner);
+        let mut late = BTreeSet::new();
+        for (_, owner, key) in &due {
+            if late.contains(owner) || !self.accounts.has_time(*owner) {
+                late.insert(*owner);
+                self.refusals.count(Refusal::LATE_SAMPLE);
+                continue;
+            }
+            self.sample(key, *owner);
+        }
+        if !due.is_empty() {
+            self.fleet.health.count_round(begun.elapsed());
+        }
+        // Streams without processes hear from the agent, too.
+        self.changed = true;
+    }
+
+    /// Samples a process, on the time of `payer`.
+    pub(super) fn sample(&mut self, key: &Arc<str>, payer: u32) {
+        let now = self.schedule.tick_at(Instant::now());
+        let Some(tracked) = self.tracked.get_mut(key) else { return };
+        tracked.last_tick = now;
+        let meter = Meter::begin();
+        let (owner, bytes_before, was_open) =
+            (tracked.owner(), tracked.sample_bytes, tracked.is_open());
+        let others = self.accounts.of(owner).sample_bytes - bytes_before;
+        let limits = Limits {
+            time: SAMPLE_TIME_MAX,
+            bytes: self.accounts.budget().sample_bytes.saturating_sub(others),
+        };
+        let records = self.fleet.processes.values().map(|record| &record.facts.raw);
+        let looked = tracked.look(&self.host, records, &limits);
+        let account = self.accounts.of(owner);
+        account.sample_bytes = others + tracked.sample_bytes;
+        account.open -= usize::from(was_open && !tracked.is_open());
+        let waited = tracked.waited;
+        match looked {
+            Ok(None) => {}
+            Ok(Some(look)) => self.take_in(key, owner, look),
+            Err(error) => self.give_up(&Arc::clone(key), &error),
+        }
+        self.accounts.charge(payer, meter.took() + waited);
+    }
+
+    fn take_in(&mut self, key: &Arc<str>, owner: u32, look: Look) {
+        if look.record.sample.is_torn() {
+            self.fleet.health.torn_samples += 1;
+        }
+        let (events, lost_events) = (look.events, look.lost_events);
+        if !events.is_empty() || lost_events > 0 {
+            self.news.push(News { key: Arc::clone(key), owner, events, lost_events });
+        }
+        let is_new = !self.fleet.processes.contains_key(key);
+        let record = self.fleet.put(look.record);
+        if is_new && *record.group == *OTHER {
+            self.refusals.count(Refusal::EXECUTABLES);
+        }
+        self.history.record(&record);
+        self.fleet.sampled_at = SystemTime::now();
+        self.changed = true;
+    }
+
+    /// A segment that became unreadable: whoever wrote it is no longer to be believed. One that takes
+    /// more than its owner may use has as many slots for as long as it lives.
+    fn give_up(&mut self, key: &Arc<str>, error: &SampleError) {
+        match error {
+            SampleError::TooMuch { what: "time" } => self.refusals.count(Refusal::SLOW_SAMPLE),
+            SampleError::TooMuch { .. } => self.refusals.count(Refusal::MEMORY),
+            _ => {}
+        }
+        let found = self.tracked.get(key).map(Tracked::found);
+        self.forget(key);
+        if let Some(found) = found {
+            self.refuse(&found, error);
+        }
+    }
+}
