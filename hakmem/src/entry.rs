@@ -30,7 +30,7 @@ use crate::bins::{self, MID_MAX, SMALL_MAX};
 use crate::gate;
 use crate::heap::magazine::{ENTRY, entry_of, top_of};
 use crate::heap::{Heap, capacity_of, map_of, slot_of, small_bin_of};
-use crate::os::{memory::PAGE, thread_local};
+use crate::os::{memory::PAGE_MIN, thread_local};
 use crate::sync::Ordering;
 
 pub use crate::segment::note_namespace;
@@ -286,7 +286,7 @@ pub fn allocate_zeroed(size: usize) -> *mut u8 {
 #[inline(never)]
 extern "C" fn allocate_zeroed_slow(size: usize) -> *mut u8 {
     if size > MID_MAX {
-        return match slow::large(thread_heap(), size, PAGE) {
+        return match slow::large(thread_heap(), size, PAGE_MIN) {
             Some(span) if span.is_fresh => span.address.as_ptr(),
             Some(span) => zero(span.address.as_ptr(), size),
             None => ptr::null_mut(),

@@ -38,7 +38,6 @@ use core::cell::Cell;
 use core::mem::offset_of;
 use core::ptr;
 
-use hakmem_segment::slot::SLOT_BYTES;
 use hakmem_segment::{AllocReason, BINS, Check, FreeReason, ListWord, Routing, Slot};
 
 use crate::bins;
@@ -46,10 +45,10 @@ use crate::block::Block;
 use crate::central::{self, Flow};
 use crate::class_map::WholeMap;
 use crate::os::clock;
-use crate::os::memory::PAGE;
+use crate::os::memory::PAGE_MIN;
 use crate::os::thread_id::Life;
 use crate::routing::{Choice, Layout};
-use crate::segment::GROUP_SLOTS;
+use crate::segment::{GROUP_SLOTS, SLOT_STEP};
 use crate::settings;
 use crate::slot::SlotWriter;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
@@ -62,7 +61,7 @@ use original::Originals;
 pub(crate) use way::Way;
 
 /// From a heap to its slot.
-pub(crate) const SLOT_DISTANCE: usize = GROUP_SLOTS * SLOT_BYTES;
+pub(crate) const SLOT_DISTANCE: usize = GROUP_SLOTS * SLOT_STEP;
 /// In [`Heap::alive`] of a heap in use. A new child process finds 0 there.
 const ALIVE: u64 = 0x4841_4b4d_454d_4f4b;
 /// Kinds of events whose rate is bounded: slow allocations and frees by reason, and large spans.
@@ -130,9 +129,10 @@ pub(crate) struct Heap {
     requests: Cell<u32>,
 }
 const _: () = assert!(BINS <= u64::BITS as usize);
-const _: () = assert!(size_of::<Heap>() <= PAGE);
+const _: () = assert!(size_of::<Heap>() <= PAGE_MIN);
 // The second sentinel lies a page behind the first.
-const _: () = assert!(SLOT_DISTANCE + PAGE + SLOT_BYTES <= crate::os::thread_local::SENTINEL_BYTES);
+const _: () =
+    assert!(SLOT_DISTANCE + PAGE_MIN + SLOT_STEP <= crate::os::thread_local::SENTINEL_BYTES);
 
 /// `HAKMEM_LIST_BYTES`, for heaps to come.
 static LIST_BYTES: AtomicU32 = AtomicU32::new(0);

@@ -34,7 +34,7 @@ use table::Live;
 
 use crate::bins::MID_MAX;
 use crate::lock::{Lock, Locked, holder};
-use crate::os::memory::{self, PAGE};
+use crate::os::memory::{self, PAGE_MIN, page_bytes};
 
 pub(crate) use give_back::PURGE_AFTER_MS;
 
@@ -126,7 +126,7 @@ pub(crate) fn repair(in_doubt: bool) -> usize {
 /// `None` if there is no memory.
 pub(crate) fn allocate(size: usize, alignment: usize) -> Option<Allocated> {
     let bytes = memory::round_to_pages(size.max(1)).filter(|&bytes| bytes <= SPAN_BYTES_MAX)?;
-    let alignment = alignment.max(PAGE);
+    let alignment = alignment.max(page_bytes());
     let mut spans = SPANS.lock();
     spans.make_room()?;
     if let Some(taken) = spans.ranges.take(bytes, alignment) {
@@ -158,7 +158,7 @@ fn allocated(span: Span, is_fresh: bool) -> Option<Allocated> {
 
 /// New address space for an aligned span, with some for spans to come if the system has it.
 fn map(hint: usize, bytes: usize, alignment: usize, ahead: usize) -> Option<Span> {
-    let exact = bytes.checked_add(alignment - PAGE)?;
+    let exact = bytes.checked_add(alignment - page_bytes())?;
     let new = |bytes| {
         let base = memory::map_near(hint, bytes)?;
         Some(Span { address: base.as_ptr() as usize, bytes })
@@ -210,7 +210,7 @@ pub(crate) enum Nearby {
 #[cold]
 pub(crate) fn nearby(address: usize) -> Nearby {
     let spans = SPANS.lock();
-    if address.is_multiple_of(PAGE) && spans.ranges.holds(address) {
+    if address.is_multiple_of(PAGE_MIN) && spans.ranges.holds(address) {
         return Nearby::Freed;
     }
     if spans.live.surround(address) { Nearby::Inside } else { Nearby::Nothing }
@@ -237,7 +237,8 @@ pub(crate) fn resize(address: usize, size: usize, now_ms: u32) -> Option<(NonNul
     // Where a span grows by half or more, copying what there is costs less than new pages for what
     // is added; and what is kept is used before there is more.
     let grows_much = bytes >= old.span.bytes + old.span.bytes / 2;
-    if let Some(kept) = if grows_much { spans.ranges.take_dirty(bytes, PAGE) } else { None } {
+    if let Some(kept) = if grows_much { spans.ranges.take_dirty(bytes, page_bytes()) } else { None }
+    {
         spans.live.insert(Live { span: kept.span, is_moved: kept.is_moved });
         drop(spans);
         return copy(old, kept.span, now_ms);
@@ -266,7 +267,7 @@ pub(crate) fn resize(address: usize, size: usize, now_ms: u32) -> Option<(NonNul
     }
     // The system does not move what it does not keep as one mapping, nor anything when there are
     // too many of them.
-    let new = allocate(bytes, PAGE)?;
+    let new = allocate(bytes, PAGE_MIN)?;
     copy(old, Span { address: new.address.as_ptr() as usize, bytes: new.bytes }, now_ms)
 }
 
@@ -323,9 +324,10 @@ impl Spans {
     /// Where new address space is best, and how much to take beyond what is asked for.
     fn plan(&self, bytes: usize, alignment: usize) -> (usize, usize) {
         let is_many = self.items() > CAREFREE / 4;
-        let hint = if is_many { self.newest.saturating_sub(bytes) & !(PAGE - 1) } else { 0 };
-        let ahead = (self.live.bytes() / AHEAD_SHARE).min(AHEAD_BYTES_MAX) & !(PAGE - 1);
-        let is_wanted = bytes < AHEAD_BYTES_MAX && alignment == PAGE;
+        let hint =
+            if is_many { self.newest.saturating_sub(bytes) & !(page_bytes() - 1) } else { 0 };
+        let ahead = (self.live.bytes() / AHEAD_SHARE).min(AHEAD_BYTES_MAX) & !(page_bytes() - 1);
+        let is_wanted = bytes < AHEAD_BYTES_MAX && alignment == page_bytes();
         let ahead = if is_wanted { ahead } else { 0 };
         (hint.saturating_sub(ahead), ahead)
     }

@@ -24,13 +24,13 @@ use core::ptr::NonNull;
 
 use crate::bins::GRANULE_SHIFT;
 use crate::lock::{Lock, Locked};
-use crate::os::memory::{self, PAGE};
+use crate::os::memory::{self, PAGE_MIN};
 use crate::steps;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 const BIN_BITS: u32 = 8;
 /// Of the first table: one page.
-const CAPACITY_BITS_FIRST: u32 = (PAGE / size_of::<u64>()).ilog2();
+const CAPACITY_BITS_FIRST: u32 = (PAGE_MIN / size_of::<u64>()).ilog2();
 
 static TABLE: AtomicUsize = AtomicUsize::new(0);
 /// Entries taken in the current table.
@@ -124,7 +124,10 @@ impl Table {
     fn current() -> Option<Self> {
         // Acquire: pairs with the Release in `make_room`.
         let packed = NonNull::new(TABLE.load(Ordering::Acquire) as *mut u8)?.as_ptr() as usize;
-        Some(Self { base: packed & !(PAGE - 1), capacity_bits: (packed & (PAGE - 1)) as u32 })
+        Some(Self {
+            base: packed & !(PAGE_MIN - 1),
+            capacity_bits: (packed & (PAGE_MIN - 1)) as u32,
+        })
     }
 
     /// Where a granule's probe sequence begins: Fibonacci hashing (D. Knuth, TAOCP 3, 6.4).

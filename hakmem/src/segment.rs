@@ -29,6 +29,7 @@ use hakmem_segment::header::{HEADER_BYTES, SLOTS_MAX};
 use hakmem_segment::slot::SLOT_BYTES;
 use hakmem_segment::{BINS, READY, SegmentHeader, State};
 
+use crate::os::memory::PAGE;
 use crate::os::process::Limited;
 use crate::os::syscall::Errno;
 use crate::os::{clock, memory, message, process};
@@ -42,6 +43,10 @@ pub use namespaces::note_namespace;
 
 /// Slots that are mapped together, behind the heaps that they belong to.
 pub(crate) const GROUP_SLOTS: usize = 16;
+/// Where the slots begin in the file, and from where to where they lie, in whole pages of any kernel
+/// of the target. The header tells readers both.
+pub(crate) const HEADER_STEP: usize = HEADER_BYTES.next_multiple_of(PAGE);
+pub(crate) const SLOT_STEP: usize = SLOT_BYTES.next_multiple_of(PAGE);
 
 /// What a new child process inherited from its parent.
 #[derive(Clone, Copy)]
@@ -100,7 +105,7 @@ impl Segment {
         };
         let segment = match published {
             Some(segment) => segment,
-            None => Self { header: memory::map(HEADER_BYTES)?.cast(), file: None },
+            None => Self { header: memory::map(HEADER_STEP)?.cast(), file: None },
         };
         // SAFETY: just mapped, zeroed, and of this size; nobody else knows it.
         let header = unsafe { &mut *segment.header.as_ptr() };
@@ -148,7 +153,7 @@ impl Segment {
         HEADER.store(ptr::null_mut(), Ordering::Relaxed);
         // A refusal is counted: it leaves a mapping that the child does not use.
         // SAFETY: the caller's duty: nobody uses the mapping any more.
-        let _ = unsafe { memory::unmap(self.header.cast(), HEADER_BYTES) };
+        let _ = unsafe { memory::unmap(self.header.cast(), HEADER_STEP) };
         if let Some(file) = self.file {
             // SAFETY: as above.
             unsafe { file.forget() };
@@ -164,7 +169,7 @@ pub(crate) fn lose() -> bool {
 
 /// Whether an address is the header's.
 pub(crate) fn is_header(address: usize) -> bool {
-    address.wrapping_sub(HEADER_AT.load(Ordering::Relaxed)) < HEADER_BYTES
+    address.wrapping_sub(HEADER_AT.load(Ordering::Relaxed)) < HEADER_STEP
 }
 
 /// Puts private memory in place of the header, unless that is done; false if there is no memory. Runs
@@ -176,9 +181,9 @@ pub(crate) fn replace_header() -> bool {
     }
     let header = HEADER_AT.load(Ordering::Relaxed);
     let replaced = NonNull::new(header as *mut u8).is_some_and(|header| {
-        let memory = memory::map(HEADER_BYTES);
+        let memory = memory::map(HEADER_STEP);
         // SAFETY: the header is this process's; what was in it is gone with the file.
-        memory.is_some_and(|memory| unsafe { memory::move_over(memory, HEADER_BYTES, header) })
+        memory.is_some_and(|memory| unsafe { memory::move_over(memory, HEADER_STEP, header) })
     });
     HEADER_REPLACED.store(replaced, Ordering::Relaxed);
     replaced
@@ -210,8 +215,9 @@ fn publish(birth: Birth, settings: &Settings) -> Result<Option<Segment>, Problem
     let slots = slots_within(process::limit(Limited::FileSize)).min(room);
     let fits = slots > 0
         && file.try_lock()
-        && file.set_length(HEADER_BYTES + slots * SLOT_BYTES)
-        && file.reserve(0, HEADER_BYTES + SLOT_BYTES);
+        && file.set_length(HEADER_STEP + slots * SLOT_STEP)
+        && file.reserve(0, HEADER_BYTES)
+        && file.reserve(HEADER_STEP, SLOT_BYTES);
     if !fits {
         place.remove(name);
         return Err(Problem::NoSpace(place));
@@ -228,7 +234,7 @@ fn publish(birth: Birth, settings: &Settings) -> Result<Option<Segment>, Problem
 
 /// Slots of a file that may have so many bytes.
 fn slots_within(bytes: usize) -> usize {
-    (bytes.saturating_sub(HEADER_BYTES) / SLOT_BYTES).min(SLOTS_MAX)
+    (bytes.saturating_sub(HEADER_STEP) / SLOT_STEP).min(SLOTS_MAX)
 }
 
 /// The fields of the header that change while the process lives.

@@ -34,7 +34,7 @@ use core::{hint, ptr, slice};
 
 use crate::bins::{self, Divider};
 use crate::block::Block;
-use crate::os::memory::PAGE;
+use crate::os::memory::page_bytes;
 use crate::routing::Layout;
 use crate::steps;
 use crate::sync::{AtomicPtr, AtomicU8, Ordering};
@@ -286,6 +286,7 @@ impl Slab {
     /// out, neighbours together.
     pub(crate) fn for_each_free_page(&self, mut visit: impl FnMut(usize, usize)) {
         let (stride, carved) = (bins::stride(self.bin()), usize::from(self.carved.get()));
+        let page = page_bytes();
         let mut from = self.next(0, 0);
         loop {
             let to = self.next(from, u64::MAX);
@@ -295,8 +296,8 @@ impl Slab {
             } else {
                 self.first.get() + to * stride
             };
-            let begin = (self.first.get() + from * stride).next_multiple_of(PAGE);
-            let end = end / PAGE * PAGE;
+            let begin = (self.first.get() + from * stride).next_multiple_of(page);
+            let end = end / page * page;
             if begin < end {
                 visit(begin, end - begin);
             }

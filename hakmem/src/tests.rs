@@ -7,6 +7,7 @@ mod layers;
 mod model;
 mod small;
 
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 static ALONE: Mutex<()> = Mutex::new(());
@@ -20,6 +21,22 @@ pub(crate) fn start() {
         unsafe { std::env::set_var("HAKMEM_TELEMETRY", "off") };
         crate::entry::start();
     });
+}
+
+/// This program of tests once more, to be run as a process of its own; by the runner that cargo was
+/// given, where this machine is not the target's.
+pub(crate) fn these_tests() -> Command {
+    const RUNNER: &str = "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER";
+    let program = std::env::current_exe().expect("the tests run");
+    match std::env::var(RUNNER) {
+        Ok(runner) if cfg!(target_arch = "aarch64") => {
+            let mut words = runner.split_whitespace();
+            let mut command = Command::new(words.next().expect("a runner has a name"));
+            command.args(words).arg(program);
+            command
+        }
+        _ => Command::new(program),
+    }
 }
 
 /// Starts the allocator and keeps others that use it away while the guard lives: for tests that

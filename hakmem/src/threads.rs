@@ -87,7 +87,7 @@ pub(crate) fn fresh() -> *mut Heap {
 
 /// The sentinel of threads whose lists were given back.
 pub(crate) fn late() -> *mut Heap {
-    thread_local::sentinel().wrapping_add(memory::PAGE).cast()
+    thread_local::sentinel().wrapping_add(memory::PAGE_MIN).cast()
 }
 
 /// The heap that a slow path works with.
@@ -354,7 +354,7 @@ impl Process {
             return;
         }
         self.prepared = true;
-        memory::demand_small_pages();
+        memory::demand_known_pages();
         crate::lock::on_stall(fork::enter_child_if_unnoticed);
         crate::slot::on_zeros(truncation::look_at);
         clock::start();

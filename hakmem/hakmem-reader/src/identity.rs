@@ -180,6 +180,8 @@ impl Geometry {
     const HEADER_BYTES_MAX: u32 = 1 << 20;
     /// The slot of a later minor version may be larger, within reason.
     const SLOT_BYTES_MAX: u32 = 1 << 20;
+    /// Bytes of pages that machines have.
+    const PAGES: [usize; 3] = [4 << 10, 16 << 10, 64 << 10];
 
     /// Where slot `index` starts; `index` is below [`Geometry::slots_max`].
     pub(crate) fn slot_offset(self, index: u32) -> u64 {
@@ -190,22 +192,21 @@ impl Geometry {
         self.slots_max
     }
 
-    /// Every minor version that this reader knows writes headers and slots of one size, and no
-    /// version has more slots.
+    /// Every minor version that this reader knows writes headers and slots of one size, in whole pages
+    /// of the writer's machine, and no version has more slots.
     fn decode(header: Fields<'_>) -> Result<Self, OpenError> {
         let header_bytes = header.u32(offset_of!(SegmentHeader, header_bytes));
         let slot_bytes = header.u32(offset_of!(SegmentHeader, slot_bytes));
         let slots_max = header.u32(offset_of!(SegmentHeader, slots_max));
         let is_later = header.u16(offset_of!(SegmentHeader, layout_minor)) > LAYOUT_MINOR;
-        let most = |own: usize, later: u32| if is_later { later } else { own as u32 };
-        let header_most = most(HEADER_BYTES, Self::HEADER_BYTES_MAX);
-        let header_fits = (HEADER_BYTES as u32..=header_most).contains(&header_bytes);
-        if !header_fits || !header_bytes.is_multiple_of(4096) {
+        let fits = |bytes: u32, own: usize, most: u32| match is_later {
+            true => (own as u32..=most).contains(&bytes) && bytes.is_multiple_of(4096),
+            false => Self::PAGES.iter().any(|&page| own.next_multiple_of(page) == bytes as usize),
+        };
+        if !fits(header_bytes, HEADER_BYTES, Self::HEADER_BYTES_MAX) {
             return Err(OpenError::Malformed { what: "size of the header" });
         }
-        let slot_most = most(SLOT_BYTES, Self::SLOT_BYTES_MAX);
-        let slot_fits = (SLOT_BYTES as u32..=slot_most).contains(&slot_bytes);
-        if !slot_fits || !slot_bytes.is_multiple_of(4096) {
+        if !fits(slot_bytes, SLOT_BYTES, Self::SLOT_BYTES_MAX) {
             return Err(OpenError::Malformed { what: "size of a slot" });
         }
         if !(1..=SLOTS_MAX as u32).contains(&slots_max) {

@@ -2,7 +2,7 @@
 
 use crate::BINS;
 
-/// Bytes of the header, a multiple of the page size.
+/// Bytes of the header, a multiple of 4 KiB.
 pub const HEADER_BYTES: usize = 8192;
 /// Bytes that the name of a command has room for.
 pub const COMMAND_NAME_BYTES: usize = 64;
@@ -50,9 +50,11 @@ pub struct SegmentHeader {
     pub layout_major: u16,
     /// [`LAYOUT_MINOR`](crate::LAYOUT_MINOR) of the writer.
     pub layout_minor: u16,
-    /// [`HEADER_BYTES`] of the writer.
+    /// Where the slots begin: [`HEADER_BYTES`], rounded up to the writer's largest pages.
+    /// Not rounded in layouts before 2.6.
     pub header_bytes: u32,
-    /// [`SLOT_BYTES`](crate::slot::SLOT_BYTES) of the writer.
+    /// From one slot to the next: [`SLOT_BYTES`](crate::slot::SLOT_BYTES), rounded up to the writer's
+    /// largest pages. Not rounded in layouts before 2.6.
     pub slot_bytes: u32,
     /// [`SLOTS_MAX`] of the writer.
     pub slots_max: u32,

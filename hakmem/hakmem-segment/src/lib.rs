@@ -50,8 +50,8 @@ pub use word::{ListState, ListWord};
 pub const MAGIC: [u8; 8] = *b"HAKMEMSG";
 /// A reader accepts any segment whose major version it knows.
 pub const LAYOUT_MAJOR: u16 = 2;
-/// Grows when a reserved field gets a meaning.
-pub const LAYOUT_MINOR: u16 = 5;
+/// Grows when a reserved field gets a meaning, or another value one.
+pub const LAYOUT_MINOR: u16 = 6;
 /// Stored last in [`SegmentHeader::ready`], when everything before it is in place.
 pub const READY: u64 = 0x5245_4144_5948_414b;
 /// Bins a segment has room for; bin 0 is [`BIN_NONE`], bin 63 is [`BIN_LARGE`].

@@ -9,7 +9,7 @@ use crate::{BINS, Class};
 pub const HISTOGRAMS: usize = 12;
 const _: () = assert!(Class::ALL.len() <= HISTOGRAMS);
 
-/// Bytes of one slot, a multiple of the page size.
+/// Bytes of one slot, a multiple of 4 KiB.
 pub const SLOT_BYTES: usize = 36 * 1024;
 /// The part of a slot that must be read every time; the rest changes only with
 /// [`SlotHeader::sequence`], except for the ring, which changes with `events_written`.

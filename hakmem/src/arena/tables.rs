@@ -148,17 +148,18 @@ impl Arenas {
         let granules = table_granules(arena_bytes)..self.end_of(arena);
         let first = (base - start) >> GRANULE_SHIFT;
         let behind = first + (1 << run.order());
-        for page in first * BITS_STEP / PAGE..=(behind * BITS_STEP - 1) / PAGE {
-            let low = (page * PAGE / BITS_STEP).max(granules.start);
-            let high = ((page * PAGE + PAGE - 1) / BITS_STEP).min(granules.end - 1);
+        let bytes = memory::page_bytes();
+        for page in first * BITS_STEP / bytes..=(behind * BITS_STEP - 1) / bytes {
+            let low = (page * bytes / BITS_STEP).max(granules.start);
+            let high = ((page * bytes + bytes - 1) / BITS_STEP).min(granules.end - 1);
             if (low..=high).any(|granule| may_have_bits(descriptor(start, granule))) {
                 continue;
             }
-            let address = start + bits_offset(arena_bytes) + page * PAGE;
+            let address = start + bits_offset(arena_bytes) + page * bytes;
             if let Some(address) = NonNull::new(address as *mut u8) {
                 // SAFETY: a page of the table, and no slab in use has bits there: who takes a run
                 // needs the lock that is held.
-                let is_done = unsafe { memory::discard(address, PAGE) };
+                let is_done = unsafe { memory::discard(address, bytes) };
                 // Refused: nothing relies on zeros there, since a slab that is opened writes its bits.
                 let _ = is_done;
             }

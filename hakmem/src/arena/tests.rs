@@ -17,7 +17,7 @@ fn base(run: NonNull<Slab>) -> usize {
 
 /// Writes to every page of a run, which must read as the byte before.
 fn touch(run: NonNull<Slab>, order: usize, expected: Option<u8>, new: u8) {
-    for at in (0..GRANULE << order).step_by(memory::PAGE) {
+    for at in (0..GRANULE << order).step_by(memory::page_bytes()) {
         let page = (base(run) + at) as *mut u8;
         // SAFETY: a taken run's memory is the taker's.
         let found = unsafe { page.read() };
@@ -229,12 +229,15 @@ fn bits(run: NonNull<Slab>) -> &'static mut [u64] {
 fn bits_go_back_with_the_memory_of_their_slabs_and_those_in_use_stay() {
     let _alone = alone();
     ARENAS.lock().join_free_runs();
-    let runs: Vec<_> = (0..64).map(|_| take(0)).collect();
+    // As many for each page of the table, however large that is.
+    let scale = memory::page_bytes() / memory::PAGE_MIN;
+    let count = 64 * scale;
+    let runs: Vec<_> = (0..count).map(|_| take(0)).collect();
     for (index, &run) in runs.iter().enumerate() {
         bits(run).fill(index as u64 + 1);
     }
     // One in sixteen stays in use.
-    let (kept, given): (Vec<_>, Vec<_>) = (0..64).partition(|index| index % 16 == 0);
+    let (kept, given): (Vec<_>, Vec<_>) = (0..count).partition(|index| index % (16 * scale) == 0);
     for &index in &given {
         // SAFETY: taken above, used for the last time.
         unsafe { give_run(runs[index], 0) };
@@ -252,8 +255,8 @@ fn bits_go_back_with_the_memory_of_their_slabs_and_those_in_use_stay() {
     }
     purge(1_000, 0);
     // Those whose page others share may still have theirs.
-    let back = (0..64).filter(is_zero).count();
-    assert!(back > 64 - 16, "{back} of 64");
+    let back = (0..count).filter(is_zero).count();
+    assert!(back > count - 16 * scale, "{back} of {count}");
 }
 
 /// Takes a thousand runs and gives them back at a moment; the bytes that are kept then.

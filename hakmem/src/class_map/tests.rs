@@ -43,9 +43,9 @@ fn every_address_has_an_answer_and_only_slabs_a_bin() {
     }
 }
 
-/// A map of the test's own, and its beginning: of one GiB, which may become two.
+/// A map of the test's own, and its beginning: of four pages, which may become eight.
 fn small_extent() -> Extent {
-    let (first, all) = (1 << 14, 1 << 15);
+    let (first, all) = (4 * PAGE, 8 * PAGE);
     let region = Region::new(all, first, first, Access::Read).expect("there is memory");
     Extent { region, writable: 0..0 }
 }

@@ -128,14 +128,14 @@ pub fn memalign(alignment: usize, size: usize) -> *mut u8 {
 /// Allocates at page alignment.
 #[must_use]
 pub fn valloc(size: usize) -> *mut u8 {
-    allocate_checked(memory::PAGE, size)
+    allocate_checked(memory::page_bytes(), size)
 }
 
 /// Allocates whole pages at page alignment.
 #[must_use]
 pub fn pvalloc(size: usize) -> *mut u8 {
     match memory::round_to_pages(size.max(1)) {
-        Some(size) => allocate_checked(memory::PAGE, size),
+        Some(size) => allocate_checked(memory::page_bytes(), size),
         None => slow::refuse(size),
     }
 }

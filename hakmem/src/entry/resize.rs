@@ -12,7 +12,7 @@ use super::aligned::{aligned_bin, allocate_aligned};
 use super::{REQUEST_MAX, free, free_mapped, malloc, mapped_bin, slow, slow_free, thread_heap};
 use crate::bins::{self, MID_MAX};
 use crate::gate;
-use crate::os::memory::PAGE;
+use crate::os::memory::PAGE_MIN;
 
 /// Changes the size of an allocation, moving it if needed; the contents up to the smaller size are
 /// kept. A null pointer allocates; size 0 frees and returns null, as glibc does. Null, with
@@ -85,7 +85,7 @@ pub(crate) unsafe extern "C" fn resize(pointer: *mut u8, size: usize, alignment:
     if bin != 0 && bin == new_bin {
         return pointer;
     }
-    if bin == 0 && new_bin == BIN_LARGE && alignment <= PAGE {
+    if bin == 0 && new_bin == BIN_LARGE && alignment <= PAGE_MIN {
         return slow::resize_large(thread_heap(), pointer, size);
     }
     let Some(old_size) = gate::usable_bytes(pointer) else {

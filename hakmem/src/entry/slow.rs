@@ -16,7 +16,7 @@ use crate::arena::live;
 use crate::finding;
 use crate::heap::{Heap, Stopwatch};
 use crate::large::{self, Allocated};
-use crate::os::memory::PAGE;
+use crate::os::memory::{PAGE, PAGE_MIN};
 use crate::os::process;
 use crate::routing::{Choice, Layout};
 use crate::threads::{self, Access};
@@ -32,7 +32,7 @@ fn out_of_memory() -> *mut u8 {
 #[inline(never)]
 pub(super) extern "C" fn malloc(size: usize, heap: *mut Heap) -> *mut u8 {
     if size > bins::MID_MAX {
-        return large(heap, size, PAGE).map_or(ptr::null_mut(), |span| span.address.as_ptr());
+        return large(heap, size, PAGE_MIN).map_or(ptr::null_mut(), |span| span.address.as_ptr());
     }
     malloc_in_bin(Layout::current().bin_of_size(size), heap)
 }

@@ -15,14 +15,13 @@ use core::mem::offset_of;
 use core::ptr;
 
 use hakmem_segment::BINS;
-use hakmem_segment::slot::SLOT_BYTES;
 
 use super::magazine::LAYERS_DISTANCE;
 use super::{Heap, SLOT_DISTANCE, slot_of};
 use crate::bins;
-use crate::os::memory::{self, PAGE};
+use crate::os::memory::{self, PAGE_MIN};
 use crate::routing::Layout;
-use crate::segment::Inherited;
+use crate::segment::{Inherited, SLOT_STEP};
 use crate::sync::Ordering;
 
 /// What comes before the table of small sizes in a heap, and from where on the rest is copied. The
@@ -41,7 +40,7 @@ pub(crate) struct Legacy {
     pub(crate) inherited: Inherited,
     pub(crate) is_measured: bool,
 }
-const _: () = assert!(size_of::<Legacy>() <= PAGE);
+const _: () = assert!(size_of::<Legacy>() <= PAGE_MIN);
 
 /// The legacy page of a heap: the first of its pages in the layers.
 pub(crate) fn of(heap: *mut Heap) -> *mut Legacy {
@@ -82,7 +81,7 @@ pub(crate) unsafe fn restore(heap: *mut Heap) -> bool {
     let slot = heap.cast::<u8>().wrapping_add(SLOT_DISTANCE);
     let Some(slot) = ptr::NonNull::new(slot) else { return false };
     // SAFETY: the heap's own slot, which nothing but the heap's thread writes.
-    if !unsafe { memory::map_over(slot, SLOT_BYTES) } {
+    if !unsafe { memory::map_over(slot, SLOT_STEP) } {
         return false;
     }
     let (legacy, page) = (of(heap), heap.cast::<u8>());

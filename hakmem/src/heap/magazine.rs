@@ -29,19 +29,19 @@ use core::sync::atomic::compiler_fence;
 use core::{mem, slice};
 
 use hakmem_segment::BINS;
-use hakmem_segment::slot::SLOT_BYTES;
 
 use super::{Heap, SLOT_DISTANCE};
 use crate::bins;
 use crate::block::Block;
-use crate::os::memory::{self, PAGE};
+use crate::os::memory::{self, PAGE_MIN};
+use crate::segment::SLOT_STEP;
 use crate::sync::{AtomicU32, Ordering};
 
 /// Bytes of an entry.
 pub(crate) const ENTRY: u32 = size_of::<*mut Block>() as u32;
 /// From a heap to its part of the first layer.
 pub(super) const LAYERS_DISTANCE: usize = 2 * SLOT_DISTANCE;
-const LAYER_PAGES: usize = SLOT_BYTES / PAGE;
+const LAYER_PAGES: usize = SLOT_STEP / PAGE_MIN;
 /// Layers in a group: one of legacies and small magazines, and those of large ones.
 pub(crate) const LAYERS: usize = 1 + PLACES.pages.div_ceil(LAYER_PAGES);
 
@@ -58,7 +58,7 @@ struct Places {
 const PLACES: Places = {
     let none = [[0; BINS]; 2];
     let mut places = Places { small: none, large: none, own_page_bytes: [0; BINS], pages: 0 };
-    let mut at = LAYERS_DISTANCE + PAGE;
+    let mut at = LAYERS_DISTANCE + PAGE_MIN;
     let mut turn = 0;
     while turn < 2 * BINS {
         let (which, bin) = (turn % 2, turn / 2);
@@ -69,22 +69,22 @@ const PLACES: Places = {
         places.small[which][bin] = at as u32;
         at += bytes(bins::capacity_first(bin));
         let large = bytes(bins::capacity_max(bin));
-        places.large[which][bin] = if large > PAGE / 4 {
-            let pages = large.div_ceil(PAGE);
+        places.large[which][bin] = if large > PAGE_MIN / 4 {
+            let pages = large.div_ceil(PAGE_MIN);
             if places.pages % LAYER_PAGES + pages > LAYER_PAGES {
                 places.pages = places.pages.next_multiple_of(LAYER_PAGES);
             }
             let (layer, page) = (1 + places.pages / LAYER_PAGES, places.pages % LAYER_PAGES);
             places.pages += pages;
-            places.own_page_bytes[bin] = pages * PAGE;
+            places.own_page_bytes[bin] = pages * PAGE_MIN;
             assert!(page + pages <= LAYER_PAGES);
-            (LAYERS_DISTANCE + layer * SLOT_DISTANCE + page * PAGE) as u32
+            (LAYERS_DISTANCE + layer * SLOT_DISTANCE + page * PAGE_MIN) as u32
         } else {
             at += large;
             (at - large) as u32
         };
     }
-    assert!(at <= LAYERS_DISTANCE + SLOT_BYTES);
+    assert!(at <= LAYERS_DISTANCE + SLOT_STEP);
     places
 };
 
@@ -124,7 +124,8 @@ impl Heap {
     /// Makes both magazines of a bin small; they are empty. The pages of large ones are given back.
     pub(super) fn shrink_magazines(&self, bin: usize) {
         let bytes = PLACES.own_page_bytes[bin];
-        if self.is_large(bin) && bytes > 0 {
+        // A larger page may hold other magazines, too.
+        if self.is_large(bin) && bytes > 0 && memory::page_bytes() == PAGE_MIN {
             for places in &PLACES.large {
                 if let Some(page) = NonNull::new(self.entry(places[bin]).cast()) {
                     // SAFETY: the pages hold nothing but this empty magazine, which reads as zeros,

@@ -16,11 +16,11 @@ use core::ptr::NonNull;
 
 use super::Span;
 use super::table::{Entries, Live, Words};
-use crate::os::memory::{self, PAGE};
+use crate::os::memory::{self, PAGE_MIN};
 use crate::sync::{AtomicUsize, Ordering};
 
 const ENTRY_BYTES: usize = 2 * size_of::<usize>();
-const ENTRIES_MIN: usize = PAGE / ENTRY_BYTES;
+const ENTRIES_MIN: usize = PAGE_MIN / ENTRY_BYTES;
 
 /// The spans in use. Invariants: `length` is their number, `bytes` the sum of theirs.
 pub(super) struct LiveSpans {
@@ -163,7 +163,7 @@ impl LiveSpans {
         if word == 0 {
             return Entries(Mapped { base: 0, entries: 0 });
         }
-        Entries(Mapped { base: word & !(PAGE - 1), entries: 1 << (word & (PAGE - 1)) })
+        Entries(Mapped { base: word & !(PAGE_MIN - 1), entries: 1 << (word & (PAGE_MIN - 1)) })
     }
 }
 

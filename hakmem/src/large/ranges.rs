@@ -12,7 +12,7 @@
 use super::nodes::{Kind, NONE, Node, Nodes};
 use super::tree::{Order, Tree};
 use super::{LEFTOVER_MIN, Span};
-use crate::os::{clock, memory::PAGE};
+use crate::os::{clock, memory::page_bytes};
 
 /// Ranges that are looked at for one that an aligned span fits in, before a surely large one is.
 const ALIGNED_TRIES: usize = 16;
@@ -262,7 +262,7 @@ impl FreeRanges {
             (at.checked_add(bytes)? <= span.address + span.bytes).then_some((node, at))
         };
         let mut from = (bytes, 0);
-        for _ in 0..if alignment <= PAGE { 1 } else { ALIGNED_TRIES } {
+        for _ in 0..if alignment <= page_bytes() { 1 } else { ALIGNED_TRIES } {
             let node = tree.at_least(&self.nodes, from)?;
             if let Some(found) = fitting(node) {
                 return Some(found);

@@ -12,7 +12,7 @@
 //! They are loaded relaxed: under the lock, or by the only thread.
 
 use super::Span;
-use crate::os::memory::PAGE;
+use crate::os::memory::PAGE_MIN;
 
 /// Words that entries are made of, two each.
 pub(super) trait Words {
@@ -156,7 +156,7 @@ impl<W: Words> Entries<W> {
 
     fn start(&self, address: usize) -> usize {
         // Fibonacci hashing of the page number (Knuth, TAOCP 3, 6.4).
-        let hash = (address / PAGE).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let hash = (address / PAGE_MIN).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         (hash >> 20) & (self.0.entries() - 1)
     }
 }

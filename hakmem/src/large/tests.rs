@@ -19,7 +19,7 @@ fn fill(span: &Allocated, byte: u8) {
 }
 
 fn allocate_filled(size: usize, byte: u8) -> Allocated {
-    let span = allocate(size, PAGE).expect("memory");
+    let span = allocate(size, PAGE_MIN).expect("memory");
     fill(&span, byte);
     span
 }
@@ -34,16 +34,16 @@ fn spans_live_move_and_die() {
     let _alone = alone();
     let span = allocate_filled(300_000, 7);
     let (at, size) = (address(&span), span.bytes);
-    assert_eq!(at % PAGE, 0);
+    assert_eq!(at % page_bytes(), 0);
     assert_eq!(bytes(at), Some(size));
-    assert_eq!(bytes(at + PAGE), None, "inside of a span is no span");
-    assert_eq!(nearby(at + PAGE), Nearby::Inside);
+    assert_eq!(bytes(at + page_bytes()), None, "inside of a span is no span");
+    assert_eq!(nearby(at + page_bytes()), Nearby::Inside);
     let (moved, larger) = resize(at, 5_000_000, 0).expect("memory");
     assert!(larger >= 5_000_000);
     // SAFETY: a live span of that size.
     let contents = unsafe { core::slice::from_raw_parts(moved.as_ptr(), size) };
     assert!(contents.iter().all(|&byte| byte == 7));
-    assert!(resize(at + PAGE, 100, 0).is_none(), "no span");
+    assert!(resize(at + page_bytes(), 100, 0).is_none(), "no span");
     assert!(resize(moved.as_ptr() as usize, usize::MAX / 4, 0).is_none(), "no memory");
     assert_eq!(bytes(moved.as_ptr() as usize), Some(larger), "a failure leaves it as it was");
     let freed = free(moved.as_ptr() as usize, 0).expect("a span");
@@ -66,8 +66,8 @@ fn spans_are_aligned_as_asked() {
         assert!(free(address(&again), 0).is_some());
         clear();
     }
-    assert!(allocate(usize::MAX, PAGE).is_none());
-    assert!(allocate(usize::MAX - PAGE, PAGE).is_none());
+    assert!(allocate(usize::MAX, PAGE_MIN).is_none());
+    assert!(allocate(usize::MAX - PAGE_MIN, PAGE_MIN).is_none());
     assert!(allocate(100, 1 << 62).is_none());
 }
 
@@ -106,7 +106,7 @@ fn the_oldest_memory_goes_when_there_is_too_much_and_a_huge_span_at_once() {
     }
     assert!(usage().cached > give_back::DIRTY_BYTES_MAX - (1 << 20), "and no more than that");
     let kept = usage().cached;
-    let huge = allocate_filled(give_back::DIRTY_BYTES_MAX + PAGE, 5);
+    let huge = allocate_filled(give_back::DIRTY_BYTES_MAX + page_bytes(), 5);
     let before = usage().cached;
     let freed = free(address(&huge), 99).expect("a span");
     assert!(freed.unmapped);
@@ -117,7 +117,7 @@ fn the_oldest_memory_goes_when_there_is_too_much_and_a_huge_span_at_once() {
 fn address_space_is_kept_in_proportion_and_the_rest_unmapped() {
     let _alone = alone();
     clear();
-    let spans: Vec<_> = (0..200).map(|_| allocate(1 << 20, PAGE).expect("memory")).collect();
+    let spans: Vec<_> = (0..200).map(|_| allocate(1 << 20, PAGE_MIN).expect("memory")).collect();
     let live = usage().live;
     for span in spans.iter().step_by(2) {
         assert!(free(address(span), 0).is_some());
@@ -143,7 +143,7 @@ fn what_the_system_refuses_to_take_is_kept_counted_and_tried_again() {
     assert_eq!((given, usage()), (0, before), "it still has memory");
     assert_eq!(memory::refusals().purges, refused.purges + 1);
     assert_eq!(purge(1_400, 500), 0, "not at once");
-    let again = allocate(500_000, PAGE).expect("memory");
+    let again = allocate(500_000, PAGE_MIN).expect("memory");
     assert_eq!((address(&again), again.is_fresh), (address(&span), false), "nothing says zeros");
     assert!(free(address(&again), 1_500).is_some());
     assert_eq!(purge(2_000, 500), before.cached);
@@ -163,10 +163,10 @@ fn what_is_kept_is_given_back_before_a_request_fails() {
     let span = allocate_filled(3_000_000, 1);
     assert!(free(address(&span), 0).is_some());
     assert!(usage().cached > 0);
-    let larger = faults::with(libc::SYS_mmap, 0, 1, || allocate(30_000_000, PAGE));
+    let larger = faults::with(libc::SYS_mmap, 0, 1, || allocate(30_000_000, PAGE_MIN));
     assert_eq!(usage().cached, 0);
     assert!(free(address(&larger.expect("the second try passes")), 0).is_some());
-    let none = faults::with(libc::SYS_mmap, 0, usize::MAX, || allocate(90_000_000, PAGE));
+    let none = faults::with(libc::SYS_mmap, 0, usize::MAX, || allocate(90_000_000, PAGE_MIN));
     assert!(none.is_none());
 }
 
@@ -195,7 +195,10 @@ fn spans_shrink_and_grow_where_they_lie() {
     let at = address(&span);
     let live = usage().live;
     let (same, small) = resize(at, 1_000_000, 0).expect("a span");
-    assert_eq!((same.as_ptr() as usize, small), (at, 1_000_000_usize.next_multiple_of(PAGE)));
+    assert_eq!(
+        (same.as_ptr() as usize, small),
+        (at, 1_000_000_usize.next_multiple_of(page_bytes()))
+    );
     assert_eq!(usage().live, live - span.bytes + small);
     let (same, large) = resize(at, 4_000_000, 0).expect("a span");
     assert_eq!((same.as_ptr() as usize, large), (at, span.bytes));
@@ -220,7 +223,7 @@ fn a_child_finds_the_spans_again_and_begins_without_free_ones() {
         assert_eq!(bytes(address(span)), Some(span.bytes));
         assert!(free(address(span), 0).is_some());
     }
-    assert!(allocate(300_000, PAGE).is_some_and(|span| free(address(&span), 0).is_some()));
+    assert!(allocate(300_000, PAGE_MIN).is_some_and(|span| free(address(&span), 0).is_some()));
 }
 
 /// Of adjacent spans every second is freed: the system keeps about as many mappings as before.
@@ -231,7 +234,7 @@ fn many_holes_make_no_mappings() {
     clear();
     let before = mappings();
     let count = CAREFREE + 4_000;
-    let spans: Vec<_> = (0..count).map(|_| allocate(270_000, PAGE).expect("memory")).collect();
+    let spans: Vec<_> = (0..count).map(|_| allocate(270_000, PAGE_MIN).expect("memory")).collect();
     assert!(mappings() < before + 600, "{} mappings more for spans in use", mappings() - before);
     for span in spans.iter().step_by(2) {
         assert!(free(address(span), 0).is_some());

@@ -4,7 +4,7 @@
 //! look at, and [`refusals`] counts those that leave the process holding more than it wanted to.
 //!
 //! # Orderings
-//! Relaxed: the counts of refusals order nothing.
+//! Relaxed: the counts of refusals and the size of pages order nothing.
 //!
 //! # Safety
 //!
@@ -21,12 +21,37 @@ use super::process;
 use super::syscall::Errno;
 #[cfg(not(test))]
 use super::syscall::call;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 #[cfg(test)]
 use faults::call;
 
-/// Bytes of a page on the supported targets.
-pub(crate) const PAGE: usize = 4096;
+/// Bytes of the largest page that kernels of the target have. What lies at addresses of our own
+/// choice is laid out in these, and so suits a kernel whose pages are smaller.
+pub(crate) const PAGE: usize = if cfg!(target_arch = "aarch64") { 64 << 10 } else { PAGE_MIN };
+/// Bytes of the smallest one: whatever the kernel maps begins at a multiple of this.
+pub(crate) const PAGE_MIN: usize = 4096;
+
+/// Bytes of this kernel's pages.
+#[inline]
+pub(crate) fn page_bytes() -> usize {
+    if PAGE == PAGE_MIN {
+        return PAGE;
+    }
+    match PAGE_BYTES.load(Ordering::Relaxed) {
+        0 => ask_for_page_bytes(),
+        bytes => bytes,
+    }
+}
+
+static PAGE_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+#[cold]
+fn ask_for_page_bytes() -> usize {
+    let told = process::page_bytes();
+    let bytes = if told == 0 { PAGE } else { told.max(PAGE_MIN) };
+    PAGE_BYTES.store(bytes, Ordering::Relaxed);
+    bytes
+}
 
 static UNMAPS_REFUSED: AtomicU64 = AtomicU64::new(0);
 static PURGES_REFUSED: AtomicU64 = AtomicU64::new(0);
@@ -60,9 +85,9 @@ fn counted(is_done: bool, refused: &AtomicU64) -> bool {
     is_done
 }
 
-/// Ends the process where the kernel's pages are larger than [`PAGE`], as on some aarch64 machines:
-/// it would refuse protections and mappings at such addresses, one by one.
-pub(crate) fn demand_small_pages() {
+/// Ends the process where the kernel's pages are larger than [`PAGE`]: it would refuse protections
+/// and mappings, one by one.
+pub(crate) fn demand_known_pages() {
     let bytes = process::page_bytes();
     if bytes > PAGE {
         super::message::print(format_args!(
@@ -73,11 +98,8 @@ pub(crate) fn demand_small_pages() {
 }
 
 /// Rounds up to whole pages; `None` on overflow.
-pub(crate) const fn round_to_pages(bytes: usize) -> Option<usize> {
-    match bytes.checked_add(PAGE - 1) {
-        Some(sum) => Some(sum & !(PAGE - 1)),
-        None => None,
-    }
+pub(crate) fn round_to_pages(bytes: usize) -> Option<usize> {
+    bytes.checked_next_multiple_of(page_bytes())
 }
 
 /// What may be done with memory.

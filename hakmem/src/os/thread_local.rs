@@ -13,8 +13,11 @@
 
 use core::cell::UnsafeCell;
 
-/// Bytes of zeros around a sentinel: what the fast paths may read relative to a heap's address.
-pub(crate) const SENTINEL_BYTES: usize = 640 << 10;
+use super::memory::{PAGE, PAGE_MIN};
+
+/// Bytes of zeros around a sentinel: what the fast paths may read relative to a heap's address. Where
+/// pages may be large, slots lie further apart.
+pub(crate) const SENTINEL_BYTES: usize = if PAGE == PAGE_MIN { 640 << 10 } else { 18 * PAGE };
 
 /// Zeros that stand for the heap of a thread that has none; the cell places them where zeros take
 /// no room in the file. Only two words are ever written, atomically: `heap` closes bin 0's lists.

@@ -1,9 +1,9 @@
 //! Who the process is, written into the header once.
 
 use hakmem_segment::header::{COMMAND_NAME_BYTES, SLOTS_MAX};
-use hakmem_segment::{LAYOUT_MAJOR, LAYOUT_MINOR, MAGIC, SegmentHeader, slot};
+use hakmem_segment::{LAYOUT_MAJOR, LAYOUT_MINOR, MAGIC, SegmentHeader};
 
-use super::{Inherited, build_id, namespaces};
+use super::{HEADER_STEP, Inherited, SLOT_STEP, build_id, namespaces};
 use crate::os::{clock, file, process};
 use crate::routing::{Choice, Layout};
 use crate::settings::Settings;
@@ -34,8 +34,8 @@ pub(super) fn fill(
     header.magic = MAGIC;
     header.layout_major = LAYOUT_MAJOR;
     header.layout_minor = LAYOUT_MINOR;
-    header.header_bytes = size_of::<SegmentHeader>() as u32;
-    header.slot_bytes = slot::SLOT_BYTES as u32;
+    header.header_bytes = HEADER_STEP as u32;
+    header.slot_bytes = SLOT_STEP as u32;
     header.slots_max = SLOTS_MAX as u32;
     header.pid = process::process_id();
     header.parent_pid = process::parent_process_id();

@@ -30,14 +30,14 @@ use hakmem_segment::SegmentHeader;
 use hakmem_segment::header::HEADER_BYTES;
 use hakmem_segment::slot::SLOT_BYTES;
 
-use super::GROUP_SLOTS;
+use super::{GROUP_SLOTS, HEADER_STEP, SLOT_STEP};
 use crate::os::file::File;
 use crate::os::memory::{self, PAGE, Populated};
 use crate::os::syscall::Errno;
 use crate::sync::{AtomicPtr, Ordering};
 
 /// Bytes of one group's slots.
-const GROUP_BYTES: usize = GROUP_SLOTS * SLOT_BYTES;
+const GROUP_BYTES: usize = GROUP_SLOTS * SLOT_STEP;
 /// Slots for which space is reserved at the start where the kernel cannot do it later.
 const RESERVED_EARLY: usize = 16;
 
@@ -60,18 +60,17 @@ pub(super) fn map(
     if locked.status()? != open.status()? {
         return Err(Errno(libc::ESTALE));
     }
-    const BYTES: usize = PAGE + HEADER_BYTES + PAGE;
+    const BYTES: usize = PAGE + HEADER_STEP + PAGE;
     let lock = memory::reserve(BYTES, PAGE).ok_or(Errno(libc::ENOMEM))?;
     // SAFETY: inside what was reserved.
     let header = unsafe { lock.add(PAGE) };
     // SAFETY: inside what was reserved.
-    let seed = unsafe { header.add(HEADER_BYTES) };
+    let seed = unsafe { header.add(HEADER_STEP) };
     // SAFETY: just reserved; the descriptor is open.
     let held = unsafe { memory::hold_file_over(lock, locked.descriptor()) }
         && memory::keep_from_children(lock, PAGE);
     // SAFETY: just reserved; the descriptor is open.
-    let mapped =
-        unsafe { memory::map_file_over(header, HEADER_BYTES + PAGE, open.descriptor(), 0) };
+    let mapped = unsafe { memory::map_file_over(header, HEADER_STEP + PAGE, open.descriptor(), 0) };
     if !held || !mapped {
         // A refusal is counted. SAFETY: reserved here, and nothing points into it.
         let _ = unsafe { memory::unmap(lock, BYTES) };
@@ -79,7 +78,7 @@ pub(super) fn map(
     }
     let mut reserved = 1;
     if memory::populate(header, HEADER_BYTES) == Populated::Unsupported {
-        let bytes = |slots| HEADER_BYTES + slots * SLOT_BYTES;
+        let bytes = |slots| HEADER_STEP + slots * SLOT_STEP;
         let more = RESERVED_EARLY.min(slots);
         if open.reserve(0, bytes(more)) {
             reserved = more;

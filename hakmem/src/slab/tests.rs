@@ -128,7 +128,7 @@ fn what_is_no_block_cannot_come_back() {
 fn free_page_bytes(slab: &Slab, out: &[usize]) -> usize {
     let (stride, mut bytes) = (bins::stride(slab.bin()), 0);
     slab.for_each_free_page(|address, length| {
-        assert!(address.is_multiple_of(PAGE) && length.is_multiple_of(PAGE));
+        assert!(address.is_multiple_of(page_bytes()) && length.is_multiple_of(page_bytes()));
         assert!(address >= slab.base() && address + length <= slab.base() + slab.bytes());
         for &block in out {
             assert!(block + stride <= address || block >= address + length, "{block:#x} is out");
@@ -145,7 +145,7 @@ fn pages_without_a_live_block_are_found() {
         assert_eq!(free_page_bytes(&slab, &[]), slab.bytes(), "nothing was carved");
         let mut out = give(&slab, BLOCKS_MAX);
         let carved_end = slab.first.get() + usize::from(slab.capacity.get()) * bins::stride(bin);
-        let rest = slab.base() + slab.bytes() - carved_end.next_multiple_of(PAGE);
+        let rest = slab.base() + slab.bytes() - carved_end.next_multiple_of(page_bytes());
         assert_eq!(free_page_bytes(&slab, &out), rest, "bin {bin}: all are out");
         // Every other one, and then all but the one in the middle.
         for block in out.iter().skip(1).step_by(2) {
@@ -153,13 +153,16 @@ fn pages_without_a_live_block_are_found() {
         }
         out = out.iter().step_by(2).copied().collect();
         let found = free_page_bytes(&slab, &out);
-        assert_eq!(found > rest, bins::stride(bin) >= PAGE, "bin {bin}");
+        assert_eq!(found > rest, bins::stride(bin) >= page_bytes(), "bin {bin}");
         let middle = out.len() / 2;
         for (index, block) in out.iter().enumerate() {
             assert!(index == middle || take_back(&slab, *block));
         }
         let kept = slab.bytes() - free_page_bytes(&slab, &[out[middle]]);
-        assert!(kept <= bins::stride(bin).next_multiple_of(PAGE) + PAGE, "bin {bin}: {kept}");
+        assert!(
+            kept <= bins::stride(bin).next_multiple_of(page_bytes()) + page_bytes(),
+            "bin {bin}: {kept}"
+        );
     }
 }
 

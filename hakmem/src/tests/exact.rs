@@ -1,11 +1,11 @@
 //! What the front gate says of a pointer is right whatever the blocks hold, under every routing but
 //! `e3`.
 
-use std::process::{Command, Output};
+use std::process::Output;
 use std::string::String;
 use std::vec::Vec;
 
-use super::alone;
+use super::{alone, these_tests};
 use crate::entry;
 use crate::gate;
 use crate::routing::{Choice, Layout};
@@ -66,7 +66,7 @@ fn contents_never_mislead_the_gate() {
 }
 
 fn run_under(routing: &str) -> Output {
-    Command::new(std::env::current_exe().expect("the tests run"))
+    these_tests()
         .arg("contents_never_mislead_the_gate")
         .env("HAKMEM_ROUTING", routing)
         .env("HAKMEM_ALLOW_UNSAFE", "1")

@@ -1,7 +1,6 @@
 //! The allocator against a model: what every live block should hold, checked at each step.
 
 use std::collections::HashMap;
-use std::process::Command;
 use std::string::String;
 use std::sync::mpsc;
 use std::thread;
@@ -9,7 +8,7 @@ use std::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::alone;
+use super::{alone, these_tests};
 use crate::entry;
 
 /// A block that should be live.
@@ -254,7 +253,7 @@ fn threads_that_free_each_others_blocks_agree_with_the_model() {
 
 /// Runs the two tests above in a process of their own, because a process has one routing.
 fn agree_under(routing: &str, push: &str, check: &str) {
-    let output = Command::new(std::env::current_exe().expect("the tests run"))
+    let output = these_tests()
         .args(["one_thread_agrees", "threads_that_free"])
         .env("HAKMEM_ROUTING", routing)
         .env("HAKMEM_PUSH", push)

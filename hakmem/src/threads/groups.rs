@@ -16,11 +16,10 @@ mod ground;
 use core::ptr::NonNull;
 
 use hakmem_segment::header::SLOTS_MAX;
-use hakmem_segment::slot::SLOT_BYTES;
 
 use super::truncation;
 use crate::heap::{Heap, SLOT_DISTANCE, slot_of};
-use crate::segment::{GROUP_SLOTS, Segment};
+use crate::segment::{GROUP_SLOTS, SLOT_STEP, Segment};
 use ground::Ground;
 
 const GROUPS_MAX: usize = SLOTS_MAX / GROUP_SLOTS;
@@ -210,7 +209,7 @@ impl Groups {
         for (index, group) in self.groups[..self.count].iter_mut().enumerate() {
             let offset = address.wrapping_sub(group.base);
             if offset < SLOT_DISTANCE {
-                group.taken &= !(1 << (offset / SLOT_BYTES));
+                group.taken &= !(1 << (offset / SLOT_STEP));
                 self.unpublished_now -= u32::from(group.position.is_none());
                 if index >= GROUPS_KEPT {
                     heap.shrink_all_magazines();
@@ -288,5 +287,5 @@ impl Abandoned {
 }
 
 fn heap_at(base: usize, place: usize) -> Option<NonNull<Heap>> {
-    NonNull::new((base + place * SLOT_BYTES) as *mut Heap)
+    NonNull::new((base + place * SLOT_STEP) as *mut Heap)
 }

@@ -32,11 +32,10 @@ use core::ptr::NonNull;
 
 use hakmem_segment::Slot;
 use hakmem_segment::header::SLOTS_MAX;
-use hakmem_segment::slot::SLOT_BYTES;
 
 use crate::heap::{Heap, SLOT_DISTANCE};
 use crate::os::{memory, message, signal};
-use crate::segment::{self, GROUP_SLOTS};
+use crate::segment::{self, GROUP_SLOTS, SLOT_STEP};
 use crate::sync::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 
 const GROUPS_MAX: usize = SLOTS_MAX / GROUP_SLOTS;
@@ -132,7 +131,7 @@ fn give_up_file() {
 fn slot_at(address: usize) -> Option<(usize, usize)> {
     (0..COUNT.load(Ordering::Relaxed)).find_map(|position| {
         let offset = address.wrapping_sub(SLOTS[position].load(Ordering::Relaxed));
-        (offset < SLOT_DISTANCE).then_some((position, offset / SLOT_BYTES))
+        (offset < SLOT_DISTANCE).then_some((position, offset / SLOT_STEP))
     })
 }
 
@@ -142,17 +141,17 @@ fn mend_slot(position: usize, index: usize) -> bool {
     if MENDED[position].fetch_or(bit, Ordering::Relaxed) & bit != 0 {
         return true;
     }
-    let slot = SLOTS[position].load(Ordering::Relaxed) + index * SLOT_BYTES;
+    let slot = SLOTS[position].load(Ordering::Relaxed) + index * SLOT_STEP;
     let heap = (slot - SLOT_DISTANCE) as *mut Heap;
     let replaced = NonNull::new(slot as *mut u8).is_some_and(|slot| {
-        let Some(memory) = memory::map(SLOT_BYTES) else { return false };
+        let Some(memory) = memory::map(SLOT_STEP) else { return false };
         // SAFETY: a group's heap, and zeroed memory of a slot's size that nobody else knows.
         unsafe { Heap::describe_lists(heap, memory.as_ptr().cast()) };
         // SAFETY: the slot is this process's; what was in it is gone with the file.
-        let moved = unsafe { memory::move_over(memory, SLOT_BYTES, slot) };
+        let moved = unsafe { memory::move_over(memory, SLOT_STEP, slot) };
         if !moved {
             // A refusal is counted. SAFETY: mapped here, and nobody else knows it.
-            let _ = unsafe { memory::unmap(memory, SLOT_BYTES) };
+            let _ = unsafe { memory::unmap(memory, SLOT_STEP) };
         }
         moved
     });

@@ -57,8 +57,12 @@ fn forged_headers_are_refused_with_the_field_that_is_wrong() {
     assert_eq!(forged!(slot_bytes, 0x8000_0000u32), impossible("size of a slot"));
     assert_eq!(forged!(slots_max, 0u32), impossible("number of slots"));
     assert_eq!(forged!(slots_max, u32::MAX), impossible("number of slots"));
+    // Of machines with larger pages.
+    assert_eq!(forged!(header_bytes, 65_536u32), "ok");
+    assert_eq!(forged!(slot_bytes, 65_536u32), "ok");
     // Sizes that only a later version can have.
     assert_eq!(forged!(header_bytes, 12_288u32), impossible("size of the header"));
+    assert_eq!(forged!(slot_bytes, 40u32 << 10), impossible("size of a slot"));
     assert_eq!(forged!(slot_bytes, 1u32 << 20), impossible("size of a slot"));
     assert_eq!(forged!(slots_max, 65_536u32), impossible("number of slots"));
     assert_eq!(forged!(executable_bytes, 513u32), impossible("length of executable"));

@@ -4,12 +4,13 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::os::memory::PAGE_MIN;
 
 /// The number of the thread that hides ranges.
 const ME: u32 = 2;
 
 fn span(page: usize, pages: usize) -> Span {
-    Span { address: page * PAGE, bytes: pages * PAGE }
+    Span { address: page * PAGE_MIN, bytes: pages * PAGE_MIN }
 }
 
 fn put(ranges: &mut FreeRanges, page: usize, pages: usize, kind: Kind, now_ms: u32) {
@@ -24,18 +25,18 @@ fn the_smallest_that_fits_is_taken_and_memory_before_none() {
         put(&mut ranges, page, pages, Kind::Dirty, 0);
     }
     put(&mut ranges, 4000, 96, Kind::Clean, 0);
-    let taken = ranges.take(95 * PAGE, PAGE).expect("fits");
+    let taken = ranges.take(95 * PAGE_MIN, PAGE_MIN).expect("fits");
     assert_eq!(taken.span, span(2000, 100), "a rest of 5 pages goes with it");
     assert!(!taken.is_clean);
-    assert_eq!(ranges.take(95 * PAGE, PAGE).expect("fits").span, span(3000, 110));
-    assert_eq!(ranges.take(95 * PAGE, PAGE).expect("cut off").span, span(1000, 95));
-    assert_eq!(ranges.dirty_bytes(), 305 * PAGE);
-    assert!(ranges.holds(1095 * PAGE) && !ranges.holds(1094 * PAGE));
-    assert!(ranges.take(306 * PAGE, PAGE).is_none());
-    assert!(ranges.take_dirty(305 * PAGE, PAGE).is_some());
-    let clean = ranges.take(95 * PAGE, PAGE).expect("fits");
+    assert_eq!(ranges.take(95 * PAGE_MIN, PAGE_MIN).expect("fits").span, span(3000, 110));
+    assert_eq!(ranges.take(95 * PAGE_MIN, PAGE_MIN).expect("cut off").span, span(1000, 95));
+    assert_eq!(ranges.dirty_bytes(), 305 * PAGE_MIN);
+    assert!(ranges.holds(1095 * PAGE_MIN) && !ranges.holds(1094 * PAGE_MIN));
+    assert!(ranges.take(306 * PAGE_MIN, PAGE_MIN).is_none());
+    assert!(ranges.take_dirty(305 * PAGE_MIN, PAGE_MIN).is_some());
+    let clean = ranges.take(95 * PAGE_MIN, PAGE_MIN).expect("fits");
     assert_eq!((clean.span, clean.is_clean), (span(4000, 95), true), "cut to size");
-    assert_eq!((ranges.dirty_bytes(), ranges.clean_bytes(), ranges.count()), (0, PAGE, 1));
+    assert_eq!((ranges.dirty_bytes(), ranges.clean_bytes(), ranges.count()), (0, PAGE_MIN, 1));
 }
 
 #[test]
@@ -56,7 +57,7 @@ fn neighbours_of_one_kind_are_joined_and_others_are_not() {
     assert_eq!((next.span, next.freed_at_ms), (span(100, 30), 5), "as young as its last part");
     let (node, hidden) = ranges.hide(node, usize::MAX, Kind::Purging, ME);
     assert_eq!(hidden, span(100, 30));
-    assert!(ranges.take_at(100 * PAGE, PAGE).is_none(), "hidden from requests");
+    assert!(ranges.take_at(100 * PAGE_MIN, PAGE_MIN).is_none(), "hidden from requests");
     ranges.show(node, Some(Kind::Clean), 5);
     assert_eq!(ranges.largest_clean().expect("joined").1.span, span(100, 40));
 }
@@ -65,11 +66,11 @@ fn neighbours_of_one_kind_are_joined_and_others_are_not() {
 fn a_span_grows_into_what_is_free_behind_it() {
     let mut ranges = FreeRanges::EMPTY;
     put(&mut ranges, 100, 100, Kind::Dirty, 0);
-    assert!(ranges.take_at(101 * PAGE, PAGE).is_none(), "nothing begins there");
-    assert!(ranges.take_at(100 * PAGE, 101 * PAGE).is_none(), "there is not so much");
-    assert!(ranges.take_at(100 * PAGE, 60 * PAGE).is_some());
-    assert_eq!(ranges.dirty_bytes(), 40 * PAGE);
-    assert!(ranges.take_at(160 * PAGE, 40 * PAGE).is_some());
+    assert!(ranges.take_at(101 * PAGE_MIN, PAGE_MIN).is_none(), "nothing begins there");
+    assert!(ranges.take_at(100 * PAGE_MIN, 101 * PAGE_MIN).is_none(), "there is not so much");
+    assert!(ranges.take_at(100 * PAGE_MIN, 60 * PAGE_MIN).is_some());
+    assert_eq!(ranges.dirty_bytes(), 40 * PAGE_MIN);
+    assert!(ranges.take_at(160 * PAGE_MIN, 40 * PAGE_MIN).is_some());
     assert_eq!((ranges.dirty_bytes(), ranges.count()), (0, 0));
 }
 
@@ -77,12 +78,12 @@ fn a_span_grows_into_what_is_free_behind_it() {
 fn aligned_spans_are_cut_out_of_the_middle() {
     let mut ranges = FreeRanges::EMPTY;
     put(&mut ranges, 1001, 600, Kind::Clean, 0);
-    let taken = ranges.take(100 * PAGE, 256 * PAGE).expect("fits");
+    let taken = ranges.take(100 * PAGE_MIN, 256 * PAGE_MIN).expect("fits");
     assert_eq!(taken.span, span(1024, 100));
-    assert_eq!((ranges.count(), ranges.clean_bytes()), (2, 500 * PAGE));
-    assert!(ranges.take(477 * PAGE, 256 * PAGE).is_none());
+    assert_eq!((ranges.count(), ranges.clean_bytes()), (2, 500 * PAGE_MIN));
+    assert!(ranges.take(477 * PAGE_MIN, 256 * PAGE_MIN).is_none());
     put(&mut ranges, 1024, 100, Kind::Clean, 0);
-    assert_eq!((ranges.count(), ranges.clean_bytes()), (1, 600 * PAGE));
+    assert_eq!((ranges.count(), ranges.clean_bytes()), (1, 600 * PAGE_MIN));
 }
 
 #[test]
@@ -90,8 +91,8 @@ fn only_the_end_of_a_range_is_hidden_if_there_is_a_node_for_it() {
     let mut ranges = FreeRanges::EMPTY;
     put(&mut ranges, 100, 100, Kind::Dirty, 7);
     let (node, _) = ranges.oldest_dirty(7, 0).expect("there is one");
-    let (node, hidden) = ranges.hide(node, 30 * PAGE, Kind::Purging, ME);
-    assert_eq!((hidden, ranges.dirty_bytes()), (span(170, 30), 70 * PAGE));
+    let (node, hidden) = ranges.hide(node, 30 * PAGE_MIN, Kind::Purging, ME);
+    assert_eq!((hidden, ranges.dirty_bytes()), (span(170, 30), 70 * PAGE_MIN));
     ranges.show(node, Some(Kind::Dirty), 9);
     let (_, whole) = ranges.oldest_dirty(9, 0).expect("there is one");
     assert_eq!((whole.span, ranges.count()), (span(100, 100), 1), "refused, so whole again");
@@ -107,15 +108,15 @@ fn a_child_takes_back_what_was_being_purged_and_forgets_what_was_being_unmapped(
     }
     put(&mut ranges, 400, 50, Kind::Clean, 0);
     assert_eq!(ranges.show_all(0, ME), 0, "that thread goes on with them");
-    assert_eq!((ranges.dirty_bytes(), ranges.clean_bytes()), (0, 50 * PAGE));
-    assert_eq!(ranges.show_all(0, ME + 2), 50 * PAGE);
+    assert_eq!((ranges.dirty_bytes(), ranges.clean_bytes()), (0, 50 * PAGE_MIN));
+    assert_eq!(ranges.show_all(0, ME + 2), 50 * PAGE_MIN);
     let held = (ranges.dirty_bytes(), ranges.clean_bytes(), ranges.count());
-    assert_eq!(held, (100 * PAGE, 50 * PAGE, 3));
+    assert_eq!(held, (100 * PAGE_MIN, 50 * PAGE_MIN, 3));
     assert_eq!(ranges.show_all(0, ME + 2), 0);
-    assert_eq!(ranges.forget_all(), 150 * PAGE);
-    assert_eq!((ranges.count(), ranges.take(PAGE, PAGE)), (0, None));
+    assert_eq!(ranges.forget_all(), 150 * PAGE_MIN);
+    assert_eq!((ranges.count(), ranges.take(PAGE_MIN, PAGE_MIN)), (0, None));
     put(&mut ranges, 100, 50, Kind::Clean, 0);
-    assert_eq!(ranges.take(PAGE, PAGE).map(|taken| taken.span), Some(span(100, 1)));
+    assert_eq!(ranges.take(PAGE_MIN, PAGE_MIN).map(|taken| taken.span), Some(span(100, 1)));
 }
 
 const PAGES: usize = 2000;
@@ -146,7 +147,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn set(model: &mut Model, span: Span, kind: Option<Kind>) {
-    for page in span.address / PAGE..(span.address + span.bytes) / PAGE {
+    for page in span.address / PAGE_MIN..(span.address + span.bytes) / PAGE_MIN {
         match kind {
             Some(kind) => model.insert(page, kind),
             None => model.remove(&page),
@@ -183,8 +184,8 @@ fn assert_agrees(ranges: &FreeRanges, model: &Model) {
     }
     assert_eq!(&found, model);
     let pages = |kinds: &[Kind]| model.values().filter(|kind| kinds.contains(kind)).count();
-    assert_eq!(ranges.dirty_bytes(), pages(&[Kind::Dirty, Kind::Moved]) * PAGE);
-    assert_eq!(ranges.clean_bytes(), pages(&[Kind::Clean]) * PAGE);
+    assert_eq!(ranges.dirty_bytes(), pages(&[Kind::Dirty, Kind::Moved]) * PAGE_MIN);
+    assert_eq!(ranges.clean_bytes(), pages(&[Kind::Clean]) * PAGE_MIN);
     let (mut aged, mut node, mut last) = (0, ranges.oldest, 0);
     while node != NONE {
         let Node { span, newer, freed_at_ms, .. } = *ranges.nodes.get(node);
@@ -207,38 +208,38 @@ fn apply(step: &Step, ranges: &mut FreeRanges, model: &mut Model, now_ms: u32) {
         }
         Step::Take { pages, shift } => {
             let alignment = 1 << shift;
-            let taken = ranges.take(pages * PAGE, alignment * PAGE);
+            let taken = ranges.take(pages * PAGE_MIN, alignment * PAGE_MIN);
             let is_there = [&[Kind::Dirty, Kind::Moved][..], &[Kind::Clean]]
                 .map(|kinds| longest(model, kinds, alignment) >= pages);
             // Of many ranges not all are looked at for an aligned span.
             assert!(taken.is_some() == (is_there[0] || is_there[1]) || alignment > 1);
             let Some(taken) = taken else { return };
-            assert!(taken.span.bytes >= pages * PAGE);
-            assert!(taken.span.bytes - pages * PAGE <= pages * PAGE / 4);
-            assert!(taken.span.address.is_multiple_of(alignment * PAGE));
+            assert!(taken.span.bytes >= pages * PAGE_MIN);
+            assert!(taken.span.bytes - pages * PAGE_MIN <= pages * PAGE_MIN / 4);
+            assert!(taken.span.address.is_multiple_of(alignment * PAGE_MIN));
             assert!(alignment > 1 || taken.is_clean != is_there[0], "memory is used before none");
-            let first = model.get(&(taken.span.address / PAGE)).copied();
+            let first = model.get(&(taken.span.address / PAGE_MIN)).copied();
             let of_kind = if taken.is_moved { Kind::Moved } else { Kind::Dirty };
             assert_eq!(first, Some(if taken.is_clean { Kind::Clean } else { of_kind }));
             set(model, taken.span, None);
         }
         Step::TakeAt { page, pages } => {
-            if let Some(taken) = ranges.take_at(page * PAGE, pages * PAGE) {
+            if let Some(taken) = ranges.take_at(page * PAGE_MIN, pages * PAGE_MIN) {
                 assert_eq!(taken.span, span(page, pages));
                 set(model, taken.span, None);
             }
         }
         Step::Purge { pages, refused } => {
             let Some((node, found)) = ranges.oldest_dirty(now_ms, 0) else { return };
-            let (node, hidden) = ranges.hide(node, pages * PAGE, Kind::Purging, ME);
-            assert_eq!(hidden.bytes, found.span.bytes.min(pages * PAGE));
+            let (node, hidden) = ranges.hide(node, pages * PAGE_MIN, Kind::Purging, ME);
+            assert_eq!(hidden.bytes, found.span.bytes.min(pages * PAGE_MIN));
             let kind = if refused { found.kind } else { Kind::Clean };
             ranges.show(node, Some(kind), now_ms);
             set(model, hidden, Some(kind));
         }
         Step::Unmap { refused } => {
             let Some((node, found)) = ranges.largest_clean() else { return };
-            assert_eq!(found.span.bytes, longest(model, &[Kind::Clean], 1) * PAGE);
+            assert_eq!(found.span.bytes, longest(model, &[Kind::Clean], 1) * PAGE_MIN);
             let (node, hidden) = ranges.hide(node, found.span.bytes, Kind::Unmapping, ME);
             let kind = if refused { Some(Kind::Clean) } else { None };
             ranges.show(node, kind, now_ms);

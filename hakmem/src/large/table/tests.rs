@@ -58,7 +58,7 @@ fn empty() -> Entries<Forked> {
 }
 
 fn live(page: usize, pages: usize) -> Live {
-    let span = Span { address: page * PAGE, bytes: pages * PAGE };
+    let span = Span { address: page * PAGE_MIN, bytes: pages * PAGE_MIN };
     Live { span, is_moved: pages.is_multiple_of(2) }
 }
 
@@ -99,14 +99,14 @@ fn apply<W: Words>(step: &Step, entries: &mut Entries<W>, model: &mut HashMap<us
             }
         }
         Step::Remove { page } => {
-            let found = entries.find(page * PAGE);
+            let found = entries.find(page * PAGE_MIN);
             assert_eq!(found.is_some(), model.remove(&page).is_some());
             if let Some(index) = found {
                 entries.remove(index);
             }
         }
         Step::Change { page, pages } => {
-            if let Some(index) = entries.find(page * PAGE) {
+            if let Some(index) = entries.find(page * PAGE_MIN) {
                 entries.set_bytes(index, live(page, pages));
                 model.insert(page, pages);
             }
@@ -116,7 +116,7 @@ fn apply<W: Words>(step: &Step, entries: &mut Entries<W>, model: &mut HashMap<us
 
 fn assert_holds(entries: &Entries<impl Words>, model: &HashMap<usize, usize>) {
     for page in 1..60 {
-        let found = entries.find(page * PAGE).map(|index| entries.get(index));
+        let found = entries.find(page * PAGE_MIN).map(|index| entries.get(index));
         assert_eq!(found, model.get(&page).map(|&pages| live(page, pages)));
     }
     assert_eq!(contents(entries).len(), model.len());
@@ -155,10 +155,10 @@ proptest! {
             let (count, bytes) = child.repair();
             let found: HashMap<usize, usize> = contents(&child)
                 .into_iter()
-                .map(|(address, bytes)| (address / PAGE, bytes / PAGE))
+                .map(|(address, bytes)| (address / PAGE_MIN, bytes / PAGE_MIN))
                 .collect();
             prop_assert_eq!(count, found.len(), "no span is there twice");
-            prop_assert_eq!(bytes, found.values().sum::<usize>() * PAGE);
+            prop_assert_eq!(bytes, found.values().sum::<usize>() * PAGE_MIN);
             for (page, pages) in &found {
                 let known = [model.get(page), after.get(page)];
                 prop_assert!(known.contains(&Some(pages)), "page {} of {} pages", page, pages);
@@ -180,5 +180,5 @@ fn a_span_whose_address_is_given_out_anew_is_replaced() {
     let mut entries = empty();
     assert_eq!(entries.insert(live(7, 3)), None);
     assert_eq!(entries.insert(live(7, 4)), Some(live(7, 3)));
-    assert_eq!(contents(&entries), [(7 * PAGE, 4 * PAGE)]);
+    assert_eq!(contents(&entries), [(7 * PAGE_MIN, 4 * PAGE_MIN)]);
 }

@@ -12,13 +12,13 @@ use core::ffi::CStr;
 use core::ptr::NonNull;
 use core::slice;
 
-use hakmem_segment::header::{HEADER_BYTES, SLOTS_MAX};
-use hakmem_segment::slot::SLOT_BYTES;
+use hakmem_segment::header::SLOTS_MAX;
 use hakmem_segment::{READY, SegmentHeader};
 
 use super::{NAME_MAX, Place};
 use crate::os::file::{File, Space};
 use crate::os::{clock, memory, process};
+use crate::segment::{HEADER_STEP, SLOT_STEP};
 
 /// When a directory has more segments than this, dead ones go that are older than
 /// [`STALE_AFTER_S`].
@@ -53,7 +53,7 @@ fn share(total: usize) -> usize {
 /// Slots that a new segment may have; 0 if there is no room for a segment.
 pub(super) fn slots_within(space: Space) -> usize {
     let free = space.free.saturating_sub(share(space.total));
-    let fitting = free.saturating_sub(HEADER_BYTES) / SLOT_BYTES;
+    let fitting = free.saturating_sub(HEADER_STEP) / SLOT_STEP;
     (fitting / PROCESS_PART).max(fitting.min(SLOTS_FEW)).min(SLOTS_MAX)
 }
 

@@ -14,13 +14,11 @@
 use core::ops::Range;
 use core::ptr::NonNull;
 
-use hakmem_segment::slot::SLOT_BYTES;
-
 use crate::heap::SLOT_DISTANCE;
 use crate::heap::magazine::LAYERS;
 use crate::os::memory::{self, Access, PAGE, Refusal};
 use crate::region::{Backing, Plan};
-use crate::segment::GROUP_SLOTS;
+use crate::segment::{GROUP_SLOTS, SLOT_STEP};
 
 /// Heaps, slots, and the layers of large magazines.
 const STRIPES: usize = 2 + LAYERS;
@@ -121,8 +119,8 @@ impl Ground {
     }
 
     fn part(&self, stripe: usize, places: &Range<usize>) -> (usize, usize) {
-        let start = self.plan.start + stripe * SLOT_DISTANCE + places.start * SLOT_BYTES;
-        (start, (places.end - places.start) * SLOT_BYTES)
+        let start = self.plan.start + stripe * SLOT_DISTANCE + places.start * SLOT_STEP;
+        (start, (places.end - places.start) * SLOT_STEP)
     }
 
     fn map(&self, stripe: usize, places: Range<usize>) -> Result<(), Refusal> {

@@ -25,19 +25,19 @@ fn stripes_grow_with_the_places_and_lie_between_addresses_of_nobody() {
         assert_eq!(ground.places, places, "for place {place}");
         for number in 0..STRIPES {
             let start = stripe(&ground, number);
-            for at in (0..places * SLOT_BYTES).step_by(PAGE) {
+            for at in (0..places * SLOT_STEP).step_by(PAGE) {
                 // SAFETY: mapped, and of this group, which nobody else knows.
                 unsafe { ((start + at) as *mut u8).write(1) };
             }
             let is_whole = places == GROUP_SLOTS && number + 1 < STRIPES;
-            assert!(is_whole || is_nobodys(start + places * SLOT_BYTES), "stripe {number}");
+            assert!(is_whole || is_nobodys(start + places * SLOT_STEP), "stripe {number}");
         }
         assert!(is_nobodys(ground.base() - PAGE));
     }
     let base = ground.base();
     // SAFETY: nothing uses it any more.
     unsafe { ground.unmap() };
-    assert!((base..base + GROUND_BYTES).step_by(SLOT_BYTES).all(is_nobodys));
+    assert!((base..base + GROUND_BYTES).step_by(SLOT_STEP).all(is_nobodys));
 }
 
 #[test]
@@ -45,11 +45,11 @@ fn where_a_stripe_cannot_grow_none_does() {
     crate::tests::start();
     let mut ground = Ground::find(true).expect("there is memory");
     // Somebody has the third place of the last stripe.
-    let taken = stripe(&ground, STRIPES - 1) + 2 * SLOT_BYTES;
+    let taken = stripe(&ground, STRIPES - 1) + 2 * SLOT_STEP;
     assert_eq!(memory::map_at(taken, PAGE, Access::Read), Ok(()));
     assert!(ground.reach(1) && !ground.reach(2));
     assert_eq!(ground.places, 2);
-    assert!((0..STRIPES - 1).all(|number| is_nobodys(stripe(&ground, number) + 2 * SLOT_BYTES)));
+    assert!((0..STRIPES - 1).all(|number| is_nobodys(stripe(&ground, number) + 2 * SLOT_STEP)));
     if let Some(taken) = NonNull::new(taken as *mut u8) {
         // SAFETY: mapped above.
         assert!(unsafe { memory::unmap(taken, PAGE) });
