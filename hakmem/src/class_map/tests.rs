@@ -17,7 +17,7 @@ fn a_map_answers_for_its_granules_only() {
         assert_eq!(map.bin(end - GRANULE + offset), Some(9));
     }
     assert_eq!(map.bin(GRANULE), Some(0));
-    for outside in [end, end + 1, usize::MAX, 1 << 47, 1 << 63] {
+    for outside in [end, end + 1, usize::MAX, 1 << 47, 1 << 52, (1 << 57) - 1, 1 << 57, 1 << 63] {
         assert_eq!(map.bin(outside), None, "{outside:#x}");
     }
 }
@@ -38,7 +38,8 @@ fn every_address_has_an_answer_and_only_slabs_a_bin() {
     assert_ne!(bin(heap), 0);
     let stack = 0;
     let stack = &raw const stack as usize;
-    for address in [0, 8, stack, 1 << 40, (1 << 47) - 1, 1 << 47, 1 << 63, usize::MAX] {
+    let high = [(1 << 47) - 1, 1 << 47, 1 << 52, (1 << 57) - 1, 1 << 57, 1 << 63, usize::MAX];
+    for address in [0, 8, stack, 1 << 40].into_iter().chain(high) {
         assert_eq!(bin(address), 0, "{address:#x}");
     }
 }

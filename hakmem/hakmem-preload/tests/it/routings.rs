@@ -47,6 +47,22 @@ fn threads_and_forks_work_under_every_routing() {
     }
 }
 
+/// Small addresses, those beyond 47, 48 and 57 bits, those that no processor takes, the kernel's.
+#[test]
+fn an_address_of_any_kind_is_foreign_under_every_routing() {
+    for setting in settings() {
+        let finished = loaded("any_pointer.c", setting).run();
+        // A few are told of, and all are counted.
+        finished.assert_lines(0, 3, "not a pointer that hakmem returned");
+        let record = finished.record();
+        record.assert_sound();
+        let handed_over: u64 = finished.stdout.trim().parse().expect("how many");
+        let found = record.class(Class::None).outcomes[Outcome::Foreign as usize];
+        assert_eq!((found, anomalies(&record)), (handed_over, 0), "{setting:?}");
+        assert!(handed_over > 500, "{handed_over}");
+    }
+}
+
 #[test]
 fn nothing_in_front_of_a_pointer_is_read_that_is_not_the_allocators() {
     for setting in settings() {
