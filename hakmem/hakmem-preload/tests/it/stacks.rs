@@ -8,16 +8,30 @@ const BYTES_MAX: usize = 4096;
 
 #[test]
 fn no_path_uses_more_than_four_kibibytes_of_stack() {
+    check(Loaded::new("stack_use.c"), 4);
+}
+
+#[test]
+fn nor_does_the_first_call_if_it_has_to_complain() {
+    let complaints = Loaded::new("stack_use.c")
+        .env("HAKMEM_ROUTING", "nowhere")
+        .env("HAKMEM_UNHEARD_OF", "1")
+        .env("HAKMEM_LABELS", "service=x,version=y");
+    check(complaints, 6);
+}
+
+/// Runs `stack_use.c`, which has so many lines printed on standard error.
+fn check(loaded: Loaded, lines: usize) {
     // The library as users run it: without optimisation, frames are half as large again. The dynamic
     // linker's own use is not the allocator's.
-    let finished = Loaded::new("stack_use.c")
-        .env("LD_PRELOAD", built::release_library())
-        .env("LD_BIND_NOW", "1")
-        .run();
-    finished.assert_lines(0, 4, "not a pointer that hakmem returned");
+    let finished = loaded.env("LD_PRELOAD", built::release_library()).env("LD_BIND_NOW", "1").run();
+    finished.assert_lines(0, lines, "");
+    assert_eq!(finished.stderr.matches("not a pointer that hakmem returned").count(), 4);
     let used: Vec<(&str, usize)> = finished.stdout.lines().map(parse).collect();
     let of = |path| used.iter().filter(move |it| it.0 == path).map(|it| it.1).max();
-    for path in ["child first_call", "child first_large_call", "thread first_call", "parent trim"] {
+    let measured =
+        ["process first_call", "child first_call", "child first_large_call", "end thread"];
+    for path in measured.into_iter().chain(["thread first_call", "parent trim", "end exit"]) {
         assert!(of(path).is_some_and(|bytes| bytes > 0), "{path} was not measured");
     }
     let over: Vec<_> = used.iter().filter(|it| it.1 > BYTES_MAX).collect();

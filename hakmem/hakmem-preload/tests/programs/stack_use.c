@@ -1,6 +1,7 @@
 /* stack_use: runs every path of the allocator on a painted stack of 8 KiB, and on threads with the
    smallest stack that there is, in the parent and in a child, and prints how many bytes each path used
-   beyond what an empty function does. */
+   beyond what an empty function does; so also the first call of the process, the end of a thread and
+   that of a process. */
 #include "check.h"
 
 #include <limits.h>
@@ -22,12 +23,16 @@ static void run_path(void) {
     swapcontext(&callee, &caller);
 }
 
-/* Bytes of a small stack that a function uses. Behind the stack lies a page that cannot be touched. */
-static size_t use_of(void (*path)(void)) {
-    char *memory = mmap(NULL, PAGE + STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+/* A small painted stack. Behind it lies a page that cannot be touched. A child's is its parent's too. */
+static char *painted_stack(void) {
+    char *memory = mmap(NULL, PAGE + STACK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(memory != MAP_FAILED && mprotect(memory, PAGE, PROT_NONE) == 0);
     char *stack = memory + PAGE;
     for (int i = 0; i < STACK; i++) stack[i] = (char)PAINT;
+    return stack;
+}
+
+static void run_on(char *stack, void (*path)(void)) {
     path_to_run = path;
     CHECK(getcontext(&callee) == 0);
     callee.uc_stack.ss_sp = stack;
@@ -35,10 +40,20 @@ static size_t use_of(void (*path)(void)) {
     callee.uc_link = &caller;
     makecontext(&callee, run_path, 0);
     CHECK(swapcontext(&caller, &callee) == 0);
+}
+
+static size_t end_use(char *stack) {
     size_t untouched = 0;
     while (untouched < STACK && stack[untouched] == (char)PAINT) untouched++;
-    CHECK(munmap(memory, PAGE + STACK) == 0);
+    CHECK(munmap(stack - PAGE, PAGE + STACK) == 0);
     return STACK - untouched;
+}
+
+/* Bytes of a small stack that a function uses. */
+static size_t use_of(void (*path)(void)) {
+    char *stack = painted_stack();
+    run_on(stack, path);
+    return end_use(stack);
 }
 
 static void *blocks[BLOCKS];
@@ -110,6 +125,55 @@ static void run_thread(void *(*work)(void *), void *argument, size_t stack) {
     CHECK(pthread_attr_destroy(&attributes) == 0);
 }
 
+/* The first call of all: before any constructor runs, that of the allocator included. */
+static size_t first_call_use, empty_use;
+static void before_all(void) {
+    empty_use = use_of(nothing);
+    first_call_use = use_of(first_call);
+}
+__attribute__((section(".preinit_array"), used)) static void (*const before)(void) = before_all;
+
+/* The end of a thread. The allocator's destructor gives the lists back in the third round; another one
+   paints the stack below in the second, and looks at it in the third. */
+static pthread_key_t key;
+static size_t rounds, thread_end_use;
+
+static void paint_and_look(void *argument) {
+    enum { ABOVE = 256, REACH = 6000 };
+    volatile char *frame = __builtin_frame_address(0);
+    if (++rounds < 3) CHECK(pthread_setspecific(key, argument) == 0);
+    if (rounds == 2) for (int i = ABOVE; i < REACH; i++) frame[-i] = (char)PAINT;
+    if (rounds != 3) return;
+    int used = REACH - 1;
+    while (used > ABOVE && frame[-used] == (char)PAINT) used--;
+    thread_end_use = (size_t)used;
+}
+
+static void *end_with_lists(void *argument) {
+    allocate_small();
+    free_all();
+    CHECK(pthread_setspecific(key, argument) == 0);
+    return NULL;
+}
+
+/* The end of a process: in a child, whose stack is seen from here. */
+static void end_at_once(void) { _exit(0); }
+static void end_well(void) { exit(0); }
+static void end_quickly(void) { quick_exit(0); }
+
+static void tell_end(const char *name, void (*path)(void)) {
+    char *stack = painted_stack();
+    pid_t pid = fork();
+    if (pid == 0) {
+        allocate_small();
+        free_all();
+        run_on(stack, path);
+    }
+    int status;
+    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
+    CHECK(dprintf(1, "end %s %zu\n", name, end_use(stack) - empty_use) > 0);
+}
+
 static void be_child(void (*first)(void), const char *name) {
     tell("child", name, first);
     free(blocks[0]);
@@ -126,6 +190,8 @@ static void wait_for(pid_t pid) {
 }
 
 int main(void) {
+    CHECK(dprintf(1, "process first_call %zu\n", first_call_use - empty_use) > 0);
+    free(blocks[0]);
     pid_t pid = fork();
     if (pid == 0) be_child(first_call, "first_call");
     wait_for(pid);
@@ -138,5 +204,11 @@ int main(void) {
     tell_all("parent");
     run_thread(in_thread, "thread", 0);
     run_thread(on_smallest_stack, NULL, (size_t)sysconf(_SC_THREAD_STACK_MIN));
+    CHECK(pthread_key_create(&key, paint_and_look) == 0);
+    run_thread(end_with_lists, &key, 0);
+    CHECK(rounds == 3 && dprintf(1, "end thread %zu\n", thread_end_use) > 0);
+    tell_end("_exit", end_at_once);
+    tell_end("exit", end_well);
+    tell_end("quick_exit", end_quickly);
     return 0;
 }
