@@ -141,6 +141,11 @@ fn claim_for_thread() -> Option<NonNull<Heap>> {
     let exit_key = process.exit_key;
     let is_first = core::mem::take(&mut process.awaits_first_thread);
     drop(process);
+    if fork::is_wiped() {
+        // A signal handler has forked meanwhile, and this is the child: the heap is its parent's.
+        thread_local::set(fresh().cast());
+        return None;
+    }
     let owner = if is_first { Owner::FirstThread } else { Owner::LaterThread };
     slot_of(heap.as_ptr()).set_owner(owner);
     // From here on this thread can allocate, which libc may do in the two calls below; and they
@@ -403,6 +408,10 @@ impl Process {
     #[inline(never)]
     fn claim(&mut self, is_threads: bool) -> Option<NonNull<Heap>> {
         let heap = self.groups.claim(self.segment.as_ref())?;
+        if fork::is_wiped() {
+            // As in `claim_for_thread`: what was claimed is the parent's, and its slot in the file too.
+            return None;
+        }
         // SAFETY: claimed, so nobody else has it, and mapped.
         unsafe { heap.as_ref() }.open(is_threads);
         self.publish_groups();

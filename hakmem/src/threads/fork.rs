@@ -106,6 +106,11 @@ fn enter_child() {
     let word = thread_local::get().cast::<Heap>();
     super::truncation::begin_child();
     let found = repair::release_abandoned();
+    if PROCESS.lock.is_mine() || super::LATE.is_mine() {
+        // The handler that forked has interrupted its thread in its first call, or as a late one: the
+        // call goes on with a heap that is not the thread's own.
+        super::truncation::hide_slots();
+    }
     // A child that had not begun when it forked leaves what it was left itself.
     let heap = match under_way as *mut Heap {
         heap if heap.is_null() || heap == fresh() || heap == late() => {

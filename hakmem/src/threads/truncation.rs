@@ -73,6 +73,17 @@ pub(super) fn begin_child() {
     segment::begin_child();
 }
 
+/// Puts private memory in place of all slots of the file, which are the parent's: in a new child.
+pub(super) fn hide_slots() {
+    let count = COUNT.load(Ordering::Relaxed);
+    for slots in &SLOTS[..count] {
+        let slots = NonNull::new(slots.load(Ordering::Relaxed) as *mut u8);
+        // Where it is refused, the call that was interrupted may count in the parent's slot.
+        // SAFETY: the only thread, which has no references to slots.
+        let _ = slots.is_some_and(|slots| unsafe { memory::map_over(slots, SLOT_DISTANCE) });
+    }
+}
+
 /// Forgets all groups: they are unmapped.
 pub(super) fn forget_groups() {
     COUNT.store(0, Ordering::Relaxed);
@@ -99,6 +110,10 @@ fn mend(address: usize) -> bool {
 /// Gives the file up if it has this slot, which reads as zeros and whose heap is in use: somebody has
 /// cut the file off and made it long again.
 pub(super) fn look_at(slot: *mut Slot) {
+    if super::fork::is_wiped() {
+        // The private memory that a child's interrupted call counts in has never been written.
+        return;
+    }
     let Some((position, index)) = slot_at(slot as usize) else { return };
     let heap = (slot as usize - SLOT_DISTANCE) as *mut Heap;
     let is_mapped = PLACES[position].load(Ordering::Relaxed) >> index & 1 != 0;

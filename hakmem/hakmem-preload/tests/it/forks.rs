@@ -27,6 +27,21 @@ fn two_hundred_forks_of_a_busy_process_do_not_hang() {
     }
 }
 
+/// By the trap flag, behind every 199th instruction of a thread's first call.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_first_call_may_be_interrupted_by_a_handler_that_forks_at_any_instruction() {
+    let finished = Loaded::new("fork_in_first_call.c").arg("199").run_well();
+    let instructions: u32 = finished.stdout.trim().parse().expect("how many");
+    assert!(instructions > 1000, "{instructions} instructions are no first call");
+    let (children, parents): (Vec<_>, Vec<_>) =
+        finished.records().into_iter().partition(|record| record.identity.forked);
+    assert_eq!(parents.len(), 1);
+    assert!(children.len() >= 5, "{} children had a segment", children.len());
+    children.iter().chain(&parents).for_each(Record::assert_sound);
+    assert!(children.iter().all(|child| child.state == ProcessState::Exited));
+}
+
 #[test]
 fn forks_without_telemetry_work_too() {
     let off = |program: &str, argument: &str| {
