@@ -106,7 +106,8 @@ pub struct DetectionConfig {
     pub baseline_min: Duration,
     /// Time between two comparisons of a program.
     pub interval: Duration,
-    /// Comparisons in a row that begin a finding.
+    /// Comparisons in a row that begin a finding. As many as fill a window tell what lasts from
+    /// what wanders; a leak takes as long as the baseline.
     pub begin_after: u32,
     /// Comparisons in a row that end it.
     pub end_after: u32,
@@ -121,7 +122,7 @@ impl Default for DetectionConfig {
             baseline: Duration::from_secs(300),
             baseline_min: Duration::from_secs(60),
             interval: Duration::from_secs(5),
-            begin_after: 3,
+            begin_after: 6,
             end_after: 5,
             recording: None,
         }

@@ -1,24 +1,29 @@
 //! Finds paths that became slower, while programs run.
 //!
 //! A thread of its own looks at the newest samples every few seconds. Of each program, which is
-//! one executable in one build, it keeps the last minutes ([`past`]) and compares the current
-//! window with a baseline ([`comparison`]): the program's own minutes before, of a new build the
-//! last minutes of the build before it, and a recording, if one was given. The rules are those of
-//! `hakmem-top diff`, surer because they are asked all day; a finding begins after several answers
-//! in a row and ends after several others ([`hakmem_diagnosis::Watch`]).
+//! one executable in one build with its script, arguments, labels, unit and container, it keeps the
+//! last minutes ([`past`]) and compares the current window with a baseline ([`comparison`]): the
+//! program's own minutes before, of a new build the last minutes of the build before it, and a
+//! recording, if one was given; and where a program has several processes, each with itself. The
+//! rules are those of `hakmem-top diff`, surer because they are asked all day; a symptom begins
+//! after several answers in a row and ends after several others ([`hakmem_diagnosis::Watch`]), and
+//! symptoms that begin together are one finding ([`changes`]), which keeps its samples.
 //!
 //! Nothing but this file knows of time, files and threads.
 //!
 //! # Layers, bottom to top
 //!
-//! - `past`, `command`: samples of one process, and how to ask for them again
-//! - `comparison`: one program against one baseline
+//! - `past`, `place`, `command`: samples of one process, where it runs, and how to ask for a diff
+//! - `comparison`: one program or process against one baseline
+//! - `changes`: symptoms that began together
 //! - `program`: the processes of a program
 //! - `programs`: which programs, and what is told of them
 
+mod changes;
 mod command;
 mod comparison;
 mod past;
+mod place;
 mod program;
 mod programs;
 
@@ -37,7 +42,6 @@ use hakmem_recording::{OpenError, Recording, Window};
 
 use crate::config::{AgentConfig, DetectionConfig, default_socket};
 use crate::shared::Shared;
-use command::Place;
 use comparison::Baseline;
 use programs::{Programs, Rules};
 
@@ -70,7 +74,7 @@ impl Recorded {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let baseline = |series| Baseline {
             side: Arc::new(Side { name: path.display().to_string(), series }),
-            place: Place::Recording(path.clone()),
+            recording: Some(path.clone()),
         };
         Ok(Self(sides.into_iter().map(|(name, series)| (name, baseline(series))).collect()))
     }
@@ -104,7 +108,7 @@ impl Detector {
         let mut rules = Rules::new(config, shared.config.idle_interval.as_secs_f64());
         rules.recorded = recorded.0;
         rules.asked_at = asked_at(&shared.config);
-        let step = Duration::from_secs_f64(rules.pace.step().max(0.01));
+        let step = Duration::from_secs_f64(rules.habits.pace.step().max(0.01));
         let work = Work {
             shared: Arc::clone(shared),
             programs: Programs::new(rules),
@@ -128,11 +132,7 @@ impl Detector {
 
 /// Whether hakmem-top can ask this agent, and at which socket if not at the usual one.
 fn asked_at(config: &AgentConfig) -> Option<Option<std::path::PathBuf>> {
-    let history = &config.history;
     let socket = config.unix_socket.as_ref()?;
-    if history.bytes_max == 0 || history.span.is_zero() {
-        return None;
-    }
     let is_usual = *socket == default_socket();
     Some((!is_usual).then(|| std::path::absolute(socket).unwrap_or_else(|_| socket.clone())))
 }
@@ -176,3 +176,6 @@ impl Work {
         }
     }
 }
+
+#[cfg(test)]
+mod staged;

@@ -3,12 +3,15 @@
 //! Each stream has a bounded queue. A finding that finds it full is dropped and counted; because
 //! findings are told whole and again and again while they go on, the next update makes up for it.
 
+mod kept_sides;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hakmem_proto::v1::{Finding, WatchFindingsResponse};
 use hakmem_recording::window::seconds;
+use prost_types::Timestamp;
 use tokio::sync::mpsc;
 use tonic::Status;
 
@@ -17,6 +20,7 @@ use crate::shared::Shared;
 use crate::state::counters::OTHER;
 use crate::state::filter::Selection;
 use crate::time::timestamp_of_unix_ns;
+pub(crate) use kept_sides::KeptSides;
 
 /// Findings kept, those that go on included.
 pub(crate) const KEPT_MAX: usize = 256;
@@ -26,6 +30,8 @@ const KEPT_SECONDS: f64 = 3600.0;
 const QUEUE_MAX: usize = 2 * KEPT_MAX;
 /// Executables and causes of one owner that findings are counted by.
 const BEGUN_MAX: usize = 256;
+/// Compressed bytes of the samples that all findings rest on.
+const SIDES_BYTES_MAX: usize = 16 << 20;
 /// Findings in one message at most. Each is a few names and a sentence, and a name is at most some
 /// kibibytes long.
 const MESSAGE_MAX: usize = 64;
@@ -40,6 +46,8 @@ pub(crate) struct Known {
     /// Seconds that it adds to each operation.
     pub(crate) added_seconds: f64,
     pub(crate) finding: Finding,
+    /// The samples that it rests on; `None` if they are too many.
+    pub(crate) sides: Option<Arc<KeptSides>>,
 }
 
 /// What happened to a finding.
@@ -123,6 +131,13 @@ impl Findings {
         FindingStream { selection, queue, dropped }
     }
 
+    /// The finding of a number, if it began at that moment.
+    pub(crate) fn find(&self, id: u64, since: Option<&Timestamp>) -> Option<Arc<Known>> {
+        let known = self.lock().kept.get(&id).cloned()?;
+        let is_meant = since.is_none() || since == known.finding.since.as_ref();
+        is_meant.then_some(known)
+    }
+
     /// Those that go on.
     pub(crate) fn ongoing(&self) -> Vec<Arc<Known>> {
         let inner = self.lock();
@@ -170,6 +185,24 @@ impl Inner {
             let over = theirs.clone().find(|(_, it)| it.finding.until.is_some());
             let Some((&id, _)) = over.or(theirs.next()) else { return };
             self.kept.remove(&id);
+        }
+        self.forget_sides();
+    }
+
+    /// Gives up samples of the owner whose findings have most: first of what is over, then of what
+    /// is oldest.
+    fn forget_sides(&mut self) {
+        let bytes = |it: &Known| it.sides.as_ref().map_or(0, |sides| sides.bytes());
+        loop {
+            let mut of_owners: HashMap<u32, usize> = HashMap::new();
+            self.kept.values().for_each(|it| *of_owners.entry(it.owner).or_default() += bytes(it));
+            let all: usize = of_owners.values().sum();
+            let most = of_owners.into_iter().max_by_key(|&(owner, bytes)| (bytes, owner));
+            let Some((owner, _)) = most.filter(|_| all > SIDES_BYTES_MAX) else { return };
+            let theirs = self.kept.values_mut().filter(|it| it.owner == owner && bytes(it) > 0);
+            let first = theirs.min_by_key(|it| (it.finding.until.is_none(), it.finding.id));
+            let Some(known) = first else { return };
+            *known = Arc::new(Known { sides: None, ..Known::clone(known) });
         }
     }
 }

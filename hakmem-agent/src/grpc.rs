@@ -1,6 +1,7 @@
 //! The service `hakmem.v1.Telemetry`.
 
 pub(crate) mod admission;
+mod findings;
 mod history;
 pub(crate) mod watch;
 
@@ -10,9 +11,10 @@ use std::time::Duration;
 
 use hakmem_proto::v1::telemetry_server::Telemetry;
 use hakmem_proto::v1::{
-    GetHistoryRequest, GetHistoryResponse, GetProcessRequest, GetProcessResponse,
-    ListProcessesRequest, ListProcessesResponse, Process, WatchEventsRequest, WatchEventsResponse,
-    WatchFindingsRequest, WatchFindingsResponse, WatchProcessesRequest, WatchProcessesResponse,
+    GetFindingRequest, GetFindingResponse, GetHistoryRequest, GetHistoryResponse,
+    GetProcessRequest, GetProcessResponse, ListProcessesRequest, ListProcessesResponse, Process,
+    WatchEventsRequest, WatchEventsResponse, WatchFindingsRequest, WatchFindingsResponse,
+    WatchProcessesRequest, WatchProcessesResponse,
 };
 use prost::Message as _;
 use tokio::sync::mpsc;
@@ -79,6 +81,7 @@ impl Telemetry for TelemetryService {
     type GetHistoryStream = ReceiverStream<Result<GetHistoryResponse, Status>>;
     type WatchEventsStream = ReceiverStream<Result<WatchEventsResponse, Status>>;
     type WatchFindingsStream = ReceiverStream<Result<WatchFindingsResponse, Status>>;
+    type GetFindingStream = ReceiverStream<Result<GetFindingResponse, Status>>;
 
     async fn list_processes(
         &self,
@@ -178,6 +181,25 @@ impl Telemetry for TelemetryService {
         let stream = self.shared.findings.watch(selection, request.follow);
         let (client, answers) = mpsc::channel(1);
         tokio::spawn(permit.during(stream.run(Arc::clone(&self.shared), client)));
+        Ok(Response::new(ReceiverStream::new(answers)))
+    }
+
+    async fn get_finding(
+        &self,
+        request: Request<GetFindingRequest>,
+    ) -> Result<Response<Self::GetFindingStream>, Status> {
+        let viewer = self.gate.viewer(&request)?;
+        let permit = self.shared.admission.stream(self.gate.client(&request))?;
+        let GetFindingRequest { id, since } = request.into_inner();
+        let known = self.shared.findings.find(id, since.as_ref());
+        let known = known.filter(|it| viewer.may_see(it.owner)).ok_or_else(|| {
+            Status::not_found(format!("this agent knows no finding {id} that began then"))
+        })?;
+        let sides = known.sides.clone().ok_or_else(|| {
+            Status::not_found(format!("the samples of finding {id} are no longer kept"))
+        })?;
+        let (client, answers) = mpsc::channel(1);
+        tokio::spawn(permit.during(findings::tell(known, sides, client)));
         Ok(Response::new(ReceiverStream::new(answers)))
     }
 }

@@ -1,5 +1,6 @@
 //! Reads the sides of a comparison, wherever they are.
 
+mod finding;
 mod history;
 mod live;
 mod recording;
@@ -20,6 +21,7 @@ use crate::snapshot::SnapshotError;
 use crate::subject::{Source, Subject, SubjectError};
 use crate::time_window::TimeError;
 
+pub use finding::{FindingName, FindingNameError, read as read_finding};
 pub use live::Sampled;
 pub use recording::read_file;
 
@@ -38,6 +40,12 @@ pub enum SideError {
     /// It is none.
     #[error(transparent)]
     Subject(#[from] SubjectError),
+    /// It is no finding.
+    #[error(transparent)]
+    FindingName(#[from] FindingNameError),
+    /// The agent has no such finding, or has lost its samples.
+    #[error("{0}")]
+    NoFinding(String),
     /// The recording cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -129,6 +137,12 @@ pub struct ReadSide {
 }
 
 impl ReadSide {
+    /// A side of series that are compared as they are.
+    fn whole(name: &str, series: Vec<Series>) -> Self {
+        let side = Side { name: name.to_owned(), series };
+        Self { side, units: Units::Processes, caveats: Vec::new() }
+    }
+
     /// A side of processes, those of one run joined.
     pub fn join(name: &str, series: Vec<Series>) -> Self {
         let units = if runs::are_runs(&series) { Units::Runs } else { Units::Processes };

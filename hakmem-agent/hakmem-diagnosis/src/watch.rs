@@ -3,20 +3,22 @@
 //! A program that is compared with its past every few seconds is compared so often that chance
 //! alone makes some answers wrong, and a load that comes in waves makes them flicker. A finding
 //! begins when its cause was there in so many answers in a row, and ends when it was absent from
-//! so many; answers without enough data count for neither.
+//! so many; answers without enough data count for neither. A leak takes longer to begin: a cache
+//! that fills looks like one, until it is full.
 
 use std::collections::BTreeMap;
 
 use crate::diagnosis::{Cause, CauseKind, Diagnosis, Direction, Verdict};
 
 /// What keeps findings of one program apart: the same kind of cause in the same place. Which
-/// reason shows most may change while a finding goes on.
+/// reason shows most may change while a finding goes on, and so may the class that a leak shows in.
 pub type FindingKey = (CauseKind, Option<String>, Option<Direction>);
 
 /// Hysteresis over the answers about one program.
 #[derive(Clone, Debug)]
 pub struct Watch {
     begin_after: u32,
+    leak_after: u32,
     end_after: u32,
     states: BTreeMap<FindingKey, State>,
 }
@@ -40,6 +42,13 @@ pub struct Finding {
     pub cost_ns: [f64; 2],
     /// The cause, as it was seen last.
     pub cause: Cause,
+}
+
+impl Finding {
+    /// What it stays the same by.
+    pub fn key(&self) -> FindingKey {
+        key_of(&self.cause)
+    }
 }
 
 /// What an answer changed.
@@ -66,14 +75,26 @@ impl Watch {
     pub fn new(begin_after: u32, end_after: u32) -> Self {
         Self {
             begin_after: begin_after.max(1),
+            leak_after: begin_after.max(1),
             end_after: end_after.max(1),
             states: BTreeMap::new(),
         }
     }
 
+    /// The same, but leaks begin after so many answers.
+    pub fn with_leaks_after(self, answers: u32) -> Self {
+        Self { leak_after: answers.max(1), ..self }
+    }
+
     /// Findings that go on.
     pub fn ongoing(&self) -> impl Iterator<Item = &Finding> {
         self.states.values().filter(|state| state.has_begun).map(|state| &state.finding)
+    }
+
+    /// What was there in the last answer, and not yet often enough.
+    pub fn pending(&self) -> impl Iterator<Item = &Finding> {
+        let is_pending = |state: &&State| !state.has_begun && state.present > 0;
+        self.states.values().filter(is_pending).map(|state| &state.finding)
     }
 
     /// Hears an answer about the window that began at `at`, in seconds of Unix time.
@@ -87,7 +108,7 @@ impl Watch {
         let mut turns = Vec::new();
         let mut seen = Vec::new();
         for cause in causes.iter().filter(|cause| is_finding(cause)) {
-            let key = (cause.kind, cause.class.clone(), cause.direction);
+            let key = key_of(cause);
             if seen.contains(&key) {
                 continue;
             }
@@ -119,7 +140,9 @@ impl Watch {
         if state.has_begun {
             return Some(Turn::Changed(state.finding.clone()));
         }
-        state.has_begun = state.present >= self.begin_after;
+        let is_leak = state.finding.cause.kind == CauseKind::Leak;
+        let needed = if is_leak { self.leak_after } else { self.begin_after };
+        state.has_begun = state.present >= needed;
         state.has_begun.then(|| Turn::Began(state.finding.clone()))
     }
 
@@ -145,12 +168,21 @@ impl Watch {
     }
 }
 
-/// Whether a cause is one that somebody should hear of: the program does other things is not.
+fn key_of(cause: &Cause) -> FindingKey {
+    match cause.kind {
+        CauseKind::Leak => (cause.kind, None, None),
+        _ => (cause.kind, cause.class.clone(), cause.direction),
+    }
+}
+
+/// Whether a cause is one that somebody should hear of. That the program does other things is not
+/// one, nor is that slow paths take longer each: other load on the machine does that.
 fn is_finding(cause: &Cause) -> bool {
-    let of_mix = matches!(cause.kind, CauseKind::Mix | CauseKind::SizeCrossing);
-    let costs_memory =
-        matches!(cause.kind, CauseKind::Leak | CauseKind::Retention | CauseKind::Anomalies);
-    !of_mix && (costs_memory || cause.cost_ns.value > 0.0)
+    match cause.kind {
+        CauseKind::Mix | CauseKind::SizeCrossing | CauseKind::Duration => false,
+        CauseKind::Leak | CauseKind::Retention | CauseKind::Anomalies => true,
+        _ => cause.cost_ns.value > 0.0,
+    }
 }
 
 #[cfg(test)]

@@ -1,62 +1,77 @@
-//! One program against one baseline, again and again.
+//! One subject, a program or one of its processes, against one baseline, again and again.
 //!
-//! While a finding goes on, its baseline is held: a window that moves along would soon lie within
-//! the regression and take it for normal. After an hour it is let go, because what lasts that long
-//! is how the program is now.
+//! From the first sight of a symptom on, its baseline is held: a window that moves along would soon
+//! lie within the regression and take it for normal. After an hour it is let go, because what lasts that long
+//! is how the program is now. A leak is held until memory no longer grows: no program is to become
+//! used to it.
 
-use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use hakmem_diagnosis::{Diagnosis, FindingKey, Options, Side, Turn, Verdict, Watch, diagnose};
-
-use super::command::Place;
+use hakmem_diagnosis::diagnosis::{Cause, CauseKind};
+use hakmem_diagnosis::{Diagnosis, Options, Side, Turn, Verdict, Watch, diagnose};
+use hakmem_proto::v1::Process;
 
 /// How long a baseline is held, in seconds.
 const HELD_MAX: f64 = 3600.0;
+/// A leak goes on while live memory grows by at least this share of what it grew by at first.
+const LEAK_GOES_ON: f64 = 0.5;
+
+/// Answers in a row that begin a symptom, a leak, and that end either.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hysteresis {
+    pub(super) begin_after: u32,
+    pub(super) leak_after: u32,
+    pub(super) end_after: u32,
+}
 
 /// What the current window is compared with.
 #[derive(Clone, Debug)]
 pub(super) struct Baseline {
     pub(super) side: Arc<Side>,
-    pub(super) place: Place,
+    /// The recording that it is from; `None` for what the agent itself has seen.
+    pub(super) recording: Option<PathBuf>,
 }
 
-/// What an answer changed, with a number that stays the finding's.
-#[derive(Debug)]
-pub(super) struct NumberedTurn {
-    pub(super) id: u64,
+/// What an answer changed.
+#[derive(Clone, Debug)]
+pub(super) struct Symptom {
     pub(super) turn: Turn,
-    /// What it was compared with.
+    /// What was compared when it was last there.
     pub(super) baseline: Baseline,
+    /// The current window then; `None` if there is none any more.
+    pub(super) current: Option<Arc<Side>>,
 }
 
-/// The state of comparing a program with one kind of baseline.
+/// The state of comparing a subject with one kind of baseline.
 #[derive(Debug)]
 pub(super) struct Comparison {
     watch: Watch,
     end_after: u32,
-    ids: BTreeMap<FindingKey, u64>,
     /// The baseline of the last answer.
     last: Option<Baseline>,
     /// Since when `last` is held, in seconds of Unix time.
     held_since: Option<f64>,
+    /// Bytes by which live memory grew in the window in which a leak was first seen.
+    leaked: Option<f64>,
     /// Answers in a row without enough data.
     silent: u32,
 }
 
 impl Comparison {
-    pub(super) fn new(begin_after: u32, end_after: u32) -> Self {
+    pub(super) fn new(hysteresis: Hysteresis) -> Self {
+        let Hysteresis { begin_after, leak_after, end_after } = hysteresis;
         Self {
-            watch: Watch::new(begin_after, end_after),
+            watch: Watch::new(begin_after, end_after).with_leaks_after(leak_after),
             end_after: end_after.max(1),
-            ids: BTreeMap::new(),
             last: None,
             held_since: None,
+            leaked: None,
             silent: 0,
         }
     }
 
-    /// Whether any finding goes on.
+    /// Whether any symptom goes on.
     pub(super) fn is_ongoing(&self) -> bool {
         self.held_since.is_some()
     }
@@ -65,73 +80,92 @@ impl Comparison {
     /// with `fresh`. `None` for either means that there is not enough of it.
     pub(super) fn hear(
         &mut self,
-        current: Option<&Side>,
+        current: Option<&Arc<Side>>,
         fresh: impl FnOnce() -> Option<Baseline>,
         from: f64,
         options: &Options,
-        next_id: &mut u64,
-    ) -> Vec<NumberedTurn> {
-        if self.held_since.is_some_and(|since| from - since > HELD_MAX) {
+    ) -> Vec<Symptom> {
+        let is_leaking = self.leak().is_some();
+        if self.held_since.is_some_and(|since| from - since > HELD_MAX) && !is_leaking {
             return self.end(from);
         }
         let answer = current.and_then(|current| {
-            if self.held_since.is_none() {
+            if self.held_since.is_none() && self.watch.pending().next().is_none() {
                 self.last = fresh();
             }
             let baseline = self.last.as_ref()?;
-            Some(diagnose(&baseline.side, current, options))
+            let answer = diagnose(&baseline.side, current, options);
+            Some(self.with_the_leak_that_goes_on(answer, current))
         });
         let Some(answer) = answer.filter(|it| it.verdict != Verdict::NotEnoughData) else {
             return self.hear_nothing(from);
         };
         self.silent = 0;
-        self.take(&answer, from, next_id)
+        self.take(&answer, current, from)
     }
 
     /// Ends everything.
-    pub(super) fn end(&mut self, at: f64) -> Vec<NumberedTurn> {
+    pub(super) fn end(&mut self, at: f64) -> Vec<Symptom> {
         let turns = self.watch.end(at);
-        let ended = self.numbered(turns, &mut 0);
-        (self.held_since, self.silent, self.last) = (None, 0, None);
+        let ended = self.symptoms(turns, None);
+        (self.held_since, self.silent, self.last, self.leaked) = (None, 0, None, None);
         ended
     }
 
     /// A program at rest shows neither that it is slow nor that it is not; if that lasts, there is
     /// nothing left to look into.
-    fn hear_nothing(&mut self, at: f64) -> Vec<NumberedTurn> {
+    fn hear_nothing(&mut self, at: f64) -> Vec<Symptom> {
         self.silent = self.silent.saturating_add(1);
         let is_over = self.is_ongoing() && self.silent >= self.end_after.saturating_mul(2);
         if is_over { self.end(at) } else { Vec::new() }
     }
 
-    fn take(&mut self, answer: &Diagnosis, from: f64, next_id: &mut u64) -> Vec<NumberedTurn> {
+    fn take(&mut self, answer: &Diagnosis, current: Option<&Arc<Side>>, from: f64) -> Vec<Symptom> {
         let turns = self.watch.hear(answer, from);
-        let numbered = self.numbered(turns, next_id);
+        let symptoms = self.symptoms(turns, current);
         let is_ongoing = self.watch.ongoing().next().is_some();
         self.held_since = is_ongoing.then(|| self.held_since.unwrap_or(from));
-        numbered
+        self.leaked = match (self.leak(), current) {
+            (Some(_), Some(current)) => self.leaked.or_else(|| Some(growth(current))),
+            (Some(_), None) => self.leaked,
+            (None, _) => None,
+        };
+        symptoms
     }
 
-    fn numbered(&mut self, turns: Vec<Turn>, next_id: &mut u64) -> Vec<NumberedTurn> {
-        let Some(baseline) = &self.last else { return Vec::new() };
-        let mut numbered = Vec::new();
-        for turn in turns {
-            let (Turn::Began(finding) | Turn::Changed(finding) | Turn::Ended(finding)) = &turn;
-            let cause = &finding.cause;
-            let key = (cause.kind, cause.class.clone(), cause.direction);
-            let id = match &turn {
-                Turn::Began(_) => {
-                    *next_id += 1;
-                    self.ids.insert(key, *next_id);
-                    Some(*next_id)
-                }
-                Turn::Changed(_) => self.ids.get(&key).copied(),
-                Turn::Ended(_) => self.ids.remove(&key),
-            };
-            // Every finding began once.
-            let Some(id) = id else { continue };
-            numbered.push(NumberedTurn { id, turn, baseline: baseline.clone() });
-        }
-        numbered
+    /// The leak that goes on, or may be one.
+    fn leak(&self) -> Option<&Cause> {
+        let all = self.watch.ongoing().chain(self.watch.pending());
+        all.map(|finding| &finding.cause).find(|cause| cause.kind == CauseKind::Leak)
     }
+
+    /// What a leak adds to a window becomes ever less of what is live, until no comparison of
+    /// shares shows it. So one that was seen goes on for as long as memory grows as it did.
+    fn with_the_leak_that_goes_on(&self, mut answer: Diagnosis, current: &Side) -> Diagnosis {
+        let (Some(leak), Some(leaked)) = (self.leak(), self.leaked) else { return answer };
+        let is_known = answer.verdict == Verdict::Regressed
+            && answer.causes.iter().any(|it| it.kind == CauseKind::Leak);
+        if !is_known && leaked > 0.0 && growth(current) >= leaked * LEAK_GOES_ON {
+            if answer.verdict != Verdict::Regressed {
+                answer.causes.clear();
+            }
+            answer.verdict = Verdict::Regressed;
+            answer.causes.push(leak.clone());
+        }
+        answer
+    }
+
+    fn symptoms(&self, turns: Vec<Turn>, current: Option<&Arc<Side>>) -> Vec<Symptom> {
+        let Some(baseline) = &self.last else { return Vec::new() };
+        let symptom =
+            |turn| Symptom { turn, baseline: baseline.clone(), current: current.cloned() };
+        turns.into_iter().map(symptom).collect()
+    }
+}
+
+/// Bytes by which the live memory of all processes grew within a window.
+fn growth(side: &Side) -> f64 {
+    let live = |sample: &Process| sample.totals.as_ref().map_or(0, |it| it.live_bytes);
+    let ends = side.series.iter().filter_map(|it| it.samples.first().zip(it.samples.last()));
+    ends.map(|(first, last)| live(last).saturating_sub(live(first)) as f64).sum()
 }

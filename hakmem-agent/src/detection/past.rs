@@ -87,6 +87,11 @@ impl Past {
         }
     }
 
+    /// When the oldest sample was taken.
+    pub(super) fn oldest(&self) -> Option<f64> {
+        self.older.front().or(self.recent.front()).map(|it| it.at)
+    }
+
     /// When the newest sample was taken.
     pub(super) fn newest(&self) -> Option<f64> {
         self.recent.back().or(self.older.back()).map(|it| it.at)

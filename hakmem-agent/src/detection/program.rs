@@ -1,4 +1,7 @@
-//! One executable in one build: its processes' last minutes, and what they are compared with.
+//! One program: its processes' last minutes, and what they are compared with.
+//!
+//! The program as a whole is compared with its past, because its processes come and go, and each
+//! process with its own, because one of several may go wrong where the others do not.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,13 +11,27 @@ use hakmem_proto::v1::{ClassCounters, Identity, Process};
 use hakmem_recording::delta::{Detail, whole};
 use hakmem_recording::window::seconds;
 
-use super::command::Place;
-use super::comparison::{Baseline, Comparison, NumberedTurn};
+use super::changes::{Changes, Source, Told};
+use super::comparison::{Baseline, Comparison, Hysteresis, Symptom};
 use super::past::{Pace, Past, moment};
 use crate::state::ProcessRecord;
 
 /// Threads of a process that are kept; what more of them did to each other is not told apart.
 const THREADS_MAX: usize = 32;
+/// The comparisons of the whole program.
+const WITH_PAST: Source = 0;
+const WITH_RECORDING: Source = 1;
+/// The first number of a process's.
+const OF_PROCESSES: Source = 2;
+
+/// What programs are followed with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Habits {
+    pub(super) pace: Pace,
+    pub(super) hysteresis: Hysteresis,
+    /// Seconds within which the symptoms of one change begin.
+    pub(super) together: f64,
+}
 
 /// The last minutes of a program.
 #[derive(Debug)]
@@ -24,8 +41,11 @@ pub(super) struct Program {
     /// When the first of its processes started, in seconds of Unix time.
     pub(super) started: f64,
     processes: BTreeMap<Arc<str>, Followed>,
-    against_past: Comparison,
-    against_recording: Comparison,
+    with_past: Comparison,
+    with_recording: Comparison,
+    changes: Changes,
+    /// Processes followed so far.
+    followed: u64,
 }
 
 #[derive(Debug)]
@@ -33,28 +53,27 @@ struct Followed {
     identity: Identity,
     past: Past,
     is_running: bool,
-}
-
-/// The current window.
-#[derive(Clone, Debug)]
-pub(super) struct Current {
-    pub(super) side: Side,
-    pub(super) place: Place,
+    source: Source,
+    with_itself: Comparison,
 }
 
 impl Program {
-    pub(super) fn new(record: &ProcessRecord, begin_after: u32, end_after: u32) -> Self {
+    pub(super) fn new(record: &ProcessRecord, habits: Habits) -> Self {
+        let comparison = || Comparison::new(habits.hysteresis);
         Self {
             executable_name: record.facts.executable_name.clone(),
             started: started(record.identity()),
             processes: BTreeMap::new(),
-            against_past: Comparison::new(begin_after, end_after),
-            against_recording: Comparison::new(begin_after, end_after),
+            with_past: comparison(),
+            with_recording: comparison(),
+            changes: Changes::new(habits.together),
+            followed: 0,
         }
     }
 
     /// Takes in a sample of one of its processes, of which so many are followed at most.
-    pub(super) fn observe(&mut self, record: &ProcessRecord, pace: Pace, processes_max: usize) {
+    pub(super) fn observe(&mut self, record: &ProcessRecord, habits: Habits, processes_max: usize) {
+        let pace = habits.pace;
         let is_running = !record.has_ended();
         if !self.processes.contains_key(&record.key)
             && (!is_running || !self.has_room(processes_max))
@@ -62,10 +81,15 @@ impl Program {
             return;
         }
         self.started = self.started.min(started(record.identity()));
-        let followed = self.processes.entry(Arc::clone(&record.key)).or_insert_with(|| Followed {
-            identity: record.identity().clone(),
-            past: Past::default(),
-            is_running,
+        let followed = self.processes.entry(Arc::clone(&record.key)).or_insert_with(|| {
+            self.followed += 1;
+            Followed {
+                identity: record.identity().clone(),
+                past: Past::default(),
+                is_running,
+                source: OF_PROCESSES + self.followed,
+                with_itself: Comparison::new(habits.hysteresis),
+            }
         });
         if !followed.is_running {
             return;
@@ -83,12 +107,13 @@ impl Program {
         followed.past.push(&kept, pace);
     }
 
-    /// Makes room for another process if one has ended.
+    /// Makes room for another process if one has ended of which nothing is told.
     fn has_room(&mut self, processes_max: usize) -> bool {
         if self.processes.len() < processes_max {
             return true;
         }
-        let ended = self.processes.iter().filter(|(_, it)| !it.is_running);
+        let is_over = |it: &Followed| !it.is_running && !it.with_itself.is_ongoing();
+        let ended = self.processes.iter().filter(|(_, it)| is_over(it));
         let newest = |it: &Followed| it.past.newest().unwrap_or(0.0);
         let oldest = ended.min_by(|(_, a), (_, b)| newest(a).total_cmp(&newest(b)));
         let oldest = oldest.map(|(key, _)| Arc::clone(key));
@@ -107,32 +132,21 @@ impl Program {
     }
 
     pub(super) fn is_ongoing(&self) -> bool {
-        self.against_past.is_ongoing() || self.against_recording.is_ongoing()
+        self.with_past.is_ongoing()
+            || self.with_recording.is_ongoing()
+            || self.processes.values().any(|it| it.with_itself.is_ongoing())
+    }
+
+    /// Seconds of its past that are kept.
+    pub(super) fn span(&self) -> f64 {
+        let oldest = self.processes.values().filter_map(|it| it.past.oldest());
+        self.newest() - oldest.fold(self.newest(), f64::min)
     }
 
     /// When its newest sample was taken.
     pub(super) fn newest(&self) -> f64 {
         let newest = self.processes.values().filter_map(|it| it.past.newest());
         newest.fold(0.0, f64::max)
-    }
-
-    /// The current window, if enough happened in it.
-    pub(super) fn current(&self, now: f64, pace: Pace, options: &Options) -> Option<Current> {
-        let from = now - pace.window;
-        let series = self.series(from, now);
-        let operations: u64 = series.iter().map(operations).sum();
-        if operations < options.operations_min {
-            return None;
-        }
-        let place = place(&series)?;
-        Some(Current { side: side(format!("the last {:.0} s", pace.window), series), place })
-    }
-
-    /// What was some time before the current window, if that is long enough.
-    pub(super) fn own_past(&self, now: f64, pace: Pace) -> Option<Baseline> {
-        let to = now - pace.window - pace.gap;
-        let series = self.series(to - pace.baseline, to);
-        baseline(format!("the {:.0} s before", pace.baseline), series, pace.baseline_min * 0.9)
     }
 
     /// The last windows of this build, as the baseline of the one that came after it.
@@ -142,7 +156,8 @@ impl Program {
         baseline("the build before".to_owned(), series, 0.0)
     }
 
-    /// Compares with its past or `previous`, the build before it, and with a recording.
+    /// Compares with its past or `previous`, the build before it, with a recording, and each
+    /// process with itself.
     pub(super) fn compare(
         &mut self,
         now: f64,
@@ -150,25 +165,60 @@ impl Program {
         options: &Options,
         baselines: (Option<Baseline>, Option<&Baseline>),
         next_id: &mut u64,
-    ) -> (Option<Current>, Vec<NumberedTurn>) {
+    ) -> Vec<Told> {
         let from = now - pace.window;
-        let current = self.current(now, pace, options);
-        let side = current.as_ref().map(|it| &it.side);
+        let side = current(self.series(from, now), pace, options);
+        let side = side.as_ref();
         let (previous, recording) = baselines;
-        let own = if self.against_past.is_ongoing() { None } else { self.own_past(now, pace) };
-        let mut turns = self.against_past.hear(side, || previous.or(own), from, options, next_id);
+        let own = match self.with_past.is_ongoing() {
+            true => None,
+            false => own_past(|from, to| self.series(from, to), now, pace),
+        };
+        let heard = self.with_past.hear(side, || previous.or(own), from, options);
+        let mut symptoms = of(WITH_PAST, heard);
         if recording.is_some() {
-            let fresh = || recording.cloned();
-            turns.extend(self.against_recording.hear(side, fresh, from, options, next_id));
+            let heard = self.with_recording.hear(side, || recording.cloned(), from, options);
+            symptoms.extend(of(WITH_RECORDING, heard));
         }
-        (current, turns)
+        symptoms.extend(self.compare_processes(now, pace, options));
+        self.changes.take(symptoms, now, next_id)
+    }
+
+    /// Compares each process with its own past; a single one is the program.
+    fn compare_processes(
+        &mut self,
+        now: f64,
+        pace: Pace,
+        options: &Options,
+    ) -> Vec<(Source, Symptom)> {
+        let from = now - pace.window;
+        let are_several = self.processes.values().filter(|it| it.is_running).count() > 1;
+        let mut symptoms = Vec::new();
+        for followed in self.processes.values_mut() {
+            let Followed { identity, past, is_running, source, with_itself } = followed;
+            let heard = if !*is_running {
+                with_itself.end(past.newest().unwrap_or(now))
+            } else if are_several || with_itself.is_ongoing() {
+                let series = |from, to| past.series(identity, from, to).into_iter().collect();
+                let side = current(series(from, now), pace, options);
+                let own = || own_past(series, now, pace);
+                with_itself.hear(side.as_ref(), own, from, options)
+            } else {
+                Vec::new()
+            };
+            symptoms.extend(of(*source, heard));
+        }
+        symptoms
     }
 
     /// Ends everything that was found, because the program is gone.
-    pub(super) fn end(&mut self, at: f64) -> Vec<NumberedTurn> {
-        let mut turns = self.against_past.end(at);
-        turns.extend(self.against_recording.end(at));
-        turns
+    pub(super) fn end(&mut self, at: f64, next_id: &mut u64) -> Vec<Told> {
+        let mut symptoms = of(WITH_PAST, self.with_past.end(at));
+        symptoms.extend(of(WITH_RECORDING, self.with_recording.end(at)));
+        for followed in self.processes.values_mut() {
+            symptoms.extend(of(followed.source, followed.with_itself.end(at)));
+        }
+        self.changes.take(symptoms, at, next_id)
     }
 
     fn series(&self, from: f64, to: f64) -> Vec<Series> {
@@ -192,25 +242,32 @@ pub(super) fn shows_most(side: &Side, class: Option<&str>) -> (String, u32) {
     (key.unwrap_or_default(), most.map_or(0, |it| it.identity.pid))
 }
 
-/// A baseline of some series, if one of them spans enough seconds.
-pub(super) fn baseline(name: String, series: Vec<Series>, span_min: f64) -> Option<Baseline> {
-    let place = place(&series)?;
-    let Place::Kept { from, to, .. } = place else { return None };
-    let is_enough = to - from >= span_min;
-    is_enough.then(|| Baseline { side: Arc::new(side(name, series)), place })
+fn of(source: Source, symptoms: Vec<Symptom>) -> Vec<(Source, Symptom)> {
+    symptoms.into_iter().map(|symptom| (source, symptom)).collect()
 }
 
-fn side(name: String, series: Vec<Series>) -> Side {
-    Side { name, series }
+/// The current window, if enough happened in it.
+fn current(series: Vec<Series>, pace: Pace, options: &Options) -> Option<Arc<Side>> {
+    let operations = series.iter().map(operations).fold(0, u64::saturating_add);
+    let is_enough = operations >= options.operations_min;
+    is_enough.then(|| Arc::new(Side { name: format!("the last {:.0} s", pace.window), series }))
 }
 
-/// Where series are kept; `None` if there is none.
-fn place(series: &[Series]) -> Option<Place> {
+/// What was some time before the current window, if that is long enough.
+fn own_past(series: impl Fn(f64, f64) -> Vec<Series>, now: f64, pace: Pace) -> Option<Baseline> {
+    let to = now - pace.window - pace.gap;
+    let name = format!("the {:.0} s before", pace.baseline);
+    baseline(name, series(to - pace.baseline, to), pace.baseline_min * 0.9)
+}
+
+/// A baseline of some series, if they span enough seconds.
+fn baseline(name: String, series: Vec<Series>, span_min: f64) -> Option<Baseline> {
     let ends = series.iter().filter_map(|it| Some((it.samples.first()?, it.samples.last()?)));
     let (from, to) = ends
         .map(|(first, last)| (moment(first), moment(last)))
         .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
-    Some(Place::Kept { pids: series.iter().map(|it| it.identity.pid).collect(), from, to })
+    let is_enough = to - from >= span_min;
+    is_enough.then(|| Baseline { side: Arc::new(Side { name, series }), recording: None })
 }
 
 fn operations(series: &Series) -> u64 {

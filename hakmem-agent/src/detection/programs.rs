@@ -1,23 +1,27 @@
 //! The programs that are followed: each user's busiest, where there are too many for all, and each
 //! build for itself.
 //!
+//! An interpreter runs many programs, and a machine several servers of one executable: what they
+//! are started with tells them apart, and where ([`ProgramKey`]).
+//!
 //! A build that is younger than the baseline is compared with the last windows of the build that
 //! started before it, so that an update that made a path slower is found although the new build
 //! never was any faster.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::sync::Arc;
 
-use hakmem_diagnosis::{Options, Turn};
+use hakmem_diagnosis::Options;
 use hakmem_proto::v1::Finding;
 
-use super::command::{Place, command};
-use super::comparison::{Baseline, NumberedTurn};
+use super::changes::{News, Told};
+use super::command::command;
+use super::comparison::{Baseline, Hysteresis};
 use super::past::Pace;
-use super::program::{Current, Program, shows_most};
+use super::place::Place;
+use super::program::{Habits, Program, shows_most};
 use crate::config::DetectionConfig;
-use crate::findings::{Known, Step};
+use crate::findings::{KeptSides, Known, Step};
 use crate::state::{FleetView, ProcessRecord};
 use crate::time::timestamp_of_unix_ns;
 use crate::turns::take_turns;
@@ -36,22 +40,30 @@ const REMEMBERED: f64 = 3600.0;
 /// What tells programs apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct ProgramKey {
+    what: What,
+    build_id: String,
+    place: Place,
+}
+
+/// What stays when a program is updated and its container made anew.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct What {
     owner: u32,
     executable: String,
-    build_id: String,
+    /// As many as the segment tells; the script is one of them.
+    arguments: Vec<String>,
+    labels: Vec<(String, String)>,
 }
 
 /// What does not change while the agent runs.
 #[derive(Debug)]
 pub(super) struct Rules {
-    pub(super) pace: Pace,
+    pub(super) habits: Habits,
     pub(super) options: Options,
-    pub(super) begin_after: u32,
-    pub(super) end_after: u32,
     /// Baselines of the recording, by executable.
     pub(super) recorded: BTreeMap<String, Baseline>,
-    /// Whether hakmem-top can ask this agent for its history, and its socket, if that is not
-    /// where it looks by itself.
+    /// Whether hakmem-top can ask this agent, and its socket, if that is not where it looks by
+    /// itself.
     pub(super) asked_at: Option<Option<std::path::PathBuf>>,
 }
 
@@ -59,20 +71,27 @@ pub(super) struct Rules {
 #[derive(Debug)]
 pub(super) struct Programs {
     rules: Rules,
-    programs: BTreeMap<ProgramKey, Program>,
+    programs: BTreeMap<Arc<ProgramKey>, Program>,
     /// Operations so far of running programs, and how busy they were lately.
-    busy: HashMap<ProgramKey, (u64, f64)>,
+    busy: HashMap<Arc<ProgramKey>, (u64, f64)>,
+    /// Of the processes that were seen last: asked once, while they run.
+    keys: HashMap<Arc<str>, Arc<ProgramKey>>,
     next_id: u64,
 }
 
 impl ProgramKey {
-    fn of(record: &ProcessRecord) -> Self {
+    fn of(record: &ProcessRecord, place: Place) -> Self {
         let identity = record.identity();
-        Self {
+        let labels = identity.labels.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let mut labels: Vec<(String, String)> = labels.collect();
+        labels.sort();
+        let what = What {
             owner: record.owner(),
             executable: identity.executable.clone(),
-            build_id: identity.build_id.clone(),
-        }
+            arguments: identity.arguments.clone(),
+            labels,
+        };
+        Self { what, build_id: identity.build_id.clone(), place }
     }
 }
 
@@ -86,29 +105,45 @@ impl Rules {
         let gap = window.max(config.interval.as_secs_f64() * answers);
         let baseline = config.baseline.as_secs_f64().max(window);
         let baseline_min = config.baseline_min.as_secs_f64().min(baseline);
-        Self {
-            pace: Pace { window, gap, baseline, baseline_min },
-            options: Options::live(),
+        // What fills within a baseline is a cache.
+        let filling = (baseline / config.interval.as_secs_f64().max(0.001)).ceil() as u32;
+        let hysteresis = Hysteresis {
             begin_after: config.begin_after,
+            leak_after: config.begin_after.max(filling),
             end_after: config.end_after,
-            recorded: BTreeMap::new(),
-            asked_at: None,
-        }
+        };
+        let habits = Habits {
+            pace: Pace { window, gap, baseline, baseline_min },
+            hysteresis,
+            // A small effect is sure when all of the window has it.
+            together: window + gap,
+        };
+        Self { habits, options: Options::live(), recorded: BTreeMap::new(), asked_at: None }
     }
 }
 
 impl Programs {
     pub(super) fn new(rules: Rules) -> Self {
-        Self { rules, programs: BTreeMap::new(), busy: HashMap::new(), next_id: 0 }
+        Self {
+            rules,
+            programs: BTreeMap::new(),
+            busy: HashMap::new(),
+            keys: HashMap::new(),
+            next_id: 0,
+        }
     }
 
     /// Takes in the newest samples of the busiest programs.
     pub(super) fn observe(&mut self, view: &FleetView) -> Vec<Step> {
         let mut steps = Vec::new();
-        let Rules { pace, begin_after, end_after, .. } = self.rules;
-        let mut running: BTreeMap<ProgramKey, Vec<&Arc<ProcessRecord>>> = BTreeMap::new();
+        let habits = self.rules.habits;
+        self.keys.retain(|key, _| view.processes.contains_key(key));
+        let mut running: BTreeMap<Arc<ProgramKey>, Vec<&Arc<ProcessRecord>>> = BTreeMap::new();
         for record in view.processes.values() {
-            running.entry(ProgramKey::of(record)).or_default().push(record);
+            let key = self.keys.entry(Arc::clone(&record.key)).or_insert_with(|| {
+                Arc::new(ProgramKey::of(record, Place::of(record.identity(), record.has_ended())))
+            });
+            running.entry(Arc::clone(key)).or_default().push(record);
         }
         running.retain(|key, records| {
             self.programs.contains_key(key) || records.iter().any(|it| !it.has_ended())
@@ -117,20 +152,18 @@ impl Programs {
         for key in self.surplus(&running) {
             running.remove(&key);
             if let Some(mut program) = self.programs.remove(&key) {
-                let turns = program.end(program.newest());
-                steps.extend(self.steps(&key, &program, None, turns));
+                let told = program.end(program.newest(), &mut self.next_id);
+                steps.extend(self.steps(&key, &program, told));
             }
         }
         let mut of_owners: HashMap<u32, usize> = HashMap::new();
-        running.keys().for_each(|key| *of_owners.entry(key.owner).or_default() += 1);
+        running.keys().for_each(|key| *of_owners.entry(key.what.owner).or_default() += 1);
         for (key, records) in running {
-            let programs = of_owners.len() * of_owners.get(&key.owner).copied().unwrap_or(1);
+            let programs = of_owners.len() * of_owners.get(&key.what.owner).copied().unwrap_or(1);
             let room = (PROCESSES_MAX_OF_ALL / programs.max(1)).clamp(1, PROCESSES_MAX);
-            let program = self
-                .programs
-                .entry(key)
-                .or_insert_with(|| Program::new(records[0], begin_after, end_after));
-            records.into_iter().for_each(|record| program.observe(record, pace, room));
+            let program =
+                self.programs.entry(key).or_insert_with(|| Program::new(records[0], habits));
+            records.into_iter().for_each(|record| program.observe(record, habits, room));
         }
         self.programs.values_mut().for_each(|program| program.retain_running(runs));
         steps
@@ -139,8 +172,8 @@ impl Programs {
     /// Running programs beyond the busiest; those with findings count as busy.
     fn surplus(
         &mut self,
-        running: &BTreeMap<ProgramKey, Vec<&Arc<ProcessRecord>>>,
-    ) -> Vec<ProgramKey> {
+        running: &BTreeMap<Arc<ProgramKey>, Vec<&Arc<ProcessRecord>>>,
+    ) -> Vec<Arc<ProgramKey>> {
         let is_running = |records: &[&Arc<ProcessRecord>]| records.iter().any(|it| !it.has_ended());
         let running: Vec<_> = running.iter().filter(|(_, it)| is_running(it)).collect();
         if running.len() <= PROGRAMS_MAX {
@@ -156,36 +189,38 @@ impl Programs {
             let operations = operations.fold(0, u64::saturating_add);
             let (before, lately) = self.busy.get(key).copied().unwrap_or((operations, 0.0));
             let lately = lately * 0.9 + operations.saturating_sub(before) as f64;
-            busy.insert(key.clone(), (operations, lately));
+            busy.insert(Arc::clone(key), (operations, lately));
         }
         self.busy = busy;
-        let ongoing = |key: &ProgramKey| self.programs.get(key).is_some_and(Program::is_ongoing);
-        let followed = |key: &ProgramKey| self.programs.contains_key(key);
-        let mut ranked: Vec<(&ProgramKey, f64)> =
+        let ongoing =
+            |key: &Arc<ProgramKey>| self.programs.get(key).is_some_and(Program::is_ongoing);
+        let followed = |key: &Arc<ProgramKey>| self.programs.contains_key(key);
+        let mut ranked: Vec<(&Arc<ProgramKey>, f64)> =
             self.busy.iter().map(|(key, (_, lately))| (key, *lately)).collect();
         ranked.sort_by(|(a, busy_a), (b, busy_b)| {
             let rank = ongoing(b).cmp(&ongoing(a)).then(busy_b.total_cmp(busy_a));
             rank.then(followed(b).cmp(&followed(a))).then(a.cmp(b))
         });
-        let mut ranked = take_turns(ranked, |(key, _)| key.owner);
-        ranked.split_off(PROGRAMS_MAX).into_iter().map(|(key, _)| key.clone()).collect()
+        let mut ranked = take_turns(ranked, |(key, _)| key.what.owner);
+        ranked.split_off(PROGRAMS_MAX).into_iter().map(|(key, _)| Arc::clone(key)).collect()
     }
 
     /// Compares every program with what it is to be compared with.
     pub(super) fn evaluate(&mut self, now: f64) -> Vec<Step> {
         let mut steps = Vec::new();
-        let keys: Vec<ProgramKey> = self.programs.keys().cloned().collect();
+        let keys: Vec<Arc<ProgramKey>> = self.programs.keys().cloned().collect();
         for key in keys {
             let previous = self.build_before(&key, now);
             let Some(mut program) = self.programs.remove(&key) else { continue };
-            let (current, turns) = if program.is_running() {
-                let recorded = self.rules.recorded.get(&key.executable);
-                let Rules { pace, options, .. } = &self.rules;
-                program.compare(now, *pace, options, (previous, recorded), &mut self.next_id)
+            let told = if program.is_running() {
+                let recorded = self.rules.recorded.get(&key.what.executable);
+                let Rules { habits, options, .. } = &self.rules;
+                let baselines = (previous, recorded);
+                program.compare(now, habits.pace, options, baselines, &mut self.next_id)
             } else {
-                (None, program.end(program.newest()))
+                program.end(program.newest(), &mut self.next_id)
             };
-            steps.extend(self.steps(&key, &program, current.as_ref(), turns));
+            steps.extend(self.steps(&key, &program, told));
             self.programs.insert(key, program);
         }
         self.forget(now);
@@ -195,76 +230,71 @@ impl Programs {
     /// The last windows of the build before, for as long as there is no own past.
     fn build_before(&self, key: &ProgramKey, now: f64) -> Option<Baseline> {
         let program = self.programs.get(key)?;
-        let pace = self.rules.pace;
+        let pace = self.rules.habits.pace;
         if now - program.started > pace.baseline + pace.gap + pace.window || program.is_ongoing() {
             return None;
         }
         let earlier = self.programs.iter().filter(|(other, it)| {
-            (other.owner, &other.executable) == (key.owner, &key.executable)
-                && other.build_id != key.build_id
-                && it.started < program.started
+            other.what == key.what && other.build_id != key.build_id && it.started < program.started
         });
-        let last = earlier.max_by(|(_, a), (_, b)| a.started.total_cmp(&b.started));
+        // The latest one that ran in the same place, if any did.
+        let last = earlier.max_by(|(a, program_a), (b, program_b)| {
+            let is_here = |it: &ProgramKey| it.place == key.place;
+            let here = is_here(a).cmp(&is_here(b));
+            here.then(program_a.started.total_cmp(&program_b.started))
+        });
         last.and_then(|(_, program)| program.last_windows(pace))
     }
 
-    /// Forgets builds that ended long ago, and the oldest if they are many.
+    /// Forgets builds that ended long ago and, if they are many, those that ran too short to be
+    /// compared with, and the oldest.
     fn forget(&mut self, now: f64) {
         self.programs.retain(|_, it| it.is_running() || now - it.newest() < REMEMBERED);
+        let least = self.rules.habits.pace.baseline_min;
         let ended = self.programs.iter().filter(|(_, it)| !it.is_running());
-        let mut ended: Vec<(ProgramKey, f64)> =
-            ended.map(|(key, it)| (key.clone(), it.newest())).collect();
-        ended.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-        let ended = take_turns(ended, |(key, _)| key.owner);
-        for (key, _) in ended.into_iter().skip(ENDED_MAX) {
+        let mut ended: Vec<(Arc<ProgramKey>, bool, f64)> =
+            ended.map(|(key, it)| (Arc::clone(key), it.span() >= least, it.newest())).collect();
+        ended.sort_by(|(_, long_a, a), (_, long_b, b)| long_b.cmp(long_a).then(b.total_cmp(a)));
+        let ended = take_turns(ended, |(key, ..)| key.what.owner);
+        for (key, ..) in ended.into_iter().skip(ENDED_MAX) {
             self.programs.remove(&key);
         }
     }
 
-    fn steps(
-        &self,
-        key: &ProgramKey,
-        program: &Program,
-        current: Option<&Current>,
-        turns: Vec<NumberedTurn>,
-    ) -> Vec<Step> {
-        let step = |turn: NumberedTurn| {
-            let NumberedTurn { id, turn, baseline } = turn;
-            let finding = match turn {
-                Turn::Ended(finding) => return Step::Ended { id, until: finding.until },
-                Turn::Began(ref finding) | Turn::Changed(ref finding) => finding,
-            };
+    fn steps(&self, key: &ProgramKey, program: &Program, told: Vec<Told>) -> Vec<Step> {
+        let step = |told: Told| {
+            if told.news == News::Ended {
+                return Step::Ended { id: told.id, until: told.finding.until };
+            }
+            let sides = told.symptom.current.as_ref().and_then(|current| {
+                KeptSides::new(&told.symptom.baseline.side, current).map(Arc::new)
+            });
             let known = Known {
-                owner: key.owner,
+                owner: key.what.owner,
                 executable_name: program.executable_name.clone(),
-                added_seconds: finding.cause.cost_ns.value / 1e9,
-                finding: self.told(key, id, finding, &baseline, current),
+                added_seconds: told.finding.cause.cost_ns.value / 1e9,
+                finding: self.finding(key, &told, sides.is_some()),
+                sides,
             };
-            if matches!(turn, Turn::Began(_)) { Step::Began(known) } else { Step::Changed(known) }
+            if told.news == News::Began { Step::Began(known) } else { Step::Changed(known) }
         };
-        turns.into_iter().map(step).collect()
+        told.into_iter().map(step).collect()
     }
 
     /// A finding as the contract says it.
-    fn told(
-        &self,
-        key: &ProgramKey,
-        id: u64,
-        finding: &hakmem_diagnosis::Finding,
-        baseline: &Baseline,
-        current: Option<&Current>,
-    ) -> Finding {
+    fn finding(&self, key: &ProgramKey, told: &Told, are_sides_kept: bool) -> Finding {
+        let Told { id, finding, symptom, others, .. } = told;
         let cause = &finding.cause;
-        let shown = current.map(|it| shows_most(&it.side, cause.class.as_deref()));
+        let current = symptom.current.as_deref();
+        let shown = current.map(|side| shows_most(side, cause.class.as_deref()));
         let (process_key, pid) = shown.unwrap_or_default();
-        let asked_at = self.rules.asked_at.as_ref();
-        let command = current.zip(asked_at).map(|(current, socket)| {
-            let socket: Option<&Path> = socket.as_deref();
-            command(&key.executable, &baseline.place, &current.place, socket)
-        });
+        // To the millisecond, as it is typed.
+        let since = timestamp_of_unix_ns((finding.since * 1e3) as u64 * 1_000_000);
+        let asked_at = self.rules.asked_at.as_ref().filter(|_| are_sides_kept);
+        let command = asked_at.map(|socket| command(*id, &since, socket.as_deref()));
         Finding {
-            id,
-            executable: key.executable.clone(),
+            id: *id,
+            executable: key.what.executable.clone(),
             build_id: key.build_id.clone(),
             process_key,
             pid,
@@ -272,22 +302,28 @@ impl Programs {
             class: cause.class.clone().unwrap_or_default(),
             direction: cause.direction.as_ref().map(word).unwrap_or_default(),
             reason: cause.reason.clone().unwrap_or_default(),
-            since: Some(timestamp_of_unix_ns((finding.since * 1e9) as u64)),
+            since: Some(since),
             until: None,
             before_ns_per_op: finding.cost_ns[0],
             after_ns_per_op: finding.cost_ns[1],
-            summary: summary(&cause.text, &baseline.place, &baseline.side.name),
+            summary: summary(&cause.text, &symptom.baseline, *others),
             command: command.unwrap_or_default(),
         }
     }
 }
 
-/// What changed, and since what.
-fn summary(text: &str, place: &Place, name: &str) -> String {
-    match place {
-        Place::Kept { .. } => format!("{text} (compared with {name})"),
-        Place::Recording(path) => format!("{text} (compared with {})", path.display()),
-    }
+/// What changed, what else did, and since what.
+fn summary(text: &str, baseline: &Baseline, others: usize) -> String {
+    let name = match &baseline.recording {
+        None => baseline.side.name.clone(),
+        Some(path) => path.display().to_string(),
+    };
+    let more = match others {
+        0 => String::new(),
+        1 => "; one more effect began with it".to_owned(),
+        others => format!("; {others} more effects began with it"),
+    };
+    format!("{text} (compared with {name}{more})")
 }
 
 /// The word of a cause or a direction, as the JSON of a diagnosis has it.

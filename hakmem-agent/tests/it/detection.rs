@@ -134,7 +134,7 @@ async fn a_path_that_becomes_slower_is_a_finding_until_it_is_fast_again() {
     assert_eq!(found.process_key, fleet.key_of("/opt/it's/prog").await);
     assert!(found.since.is_some() && found.until.is_none(), "{found:?}");
     assert!(found.summary.contains("C7"), "{found:?}");
-    assert!(found.command.contains(&format!("diff pid:{}@", found.pid)), "{found:?}");
+    assert!(found.command.contains(&format!("diff finding:{}@", found.id)), "{found:?}");
     let again = next(&mut stream, |it| it.id == found.id).await;
     assert_eq!(again.since, found.since, "it goes on");
     // Longer than the baseline: what is slow does not become normal by itself.
@@ -171,7 +171,7 @@ async fn a_new_build_is_compared_with_the_one_before() {
     let found = next(&mut stream, |_| true).await;
     assert_eq!((found.build_id.as_str(), found.class.as_str()), ("02", "C7"));
     assert!(found.summary.contains("the build before"), "{found:?}");
-    assert_eq!(found.command.matches("diff pid:").count(), 1, "{found:?}");
+    assert!(found.command.contains(&format!("diff finding:{}@", found.id)), "{found:?}");
     drop(new);
     let ended = next(&mut stream, |it| it.id == found.id && it.until.is_some()).await;
     assert_eq!(ended.command, known(&fleet).await[0].command, "it can be looked into still");
@@ -208,7 +208,7 @@ async fn a_recording_is_a_baseline_for_the_programs_in_it() {
     let found = next(&mut stream, |_| true).await;
     assert_eq!((found.executable.as_str(), found.class.as_str()), ("recorded", "C7"));
     let path = file.to_str().unwrap();
-    assert!(found.summary.contains(path) && found.command.contains(path), "{found:?}");
+    assert!(found.summary.contains(path), "{found:?}");
     assert!(known(&fleet).await.iter().all(|it| it.executable == "recorded"));
 }
 

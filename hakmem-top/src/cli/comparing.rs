@@ -9,12 +9,12 @@ use clap::Args;
 #[derive(Args, Debug)]
 #[command(after_help = DIFF_EXAMPLES)]
 pub struct DiffOptions {
-    /// What it was.
+    /// What it was; or a finding of the agent (finding:ID), which has both sides.
     #[arg(value_name = "BEFORE")]
     pub before: String,
     /// What it is now.
     #[arg(value_name = "AFTER")]
-    pub after: String,
+    pub after: Option<String>,
     /// What to print and write.
     #[command(flatten)]
     pub output: OutputOptions,
@@ -34,6 +34,7 @@ const DIFF_EXAMPLES: &str = "Examples:
   hakmem-top diff yesterday.hakrec today.hakrec
   hakmem-top diff day.hakrec@10:00..10:05 day.hakrec@11:00..11:05
   hakmem-top diff --name redis agent@10:00..10:05 'agent@last 5m'
+  hakmem-top diff finding:7@2026-11-26T10:00:00Z      as the agent tells with it
   hakmem-top diff --html report.html good.hakrec 4242";
 
 /// Options of `check`.

@@ -10,7 +10,9 @@ use super::answer::Answer;
 use crate::cli::{DiffOptions, GlobalOptions, OutputOptions};
 use crate::comparison::Comparison;
 use crate::endpoint::Endpoint;
-use crate::side_source::{self, NamedSubject, ReadSide, Sampled, Selection, SideError};
+use crate::side_source::{
+    self, FindingName, NamedSubject, ReadSide, Sampled, Selection, SideError,
+};
 use crate::subject::Source;
 
 /// Compares, tells, and returns the exit code that says the verdict.
@@ -18,8 +20,14 @@ pub(super) async fn diff(
     options: &DiffOptions,
     global: &GlobalOptions,
 ) -> Result<u8, CommandError> {
+    let finding = FindingName::parse(&options.before).map_err(SideError::from)?;
+    let after = match (finding, &options.after) {
+        (Some(finding), None) => return diff_finding(&finding, options, global).await,
+        (None, Some(after)) => NamedSubject::parse(after).map_err(SideError::from)?,
+        (Some(_), Some(_)) => return Err(usage("a finding has both sides; leave AFTER out")),
+        (None, None) => return Err(usage("give AFTER too: what BEFORE is compared with")),
+    };
     let before = NamedSubject::parse(&options.before).map_err(SideError::from)?;
-    let after = NamedSubject::parse(&options.after).map_err(SideError::from)?;
     let answer = Answer::begin(&options.output, global)?;
     let endpoint = match before.needs_agent() || after.needs_agent() {
         true => Some(super::endpoint(global).await?),
@@ -33,6 +41,24 @@ pub(super) async fn diff(
     };
     let [before, after] = sources.read(&before, &after).await?;
     answer.give(&compare(before, after, &rules(&options.output)))
+}
+
+/// What the agent compared when it found something, by the rules that it has.
+async fn diff_finding(
+    finding: &FindingName,
+    options: &DiffOptions,
+    global: &GlobalOptions,
+) -> Result<u8, CommandError> {
+    let answer = Answer::begin(&options.output, global)?;
+    let endpoint = super::endpoint(global).await?;
+    let [before, after] = side_source::read_finding(&endpoint, finding).await?;
+    let asked = rules(&options.output);
+    let rules = Options { threshold_relative: asked.threshold_relative, ..Options::live() };
+    answer.give(&compare(before, after, &rules))
+}
+
+fn usage(text: &str) -> CommandError {
+    CommandError::Usage(text.to_owned())
 }
 
 /// Compares, and adds what reading the sides has shown.

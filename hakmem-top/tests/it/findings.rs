@@ -14,8 +14,6 @@ use hakmem_top::endpoint::Endpoint;
 use hakmem_top::event::{Event, FeedEvent};
 use hakmem_top::feed::{self, Wish};
 use hakmem_top::model::{FindingList, is_ongoing};
-use hakmem_top::side_source::NamedSubject;
-use hakmem_top::time_window::{Moment, TimeWindow};
 use tokio::sync::{mpsc, watch};
 
 const STEP: Duration = Duration::from_millis(20);
@@ -33,7 +31,7 @@ async fn agent(segments: &Path, socket: &Path) -> RunningAgent {
         unix_socket: Some(socket.to_owned()),
         watched_interval: STEP,
         idle_interval: STEP,
-        history: HistoryConfig { interval: STEP, ..HistoryConfig::default() },
+        history: HistoryConfig { span: Duration::ZERO, ..HistoryConfig::default() },
         detection: Some(detection),
         ..AgentConfig::for_directory(segments)
     };
@@ -107,21 +105,26 @@ async fn a_finding_is_in_the_model_and_its_command_opens_its_diff() {
     let findings = first(&mut events).await;
     let finding = findings.ordered()[0].clone();
     assert!(is_ongoing(&finding) && finding.executable.ends_with("/prog"), "{finding:?}");
-    let sides: Vec<&str> = finding.command.rsplit(' ').take(2).collect();
-    for side in sides {
-        let subject = NamedSubject::parse(side).unwrap().subject;
-        let Some(TimeWindow::Between(Some(Moment::Unix(from)), Some(Moment::Unix(to)))) =
-            subject.window
-        else {
-            panic!("{side}");
-        };
-        assert!(to - from > 0.8 && to - from < 2.5, "{side}");
-    }
-    let opened = tokio::task::spawn_blocking(move || paste(&finding.command)).await.unwrap();
+    let since = finding.since.unwrap();
+    let named = format!(" diff finding:{}@{since}", finding.id);
+    assert!(finding.command.ends_with(&named), "{finding:?}");
+    // What the agent compared is kept, also when the history no longer has it.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let command = finding.command.clone();
+    let opened = tokio::task::spawn_blocking(move || paste(&command)).await.unwrap();
     let said = String::from_utf8_lossy(&opened.stdout).into_owned();
     let complained = String::from_utf8_lossy(&opened.stderr).into_owned();
     assert_eq!(opened.status.code(), Some(1), "{said}{complained}");
     assert!(said.starts_with("regressed: "), "{said}");
+    let other = format!("{}0", finding.command);
+    let opened = tokio::task::spawn_blocking(move || paste(&other)).await.unwrap();
+    let complained = String::from_utf8_lossy(&opened.stderr).into_owned();
+    assert_eq!(opened.status.code(), Some(64), "{complained}");
+    let unknown = finding.command.replace(&format!("finding:{}@", finding.id), "finding:999@");
+    let opened = tokio::task::spawn_blocking(move || paste(&unknown)).await.unwrap();
+    let complained = String::from_utf8_lossy(&opened.stderr).into_owned();
+    assert_eq!(opened.status.code(), Some(66), "{complained}");
+    assert!(complained.contains("knows no finding 999"), "{complained}");
 
     feed.abort();
     stop.store(true, Ordering::Relaxed);

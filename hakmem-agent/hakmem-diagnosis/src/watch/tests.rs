@@ -79,3 +79,25 @@ fn the_end_of_the_program_ends_what_has_begun() {
     );
     assert!(check("r", "").end(9.0).is_empty());
 }
+
+#[test]
+fn a_leak_begins_later_and_may_show_in_another_class() {
+    let mut watch = Watch::new(2, 3).with_leaks_after(4);
+    let mut begun = 0;
+    for at in 0..6 {
+        let mut answer = answer(Verdict::Regressed, Some(CauseKind::Leak));
+        answer.causes[0].class = Some(format!("C{at}"));
+        let turns = watch.hear(&answer, f64::from(at));
+        begun += turns.iter().filter(|turn| matches!(turn, Turn::Began(_))).count();
+        assert_eq!(begun, usize::from(at >= 3), "{at}");
+        assert_eq!(watch.pending().count(), usize::from(at < 3), "{at}");
+    }
+    let seen = watch.ongoing().next().unwrap();
+    assert_eq!((seen.since, seen.cause.class.as_deref()), (0.0, Some("C5")));
+}
+
+#[test]
+fn longer_durations_are_no_finding() {
+    let mut watch = Watch::new(1, 1);
+    assert_eq!(watch.hear(&answer(Verdict::Regressed, Some(CauseKind::Duration)), 0.0), []);
+}

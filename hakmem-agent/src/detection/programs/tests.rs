@@ -10,7 +10,7 @@ use crate::sampler::Sampler;
 use crate::state::interest::Interests;
 
 fn follows(programs: &Programs, executable: &str) -> bool {
-    programs.programs.keys().any(|key| key.executable == executable)
+    programs.programs.keys().any(|key| key.what.executable == executable)
 }
 
 #[tokio::test]
