@@ -189,3 +189,6 @@ impl core::fmt::Display for Description<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

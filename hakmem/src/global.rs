@@ -98,3 +98,6 @@ unsafe impl GlobalAlloc for Silent {
         unsafe { Hakmem.realloc(block, layout, new_size) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use std::boxed::Box;
 
 use super::*;
 use crate::bins::GRANULE;
+use crate::os::memory::faults;
 use crate::tests::alone;
 
 #[test]
@@ -99,4 +100,20 @@ fn a_map_that_cannot_be_extended_leaves_an_arena_to_a_map_of_its_own() {
     set(address + GRANULE, 4, 0);
     assert!((0..10).all(|granule| bin(address + granule * GRANULE) == 0));
     assert_eq!((bin(address - 1), bin(address + 10 * GRANULE)), (0, 0));
+}
+
+#[test]
+fn a_map_that_the_system_refuses_is_none_and_can_be_had_later() {
+    let _alone = alone();
+    let mut extent = Extent::NOTHING;
+    let scale = Scale::current();
+    let all = usize::MAX;
+    assert!(!faults::with(libc::SYS_mmap, 0, all, || extent.set_up(&scale)));
+    let mut extent = small_extent();
+    assert!(!faults::with(libc::SYS_mprotect, 0, all, || extent.cover(0, GRANULE)));
+    assert_eq!(extent.writable, 0..0);
+    assert!(extent.cover(0, GRANULE));
+    let address = (1 << 46) + 70 * GRANULE;
+    assert!(!faults::with(libc::SYS_mmap, 0, all, || extent.reach(address, GRANULE)));
+    assert!(far::entry(address >> GRANULE_SHIFT).is_none());
 }

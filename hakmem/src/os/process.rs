@@ -340,3 +340,6 @@ pub(crate) unsafe fn copy_from(address: usize, buffer: &mut [u8], length: usize)
     // SAFETY: the caller's duty for the source; the target is a slice.
     unsafe { ptr::copy_nonoverlapping(address as *const u8, buffer.as_mut_ptr(), length) };
 }
+
+#[cfg(test)]
+mod tests;

@@ -148,3 +148,24 @@ fn what_cannot_be_reserved_is_tried_by_halves_down_to_the_least() {
     plan.give_up();
     assert!(find(1 << 29, 2).is_none());
 }
+
+#[test]
+fn what_is_given_up_is_nobodys_and_what_is_reserved_does_not_shrink() {
+    crate::tests::start();
+    let planned = Region::new(64 * PAGE, PAGE, 3 * PAGE, Access::ReadWrite).expect("memory");
+    let (start, before) = (planned.start(), memory::refusals());
+    planned.give_up();
+    assert_eq!(memory::map_at(start, PAGE, Access::Read), Ok(()), "it is gone");
+    let mut tries = 0;
+    let refused = Plan::find(1 << 20, PAGE, |_| {
+        tries += 1;
+        Err::<(), _>(Refusal::Taken)
+    });
+    assert_eq!((tries, refused), (PLACES_MAX + 1, None));
+    let mut reserved =
+        faults::with(libc::SYS_mmap, 0, 1, || Region::new(64 * PAGE, PAGE, PAGE, Access::Read))
+            .expect("it can be reserved");
+    assert!(reserved.backing == Backing::Reserved && !reserved.retreat(0));
+    assert_eq!(reserved.usable(), PAGE);
+    assert_eq!(memory::refusals(), before, "the system took everything back");
+}

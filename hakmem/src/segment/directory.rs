@@ -132,7 +132,7 @@ impl<'a> Place<'a> {
         })
     }
 
-    fn at(path: fmt::Arguments<'_>) -> Self {
+    pub(super) fn at(path: fmt::Arguments<'_>) -> Self {
         let mut place = Self { given: None, made: [0; MADE_MAX] };
         let mut written = Written { bytes: &mut place.made[..MADE_MAX - 1], length: 0 };
         let _ = written.write_fmt(path);

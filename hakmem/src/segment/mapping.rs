@@ -135,3 +135,6 @@ impl Mapping {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

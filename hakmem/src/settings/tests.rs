@@ -93,3 +93,13 @@ fn the_bug_must_be_asked_for_twice() {
         assert_eq!(settings.routing, expected);
     }
 }
+
+#[test]
+fn unsafe_routings_are_allowed_by_one_and_nothing_else() {
+    for (value, expected) in [("1", true), ("0", false), ("", false), ("2", false), ("yes", false)]
+    {
+        let variable = std::format!("HAKMEM_ALLOW_UNSAFE={value}");
+        assert_eq!(read(&[variable.as_bytes()]).allow_unsafe, expected, "{variable}");
+    }
+    assert!(read(&[b"HAKMEM_LIBRARY=/lib/x.so"]).telemetry, "it is another program's setting");
+}

@@ -1,11 +1,12 @@
 #![allow(unsafe_code)]
 
+use std::string::String;
 use std::vec::Vec;
 
 use super::*;
 use crate::arena::{ARENAS, give_run, run_of, take_run, usage};
-use crate::os::memory::{self, PAGE};
-use crate::tests::alone;
+use crate::os::memory::{self, PAGE, faults};
+use crate::tests::{alone, these_tests};
 
 /// Base of the last arena, and end of its mapped granules.
 fn last_arena() -> (usize, usize) {
@@ -108,4 +109,45 @@ fn an_arena_takes_little_more_address_space_than_it_uses() {
         // SAFETY: taken above.
         unsafe { give_run(run, 0) };
     }
+}
+
+/// Says that these tests run in a process of their own.
+const ALONE: &str = "TEST_OF_REFUSED_ARENAS";
+
+#[test]
+fn an_arena_for_which_there_is_no_memory_leaves_nothing_behind() {
+    // What is reserved lies high and counts as a whole, which other tests do not expect.
+    if std::env::var_os(ALONE).is_none() {
+        let again = these_tests().arg("an_arena_for_which_there_is_no").env(ALONE, "1").output();
+        let again = again.expect("the tests run");
+        let text = String::from_utf8_lossy(&again.stdout);
+        assert!(again.status.success() && text.contains("1 passed"), "{text}");
+        return;
+    }
+    crate::tests::start();
+    ARENAS.lock().append().expect("there is memory");
+    let count = COUNT.load(Ordering::Relaxed);
+    let before = usage();
+    let append = |passed, refused| {
+        faults::with(libc::SYS_mmap, passed, refused, || ARENAS.lock().append().is_some())
+    };
+    // The granules of a plan can be had, and then nothing more; or no reservation either.
+    for passed in 0..3 {
+        assert!(!append(passed, usize::MAX), "after {passed} calls");
+        assert_eq!(COUNT.load(Ordering::Relaxed), count);
+        assert_eq!(usage(), before);
+    }
+    // Where a plan cannot be had, a reservation serves. Before, less and less is asked for.
+    let is_reserved = |refused| {
+        assert!(append(0, refused));
+        ARENAS.lock().last.backing == Backing::Reserved
+    };
+    assert!((4..10).any(is_reserved));
+    let last = last_arena();
+    let refused = faults::with(libc::SYS_mprotect, 0, usize::MAX, || ARENAS.lock().extend(0));
+    assert!(refused.is_none(), "neither granules nor entries of the class map can be used");
+    assert_eq!(last_arena().0, last.0, "and it is not taken for the arena's end");
+    let run = take_run(0).expect("there is memory again");
+    // SAFETY: taken just now.
+    unsafe { give_run(run, 0) };
 }

@@ -1,6 +1,7 @@
 #![allow(unsafe_code)]
 
 use super::*;
+use crate::os::memory::faults;
 
 /// Whether nobody has a page.
 fn is_nobodys(address: usize) -> bool {
@@ -70,4 +71,16 @@ fn slots_of_the_file_have_space_of_their_own() {
     // SAFETY: nothing uses it any more.
     unsafe { ground.unmap() };
     assert!(is_nobodys(start));
+}
+
+#[test]
+fn heaps_that_children_would_find_have_no_slots_in_the_file() {
+    crate::tests::start();
+    let find = |slots_are_private| {
+        faults::with(libc::SYS_madvise, 0, usize::MAX, || Ground::find(slots_are_private))
+    };
+    assert!(find(false).is_none());
+    let ground = find(true).expect("private slots do no harm");
+    // SAFETY: nobody else knows it.
+    unsafe { ground.unmap() };
 }
