@@ -67,6 +67,8 @@ struct Arenas {
     clean: [Runs; ORDERS],
     usage: Usage,
     regret: Regret,
+    /// What [`changes`] was when all free runs had been joined and none was large enough.
+    joined_at: Option<u32>,
 }
 
 /// What the arenas hold, in bytes.
@@ -89,6 +91,7 @@ static ARENAS: Locked<Arenas> = Locked::new(Arenas {
     clean: [Runs(ptr::null_mut()); ORDERS],
     usage: Usage { reserved: 0, committed: 0, slabs: 0, cached: 0, returned_total: 0 },
     regret: Regret::NONE,
+    joined_at: None,
 });
 
 /// The lock, for fork.
@@ -230,8 +233,14 @@ impl Arenas {
         if let Some(run) = self.take_free(order).or_else(|| self.extend(order)) {
             return Some(run);
         }
+        // A program that goes on at its limit asks again and again.
+        if self.joined_at == Some(changes()) {
+            return None;
+        }
         self.join_free_runs();
-        self.take_free(order)
+        let run = self.take_free(order);
+        self.joined_at = if run.is_none() { Some(changes()) } else { None };
+        run
     }
 
     /// A run with memory, whole, split or joined, or else one without.

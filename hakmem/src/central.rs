@@ -89,6 +89,11 @@ pub(crate) fn stacked(bin: usize) -> u32 {
     STORE[bin].stacked.load(Ordering::Relaxed)
 }
 
+/// Bytes of the blocks that wait in all stacks.
+pub(crate) fn stacked_bytes() -> usize {
+    bins::in_use().map(|bin| stacked(bin) as usize * bins::stride(bin)).sum()
+}
+
 /// Fills a slice, which is not empty, from its front with blocks: of batches, or else of the slabs.
 /// What is to be used first comes last, as lists are popped from their end: what was freed last, or
 /// of slabs the lowest address. `None` if there is no memory.

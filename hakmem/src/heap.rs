@@ -110,6 +110,8 @@ pub(crate) struct Heap {
     pub(crate) exit_rounds: Cell<u32>,
     /// `HAKMEM_LIST_BYTES`.
     list_bytes: Cell<u32>,
+    /// When all that was kept for reuse was last given back and a request failed all the same.
+    reclaimed_in_vain_at: Cell<u64>,
     /// Slow frees until the next one is checked.
     slow_unchecked: Cell<u32>,
     /// The lists' words at the last look for idle ones, and its time in milliseconds.
@@ -235,6 +237,7 @@ impl Heap {
         self.set_small_bins(layout);
         self.list_bytes.set(LIST_BYTES.load(Ordering::Relaxed));
         self.slow_unchecked.set(0);
+        self.reclaimed_in_vain_at.set(0);
         zero(&self.seen_words);
         self.spares_needed.set(0);
         for bins in [&self.refilled, &self.refilled_before, &self.flushed, &self.flushed_before] {

@@ -139,6 +139,7 @@ impl Arenas {
         self.dirty = [Runs(ptr::null_mut()); ORDERS];
         self.clean = [Runs(ptr::null_mut()); ORDERS];
         self.regret = Regret::NONE;
+        self.joined_at = None;
         // Nobody knows how far the last arena's parts and the map's reached, so that arena ends here.
         self.last = Parts::NONE;
         self.map.look_again();

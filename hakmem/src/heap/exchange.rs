@@ -11,12 +11,15 @@ use crate::bins;
 use crate::block::Block;
 use crate::central::{self, Flow, stray};
 use crate::large;
+use crate::os::clock;
 use crate::slab::Taken;
 use crate::sync::Ordering;
 
 /// Blocks that a refill fetches for a list that takes none back, as C7's where the routing sends
 /// its frees the slow way.
 const CLOSED_REFILL: u32 = 16;
+/// About 10 ms of time-stamp counter: what was given back in vain is not looked for again so soon.
+const VAIN_TICKS: u64 = 1 << 25;
 
 /// What is known of a free that goes the slow way.
 #[derive(Clone, Copy)]
@@ -44,10 +47,7 @@ impl Heap {
         };
         // SAFETY: the list is used again when the room is filled.
         let take = || central::take(bin, unsafe { self.room(bin, wanted) });
-        let taken = take().or_else(|| {
-            self.reclaim_for_request();
-            take()
-        });
+        let taken = take().or_else(|| self.reclaim_for_request(watch, take));
         let Some(refill) = taken else {
             self.count_out_of_memory(bin, bins::stride(bin));
             return ptr::null_mut();
@@ -81,11 +81,39 @@ impl Heap {
     }
 
     /// Gives back all that is kept for reuse, address space included, because a request would fail
-    /// otherwise.
+    /// otherwise, and tries it again. A program that goes on at its limit makes such requests all the
+    /// time: soon after one that failed, this is done only if there is enough for a slab.
     #[cold]
-    fn reclaim_for_request(&self) {
+    fn reclaim_for_request<T>(
+        &self,
+        watch: Stopwatch,
+        request: impl FnOnce() -> Option<T>,
+    ) -> Option<T> {
+        let last = self.reclaimed_in_vain_at.get();
+        let is_soon = last != 0 && !clock::have_ticks_passed(last, watch.started(), VAIN_TICKS);
+        if is_soon && self.kept_bytes() < bins::GRANULE {
+            return None;
+        }
+        #[cfg(test)]
+        tests::RECLAIMS.set(tests::RECLAIMS.get() + 1);
         self.reclaim();
         large::give_up_free();
+        let found = request();
+        if found.is_none() {
+            self.reclaimed_in_vain_at.set(watch.started());
+        }
+        found
+    }
+
+    /// Bytes that are kept for reuse, as far as this thread can give them back.
+    fn kept_bytes(&self) -> usize {
+        let listed = bins::in_use().map(|bin| {
+            let blocks = self.whole_depth(bin) + self.spares[bin].get().count();
+            blocks as usize * bins::stride(bin)
+        });
+        let runs = arena::try_usage().map_or(0, |usage| usage.cached);
+        let spans = large::try_usage().map_or(0, |usage| usage.cached + usage.purged);
+        listed.sum::<usize>() + central::stacked_bytes() + runs + spans
     }
 
     /// Gives back all memory that is kept for reuse. Other threads keep what is on their lists.
@@ -248,3 +276,6 @@ impl Heap {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
