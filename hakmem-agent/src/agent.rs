@@ -4,22 +4,21 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use hakmem_proto::v1::telemetry_server::TelemetryServer;
 use hakmem_recording::OpenError;
 use tokio::task::JoinSet;
-use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
-use tonic::transport::{Channel, Server};
+use tonic::transport::Channel;
 
 use crate::access::Gate;
 use crate::config::AgentConfig;
+use crate::connections::{Connections, accept};
 use crate::detection::{Detector, Recorded};
+use crate::failure::Failure;
 use crate::findings::Findings;
-use crate::grpc::TelemetryService;
 use crate::grpc::admission::Admission;
+use crate::grpc::server;
 use crate::history::History;
 use crate::http;
 use crate::in_process::{InProcessConnector, in_process};
@@ -34,6 +33,12 @@ use crate::users::Users;
 
 /// How long a shutdown waits for clients that do not let go of their connections.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Time between two looks at whether sampling goes on.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// Looks in a row that find it standing still, after which it counts as dead. They are counted, and
+/// not the time, because a machine or an agent that was stopped as a whole goes on by itself.
+const STALLED_LOOKS_MAX: u32 = 50;
 
 /// Why an agent did not start.
 #[derive(Debug, thiserror::Error)]
@@ -93,14 +98,24 @@ impl RunningAgent {
         let interests = Arc::new(Interests::default());
         let history = Arc::new(History::new(config.history));
         let refusals = Arc::new(Refusals::default());
+        let failure = Arc::new(Failure::default());
         let sampler = Sampler::start(
             &config,
             Arc::clone(&interests),
             Arc::clone(&history),
             Arc::clone(&refusals),
+            &failure,
         )
         .map_err(StartError::Sampler)?;
         let admission = Admission::new(&config.per_owner, Arc::clone(&refusals));
+        let unix_connections = Connections::new("grpc_unix", server::UNIX_LIMITS);
+        let tcp_connections = Connections::new("grpc_tcp", server::TCP_LIMITS);
+        let http_connections = Connections::new("http", http::server::LIMITS);
+        let listening = [
+            unix.is_some().then(|| Arc::clone(&unix_connections)),
+            tcp.is_some().then(|| Arc::clone(&tcp_connections)),
+            web.is_some().then(|| Arc::clone(&http_connections)),
+        ];
         let shared = Arc::new(Shared {
             config,
             view: sampler.view(),
@@ -114,6 +129,9 @@ impl RunningAgent {
             recording: Arc::default(),
             stop: CancellationToken::new(),
             scrapes: AtomicU64::new(0),
+            failure,
+            started: Instant::now(),
+            connections: listening.into_iter().flatten().collect(),
         });
         let recorder = shared.config.recording.clone();
         let recorder = recorder.map(|config| Recorder::start(config, &shared)).transpose();
@@ -123,22 +141,33 @@ impl RunningAgent {
         let detector = detector.transpose().map_err(StartError::Sampler)?;
 
         let mut servers = JoinSet::new();
+        supervise(&mut servers, &shared, "the sampler", end_of_stall(Arc::clone(&shared)));
         let (connector, incoming) = in_process();
-        serve_grpc(&mut servers, &shared, Gate::Open, incoming).await?;
+        let server = server::server(&shared, Gate::Open, incoming)?;
+        supervise(&mut servers, &shared, "the gRPC server in memory", server);
+        let incoming = |connections| (connections, &shared.failure, shared.stop.clone());
         let mut socket_file = None;
         if let Some((listener, file)) = unix {
-            let incoming = UnixListenerStream::new(listener);
-            serve_grpc(&mut servers, &shared, Gate::PeerCredentials, incoming).await?;
+            let (connections, failure, stop) = incoming(&unix_connections);
+            let incoming = accept(listener, connections, failure, stop);
+            let server = server::server(&shared, Gate::PeerCredentials, incoming)?;
+            supervise(&mut servers, &shared, "the gRPC server on the unix socket", server);
             socket_file = Some(file);
         }
         let tcp_address = tcp.as_ref().map(|(_, address)| *address);
         if let Some((listener, _)) = tcp {
-            let incoming = TcpListenerStream::new(listener);
-            serve_grpc(&mut servers, &shared, Gate::Open, incoming).await?;
+            let (connections, failure, stop) = incoming(&tcp_connections);
+            let incoming = accept(listener, connections, failure, stop);
+            let server = server::server(&shared, Gate::Open, incoming)?;
+            supervise(&mut servers, &shared, "the gRPC server on TCP", server);
         }
         let http_address = web.as_ref().map(|(_, address)| *address);
         if let Some((listener, _)) = web {
-            serve_http(&mut servers, &shared, listener);
+            let (connections, failure, stop) = incoming(&http_connections);
+            let incoming = accept(listener, connections, failure, stop.clone());
+            let router = http::router(Arc::clone(&shared));
+            let server = http::server::serve(incoming, router, Arc::clone(failure), stop);
+            supervise(&mut servers, &shared, "the HTTP server", server);
         }
         Ok(Self {
             connector,
@@ -151,6 +180,13 @@ impl RunningAgent {
             http_address,
             tcp_address,
         })
+    }
+
+    /// Waits until a part of the agent breaks, and says which. What it serves after that may be
+    /// old, so the program had better end.
+    pub fn failed(&self) -> impl Future<Output = &'static str> + Send + 'static {
+        let failure = Arc::clone(&self.shared.failure);
+        async move { failure.occurred().await }
     }
 
     /// A gRPC channel to this agent through memory; it sees every process the agent sees.
@@ -182,6 +218,7 @@ impl RunningAgent {
             tracing::warn!("cutting off clients that did not let go of their connections");
             self.servers.shutdown().await;
         }
+        // A socket file that outlives its server would send clients to nobody.
         drop(self.socket_file.take());
         // Joining a thread blocks, but only until the round under way is over.
         let (sampler, recorder, detector) = (self.sampler, self.recorder, self.detector);
@@ -198,49 +235,31 @@ impl RunningAgent {
     }
 }
 
-/// Serves gRPC to what comes in, in a task of its own.
-async fn serve_grpc<C, S>(
-    servers: &mut JoinSet<()>,
-    shared: &Arc<Shared>,
-    gate: Gate,
-    incoming: S,
-) -> Result<(), StartError>
-where
-    C: tokio::io::AsyncRead
-        + tokio::io::AsyncWrite
-        + tonic::transport::server::Connected
-        + Unpin
-        + Send
-        + 'static,
-    S: tokio_stream::Stream<Item = std::io::Result<C>> + Send + 'static,
-{
-    let (reporter, health) = tonic_health::server::health_reporter();
-    reporter.set_serving::<TelemetryServer<TelemetryService>>().await;
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(hakmem_proto::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?;
-    let service = TelemetryService::new(Arc::clone(shared), gate);
-    let mut routes = Routes::builder();
-    routes.add_service(TelemetryServer::new(service)).add_service(health).add_service(reflection);
-    let server = Server::builder()
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .add_routes(routes.routes());
-    let stopped = shared.stop.clone().cancelled_owned();
-    servers.spawn(async move {
-        if let Err(error) = server.serve_with_incoming_shutdown(incoming, stopped).await {
-            tracing::error!("a gRPC server ended: {error}");
+/// Waits until the agent stops, or has stood still for so long that it will not go on.
+async fn end_of_stall(shared: Arc<Shared>) {
+    let mut looks = 0;
+    while looks < STALLED_LOOKS_MAX {
+        tokio::select! {
+            () = shared.stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK_INTERVAL) => {}
         }
-    });
-    Ok(())
+        let is_healthy = shared.condition(&shared.current()).is_healthy();
+        looks = if is_healthy { 0 } else { looks + 1 };
+    }
 }
 
-fn serve_http(servers: &mut JoinSet<()>, shared: &Arc<Shared>, listener: tokio::net::TcpListener) {
-    let router = http::router(Arc::clone(shared));
-    let stopped = shared.stop.clone().cancelled_owned();
+/// A task that may end only when the agent does.
+fn supervise(
+    servers: &mut JoinSet<()>,
+    shared: &Arc<Shared>,
+    name: &'static str,
+    server: impl Future<Output = ()> + Send + 'static,
+) {
+    let shared = Arc::clone(shared);
     servers.spawn(async move {
-        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
-            tracing::error!("the HTTP server ended: {error}");
+        let ended = tokio::spawn(server).await;
+        if ended.is_err_and(|error| error.is_panic()) || !shared.stop.is_cancelled() {
+            shared.failure.report(name);
         }
     });
 }

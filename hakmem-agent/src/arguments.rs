@@ -11,8 +11,8 @@ use hakmem_agent::config::{DEFAULT_HTTP_PORT, DetectionConfig, HistoryConfig, Re
 
 /// Watches programs that run under hakmem and serves what they do over gRPC and to Prometheus.
 ///
-/// Exit codes: 0 after SIGTERM or SIGINT, 1 if it cannot start, 2 for a mistake on the command
-/// line.
+/// Exit codes: 0 after SIGTERM, SIGINT, SIGHUP or another signal that ends it, 1 if it cannot start
+/// or a part of it broke, 2 for a mistake on the command line. Under nohup, SIGHUP is ignored.
 #[derive(Debug, Parser)]
 #[command(name = "hakmem-agent", version)]
 pub(crate) struct Arguments {
@@ -31,6 +31,13 @@ pub(crate) struct Arguments {
     /// Loopback address for /metrics and the JSON snapshot, or "off"
     #[arg(long, value_name = "ADDR:PORT|off", default_value_t = Http::default())]
     http: Http,
+    /// Another name under which HTTP is served, besides localhost and addresses; may be given
+    /// several times
+    #[arg(long, value_name = "NAME")]
+    http_host: Vec<String>,
+    /// Show arguments, labels and keys of processes over HTTP, to every user of this machine
+    #[arg(long)]
+    http_arguments: bool,
     /// Milliseconds between two samples of a process that somebody watches
     #[arg(long, value_name = "MS", default_value_t = 100,
         value_parser = clap::value_parser!(u64).range(10..=60_000))]
@@ -141,6 +148,8 @@ impl Arguments {
             unix_socket,
             tcp: self.listen,
             http: self.http.0,
+            http_hosts: self.http_host.clone(),
+            http_shows_arguments: self.http_arguments,
             watched_interval: Duration::from_millis(self.interval),
             idle_interval: Duration::from_millis(self.idle_interval.max(self.interval)),
             max_processes_with_pid_label: self.max_pids,

@@ -27,6 +27,11 @@ pub struct AgentConfig {
     pub tcp: Option<SocketAddr>,
     /// Loopback address for HTTP; `None` opens none, port 0 lets the system choose.
     pub http: Option<SocketAddr>,
+    /// Names besides `localhost` and addresses under which HTTP is served.
+    pub http_hosts: Vec<String>,
+    /// Whether HTTP tells every user of the machine the arguments, labels and keys of all
+    /// processes.
+    pub http_shows_arguments: bool,
     /// Time between two samples of a process that somebody watches.
     pub watched_interval: Duration,
     /// Time between two samples of a process that nobody watches.
@@ -185,6 +190,8 @@ impl Default for AgentConfig {
             unix_socket: None,
             tcp: None,
             http: None,
+            http_hosts: Vec::new(),
+            http_shows_arguments: false,
             watched_interval: Duration::from_millis(100),
             idle_interval: Duration::from_secs(1),
             max_processes_with_pid_label: 64,

@@ -115,9 +115,7 @@ impl Detector {
             step,
             interval: config.interval.max(step),
         };
-        let thread = std::thread::Builder::new()
-            .name("hakmem-detector".to_owned())
-            .spawn(move || work.run(&stopped))?;
+        let thread = shared.failure.thread("hakmem-detector", move || work.run(&stopped))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 

@@ -13,6 +13,7 @@ mod listing;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hakmem_reader::directory::{FilesOf, SegmentName, files_of, files_of_directory};
+use hakmem_reader::directory::{FilesOf, SHARED_MEMORY, SegmentName, files_of, files_of_directory};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 
 use crate::accounts::{Accounts, Meter};
@@ -51,6 +52,8 @@ pub(crate) struct Discovery {
     /// `None` if the system has no more inotify instances to give: then only listings find files.
     notices: Option<OwnedFd>,
     watched: HashMap<i32, PathBuf>,
+    /// Directories to be watched that cannot be read, and why.
+    problems: BTreeMap<PathBuf, String>,
     /// Whether the directory of all users changed since it was listed.
     is_dirty: bool,
 }
@@ -109,6 +112,7 @@ impl Discovery {
             places: BTreeMap::new(),
             notices,
             watched: HashMap::new(),
+            problems: BTreeMap::new(),
             is_dirty: true,
         }
     }
@@ -180,8 +184,21 @@ impl Discovery {
         }
     }
 
+    /// Directories to be watched that cannot be read, and why.
+    pub(crate) fn problems(&self) -> &BTreeMap<PathBuf, String> {
+        &self.problems
+    }
+
+    /// Finds out which of the configured directories cannot be read.
+    fn find_problems(&mut self) {
+        let configured = self.directories.iter().chain(&self.directory_of_all_users);
+        let problem = |path: &PathBuf| Some((path.clone(), problem_of(path)?));
+        self.problems = configured.filter_map(problem).collect();
+    }
+
     /// Finds out which directories there are.
     fn find_places(&mut self, accounts: &Accounts) {
+        self.find_problems();
         let mut there: BTreeMap<PathBuf, Option<(FilesOf, u32)>> = BTreeMap::new();
         for directory in &self.directories {
             let owner = std::fs::metadata(directory).ok().map(|found| found.uid());
@@ -397,6 +414,24 @@ fn concerns_us(directories: &[PathBuf], of_all_users: Option<&Path>, path: &Path
     directories.iter().any(|directory| directory == path)
         || of_all_users == path.parent()
             && name.as_bytes().starts_with(USER_DIRECTORY_PREFIX.as_bytes())
+}
+
+/// Why a directory cannot be read. The first program of a user makes the user's directory; any other
+/// is there, or its name is a mistake.
+fn problem_of(directory: &Path) -> Option<String> {
+    let name = directory.file_name().unwrap_or_default().as_bytes();
+    let is_of_user = directory.parent() == Some(Path::new(SHARED_MEMORY))
+        && name.starts_with(USER_DIRECTORY_PREFIX.as_bytes());
+    match std::fs::read_dir(directory) {
+        Ok(_) if is_of_user && files_of_directory(directory).is_none() => {
+            Some("does not belong to the user whom its name says".to_owned())
+        }
+        Ok(_) => None,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            (!is_of_user).then(|| "does not exist".to_owned())
+        }
+        Err(error) => Some(format!("cannot be read: {error}")),
+    }
 }
 
 fn is_segment(name: &OsStr) -> bool {

@@ -18,6 +18,8 @@ pub const DOCUMENT_VERSION: u32 = 1;
 pub struct SnapshotDocument {
     /// [`DOCUMENT_VERSION`].
     pub version: u32,
+    /// Members of every process that are empty because they are not for whoever asked.
+    pub withheld: Vec<&'static str>,
     /// One entry per process, in the order given.
     pub processes: Vec<ProcessEntry>,
 }
@@ -193,10 +195,24 @@ pub struct LossEntry {
     pub namespaces_total: u64,
 }
 
+impl SnapshotDocument {
+    /// What every user of the machine may know: no keys, arguments or labels.
+    pub fn without_private_members(mut self) -> Self {
+        self.withheld = vec!["key", "arguments", "labels"];
+        for process in &mut self.processes {
+            process.key.clear();
+            process.arguments.clear();
+            process.labels.clear();
+        }
+        self
+    }
+}
+
 /// The document of these processes.
 pub fn snapshot_document<'a>(processes: impl IntoIterator<Item = &'a Process>) -> SnapshotDocument {
     SnapshotDocument {
         version: DOCUMENT_VERSION,
+        withheld: Vec::new(),
         processes: processes.into_iter().map(process_entry).collect(),
     }
 }

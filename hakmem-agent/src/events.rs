@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hakmem_proto::v1::{Event, WatchEventsResponse};
+use hakmem_reader::EventKind;
 use tokio::sync::mpsc;
 use tonic::Status;
 
@@ -76,6 +77,12 @@ impl Subscription {
             losses: Arc::clone(&losses),
         };
         (Self { selection, kinds, include_recent, queue: sender, losses }, stream)
+    }
+
+    /// The first of these words that is no kind of event.
+    pub(crate) fn unknown_kind(kinds: &[String]) -> Option<&str> {
+        let is_known = |kind: &&String| EventKind::ALL.iter().any(|known| known.name() == **kind);
+        kinds.iter().find(|kind| !is_known(kind)).map(String::as_str)
     }
 
     /// Whether the client is gone.

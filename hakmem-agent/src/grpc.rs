@@ -3,6 +3,7 @@
 pub(crate) mod admission;
 mod findings;
 mod history;
+pub(crate) mod server;
 pub(crate) mod watch;
 
 use std::ops::Bound;
@@ -23,6 +24,7 @@ use tonic::{Request, Response, Status};
 
 use crate::access::{Gate, Viewer};
 use crate::events::Subscription;
+use crate::printable::excerpt;
 use crate::shared::Shared;
 use crate::state::filter::Selection;
 use crate::state::{FleetView, ProcessRecord};
@@ -44,6 +46,10 @@ pub(crate) struct TelemetryService {
 impl TelemetryService {
     pub(crate) fn new(shared: Arc<Shared>, gate: Gate) -> Self {
         Self { shared, gate }
+    }
+
+    fn spawn(&self, stream: impl Future<Output = ()> + Send + 'static) {
+        self.shared.failure.task("a stream", stream);
     }
 
     /// A process that the viewer may see.
@@ -72,7 +78,7 @@ fn only_with_segment_key<'a>(
 }
 
 fn unknown(key: &str) -> Status {
-    Status::not_found(format!("no process has the key '{key}'"))
+    Status::not_found(format!("no process has the key '{}'", excerpt(key)))
 }
 
 #[tonic::async_trait]
@@ -109,6 +115,9 @@ impl Telemetry for TelemetryService {
         let viewer = self.gate.viewer(&request)?;
         let _permit = self.shared.admission.request(self.gate.client(&request)).await?;
         let key = request.into_inner().key;
+        if key.is_empty() {
+            return Err(Status::invalid_argument("the key is empty; ListProcesses tells keys"));
+        }
         let known = Arc::clone(&self.known(viewer, &key)?.key);
         let fresh = self.shared.sampler.sample_now(known).await.ok_or_else(|| unknown(&key))?;
         let process = Some(Process::clone(&fresh.message()));
@@ -131,7 +140,7 @@ impl Telemetry for TelemetryService {
         let watch = Watch::new(Selection::new(viewer, request.filter), detail, interval);
         let interest = self.shared.interests.register(interval);
         let (client, answers) = mpsc::channel(1);
-        tokio::spawn(permit.during(watch.run(Arc::clone(&self.shared), interest, client)));
+        self.spawn(permit.during(watch.run(Arc::clone(&self.shared), interest, client)));
         Ok(Response::new(ReceiverStream::new(answers)))
     }
 
@@ -145,7 +154,7 @@ impl Telemetry for TelemetryService {
         let record = self.known(viewer, &request.key)?;
         let answer = history::Answer::new(&self.shared, &record, &request)?;
         let (client, answers) = mpsc::channel(1);
-        tokio::spawn(permit.during(answer.run(client)));
+        self.spawn(permit.during(answer.run(client)));
         Ok(Response::new(ReceiverStream::new(answers)))
     }
 
@@ -156,13 +165,17 @@ impl Telemetry for TelemetryService {
         let viewer = self.gate.viewer(&request)?;
         let permit = self.shared.admission.stream(self.gate.client(&request))?;
         let request = request.into_inner();
+        if let Some(unknown) = Subscription::unknown_kind(&request.kinds) {
+            let message = format!("'{}' is no kind of event", excerpt(unknown));
+            return Err(Status::invalid_argument(message));
+        }
         let selection = Selection::new(viewer, request.filter);
         let interest = self.shared.interests.register(self.shared.config.watched_interval);
         let (subscription, stream) =
             Subscription::new(selection, request.kinds, request.include_recent);
         self.shared.sampler.subscribe(subscription);
         let (client, answers) = mpsc::channel(1);
-        tokio::spawn(permit.during(stream.run(Arc::clone(&self.shared), interest, client)));
+        self.spawn(permit.during(stream.run(Arc::clone(&self.shared), interest, client)));
         Ok(Response::new(ReceiverStream::new(answers)))
     }
 
@@ -180,7 +193,7 @@ impl Telemetry for TelemetryService {
         let selection = Selection::new(viewer, request.filter);
         let stream = self.shared.findings.watch(selection, request.follow);
         let (client, answers) = mpsc::channel(1);
-        tokio::spawn(permit.during(stream.run(Arc::clone(&self.shared), client)));
+        self.spawn(permit.during(stream.run(Arc::clone(&self.shared), client)));
         Ok(Response::new(ReceiverStream::new(answers)))
     }
 

@@ -1,20 +1,27 @@
 //! HTTP: metrics, health, the JSON snapshot and a page that says what is where.
+//!
+//! Every user of the machine can ask, so what only the owner of a process may know (its arguments,
+//! labels and key) is left out unless the configuration says otherwise.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Json, Response};
 use axum::routing::get;
 
+use crate::condition::Condition;
 use crate::document::snapshot_document;
 use crate::metrics;
 use crate::metrics::exposition::Format;
 use crate::shared::Shared;
 
+mod host;
 mod landing;
+pub(crate) mod server;
 
 /// Everything served over HTTP.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
@@ -24,7 +31,22 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .route("/api/v1/snapshot", get(snapshot))
+        .layer(from_fn_with_state(Arc::clone(&shared), only_our_names))
         .with_state(shared)
+}
+
+/// Refuses requests that meant another host.
+async fn only_our_names(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if host::is_ours(request.uri(), request.headers(), &shared.config.http_hosts) {
+        return next.run(request).await;
+    }
+    let why = "this name is not served; ask localhost or an address, or start the agent with \
+               --http-host NAME\n";
+    (StatusCode::MISDIRECTED_REQUEST, why).into_response()
 }
 
 async fn landing_page(State(shared): State<Arc<Shared>>) -> Html<String> {
@@ -35,34 +57,42 @@ async fn metrics_page(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> 
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let format = Format::negotiate(accept);
     shared.scrapes.fetch_add(1, Ordering::Relaxed);
-    let work = tokio::task::spawn_blocking(move || metrics::render(&shared, format));
+    let view = Arc::clone(&shared);
+    let work = shared.failure.blocking("/metrics", move || metrics::render(&view, format));
     match work.await {
-        Ok(text) => ([(header::CONTENT_TYPE, format.content_type())], text).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Some(text) => ([(header::CONTENT_TYPE, format.content_type())], text).into_response(),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
-async fn healthy() -> &'static str {
-    "healthy\n"
+async fn healthy(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
+    let condition = shared.condition(&shared.current());
+    answer(condition.is_healthy(), "healthy", &condition)
 }
 
-async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str) {
-    if shared.current().health.first_scan_done {
-        (StatusCode::OK, "ready\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the first scan for segments is under way\n")
+async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
+    let condition = shared.condition(&shared.current());
+    answer(condition.is_ready(), "ready", &condition)
+}
+
+fn answer(is_well: bool, word: &str, condition: &Condition) -> (StatusCode, String) {
+    match is_well {
+        true => (StatusCode::OK, format!("{word}\n")),
+        false => (StatusCode::SERVICE_UNAVAILABLE, format!("{condition}\n")),
     }
 }
 
 async fn snapshot(State(shared): State<Arc<Shared>>) -> Response {
-    let work = tokio::task::spawn_blocking(move || {
-        let view = shared.current();
+    let view = shared.current();
+    let is_private = !shared.config.http_shows_arguments;
+    let work = shared.failure.blocking("/api/v1/snapshot", move || {
         let messages: Vec<_> = view.processes.values().map(|record| record.message()).collect();
-        snapshot_document(messages.iter().map(|message| &**message))
+        let document = snapshot_document(messages.iter().map(|message| &**message));
+        if is_private { document.without_private_members() } else { document }
     });
     match work.await {
-        Ok(document) => Json(document).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Some(document) => Json(document).into_response(),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
@@ -86,9 +116,15 @@ mod tests {
         let config = AgentConfig::for_directory(directory.path());
         let interests = Arc::new(Interests::default());
         let history = Arc::new(History::new(config.history));
-        let sampler =
-            Sampler::start(&config, Arc::clone(&interests), Arc::clone(&history), Arc::default())
-                .unwrap();
+        let failure = Arc::default();
+        let sampler = Sampler::start(
+            &config,
+            Arc::clone(&interests),
+            Arc::clone(&history),
+            Arc::default(),
+            &failure,
+        )
+        .unwrap();
         let refusals = Arc::default();
         let admission =
             crate::grpc::admission::Admission::new(&config.per_owner, Arc::clone(&refusals));
@@ -106,6 +142,9 @@ mod tests {
             recording: Arc::default(),
             stop: CancellationToken::new(),
             scrapes: AtomicU64::new(0),
+            failure,
+            started: std::time::Instant::now(),
+            connections: Vec::new(),
         });
         let status = ready(State(Arc::clone(&shared))).await.0;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);

@@ -3,38 +3,50 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod signals;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use hakmem_agent::RunningAgent;
+use hakmem_agent::log::Log;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use arguments::Arguments;
+use signals::Signals;
 
 /// It samples thousands of threads a second, which is little but allocation.
 #[global_allocator]
 static ALLOCATOR: hakmem::Silent = hakmem::Silent;
 
+/// How long the last lines of the log may take.
+const LOG_PATIENCE: Duration = Duration::from_secs(1);
+/// How long an end may take before the process just goes.
+const END_PATIENCE: Duration = Duration::from_secs(10);
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     raise_limit_of_open_files();
+    let Ok(log) = Log::start() else {
+        // Not even a thread for the log: there is nothing to say it with.
+        return ExitCode::FAILURE;
+    };
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt()
-        .with_ansi(colours)
-        .with_max_level(arguments.log)
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .init();
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+    log.take_events(arguments.log, colours);
+    let panicked = CancellationToken::new();
+    tell_of_panics(panicked.clone());
+    let code = match run(&arguments, panicked) {
+        Ok(code) => code,
         Err(error) => {
-            eprintln!("hakmem-agent: {error:#}");
+            log.say(&format!("hakmem-agent: {error:#}"));
             ExitCode::FAILURE
         }
-    }
+    };
+    log.flush(LOG_PATIENCE);
+    code
 }
 
 /// Every running process takes a descriptor, and the usual soft limit is 1024. What cannot be
@@ -45,30 +57,59 @@ fn raise_limit_of_open_files() {
     let _ = setrlimit(Resource::Nofile, raised);
 }
 
-fn run(arguments: &Arguments) -> anyhow::Result<()> {
+/// The usual hook writes to standard error and waits for whoever reads it, so that a thread would
+/// neither work nor be dead. Whichever thread it is, the agent ends.
+fn tell_of_panics(panicked: CancellationToken) {
+    std::panic::set_hook(Box::new(move |panic| {
+        tracing::error!("{panic}");
+        if !panicked.is_cancelled() {
+            panicked.cancel();
+            end_after_patience();
+        }
+    }));
+}
+
+/// Ends the process if an orderly end takes too long: a dead part may be what it waits for.
+fn end_after_patience() {
+    let end = || {
+        std::thread::sleep(END_PATIENCE);
+        std::process::exit(1);
+    };
+    // Without a thread there is no limit, and the end may still be in order.
+    let _ = std::thread::Builder::new().name("hakmem-end".to_owned()).spawn(end);
+}
+
+fn run(arguments: &Arguments, panicked: CancellationToken) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(4)
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         // Handlers first: a signal during the start must not leave a socket file behind.
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut signals = Signals::new()?;
         let agent = RunningAgent::start(arguments.config()).await?;
         log_addresses(&agent);
-        let signal = first(&mut interrupt, &mut terminate).await;
-        tracing::info!("{signal}: shutting down");
+        let code = tokio::select! {
+            signal = signals.next() => {
+                tracing::info!("{signal}: shutting down");
+                ExitCode::SUCCESS
+            }
+            part = agent.failed() => {
+                tracing::error!("ending, because {part} broke; start the agent again");
+                ExitCode::FAILURE
+            }
+            () = panicked.cancelled() => {
+                tracing::error!("ending, because a part of the agent broke; start it again");
+                ExitCode::FAILURE
+            }
+        };
+        end_after_patience();
         agent.shutdown().await;
-        Ok(())
-    })
-}
-
-async fn first(interrupt: &mut Signal, terminate: &mut Signal) -> &'static str {
-    tokio::select! {
-        _ = interrupt.recv() => "SIGINT",
-        _ = terminate.recv() => "SIGTERM",
-    }
+        Ok::<_, anyhow::Error>(code)
+    });
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    code
 }
 
 fn log_addresses(agent: &RunningAgent) {

@@ -5,20 +5,18 @@
 //! because `rate()` cannot see the step from "absent" to 1. Other outcomes are left out while
 //! they are 0: a class only ever has two or three of them.
 
+mod agent;
+mod ends;
 pub mod exposition;
 mod families;
 mod group;
 mod regressions;
 
-use std::sync::atomic::Ordering;
-
-use hakmem_reader::{AllocReason, Class, FreeReason, Histogram, Outcome, ProcessState};
+use hakmem_reader::{AllocReason, Class, FreeReason, Histogram, Outcome};
 use hakmem_segment::duration::{BUCKETS, bucket_start_ns};
 
-use crate::refusals::Refusals;
-use crate::shared::{Shared, VERSION};
+use crate::shared::Shared;
 use crate::state::counters::ClassSums;
-use crate::state::{FleetView, ROUND_BOUNDS_SECONDS};
 use exposition::{Exposition, Family, Format};
 use group::{ClassGauges, Gauges, Group, Place, Summed, crashed, groups};
 
@@ -55,9 +53,8 @@ pub(crate) fn render(shared: &Shared, format: Format) -> String {
     page.identity();
     page.gauges();
     page.durations();
-    agent(&mut page.out, &view, shared.scrapes.load(Ordering::Relaxed));
-    memory_and_disk(&mut page.out, shared);
-    refusals(&mut page.out, &shared.refusals);
+    ends::write(&mut page.out, &view, users);
+    agent::write(&mut page.out, &view, shared);
     regressions::write(&mut page.out, &view, &shared.findings, users);
     page.out.finish()
 }
@@ -243,7 +240,7 @@ fn used_classes(groups: &[Group]) -> impl Iterator<Item = (&Group, Class, &Class
 fn seconds(histogram: &Histogram) -> (Vec<(f64, u64)>, u64, f64) {
     let bounds = DURATION_BOUNDS_NS.iter().map(|&bound| bound as f64 / 1e9);
     let mut buckets: Vec<(f64, u64)> = bounds.map(|bound| (bound, 0)).collect();
-    let mut above = 0;
+    let mut above = 0u64;
     let mut sum = 0.0;
     for (index, count) in histogram.buckets() {
         let start = bucket_start_ns(index);
@@ -251,48 +248,11 @@ fn seconds(histogram: &Histogram) -> (Vec<(f64, u64)>, u64, f64) {
         sum += middle / 1e9 * count as f64;
         let at = DURATION_BOUNDS_NS.partition_point(|&bound| bound <= start);
         match buckets.get_mut(at) {
-            Some(bucket) => bucket.1 += count,
-            None => above += count,
+            Some(bucket) => bucket.1 = bucket.1.saturating_add(count),
+            None => above = count.saturating_add(above),
         }
     }
     (buckets, above, sum)
-}
-
-fn agent(out: &mut Exposition, view: &FleetView, scrapes: u64) {
-    let health = &view.health;
-    out.number(&families::AGENT_BUILD_INFO, &[("version", VERSION)], 1);
-    for state in ProcessState::ALL {
-        let number = view.processes.values().filter(|record| record.state == state).count();
-        out.number(&families::AGENT_PROCESSES, &[("state", state.name())], number as i128);
-    }
-    out.number(&families::AGENT_UNREADABLE, &[], health.unreadable_segments.into());
-    out.number(&families::AGENT_TORN, &[], health.torn_samples.into());
-    let (counts, above) = health.rounds.split_at(ROUND_BOUNDS_SECONDS.len());
-    let buckets: Vec<_> = ROUND_BOUNDS_SECONDS.into_iter().zip(counts.iter().copied()).collect();
-    let sum = health.rounds_time.as_secs_f64();
-    out.histogram(&families::AGENT_SAMPLE_DURATION, &[], &buckets, above[0], sum);
-    out.number(&families::AGENT_SCRAPES, &[], scrapes.into());
-}
-
-/// What the agent left undone, to stay within the budgets of owners.
-fn refusals(out: &mut Exposition, refusals: &Refusals) {
-    for (refusal, count) in refusals.all() {
-        let labels = [("what", refusal.what), ("reason", refusal.reason)];
-        out.number(&families::AGENT_REFUSED, &labels, count.into());
-    }
-}
-
-/// What the agent keeps of the past.
-fn memory_and_disk(out: &mut Exposition, shared: &Shared) {
-    let history = shared.history.usage();
-    out.number(&families::AGENT_HISTORY_BYTES, &[], history.bytes.into());
-    out.number(&families::AGENT_HISTORY_BYTES_MAX, &[], history.bytes_max.into());
-    out.number(&families::AGENT_HISTORY_DROPPED, &[], history.dropped_samples.into());
-    let recording = &shared.recording;
-    let bytes = recording.bytes.load(Ordering::Relaxed);
-    out.number(&families::AGENT_RECORDING_BYTES, &[], bytes.into());
-    let errors = recording.errors.load(Ordering::Relaxed);
-    out.number(&families::AGENT_RECORDING_ERRORS, &[], errors.into());
 }
 
 #[cfg(test)]

@@ -57,9 +57,7 @@ impl Recorder {
     pub(crate) fn start(config: RecordingConfig, shared: &Arc<Shared>) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let work = Work::new(config, Arc::clone(shared));
-        let thread = std::thread::Builder::new()
-            .name("hakmem-recorder".to_owned())
-            .spawn(move || work.run(&stopped))?;
+        let thread = shared.failure.thread("hakmem-recorder", move || work.run(&stopped))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 

@@ -19,6 +19,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::config::AgentConfig;
 use crate::events::Subscription;
+use crate::failure::Failure;
 use crate::history::History;
 use crate::refusals::Refusals;
 use crate::state::interest::Interests;
@@ -79,15 +80,14 @@ impl Sampler {
         interests: Arc<Interests>,
         history: Arc<History>,
         refusals: Arc<Refusals>,
+        failure: &Arc<Failure>,
     ) -> io::Result<Self> {
         let (commands, asked) = mpsc::channel();
         let bell = Arc::new(Bell::new()?);
         let (publisher, view) = watch::channel(Arc::new(FleetView::default()));
         let inputs = Inputs { interests, bell: Arc::clone(&bell), commands: asked };
         let worker = Worker::new(config.clone(), inputs, publisher, history, refusals);
-        let thread = std::thread::Builder::new()
-            .name("hakmem-sampler".to_owned())
-            .spawn(move || worker.run())?;
+        let thread = failure.thread("hakmem-sampler", move || worker.run())?;
         Ok(Self { handle: SamplerHandle { commands, bell }, view, thread: Some(thread) })
     }
 

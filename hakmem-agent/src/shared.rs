@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
 use hakmem_proto::v1::AgentStatus;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::AgentConfig;
+use crate::connections::Connections;
+use crate::failure::Failure;
 use crate::findings::Findings;
 use crate::grpc::admission::Admission;
 use crate::history::History;
@@ -42,6 +45,12 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
     /// Requests for `/metrics` answered so far.
     pub(crate) scrapes: AtomicU64,
+    /// Where parts that break are told of.
+    pub(crate) failure: Arc<Failure>,
+    /// When the agent started.
+    pub(crate) started: Instant,
+    /// The connections of every listener.
+    pub(crate) connections: Vec<Arc<Connections>>,
 }
 
 impl Shared {
@@ -65,6 +74,8 @@ impl Shared {
             history_bytes: history.bytes,
             history_bytes_max: history.bytes_max,
             history_dropped_samples: history.dropped_samples,
+            round_age_ms: u64::try_from(self.round_age(view).as_millis()).unwrap_or(u64::MAX),
+            trouble: self.condition(view).trouble().unwrap_or_default(),
         }
     }
 

@@ -2,13 +2,15 @@
 //! reads files or waits.
 
 pub(crate) mod counters;
+pub(crate) mod ends;
 pub(crate) mod filter;
 pub(crate) mod interest;
 mod message;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use hakmem_proto::v1::{self, Process, Totals};
 use hakmem_reader::totals::CLASSES;
@@ -16,6 +18,7 @@ use hakmem_reader::{BinSample, ClassTotals, Ending, ProcessState, Sample, SlotSa
 
 use crate::thread_names::ThreadNames;
 use counters::Retired;
+use ends::Ends;
 
 /// Upper bounds of the histogram of rounds, in seconds.
 pub(crate) const ROUND_BOUNDS_SECONDS: [f64; 8] =
@@ -169,6 +172,10 @@ fn is_same_slot(old: &Arc<SlotSample>, new: &Arc<SlotSample>) -> bool {
 pub(crate) struct Health {
     /// Whether every segment that was there at the start has been read or refused.
     pub(crate) first_scan_done: bool,
+    /// When the last round of sampling was over; `None` before the first.
+    pub(crate) round_at: Option<Instant>,
+    /// Directories that cannot be read although they should, and why.
+    pub(crate) directory_problems: Arc<BTreeMap<PathBuf, String>>,
     /// Segments that could not be read, since the agent started.
     pub(crate) unreadable_segments: u64,
     /// Samples with a slot that was never seen at rest, since the agent started.
@@ -197,6 +204,8 @@ pub(crate) struct FleetView {
     pub(crate) health: Health,
     /// What processes counted that have ended.
     pub(crate) retired: Arc<Retired>,
+    /// How processes ended since the first listing, which finds those of before.
+    pub(crate) ends: Arc<Ends>,
 }
 
 impl Default for FleetView {
@@ -206,6 +215,7 @@ impl Default for FleetView {
             sampled_at: SystemTime::UNIX_EPOCH,
             health: Health::default(),
             retired: Arc::default(),
+            ends: Arc::default(),
         }
     }
 }
@@ -230,6 +240,11 @@ impl FleetView {
         };
         if record.has_ended() && was_running {
             Arc::make_mut(&mut self.retired).leave(&record);
+            // What the first listing finds ended before there was anybody to see it.
+            if self.health.first_scan_done {
+                let of = (owner, &record.group);
+                Arc::make_mut(&mut self.ends).add(&record.key, of, record.state);
+            }
         }
         if is_new {
             self.mark_replaced(&record.facts);
@@ -259,6 +274,7 @@ impl FleetView {
             let younger = former.created_monotonic_ns < later.created_monotonic_ns;
             if same_process && younger && record.state == ProcessState::Ended {
                 *record = Arc::new(record.with_state(ProcessState::Replaced));
+                Arc::make_mut(&mut self.ends).was_replaced(&record.key);
             }
         }
     }

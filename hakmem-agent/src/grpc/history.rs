@@ -5,6 +5,7 @@ use hakmem_recording::Window;
 use hakmem_recording::chunk::{CHUNK_BYTES, chunks};
 use hakmem_recording::window::seconds;
 use prost::Message as _;
+use prost_types::Timestamp;
 use tokio::sync::mpsc::Sender;
 use tonic::Status;
 
@@ -29,6 +30,11 @@ impl Answer {
         record: &ProcessRecord,
         request: &GetHistoryRequest,
     ) -> Result<Self, Status> {
+        let is_moment = |at: &Timestamp| (0..1_000_000_000).contains(&at.nanos);
+        if ![&request.from, &request.to].into_iter().flatten().all(is_moment) {
+            let message = "`nanos` of a moment is not within a second";
+            return Err(Status::invalid_argument(message));
+        }
         let window = Window {
             from: request.from.as_ref().map(seconds),
             to: request.to.as_ref().map(seconds),

@@ -4,6 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::config::AgentConfig;
+use crate::failure::Failure;
 use crate::grpc::admission::Admission;
 use crate::history::History;
 use crate::refusals::Refusals;
@@ -17,7 +18,8 @@ fn shared(directory: &std::path::Path) -> (Sampler, Arc<Shared>) {
     let history = Arc::new(History::new(config.history));
     let refusals = Arc::new(Refusals::default());
     let all = (Arc::clone(&interests), Arc::clone(&history), Arc::clone(&refusals));
-    let sampler = Sampler::start(&config, all.0, all.1, all.2).unwrap();
+    let failure = Arc::new(Failure::default());
+    let sampler = Sampler::start(&config, all.0, all.1, all.2, &failure).unwrap();
     let admission = Admission::new(&config.per_owner, Arc::clone(&refusals));
     let view: watch::Receiver<_> = sampler.view();
     let shared = Shared {
@@ -33,6 +35,9 @@ fn shared(directory: &std::path::Path) -> (Sampler, Arc<Shared>) {
         recording: Arc::default(),
         stop: CancellationToken::new(),
         scrapes: 0.into(),
+        failure,
+        started: std::time::Instant::now(),
+        connections: Vec::new(),
     };
     (sampler, Arc::new(shared))
 }

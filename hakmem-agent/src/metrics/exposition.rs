@@ -135,13 +135,15 @@ impl Exposition {
         sum: f64,
     ) {
         self.begin(family);
-        let mut total = 0;
+        // A sum that begins at 0 again would be a bucket smaller than the one before, and a strict
+        // parser drops the whole page for that.
+        let mut total = 0u64;
         for &(bound, count) in buckets {
-            total += count;
+            total = total.saturating_add(count);
             self.sample(family.name, "_bucket", labels, Some(&bound_text(bound)));
             let _ = writeln!(self.text, "{total}");
         }
-        total += above;
+        total = total.saturating_add(above);
         self.sample(family.name, "_bucket", labels, Some("+Inf"));
         let _ = writeln!(self.text, "{total}");
         self.sample(family.name, "_sum", labels, None);

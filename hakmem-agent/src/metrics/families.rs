@@ -179,12 +179,6 @@ pub(super) const SLOW_PATH_DURATION: Family = Family {
     unit: "seconds",
     help: "Durations of timed slow paths; the sum is estimated from the middles of finer buckets.",
 };
-pub(super) const AGENT_BUILD_INFO: Family = Family {
-    name: "hakmem_agent_build_info",
-    kind: Kind::Info,
-    unit: "",
-    help: "Version of the agent.",
-};
 pub(super) const PATH_REGRESSION: Family = Family {
     name: "hakmem_path_regression_seconds",
     kind: Kind::Gauge,
@@ -198,71 +192,10 @@ pub(super) const PATH_REGRESSIONS: Family = Family {
     unit: "",
     help: "Paths that became slower, by cause.",
 };
-pub(super) const AGENT_PROCESSES: Family = Family {
-    name: "hakmem_agent_processes",
-    kind: Kind::Gauge,
+pub(super) const PROCESS_ENDS: Family = Family {
+    name: "hakmem_process_ends_total",
+    kind: Kind::Counter,
     unit: "",
-    help: "Processes known to the agent, by state: running, exited, killed by a signal that \
+    help: "Processes that ended while the agent ran, by how: exited, killed by a signal that \
            somebody sent, crashed by a fault, replaced by exec, or ended as nobody saw.",
-};
-pub(super) const AGENT_UNREADABLE: Family = Family {
-    name: "hakmem_agent_unreadable_segments_total",
-    kind: Kind::Counter,
-    unit: "",
-    help: "Segments that could not be read.",
-};
-pub(super) const AGENT_REFUSED: Family = Family {
-    name: "hakmem_agent_refused_total",
-    kind: Kind::Counter,
-    unit: "",
-    help: "What files, directories and requests of one user asked for beyond that user's budget, and \
-           files whose owner is not their directory's, by what was left undone and why.",
-};
-pub(super) const AGENT_TORN: Family = Family {
-    name: "hakmem_agent_torn_samples_total",
-    kind: Kind::Counter,
-    unit: "",
-    help: "Samples given up because the writer was never seen at rest.",
-};
-pub(super) const AGENT_SAMPLE_DURATION: Family = Family {
-    name: "hakmem_agent_sample_duration_seconds",
-    kind: Kind::Histogram,
-    unit: "seconds",
-    help: "Time that one round of sampling took.",
-};
-pub(super) const AGENT_SCRAPES: Family = Family {
-    name: "hakmem_agent_scrapes_total",
-    kind: Kind::Counter,
-    unit: "",
-    help: "Requests for metrics answered, this one included.",
-};
-pub(super) const AGENT_HISTORY_BYTES: Family = Family {
-    name: "hakmem_agent_history_bytes",
-    kind: Kind::Gauge,
-    unit: "bytes",
-    help: "Memory that the history of all processes takes.",
-};
-pub(super) const AGENT_HISTORY_BYTES_MAX: Family = Family {
-    name: "hakmem_agent_history_max_bytes",
-    kind: Kind::Gauge,
-    unit: "bytes",
-    help: "Memory that the history of all processes may take; 0 if none is kept.",
-};
-pub(super) const AGENT_HISTORY_DROPPED: Family = Family {
-    name: "hakmem_agent_history_dropped_samples_total",
-    kind: Kind::Counter,
-    unit: "",
-    help: "Samples of the history given up to stay within its memory.",
-};
-pub(super) const AGENT_RECORDING_BYTES: Family = Family {
-    name: "hakmem_agent_recording_bytes_total",
-    kind: Kind::Counter,
-    unit: "bytes",
-    help: "Bytes written to recordings.",
-};
-pub(super) const AGENT_RECORDING_ERRORS: Family = Family {
-    name: "hakmem_agent_recording_errors_total",
-    kind: Kind::Counter,
-    unit: "",
-    help: "Attempts to write recordings that failed.",
 };

@@ -37,7 +37,7 @@ const UNREADY_INTERVAL: Duration = Duration::from_millis(5);
 /// Attempts at that pace; after them, the listings try it.
 const UNREADY_ATTEMPTS: u32 = 40;
 /// Descriptors left to everything else in the process.
-const SPARE_DESCRIPTORS: usize = 128;
+const SPARE_DESCRIPTORS: usize = 320;
 /// How long requests are answered before it is looked whether a round is due.
 const ANSWERING_TIME: Duration = Duration::from_millis(5);
 /// Whose time fresh samples are charged to that somebody asked for: no user has this id, which means
@@ -123,7 +123,7 @@ impl Worker {
             news: Vec::new(),
             changed: true,
             next_removal: Instant::now(),
-            open_max: open_files_max().saturating_sub(SPARE_DESCRIPTORS),
+            open_max: open_files_max() - SPARE_DESCRIPTORS.min(open_files_max() / 2),
             told_of_limit: false,
         }
     }

@@ -193,6 +193,33 @@ async fn many_processes_are_summed_and_the_sum_never_falls() {
 }
 
 #[tokio::test]
+async fn ends_are_counted_beyond_what_is_kept_of_them_and_once_each() {
+    let fleet = Fleet::start_with(|config| config.keep_ended = 2).await;
+    let _runs = program(fleet.path(), "/bin/loop", 1);
+    let series =
+        |state: &str| format!("hakmem_process_ends_total{{executable=\"loop\",state=\"{state}\"}}");
+    // From 0 on, as `rate()` needs it.
+    let crashed = series("crashed");
+    eventually(async || value(&page(&fleet, "").await, &crashed).filter(|&n| n == 0.0)).await;
+    for _ in 0..70 {
+        program(fleet.path(), "/bin/loop", 1).exit(0);
+    }
+    for _ in 0..3 {
+        drop(program(fleet.path(), "/bin/loop", 1));
+    }
+    eventually(async || {
+        let page = page(&fleet, "").await;
+        let ends = (value(&page, &series("exited"))?, value(&page, &series("ended"))?);
+        (ends == (70.0, 3.0)).then_some(())
+    })
+    .await;
+    let page = page(&fleet, "").await;
+    assert_eq!(value(&page, &series("crashed")), Some(0.0));
+    assert_eq!(value(&page, &series("replaced")), Some(0.0));
+    promtool_accepts(&page);
+}
+
+#[tokio::test]
 async fn other_pages_answer() {
     let fleet = Fleet::start().await;
     let mut writer = program(fleet.path(), "/bin/<page>", 200);

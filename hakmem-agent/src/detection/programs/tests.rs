@@ -28,8 +28,14 @@ async fn of_many_programs_the_busiest_are_followed() {
     let mut config = AgentConfig::for_directory(directory.path());
     config.idle_interval = config.watched_interval;
     let history = Arc::new(History::new(config.history));
-    let sampler =
-        Sampler::start(&config, Arc::new(Interests::default()), history, Arc::default()).unwrap();
+    let sampler = Sampler::start(
+        &config,
+        Arc::new(Interests::default()),
+        history,
+        Arc::default(),
+        &Arc::default(),
+    )
+    .unwrap();
     let mut view = sampler.view();
     let all = view.wait_for(|view| view.processes.len() == 70).await.unwrap().clone();
 

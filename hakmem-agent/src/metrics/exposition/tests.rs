@@ -95,3 +95,14 @@ fn what_is_no_number_is_left_out() {
     out.float(&TIMES, &[], f64::NAN);
     assert_eq!(out.finish(), "");
 }
+
+#[test]
+fn buckets_never_fall_however_much_they_hold() {
+    let mut out = Exposition::new(Format::OpenMetrics);
+    let buckets = [(0.5, u64::MAX - 1), (1.0, 7), (2.0, u64::MAX)];
+    out.histogram(&TIMES, &[], &buckets, u64::MAX, 1e300);
+    let page = out.finish();
+    let counts = page.lines().filter(|line| line.contains("_bucket") || line.contains("_count"));
+    let counts: Vec<u64> = counts.map(|l| l.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+    assert_eq!(counts, [u64::MAX - 1, u64::MAX, u64::MAX, u64::MAX, u64::MAX]);
+}

@@ -11,6 +11,7 @@ use hakmem_reader::directory::{ScanError, remove_dead_among};
 use super::super::tracked::Tracked;
 use super::{UNREADY_ATTEMPTS, Worker};
 use crate::accounts::{Line, Meter};
+use crate::condition::problem_text;
 use crate::discovery::Found;
 use crate::refusals::Refusal;
 use crate::turns::take_turns;
@@ -21,10 +22,27 @@ const REMOVAL_INTERVAL: Duration = Duration::from_secs(10);
 const UNREADY_MAX: usize = 64;
 
 impl Worker {
+    /// Says once of each directory that it cannot be read, and that it can be again.
+    fn tell_of_directories(&mut self) {
+        let (old, new) = (&self.fleet.health.directory_problems, self.discovery.problems());
+        if **old == *new {
+            return;
+        }
+        for (directory, problem) in new.iter().filter(|(path, why)| old.get(*path) != Some(*why)) {
+            tracing::warn!("{}", problem_text(directory, problem));
+        }
+        for directory in old.keys().filter(|path| !new.contains_key(*path)) {
+            tracing::info!("{} is watched again", directory.display());
+        }
+        self.fleet.health.directory_problems = Arc::new(new.clone());
+        self.changed = true;
+    }
+
     /// Compares what is there with what is known: of all directories, or of those in which something
     /// happened.
     pub(super) fn list(&mut self, all: bool) {
         let there = self.discovery.list(&mut self.accounts, all);
+        self.tell_of_directories();
         let is_new =
             |path: &PathBuf| !self.keys.contains_key(path) && !self.refused.contains_key(path);
         let new = there.iter().filter(|(path, _)| is_new(path)).map(|(_, found)| found);

@@ -43,6 +43,10 @@ impl Worker {
         if !due.is_empty() {
             self.fleet.health.count_round(begun.elapsed());
         }
+        self.fleet.health.round_at = Some(Instant::now());
+        if self.fleet.ends.is_doubtful() {
+            Arc::make_mut(&mut self.fleet.ends).settle();
+        }
         // Streams without processes hear from the agent, too.
         self.changed = true;
     }

@@ -1,0 +1,123 @@
+//! Whether the agent does what it is there for: measured, and not asserted.
+//!
+//! The sampler's last round is the measure. An agent whose sampler stands still answers as before,
+//! with figures that do not change any more, so that it can be told from an idle machine only by the
+//! age of that round.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::config::AgentConfig;
+use crate::printable::printable;
+use crate::shared::Shared;
+use crate::state::FleetView;
+
+/// Age of the last round beyond which something is wrong: rounds are a tenth of a second apart, and
+/// what one takes is bounded.
+const ROUND_AGE_MAX: Duration = Duration::from_secs(10);
+/// Time for the first listing, which opens every segment there is.
+const FIRST_LISTING_MAX: Duration = Duration::from_secs(60);
+/// Rounds that may be missed, where they are far apart.
+const ROUNDS_MISSED_MAX: u32 = 5;
+
+/// How the agent is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// The first listing is under way.
+    Starting,
+    /// Nothing was sampled for so long.
+    Stalled(Duration),
+    /// It samples, but a directory that it was told to watch cannot be read.
+    Blind(String),
+    /// It samples.
+    Sampling,
+}
+
+impl Condition {
+    /// Whether it is to be left running.
+    pub(crate) fn is_healthy(&self) -> bool {
+        !matches!(self, Self::Stalled(_))
+    }
+
+    /// Whether what it says is the whole present.
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self, Self::Sampling)
+    }
+
+    /// What is wrong, for people.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        matches!(self, Self::Stalled(_) | Self::Blind(_)).then(|| self.to_string())
+    }
+}
+
+impl std::fmt::Display for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Starting => f.write_str("the first scan for segments is under way"),
+            Self::Stalled(age) => {
+                write!(f, "nothing was sampled for {} s; restart the agent", age.as_secs())
+            }
+            Self::Blind(problem) => f.write_str(problem),
+            Self::Sampling => f.write_str("sampling"),
+        }
+    }
+}
+
+impl Shared {
+    /// How the agent is, as of `view`.
+    pub(crate) fn condition(&self, view: &FleetView) -> Condition {
+        let condition = condition(&self.config, view.health.first_scan_done, self.round_age(view));
+        match (condition, view.health.directory_problems.first_key_value()) {
+            (Condition::Sampling, Some((directory, problem))) => {
+                Condition::Blind(problem_text(directory, problem))
+            }
+            (condition, _) => condition,
+        }
+    }
+
+    /// Time since the last round of sampling was over, or since the start.
+    pub(crate) fn round_age(&self, view: &FleetView) -> Duration {
+        view.health.round_at.unwrap_or(self.started).elapsed()
+    }
+}
+
+/// One line about a directory that is not as it should be.
+pub(crate) fn problem_text(directory: &Path, problem: &str) -> String {
+    let directory = directory.display().to_string();
+    format!("{} {problem}; its processes are missing", printable(&directory))
+}
+
+fn condition(config: &AgentConfig, first_scan_done: bool, age: Duration) -> Condition {
+    let least = if first_scan_done { ROUND_AGE_MAX } else { FIRST_LISTING_MAX };
+    if age > least.max(config.watched_interval.saturating_mul(ROUNDS_MISSED_MAX)) {
+        Condition::Stalled(age)
+    } else if first_scan_done {
+        Condition::Sampling
+    } else {
+        Condition::Starting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_round_is_a_stall_and_a_long_start_is_none() {
+        let check = |interval_s: u64, first_scan_done: bool, age_s: u64, expected: Condition| {
+            let watched_interval = Duration::from_secs(interval_s);
+            let config = AgentConfig { watched_interval, ..AgentConfig::default() };
+            let age = Duration::from_secs(age_s);
+            assert_eq!(condition(&config, first_scan_done, age), expected);
+        };
+        let stalled = |age_s| Condition::Stalled(Duration::from_secs(age_s));
+        check(0, false, 30, Condition::Starting);
+        check(0, false, 61, stalled(61));
+        check(0, true, 9, Condition::Sampling);
+        check(0, true, 11, stalled(11));
+        check(60, true, 299, Condition::Sampling);
+        check(60, true, 301, stalled(301));
+        assert!(Condition::Starting.is_healthy() && !Condition::Starting.is_ready());
+        assert!(!stalled(11).is_healthy() && !stalled(11).is_ready());
+    }
+}
