@@ -8,7 +8,7 @@
 //! exit codes), [`report`] (the figures a program prints), [`sizes`] (how large blocks are),
 //! [`fixed_size`], [`random_mixed`], [`batches`], [`growth`] and [`drift`] (the loops), [`threads`]
 //! [`release`] and [`staged`] (loads of several threads) and [`workload`] (one whose result can be compared),
-//! [`soak`] (hours with an agent), [`bar_charts`] (pictures of figures), [`race`],
+//! [`soak`] (hours with an agent), [`bar_charts`] (pictures of figures), [`written_file`], [`race`],
 //! [`programs_race`], [`routings`].
 
 #![deny(unsafe_code)]
@@ -35,3 +35,4 @@ pub mod staged;
 pub mod threads;
 pub mod usage;
 pub mod workload;
+pub mod written_file;

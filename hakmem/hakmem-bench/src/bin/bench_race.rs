@@ -9,6 +9,7 @@ use hakmem_bench::race::group::{self, Cells};
 use hakmem_bench::race::standings::Standings;
 use hakmem_bench::race::{Race, plot};
 use hakmem_bench::usage::{self, Allocators};
+use hakmem_bench::written_file;
 
 /// Runs the same loads under hakmem and its peers, interleaved.
 ///
@@ -92,8 +93,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
         print!("{standings}");
     }
     if let Some(path) = &options.svg {
-        std::fs::write(path, plot::svg(&standings))
-            .map_err(|error| format!("{}: {error}", path.display()))?;
+        written_file::write(path, &plot::svg(&standings))?;
     }
     Ok(judge(options, &standings))
 }

@@ -7,6 +7,7 @@ use clap::Parser;
 use hakmem_bench::routings::variant::{SAFE_ROUTINGS, parse_routing};
 use hakmem_bench::routings::{Comparison, Step, plot, variants};
 use hakmem_bench::usage;
+use hakmem_bench::written_file;
 use hakmem_reader::{Check, Routing};
 
 /// Runs the verification matrix under each of hakmem's routings, interleaved, and prints a table.
@@ -91,9 +92,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     })?;
     print!("{table}");
     let write = |file: &Option<PathBuf>, text: String| match file {
-        Some(path) => {
-            std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
-        }
+        Some(path) => written_file::write(path, &text),
         None => Ok(()),
     };
     write(&options.json, serde_json::to_string_pretty(&table)? + "\n")?;
