@@ -20,8 +20,8 @@ pub(crate) struct Arguments {
     /// /dev/shm/hakmem-<uid>*, and for root all of /dev/shm/hakmem-*]
     #[arg(long, value_name = "DIR")]
     directory: Vec<PathBuf>,
-    /// Unix socket for gRPC, or "off" [default: $XDG_RUNTIME_DIR/hakmem-agent.sock, for root
-    /// /run/hakmem-agent/agent.sock]
+    /// Unix socket for gRPC, or "off" [default: $XDG_RUNTIME_DIR/hakmem-agent.sock, without that
+    /// directory /tmp/hakmem-agent-UID/agent.sock, for root /run/hakmem-agent/agent.sock]
     #[arg(long, value_name = "PATH|off")]
     socket: Option<PathBuf>,
     /// Serve gRPC on this loopback address too; everyone on this machine can then see what the

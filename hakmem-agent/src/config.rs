@@ -215,19 +215,3 @@ impl AgentConfig {
         }
     }
 }
-
-/// Where an agent of this user listens, and where its clients look for it:
-/// `/run/hakmem-agent/agent.sock` for root, otherwise `$XDG_RUNTIME_DIR/hakmem-agent.sock`, or the
-/// same in `/run/user/<uid>` if that variable is not set.
-pub fn default_socket() -> PathBuf {
-    let user = rustix::process::geteuid();
-    if user.is_root() {
-        return PathBuf::from("/run/hakmem-agent/agent.sock");
-    }
-    match std::env::var_os("XDG_RUNTIME_DIR") {
-        Some(directory) if !directory.is_empty() => {
-            PathBuf::from(directory).join("hakmem-agent.sock")
-        }
-        _ => PathBuf::from(format!("/run/user/{}/hakmem-agent.sock", user.as_raw())),
-    }
-}

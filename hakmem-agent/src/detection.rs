@@ -40,8 +40,9 @@ use hakmem_recording::delta::{Detail, whole};
 use hakmem_recording::series::RecordedSeries;
 use hakmem_recording::{OpenError, Recording, Window};
 
-use crate::config::{AgentConfig, DetectionConfig, default_socket};
+use crate::config::{AgentConfig, DetectionConfig};
 use crate::shared::Shared;
+use crate::socket_path::default_socket;
 use comparison::Baseline;
 use programs::{Programs, Rules};
 

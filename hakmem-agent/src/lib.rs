@@ -33,6 +33,7 @@ mod recorder;
 mod refusals;
 mod sampler;
 mod shared;
+pub mod socket_path;
 mod state;
 mod thread_names;
 mod time;
@@ -41,5 +42,6 @@ pub mod unix_socket;
 mod users;
 
 pub use agent::{RunningAgent, StartError};
-pub use config::{AgentConfig, default_directory, default_socket};
+pub use config::{AgentConfig, default_directory};
 pub use document::{SnapshotDocument, snapshot_document};
+pub use socket_path::{default_socket, socket_candidates};

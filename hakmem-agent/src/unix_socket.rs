@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use tokio::net::{UnixListener, UnixStream};
 
+use crate::socket_path::check_directory;
+
 /// Why the socket could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
@@ -61,6 +63,7 @@ pub(crate) async fn listen(path: &Path) -> Result<(UnixListener, SocketFile), So
         let mode = if for_everyone { 0o755 } else { 0o700 };
         DirBuilder::new().recursive(true).mode(mode).create(directory).map_err(failed)?;
     }
+    check_directory(path).map_err(failed)?;
     let lock = lock_beside(path)?;
     remove_stale(path).await?;
     let listener = UnixListener::bind(path).map_err(failed)?;

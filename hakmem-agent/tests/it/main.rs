@@ -11,5 +11,6 @@ mod parts;
 mod process;
 mod processes;
 mod recording;
+mod socket_path;
 mod sockets;
 mod watching;
