@@ -10,7 +10,7 @@ use hakmem_recording::machine::this_machine;
 use hakmem_recording::{RecordingWriter, WriteError};
 
 use crate::model::seconds;
-use crate::replacement::Replacement;
+use crate::replacement::{Readers, Replacement};
 use crate::runs;
 
 /// Why a baseline was not written.
@@ -44,7 +44,7 @@ impl Baseline {
     /// [`BaselineError::Replace`].
     pub fn begin(path: &Path) -> Result<Self, BaselineError> {
         let path = path.to_owned();
-        match Replacement::begin(&path) {
+        match Replacement::begin(&path, Readers::Owner) {
             Ok(replacement) => Ok(Self { path, replacement }),
             Err(error) => Err(BaselineError::Replace { path, error }),
         }
@@ -68,7 +68,10 @@ impl Baseline {
             machine: Some(this_machine()),
             command,
         };
-        let mut writer = RecordingWriter::replace(self.replacement.path(), start)?;
+        let path = self.path;
+        let failed = |error| BaselineError::Replace { path: path.clone(), error };
+        let file = self.replacement.file().try_clone().map_err(failed)?;
+        let mut writer = RecordingWriter::in_file(&path, file, start)?;
         let mut ended_at = None;
         let mut updates = 0;
         for (index, series) in runs.into_iter().enumerate() {
@@ -80,8 +83,7 @@ impl Baseline {
         }
         let end = proto::RecordingEnd { ended_at, ..Default::default() };
         let bytes = writer.finish(end)?;
-        let path = self.path;
-        self.replacement.commit().map_err(|error| BaselineError::Replace { path, error })?;
+        self.replacement.commit().map_err(failed)?;
         Ok(bytes)
     }
 }

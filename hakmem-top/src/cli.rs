@@ -12,8 +12,8 @@ pub use comparing::{CheckOptions, DiffOptions, OutputOptions};
 
 /// Watch, live, which path every allocation and free of a program takes.
 ///
-/// Without a command, it attaches to the agent on the default socket; if none runs, it reads the
-/// segment directory itself. When standard output is not a terminal it prints once and ends.
+/// Without a command, it attaches to your agent or, if you run none, to the system's; if none runs,
+/// it reads the segment directory itself. When standard output is not a terminal it prints once and ends.
 #[derive(Debug, Parser)]
 #[command(name = "hakmem-top", version, after_help = EXAMPLES)]
 pub struct Cli {
@@ -50,8 +50,8 @@ pub const EX_USAGE: u8 = 64;
 /// Options of every command.
 #[derive(Args, Clone, Debug)]
 pub struct GlobalOptions {
-    /// Agent to attach to: http://HOST:PORT (its --listen), unix:PATH or a path [default: the
-    /// agent's socket].
+    /// Agent to attach to: http://HOST:PORT (its --listen), unix:PATH or a path [default: your
+    /// agent's socket, else the system's].
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub connect: Option<String>,
     /// Directory of the telemetry segments [default: $HAKMEM_DIR, else /dev/shm/hakmem-UID].
@@ -113,8 +113,10 @@ pub enum Command {
     ///
     /// With a program, runs it as `run --plain` does, with an agent of its own, and records it and
     /// its descendants to their end; the exit code is the program's. Without one, records what runs
-    /// already until Ctrl-C or the time given. The file can be read while it is written.
-    /// Exit codes: 64 for a mistake on the command line, 74 if the file cannot be written.
+    /// already until Ctrl-C or the time given. The file can be read while it is written; one that
+    /// replaces another (--force) lies beside it, as FILE.PID.N.partial, until it is whole.
+    /// Exit codes: 64 for a mistake on the command line, 66 if nothing can be recorded (no such
+    /// process, or a directory that cannot be read), 74 if the file cannot be written.
     Record(RecordOptions),
     /// Say what is in a recording, and what is missing.
     ///

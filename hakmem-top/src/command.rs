@@ -17,14 +17,17 @@ mod show;
 mod watch;
 mod workload;
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 use hakmem_proto::v1 as proto;
+use hakmem_recording::WriteError;
 
 use crate::cli::{Cli, Command, GlobalOptions};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{DirectoryProblem, Endpoint};
 use crate::library;
+use crate::replacement::{Readers, Replacement};
 use crate::report;
 use crate::snapshot::{self, Snapshot};
 use crate::view_state::ThemeName;
@@ -92,8 +95,16 @@ async fn endpoint(global: &GlobalOptions) -> Result<Endpoint, CommandError> {
             return Err(CommandError::Usage(remedy.into()));
         }
         (Some(address), None) => Endpoint::parse(address)?,
-        (None, Some(directory)) => Endpoint::embedded(directory.clone(), global.interval).await?,
-        (None, None) => Endpoint::attach(global.segment_directory(), global.interval).await?,
+        (None, Some(directory)) => {
+            if let Some(problem) = DirectoryProblem::of(directory) {
+                return Err(CommandError::Directory(problem));
+            }
+            Endpoint::embedded(directory.clone(), global.interval).await?
+        }
+        (None, None) => {
+            let told = std::env::var_os("HAKMEM_DIR").is_some_and(|it| !it.is_empty());
+            Endpoint::attach(global.segment_directory(), told, global.interval).await?
+        }
     })
 }
 
@@ -140,6 +151,9 @@ fn say_source(endpoint: &Endpoint, snapshot: &Snapshot) {
         eprintln!("hakmem-top: {count} files in {directory} could not be read as segments");
     }
     if snapshot.processes.is_empty() {
+        if let Some(problem) = endpoint.directory().and_then(DirectoryProblem::of) {
+            eprintln!("hakmem-top: {problem}");
+        }
         eprintln!("hakmem-top: no process publishes; start one with hakmem-top run -- PROGRAM");
     }
 }
@@ -153,6 +167,21 @@ fn document(processes: &[proto::Process]) -> String {
     text
 }
 
+/// A file of what was recorded, which only its owner may read; with `force` it may exist.
+fn begin_file(path: &Path, force: bool) -> Result<Replacement, CommandError> {
+    let begin = if force { Replacement::begin } else { Replacement::begin_new };
+    begin(path, Readers::Owner).map_err(|error| file_error(path, error))
+}
+
+/// Why a file that a command was asked for is not there.
+fn file_error(path: &Path, error: io::Error) -> CommandError {
+    let path = path.to_owned();
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => WriteError::Exists(path).into(),
+        _ => CommandError::Write { path, error },
+    }
+}
+
 fn print_environment(global: &GlobalOptions) -> Result<u8, CommandError> {
     let library = library::find(global.library.as_deref())?;
     let already = std::env::var_os("LD_PRELOAD");
@@ -163,9 +192,9 @@ fn print_environment(global: &GlobalOptions) -> Result<u8, CommandError> {
 
 /// Prints to standard output; a reader that has gone away (`| head`) is no error.
 fn print(text: &str) -> Result<(), CommandError> {
-    let mut stdout = std::io::stdout().lock();
+    let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(CommandError::System { what: "cannot print", error })
         }
         _ => Ok(()),

@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hakmem_agent::{AgentConfig, RunningAgent, StartError, default_socket};
+use hakmem_agent::socket_path::SYSTEM_SOCKET;
+use hakmem_agent::{AgentConfig, RunningAgent, StartError, socket_candidates};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tonic::transport::{Channel, Uri};
@@ -59,7 +60,39 @@ pub enum ConnectError {
     Embedded(#[from] StartError),
 }
 
+/// Why nothing can be read in a directory of segments.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DirectoryProblem {
+    /// There is none.
+    #[error("there is no directory {}", .0.display())]
+    Missing(PathBuf),
+    /// It cannot be listed.
+    #[error("cannot read the directory {}: {}", .0.display(), .1)]
+    Unreadable(PathBuf, String),
+}
+
+impl DirectoryProblem {
+    /// What is wrong with a directory, if anything is.
+    pub fn of(directory: &Path) -> Option<Self> {
+        match std::fs::read_dir(directory) {
+            Ok(_) => None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Some(Self::Missing(directory.to_owned()))
+            }
+            Err(error) => Some(Self::Unreadable(directory.to_owned(), error.to_string())),
+        }
+    }
+}
+
 impl Endpoint {
+    /// The directory that an agent inside this process reads.
+    pub fn directory(&self) -> Option<&Path> {
+        match self {
+            Self::Embedded { directory, .. } => Some(directory),
+            Self::Unix(_) | Self::Tcp(_) => None,
+        }
+    }
+
     /// The endpoint that `--connect` names.
     ///
     /// # Errors
@@ -91,25 +124,35 @@ impl Endpoint {
         Ok(Self::Embedded { agent, directory, stands_in: false })
     }
 
-    /// The agent on the default socket or, if none listens there, one inside this process that
-    /// reads `directory`.
+    /// The user's own agent, else the system's, else one inside this process that reads
+    /// `directory`. If the directory was `told`, the system's agent, which may not read it, is left
+    /// out.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] if there is a socket that must not be used, or no agent starts.
-    pub async fn attach(directory: PathBuf, interval: Duration) -> Result<Self, ConnectError> {
-        let path = default_socket();
-        match UnixStream::connect(&path).await {
-            Ok(_) => Ok(Self::Unix(path)),
-            Err(error) if no_agent(&error) => {
-                let mut endpoint = Self::embedded(directory, interval).await?;
-                if let Self::Embedded { stands_in, .. } = &mut endpoint {
-                    *stands_in = true;
-                }
-                Ok(endpoint)
+    /// [`ConnectError`] if no agent runs and none starts.
+    pub async fn attach(
+        directory: PathBuf,
+        told: bool,
+        interval: Duration,
+    ) -> Result<Self, ConnectError> {
+        let user = rustix::process::geteuid();
+        for path in socket_candidates() {
+            if told && !user.is_root() && path == Path::new(SYSTEM_SOCKET) {
+                continue;
             }
-            Err(error) => Err(ConnectError::Unix { path, error }),
+            let Ok(stream) = UnixStream::connect(&path).await else { continue };
+            // In a directory that everyone can write to, anyone can lay a socket.
+            match stream.peer_cred().map(|it| it.uid()) {
+                Ok(uid) if uid == 0 || uid == user.as_raw() => return Ok(Self::Unix(path)),
+                _ => continue,
+            }
         }
+        let mut endpoint = Self::embedded(directory, interval).await?;
+        if let Self::Embedded { stands_in, .. } = &mut endpoint {
+            *stands_in = true;
+        }
+        Ok(endpoint)
     }
 
     /// What to tell the person about it.
@@ -136,10 +179,6 @@ impl Endpoint {
             Self::Tcp(address) => tcp_channel(address).await,
         }
     }
-}
-
-fn no_agent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
 async fn unix_channel(path: &Path) -> Result<Channel, ConnectError> {

@@ -17,7 +17,7 @@ use crate::event::Event;
 use crate::library::preload_value;
 use crate::model::ProgramEnd;
 
-pub use unpublished::likely_reason;
+pub use unpublished::{likely_reason, likely_reason_of_process, reason_at_start};
 
 /// What to start, and how.
 #[derive(Clone, Debug)]

@@ -1,52 +1,154 @@
-//! Files that are replaced in one step, so that nobody ever sees half of one.
+//! Files that appear, or are replaced, in one step: what exists stays until its successor is whole
+//! and on the disk, and nobody ever sees half of one.
+//!
+//! The successor is written to a new file beside its target and renamed. What is no regular file (a
+//! device, a pipe, this program's own standard output) has no successor and is written to directly.
 
+use std::fs::{File, OpenOptions, Permissions};
 use std::io;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-/// A file in the making, beside the one that it will replace. Dropped, it leaves nothing behind.
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+/// Links that are followed from a name to its file, as many as Linux follows.
+const LINKS_MAX: u32 = 40;
+/// Names that are tried for the file beside the target.
+const NAMES_MAX: u32 = 100;
+
+/// Who may read a file that is made anew. One that is replaced keeps its permissions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Its owner alone: command lines are in it.
+    Owner,
+    /// Whoever the user's `umask` lets.
+    Usual,
+}
+
+impl Readers {
+    fn mode(self) -> u32 {
+        match self {
+            Self::Owner => 0o600,
+            Self::Usual => 0o666,
+        }
+    }
+}
+
+/// A file in the making, beside the one that it will become. Dropped, it leaves nothing behind.
 #[derive(Debug)]
 pub struct Replacement {
     target: PathBuf,
+    file: File,
     /// `None` if the target is no regular file and is written to directly.
     temporary: Option<PathBuf>,
+    /// Whether a file that appears at the target meanwhile may be replaced.
+    replaces: bool,
 }
 
 impl Replacement {
-    /// Makes sure that the file can be written, without touching it.
+    /// Makes sure that the file can be made or replaced, without touching what exists.
     ///
     /// # Errors
     ///
     /// What the system says.
-    pub fn begin(path: &Path) -> io::Result<Self> {
-        // Behind a link, the file that it names is replaced, not the link.
-        let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        match std::fs::metadata(&target) {
-            Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-            Ok(metadata) if !metadata.is_file() => return Ok(Self { target, temporary: None }),
-            Ok(_) => drop(std::fs::OpenOptions::new().append(true).open(&target)?),
-            Err(_) => {}
-        }
-        let mut name = target.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.partial", std::process::id()));
-        let temporary = target.with_file_name(name);
-        std::fs::File::create(&temporary)?;
-        Ok(Self { target, temporary: Some(temporary) })
+    pub fn begin(path: &Path, readers: Readers) -> io::Result<Self> {
+        Self::of(path, readers, true)
     }
 
-    /// Where to write to.
+    /// Makes sure that the file can be made.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::AlreadyExists`] if there is one, otherwise what the system says.
+    pub fn begin_new(path: &Path, readers: Readers) -> io::Result<Self> {
+        if std::fs::symlink_metadata(path).is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        Self::of(path, readers, false)
+    }
+
+    fn of(path: &Path, readers: Readers, replaces: bool) -> io::Result<Self> {
+        let directly = |target: PathBuf| {
+            let file = OpenOptions::new().append(true).open(&target)?;
+            Ok(Self { target, file, temporary: None, replaces })
+        };
+        if names_open_file(path) {
+            return directly(path.to_owned());
+        }
+        let target = behind_links(path)?;
+        let existing = match std::fs::metadata(&target) {
+            Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Ok(metadata) if !metadata.is_file() => return directly(target),
+            Ok(metadata) => {
+                // A file that its owner has protected is not replaced behind his back.
+                drop(OpenOptions::new().append(true).open(&target)?);
+                Some(metadata)
+            }
+            Err(_) => None,
+        };
+        let mode = if existing.is_some() { 0o600 } else { readers.mode() };
+        let (temporary, file) = make_beside(&target, mode)?;
+        let made = Self { target, file, temporary: Some(temporary), replaces };
+        if let Some(metadata) = existing {
+            // Only root can give a file away, and only root needs to.
+            let _ = fchown(&made.file, Some(metadata.uid()), Some(metadata.gid()));
+            let mode = metadata.permissions().mode() & 0o777;
+            made.file.set_permissions(Permissions::from_mode(mode))?;
+        }
+        Ok(made)
+    }
+
+    /// What to write to; what is written through it begins at the start of an empty file.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Where the file is until it is in its place.
     pub fn path(&self) -> &Path {
         self.temporary.as_ref().unwrap_or(&self.target)
     }
 
-    /// Puts the file in its place.
+    /// Puts the file in its place, once it is on the disk.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// What the system says; what was there before is there still.
     pub fn commit(mut self) -> io::Result<()> {
-        match self.temporary.take() {
-            Some(temporary) => std::fs::rename(temporary, &self.target),
-            None => Ok(()),
+        let Some(temporary) = self.temporary.clone() else { return Ok(()) };
+        self.file.sync_all()?;
+        self.rename(&temporary)?;
+        self.temporary = None;
+        if let Some(directory) = self.target.parent().filter(|it| !it.as_os_str().is_empty()) {
+            // Not every file system can do that, and the file itself is safe.
+            let _ = File::open(directory).and_then(|it| it.sync_all());
+        }
+        Ok(())
+    }
+
+    /// Leaves what was written beside the target, and says where.
+    pub fn keep(mut self) -> PathBuf {
+        self.temporary.take().unwrap_or_else(|| self.target.clone())
+    }
+
+    fn rename(&self, temporary: &Path) -> io::Result<()> {
+        if self.replaces {
+            return match std::fs::rename(temporary, &self.target) {
+                // A mount point, as a container's single file is, has a place but no other name.
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                    std::fs::copy(temporary, &self.target)?;
+                    std::fs::remove_file(temporary)
+                }
+                renamed => renamed,
+            };
+        }
+        match renameat_with(CWD, temporary, CWD, &self.target, RenameFlags::NOREPLACE) {
+            // A file system that cannot rename so.
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                std::fs::hard_link(temporary, &self.target)?;
+                std::fs::remove_file(temporary)
+            }
+            renamed => Ok(renamed?),
         }
     }
 }
@@ -56,6 +158,41 @@ impl Drop for Replacement {
         if let Some(temporary) = &self.temporary {
             // There is nobody to tell, and the name says what it is.
             let _ = std::fs::remove_file(temporary);
+        }
+    }
+}
+
+/// Whether a path names a file that this process has open: others hold it open, too, and a rename
+/// would leave them with the old one.
+fn names_open_file(path: &Path) -> bool {
+    let standard = ["/dev/stdout", "/dev/stderr"].iter().any(|it| path == Path::new(it));
+    standard || path.starts_with("/dev/fd") || path.starts_with("/proc")
+}
+
+/// The file that a name stands for, which need not exist: behind a link, the file is replaced and
+/// not the link.
+fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    let mut target = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let Ok(named) = std::fs::read_link(&target) else { return Ok(target) };
+        target = target.parent().unwrap_or(Path::new("")).join(named);
+    }
+    Err(Errno::LOOP.into())
+}
+
+/// Makes a new file beside the target. A link that somebody has laid there is not followed.
+fn make_beside(target: &Path, mode: u32) -> io::Result<(PathBuf, File)> {
+    let mut number = 0;
+    loop {
+        let mut name = target.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.{number}.partial", std::process::id()));
+        let temporary = target.with_file_name(name);
+        match OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < NAMES_MAX => {
+                number += 1;
+            }
+            Err(error) => return Err(error),
+            Ok(file) => return Ok((temporary, file)),
         }
     }
 }

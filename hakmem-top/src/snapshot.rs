@@ -8,6 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use hakmem_proto::v1 as proto;
 use hakmem_proto::v1::telemetry_client::TelemetryClient;
 use hakmem_segment::FILE_SUFFIX;
+use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use crate::endpoint::{ConnectError, Endpoint};
@@ -49,16 +50,7 @@ pub async fn fetch(
     filter: proto::ProcessFilter,
 ) -> Result<Snapshot, SnapshotError> {
     let mut client = TelemetryClient::new(endpoint.channel().await?);
-    let began = tokio::time::Instant::now();
-    let list = loop {
-        let request = proto::ListProcessesRequest { filter: Some(filter.clone()) };
-        let list = client.list_processes(request).await?.into_inner();
-        let is_ready = list.agent.as_ref().is_some_and(|agent| agent.ready);
-        if is_ready || began.elapsed() >= READY_PATIENCE {
-            break list;
-        }
-        tokio::time::sleep(POLL).await;
-    };
+    let list = list_when_ready(&mut client, filter).await?;
     let mut processes = Vec::new();
     for listed in list.processes {
         let request = proto::GetProcessRequest { key: listed.key };
@@ -71,6 +63,37 @@ pub async fn fetch(
     }
     processes.sort_by(|a, b| started_at(a).total_cmp(&started_at(b)));
     Ok(Snapshot { processes, agent: list.agent })
+}
+
+/// Lists the processes that pass the filter, with totals only, once the agent has looked for
+/// processes at all.
+///
+/// # Errors
+///
+/// [`SnapshotError`] if the agent cannot be asked.
+pub async fn list(
+    endpoint: &Endpoint,
+    filter: proto::ProcessFilter,
+) -> Result<Snapshot, SnapshotError> {
+    let mut client = TelemetryClient::new(endpoint.channel().await?);
+    let list = list_when_ready(&mut client, filter).await?;
+    Ok(Snapshot { processes: list.processes, agent: list.agent })
+}
+
+async fn list_when_ready(
+    client: &mut TelemetryClient<Channel>,
+    filter: proto::ProcessFilter,
+) -> Result<proto::ListProcessesResponse, Status> {
+    let began = tokio::time::Instant::now();
+    loop {
+        let request = proto::ListProcessesRequest { filter: Some(filter.clone()) };
+        let list = client.list_processes(request).await?.into_inner();
+        let is_ready = list.agent.as_ref().is_some_and(|agent| agent.ready);
+        if is_ready || began.elapsed() >= READY_PATIENCE {
+            return Ok(list);
+        }
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 /// Fetches every process, ended ones too.

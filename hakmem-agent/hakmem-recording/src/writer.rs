@@ -91,13 +91,12 @@ impl RecordingWriter {
         begun
     }
 
-    /// Makes a new file, or begins anew with one that exists.
+    /// Begins a recording in an empty file that is open; errors name it `path`.
     ///
     /// # Errors
     ///
     /// [`WriteError::Io`] if it cannot be written.
-    pub fn replace(path: &Path, start: RecordingStart) -> Result<Self, WriteError> {
-        let file = open(path, OpenOptions::new().write(true).create(true).truncate(true))?;
+    pub fn in_file(path: &Path, file: File, start: RecordingStart) -> Result<Self, WriteError> {
         Self::begin(path, file, start)
     }
 

@@ -1,12 +1,12 @@
 //! Where the answer of a comparison goes: standard output, and a page if one is asked for.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use super::{CommandError, print, theme};
 use crate::cli::{GlobalOptions, OutputOptions};
 use crate::comparison::{Comparison, TextStyle};
-use crate::replacement::Replacement;
+use crate::replacement::{Readers, Replacement};
 use crate::view_state::ThemeName;
 
 /// Columns of text that no terminal shows.
@@ -28,7 +28,10 @@ impl Answer {
     ) -> Result<Self, CommandError> {
         let page = match &output.html {
             None => None,
-            Some(path) => Some((path.clone(), Replacement::begin(path).map_err(wrote(path))?)),
+            Some(path) => {
+                let replacement = Replacement::begin(path, Readers::Usual).map_err(wrote(path))?;
+                Some((path.clone(), replacement))
+            }
         };
         let is_terminal = io::stdout().is_terminal();
         let columns = crossterm::terminal::size().ok().filter(|_| is_terminal);
@@ -56,7 +59,8 @@ impl Answer {
     fn give_text(self, comparison: &Comparison, text: &str) -> Result<u8, CommandError> {
         // The page first: a reader of standard output that goes away must not cost it.
         if let Some((path, replacement)) = self.page {
-            std::fs::write(replacement.path(), comparison.page()).map_err(wrote(&path))?;
+            let page = comparison.page();
+            replacement.file().write_all(page.as_bytes()).map_err(wrote(&path))?;
             replacement.commit().map_err(wrote(&path))?;
             eprintln!("hakmem-top: wrote {}", path.display());
         }

@@ -12,8 +12,8 @@ use hakmem_recording::replay::{Audience, Sample};
 use hakmem_recording::{Recording, RecordingWriter, WriteError};
 use prost_types::Timestamp;
 
-use super::CommandError;
 use super::part::{selects, warn_of_damage, window};
+use super::{CommandError, begin_file, file_error};
 use crate::cli::CutOptions;
 use crate::quantity;
 
@@ -33,18 +33,17 @@ pub(super) fn cut(options: &CutOptions) -> Result<u8, CommandError> {
         start.started_at =
             Some(Timestamp { seconds: seconds as i64, nanos: (fraction * 1e9) as i32 });
     }
-    let writer = if options.force {
-        RecordingWriter::replace(&options.output, start)
-    } else {
-        RecordingWriter::create(&options.output, start)
-    };
-    let mut cutting = Cutting::new(writer?);
+    let replacement = begin_file(&options.output, options.force)?;
+    let failed = |error| file_error(&options.output, error);
+    let file = replacement.file().try_clone().map_err(failed)?;
+    let mut cutting = Cutting::new(RecordingWriter::in_file(&options.output, file, start)?);
     recording.replay(window, |identity| selects(&options.part, identity), &mut cutting);
     let processes = cutting.written.len();
     if processes == 0 {
         eprintln!("hakmem-top: no process of the recording is selected; `info` lists them");
     }
     let bytes = cutting.finish(recording.end())?;
+    replacement.commit().map_err(failed)?;
     let bytes = quantity::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
     let plural = if processes == 1 { "process" } else { "processes" };
     eprintln!("hakmem-top: {processes} {plural} in {}, {bytes}", options.output.display());

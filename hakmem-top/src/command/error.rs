@@ -8,7 +8,7 @@ use hakmem_recording::{OpenError, WriteError};
 use crate::baseline::BaselineError;
 use crate::capture::CaptureError;
 use crate::cli::{Command, EX_USAGE};
-use crate::endpoint::ConnectError;
+use crate::endpoint::{ConnectError, DirectoryProblem};
 use crate::library::LibraryError;
 use crate::model::ProgramEnd;
 use crate::program::ProgramError;
@@ -110,6 +110,28 @@ pub enum CommandError {
     /// A signal asked for the end.
     #[error("interrupted by signal {0}; nothing was compared")]
     Interrupted(i32),
+    /// The process that is to be recorded does not publish.
+    #[error("process {pid} publishes nothing: {reason}")]
+    NoSuchProcess {
+        /// Its id.
+        pid: u32,
+        /// What is most likely in the way.
+        reason: String,
+    },
+    /// Nothing came that could be recorded.
+    #[error(
+        "no {subject} published, so {} was not written; `hakmem-top ls` lists those that do",
+        path.display()
+    )]
+    NothingRecorded {
+        /// What was to be recorded.
+        subject: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The directory of the segments is missing or cannot be read.
+    #[error("{0}; check --directory")]
+    Directory(DirectoryProblem),
     /// A recording cannot be read.
     #[error(transparent)]
     Recording(#[from] OpenError),
@@ -164,6 +186,8 @@ impl CommandError {
             Self::Usage(_) | Self::Time(_) => EX_USAGE,
             Self::Side(error) => of_side(error),
             Self::Recording(_) | Self::Baseline { .. } | Self::Inspection(_) => EX_NOINPUT,
+            Self::NoSuchProcess { .. } | Self::NothingRecorded { .. } => EX_NOINPUT,
+            Self::Directory(_) => EX_NOINPUT,
             Self::WriteRecording(WriteError::Exists(_)) => EX_USAGE,
             Self::WriteRecording(_) | Self::WriteBaseline(_) | Self::Write { .. } => EX_IOERR,
             Self::Capture(CaptureError::Write(_)) => EX_IOERR,

@@ -1,14 +1,12 @@
 //! `export`: a recording as JSON lines or CSV.
 
-use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use hakmem_recording::{Recording, Window, WriteError};
+use hakmem_recording::{Recording, Window};
 
-use super::CommandError;
 use super::part::{selects, warn_of_damage, window};
+use super::{CommandError, begin_file};
 use crate::cli::{ExportFormat, ExportOptions, PartOptions};
 use crate::table::Columns;
 use crate::{json_lines, table};
@@ -25,8 +23,11 @@ pub(super) fn export(options: &ExportOptions) -> Result<u8, CommandError> {
     };
     let written = match &options.output {
         Some(output) => {
-            let mut out = BufWriter::new(create(output, options.force)?);
-            write(&mut out).and_then(|()| out.flush())
+            let replacement = begin_file(output, options.force)?;
+            let mut out = BufWriter::new(replacement.file());
+            let written = write(&mut out).and_then(|()| out.flush());
+            drop(out);
+            written.and_then(|()| replacement.commit())
         }
         None => {
             let mut out = BufWriter::new(io::stdout().lock());
@@ -40,16 +41,6 @@ pub(super) fn export(options: &ExportOptions) -> Result<u8, CommandError> {
         }
         _ => Ok(0),
     }
-}
-
-/// The file, which only its owner may read, as the recording.
-fn create(path: &Path, force: bool) -> Result<std::fs::File, CommandError> {
-    let mut options = OpenOptions::new();
-    options.write(true).mode(0o600).create(true).create_new(!force).truncate(force);
-    options.open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => WriteError::Exists(path.to_owned()).into(),
-        _ => CommandError::Write { path: path.to_owned(), error },
-    })
 }
 
 fn write_json(

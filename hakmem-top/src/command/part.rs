@@ -26,7 +26,8 @@ pub(super) fn window(part: &PartOptions, recording: &Recording) -> Result<Window
 /// Whether `--pid` and `--name` select a process.
 pub(super) fn selects(part: &PartOptions, identity: &Identity) -> bool {
     let is_named = part.name.as_deref().is_none_or(|name| {
-        identity.executable.contains(name) || identity.arguments.join(" ").contains(name)
+        let command = identity.arguments.join(" ");
+        [&identity.executable, &identity.command_name, &command].iter().any(|it| it.contains(name))
     });
     is_named && (part.pid.is_empty() || part.pid.contains(&identity.pid))
 }

@@ -1,5 +1,7 @@
 //! `record`: what a program does, or what runs already, into a file.
 
+mod output;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,11 +19,12 @@ use crate::cli::{GlobalOptions, RecordOptions};
 use crate::endpoint::Endpoint;
 use crate::event::Event;
 use crate::library;
-use crate::program::{ProgramSpec, Streams};
+use crate::program::{self, ProgramSpec, Streams};
 use crate::quantity;
 use crate::session::EVENTS_WAITING;
 use crate::signals;
 use crate::snapshot;
+use output::Output;
 
 /// Exit code of a program whose recording could not be written, `EX_IOERR`.
 const RECORDING_FAILED: u8 = 74;
@@ -51,17 +54,9 @@ async fn run(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, Comm
         says_phases: false,
     };
     // Before the program runs: what it does must not be lost to a wrong name.
-    let writer = create(options, global.interval_ms())?;
-    let path = writer.path().to_owned();
+    let (output, writer) = create(options, global.interval_ms())?;
     let endpoint = Endpoint::embedded(spec.directory.clone(), global.interval).await?;
-    let mut run = match Run::start(spec, endpoint) {
-        Ok(run) => run,
-        Err(error) => {
-            // A recording of nothing helps nobody.
-            let _ = std::fs::remove_file(path);
-            return Err(error);
-        }
-    };
+    let mut run = Run::start(spec, endpoint)?;
     let subject =
         Subject { filter: run.filter(), interval_ms: global.interval_ms(), since: run.since() };
     let mut capturing = Capturing::begin(run.endpoint(), subject, writer);
@@ -70,15 +65,25 @@ async fn run(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, Comm
     }
     let end = run.wait().await;
     match capturing.end(Until::Ended).await {
-        Ok(captured) => {
-            say(&captured);
-            if captured.processes == 0 {
-                run.explain_unpublished();
-            }
+        Ok(captured) if captured.processes == 0 => {
+            run.explain_unpublished();
+            let path = captured.path.display();
+            eprintln!("hakmem-top: nothing was recorded, so {path} was not written");
             Ok(end.exit_code())
         }
+        Ok(captured) => match output.commit() {
+            Ok(()) => {
+                say(&captured);
+                Ok(end.exit_code())
+            }
+            Err(error) => {
+                eprintln!("hakmem-top: {error}");
+                Ok(RECORDING_FAILED)
+            }
+        },
         Err(error) => {
             eprintln!("hakmem-top: {error}");
+            say_kept(output);
             Ok(RECORDING_FAILED)
         }
     }
@@ -97,16 +102,18 @@ async fn attach(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, C
         include_children: !options.pid.is_empty(),
         ..Default::default()
     };
-    let writer = create(options, interval_ms)?;
+    check_subject(options, &endpoint, &filter).await?;
+    let (output, writer) = create(options, interval_ms)?;
     let subject = Subject { filter, interval_ms, since: 0.0 };
     if options.seconds.is_none() {
-        eprintln!("hakmem-top: recording to {}; Ctrl-C ends it", writer.path().display());
+        let path = output.readable_path().display();
+        eprintln!("hakmem-top: recording to {path}; Ctrl-C ends it");
     }
     let mut capturing = Capturing::begin(endpoint, subject, writer);
     if let Some(seconds) = options.seconds {
         capturing.end_after(Duration::from_secs(seconds));
     }
-    let captured = loop {
+    let ended = loop {
         tokio::select! {
             ended = &mut capturing.task => break joined(ended),
             event = events.recv() => match event {
@@ -116,12 +123,62 @@ async fn attach(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, C
                 Some(_) => {}
             },
         }
-    }?;
-    say(&captured);
+    };
+    let captured = match ended {
+        Ok(captured) => captured,
+        Err(error) => {
+            say_kept(output);
+            return Err(error.into());
+        }
+    };
     if captured.processes == 0 {
-        eprintln!("hakmem-top: no process like that publishes; hakmem-top ls shows those that do");
+        let subject = said_subject(options);
+        return Err(CommandError::NothingRecorded { subject, path: captured.path });
     }
+    output.commit()?;
+    say(&captured);
     Ok(0)
+}
+
+/// Makes sure, before a file is made, that a process with each given id publishes. One that shall
+/// have a text in its command line may come later.
+async fn check_subject(
+    options: &RecordOptions,
+    endpoint: &Endpoint,
+    filter: &proto::ProcessFilter,
+) -> Result<(), CommandError> {
+    for pid in &options.pid {
+        let one = proto::ProcessFilter { pids: vec![*pid], ..filter.clone() };
+        if snapshot::list(endpoint, one).await?.processes.is_empty() {
+            let reason = match endpoint {
+                Endpoint::Tcp(address) => format!("the agent at {address} does not know it"),
+                _ => program::likely_reason_of_process(*pid),
+            };
+            return Err(CommandError::NoSuchProcess { pid: *pid, reason });
+        }
+    }
+    if options.pid.is_empty()
+        && snapshot::list(endpoint, filter.clone()).await?.processes.is_empty()
+    {
+        eprintln!("hakmem-top: no {} publishes yet; waiting for one", said_subject(options));
+    }
+    Ok(())
+}
+
+/// What was to be recorded, for a sentence about it.
+fn said_subject(options: &RecordOptions) -> String {
+    match &options.name {
+        Some(text) => format!("process with `{text}` in its command line"),
+        None => "process".into(),
+    }
+}
+
+/// Says where the part of a recording is that could not be finished, and that the file which it
+/// should have replaced is as it was.
+fn say_kept(output: Output) {
+    if let Some(kept) = output.keep() {
+        eprintln!("hakmem-top: what was recorded until then is in {}", kept.display());
+    }
 }
 
 /// A capture in a task of its own.
@@ -165,7 +222,10 @@ fn joined(
 }
 
 /// The file, with what it says at its start.
-fn create(options: &RecordOptions, interval_ms: u32) -> Result<RecordingWriter, CommandError> {
+fn create(
+    options: &RecordOptions,
+    interval_ms: u32,
+) -> Result<(Output, RecordingWriter), CommandError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let words: Vec<_> = std::env::args_os().map(|it| it.to_string_lossy().into_owned()).collect();
     let start = proto::RecordingStart {
@@ -179,12 +239,7 @@ fn create(options: &RecordOptions, interval_ms: u32) -> Result<RecordingWriter, 
         command: words.join(" "),
     };
     let path = options.output.clone().unwrap_or_else(default_name);
-    let made = if options.force {
-        RecordingWriter::replace(&path, start)
-    } else {
-        RecordingWriter::create(&path, start)
-    };
-    Ok(made?)
+    Output::begin(path, options.force, start)
 }
 
 /// `hakmem-20261126-100003.hakrec`, in local time.

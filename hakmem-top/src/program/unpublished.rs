@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use super::resolve;
@@ -25,6 +25,36 @@ pub fn likely_reason(program: &Path, directory: &Path) -> String {
         "it may start no dynamically linked process, or could not write to {}",
         directory.display()
     )
+}
+
+/// What will keep a program from publishing, as far as its file tells before it runs.
+pub fn reason_at_start(program: &Path) -> Option<String> {
+    reason_of_file(&resolve(program)?)
+}
+
+/// The likely reason why a process that may run publishes nothing, in one clause.
+pub fn likely_reason_of_process(pid: u32) -> String {
+    let folder = Path::new("/proc").join(pid.to_string());
+    let Ok(metadata) = std::fs::metadata(&folder) else {
+        return "no such process runs; `hakmem-top ls` lists those that publish".into();
+    };
+    let user = rustix::process::geteuid();
+    if !user.is_root() && metadata.uid() != user.as_raw() {
+        return format!("it belongs to the user with the id {}, and not to you", metadata.uid());
+    }
+    // Through the link itself: the file may have another name by now, or be in a container.
+    let executable = folder.join("exe");
+    if let Some(reason) = reason_of_file(&executable) {
+        let name = std::fs::read_link(&executable).unwrap_or_default().display().to_string();
+        return reason.replace(&executable.display().to_string(), &name);
+    }
+    let maps = std::fs::read_to_string(folder.join("maps")).unwrap_or_default();
+    if maps.contains("hakmem") {
+        return "hakmem is loaded, but publishes elsewhere or not at all; compare HAKMEM_DIR and \
+                HAKMEM_TELEMETRY in its environment"
+            .into();
+    }
+    "it was not started under hakmem, as `hakmem-top run -- PROGRAM` does".into()
 }
 
 fn reason_of_file(path: &Path) -> Option<String> {

@@ -153,9 +153,12 @@ fn the_time_is_over_when_it_is() {
     let begin = Instant::now();
     let result =
         place.run(&["--directory", &directory, "record", "-o", "c.hakrec", "--seconds", "1"]);
-    assert_eq!(result.status.code(), Some(0), "{}", stderr(&result));
+    assert_eq!(result.status.code(), Some(66), "{}", stderr(&result));
     assert!(begin.elapsed() >= Duration::from_secs(1));
-    assert!(stderr(&result).contains("no process like that publishes"), "{}", stderr(&result));
+    let said = stderr(&result);
+    assert!(said.starts_with("hakmem-top: no process publishes yet; waiting for one\n"), "{said}");
+    assert!(said.contains("no process published, so c.hakrec was not written"), "{said}");
+    assert!(!place.file("c.hakrec").exists());
     // A program runs on, and its exit code is still its own.
     let arguments =
         ["record", "-o", "d.hakrec", "--seconds", "1", "--", "sh", "-c", "sleep 2; exit 9"];

@@ -7,7 +7,7 @@ use crate::sample::{history, start, update, updates};
 use crate::window::Window;
 
 #[test]
-fn an_existing_file_is_replaced_only_when_asked_for() {
+fn an_existing_file_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.hakrec");
     std::fs::write(&path, "data").unwrap();
@@ -17,10 +17,13 @@ fn an_existing_file_is_replaced_only_when_asked_for() {
         "{error}"
     );
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "data");
-    let writer = RecordingWriter::replace(&path, start()).unwrap();
+    let beside = directory.path().join("b.hakrec");
+    let file = File::create_new(&beside).unwrap();
+    let writer = RecordingWriter::in_file(&path, file, start()).unwrap();
+    assert_eq!(writer.path(), path);
     let bytes = writer.finish(RecordingEnd::default()).unwrap();
-    assert_eq!(std::fs::metadata(&path).unwrap().len(), bytes);
-    assert!(Recording::open(&path).unwrap().is_complete());
+    assert_eq!(std::fs::metadata(&beside).unwrap().len(), bytes);
+    assert!(Recording::open(&beside).unwrap().is_complete());
 }
 
 #[test]
@@ -91,7 +94,8 @@ fn a_key_frame_holds_more_processes_than_a_block() {
 #[test]
 fn a_full_disk_is_an_error_and_leaves_a_good_file() {
     // `/dev/full` takes nothing; it is the one full disk that every machine has.
-    let error = RecordingWriter::replace(Path::new("/dev/full"), start()).unwrap_err();
+    let file = OpenOptions::new().append(true).open("/dev/full").unwrap();
+    let error = RecordingWriter::in_file(Path::new("/dev/full"), file, start()).unwrap_err();
     assert!(error.to_string().starts_with("cannot write /dev/full: "), "{error}");
 }
 
