@@ -1,7 +1,7 @@
 //! Everything that can happen: the one closed type that the loop takes.
 
 use hakmem_proto::v1 as proto;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 
 use crate::comparison::Comparison;
 use crate::model::{ProgramEnd, Stream};
@@ -34,6 +34,8 @@ pub enum Event {
 pub enum FeedEvent {
     /// One message of a stream of processes.
     Update(Stream, Box<proto::WatchProcessesResponse>),
+    /// A stream of all processes begins, perhaps from another agent than before.
+    OverviewBegin,
     /// A stream of events begins.
     EventsBegin {
         /// Key of the process whose events they are.
@@ -70,6 +72,11 @@ impl Received {
     /// Whether the signal asks this program to end.
     pub fn is_fatal(self) -> bool {
         matches!(self.signal, SIGINT | SIGTERM | SIGHUP | SIGQUIT)
+    }
+
+    /// Whether the signal says that this program was stopped and goes on.
+    pub fn is_continue(self) -> bool {
+        self.signal == SIGCONT
     }
 
     /// Whether the signal asks this program to stop until it is continued.

@@ -1,7 +1,8 @@
 //! Fetches updates from the agent and reconnects when it is lost.
 //!
 //! One task holds four streams: all processes with totals, what the agent found to be slower, the
-//! process in focus with classes and threads, and its events. A new focus or interval replaces streams, not the connection.
+//! process in focus with classes and threads, and its events. A new focus or interval replaces
+//! streams, not the connection.
 
 mod recent;
 
@@ -163,6 +164,8 @@ impl Streams {
                 include_classes: false,
             };
             self.overview = Some(self.client.watch_processes(request).await?.into_inner());
+            // If nobody listens any more, the next message says so.
+            let _ = sender.send(Event::Feed(FeedEvent::OverviewBegin)).await;
         }
         if is_first || current.filter != wanted.filter {
             self.open_findings(&wanted.filter, sender).await?;

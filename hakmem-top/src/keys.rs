@@ -5,7 +5,7 @@ use crossterm::event::{MouseEvent, MouseEventKind};
 use ratatui::layout::Rect;
 
 use crate::model::Model;
-use crate::view::{Hit, hit};
+use crate::view::{Areas, Hit, hit, scrolled};
 use crate::view_state::{Action, Tab, ViewState};
 
 /// Rows that a page key moves.
@@ -15,11 +15,24 @@ const WHEEL_ROWS: i64 = 3;
 
 /// The action that an input asks for on a screen of size `area`, if it asks for one.
 pub fn action(event: &Event, state: &ViewState, model: &Model, area: Rect) -> Option<Action> {
-    match event {
+    let action = match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => key_action(*key, state),
         Event::Mouse(mouse) => mouse_action(*mouse, state, model, area),
         _ => None,
-    }
+    }?;
+    Some(on_top(action, state, model, area))
+}
+
+/// What moves through rows scrolls what lies over them instead.
+fn on_top(action: Action, state: &ViewState, model: &Model, area: Rect) -> Action {
+    let by = match action {
+        Action::Move(by) => by,
+        Action::First => -i64::from(u32::MAX),
+        Action::Last => i64::from(u32::MAX),
+        _ => return action,
+    };
+    let body = Areas::of(area, model, state).body;
+    scrolled(body, model, state, by).map_or(action, Action::ScrollTo)
 }
 
 fn key_action(key: KeyEvent, state: &ViewState) -> Option<Action> {
@@ -27,6 +40,7 @@ fn key_action(key: KeyEvent, state: &ViewState) -> Option<Action> {
         return match key.code {
             KeyCode::Char('c') => Some(Action::Quit),
             KeyCode::Char('z') => Some(Action::Suspend),
+            KeyCode::Char('l') => Some(Action::Redraw),
             KeyCode::Char('d') => Some(Action::Move(PAGE_ROWS)),
             KeyCode::Char('u') => Some(Action::Move(-PAGE_ROWS)),
             _ => None,

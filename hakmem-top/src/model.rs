@@ -5,6 +5,7 @@
 //! order of their messages does not matter: older values than those known are ignored, and
 //! counters never fall.
 
+mod ends;
 mod event_log;
 mod finding_list;
 mod flow;
@@ -13,17 +14,18 @@ mod output;
 mod process;
 mod window;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hakmem_proto::v1 as proto;
 
+pub use ends::{BadEnd, BadEnds};
 pub use event_log::EventLog;
 pub use finding_list::{FindingList, is_ongoing};
 pub use flow::{ClassFlow, Measure, OutcomeFlow, ThreadFlow, TotalsFlow};
 pub use history::{History, HistoryPoint, STEP_SECONDS, anomalies};
 pub use output::OutputTail;
-pub use process::{ClassName, Process};
+pub use process::{ClassName, Process, labels};
 
 /// How the agent can be reached now.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +80,8 @@ pub struct Program {
     pub pid: u32,
     /// How it ended; `None` while it runs.
     pub end: Option<ProgramEnd>,
+    /// What keeps it from publishing, as far as its file tells.
+    pub obstacle: Option<String>,
     /// What the demo's workload is doing.
     pub phase: Option<String>,
     /// The last of what it printed.
@@ -101,11 +105,17 @@ pub struct Model {
     pub events: EventLog,
     /// What the agent has found.
     pub findings: FindingList,
-    /// Updates that the agent skipped because we were slow.
-    pub skipped_updates: u64,
+    /// Processes that ended badly while they were watched.
+    pub bad_ends: BadEnds,
+    /// What is wrong with the directory that is read, if that is known and anything is.
+    pub directory_problem: Option<String>,
     /// The program that this command started.
     pub program: Option<Program>,
     updated_at: f64,
+    skipped_earlier: u64,
+    skipped: u64,
+    /// Keys in the first update of the overview's stream, until that is complete.
+    first_keys: Option<BTreeSet<String>>,
 }
 
 impl Model {
@@ -119,10 +129,26 @@ impl Model {
             processes: BTreeMap::new(),
             events: EventLog::default(),
             findings: FindingList::default(),
-            updated_at: 0.0,
-            skipped_updates: 0,
+            bad_ends: BadEnds::default(),
+            directory_problem: None,
             program: None,
+            updated_at: 0.0,
+            skipped_earlier: 0,
+            skipped: 0,
+            first_keys: None,
         }
+    }
+
+    /// Says that a new stream of all processes begins, perhaps from another agent. Its first update
+    /// names every process there is; all others are forgotten then.
+    pub fn begin_overview(&mut self) {
+        self.first_keys = Some(BTreeSet::new());
+        self.skipped_earlier += std::mem::take(&mut self.skipped);
+    }
+
+    /// Updates that the agent skipped because we were slow.
+    pub fn skipped_updates(&self) -> u64 {
+        self.skipped_earlier + self.skipped
     }
 
     /// Merges one message of a stream.
@@ -132,7 +158,9 @@ impl Model {
         if let Some(agent) = update.agent {
             self.agent = Some(agent);
         }
-        self.skipped_updates = self.skipped_updates.max(update.skipped_updates);
+        if stream == Stream::Overview {
+            self.skipped = self.skipped.max(update.skipped_updates);
+        }
         let sampled_at = update.sampled_at.as_ref().map(seconds);
         self.updated_at = self.updated_at.max(sampled_at.unwrap_or(0.0));
         let detailed: Vec<String> = match stream {
@@ -141,8 +169,17 @@ impl Model {
         };
         for changed in update.changed {
             let at = changed.sampled_at.as_ref().map(seconds).or(sampled_at).unwrap_or(0.0);
+            if let (Stream::Overview, Some(keys)) = (stream, &mut self.first_keys) {
+                keys.insert(changed.key.clone());
+            }
             match self.processes.get_mut(&changed.key) {
-                Some(known) => known.merge(stream, at, changed),
+                Some(known) => {
+                    let was_running = known.is_running();
+                    known.merge(stream, at, changed);
+                    if was_running && known.has_ended_badly() {
+                        self.bad_ends.push(known, at);
+                    }
+                }
                 None => {
                     let process = Process::new(stream, at, changed);
                     self.processes.insert(process.key.clone(), process);
@@ -155,6 +192,9 @@ impl Model {
         if stream == Stream::Overview {
             for key in &update.removed {
                 self.processes.remove(key);
+            }
+            if let Some(keys) = self.first_keys.take_if(|_| update.complete) {
+                self.processes.retain(|key, _| keys.contains(key));
             }
         }
     }
@@ -181,6 +221,16 @@ impl Model {
     /// Whether the program that this command started has ended.
     pub fn program_ended(&self) -> bool {
         self.program.as_ref().is_some_and(|program| program.end.is_some())
+    }
+
+    /// The process that a replaced one became: calling `exec` gives it another key.
+    pub fn successor(&self, process: &Process) -> Option<&Process> {
+        let pid = process.identity.pid;
+        let later = self
+            .processes
+            .values()
+            .filter(|it| it.identity.pid == pid && it.started_at() > process.started_at());
+        later.min_by(|a, b| a.started_at().total_cmp(&b.started_at()))
     }
 
     /// The key of the program's own process: the newest one with its pid.

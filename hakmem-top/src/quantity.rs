@@ -29,6 +29,20 @@ pub fn bytes(value: i64) -> String {
     format!("{sign}{}iB", scaled(magnitude as f64, 1024.0, &BINARY))
 }
 
+/// Bytes that are live. Threads are not read at one instant, so blocks that cross over between two
+/// of them can make the sum fall below what it can be: that is nothing.
+pub fn live_bytes(value: i64) -> String {
+    bytes(value.max(0))
+}
+
+/// Blocks on lists against what these may hold: `96/256`, and without a bound `5`.
+pub fn depth(blocks: u64, capacity: u64) -> String {
+    match capacity {
+        0 => count(blocks),
+        _ => format!("{}/{}", count(blocks), count(capacity)),
+    }
+}
+
 /// A duration: `480 ns`, `1.23 µs`, `45.6 ms`, `1.00 s`; zero, which means no sample, is `–`.
 pub fn duration_ns(value: u64) -> String {
     match value {
@@ -48,8 +62,11 @@ pub fn percent(part: f64, whole: f64) -> String {
     if whole <= 0.0 {
         return "–".into();
     }
+    // Counters of different threads are not read at one instant: a part may come out below nothing.
     let share = part / whole * 100.0;
-    if share >= 100.0 {
+    if share <= 0.0 {
+        "0.0".into()
+    } else if share >= 100.0 {
         "100".into()
     } else if share >= 99.0 {
         format!("{:.2}", share.min(99.99))
@@ -79,6 +96,13 @@ pub fn cost_ns(value: f64) -> String {
 pub fn added_ns(value: f64) -> String {
     let text = cost_ns(value);
     if value > 0.0 && text != "0" { format!("+{text}") } else { text }
+}
+
+/// By what share something grew, in percent, without the unit: `+1.2`, `-0.3`, and `0` for what
+/// rounds to nothing.
+pub fn added_percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent.abs() < 0.05 { "0".into() } else { format!("{percent:+.1}") }
 }
 
 /// Three significant digits as far as three decimals reach.

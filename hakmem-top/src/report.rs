@@ -9,12 +9,14 @@ use hakmem_proto::v1 as proto;
 
 pub use recording::recording;
 
-use crate::model::{ClassName, Measure, Process, ProgramEnd};
+use crate::model::{ClassName, Measure, Process, ProgramEnd, labels};
 use crate::paragraph::one_line;
 use crate::quantity;
 
 /// Characters of a command line that are printed; a summary, which people read, has half.
 const COMMAND_MAX: usize = 80;
+/// Characters of a process's labels that are printed.
+const LABELS_MAX: usize = 120;
 /// Processes that a summary names; it counts the others.
 const LISTED_MAX: usize = 20;
 
@@ -72,9 +74,9 @@ pub fn once(processes: &[proto::Process]) -> String {
             identity.pid,
             process.state,
             identity.routing,
-            command_line(&identity),
+            labelled(command_line(&identity), &identity),
             process.totals.map_or(0, |it| it.threads),
-            quantity::bytes(process.totals.map_or(0, |it| it.live_bytes)),
+            quantity::live_bytes(process.totals.map_or(0, |it| it.live_bytes)),
         );
         let one = std::slice::from_ref(process);
         write_classes(&mut text, &sum_classes(one));
@@ -110,8 +112,8 @@ fn list_with(processes: &[proto::Process], command_max: usize) -> String {
             totals.allocations,
             totals.frees,
             quantity::percent(operations.saturating_sub(slow) as f64, operations as f64),
-            quantity::bytes(totals.live_bytes),
-            one_line(&command_line(&identity), command_max),
+            quantity::live_bytes(totals.live_bytes),
+            labelled(one_line(&command_line(&identity), command_max), &identity),
         );
     }
     text
@@ -125,7 +127,7 @@ pub fn rates(process: &Process, phase: &str, second: u64) -> String {
         quantity::rate(flow.allocations),
         quantity::rate(flow.frees),
         quantity::percent(flow.operations() - flow.slow, flow.operations()),
-        quantity::bytes(process.totals.live_bytes),
+        quantity::live_bytes(process.totals.live_bytes),
     );
     let _ = writeln!(
         text,
@@ -138,11 +140,7 @@ pub fn rates(process: &Process, phase: &str, second: u64) -> String {
         let reasons = reasons.iter().filter(|(_, flow)| *flow > 0.0);
         let reasons: Vec<String> =
             reasons.map(|(reason, flow)| format!("{reason} {}", quantity::rate(*flow))).collect();
-        let depth = format!(
-            "{}/{}",
-            quantity::count(counters.depth_blocks),
-            quantity::count(counters.capacity_blocks)
-        );
+        let depth = quantity::depth(counters.depth_blocks, counters.capacity_blocks);
         let _ = writeln!(
             text,
             "{:<6} {:>9} {:>9} {:>7} {:>9} {:>13} {:>10} {:>9} {:>9}  {}",
@@ -152,7 +150,7 @@ pub fn rates(process: &Process, phase: &str, second: u64) -> String {
             quantity::percent(flow.fast(), flow.operations()),
             quantity::rate(flow.slow()),
             depth,
-            quantity::bytes(counters.live_bytes),
+            quantity::live_bytes(counters.live_bytes),
             quantity::duration_ns(flow.p50_ns),
             quantity::duration_ns(flow.p99_ns),
             reasons.join(", "),
@@ -168,6 +166,14 @@ pub fn command_line(identity: &proto::Identity) -> String {
         words => words.join(" "),
     };
     one_line(&words, COMMAND_MAX)
+}
+
+/// A command with the labels of its process behind it, which must not be cut off with it.
+fn labelled(command: String, identity: &proto::Identity) -> String {
+    match labels(identity) {
+        labels if labels.is_empty() => command,
+        labels => format!("{command}  [{}]", one_line(&labels, LABELS_MAX)),
+    }
 }
 
 /// One class over several processes.
@@ -217,8 +223,8 @@ fn write_classes(text: &mut String, classes: &BTreeMap<ClassName, ClassSum>) {
             sum.frees,
             quantity::percent(sum.fast as f64, operations as f64),
             operations.saturating_sub(sum.fast),
-            sum.live_blocks,
-            quantity::bytes(sum.live_bytes),
+            sum.live_blocks.max(0),
+            quantity::live_bytes(sum.live_bytes),
             reasons.join(", "),
         );
     }

@@ -8,7 +8,7 @@ use crossterm::cursor::Show;
 use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
 use crossterm::execute;
 use crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -48,6 +48,27 @@ impl Screen {
     /// As for [`Screen::enter`].
     pub fn resume(&mut self) -> io::Result<()> {
         take()?;
+        self.draw_anew()
+    }
+
+    /// Takes the terminal again after something else had it without our doing: whoever stopped this
+    /// program and continued it may have changed the terminal's settings and written to it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Screen::enter`].
+    pub fn take_back(&mut self) -> io::Result<()> {
+        give_back();
+        self.resume()
+    }
+
+    /// Clears the screen, so that the next picture is drawn whole.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn draw_anew(&mut self) -> io::Result<()> {
+        execute!(stdout(), Clear(ClearType::All))?;
         // A fresh one draws everything. `Terminal::clear` would ask the terminal where the cursor
         // is, and wait for an answer that the reader of keys takes away.
         self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
@@ -70,7 +91,9 @@ pub fn is_available() -> bool {
 fn take() -> io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::Release);
-    execute!(stdout(), EnterAlternateScreen, EnableMouseCapture)
+    // Not every terminal has another screen, and what stands on this one would shine through where
+    // the picture is blank.
+    execute!(stdout(), EnterAlternateScreen, Clear(ClearType::All), EnableMouseCapture)
 }
 
 /// Gives the terminal back if it is taken. Errors are of no use here: there is nobody to tell.

@@ -1,6 +1,7 @@
 //! The one loop: an event comes, the model or the view changes, the screen is drawn.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crossterm::event::EventStream;
@@ -9,6 +10,7 @@ use ratatui::layout::Rect;
 use tokio::sync::{mpsc, watch};
 
 use crate::comparison::Comparison;
+use crate::endpoint::DirectoryProblem;
 use crate::event::{Event, FeedEvent};
 use crate::feed::Wish;
 use crate::keys;
@@ -49,12 +51,29 @@ pub struct Session {
     frozen: Option<Box<Model>>,
     wish: watch::Sender<Wish>,
     last_data: Instant,
+    /// The directory that an agent inside this process reads, and when it was looked at.
+    directory: Option<PathBuf>,
+    looked_at: Option<Instant>,
 }
 
 impl Session {
-    /// A session that asks for data through `wish`.
-    pub fn new(model: Model, state: ViewState, wish: watch::Sender<Wish>) -> Self {
-        Self { model, state, frozen: None, wish, last_data: Instant::now() }
+    /// A session that asks for data through `wish`; `directory` is read by an agent inside this
+    /// process, if one does.
+    pub fn new(
+        model: Model,
+        state: ViewState,
+        wish: watch::Sender<Wish>,
+        directory: Option<PathBuf>,
+    ) -> Self {
+        Self {
+            model,
+            state,
+            frozen: None,
+            wish,
+            last_data: Instant::now(),
+            directory,
+            looked_at: None,
+        }
     }
 
     /// Runs until something ends it. Senders of `events` must be all but `sender`'s clones.
@@ -80,7 +99,10 @@ impl Session {
         events: &mut mpsc::Receiver<Event>,
     ) -> io::Result<Ended> {
         loop {
+            let shown = self.frozen.as_deref().unwrap_or(&self.model);
+            self.state.settle_focus(shown);
             self.update_wish();
+            self.look_at_directory();
             let drawn_at = Instant::now();
             let shown = self.frozen.as_deref().unwrap_or(&self.model);
             screen.terminal.draw(|frame| view::draw(frame, shown, &self.state))?;
@@ -130,6 +152,9 @@ impl Session {
                 if received.is_fatal() {
                     return Ok(Some(Ended::Signal(received.signal)));
                 }
+                if received.is_continue() {
+                    screen.take_back()?;
+                }
             }
             Event::InputClosed => return Ok(Some(Ended::Signal(signal_hook::consts::SIGHUP))),
             Event::TimeOver => return Ok(Some(Ended::TimeOver)),
@@ -168,6 +193,7 @@ impl Session {
         self.last_data = Instant::now();
         match feed {
             FeedEvent::Update(stream, update) => self.model.merge(stream, *update),
+            FeedEvent::OverviewBegin => self.model.begin_overview(),
             FeedEvent::EventsBegin { key } => self.model.events.begin_stream(&key),
             FeedEvent::Events(update) => self.model.events.merge(*update),
             FeedEvent::Compared(compared) => self.show_compared(*compared),
@@ -177,6 +203,17 @@ impl Session {
                 self.model.connection = Connection::Lost { reason, attempts };
             }
         }
+    }
+
+    /// Finds out, now and then, whether the directory is there, where its processes would be shown.
+    fn look_at_directory(&mut self) {
+        let directory = self.directory.as_deref().filter(|_| self.model.processes.is_empty());
+        if directory.is_none() || self.looked_at.is_some_and(|it| it.elapsed() < TICK) {
+            return;
+        }
+        self.looked_at = Some(Instant::now());
+        let problem = directory.and_then(DirectoryProblem::of);
+        self.model.directory_problem = problem.map(|it| it.to_string());
     }
 
     /// Shows a comparison if it is still waited for.
@@ -206,6 +243,7 @@ impl Session {
         match effect {
             None | Some(Effect::SetInterval(_)) => {}
             Some(Effect::Compare) => self.ask_to_compare(),
+            Some(Effect::Redraw) => screen.draw_anew()?,
             Some(Effect::Suspend) => self.suspend(screen)?,
             Some(Effect::Leave) => return Ok(Some(Ended::Left)),
             Some(Effect::Quit) => return Ok(Some(Ended::Quit)),
@@ -238,7 +276,11 @@ impl Session {
 
     /// Asks for the process in focus at the interval chosen.
     pub fn update_wish(&mut self) {
-        let focus = self.state.focused(&self.model).map(|process| process.key.clone());
+        // The focus is asked for also while nobody knows it: it may come back with its agent.
+        let focus = match &self.state.focus {
+            Some(focus) => Some(focus.key.clone()),
+            None => self.state.focused(&self.model).map(|process| process.key.clone()),
+        };
         let interval_ms = self.state.interval_ms;
         self.wish.send_if_modified(|wish| {
             let overview_ms = wish.overview_ms.max(interval_ms);

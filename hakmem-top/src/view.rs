@@ -8,6 +8,7 @@ mod bar;
 mod charts;
 mod chrome;
 mod classes;
+mod empty;
 mod events;
 mod findings;
 mod overlay;
@@ -19,12 +20,12 @@ mod threads;
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
-use ratatui::text::Line;
 
 use crate::model::{Model, Process};
 use crate::view_state::{Tab, ViewState};
 
 pub use areas::Areas;
+pub use overlay::scrolled;
 
 /// What lies under a position of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,7 @@ pub fn draw(frame: &mut Frame, model: &Model, state: &ViewState) {
     let areas = Areas::of(frame.area(), model, state);
     chrome::draw_title(frame, areas.title, model, state);
     chrome::draw_tabs(frame, areas.tabs, model, state);
+    chrome::draw_notice(frame, areas.notice, model, &state.theme);
     chrome::draw_footer(frame, areas.footer, model, state);
     if state.tab == Tab::Processes {
         processes::draw(frame, &areas, model, state);
@@ -54,7 +56,7 @@ pub fn draw(frame: &mut Frame, model: &Model, state: &ViewState) {
             Tab::Events => events::draw(frame, &areas, model, process, state),
         }
     } else {
-        draw_nothing(frame, areas.body, model, state);
+        empty::draw_no_process(frame, areas.body, model, state);
     }
     overlay::draw(frame, areas.body, model, state);
 }
@@ -74,26 +76,6 @@ pub fn hit(area: Rect, column: u16, row: u16, state: &ViewState, model: &Model) 
     let first = table::first_row(state.selected_row(model), count, height);
     let index = first + usize::from(row - areas.rows.y);
     (index < count).then_some(Hit::Row(index))
-}
-
-/// What the body says while there is no process to show.
-fn draw_nothing(frame: &mut Frame, area: Rect, model: &Model, state: &ViewState) {
-    let theme = &state.theme;
-    let directory = model.agent.as_ref().map_or("", |agent| agent.directory.as_str());
-    let mut lines = vec![Line::raw("")];
-    if model.program.is_some() {
-        lines.push(Line::styled("  waiting for the program to publish …", theme.text));
-    } else if model.agent.is_some() && model.processes.is_empty() {
-        lines.push(Line::styled(format!("  no process publishes in {directory}"), theme.text));
-        lines.push(Line::raw(""));
-        lines.push(Line::styled("  start one:  hakmem-top run -- PROGRAM ARGS", theme.dim));
-        lines.push(Line::styled("  or see it:  hakmem-top demo", theme.dim));
-    } else if model.agent.is_some() {
-        lines.push(Line::styled("  no process passes the filter", theme.text));
-    } else {
-        lines.push(Line::styled("  waiting for the agent …", theme.text));
-    }
-    frame.render_widget(ratatui::widgets::Paragraph::new(lines), area);
 }
 
 /// Whether numbers of this process are incomplete in a way that a person must know.

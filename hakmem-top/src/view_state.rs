@@ -2,6 +2,8 @@
 //! [`Action`]s; whatever reaches beyond it comes back as an [`Effect`].
 
 mod action;
+mod filter;
+mod focus;
 mod tab;
 mod theme;
 
@@ -9,6 +11,7 @@ use crate::comparison::Comparison;
 use crate::model::{Measure, Model, Process};
 
 pub use action::{Action, Effect};
+pub use focus::Focus;
 pub use tab::{SortColumn, Tab};
 pub use theme::{Theme, ThemeName};
 
@@ -22,8 +25,8 @@ pub const INTERVAL_MS_DEFAULT: u32 = 100;
 pub struct ViewState {
     /// The screen shown.
     pub tab: Tab,
-    /// Key of the process that was chosen; without a choice, [`ViewState::focused`] decides.
-    pub focus: Option<String>,
+    /// The process that is looked at; `None` before there is any.
+    pub focus: Option<Focus>,
     /// Selected row of each tab whose rows have no name.
     pub rows: [usize; Tab::ALL.len()],
     /// The selected class.
@@ -32,8 +35,8 @@ pub struct ViewState {
     pub sort: SortColumn,
     /// Whether the order is inverted.
     pub inverted: bool,
-    /// Text that rows must contain.
-    pub filter: String,
+    /// Text that rows must contain, of each tab.
+    pub filters: [String; Tab::ALL.len()],
     /// Whether keys go to the filter.
     pub editing_filter: bool,
     /// Whether the help is shown.
@@ -42,6 +45,9 @@ pub struct ViewState {
     pub output: bool,
     /// The last minute of the process against the one before, while that is looked at.
     pub compared: Option<Compared>,
+    /// Lines by which what lies on top is scrolled: down, or up from its end where that is shown
+    /// first.
+    pub scroll: usize,
     /// Whether the picture stands still.
     pub paused: bool,
     /// Whether the person is asked what shall become of the running program.
@@ -79,11 +85,12 @@ impl ViewState {
             class: "C7".into(),
             sort: SortColumn::Allocations,
             inverted: false,
-            filter: String::new(),
+            filters: Default::default(),
             editing_filter: false,
             help: false,
             output: false,
             compared: None,
+            scroll: 0,
             paused: false,
             asking: false,
             asks_before_quit: false,
@@ -96,20 +103,20 @@ impl ViewState {
 
     /// Does what input asks for.
     pub fn apply(&mut self, action: Action, model: &Model) -> Option<Effect> {
-        let row = self.selected_row(model);
         match action {
-            Action::Tab(tab) => self.tab = tab,
-            Action::TabStep(forward) => self.tab = self.tab.step(forward),
-            Action::Move(by) => self.select(row.saturating_add_signed(by as isize), model),
+            Action::Tab(tab) => self.show_tab(tab),
+            Action::TabStep(forward) => self.show_tab(self.tab.step(forward)),
+            Action::Move(by) => self.move_selection(by, model),
+            Action::ScrollTo(line) => self.scroll = line,
             Action::First => self.select(0, model),
             Action::Last => self.select(usize::MAX, model),
             Action::Row(row) => self.select(row, model),
             Action::Open => self.open(model),
             Action::Back => self.back(),
-            Action::Help => self.help = !self.help,
-            Action::FilterBegin => self.editing_filter = true,
-            Action::FilterPush(character) => self.filter.push(character),
-            Action::FilterPop => _ = self.filter.pop(),
+            Action::Help => (self.help, self.scroll) = (!self.help, 0),
+            Action::FilterBegin => self.editing_filter = self.tab.has_filter(),
+            Action::FilterPush(character) => self.filter_mut().push(character),
+            Action::FilterPop => _ = self.filter_mut().pop(),
             Action::FilterKeep => self.editing_filter = false,
             Action::SortNext => self.sort = self.sort.next(),
             Action::SortInvert => self.inverted = !self.inverted,
@@ -118,13 +125,16 @@ impl ViewState {
             Action::ThemeNext => self.theme = Theme::new(self.theme.name.next()),
             Action::Measure => self.toggle_measure(model),
             Action::Ended => self.hide_ended = !self.hide_ended,
-            Action::Output => self.output = !self.output && model.program.is_some(),
+            Action::Output => {
+                (self.output, self.scroll) = (!self.output && model.program.is_some(), 0);
+            }
             Action::Compare if self.compared.is_some() => self.compared = None,
             Action::Compare => {
                 self.focused(model)?;
-                self.compared = Some(Compared::Pending);
+                (self.compared, self.scroll) = (Some(Compared::Pending), 0);
                 return Some(Effect::Compare);
             }
+            Action::Redraw => return Some(Effect::Redraw),
             Action::Suspend => return Some(Effect::Suspend),
             Action::Leave => return Some(Effect::Leave),
             Action::Quit => {
@@ -138,12 +148,27 @@ impl ViewState {
         None
     }
 
+    /// Shows a tab. What is typed from then on is no filter.
+    fn show_tab(&mut self, tab: Tab) {
+        (self.tab, self.editing_filter) = (tab, false);
+    }
+
+    /// Moves the selection by rows. Where the process in focus is none of the rows, the first one
+    /// is selected: nobody could see where the way began.
+    fn move_selection(&mut self, by: i64, model: &Model) {
+        let begins = self.tab == Tab::Processes && !self.is_focus_listed(model);
+        let row = self.selected_row(model).saturating_add_signed(by as isize);
+        self.select(if begins { 0 } else { row }, model);
+    }
+
     fn select(&mut self, row: usize, model: &Model) {
         let last = self.row_count(model).saturating_sub(1);
         let row = row.min(last);
         match self.tab {
             Tab::Processes => {
-                self.focus = self.processes(model).get(row).map(|it| it.key.clone());
+                if let Some(process) = self.processes(model).get(row) {
+                    self.choose(process);
+                }
             }
             Tab::Classes => {
                 let mut classes = self.focused(model).into_iter().flat_map(Process::classes);
@@ -163,25 +188,34 @@ impl ViewState {
                 let findings = self.findings(model);
                 let key = findings.get(self.selected_row(model)).map(|it| &it.process_key);
                 // The process may be gone since.
-                if let Some(key) = key.filter(|it| model.processes.contains_key(*it)) {
-                    self.focus = Some(key.clone());
+                if let Some(process) = key.and_then(|it| model.processes.get(it)) {
+                    self.choose(process);
                     self.tab = Tab::Classes;
                 }
             }
-            Tab::Processes => self.tab = Tab::Classes,
+            Tab::Processes => {
+                // The row that is opened is the one that is marked, or the first.
+                self.select(self.selected_row(model), model);
+                self.tab = Tab::Classes;
+            }
             Tab::Classes => self.tab = Tab::Routing,
             Tab::Routing | Tab::Threads | Tab::Events => {}
         }
     }
 
     fn back(&mut self) {
-        if self.compared.take().is_some() {
-            // That was what lay on top.
-        } else if self.help || self.asking || self.output {
-            (self.help, self.asking, self.output) = (false, false, false);
-        } else if self.editing_filter || !self.filter.is_empty() {
+        // What lies on top goes first.
+        if self.asking {
+            self.asking = false;
+        } else if self.help {
+            (self.help, self.scroll) = (false, 0);
+        } else if self.compared.take().is_some() {
+            self.scroll = 0;
+        } else if self.output {
+            (self.output, self.scroll) = (false, 0);
+        } else if self.editing_filter || !self.filter().is_empty() {
             self.editing_filter = false;
-            self.filter.clear();
+            self.filter_mut().clear();
         } else {
             self.tab = Tab::Processes;
         }
@@ -211,15 +245,6 @@ impl ViewState {
         self.measure.unwrap_or(natural)
     }
 
-    /// The process in focus: the chosen one, else the program that was started, else the first of
-    /// the list.
-    pub fn focused<'a>(&self, model: &'a Model) -> Option<&'a Process> {
-        let chosen = self.focus.as_deref().and_then(|key| model.processes.get(key));
-        chosen
-            .or_else(|| model.program_key().and_then(|key| model.processes.get(key)))
-            .or_else(|| self.processes(model).first().copied())
-    }
-
     /// Rows of the tab shown.
     pub fn row_count(&self, model: &Model) -> usize {
         match self.tab {
@@ -230,29 +255,6 @@ impl ViewState {
             Tab::Events => self.events(model).count(),
             Tab::Findings => self.findings(model).len(),
         }
-    }
-
-    /// Processes that pass the filter, sorted; running ones first.
-    pub fn processes<'a>(&self, model: &'a Model) -> Vec<&'a Process> {
-        let mut processes: Vec<&Process> = model
-            .processes
-            .values()
-            .filter(|it| it.is_running() || !self.hide_ended)
-            .filter(|it| {
-                self.passes(&[
-                    it.name(),
-                    &it.identity.executable,
-                    &it.identity.arguments.join(" "),
-                    &it.state,
-                ])
-            })
-            .collect();
-        processes.sort_by(|a, b| {
-            let order = self.compare(a, b).then(b.identity.pid.cmp(&a.identity.pid));
-            let order = if self.inverted { order.reverse() } else { order };
-            b.is_running().cmp(&a.is_running()).then(order)
-        });
-        processes
     }
 
     fn compare(&self, a: &Process, b: &Process) -> std::cmp::Ordering {
@@ -267,33 +269,6 @@ impl ViewState {
             SortColumn::Pid => a.identity.pid.cmp(&b.identity.pid),
             SortColumn::Name => a.name().cmp(b.name()),
         }
-    }
-
-    /// Threads of a process that pass the filter.
-    pub fn threads<'a>(&self, process: &'a Process) -> Vec<&'a hakmem_proto::v1::Thread> {
-        process.threads().filter(|it| self.passes(&[&it.name])).collect()
-    }
-
-    /// Events that pass the filter, newest first.
-    pub fn events<'a>(
-        &'a self,
-        model: &'a Model,
-    ) -> impl Iterator<Item = &'a hakmem_proto::v1::Event> {
-        let passes =
-            |it: &&hakmem_proto::v1::Event| self.passes(&[&it.kind, &it.class, &it.detail]);
-        model.events.newest_first().filter(passes)
-    }
-
-    /// Findings that pass the filter, those that go on first.
-    pub fn findings<'a>(&self, model: &'a Model) -> Vec<&'a hakmem_proto::v1::Finding> {
-        let mut findings = model.findings.ordered();
-        findings.retain(|it| self.passes(&[&it.executable, &it.cause, &it.class, &it.reason]));
-        findings
-    }
-
-    fn passes(&self, texts: &[&str]) -> bool {
-        let wanted = self.filter.to_lowercase();
-        wanted.is_empty() || texts.iter().any(|text| text.to_lowercase().contains(&wanted))
     }
 
     /// The selected row of the tab shown, within its rows.

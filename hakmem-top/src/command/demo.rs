@@ -55,7 +55,7 @@ pub(super) async fn demo(
         global,
         &sender,
     );
-    watch.set_program("demo".into(), pid);
+    watch.set_program("demo".into(), pid, None);
     let with_screen = crate::screen::is_available();
     // Without a person to quit, one round of the phases is the whole show.
     let round = workload::PHASES.len() as u64 * workload::PHASE_SECONDS;

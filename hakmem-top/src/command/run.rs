@@ -6,7 +6,6 @@
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +13,7 @@ use hakmem_proto::v1 as proto;
 use tokio::sync::mpsc;
 
 use super::watch::Watch;
-use super::{CommandError, document};
+use super::{CommandError, document, file_error};
 use crate::cli::{GlobalOptions, RunOptions};
 use crate::endpoint::Endpoint;
 use crate::event::Event;
@@ -22,6 +21,7 @@ use crate::event::Received;
 use crate::library;
 use crate::model::ProgramEnd;
 use crate::program::{self, ProgramSpec, RunningProgram, Streams};
+use crate::replacement::{Readers, Replacement};
 use crate::report;
 use crate::session::{EVENTS_WAITING, Ended};
 use crate::signals;
@@ -45,9 +45,14 @@ pub(super) async fn run(options: &RunOptions, global: &GlobalOptions) -> Result<
         streams: if with_screen { captured() } else { Streams::default() },
         says_phases: false,
     };
-    if let Some(path) = &options.json {
-        prepare(path)?;
-    }
+    // Before the program runs: what it does must not be lost to a wrong name.
+    let json = match &options.json {
+        None => None,
+        Some(path) => {
+            let begun = Replacement::begin(path, Readers::Usual);
+            Some((path, begun.map_err(|error| file_error(path, error))?))
+        }
+    };
     let endpoint = Endpoint::embedded(spec.directory.clone(), global.interval).await?;
     let mut run = Run::start(spec, endpoint)?;
     let lost_events = if with_screen { run.show(global).await? } else { run.follow_plain().await };
@@ -58,17 +63,13 @@ pub(super) async fn run(options: &RunOptions, global: &GlobalOptions) -> Result<
         let summary = report::summary(&run.command(), end, &snapshot.processes, lost_events);
         eprint!("{summary}");
     }
-    if let Some(path) = &options.json {
-        std::fs::write(path, document(&snapshot.processes))
-            .map_err(|error| CommandError::Write { path: path.clone(), error })?;
+    if let Some((path, replacement)) = json {
+        let text = document(&snapshot.processes);
+        let written = replacement.file().write_all(text.as_bytes());
+        let written = written.and_then(|()| replacement.commit());
+        written.map_err(|error| file_error(path, error))?;
     }
     Ok(end.exit_code())
-}
-
-/// Makes sure, before the program runs, that its counts can be written after it.
-fn prepare(path: &PathBuf) -> Result<(), CommandError> {
-    let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
-    opened.map(drop).map_err(|error| CommandError::Write { path: path.clone(), error })
 }
 
 /// Streams of a program that shares the terminal with the screen: those that are the terminal.
@@ -141,7 +142,8 @@ impl Run {
             global,
             &self.sender,
         );
-        watch.set_program(self.command(), self.pid);
+        let obstacle = program::reason_at_start(std::path::Path::new(&self.spec.words[0]));
+        watch.set_program(self.command(), self.pid, obstacle);
         watch.session.state.asks_before_quit = true;
         let ended = watch.show(&self.sender, &mut self.events).await?;
         let model = &watch.session.model;

@@ -37,13 +37,16 @@ impl Watch {
             watch::channel(Wish { filter, overview_ms, detail_ms, ..Wish::default() });
         let feed = tokio::spawn(feed::run(endpoint.clone(), wished, sender.clone()));
         let state = ViewState::new(tab, detail_ms, theme(global));
-        let session = Session::new(Model::new(endpoint.describe()), state, wish);
+        let model = Model::new(endpoint.describe());
+        let directory = endpoint.directory().map(ToOwned::to_owned);
+        let session = Session::new(model, state, wish, directory);
         Self { session, feed }
     }
 
-    /// Says which program this command started.
-    pub(super) fn set_program(&mut self, command: String, pid: u32) {
-        self.session.model.program = Some(Program { command, pid, ..Program::default() });
+    /// Says which program this command started, and what keeps that from publishing.
+    pub(super) fn set_program(&mut self, command: String, pid: u32, obstacle: Option<String>) {
+        let program = Program { command, pid, obstacle, ..Program::default() };
+        self.session.model.program = Some(program);
     }
 
     /// Takes the terminal, runs the session, gives the terminal back.

@@ -93,7 +93,7 @@ pub(super) fn total(change: &Change) -> String {
     match change.relative {
         None => total,
         Some(relative @ 2.0..) => format!("{total}, {:.1} times as much", relative + 1.0),
-        Some(relative) => format!("{total}, {:+.1} %", relative * 100.0),
+        Some(relative) => format!("{total}, {} %", quantity::added_percent(relative)),
     }
 }
 

@@ -87,3 +87,35 @@ fn the_wheel_moves_the_selection() {
     let wheel = Event::Mouse(MouseEvent { kind, column: 5, row: 5, modifiers: KeyModifiers::NONE });
     assert_eq!(meaning(&state(Tab::Events), &wheel), Some(Action::Move(3)));
 }
+
+#[test]
+fn what_lies_on_top_is_scrolled_instead_of_the_rows_below() {
+    let mut state = state(Tab::Classes);
+    state.help = true;
+    let small = Rect::new(0, 0, 80, 12);
+    let press = |state: &ViewState, code| action(&key(code), state, &sample::model(), small);
+    assert_eq!(press(&state, KeyCode::Char('j')), Some(Action::ScrollTo(1)));
+    assert_eq!(press(&state, KeyCode::Char('k')), Some(Action::ScrollTo(0)));
+    let Some(Action::ScrollTo(last)) = press(&state, KeyCode::Char('G')) else { panic!() };
+    assert!(last > 5, "{last}");
+    state.scroll = last;
+    assert_eq!(press(&state, KeyCode::PageDown), Some(Action::ScrollTo(last)));
+    assert_eq!(press(&state, KeyCode::Char('g')), Some(Action::ScrollTo(0)));
+    state.help = false;
+    assert_eq!(press(&state, KeyCode::Char('j')), Some(Action::Move(1)));
+    // What the program printed shows its end, and scrolls up from there.
+    let mut model = sample::model();
+    let mut program = crate::model::Program::default();
+    program.output.push("line\n".repeat(100).as_bytes());
+    model.program = Some(program);
+    (state.output, state.scroll) = (true, 0);
+    let up = action(&key(KeyCode::Up), &state, &model, small);
+    assert_eq!(up, Some(Action::ScrollTo(1)));
+    assert_eq!(action(&key(KeyCode::Down), &state, &model, small), Some(Action::ScrollTo(0)));
+}
+
+#[test]
+fn control_l_draws_anew() {
+    let event = Event::Key(KeyEvent::new(KeyCode::Char('l'), KeyModifiers::CONTROL));
+    assert_eq!(meaning(&state(Tab::Classes), &event), Some(Action::Redraw));
+}

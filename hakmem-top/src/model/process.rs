@@ -10,6 +10,7 @@ use super::flow::{ClassFlow, Measure, ThreadFlow, TotalsFlow};
 use super::history::History;
 use super::window::{WINDOW_SECONDS, Window};
 use super::{Stream, seconds};
+use crate::paragraph::plain;
 
 /// Rates are means over this many seconds: long enough to be readable, short enough to be live.
 const RATE_SECONDS: f64 = 1.0;
@@ -164,6 +165,18 @@ impl Process {
         self.state == "running"
     }
 
+    /// Whether it ended as nobody wants: it crashed, or something killed it at once, as the system
+    /// does when memory runs out.
+    pub fn has_ended_badly(&self) -> bool {
+        const KILLED: i32 = signal_hook::consts::SIGKILL;
+        self.state == "crashed" || (self.state == "killed" && self.end_signal == Some(KILLED))
+    }
+
+    /// Its labels, sorted, as one word: `service=x,version=y`; empty if it has none.
+    pub fn labels(&self) -> String {
+        labels(&self.identity)
+    }
+
     /// When its allocator started, in seconds since the epoch.
     pub fn started_at(&self) -> f64 {
         self.identity.started_at.as_ref().map_or(0.0, seconds)
@@ -237,6 +250,14 @@ impl Process {
         let start = start.threads.get(&slot).map_or(&nothing, |thread| thread);
         Some(ThreadFlow::between(start, end.threads.get(&slot)?, seconds))
     }
+}
+
+/// The labels of a process, sorted, as one word: `service=x,version=y`; empty if it has none.
+pub fn labels(identity: &proto::Identity) -> String {
+    let mut labels: Vec<String> =
+        identity.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    labels.sort();
+    plain(&labels.join(","))
 }
 
 impl Details {

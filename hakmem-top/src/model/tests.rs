@@ -183,3 +183,57 @@ fn findings_are_replaced_by_number_and_forgotten_with_their_stream() {
     assert!(model.findings.ordered().is_empty());
     assert_eq!(model.findings.missing(), 5, "what was lost stays lost");
 }
+
+#[test]
+fn a_new_stream_of_all_processes_replaces_the_set_once_it_is_complete() {
+    let mut model = Model::new("test");
+    let of = |pid, at| strip(&process(pid, "a", at, 1.0));
+    model.begin_overview();
+    model.merge(Stream::Overview, update(1.0, vec![of(7, 1.0), of(8, 1.0), of(9, 1.0)]));
+    model.merge(Stream::Overview, update(2.0, vec![]));
+    assert_eq!(model.processes.len(), 3, "an update names only what changed");
+    model.begin_overview();
+    let mut first = update(3.0, vec![of(8, 3.0)]);
+    first.complete = false;
+    model.merge(Stream::Overview, first);
+    assert_eq!(model.processes.len(), 3, "the rest may follow");
+    // The stream of the process in focus says nothing of the others.
+    model.merge(Stream::Detail, update(3.0, vec![process(9, "a", 3.0, 1.0)]));
+    model.merge(Stream::Overview, update(3.0, vec![of(10, 3.0)]));
+    let pids: Vec<u32> = model.processes.values().map(|it| it.identity.pid).collect();
+    assert_eq!(pids, [10, 8]);
+}
+
+#[test]
+fn updates_skipped_by_two_agents_are_summed() {
+    let mut model = Model::new("test");
+    for skipped_updates in [3, 2] {
+        model.begin_overview();
+        let update = proto::WatchProcessesResponse { skipped_updates, ..update(1.0, vec![]) };
+        model.merge(Stream::Overview, update);
+    }
+    assert_eq!(model.skipped_updates(), 5);
+}
+
+#[test]
+fn a_bad_end_is_announced_once_and_only_if_it_was_seen() {
+    let mut model = Model::new("test");
+    let ended = |pid, at, state: &str, signal| proto::Process {
+        state: state.into(),
+        end_signal: signal,
+        ..strip(&process(pid, "a", at, 1.0))
+    };
+    let names = |model: &Model, at: f64| -> Vec<u32> {
+        let now = sample::STARTED_AT as f64 + at;
+        model.bad_ends.announced(now).map(|it| it.pid).collect()
+    };
+    let first = vec![ended(7, 1.0, "running", None), ended(8, 1.0, "crashed", Some(11))];
+    model.merge(Stream::Overview, update(1.0, first));
+    assert_eq!(names(&model, 1.0), [0; 0], "that one had crashed before");
+    for stream in [Stream::Overview, Stream::Detail] {
+        model.merge(stream, update(2.0, vec![ended(7, 2.0, "killed", Some(9))]));
+    }
+    assert_eq!(names(&model, 2.0), [7]);
+    assert_eq!(names(&model, 61.0), [7]);
+    assert_eq!(names(&model, 63.0), [0; 0]);
+}

@@ -60,3 +60,14 @@ fn costs_have_three_digits_and_added_ones_a_sign() {
     assert_eq!(costs.map(cost_ns).join(" "), "0 0 0 0.012 0.099 1.23 45.7 100 1234 NaN");
     assert_eq!([0.0, 1.5, -1.5, 0.0001, -0.0001].map(added_ns).join(" "), "0 +1.50 -1.50 0 0");
 }
+
+#[test]
+fn nothing_is_negative_that_cannot_be() {
+    assert_eq!(live_bytes(-4096), "0 B");
+    assert_eq!(percent(-0.0001, 10.0), "0.0");
+    assert_eq!(percent(-0.0, 10.0), "0.0");
+    assert_eq!(depth(5, 0), "5");
+    assert_eq!(depth(5, 10), "5/10");
+    let added: Vec<String> = [-0.0001, 0.0004, -0.001, 0.123].map(added_percent).into();
+    assert_eq!(added, ["0", "0", "-0.1", "+12.3"]);
+}

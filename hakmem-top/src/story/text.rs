@@ -7,6 +7,7 @@ use hakmem_proto::v1 as proto;
 
 use super::{Sentence, Story, clock_ns};
 use crate::explanation;
+use crate::model::labels;
 use crate::paragraph;
 use crate::quantity;
 use crate::report;
@@ -47,6 +48,10 @@ impl Story {
             let _ = writeln!(text, "  {label:<9} {value}");
         };
         line("command", &report::command_line(&identity));
+        let labels = labels(&identity);
+        if !labels.is_empty() {
+            line("labels", &labels);
+        }
         if name != executable {
             line("program", &identity.executable);
         }

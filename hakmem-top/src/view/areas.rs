@@ -15,6 +15,8 @@ pub struct Areas {
     pub title: Rect,
     /// The tabs.
     pub tabs: Rect,
+    /// One line on a process that has just ended badly; empty while there is none.
+    pub notice: Rect,
     /// Everything between tabs and footer.
     pub body: Rect,
     /// One line of sums above the table; empty where the tab has none.
@@ -29,6 +31,9 @@ pub struct Areas {
     pub footer: Rect,
 }
 
+/// Rows that the body needs to give one away.
+const NOTICE_ROWS_MIN: u16 = 2;
+
 impl Areas {
     /// Divides a screen.
     pub fn of(screen: Rect, model: &Model, state: &ViewState) -> Self {
@@ -36,6 +41,9 @@ impl Areas {
         let title = take_top(&mut rest, 1);
         let footer = take_bottom(&mut rest, 1);
         let tabs = take_top(&mut rest, 1);
+        let is_alarming = model.bad_ends.announced(model.now()).next().is_some();
+        let notice_rows = u16::from(is_alarming && rest.height >= NOTICE_ROWS_MIN);
+        let notice = take_top(&mut rest, notice_rows);
         let body = rest;
         // The events' strip says what is missing, the classes' sums up the process.
         let has_strip =
@@ -56,7 +64,7 @@ impl Areas {
             let height = rest.height;
             take_top(&mut rest, height)
         };
-        Self { title, tabs, body, strip, heading, rows, panels: rest, footer }
+        Self { title, tabs, notice, body, strip, heading, rows, panels: rest, footer }
     }
 }
 

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::events;
+use super::processes::one_line;
 use super::table::shortened;
 use crate::explanation;
 use crate::model::{Connection, Model, Process, ProgramEnd};
@@ -43,9 +44,14 @@ fn subject<'a>(model: &'a Model, state: &ViewState) -> Vec<Span<'a>> {
     match state.focused(model).filter(|_| !is_of_all(state.tab)) {
         Some(process) => spans.extend(process_words(process, theme)),
         None => {
-            let running = model.processes.values().filter(|it| it.is_running()).count();
-            let ended = model.processes.len() - running;
+            let count =
+                |of: fn(&Process) -> bool| model.processes.values().filter(|it| of(it)).count();
+            let (running, bad) = (count(Process::is_running), count(Process::has_ended_badly));
+            let ended = model.processes.len() - running - bad;
             spans.push(Span::styled(format!("{running} running"), theme.text));
+            if bad > 0 {
+                spans.push(Span::styled(format!(" · {bad} crashed or killed"), theme.bad));
+            }
             if ended > 0 {
                 spans.push(Span::styled(format!(" · {ended} ended"), theme.dim));
             }
@@ -86,6 +92,11 @@ fn process_words<'a>(process: &'a Process, theme: &Theme) -> Vec<Span<'a>> {
         Span::styled(process.state.as_str(), state_style(process, theme)),
         Span::styled(age, theme.dim),
     ];
+    let labels = process.labels();
+    if !labels.is_empty() {
+        spans.push(dot());
+        spans.push(Span::styled(labels, theme.accent));
+    }
     let identity = &process.identity;
     if !identity.routing.is_empty() {
         spans.push(dot());
@@ -117,8 +128,8 @@ fn health(model: &Model, state: &ViewState) -> Line<'static> {
         return Line::styled("‖ paused ", theme.warn);
     }
     let mut spans = Vec::new();
-    if model.skipped_updates > 0 {
-        spans.push(Span::styled(format!("{} skipped ", model.skipped_updates), theme.dim));
+    if model.skipped_updates() > 0 {
+        spans.push(Span::styled(format!("{} skipped ", model.skipped_updates()), theme.dim));
     }
     let silent_ms = model.silent_for.as_millis();
     spans.push(match &model.connection {
@@ -137,6 +148,23 @@ fn health(model: &Model, state: &ViewState) -> Line<'static> {
         }
     });
     Line::from(spans)
+}
+
+/// Draws which process has just ended badly.
+pub(super) fn draw_notice(frame: &mut Frame, area: Rect, model: &Model, theme: &Theme) {
+    let mut announced = model.bad_ends.announced(model.now());
+    let Some(end) = announced.next() else { return };
+    let mut text = format!(" ✗ {} {} {}", one_line(&end.name), end.pid, end.state);
+    if let Some(signal) = end.signal {
+        text.push_str(&format!(" by {}", explanation::signal_name(signal)));
+    }
+    let ago = quantity::span_seconds((model.now() - end.at).max(0.0) as u64);
+    text.push_str(&format!(" {ago} ago"));
+    let more = announced.count();
+    if more > 0 {
+        text.push_str(&format!(" · and {more} more"));
+    }
+    frame.render_widget(shortened(Line::styled(text, theme.bad), usize::from(area.width)), area);
 }
 
 /// Whether a tab shows all processes and not the one in focus.
@@ -215,11 +243,11 @@ pub(super) fn tab_at(area: Rect, column: u16, model: &Model, state: &ViewState) 
 /// Draws the hints, or the filter.
 pub(super) fn draw_footer(frame: &mut Frame, area: Rect, model: &Model, state: &ViewState) {
     let theme = &state.theme;
-    if state.editing_filter || !state.filter.is_empty() {
+    if state.editing_filter || !state.filter().is_empty() {
         let cursor = if state.editing_filter { "▏" } else { "" };
         let line = Line::from(vec![
             Span::styled(" filter / ", theme.accent),
-            Span::styled(format!("{}{cursor}", state.filter), theme.text),
+            Span::styled(format!("{}{cursor}", state.filter()), theme.text),
             Span::styled("   Enter keeps  Esc clears", theme.dim),
         ]);
         frame.render_widget(line, area);

@@ -10,7 +10,7 @@ use hakmem_proto::v1 as proto;
 use super::bar::bar;
 use super::processes::fast_share;
 use super::table::{self, Column, Table};
-use super::{Areas, charts, routing, slow_paths};
+use super::{Areas, charts, empty, routing, slow_paths};
 use crate::explanation::class_sizes;
 use crate::model::{ClassName, Measure, Model, Process};
 use crate::quantity;
@@ -55,6 +55,11 @@ pub(super) fn draw(
     state: &ViewState,
 ) {
     draw_strip(frame, areas.strip, process, state);
+    if process.classes().next().is_none() {
+        let why = empty::why_no_details(process, "classes");
+        empty::draw_no_row(frame, areas.heading, &why, &state.theme);
+        return;
+    }
     draw_table(frame, areas, process, state, Some(state.class_row(process)));
     draw_panels(frame, areas.panels, model, process, state);
 }
@@ -69,7 +74,11 @@ pub(super) fn draw_preview(frame: &mut Frame, area: Rect, process: &Process, sta
     ])
     .areas(area);
     let pid = Span::styled(process.identity.pid.to_string(), state.theme.text);
-    let title = vec![Span::styled(format!("{} ", process.name()), state.theme.accent), pid];
+    let mut title = vec![Span::styled(format!("{} ", process.name()), state.theme.accent), pid];
+    let labels = process.labels();
+    if !labels.is_empty() {
+        title.push(Span::styled(format!(" {labels}"), state.theme.accent));
+    }
     routing::draw_rule(frame, rule, title, &state.theme);
     draw_strip(frame, strip, process, state);
     let areas = Areas { heading, rows, ..Areas::default() };
@@ -163,7 +172,7 @@ fn draw_strip(frame: &mut Frame, area: Rect, process: &Process, state: &ViewStat
     let style = share.style;
     add("fast", format!("{} %", share), style);
     add("slow", format!("{}{unit}", number(flow.slow)), theme.text);
-    add("live", live_bytes(process.totals.live_bytes), theme.text);
+    add("live", quantity::live_bytes(process.totals.live_bytes), theme.text);
     add("threads", process.totals.threads.to_string(), theme.text);
     add("slabs", bytes(memory.slab_bytes), theme.text);
     add("cached", bytes(memory.slab_cached_bytes), theme.text);
@@ -179,12 +188,6 @@ fn fitting(mut line: Line<'_>, width: u16) -> Line<'_> {
         line.spans.truncate(pairs);
     }
     line
-}
-
-/// Live bytes. Threads are not read at one instant, so that blocks which cross over between two
-/// of them can make the sum fall below what it can be.
-pub(super) fn live_bytes(bytes: i64) -> String {
-    quantity::bytes(bytes.max(0))
 }
 
 /// A rate, or a total.
@@ -228,7 +231,7 @@ fn cells<'a>(
         number(flow.slow()),
         reasons(&flow.slow_reasons(), measure, reasons_width, theme),
         depth(counters, theme),
-        Line::styled(live_bytes(counters.live_bytes), theme.text),
+        Line::styled(quantity::live_bytes(counters.live_bytes), theme.text),
         quantile(flow.p50_ns, lifetime.map_or(0, |it| it.p50_ns)),
         quantile(flow.p99_ns, lifetime.map_or(0, |it| it.p99_ns)),
     ]
@@ -267,6 +270,8 @@ fn depth(counters: &proto::ClassCounters, theme: &Theme) -> Line<'static> {
     let share = if capacity == 0 { 1.0 } else { depth as f64 / capacity as f64 };
     let mut spans = bar(share, BAR_WIDTH, theme.accent_bar(), theme.faint);
     spans.push(Span::styled(format!(" {}", quantity::count(depth)), theme.text));
-    spans.push(Span::styled(format!("/{}", quantity::count(capacity)), theme.dim));
+    if capacity > 0 {
+        spans.push(Span::styled(format!("/{}", quantity::count(capacity)), theme.dim));
+    }
     Line::from(spans)
 }

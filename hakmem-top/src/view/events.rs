@@ -5,9 +5,9 @@ use ratatui::text::{Line, Span};
 
 use hakmem_proto::v1 as proto;
 
-use super::Areas;
 use super::processes::one_line;
 use super::table::{self, Column, Table};
+use super::{Areas, empty};
 use crate::explanation;
 use crate::model::{Model, Process, seconds};
 use crate::quantity;
@@ -36,6 +36,11 @@ pub(super) fn draw(
     frame.render_widget(missing(model, process, theme), areas.strip);
     let now = process.started_at() + process.age_seconds();
     let events: Vec<&proto::Event> = state.events(model).collect();
+    if events.is_empty() {
+        let why = empty::why_no_row("event", "no event is on record", state);
+        empty::draw_no_row(frame, areas.heading, &why, theme);
+        return;
+    }
     let height = usize::from(areas.rows.height);
     let selected = state.selected_row(model);
     let first = table::first_row(selected, events.len(), height);

@@ -6,9 +6,9 @@ use ratatui::text::{Line, Span};
 
 use hakmem_proto::v1 as proto;
 
-use super::Areas;
 use super::table::{self, Column, Table};
-use crate::model::{Model, is_ongoing, seconds};
+use super::{Areas, empty};
+use crate::model::{Model, Process, is_ongoing, seconds};
 use crate::paragraph::{self, plain};
 use crate::quantity;
 use crate::view_state::{Theme, ViewState};
@@ -32,14 +32,13 @@ pub(super) fn draw(frame: &mut Frame, areas: &Areas, model: &Model, state: &View
         draw_nothing(frame, areas, model, state);
         return;
     }
-    let now = model.now();
     let height = usize::from(areas.rows.height);
     let selected = state.selected_row(model);
     let first = table::first_row(selected, findings.len(), height);
     let shown = findings.iter().skip(first).take(height);
     let table = Table {
         columns: &COLUMNS,
-        rows: shown.map(|finding| cells(finding, now, theme)).collect(),
+        rows: shown.map(|finding| cells(finding, model, theme)).collect(),
         selected: Some(selected),
         position: (first, findings.len()),
         sorted: None,
@@ -65,17 +64,17 @@ fn strip(model: &Model, theme: &Theme) -> Line<'static> {
 
 fn draw_nothing(frame: &mut Frame, areas: &Areas, model: &Model, state: &ViewState) {
     let theme = &state.theme;
-    let words = if !state.filter.is_empty() {
-        "no finding passes the filter"
-    } else if model.findings.is_watched() {
+    let otherwise = if model.findings.is_watched() {
         "nothing found: no path became slower"
     } else {
         "this agent does not look for regressions; compare two windows with hakmem-top diff"
     };
-    frame.render_widget(Line::styled(format!("  {words}"), theme.text), areas.heading);
+    let why = empty::why_no_row("finding", otherwise, state);
+    empty::draw_no_row(frame, areas.heading, &why, theme);
 }
 
-fn cells(finding: &proto::Finding, now: f64, theme: &Theme) -> Vec<Line<'static>> {
+fn cells(finding: &proto::Finding, model: &Model, theme: &Theme) -> Vec<Line<'static>> {
+    let now = model.now();
     let at = |at: &Option<prost_types::Timestamp>| at.as_ref().map(seconds);
     let since = at(&finding.since).unwrap_or(now);
     let lasted = match at(&finding.until) {
@@ -83,7 +82,9 @@ fn cells(finding: &proto::Finding, now: f64, theme: &Theme) -> Vec<Line<'static>
         None => "ongoing".into(),
     };
     let style = if is_ongoing(finding) { theme.bad } else { theme.dim };
-    let program = finding.executable.rsplit('/').next().unwrap_or_default();
+    // The name by which people know it, unless the process is gone.
+    let of_file = finding.executable.rsplit('/').next().unwrap_or_default();
+    let program = model.processes.get(&finding.process_key).map_or(of_file, Process::name);
     let places = [&finding.class, &finding.direction, &finding.reason];
     let places: Vec<&str> =
         places.into_iter().map(String::as_str).filter(|it| !it.is_empty()).collect();

@@ -14,44 +14,120 @@ use crate::view_state::{Compared, Theme, ViewState};
 
 const HELP: [(&str, &str); 19] = [
     ("1 … 6, Tab, h l, ← →", "tabs: processes, classes, C7 routing, threads, events, findings"),
-    ("j k, ↓ ↑, wheel", "move the selection; PgUp PgDn by ten"),
+    ("j k, ↓ ↑, wheel", "move the selection, or scroll this; PgUp PgDn by ten"),
     ("g G, Home End", "first row, last row"),
     ("Enter, click twice", "open the selected process, class or finding's process"),
     ("Esc", "close, clear the filter, back to the processes"),
-    ("/", "filter rows by text"),
+    ("/", "filter this tab's rows by text, pid or label"),
     ("s, i", "sort by the next column, invert the order"),
     ("c", "rates per second or totals since the start"),
-    ("e", "show or hide ended processes"),
+    ("e", "show or hide ended processes; crashes stay"),
     ("p, Space", "pause the picture; data is still collected"),
     ("+ -", "shorter or longer interval"),
     ("d", "compare the process's last minute with the one before"),
     ("o", "what the program printed (with run)"),
     ("t", "theme: dark, light, mono"),
-    ("Ctrl-Z", "suspend"),
+    ("Ctrl-L, Ctrl-Z", "draw everything anew, suspend"),
     ("q, Ctrl-C", "quit"),
     ("FAST %", "share of allocations and frees that no slow path took"),
     ("LIST DEPTH", "free blocks on the threads' lists, against what they may hold"),
     ("P50 P99", "of timed slow paths, last 10 s; faint: since the start"),
 ];
 
+/// One thing that lies over the body.
+struct Overlay<'a> {
+    title: String,
+    lines: Vec<Line<'a>>,
+    /// Where it is; its border is one cell wide.
+    place: Rect,
+    /// Whether it shows its end first, and scrolls up from there.
+    from_end: bool,
+}
+
 /// Draws what is open, if anything is.
 pub(super) fn draw(frame: &mut Frame, area: Rect, model: &Model, state: &ViewState) {
-    if state.output {
-        draw_output(frame, area, model, &state.theme);
-    }
-    if let Some(compared) = &state.compared {
-        draw_compared(frame, area, compared, &state.theme);
-    }
-    if state.help {
-        draw_help(frame, area, &state.theme);
-    }
-    if state.asking {
-        draw_question(frame, area, model, &state.theme);
+    let open = all(area, model, state);
+    let last = open.len().saturating_sub(1);
+    for (index, overlay) in open.into_iter().enumerate() {
+        // What lies below does not move while what lies on top does.
+        let scroll = if index == last { state.scroll } else { 0 };
+        overlay.draw(frame, scroll, &state.theme);
     }
 }
 
-/// The last minute against the one before, as far as it fits; the verdict stands first.
-fn draw_compared(frame: &mut Frame, area: Rect, compared: &Compared, theme: &Theme) {
+/// How far what lies on top is scrolled after moving by some lines down, on a body of size `area`;
+/// `None` if nothing can be scrolled.
+pub fn scrolled(area: Rect, model: &Model, state: &ViewState, by: i64) -> Option<usize> {
+    if state.asking {
+        return None;
+    }
+    let top = all(area, model, state).pop()?;
+    let by = if top.from_end { by.saturating_neg() } else { by };
+    let now = state.scroll.min(top.scroll_max());
+    Some(now.saturating_add_signed(by as isize).min(top.scroll_max()))
+}
+
+/// Everything that is open, from bottom to top.
+fn all<'a>(area: Rect, model: &'a Model, state: &'a ViewState) -> Vec<Overlay<'a>> {
+    let theme = &state.theme;
+    let mut open = Vec::new();
+    if state.output {
+        open.extend(output(area, model, theme));
+    }
+    if let Some(shown) = &state.compared {
+        open.push(compared(area, shown, theme));
+    }
+    if state.help {
+        open.push(help(area, theme));
+    }
+    if state.asking {
+        open.push(question(area, model, theme));
+    }
+    open
+}
+
+impl<'a> Overlay<'a> {
+    /// In the middle, as large as its lines and the area allow.
+    fn centred(area: Rect, title: &str, lines: Vec<Line<'a>>) -> Self {
+        let wanted = lines.iter().map(Line::width).max().unwrap_or(0) as u16 + 2;
+        let width = wanted.min(area.width);
+        let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(area.height);
+        let place = Rect {
+            x: area.x + (area.width - width) / 2,
+            y: area.y + (area.height - height) / 2,
+            width,
+            height,
+        };
+        Self { title: title.to_owned(), lines, place, from_end: false }
+    }
+
+    /// Lines that there is room for.
+    fn rows(&self) -> usize {
+        usize::from(self.place.height.saturating_sub(2))
+    }
+
+    fn scroll_max(&self) -> usize {
+        self.lines.len().saturating_sub(self.rows())
+    }
+
+    fn draw(self, frame: &mut Frame, scroll: usize, theme: &Theme) {
+        let (all, rows, max) = (self.lines.len(), self.rows(), self.scroll_max());
+        let scroll = scroll.min(max);
+        let first = if self.from_end { max - scroll } else { scroll };
+        let mut title = format!(" {} ", self.title);
+        if max > 0 && rows > 0 {
+            title.push_str(&format!("· {} to {} of {all}, j k scroll ", first + 1, first + rows));
+        }
+        let block =
+            Block::bordered().border_style(theme.faint).title(Span::styled(title, theme.accent));
+        let lines: Vec<Line> = self.lines.into_iter().skip(first).take(rows).collect();
+        frame.render_widget(Clear, self.place);
+        frame.render_widget(Paragraph::new(lines).block(block), self.place);
+    }
+}
+
+/// The last minute against the one before; the verdict stands first.
+fn compared<'a>(area: Rect, compared: &Compared, theme: &Theme) -> Overlay<'a> {
     let text = match compared {
         Compared::Pending => "comparing the last minute with the one before …".into(),
         Compared::Failed(reason) => format!("cannot compare: {reason}"),
@@ -68,14 +144,14 @@ fn draw_compared(frame: &mut Frame, area: Rect, compared: &Compared, theme: &The
         _ if line.starts_with(|it: char| it.is_ascii_uppercase()) => theme.heading,
         _ => theme.text,
     };
+    let width = usize::from(area.width.saturating_sub(4));
     let mut lines: Vec<Line> = Vec::new();
     for (index, line) in text.lines().enumerate() {
-        let wrapped =
-            paragraph::wrap(line.trim_start(), leading(line), usize::from(area.width) - 4);
+        let wrapped = paragraph::wrap(line.trim_start(), leading(line), width);
         let style = style(index, line);
         lines.extend(wrapped.lines().map(|it| Line::styled(format!(" {it} "), style)));
     }
-    draw_box(frame, area, "the last minute · Esc closes", lines, theme);
+    Overlay::centred(area, "the last minute · Esc closes", lines)
 }
 
 /// The blanks that a line begins with.
@@ -83,20 +159,17 @@ fn leading(line: &str) -> &str {
     &line[..line.len() - line.trim_start().len()]
 }
 
-fn draw_help(frame: &mut Frame, area: Rect, theme: &Theme) {
-    let lines: Vec<Line> = HELP
-        .iter()
-        .map(|(keys, meaning)| {
-            Line::from(vec![
-                Span::styled(format!(" {keys:<21}"), theme.accent),
-                Span::styled(format!("{meaning} "), theme.text),
-            ])
-        })
-        .collect();
-    draw_box(frame, area, "help", lines, theme);
+fn help<'a>(area: Rect, theme: &Theme) -> Overlay<'a> {
+    let line = |(keys, meaning): &(&str, &str)| {
+        Line::from(vec![
+            Span::styled(format!(" {keys:<21}"), theme.accent),
+            Span::styled(format!("{meaning} "), theme.text),
+        ])
+    };
+    Overlay::centred(area, "help", HELP.iter().map(line).collect())
 }
 
-fn draw_question(frame: &mut Frame, area: Rect, model: &Model, theme: &Theme) {
+fn question<'a>(area: Rect, model: &'a Model, theme: &Theme) -> Overlay<'a> {
     let command = model.program.as_ref().map_or("", |it| it.command.as_str());
     let key = |key: &'static str, meaning: &'static str| {
         Line::from(vec![
@@ -110,52 +183,22 @@ fn draw_question(frame: &mut Frame, area: Rect, model: &Model, theme: &Theme) {
         key("d", "leave the screen, let it run on, summary at its end "),
         key("Esc", "stay "),
     ];
-    draw_box(frame, area, "the program still runs", lines, theme);
+    Overlay::centred(area, "the program still runs", lines)
 }
 
-/// Draws a box in the middle, as large as its lines and the area allow.
-fn draw_box(
-    frame: &mut Frame,
-    area: Rect,
-    title: &'static str,
-    lines: Vec<Line<'_>>,
-    theme: &Theme,
-) {
-    let wanted = lines.iter().map(Line::width).max().unwrap_or(0) as u16 + 2;
-    let width = wanted.min(area.width);
-    let height = (lines.len() as u16 + 2).min(area.height);
-    let place = Rect {
-        x: area.x + (area.width - width) / 2,
-        y: area.y + (area.height - height) / 2,
-        width,
-        height,
-    };
-    let block = Block::bordered()
-        .border_style(theme.faint)
-        .title(Span::styled(format!(" {title} "), theme.accent));
-    frame.render_widget(Clear, place);
-    frame.render_widget(Paragraph::new(lines).block(block), place);
-}
-
-fn draw_output(frame: &mut Frame, area: Rect, model: &Model, theme: &Theme) {
-    let Some(program) = &model.program else { return };
+/// The last of what the program printed, over the lower half.
+fn output<'a>(area: Rect, model: &'a Model, theme: &Theme) -> Option<Overlay<'a>> {
+    let program = model.program.as_ref()?;
     let height = (area.height / 2).max(3).min(area.height);
     let place = Rect { y: area.bottom() - height, height, ..area };
-    let lines: Vec<Line> = program
-        .output
-        .last_lines(usize::from(height.saturating_sub(2)))
-        .into_iter()
-        .map(|line| Line::styled(line, theme.text))
-        .collect();
-    let dropped = program.output.dropped_bytes;
-    let title = if dropped > 0 {
-        let dropped = quantity::bytes(i64::try_from(dropped).unwrap_or(i64::MAX));
-        format!(" output, {dropped} before this no longer kept ")
-    } else {
-        " output ".to_owned()
+    let lines = program.output.last_lines(usize::MAX).into_iter();
+    let lines = lines.map(|line| Line::styled(line, theme.text)).collect();
+    let title = match program.output.dropped_bytes {
+        0 => "output".to_owned(),
+        dropped => {
+            let dropped = quantity::bytes(i64::try_from(dropped).unwrap_or(i64::MAX));
+            format!("output, {dropped} before this no longer kept")
+        }
     };
-    let block =
-        Block::bordered().border_style(theme.faint).title(Span::styled(title, theme.accent));
-    frame.render_widget(Clear, place);
-    frame.render_widget(Paragraph::new(lines).block(block), place);
+    Some(Overlay { title, lines, place, from_end: true })
 }

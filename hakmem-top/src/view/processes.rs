@@ -1,11 +1,12 @@
 //! The overview: one row per process.
 
 use ratatui::Frame;
+use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::chrome::state_style;
 use super::table::{self, Column, Table};
-use super::{Areas, classes, draw_nothing, is_lossy};
+use super::{Areas, classes, empty, is_lossy};
 use crate::model::{Measure, Model, Process};
 use crate::quantity;
 use crate::view_state::{SortColumn, Theme, ViewState};
@@ -30,7 +31,7 @@ const COLUMNS: [Column; 13] = [
 pub(super) fn draw(frame: &mut Frame, areas: &Areas, model: &Model, state: &ViewState) {
     let processes = state.processes(model);
     if processes.is_empty() {
-        draw_nothing(frame, areas.body, model, state);
+        empty::draw_no_process(frame, areas.body, model, state);
         return;
     }
     let selected = state.selected_row(model);
@@ -40,13 +41,16 @@ pub(super) fn draw(frame: &mut Frame, areas: &Areas, model: &Model, state: &View
     let table = Table {
         columns: &COLUMNS,
         rows: shown.map(|process| cells(process, state)).collect(),
-        selected: Some(selected),
+        selected: state.is_focus_listed(model).then_some(selected),
         position: (first, processes.len()),
         sorted: Some((sorted_column(state.sort), state.inverted)),
     };
     table::draw(frame, areas, table, &state.theme);
     if let Some(process) = state.focused(model).filter(|_| areas.panels.height > 0) {
         classes::draw_preview(frame, areas.panels, process, state);
+    } else if let Some(focus) = &state.focus {
+        let area = Rect { height: areas.panels.height.min(1), ..areas.panels };
+        empty::draw_no_row(frame, area, &empty::gone(focus), &state.theme);
     }
 }
 
@@ -85,7 +89,7 @@ fn cells<'a>(process: &'a Process, state: &ViewState) -> Vec<Line<'a>> {
         Line::styled(number(flow.frees), style),
         fast_share(flow.operations() - flow.slow, flow.operations(), theme),
         Line::styled(number(flow.slow), style),
-        Line::styled(classes::live_bytes(process.totals.live_bytes), style),
+        Line::styled(quantity::live_bytes(process.totals.live_bytes), style),
         Line::styled(quantity::signed_count(process.totals.live_blocks.max(0)), theme.dim),
         match anomalies {
             0 => Line::styled("0", theme.faint),
@@ -104,6 +108,10 @@ fn program<'a>(process: &'a Process, theme: &Theme) -> Line<'a> {
     let mut line = Line::styled(process.name(), theme.text);
     if is_lossy(process) {
         line.push_span(ratatui::text::Span::styled(" !", theme.bad));
+    }
+    let labels = process.labels();
+    if !labels.is_empty() {
+        line.push_span(ratatui::text::Span::styled(format!(" [{labels}]"), theme.accent));
     }
     for argument in process.identity.arguments.iter().skip(1).take(8) {
         line.push_span(ratatui::text::Span::styled(format!(" {}", one_line(argument)), theme.dim));

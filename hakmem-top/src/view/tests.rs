@@ -237,7 +237,7 @@ fn a_routing_with_anomalies_says_what_they_are() {
     model.merge(Stream::Detail, sample::update(17.0, vec![process]));
     model.events.merge(events());
     let mut state = state(Tab::Routing);
-    state.focus = Some("4000-1-00".into());
+    state.choose(&model.processes["4000-1-00"]);
     insta::assert_snapshot!(drawn(80, 20, &model, &state), @r"
      hakmem  redis-server 4000 · running 17s · e3 · check full             ● 100 ms
      1 Processes   2 Classes   3 C7   4 Threads   5 Events 12 lost   6 Findings
@@ -270,8 +270,8 @@ fn threads_show_how_full_their_lists_are() {
     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events   6 Findings
     2 alive in 2 slots · a slot's counts go on when its thread ends and another takes it
        TID THREAD              ALLOC/S  FREE/S FAST % SLOW/S     C0     C1     C2     C3     C4     C5     C6     C7    mid
-      4000 main                  1.50M    748k   98.0  44.9k                        12▁                        126█     0
-      4001 worker ×2              748k    374k   98.0  22.4k                        12▁                        126█     0
+      4000 main                  1.50M    748k   98.0  44.9k                         12▁                        126█     0
+      4001 worker ×2              748k    374k   98.0  22.4k                         12▁                        126█     0
 
     q quit  ? help  j k scroll  / filter  p pause  + - interval  t theme                                   /run/agent.sock
     ");
@@ -351,20 +351,20 @@ fn the_help_names_every_key() {
      1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events   6 Findings
      ┌ help ────────────────────────────────────────────────────────────────────────────────┐
     C│ 1 … 6, Tab, h l, ← → tabs: processes, classes, C7 routing, threads, events, findings │
-    C│ j k, ↓ ↑, wheel      move the selection; PgUp PgDn by ten                            │
+    C│ j k, ↓ ↑, wheel      move the selection, or scroll this; PgUp PgDn by ten            │
     C│ g G, Home End        first row, last row                                             │
     C│ Enter, click twice   open the selected process, class or finding's process           │
     m│ Esc                  close, clear the filter, back to the processes                  │
-    ─│ /                    filter rows by text                                             │─
+    ─│ /                    filter this tab's rows by text, pid or label                    │─
     n│ s, i                 sort by the next column, invert the order                       │
     a│ c                    rates per second or totals since the start                      │
-    f│ e                    show or hide ended processes                                    │
+    f│ e                    show or hide ended processes; crashes stay                      │
     F│ p, Space             pause the picture; data is still collected                      │
      │ + -                  shorter or longer interval                                      │
      │ d                    compare the process's last minute with the one before           │
      │ o                    what the program printed (with run)                             │
     a│ t                    theme: dark, light, mono                                        │█
-    a│ Ctrl-Z               suspend                                                         │█
+    a│ Ctrl-L, Ctrl-Z       draw everything anew, suspend                                   │█
     f│ q, Ctrl-C            quit                                                            │█
     f│ FAST %               share of allocations and frees that no slow path took           │█
      │ LIST DEPTH           free blocks on the threads' lists, against what they may hold   │
@@ -516,7 +516,7 @@ fn findings_that_go_on_come_first_with_the_command_that_opens_their_diff() {
     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events   6 Findings 1
     1 ongoing · 3 lost · paths that became slower than in their own past or their baseline
       SINCE   LASTED     PID PROGRAM              CAUSE         WHERE                  NS PER OPERATION
-         7s  ongoing    4100 redis-server         routing       C7 free routed              1.31 → 51.5
+         7s  ongoing    4100 python3              routing       C7 free routed              1.31 → 51.5
         13s       9s    4000 redis-server         routing       C7 free routed              1.31 → 51.5
 
     C7 frees went from 99.9 % fast to 0 %: routing direct -> exclude
@@ -563,7 +563,7 @@ fn the_last_minute_is_compared_over_the_classes() {
     insta::assert_snapshot!(drawn(100, 20, &model, &state), @r"
      hakmem  redis-server 4000 · running 16s · direct · check sample                           ● 100 ms
      1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events   6 Findings
-    ┌ the last minute · Esc closes ────────────────────────────────────────────────────────────────────┐
+    ┌ the last minute · Esc closes · 1 to 15 of 46, j k scroll ────────────────────────────────────────┐
     │ regressed: 158 ns per operation more in slow paths: routing of C7                                │
     │   before  yesterday.hakrec@10:00..10:01: 1 process, 601 samples in 1m00s, 123M operations of     │
     │           server                                                                                 │
@@ -584,4 +584,128 @@ fn the_last_minute_is_compared_over_the_classes() {
     ");
     state.apply(Action::Back, &model);
     assert!(state.compared.is_none() && state.tab == Tab::Classes);
+}
+
+#[test]
+fn an_empty_list_says_why() {
+    let mut model = sample::model();
+    let mut view = state(Tab::Processes);
+    view.filters[Tab::Processes as usize] = "nobody".into();
+    let screen = drawn(100, 8, &model, &view);
+    let said = "no process is shown: 2 processes do not pass the filter `nobody` (Esc clears it)";
+    assert!(screen.contains(said), "{screen}");
+    for process in model.processes.values_mut() {
+        process.state = "exited".into();
+    }
+    let mut view = state(Tab::Processes);
+    view.hide_ended = true;
+    let screen = drawn(100, 8, &model, &view);
+    assert!(screen.contains("2 hidden: those that have ended (e shows them)"), "{screen}");
+    for (tab, said) in [
+        (Tab::Threads, "no thread passes the filter `nobody`; Esc clears it"),
+        (Tab::Events, "no event passes the filter `nobody`; Esc clears it"),
+        (Tab::Findings, "no finding passes the filter `nobody`; Esc clears it"),
+    ] {
+        let mut view = state(tab);
+        view.filters[tab as usize] = "nobody".into();
+        let screen = drawn(100, 8, &model, &view);
+        assert!(screen.contains(said), "{screen}");
+    }
+    let mut model = Model::new("test");
+    model.connection = Connection::Lost { reason: "connection refused".into(), attempts: 2 };
+    let screen = drawn(100, 8, &model, &state(Tab::Processes));
+    assert!(screen.contains("  no agent: connection refused"), "{screen}");
+    let mut model = Model::new("test");
+    model.directory_problem = Some("there is no directory /a".into());
+    let screen = drawn(100, 8, &model, &state(Tab::Processes));
+    assert!(screen.contains("  there is no directory /a"), "{screen}");
+    let obstacle = Some("/bin/x is statically linked".into());
+    model.program = Some(Program { command: "x -v".into(), obstacle, ..Program::default() });
+    let screen = drawn(100, 8, &model, &state(Tab::Classes));
+    assert!(screen.contains("  x publishes nothing: /bin/x is statically linked"), "{screen}");
+}
+
+#[test]
+fn a_process_that_is_gone_is_named_and_no_other_shown_in_its_place() {
+    let mut model = sample::model();
+    let mut view = state(Tab::Classes);
+    view.settle_focus(&model);
+    model.processes.remove("4000-1-00");
+    for tab in [Tab::Processes, Tab::Classes, Tab::Threads] {
+        view.tab = tab;
+        let screen = drawn(100, 20, &model, &view);
+        let said = "redis-server 4000 is gone, and the agent has kept nothing of it";
+        assert!(screen.contains(said), "{screen}");
+        assert!(tab == Tab::Processes || !screen.contains("python3"), "{screen}");
+    }
+}
+
+#[test]
+fn a_bad_end_is_announced_on_every_tab_and_counted_in_the_title() {
+    let mut model = sample::model();
+    let mut ended = sample::strip(&sample::process(4100, "python3", 17.0, 1.0));
+    (ended.state, ended.end_signal) = ("crashed".into(), Some(11));
+    model.merge(Stream::Overview, sample::update(17.0, vec![ended]));
+    for tab in Tab::ALL {
+        let screen = drawn(80, 10, &model, &state(tab));
+        assert!(screen.contains(" ✗ python3 4100 crashed by SIGSEGV 0s ago"), "{screen}");
+    }
+    model.merge(Stream::Overview, sample::update(17.0 + 100.0, vec![]));
+    let mut view = state(Tab::Processes);
+    view.apply(Action::Ended, &model);
+    let screen = drawn(80, 10, &model, &view);
+    assert!(screen.contains("1 running · 1 crashed or killed"), "{screen}");
+    assert!(!screen.contains('✗') && screen.contains(" crashed "), "{screen}");
+}
+
+#[test]
+fn labels_are_shown_with_the_process() {
+    let mut model = sample::model();
+    let labels = &mut model.processes.get_mut("4000-1-00").unwrap().identity.labels;
+    labels.insert("version".into(), "2".into());
+    labels.insert("service".into(), "shop".into());
+    let screen = drawn(120, 16, &model, &state(Tab::Processes));
+    assert!(screen.contains("4000 redis-server [servi… running"), "{screen}");
+    assert!(screen.contains("─ redis-server 4000 service=shop,version=2 ─"), "{screen}");
+    let screen = drawn(160, 16, &model, &state(Tab::Processes));
+    assert!(screen.contains("redis-server [service=shop,version=2] --fast"), "{screen}");
+    let title = drawn(120, 1, &model, &state(Tab::Classes));
+    assert!(title.contains("running 16s · service=shop,version=2 · direct"), "{title}");
+}
+
+#[test]
+fn deep_lists_keep_their_bar_and_lists_without_a_bound_have_none() {
+    let mut model = sample::model();
+    let mut process = sample::process(4000, "redis-server", 17.0, 1e6);
+    for list in &mut process.threads[0].lists {
+        (list.depth_blocks, list.capacity_blocks) = (1234, 2000);
+    }
+    (process.classes[0].depth_blocks, process.classes[0].capacity_blocks) = (5, 0);
+    process.classes[1].live_bytes = -4096;
+    process.totals.as_mut().unwrap().live_bytes = -1;
+    model.merge(Stream::Detail, sample::update(17.0, vec![process]));
+    let screen = drawn(120, 8, &model, &state(Tab::Threads));
+    let row = screen.lines().find(|line| line.contains("main")).unwrap();
+    assert_eq!(row.matches("1.23k▅").count(), 3, "{screen}");
+    let screen = drawn(120, 12, &model, &state(Tab::Classes));
+    assert!(screen.contains("███████ 5 ") && !screen.contains("5/0"), "{screen}");
+    assert!(!screen.contains("-4") && screen.contains("live 0 B"), "{screen}");
+}
+
+#[test]
+fn what_is_longer_than_the_screen_scrolls() {
+    let model = sample::model();
+    let mut view = state(Tab::Classes);
+    view.apply(Action::Help, &model);
+    let area = Rect::new(0, 0, 80, 10);
+    let body = Areas::of(area, &model, &view).body;
+    let screen = drawn(80, 10, &model, &view);
+    assert!(screen.contains("help · 1 to 5 of 19, j k scroll"), "{screen}");
+    assert!(!screen.contains("P50 P99  "), "{screen}");
+    let last = scrolled(body, &model, &view, 1000).unwrap();
+    view.apply(Action::ScrollTo(last), &model);
+    let screen = drawn(80, 10, &model, &view);
+    assert!(screen.contains("help · 15 to 19 of 19") && screen.contains("P50 P99  "), "{screen}");
+    view.apply(Action::Back, &model);
+    assert_eq!((view.help, view.scroll), (false, 0));
 }

@@ -5,11 +5,11 @@ use ratatui::text::{Line, Span};
 
 use hakmem_proto::v1 as proto;
 
-use super::Areas;
 use super::bar::level;
 use super::classes::amount;
 use super::processes::{fast_share, one_line};
 use super::table::{self, Column, Table};
+use super::{Areas, empty};
 use crate::model::{Measure, Process};
 use crate::quantity;
 use crate::view_state::{Tab, Theme, ViewState};
@@ -64,6 +64,12 @@ pub(super) fn draw(frame: &mut Frame, areas: &Areas, process: &Process, state: &
         said = Line::styled(format!(" {lost} threads ran without a slot: NOT COUNTED"), theme.bad);
     }
     frame.render_widget(said, areas.strip);
+    if threads.is_empty() {
+        let otherwise = empty::why_no_details(process, "threads");
+        let why = empty::why_no_row("thread", &otherwise, state);
+        empty::draw_no_row(frame, areas.heading, &why, theme);
+        return;
+    }
     let height = usize::from(areas.rows.height);
     let selected = state.rows[Tab::Threads as usize].min(threads.len().max(1) - 1);
     let first = table::first_row(selected, threads.len(), height);
@@ -120,12 +126,12 @@ fn depth(thread: &proto::Thread, class: &str, theme: &Theme) -> Line<'static> {
         return Line::raw("");
     };
     if list.depth_blocks == 0 {
-        return Line::styled("0  ", theme.faint);
+        return Line::styled("0 ", theme.faint);
     }
     let share = f64::from(list.depth_blocks) / f64::from(list.capacity_blocks.max(1));
     let style = if share >= 0.95 { theme.warn } else { theme.accent_bar() };
     Line::from(vec![
         Span::styled(quantity::count(u64::from(list.depth_blocks)), theme.text),
-        Span::styled(format!("{} ", level(share.min(1.0))), style),
+        Span::styled(level(share.min(1.0)).to_string(), style),
     ])
 }

@@ -11,6 +11,8 @@ pub enum Action {
     TabStep(bool),
     /// Move the selection by rows.
     Move(i64),
+    /// Scroll what lies on top to a line.
+    ScrollTo(usize),
     /// Select the first row.
     First,
     /// Select the last row.
@@ -49,6 +51,8 @@ pub enum Action {
     Compare,
     /// Show or hide what the program printed.
     Output,
+    /// Draw everything anew.
+    Redraw,
     /// Stop this program until the shell continues it.
     Suspend,
     /// Leave the screen; the program that was started goes on.
@@ -64,6 +68,8 @@ pub enum Effect {
     SetInterval(u32),
     /// Fetch what is to be compared.
     Compare,
+    /// Draw everything anew.
+    Redraw,
     /// Stop this program until the shell continues it.
     Suspend,
     /// Leave the screen, let the program go on.

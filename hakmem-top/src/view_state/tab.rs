@@ -40,6 +40,11 @@ impl Tab {
         }
     }
 
+    /// Whether its rows can be filtered.
+    pub fn has_filter(self) -> bool {
+        matches!(self, Self::Processes | Self::Threads | Self::Events | Self::Findings)
+    }
+
     pub(super) fn step(self, forward: bool) -> Self {
         let index = self as usize;
         let count = Self::ALL.len();

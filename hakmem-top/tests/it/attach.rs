@@ -80,3 +80,65 @@ fn an_empty_directory_is_said_and_no_error() {
     assert_eq!(list.status.code(), Some(0));
     assert!(stderr(&list).contains("no process publishes"), "{}", stderr(&list));
 }
+
+#[test]
+fn a_directory_that_is_missing_or_none_is_an_error_in_one_line() {
+    let segments = segments();
+    let none = segments.path().join("none");
+    let file = segments.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let check = |directory: &std::path::Path, words: &[&str], code: i32, expected: &str| {
+        let result = output(top(segments.path()).arg("--directory").arg(directory).args(words));
+        let said = stderr(&result);
+        assert_eq!(result.status.code(), Some(code), "{words:?}: {said}");
+        assert!(said.contains(expected) && said.lines().count() == 1, "{words:?}: {said}");
+    };
+    for (words, code) in
+        [(&["ls"][..], 1), (&["--once"][..], 1), (&["record", "--seconds", "1"][..], 66)]
+    {
+        check(&none, words, code, "hakmem-top: there is no directory ");
+        check(&file, words, code, "hakmem-top: cannot read the directory ");
+    }
+    // Nobody has named that one: it is made by the first program.
+    let list = output(top(&none).arg("ls"));
+    assert_eq!(list.status.code(), Some(0), "{}", stderr(&list));
+    assert!(stderr(&list).contains("there is no directory "), "{}", stderr(&list));
+}
+
+#[test]
+fn labels_are_listed_and_the_story_tells_them() {
+    let segments = segments();
+    let mut command = top(segments.path());
+    let ran = output(
+        command.env("HAKMEM_LABELS", "version=2,service=shop").args(["run", "--", "ls", "/"]),
+    );
+    assert_eq!(ran.status.code(), Some(0), "{}", stderr(&ran));
+    let directory = segments.path();
+    for words in [["ls"], ["--once"]] {
+        let text = stdout(&output(top(directory).arg("--directory").arg(directory).args(words)));
+        assert!(text.contains("ls /  [service=shop,version=2]"), "{text}");
+    }
+    let story = stdout(&output(top(directory).arg("show")));
+    assert!(story.contains("\n  labels    service=shop,version=2\n"), "{story}");
+}
+
+#[test]
+fn a_pid_that_cannot_be_recorded_is_an_error_that_says_why() {
+    let segments = segments();
+    let check = |pid: u32, expected: &str| {
+        let mut command = top(segments.path());
+        let file = segments.path().join("a.hakrec");
+        command.arg("--directory").arg(segments.path()).args(["record", "--seconds", "1", "-o"]);
+        let result = output(command.arg(&file).args(["--pid", &pid.to_string()]));
+        let said = stderr(&result);
+        assert_eq!(result.status.code(), Some(66), "{said}");
+        assert!(
+            said.starts_with(&format!("hakmem-top: process {pid} publishes nothing: ")),
+            "{said}"
+        );
+        assert!(said.contains(expected) && said.lines().count() == 1, "{said}");
+        assert!(!file.exists());
+    };
+    check(4_194_999, "no such process runs");
+    check(std::process::id(), "was not started under hakmem");
+}

@@ -10,12 +10,12 @@ use crate::built::{TOP, example, library, segments, unique};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A shell in a terminal.
-struct Terminal {
+pub(crate) struct Terminal {
     server: String,
 }
 
 impl Terminal {
-    fn open(width: u16, height: u16, segments: &Path) -> Self {
+    pub(crate) fn open(width: u16, height: u16, segments: &Path) -> Self {
         let terminal = Self { server: unique("hakmem-top-test") };
         let (width, height) = (width.to_string(), height.to_string());
         terminal.tmux(&[
@@ -39,7 +39,7 @@ impl Terminal {
         terminal
     }
 
-    fn tmux(&self, arguments: &[&str]) -> String {
+    pub(crate) fn tmux(&self, arguments: &[&str]) -> String {
         let output = Command::new("tmux")
             .args(["-L", &self.server])
             .args(arguments)
@@ -49,20 +49,20 @@ impl Terminal {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    fn type_line(&self, text: &str) {
+    pub(crate) fn type_line(&self, text: &str) {
         self.tmux(&["send-keys", "-l", text]);
         self.press("Enter");
     }
 
-    fn press(&self, key: &str) {
+    pub(crate) fn press(&self, key: &str) {
         self.tmux(&["send-keys", key]);
     }
 
-    fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         self.tmux(&["capture-pane", "-p"])
     }
 
-    fn wait_for(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn wait_for(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
         let began = Instant::now();
         loop {
             let screen = self.screen();
@@ -74,12 +74,12 @@ impl Terminal {
         }
     }
 
-    fn wait_for_text(&self, text: &str) -> String {
+    pub(crate) fn wait_for_text(&self, text: &str) -> String {
         self.wait_for(text, |screen| screen.contains(text))
     }
 
     /// Whether the terminal is as a shell needs it: no alternate screen, no mouse, echo.
-    fn check_restored(&self) {
+    pub(crate) fn check_restored(&self) {
         let state = "#{alternate_on} #{mouse_any_flag} #{cursor_flag}";
         assert_eq!(self.tmux(&["display", "-p", state]).trim(), "0 0 1");
         self.type_line("stty -a | tr ' ;' '\\n\\n' | grep -xE -- '-?(echo|icanon|isig)' | xargs");
