@@ -33,7 +33,10 @@ fn a_user_without_a_runtime_directory_can_start_an_agent_and_no_other_takes_its_
     };
     open(files.path(), 0o755);
     let binary = files.path().join("hakmem-agent");
-    std::fs::copy(env!("CARGO_BIN_EXE_hakmem-agent"), &binary).unwrap();
+    // Not by this process: a child of another test could hold the copy open, and keep it from being
+    // run.
+    let original = env!("CARGO_BIN_EXE_hakmem-agent");
+    assert!(Command::new("cp").arg(original).arg(&binary).status().unwrap().success());
     let temporary = files.path().join("tmp");
     std::fs::create_dir(&temporary).unwrap();
     open(&temporary, 0o1777);

@@ -77,7 +77,9 @@ fn a_missing_library_says_where_it_was_looked_for() {
     }
     let segments = segments();
     let copy = segments.path().join("hakmem-top");
-    std::fs::copy(TOP, &copy).unwrap();
+    // Not by this process: a child of another test could hold the copy open, and keep it from being
+    // run.
+    assert!(Command::new("cp").arg(TOP).arg(&copy).status().unwrap().success());
     let mut command = Command::new(&copy);
     let result = output(command.args(["run", "--", "true"]).env_remove("HAKMEM_LIBRARY"));
     let said = stderr(&result);
