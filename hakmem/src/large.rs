@@ -8,9 +8,12 @@
 //! there is much of it, or the system refuses more, is address space unmapped (`give_back`).
 //!
 //! So the process has few mappings however many spans come and go: the system allows each process
-//! 65 530 of them by default, and refuses memory, threads and even `munmap` beyond that.
+//! 65 530 of them, or what [`bound_mappings`] was told, and refuses all else beyond that.
 //!
 //! A child process whose parent was in the middle of a change calls [`repair`].
+//!
+//! # Orderings
+//! `CAREFREE` is one relaxed word: it is set before the first span, and bounds nothing exactly.
 //!
 //! # Safety
 //! A span in the table belongs to the program, a free range to this module; both change hands under
@@ -35,6 +38,7 @@ use table::Live;
 use crate::bins::MID_MAX;
 use crate::lock::{Lock, Locked, holder};
 use crate::os::memory::{self, PAGE_MIN, page_bytes};
+use crate::sync::{AtomicUsize, Ordering};
 
 pub(crate) use give_back::PURGE_AFTER_MS;
 
@@ -44,7 +48,8 @@ const SPAN_BYTES_MAX: usize = 1 << 56;
 const LEFTOVER_MIN: usize = MID_MAX;
 /// Spans and free ranges up to which nothing needs care: each is one mapping at most, and the
 /// system allows four times as many.
-const CAREFREE: usize = 16 << 10;
+static CAREFREE: AtomicUsize = AtomicUsize::new(CAREFREE_MAX);
+const CAREFREE_MAX: usize = 16 << 10;
 /// A larger span is moved by the system even when there are more: there cannot be many.
 const MOVED_BYTES_MIN: usize = 64 << 20;
 /// New address space is taken for spans to come as well: this share of what is in use, and at
@@ -97,6 +102,15 @@ pub(crate) struct Freed {
     pub(crate) bytes: usize,
     /// Whether the memory went back to the system.
     pub(crate) unmapped: bool,
+}
+
+/// Takes it that the system allows the process so many mappings.
+pub(crate) fn bound_mappings(mappings_max: usize) {
+    CAREFREE.store((mappings_max / 4).min(CAREFREE_MAX), Ordering::Relaxed);
+}
+
+fn carefree() -> usize {
+    CAREFREE.load(Ordering::Relaxed)
 }
 
 /// The lock, for fork.
@@ -323,7 +337,7 @@ impl Spans {
 
     /// Where new address space is best, and how much to take beyond what is asked for.
     fn plan(&self, bytes: usize, alignment: usize) -> (usize, usize) {
-        let is_many = self.items() > CAREFREE / 4;
+        let is_many = self.items() > carefree() / 4;
         let hint =
             if is_many { self.newest.saturating_sub(bytes) & !(page_bytes() - 1) } else { 0 };
         let ahead = (self.live.bytes() / AHEAD_SHARE).min(AHEAD_BYTES_MAX) & !(page_bytes() - 1);
@@ -373,7 +387,7 @@ impl Spans {
 
     /// Whether the system may be asked to move a span, which may cost it two mappings.
     fn may_move(&self, old: Live) -> bool {
-        self.items() <= CAREFREE || old.span.bytes >= MOVED_BYTES_MIN
+        self.items() <= carefree() || old.span.bytes >= MOVED_BYTES_MIN
     }
 
     /// Spans and free ranges: the system has at most as many mappings of them.

@@ -363,6 +363,9 @@ impl Process {
         crate::lock::on_stall(fork::enter_child_if_unnoticed);
         crate::slot::on_zeros(truncation::look_at);
         clock::start();
+        if let Some(mappings) = process::mappings_max() {
+            crate::large::bound_mappings(mappings);
+        }
         self.settings.read();
         // Before anything asks for the layout.
         Choice::of(&self.settings).set();

@@ -19,7 +19,7 @@ use core::ptr::NonNull;
 
 use super::nodes::{Kind, Node};
 use super::table::Live;
-use super::{CAREFREE, SPANS, Span, Spans};
+use super::{CAREFREE_MAX, SPANS, Span, Spans, carefree};
 use crate::lock::{Guard, holder};
 use crate::os::memory;
 
@@ -35,8 +35,10 @@ const CLEAN_SHARE: usize = 2;
 /// unmapped now would be mapped again soon.
 pub(super) const PATIENCE: usize = 2;
 /// Where spans and ranges are many, a range is unmapped that is this part of all address space, as
-/// there can be no more of them than this.
-const HOLES: usize = 8 << 10;
+/// there can be no more of them than this: half as many as need no care.
+fn holes_max() -> usize {
+    (carefree() / 2).clamp(1, CAREFREE_MAX / 2)
+}
 
 /// What is to be given back.
 #[derive(Clone, Copy)]
@@ -142,7 +144,7 @@ impl Spans {
     /// more.
     fn may_unmap(&self, bytes: usize) -> bool {
         let mapped = self.live.bytes() + self.ranges.dirty_bytes() + self.ranges.clean_bytes();
-        self.items() <= CAREFREE || bytes >= mapped / HOLES
+        self.items() <= carefree() || bytes >= mapped / holes_max()
     }
 
     /// Hides what is to be given back next.
@@ -195,7 +197,7 @@ impl Spans {
         let (node, found) =
             self.ranges.largest_clean().or_else(|| self.ranges.oldest_dirty(0, 0))?;
         if !self.may_unmap(found.span.bytes) {
-            if self.holes >= HOLES {
+            if self.holes >= holes_max() {
                 return None;
             }
             self.holes += 1;

@@ -226,24 +226,44 @@ fn a_child_finds_the_spans_again_and_begins_without_free_ones() {
     assert!(allocate(300_000, PAGE_MIN).is_some_and(|span| free(address(&span), 0).is_some()));
 }
 
-/// Of adjacent spans every second is freed: the system keeps about as many mappings as before.
-#[test]
-fn many_holes_make_no_mappings() {
-    let _alone = alone();
+/// Frees every second of so many adjacent spans: the system keeps about as many mappings as before.
+fn check_holes(count: usize, mappings_more: usize) {
     let mappings = || std::fs::read_to_string("/proc/self/maps").expect("a file").lines().count();
     clear();
-    let before = mappings();
-    let count = CAREFREE + 4_000;
+    let most = mappings() + mappings_more;
     let spans: Vec<_> = (0..count).map(|_| allocate(270_000, PAGE_MIN).expect("memory")).collect();
-    assert!(mappings() < before + 600, "{} mappings more for spans in use", mappings() - before);
+    assert!(mappings() < most, "{} mappings of {most} for spans in use", mappings());
     for span in spans.iter().step_by(2) {
         assert!(free(address(span), 0).is_some());
     }
     purge(1_000, 0);
-    assert!(mappings() < before + 600, "{} mappings more with holes", mappings() - before);
+    assert!(mappings() < most, "{} mappings of {most} with holes", mappings());
     for span in spans.iter().skip(1).step_by(2) {
         assert!(free(address(span), 0).is_some());
     }
     purge(1_000, 0);
     assert!(usage().purged <= 64 << 20, "joined, and unmapped: {:?}", usage());
+}
+
+#[test]
+fn many_holes_make_no_mappings() {
+    let _alone = alone();
+    check_holes(CAREFREE_MAX + 4_000, 600);
+}
+
+#[test]
+fn where_the_system_allows_few_mappings_few_holes_make_none() {
+    let _alone = alone();
+    bound_mappings(1_000);
+    check_holes(CAREFREE_MAX / 4, 250);
+    bound_mappings(usize::MAX);
+    assert_eq!(carefree(), CAREFREE_MAX);
+}
+
+#[test]
+fn the_systems_setting_is_known() {
+    let text = std::fs::read_to_string("/proc/sys/vm/max_map_count").expect("Linux has it");
+    let known = crate::os::process::mappings_max();
+    assert_eq!(known, text.trim().parse().ok());
+    assert!(known.is_some_and(|mappings| mappings > 0));
 }

@@ -331,6 +331,14 @@ pub(crate) fn limit(of: Limited) -> usize {
     }
 }
 
+/// Mappings that the system allows the process, `vm.max_map_count`; `None` if it does not tell.
+#[inline(never)]
+pub(crate) fn mappings_max() -> Option<usize> {
+    let mut text = [0; 24];
+    let length = super::file::read_start(c"/proc/sys/vm/max_map_count", &mut text);
+    core::str::from_utf8(&text[..length]).ok()?.trim_ascii().parse().ok()
+}
+
 /// Copies a C string's worth of bytes out of memory that the kernel or linker laid out.
 ///
 /// # Safety
