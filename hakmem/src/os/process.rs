@@ -105,8 +105,7 @@ pub(crate) fn is_privileged() -> bool {
 
 /// Bytes of the kernel's pages; 0 if it does not tell.
 pub(crate) fn page_bytes() -> usize {
-    // SAFETY: reads the auxiliary vector.
-    unsafe { libc::getauxval(libc::AT_PAGESZ) as usize }
+    auxiliary(libc::AT_PAGESZ)
 }
 
 /// Where the kernel mapped the vDSO's image; 0 if it did not.

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use hakmem_reader::liveness::{Host, effective_state};
 use hakmem_reader::{
-    Class, ClassTotals, Ending, Event, EventCursor, Identity, ProcessState, Sample, Segment,
-    directory,
+    Class, ClassTotals, Ending, Event, EventCursor, Identity, OpenError, ProcessState, Sample,
+    Segment, directory,
 };
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
@@ -187,8 +187,19 @@ impl Finished {
 
     /// What each process left, oldest first. How the program itself ended is known.
     pub(crate) fn records(&self) -> Vec<Record> {
+        self.records_with(false)
+    }
+
+    /// The same where the system may have refused to remove a segment that could not be made: what
+    /// is unfinished is passed over if the program said that telemetry is off.
+    pub(crate) fn records_of_refused(&self) -> Vec<Record> {
+        self.records_with(self.stderr.contains("telemetry is off"))
+    }
+
+    fn records_with(&self, passes_over_unfinished: bool) -> Vec<Record> {
         let ending = Ending::from_wait_status(self.status.into_raw());
-        records_with(self.directory.path(), &|pid| ending.filter(|_| pid == self.pid))
+        let ending = |pid| ending.filter(|_| pid == self.pid);
+        records_with(self.directory.path(), &ending, passes_over_unfinished)
     }
 
     /// What the only process left.
@@ -224,15 +235,22 @@ impl Record {
 
 /// What each process of a directory left or shows, oldest first.
 pub(crate) fn records(path: &Path) -> Vec<Record> {
-    records_with(path, &|_| None)
+    records_with(path, &|_| None, false)
 }
 
 /// [`records`], where `ending` tells of a pid how it ended.
-fn records_with(path: &Path, ending: &dyn Fn(u32) -> Option<Ending>) -> Vec<Record> {
+fn records_with(
+    path: &Path,
+    ending: &dyn Fn(u32) -> Option<Ending>,
+    passes_over_unfinished: bool,
+) -> Vec<Record> {
     let paths = directory::scan(path).map(|scan| scan.paths).unwrap_or_default();
     let mut opened: Vec<(Segment, bool)> = Vec::new();
     for path in &paths {
-        let segment = Segment::open(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        let segment = match Segment::open(path) {
+            Err(OpenError::NotReady) if passes_over_unfinished => continue,
+            opened => opened.unwrap_or_else(|error| panic!("{path:?}: {error}")),
+        };
         let alive = segment.is_writer_alive();
         opened.push((segment, alive));
     }
