@@ -159,3 +159,41 @@ fn block_bytes(bytes_max: usize, processes: usize) -> usize {
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::tests::{record, sampled};
+
+    #[test]
+    fn hundreds_of_processes_of_one_user_leave_the_past_of_anothers() {
+        let config = HistoryConfig { bytes_max: 1 << 20, ..HistoryConfig::default() };
+        let history = History::new(config);
+        let (mut identity, mut sample) = sampled(1);
+        let mut take = |owner: u32, nonce: u64, second: u64, blocks: u64| {
+            (identity.owner_user_id, identity.nonce) = (owner, nonce);
+            sample.unix_ns = second * 1_000_000_000;
+            sample.monotonic_ns = sample.unix_ns;
+            sample.process.large_bytes = blocks;
+            let record = Arc::new(record(identity.clone(), sample.clone()));
+            history.record(&record);
+            Arc::clone(&record.key)
+        };
+        let mut own = None;
+        for second in 0..100 {
+            own = Some(take(1, 1, second, second));
+        }
+        let kept = |key: &str| history.query(key).unwrap().coverage();
+        let before = kept(own.as_ref().unwrap());
+        assert_eq!((before.samples, before.dropped_samples), (100, 0));
+        for second in 100..130 {
+            for process in 0..400 {
+                take(2, 100 + process, second, second * process);
+            }
+        }
+        let usage = history.usage();
+        assert!(usage.bytes <= usage.bytes_max && usage.dropped_samples > 0, "{usage:?}");
+        let after = kept(own.as_ref().unwrap());
+        assert_eq!((after.samples, after.dropped_samples), (100, 0), "theirs is not given up");
+    }
+}

@@ -279,3 +279,6 @@ impl FleetView {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

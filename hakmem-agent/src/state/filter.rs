@@ -135,3 +135,52 @@ impl Selection {
             || record.identity().arguments.join(" ").contains(text.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::tests::{record, sampled};
+
+    /// A chain of processes of two owners, each the parent of the next, the last ones first: where
+    /// every pass over all finds one more, this takes minutes.
+    #[test]
+    fn a_long_chain_of_forged_parents_is_followed_once() {
+        const LENGTH: u32 = 30_000;
+        let (identity, sample) = sampled(1);
+        let mut fleet = FleetView::default();
+        for owner in [1000, 1001] {
+            for place in 0..LENGTH {
+                let mut forged = identity.clone();
+                // Keys begin with the pid, so they are in the order of the pids.
+                forged.pid = 2_000_000 - place;
+                forged.parent_pid = forged.pid + 1;
+                forged.owner_user_id = owner;
+                let record = record(forged, sample.clone());
+                fleet.processes.insert(Arc::clone(&record.key), Arc::new(record));
+            }
+        }
+        let filter = |pid: u32| ProcessFilter {
+            pids: vec![pid],
+            include_children: true,
+            ..ProcessFilter::default()
+        };
+        let count = |viewer, pid| Selection::new(viewer, Some(filter(pid))).of(&fleet).count();
+        assert_eq!(count(Viewer::Everyone, 2_000_000), 2 * LENGTH as usize);
+        assert_eq!(count(Viewer::User(1000), 2_000_000), LENGTH as usize);
+        assert_eq!(count(Viewer::User(1000), 2_000_000 - LENGTH + 1), 1);
+        assert_eq!(count(Viewer::User(1002), 2_000_000), 0);
+    }
+
+    #[test]
+    fn keys_may_be_named_with_or_without_owner_and_namespace() {
+        let (identity, sample) = sampled(1);
+        let mut fleet = FleetView::default();
+        let whole = fleet.put(record(identity.clone(), sample)).key.to_string();
+        for key in [whole, identity.key()] {
+            let filter = ProcessFilter { keys: vec![key], ..ProcessFilter::default() };
+            assert_eq!(Selection::new(Viewer::Everyone, Some(filter)).of(&fleet).count(), 1);
+        }
+        let filter = ProcessFilter { keys: vec!["1-2".to_owned()], ..ProcessFilter::default() };
+        assert_eq!(Selection::new(Viewer::Everyone, Some(filter)).of(&fleet).count(), 0);
+    }
+}

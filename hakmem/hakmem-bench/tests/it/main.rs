@@ -9,6 +9,7 @@ mod http;
 mod lint;
 mod live;
 mod live_queries;
+mod owners;
 mod programs;
 mod programs_race;
 mod prometheus;

@@ -1,0 +1,62 @@
+//! Records of processes that were never written, for the tests of what is made of records.
+
+use hakmem_reader::Segment;
+use hakmem_reader::fixture::{FixtureProcess, SegmentWriter, bin_of};
+use hakmem_reader::{Class, Identity};
+
+use super::*;
+
+/// A sample that a process with one thread and `blocks` blocks of C7 gives, and its identity.
+pub(crate) fn sampled(blocks: u64) -> (Identity, Sample) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = SegmentWriter::create(directory.path(), &FixtureProcess::new("/bin/x"));
+    let slot = writer.take_slot(42, "main");
+    writer.slot(slot).allocate(bin_of(Class::C7), blocks);
+    let mut segment = Segment::open(writer.path()).unwrap();
+    let sample = segment.sample().unwrap();
+    (segment.identity().clone(), sample)
+}
+
+/// A record of a running process.
+pub(crate) fn record(identity: Identity, sample: Sample) -> ProcessRecord {
+    let facts = Arc::new(Facts::new(&identity));
+    ProcessRecord::new(facts.key().into(), facts, (ProcessState::Running, None), sample, 0)
+}
+
+#[test]
+fn copies_of_a_key_by_another_owner_or_in_another_namespace_are_other_processes() {
+    let (identity, sample) = sampled(1);
+    let key = |change: &dyn Fn(&mut Identity)| {
+        let mut changed = identity.clone();
+        change(&mut changed);
+        record(changed, sample.clone()).key
+    };
+    let own = key(&|_| ());
+    assert_ne!(key(&|it| it.owner_user_id += 1), own);
+    assert_ne!(key(&|it| it.pid_namespace += 1), own);
+    // What the header claims is no part of it.
+    assert_eq!(key(&|it| it.user_id += 1), own);
+    assert_eq!(segment_key(&own), identity.key());
+}
+
+#[test]
+fn what_a_process_counted_stays_in_its_sum_however_it_goes() {
+    let (identity, sample) = sampled(7);
+    let owner = identity.owner_user_id;
+    let mut fleet = FleetView::default();
+    let key = Arc::clone(&fleet.put(record(identity.clone(), sample.clone())).key);
+    let allocations = |fleet: &FleetView| {
+        fleet.retired.counters(owner, "x").classes[Class::C7 as usize].allocations
+    };
+    assert_eq!(allocations(&fleet), 0, "it runs");
+    // A file that became unreadable while its process ran.
+    fleet.forget(&key);
+    assert_eq!(allocations(&fleet), 7);
+    let other = Identity { nonce: identity.nonce + 1, ..identity };
+    let ended = record(other.clone(), sample.clone()).with_state(ProcessState::Exited);
+    fleet.put(record(other, sample));
+    let key = Arc::clone(&fleet.put(ended).key);
+    assert_eq!(allocations(&fleet), 14);
+    fleet.forget(&key);
+    assert_eq!(allocations(&fleet), 14);
+}
