@@ -61,7 +61,7 @@ fn verified_distance(pointer: usize, id: u32) -> usize {
     let asked = unsafe { call(libc::SYS_prctl, arguments) };
     let distance = word.wrapping_sub(pointer);
     let is_inside = (distance as isize).abs() < DESCRIPTOR_BYTES_MAX;
-    let is_word = asked.is_ok() && is_inside && word.is_multiple_of(4) && pointer != 0;
+    let is_word = asked.is_ok() && word != 0 && word.is_multiple_of(4) && is_inside && pointer != 0;
     if is_word && read(word) == id { distance } else { 0 }
 }
 
