@@ -85,7 +85,6 @@ fn push<const SIZED: bool>(heap: *mut Heap, bin: usize, block: *mut u8) -> bool 
     // SAFETY: the thread's own list, as the words of bin 0 and of closed lists have a guard set; it is
     // not full, so its magazine has room.
     unsafe { *entry_of(heap, offset).wrapping_add(1) = block.cast() };
-    top.store(offset.wrapping_add(ENTRY), Ordering::Relaxed);
     if SIZED {
         // Before the word, so that no reader takes this free for one that was classified.
         let sized = slot_of(heap).sized_frees_fast(bin);
@@ -93,6 +92,8 @@ fn push<const SIZED: bool>(heap: *mut Heap, bin: usize, block: *mut u8) -> bool 
     }
     // Release: the sized count is seen before the free. The same instruction as Relaxed here.
     word.store(value.wrapping_add(ListWord::PUSH), Ordering::Release);
+    // Last: a signal handler that jumps out in between leaves a word that says too much.
+    top.store(offset.wrapping_add(ENTRY), Ordering::Relaxed);
     true
 }
 
@@ -114,9 +115,10 @@ fn push_unless_last(heap: *mut Heap, bin: usize, block: *mut u8) -> bool {
     }
     // SAFETY: as in `push`.
     unsafe { *last.wrapping_add(1) = block.cast() };
-    // Loaded once more: the compiler then adds in memory, which is an instruction less.
-    top.store(top.load(Ordering::Relaxed).wrapping_add(ENTRY), Ordering::Relaxed);
     word.store(value.wrapping_add(ListWord::PUSH), Ordering::Relaxed);
+    // Last, as in `push`. Loaded once more: the compiler then adds in memory, which is an instruction
+    // less.
+    top.store(top.load(Ordering::Relaxed).wrapping_add(ENTRY), Ordering::Relaxed);
     true
 }
 

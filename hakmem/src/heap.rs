@@ -10,6 +10,10 @@
 //! one base register reaches both, readers of the file see the words live, and the lists, which
 //! could be abused to run code, are not in the file.
 //!
+//! A signal handler may jump out of a slow path (`longjmp`). The order of stores sees to it that blocks
+//! are lost then and never on a list twice: a list forgets its blocks before they go elsewhere, and
+//! where magazines change places, a mark says so ([`Heap::is_changing`]).
+//!
 //! Invariants, for every bin: the list's number of blocks, with those of the original list that
 //! `e3` keeps, is the depth in the bin's word; the identity of `hakmem_segment` holds outside of
 //! [`SlotWriter::update`].
@@ -112,6 +116,9 @@ pub(crate) struct Heap {
     list_bytes: Cell<u32>,
     /// When all that was kept for reuse was last given back and a request failed all the same.
     reclaimed_in_vain_at: Cell<u64>,
+    /// Whether magazines are changing places: found set by another change, a signal handler has jumped
+    /// out of the one before.
+    is_changing: Cell<bool>,
     /// Slow frees until the next one is checked.
     slow_unchecked: Cell<u32>,
     /// The lists' words at the last look for idle ones, and its time in milliseconds.
@@ -238,6 +245,7 @@ impl Heap {
         self.list_bytes.set(LIST_BYTES.load(Ordering::Relaxed));
         self.slow_unchecked.set(0);
         self.reclaimed_in_vain_at.set(0);
+        self.is_changing.set(false);
         zero(&self.seen_words);
         self.spares_needed.set(0);
         for bins in [&self.refilled, &self.refilled_before, &self.flushed, &self.flushed_before] {
@@ -308,6 +316,7 @@ impl Heap {
 
     /// Gives all blocks to the central store.
     pub(crate) fn flush_all(&self) {
+        self.abandon_if_changing();
         for bin in bins::in_use() {
             // SAFETY: the blocks are this heap's, which forgets them.
             self.empty_list(bin, self.capacities[bin].get(), |blocks, now_ms| unsafe {
@@ -324,13 +333,13 @@ impl Heap {
         if count == 0 && capacity == self.capacities[bin].get() {
             return;
         }
+        self.forget_list(bin);
+        self.clear_spare(bin);
         for magazine in [list, spare] {
             if magazine.count() > 0 {
                 give(self.blocks(magazine), self.now_ms.get());
             }
         }
-        self.set_depth(bin, 0);
-        self.clear_spare(bin);
         self.capacities[bin].set(capacity);
         self.slot().update(|update| {
             update.set_list(bin, 0, capacity);

@@ -4,6 +4,11 @@
 //! thread holds, because a signal handler forked in the middle of a slow path, from those of threads
 //! that do not exist there. Nobody waits for the latter: [`Lock::release_abandoned`].
 //!
+//! A thread that comes for a lock that it holds has interrupted itself: its signal handler allocates, or
+//! has jumped out of a slow path (`longjmp`). What the lock guards may be half changed, and nobody can
+//! tell whether the interrupted path will go on with it. To wait would be for ever, so after a second the
+//! process ends, with a line that says why.
+//!
 //! # Orderings
 //! [`Lock`]: taking it is an Acquire that pairs with the Release of giving it back, and publishes
 //! what the last holder wrote. `ON_STALL` is stored before the first thread is started.
@@ -17,8 +22,22 @@ use core::mem;
 use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
 
-use crate::os::{futex, thread_local};
+use crate::os::{clock, futex, message, process, thread_local};
 use crate::sync::{AtomicPtr, AtomicU32, Ordering};
+
+/// How long a thread waits for a lock that it seems to hold itself.
+const PATIENCE_NS: u64 = 1_000_000_000;
+
+/// Ends the process, which would wait for itself.
+#[cold]
+#[inline(never)]
+fn fail() -> ! {
+    message::print(format_args!(
+        "a signal handler has interrupted the allocator and called it, or jumped out of it; the \
+         process cannot go on"
+    ));
+    process::abort()
+}
 
 /// A lock of one word that sleeps in the kernel when it has waited a little.
 ///
@@ -80,6 +99,9 @@ impl Lock {
             let act = unsafe { mem::transmute::<*mut (), fn()>(act.as_ptr()) };
             act();
         }
+        if self.is_mine() {
+            self.wait_for_oneself();
+        }
         for _ in 0..SPINS {
             if self.0.load(Ordering::Relaxed) == 0 && self.try_take() {
                 return;
@@ -98,6 +120,20 @@ impl Lock {
                 Ok(_) => futex::wait(&self.0, wanted),
                 Err(_) => {}
             }
+        }
+    }
+
+    /// Waits for a lock that the calling thread holds by its number, and ends the process if that lasts:
+    /// a program may switch contexts in a signal handler, or have threads whose numbers are equal.
+    #[cold]
+    #[inline(never)]
+    fn wait_for_oneself(&self) {
+        let begun_ns = clock::monotonic_ns();
+        while self.is_mine() {
+            if clock::monotonic_ns().saturating_sub(begun_ns) >= PATIENCE_NS {
+                fail();
+            }
+            core::hint::spin_loop();
         }
     }
 

@@ -101,7 +101,8 @@ impl SlotWriter {
         if before == 0 {
             before = self.begin_or_mend();
         }
-        let begun = before.wrapping_add(1);
+        // It is odd already where a signal handler jumped out of a change.
+        let begun = before | 1;
         sequence.store(begun, Ordering::Relaxed);
         // Release: the stores below do not overtake the odd sequence.
         fence(Ordering::Release);

@@ -35,6 +35,7 @@ impl Heap {
     /// `first_use` is the reason that counts if this is the thread's first allocation.
     #[inline(never)]
     pub(crate) fn refill_slow(&self, bin: usize, watch: Stopwatch, first_use: bool) -> *mut Block {
+        self.abandon_if_changing();
         self.spares_needed.set(self.spares_needed.get() | 1 << bin);
         if self.spares[bin].get().count() > 0 {
             self.exchange(bin);
@@ -165,6 +166,7 @@ impl Heap {
     /// # Safety
     /// As there.
     unsafe fn flush_slow(&self, bin: usize, block: *mut Block, free: SlowFree) {
+        self.abandon_if_changing();
         let list = self.list(bin);
         self.spares_needed.set(self.spares_needed.get() | 1 << bin);
         if self.spares[bin].get().count() == 0 {
@@ -184,9 +186,9 @@ impl Heap {
         }
         // The list and not the spare: what was freed just now is in the cache.
         self.flushed.set(self.flushed.get() | 1 << bin);
-        // SAFETY: the list's blocks are this heap's, which forgets them.
+        self.forget_list(bin);
+        // SAFETY: the list's blocks are this heap's, which has forgotten them.
         unsafe { central::give(bin, self.blocks(list), self.flow(bin), self.now_ms.get()) };
-        self.set_depth(bin, 0);
         self.grow_capacity(bin);
         self.put(bin, block);
         let reason = free.reason.unwrap_or(FreeReason::FlushFull);

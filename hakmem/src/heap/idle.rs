@@ -65,6 +65,7 @@ impl Heap {
     /// lies below all blocks that were freed since. Few blocks of a bin that went out of use can keep
     /// many slabs from going back.
     pub(crate) fn give_up_idle(&self, arena_changes: u32) {
+        self.abandon_if_changing();
         let is_calm = self.has_idle_time_passed();
         for bin in bins::in_use() {
             let word = self.slot().list_word(bin);
@@ -114,14 +115,17 @@ impl Heap {
         }
         let lowest = &self.blocks(self.list(bin))[..given as usize];
         let spares = &self.blocks(self.spares[bin].get())[..spare as usize];
-        for blocks in [lowest, spares] {
-            // SAFETY: the blocks are this heap's, which forgets them.
-            unsafe { central::give_to_slabs(bin, blocks, self.now_ms.get()) };
+        if given > 0 {
+            self.forget_list(bin);
         }
-        self.drop_lowest(bin, given);
         if !is_spare_needed {
             self.clear_spare(bin);
         }
+        for blocks in [lowest, spares] {
+            // SAFETY: the blocks are this heap's, which has forgotten them.
+            unsafe { central::give_to_slabs(bin, blocks, self.now_ms.get()) };
+        }
+        self.restore_without_lowest(bin, depth, given);
         let (left, capacity) = (self.whole_depth(bin), self.capacities[bin].get());
         self.slot().update(|update| {
             update.set_list(bin, left, capacity);

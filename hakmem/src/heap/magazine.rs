@@ -26,7 +26,7 @@
 
 use core::ptr::{self, NonNull};
 use core::sync::atomic::compiler_fence;
-use core::{mem, slice};
+use core::{hint, mem, slice};
 
 use hakmem_segment::BINS;
 
@@ -121,6 +121,45 @@ impl Heap {
         bins::in_use().for_each(|bin| self.shrink_magazines(bin));
     }
 
+    /// If a signal handler has jumped out of a change of magazines, forgets the blocks of all lists and
+    /// spares: some may be in two of them.
+    pub(super) fn abandon_if_changing(&self) {
+        if self.is_changing.get() {
+            hint::cold_path();
+            self.abandon_lists();
+        }
+    }
+
+    /// Makes all lists and spares empty and small. Their blocks are lost, and count as live.
+    #[cold]
+    #[inline(never)]
+    fn abandon_lists(&self) {
+        let mut closed = 0;
+        for bin in bins::in_use() {
+            let capacity = self.capacities[bin].get();
+            // A list that takes nothing back is refilled by more than a small magazine holds.
+            closed |= u64::from(capacity == 0 && self.has_lists.get()) << bin;
+            self.capacities[bin].set(capacity.min(self.capacity_first(bin)));
+        }
+        self.clear_magazines(closed);
+        self.slot().update(|update| {
+            for bin in bins::in_use() {
+                update.set_list(bin, self.whole_depth(bin), self.capacities[bin].get());
+                update.set_spare(bin, 0);
+            }
+        });
+        self.is_changing.set(false);
+    }
+
+    /// Changes the places of magazines: a signal handler that jumps out of that leaves a mark.
+    fn change_places(&self, change: impl FnOnce()) {
+        self.is_changing.set(true);
+        compiler_fence(Ordering::SeqCst);
+        change();
+        compiler_fence(Ordering::SeqCst);
+        self.is_changing.set(false);
+    }
+
     /// Makes both magazines of a bin small; they are empty. The pages of large ones are given back.
     pub(super) fn shrink_magazines(&self, bin: usize) {
         let bytes = PLACES.own_page_bytes[bin];
@@ -137,8 +176,10 @@ impl Heap {
                 }
             }
         }
-        self.large.set(self.large.get() & !(1 << bin));
-        self.place(bin);
+        self.change_places(|| {
+            self.large.set(self.large.get() & !(1 << bin));
+            self.place(bin);
+        });
     }
 
     fn place(&self, bin: usize) {
@@ -157,9 +198,11 @@ impl Heap {
         if self.is_large(bin) {
             return;
         }
-        self.large.set(self.large.get() | 1 << bin);
         let [list, spare] = [self.list(bin), self.spares[bin].get()];
-        self.place(bin);
+        self.change_places(|| {
+            self.large.set(self.large.get() | 1 << bin);
+            self.place(bin);
+        });
         let [new_list, new_spare] = [self.list(bin), self.spares[bin].get()];
         for (old, new) in [(list, new_list), (spare, new_spare)] {
             let (from, to) = (self.entry(old.bottom + ENTRY), self.entry(new.bottom + ENTRY));
@@ -191,8 +234,10 @@ impl Heap {
 
     /// Exchanges the list and the spare.
     pub(super) fn exchange(&self, bin: usize) {
-        let spare = self.spares[bin].replace(self.list(bin));
-        self.set_list(bin, spare);
+        self.change_places(|| {
+            let spare = self.spares[bin].replace(self.list(bin));
+            self.set_list(bin, spare);
+        });
     }
 
     /// Blocks on the list.
@@ -251,18 +296,21 @@ impl Heap {
         self.spares[bin].set(Magazine { bottom, top: bottom });
     }
 
-    /// Forgets the lowest `count` blocks of the list; the others move down.
-    pub(super) fn drop_lowest(&self, bin: usize, count: u32) {
-        // A move of the whole list onto itself would still copy.
+    /// Forgets the blocks of the list, which are about to go elsewhere: before they do, as a signal
+    /// handler may jump out of that, or end the process and look at the list.
+    pub(super) fn forget_list(&self, bin: usize) {
+        self.set_depth(bin, 0);
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    /// Makes a list of `depth` blocks again that was forgotten, without the lowest `count` of them.
+    pub(super) fn restore_without_lowest(&self, bin: usize, depth: u32, count: u32) {
         if count == 0 {
             return;
         }
-        let left = self.depth(bin) - count;
+        let left = depth - count;
         let first = self.bottoms[bin].get() + ENTRY;
         let (from, to) = (self.entry(first + ENTRY * count), self.entry(first));
-        self.set_depth(bin, 0);
-        // A signal handler that ends the process looks at the list: it must not see a block twice.
-        compiler_fence(Ordering::SeqCst);
         // SAFETY: entries of the list's magazine.
         unsafe { ptr::copy(from, to, left as usize) };
         compiler_fence(Ordering::SeqCst);

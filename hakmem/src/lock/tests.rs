@@ -72,6 +72,29 @@ fn a_lock_of_another_thread_is_abandoned_also_where_somebody_slept() {
     }
 }
 
+/// In a process of its own, which ends.
+#[test]
+#[ignore = "ends the process; run by the test below"]
+fn wait_for_a_lock_of_ones_own() {
+    let locked = Locked::new(1);
+    let _held = locked.lock();
+    locked.lock.take();
+}
+
+#[cfg(not(miri))]
+#[test]
+fn a_thread_that_waits_for_itself_ends_the_process_and_says_why() {
+    use std::os::unix::process::ExitStatusExt;
+    let name = "lock::tests::wait_for_a_lock_of_ones_own";
+    let output = crate::tests::these_tests()
+        .args(["--exact", name, "--ignored", "--nocapture"])
+        .output()
+        .expect("the tests run");
+    assert_eq!(output.status.signal(), Some(libc::SIGABRT));
+    let said = std::string::String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("a signal handler has interrupted the allocator"), "{said}");
+}
+
 #[test]
 fn threads_that_live_at_once_have_numbers_of_their_own() {
     let barrier = std::sync::Barrier::new(32);

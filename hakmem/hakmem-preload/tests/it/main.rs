@@ -13,6 +13,7 @@ mod exits;
 mod foreign_calls;
 mod forks;
 mod instructions;
+mod jumps;
 mod loaded;
 mod loader;
 mod memory;
