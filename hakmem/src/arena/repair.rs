@@ -40,7 +40,7 @@ enum Found {
 
 /// Calls `visit` with the descriptor of every slab that is in use.
 pub(crate) fn for_each_slab(visit: &mut dyn FnMut(*mut Slab)) {
-    for_each_found(&|_| false, &mut |base, granule, found| {
+    for_each_found(&|_| false, usize::MAX, &mut |base, granule, found| {
         if matches!(found, Found::Slab(_)) {
             visit(descriptor(base, granule));
         }
@@ -48,15 +48,21 @@ pub(crate) fn for_each_slab(visit: &mut dyn FnMut(*mut Slab)) {
 }
 
 /// Calls `visit` for all that an arena's usable part consists of, with the arena's base and the number
-/// of the first granule.
-fn for_each_found(is_mine: &dyn Fn(usize) -> bool, visit: &mut dyn FnMut(usize, usize, Found)) {
+/// of the first granule. Nobody has anything in hand from `frontier` of the last arena on, whatever
+/// descriptors say that were in use before the arena's end went back.
+fn for_each_found(
+    is_mine: &dyn Fn(usize) -> bool,
+    frontier: usize,
+    visit: &mut dyn FnMut(usize, usize, Found),
+) {
     let has_in_hand = bins::in_use().any(is_mine);
     let count = COUNT.load(Ordering::Relaxed);
     for (arena, range) in RANGES[..count].iter().enumerate() {
         let base = range.base.load(Ordering::Relaxed);
         let (mut granule, end) = bounds(arena);
         while granule < end {
-            let found = find(base, granule, is_mine, has_in_hand);
+            let is_behind = arena + 1 == count && granule >= frontier;
+            let found = find(base, granule, is_mine, has_in_hand && !is_behind);
             visit(base, granule, found);
             granule += match found {
                 Found::Slab(granules) | Found::InHand(granules) => granules,
@@ -101,10 +107,11 @@ fn address_of(base: usize, granule: usize) -> usize {
 pub(crate) fn repair(is_mine: &dyn Fn(usize) -> bool) {
     // If it is held, it is by this thread, which was interrupted and will finish its change.
     let Some(mut arenas) = ARENAS.try_lock() else { return };
+    let frontier = arenas.frontier;
     arenas.begin_anew();
     // Base, first and last granule of the free ones before.
     let (mut at, mut start, mut end) = (0, 0, 0);
-    for_each_found(is_mine, &mut |base, granule, found| {
+    for_each_found(is_mine, frontier, &mut |base, granule, found| {
         if found != Found::Free || base != at || granule != end {
             arenas.describe_free(at, start..end, Idle::Dirty, LONG_AGO_MS);
             (at, start, end) = (base, granule, granule);
@@ -181,7 +188,7 @@ pub(crate) fn verify() {
     assert_eq!(cached, arenas.usage.cached);
     let (mut slabs, mut free) = (0, 0);
     let last = COUNT.load(Ordering::Relaxed) - 1;
-    for_each_found(&|_| false, &mut |base, granule, found| {
+    for_each_found(&|_| false, usize::MAX, &mut |base, granule, found| {
         let is_listed = listed.contains(&descriptor(base, granule));
         let is_last = base == RANGES[last].base.load(Ordering::Relaxed);
         match found {
