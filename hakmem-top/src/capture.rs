@@ -115,7 +115,7 @@ pub async fn capture(
                         return Err(CaptureError::Refused(status));
                     }
                     was_open = true;
-                    eprintln!("hakmem-top: the agent went away; waiting for it");
+                    say!("hakmem-top: the agent went away; waiting for it");
                     capture.interrupt();
                 }
             }

@@ -17,7 +17,7 @@ mod show;
 mod watch;
 mod workload;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -29,6 +29,7 @@ use crate::endpoint::{DirectoryProblem, Endpoint};
 use crate::library;
 use crate::replacement::{Readers, Replacement};
 use crate::report;
+use crate::saying;
 use crate::snapshot::{self, Snapshot};
 use crate::view_state::ThemeName;
 
@@ -37,6 +38,7 @@ use error::ExitCodes;
 
 /// Does what the command line asks for; errors are printed as one line.
 pub fn execute(cli: Cli) -> ExitCode {
+    saying::end_on_panics();
     if let Some(Command::DemoWorkload(options)) = &cli.command {
         return workload::run(options);
     }
@@ -55,7 +57,7 @@ pub fn execute(cli: Cli) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("hakmem-top: {error}");
+            say!("hakmem-top: {error}");
             ExitCode::from(error.exit_code(custom))
         }
     }
@@ -122,7 +124,7 @@ async fn print_once(global: &GlobalOptions, json: bool) -> Result<u8, CommandErr
     let endpoint = endpoint(global).await?;
     let snapshot = snapshot::fetch_all(&endpoint).await?;
     if json {
-        print(&document(&snapshot.processes))?;
+        print_json(&document(&snapshot.processes))?;
         return Ok(0);
     }
     say_source(&endpoint, &snapshot);
@@ -143,18 +145,18 @@ async fn list(global: &GlobalOptions) -> Result<u8, CommandError> {
 /// Says on standard error what a reader of the table could not know.
 fn say_source(endpoint: &Endpoint, snapshot: &Snapshot) {
     if let Endpoint::Embedded { stands_in: true, .. } = endpoint {
-        eprintln!("hakmem-top: {}", endpoint.describe());
+        say!("hakmem-top: {}", endpoint.describe());
     }
     let agent = snapshot.agent.clone().unwrap_or_default();
     if agent.unreadable_segments > 0 {
         let (count, directory) = (agent.unreadable_segments, agent.directory);
-        eprintln!("hakmem-top: {count} files in {directory} could not be read as segments");
+        say!("hakmem-top: {count} files in {directory} could not be read as segments");
     }
     if snapshot.processes.is_empty() {
         if let Some(problem) = endpoint.directory().and_then(DirectoryProblem::of) {
-            eprintln!("hakmem-top: {problem}");
+            say!("hakmem-top: {problem}");
         }
-        eprintln!("hakmem-top: no process publishes; start one with hakmem-top run -- PROGRAM");
+        say!("hakmem-top: no process publishes; start one with hakmem-top run -- PROGRAM");
     }
 }
 
@@ -186,17 +188,20 @@ fn print_environment(global: &GlobalOptions) -> Result<u8, CommandError> {
     let library = library::find(global.library.as_deref())?;
     let already = std::env::var_os("LD_PRELOAD");
     let value = library::preload_value(&library, already.as_deref());
-    print(&format!("{}\n", library::shell_assignment(&value)))?;
+    printed(saying::print_as_it_is(&format!("{}\n", library::shell_assignment(&value))))?;
     Ok(0)
 }
 
 /// Prints to standard output; a reader that has gone away (`| head`) is no error.
 fn print(text: &str) -> Result<(), CommandError> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(CommandError::System { what: "cannot print", error })
-        }
-        _ => Ok(()),
-    }
+    printed(saying::print(text))
+}
+
+/// Prints a document in JSON.
+fn print_json(document: &str) -> Result<(), CommandError> {
+    printed(saying::print_json(document))
+}
+
+fn printed(result: io::Result<()>) -> Result<(), CommandError> {
+    result.map_err(|error| CommandError::System { what: "cannot print", error })
 }

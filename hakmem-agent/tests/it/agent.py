@@ -2,6 +2,7 @@
 
 agent.py clients SOCKET         asks an agent over its unix socket
 agent.py break AGENT DIRECTORY  starts an agent whose event loop gets errors from the system
+agent.py fails COMMAND...       runs a command in the same way
 agent.py stall AGENT DIRECTORY  starts an agent and stops its sampler's thread
 """
 
@@ -134,6 +135,16 @@ def break_it(command, directory):
     assert lines and all(" ERROR " in line for line in lines), told
 
 
+def fails(*command):
+    try:
+        options = {"preexec_fn": refuse_waiting, "timeout": PATIENCE_S}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    except subprocess.TimeoutExpired:
+        sys.exit("it lives on without its threads")
+    assert done.returncode == 101, done
+    assert "panicked at" in done.stderr and not done.stdout, done
+
+
 # A sampler that stands still
 
 
@@ -200,4 +211,5 @@ def stall(command, directory):
 
 
 if __name__ == "__main__":
-    {"clients": clients, "break": break_it, "stall": stall}[sys.argv[1]](*sys.argv[2:])
+    commands = {"clients": clients, "break": break_it, "fails": fails, "stall": stall}
+    commands[sys.argv[1]](*sys.argv[2:])

@@ -3,10 +3,11 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
-use super::{CommandError, print, theme};
+use super::{CommandError, print, print_json, printed, theme};
 use crate::cli::{GlobalOptions, OutputOptions};
 use crate::comparison::{Comparison, TextStyle};
 use crate::replacement::{Readers, Replacement};
+use crate::saying;
 use crate::view_state::ThemeName;
 
 /// Columns of text that no terminal shows.
@@ -62,10 +63,12 @@ impl Answer {
             let page = comparison.page();
             replacement.file().write_all(page.as_bytes()).map_err(wrote(&path))?;
             replacement.commit().map_err(wrote(&path))?;
-            eprintln!("hakmem-top: wrote {}", path.display());
+            say!("hakmem-top: wrote {}", path.display());
         }
         if self.json {
-            print(&comparison.document())?
+            print_json(&comparison.document())?
+        } else if self.style.has_colours() {
+            printed(saying::print_coloured(text))?
         } else {
             print(text)?
         }

@@ -62,7 +62,7 @@ async fn update(options: &CheckOptions, global: &GlobalOptions) -> Result<u8, Co
     let operations = crate::quantity::count(operations);
     let bytes = crate::quantity::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
     let (path, runs) = (options.baseline.display(), options.runs);
-    eprintln!("hakmem-top: wrote {path}: {runs} runs, {operations} operations, {bytes}");
+    say!("hakmem-top: wrote {path}: {runs} runs, {operations} operations, {bytes}");
     Ok(0)
 }
 
@@ -79,7 +79,7 @@ async fn measure(
     let mut measurer = Measurer::begin(&options.words, global).await?;
     let mut all = Vec::new();
     for run in 1..=options.runs {
-        eprintln!("hakmem-top: run {run} of {}", options.runs);
+        say!("hakmem-top: run {run} of {}", options.runs);
         match measurer.run().await? {
             Run::Measured(series) => all.push(series),
             Run::Failed(end) => {

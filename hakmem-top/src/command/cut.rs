@@ -40,13 +40,13 @@ pub(super) fn cut(options: &CutOptions) -> Result<u8, CommandError> {
     recording.replay(window, |identity| selects(&options.part, identity), &mut cutting);
     let processes = cutting.written.len();
     if processes == 0 {
-        eprintln!("hakmem-top: no process of the recording is selected; `info` lists them");
+        say!("hakmem-top: no process of the recording is selected; `info` lists them");
     }
     let bytes = cutting.finish(recording.end())?;
     replacement.commit().map_err(failed)?;
     let bytes = quantity::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
     let plural = if processes == 1 { "process" } else { "processes" };
-    eprintln!("hakmem-top: {processes} {plural} in {}, {bytes}", options.output.display());
+    say!("hakmem-top: {processes} {plural} in {}, {bytes}", options.output.display());
     Ok(0)
 }
 

@@ -75,7 +75,7 @@ pub(super) async fn demo(
     };
     drop(watch);
     let snapshot = snapshot::fetch_ended(&endpoint, filter, pid, 0.0, &spec.directory).await?;
-    eprint!("{}", report::summary("demo", end, &snapshot.processes, lost_events));
+    say!("{}", report::summary("demo", end, &snapshot.processes, lost_events));
     Ok(match (ended, end) {
         (Ended::Signal(signal), _) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
         (_, end) => end.exit_code(),

@@ -97,7 +97,7 @@ impl Sources {
         let live_after = self.begin(after).await?;
         if live_before.is_some() || live_after.is_some() {
             let seconds = self.duration.as_secs();
-            eprintln!("hakmem-top: sampling for {seconds} s …");
+            say!("hakmem-top: sampling for {seconds} s …");
         }
         let (live_before, live_after) =
             tokio::join!(self.follow(live_before), self.follow(live_after));

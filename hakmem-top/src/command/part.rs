@@ -37,7 +37,7 @@ pub(super) fn warn_of_damage(path: &std::path::Path, recording: &Recording) {
     let damage = recording.damage();
     let Some(first) = damage.first() else { return };
     let bytes: u64 = damage.iter().map(|it| it.length).sum();
-    eprintln!(
+    say!(
         "hakmem-top: {}: {bytes} bytes in {} places cannot be read, the first at byte {} ({}); \
          the rest is used",
         path.display(),

@@ -68,7 +68,7 @@ async fn run(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, Comm
         Ok(captured) if captured.processes == 0 => {
             run.explain_unpublished();
             let path = captured.path.display();
-            eprintln!("hakmem-top: nothing was recorded, so {path} was not written");
+            say!("hakmem-top: nothing was recorded, so {path} was not written");
             Ok(end.exit_code())
         }
         Ok(captured) => match output.commit() {
@@ -77,12 +77,12 @@ async fn run(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, Comm
                 Ok(end.exit_code())
             }
             Err(error) => {
-                eprintln!("hakmem-top: {error}");
+                say!("hakmem-top: {error}");
                 Ok(RECORDING_FAILED)
             }
         },
         Err(error) => {
-            eprintln!("hakmem-top: {error}");
+            say!("hakmem-top: {error}");
             say_kept(output);
             Ok(RECORDING_FAILED)
         }
@@ -107,7 +107,7 @@ async fn attach(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, C
     let subject = Subject { filter, interval_ms, since: 0.0 };
     if options.seconds.is_none() {
         let path = output.readable_path().display();
-        eprintln!("hakmem-top: recording to {path}; Ctrl-C ends it");
+        say!("hakmem-top: recording to {path}; Ctrl-C ends it");
     }
     let mut capturing = Capturing::begin(endpoint, subject, writer);
     if let Some(seconds) = options.seconds {
@@ -160,7 +160,7 @@ async fn check_subject(
     if options.pid.is_empty()
         && snapshot::list(endpoint, filter.clone()).await?.processes.is_empty()
     {
-        eprintln!("hakmem-top: no {} publishes yet; waiting for one", said_subject(options));
+        say!("hakmem-top: no {} publishes yet; waiting for one", said_subject(options));
     }
     Ok(())
 }
@@ -177,7 +177,7 @@ fn said_subject(options: &RecordOptions) -> String {
 /// should have replaced is as it was.
 fn say_kept(output: Output) {
     if let Some(kept) = output.keep() {
-        eprintln!("hakmem-top: what was recorded until then is in {}", kept.display());
+        say!("hakmem-top: what was recorded until then is in {}", kept.display());
     }
 }
 
@@ -258,7 +258,7 @@ fn say(captured: &Captured) {
         };
         format!("{} {what}{s}", quantity::count(count))
     };
-    eprintln!(
+    say!(
         "hakmem-top: recorded {} in {} with {}: {}, {}",
         plural(captured.processes as u64, "process"),
         plural(captured.updates, "update"),
@@ -272,6 +272,6 @@ fn say(captured: &Captured) {
         (captured.interruptions, "interruption", "in which the agent was away"),
     ];
     for (count, what, why) in losses.into_iter().filter(|(count, ..)| *count > 0) {
-        eprintln!("hakmem-top: {} {why}", plural(count, what));
+        say!("hakmem-top: {} {why}", plural(count, what));
     }
 }

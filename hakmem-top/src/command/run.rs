@@ -61,7 +61,7 @@ pub(super) async fn run(options: &RunOptions, global: &GlobalOptions) -> Result<
     run.explain_if_unpublished(&snapshot);
     if !snapshot.processes.is_empty() {
         let summary = report::summary(&run.command(), end, &snapshot.processes, lost_events);
-        eprint!("{summary}");
+        say!("{summary}");
     }
     if let Some((path, replacement)) = json {
         let text = document(&snapshot.processes);
@@ -175,7 +175,7 @@ impl Run {
     /// Waits for the end of a program that was asked for it, and kills it if it takes too long.
     async fn expect_end(&mut self) {
         if tokio::time::timeout(END_PATIENCE, self.wait()).await.is_err() {
-            eprintln!("hakmem-top: {} ignores SIGTERM, sending SIGKILL", self.pid);
+            say!("hakmem-top: {} ignores SIGTERM, sending SIGKILL", self.pid);
             signals::send(self.pid, signal_hook::consts::SIGKILL);
         }
     }
@@ -223,7 +223,7 @@ impl Run {
     pub(super) fn explain_unpublished(&self) {
         let program = std::path::Path::new(&self.spec.words[0]);
         let reason = program::likely_reason(program, &self.spec.directory);
-        eprintln!("hakmem-top: {} published nothing: {reason}", program.display());
+        say!("hakmem-top: {} published nothing: {reason}", program.display());
     }
 }
 
@@ -244,7 +244,7 @@ pub(super) fn unix_seconds() -> f64 {
 fn replay(output: &crate::model::OutputTail) {
     if output.dropped_bytes > 0 {
         let bytes = output.dropped_bytes;
-        eprintln!("hakmem-top: the first {bytes} bytes of the output were not kept");
+        say!("hakmem-top: the first {bytes} bytes of the output were not kept");
     }
     print_bytes(&output.bytes());
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hakmem_agent::inspection::{self, Inspection};
 
-use super::{CommandError, print};
+use super::{CommandError, print, print_json};
 use crate::cli::{GlobalOptions, ShowOptions};
 use crate::story::Story;
 
@@ -17,7 +17,11 @@ pub(super) fn show(options: &ShowOptions, global: &GlobalOptions) -> Result<u8, 
     let Inspection { path, process, events, found_dead_at } =
         inspect(options.subject.as_deref(), &global.segment_directory())?;
     let story = Story { path: path.display().to_string(), process, events, found_dead_at };
-    print(&if options.json { story.document() } else { story.text() })?;
+    if options.json {
+        print_json(&story.document())?;
+    } else {
+        print(&story.text())?;
+    }
     Ok(0)
 }
 

@@ -29,6 +29,11 @@ impl TextStyle {
         Self { width: columns.clamp(WIDTHS.0, WIDTHS.1), has_colours }
     }
 
+    /// Whether there are escape sequences of colours in the text.
+    pub fn has_colours(self) -> bool {
+        self.has_colours
+    }
+
     /// Text with an SGR attribute, where colours are wanted.
     fn painted(self, text: &str, attribute: &str) -> String {
         if self.has_colours { format!("\x1b[{attribute}m{text}\x1b[0m") } else { text.into() }

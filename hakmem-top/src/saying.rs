@@ -1,0 +1,123 @@
+//! Words on standard output and standard error: never a panic, never a control character that
+//! somebody else wrote.
+//!
+//! `println!` and `eprintln!` panic where nothing can be written (`| head`, a full disk), and pass
+//! on whatever a name in a segment or a recording holds, which rules the terminal.
+
+use std::fmt::Arguments;
+use std::io::{self, ErrorKind, Write as _};
+
+use hakmem_agent::printable::printable_lines;
+
+/// Says a line on standard error, if somebody listens.
+macro_rules! say {
+    ($($words:tt)*) => {
+        $crate::saying::line(format_args!($($words)*))
+    };
+}
+
+/// What [`say!`] does.
+pub(crate) fn line(words: Arguments<'_>) {
+    let text = words.to_string();
+    let mut stderr = io::stderr().lock();
+    // Nobody is left to tell if this fails.
+    let _ = writeln!(stderr, "{}", printable_lines(text.trim_end()));
+}
+
+/// Prints text for people.
+///
+/// # Errors
+///
+/// What the system says; a reader that has gone away (`| head`) is no error.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    print_as_it_is(&printable_lines(text))
+}
+
+/// Prints text whose colours are our own.
+///
+/// # Errors
+///
+/// As [`print`].
+pub(crate) fn print_coloured(text: &str) -> io::Result<()> {
+    print_as_it_is(&with_colours_only(text))
+}
+
+/// Prints a JSON document. Its strings have most control characters escaped already, but not those
+/// above 0x7e, which are in strings only.
+///
+/// # Errors
+///
+/// As [`print`].
+pub(crate) fn print_json(document: &str) -> io::Result<()> {
+    let mut out = String::with_capacity(document.len());
+    for character in document.chars() {
+        match character {
+            '\u{7f}'..='\u{9f}' => out.push_str(&format!("\\u{:04x}", u32::from(character))),
+            other => out.push(other),
+        }
+    }
+    print_as_it_is(&out)
+}
+
+/// Prints what another program reads.
+///
+/// # Errors
+///
+/// As [`print`].
+pub(crate) fn print_as_it_is(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The text with colours (`ESC [ digits m`) as they are, and every other control character escaped.
+fn with_colours_only(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("\u{1b}[") {
+        let (before, sequence) = rest.split_at(at);
+        out.push_str(&printable_lines(before));
+        let arguments =
+            sequence[2..].trim_start_matches(|it: char| it.is_ascii_digit() || it == ';');
+        let length = match arguments.strip_prefix('m') {
+            Some(after) => sequence.len() - after.len(),
+            None => 0,
+        };
+        out.push_str(&sequence[..length]);
+        // What is no colour is escaped from its first character on.
+        let escaped = if length == 0 { 1 } else { 0 };
+        out.push_str(&printable_lines(&sequence[length..length + escaped]));
+        rest = &sequence[length + escaped..];
+    }
+    out.push_str(&printable_lines(rest));
+    out
+}
+
+/// Makes a panic of any thread or task the end of this program. A screen or an agent inside it
+/// without one of its parts would go on with figures that never change.
+pub(crate) fn end_on_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        say!("hakmem-top: {panic}");
+        std::process::exit(PANICKED);
+    }));
+}
+
+/// The exit code of a program that panicked, as Rust's own.
+const PANICKED: i32 = 101;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_pass_and_nothing_else_does() {
+        let check = |text: &str, expected: &str| assert_eq!(with_colours_only(text), expected);
+        check("plain\n", "plain\n");
+        check("\u{1b}[31;1mred\u{1b}[0m\n", "\u{1b}[31;1mred\u{1b}[0m\n");
+        check("\u{1b}[2Jgone\u{1b}[1", "\\u{1b}[2Jgone\\u{1b}[1");
+        check("\u{1b}]0;title\u{7}\u{1b}[mx", "\\u{1b}]0;title\\u{7}\u{1b}[mx");
+        check("\u{1b}[\u{1b}[3m\u{1b}[", "\\u{1b}[\u{1b}[3m\\u{1b}[");
+    }
+}
