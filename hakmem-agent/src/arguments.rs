@@ -46,8 +46,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "MS", default_value_t = 1000,
         value_parser = clap::value_parser!(u64).range(10..=600_000))]
     idle_interval: u64,
-    /// Processes of a user with a pid label in /metrics; with more, that user's series are summed per
-    /// executable
+    /// Processes of a user with a pid label in /metrics, for as long as they run; further ones are
+    /// summed per executable
     #[arg(long, value_name = "N", default_value_t = 64)]
     max_pids: usize,
     /// Segments of ended processes to keep of each user in each directory

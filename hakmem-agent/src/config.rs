@@ -36,8 +36,8 @@ pub struct AgentConfig {
     pub watched_interval: Duration,
     /// Time between two samples of a process that nobody watches.
     pub idle_interval: Duration,
-    /// Processes of one user that get a `pid` label in the metrics; with more, that user's series
-    /// are summed per executable and `pid` is empty.
+    /// Processes of one user that get a `pid` label in the metrics, for as long as they run; further
+    /// ones are summed per executable and `pid` is empty.
     pub max_processes_with_pid_label: usize,
     /// Segments of ended processes to keep of each user in each directory; older ones are removed first.
     pub keep_ended: usize,

@@ -18,7 +18,7 @@ use hakmem_segment::duration::{BUCKETS, bucket_start_ns};
 use crate::shared::Shared;
 use crate::state::counters::ClassSums;
 use exposition::{Exposition, Family, Format};
-use group::{ClassGauges, Gauges, Group, Place, Summed, crashed, groups};
+use group::{ClassGauges, Gauges, Group, Place, crashed, groups};
 
 /// Upper bounds of the duration histogram, in nanoseconds: starts of the segment's own buckets.
 const DURATION_BOUNDS_NS: [u64; 16] = [
@@ -44,9 +44,8 @@ const DURATION_BOUNDS_NS: [u64; 16] = [
 pub(crate) fn render(shared: &Shared, format: Format) -> String {
     let view = shared.current();
     let users = &shared.users;
-    let summed = Summed::of(&view, shared.config.max_processes_with_pid_label);
-    let groups = groups(&view, &summed, users);
-    let crashed = crashed(&view, &groups, &summed, users);
+    let groups = groups(&view, users);
+    let crashed = crashed(&view, &groups, users);
     let mut page = Page { out: Exposition::new(format), groups: &groups, crashed: &crashed };
     page.counters();
     page.process_counters();

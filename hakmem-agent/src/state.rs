@@ -5,6 +5,7 @@ pub(crate) mod counters;
 pub(crate) mod ends;
 pub(crate) mod filter;
 pub(crate) mod interest;
+mod labels;
 mod message;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use hakmem_reader::{BinSample, ClassTotals, Ending, ProcessState, Sample, SlotSa
 use crate::thread_names::ThreadNames;
 use counters::Retired;
 use ends::Ends;
+use labels::Labels;
 
 /// Upper bounds of the histogram of rounds, in seconds.
 pub(crate) const ROUND_BOUNDS_SECONDS: [f64; 8] =
@@ -42,6 +44,8 @@ pub(crate) struct ProcessRecord {
     /// The name under which the process is summed with others of its owner; empty until the fleet
     /// has it.
     pub(crate) group: Arc<str>,
+    /// Whether it has series of its own, for as long as it runs; set by the fleet.
+    pub(crate) is_labelled: bool,
     pub(crate) facts: Arc<Facts>,
     pub(crate) state: ProcessState,
     /// How the process ended, if the kernel told.
@@ -83,6 +87,7 @@ impl ProcessRecord {
         Self {
             key,
             group,
+            is_labelled: false,
             facts,
             state,
             ending,
@@ -104,7 +109,8 @@ impl ProcessRecord {
         let (key, facts) = (Arc::clone(&self.key), Arc::clone(&self.facts));
         let group = Arc::clone(&self.group);
         let record = Self::new(key, facts, (state, None), self.sample.clone(), self.lost_events);
-        Self { group, ..record.with_thread_names(Arc::clone(&self.thread_names)) }
+        let is_labelled = self.is_labelled;
+        Self { group, is_labelled, ..record.with_thread_names(Arc::clone(&self.thread_names)) }
     }
 
     /// Owner of the segment's file, for whom the system vouches.
@@ -206,6 +212,8 @@ pub(crate) struct FleetView {
     pub(crate) retired: Arc<Retired>,
     /// How processes ended since the first listing, which finds those of before.
     pub(crate) ends: Arc<Ends>,
+    /// Room for processes with series of their own.
+    labels: Labels,
 }
 
 impl Default for FleetView {
@@ -216,14 +224,17 @@ impl Default for FleetView {
             health: Health::default(),
             retired: Arc::default(),
             ends: Arc::default(),
+            labels: Labels::new(0),
         }
     }
 }
 
 impl FleetView {
-    /// A fleet without processes, where so many executables of each owner have a sum.
-    pub(crate) fn new(executables_max: usize) -> Self {
-        Self { retired: Arc::new(Retired::new(executables_max)), ..Self::default() }
+    /// A fleet without processes, where so many executables of each owner have a sum, and so many
+    /// processes series of their own.
+    pub(crate) fn new(executables_max: usize, labelled_max: usize) -> Self {
+        let retired = Arc::new(Retired::new(executables_max));
+        Self { retired, labels: Labels::new(labelled_max), ..Self::default() }
     }
 
     /// Takes in a newer sample of a process, new or known.
@@ -238,7 +249,16 @@ impl FleetView {
             Some(known) => Arc::clone(&known.group),
             None => Arc::make_mut(&mut self.retired).enter(owner, &record.facts.executable_name),
         };
+        record.is_labelled = match known {
+            Some(known) => known.is_labelled,
+            // It had ended when it was found, and was in no sum.
+            None if record.has_ended() => true,
+            None => self.labels.take(owner),
+        };
         if record.has_ended() && was_running {
+            if record.is_labelled && !is_new {
+                self.labels.give_back(owner);
+            }
             Arc::make_mut(&mut self.retired).leave(&record);
             // What the first listing finds ended before there was anybody to see it.
             if self.health.first_scan_done {
@@ -260,6 +280,9 @@ impl FleetView {
             && !record.has_ended()
         {
             Arc::make_mut(&mut self.retired).leave(&record);
+            if record.is_labelled {
+                self.labels.give_back(record.owner());
+            }
         }
     }
 

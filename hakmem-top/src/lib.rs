@@ -16,8 +16,8 @@
 //! - [`story`]: what one segment tells of a process, and what it may have died of; no I/O
 //! - [`runs`]: several processes as one run of a program; no I/O
 //! - [`library`], [`signals`], [`program`], [`endpoint`], [`feed`], [`capture`], [`snapshot`],
-//!   [`sampling`], [`side_source`], [`baseline`], [`replacement`], [`screen`], `saying`: I/O, one
-//!   matter each
+//!   [`sampling`], [`side_source`], [`baseline`], [`replacement`], [`screen`], [`saying`]: I/O,
+//!   one matter each
 //! - [`session`]: the one loop that ties input, data and screen together
 //! - [`cli`], [`command`]: what the command line offers
 

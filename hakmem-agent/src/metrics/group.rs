@@ -10,10 +10,6 @@ use crate::state::counters::Counters;
 use crate::state::{FleetView, ProcessRecord};
 use crate::users::Users;
 
-/// Owners with the most processes that can have series of their own: with more, or with as many as
-/// that, those who have most processes are summed.
-const OWNERS_MAX: usize = 16;
-
 /// Gauges of one class.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ClassGauges {
@@ -74,41 +70,14 @@ pub(super) struct Group {
     pub(super) gauges: Gauges,
 }
 
-/// Owners whose processes are summed by executable; those of others have groups of their own.
-#[derive(Debug)]
-pub(super) struct Summed(BTreeSet<u32>);
-
-impl Summed {
-    /// Those who have more than `max` running processes; and where others have very many together,
-    /// those of them who have most.
-    pub(super) fn of(view: &FleetView, max: usize) -> Self {
-        let mut running: BTreeMap<u32, usize> = BTreeMap::new();
-        for record in view.processes.values().filter(|record| !record.has_ended()) {
-            *running.entry(record.owner()).or_default() += 1;
+impl Place {
+    fn of(record: &ProcessRecord, users: &Users) -> Self {
+        let facts = &record.facts;
+        let user = users.label(record.owner());
+        if !record.is_labelled {
+            return Self { executable: record.group.to_string(), user, ..Self::default() };
         }
-        let mut owners: Vec<(usize, u32)> =
-            running.into_iter().map(|(owner, count)| (count, owner)).collect();
-        owners.sort();
-        let mut left = max.saturating_mul(OWNERS_MAX);
-        let mut summed = BTreeSet::new();
-        for (count, owner) in owners {
-            if count <= max && count <= left {
-                left -= count;
-            } else {
-                summed.insert(owner);
-            }
-        }
-        Self(summed)
-    }
-
-    fn place(&self, record: &ProcessRecord, users: &Users) -> Place {
-        let (owner, facts) = (record.owner(), &record.facts);
-        let user = users.label(owner);
-        if self.0.contains(&owner) {
-            let executable = record.group.to_string();
-            return Place { executable, user, ..Place::default() };
-        }
-        Place {
+        Self {
             executable: facts.executable_name.clone(),
             pid: facts.identity.pid.to_string(),
             user,
@@ -117,11 +86,12 @@ impl Summed {
     }
 }
 
-/// The running processes: one group each, or one per executable of an owner who is summed.
-pub(super) fn groups(view: &FleetView, summed: &Summed, users: &Users) -> Vec<Group> {
+/// The running processes: one group each of those with labels, and one per executable and owner of
+/// all others.
+pub(super) fn groups(view: &FleetView, users: &Users) -> Vec<Group> {
     let mut groups: BTreeMap<Place, Group> = BTreeMap::new();
     for record in view.processes.values().filter(|record| !record.has_ended()) {
-        let place = summed.place(record, users);
+        let place = Place::of(record, users);
         let is_sum = place.pid.is_empty();
         match groups.entry(place) {
             Entry::Vacant(entry) => {
@@ -139,14 +109,9 @@ pub(super) fn groups(view: &FleetView, summed: &Summed, users: &Users) -> Vec<Gr
     groups.into_values().collect()
 }
 
-/// One group for each crashed process with anomalies, or one per executable of an owner who is
-/// summed. The sum of an executable that still runs holds them already.
-pub(super) fn crashed(
-    view: &FleetView,
-    running: &[Group],
-    summed: &Summed,
-    users: &Users,
-) -> Vec<Group> {
+/// One group for each crashed process with anomalies, or one per executable of those without labels.
+/// The sum of an executable that still runs holds them already.
+pub(super) fn crashed(view: &FleetView, running: &[Group], users: &Users) -> Vec<Group> {
     let known: BTreeSet<&Place> = running.iter().map(|group| &group.place).collect();
     let crashed = view
         .processes
@@ -154,7 +119,7 @@ pub(super) fn crashed(
         .filter(|record| record.state.is_abnormal_end() && record.totals().anomalies > 0);
     let mut groups: BTreeMap<Place, Group> = BTreeMap::new();
     for record in crashed {
-        let place = summed.place(record, users);
+        let place = Place::of(record, users);
         if known.contains(&place) || groups.contains_key(&place) {
             continue;
         }

@@ -103,7 +103,8 @@ impl Worker {
             Discovery::new(config.directories.clone(), all_users, Arc::clone(&refusals));
         let schedule = Schedule::new(Instant::now(), config.watched_interval, config.idle_interval);
         let accounts = Accounts::new(config.per_owner.clone());
-        let fleet = FleetView::new(config.per_owner.executables);
+        let fleet =
+            FleetView::new(config.per_owner.executables, config.max_processes_with_pid_label);
         Self {
             config,
             inputs,

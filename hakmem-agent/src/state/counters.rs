@@ -140,7 +140,10 @@ impl Retired {
         let named = names.by_name.entry(Arc::clone(&record.group)).or_default();
         named.running = named.running.saturating_sub(1);
         named.ended = names.ended;
-        Arc::make_mut(&mut named.counters).add(record);
+        // One with series of its own was never in the sum, which must not jump when that ends.
+        if !record.is_labelled {
+            Arc::make_mut(&mut named.counters).add(record);
+        }
     }
 
     /// The name that an owner's executable has, or those beyond the limit.

@@ -1,6 +1,6 @@
 //! What Prometheus gets.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -169,27 +169,50 @@ async fn ended_processes_are_dropped_and_live_ones_carry_their_counts() {
 }
 
 #[tokio::test]
-async fn many_processes_are_summed_and_the_sum_never_falls() {
+async fn beyond_the_limit_processes_are_summed_and_no_series_falls_or_goes() {
     let fleet = Fleet::start_with(|config| config.max_processes_with_pid_label = 2).await;
-    let mut writers: Vec<_> = (0..5).map(|_| program(fleet.path(), "/bin/many", 100)).collect();
-    let series = "hakmem_allocations_total{executable=\"many\",pid=\"\",class=\"C7\"}";
-    let all = eventually(async || {
-        let sum = value(&page(&fleet, "").await, series);
-        sum.filter(|&sum| sum >= 500.0)
-    });
-    assert_eq!(all.await, 500.0);
-    writers.pop().unwrap().exit(0);
-    writers.pop();
+    let start = || program(fleet.path(), "/bin/many", 100);
+    let name = "hakmem_allocations_total{executable=\"many\",pid=\"";
+    let sum = format!("{name}\",class=\"C7\"}}");
+    // Series with a pid, as they are told.
+    let labelled = async || {
+        let page = page(&fleet, "").await;
+        let lines = page.lines().filter(|line| line.starts_with(name));
+        let own: BTreeSet<String> =
+            lines.filter(|line| !line.contains("pid=\"\"")).map(str::to_owned).collect();
+        (own, value(&page, &sum))
+    };
+    let reaches = async |own: usize, expected: Option<f64>| {
+        eventually(async || {
+            let (labelled, sum) = labelled().await;
+            (labelled.len() == own && sum == expected).then_some(labelled)
+        })
+        .await
+    };
+    let first = start();
+    reaches(1, None).await;
+    let second = start();
+    let both = reaches(2, None).await;
+    // Those that come later change nothing for those that are there.
+    let mut further: Vec<_> = (0..3).map(|_| start()).collect();
+    assert_eq!(reaches(2, Some(300.0)).await, both);
+    // One of the sum ends and the sum stays; one with labels ends and nothing is added to the sum.
+    further.pop().unwrap().exit(0);
     eventually(async || {
         let page = page(&fleet, "").await;
-        assert!(value(&page, series).is_none_or(|sum| sum >= 500.0), "the sum fell");
-        let running = value(&page, "hakmem_agent_processes{state=\"running\"}");
-        (running == Some(3.0)).then_some(())
+        assert_eq!(value(&page, &sum), Some(300.0));
+        (value(&page, "hakmem_agent_processes{state=\"running\"}") == Some(4.0)).then_some(())
     })
     .await;
-    writers[0].slot(1).allocate(bin_of(Class::C7), 11);
-    eventually(async || (value(&page(&fleet, "").await, series) == Some(511.0)).then_some(()))
-        .await;
+    first.exit(0);
+    let left = reaches(1, Some(300.0)).await;
+    assert!(left.is_subset(&both));
+    // There is room for another; nobody moves out of the sum for it.
+    let _third = start();
+    assert!(reaches(2, Some(300.0)).await.is_superset(&left));
+    further[0].slot(1).allocate(bin_of(Class::C7), 11);
+    reaches(2, Some(311.0)).await;
+    drop(second);
 }
 
 #[tokio::test]
