@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use hakmem_diagnosis::Series;
 use hakmem_proto::v1 as proto;
 use hakmem_proto::v1::recording_entry::Entry;
-use hakmem_recording::machine::this_machine;
+use hakmem_recording::machine::this_machine_for_children;
 use hakmem_recording::{RecordingWriter, WriteError};
 
 use crate::model::seconds;
@@ -65,7 +65,7 @@ impl Baseline {
             version: env!("CARGO_PKG_VERSION").into(),
             started_at: first_moment(&runs),
             interval_ms,
-            machine: Some(this_machine()),
+            machine: Some(this_machine_for_children()),
             command,
         };
         let path = self.path;

@@ -245,6 +245,7 @@ fn add_loss(sum: &mut proto::Loss, part: &proto::Loss, is_alive: bool) {
 }
 
 fn add_class(sum: &mut proto::ClassCounters, part: &proto::ClassCounters, is_alive: bool) {
+    add_bins(sum, part);
     sum.class.clone_from(&part.class);
     add!(sum.allocations, part.allocations);
     add!(sum.frees, part.frees);
@@ -280,6 +281,44 @@ fn add_reasons(sum: &mut Vec<proto::ReasonCount>, part: &[proto::ReasonCount]) {
             Some(known) => add!(known.count, reason.count),
             None => sum.push(reason.clone()),
         }
+    }
+}
+
+/// Adds bin by bin, before the reasons of the class: a bin counts by the place of a reason there,
+/// and the sum may have the reasons in another order.
+fn add_bins(sum: &mut proto::ClassCounters, part: &proto::ClassCounters) {
+    let places = |known: &[proto::ReasonCount], new: &[proto::ReasonCount]| -> Vec<usize> {
+        let mut words: Vec<&str> = known.iter().map(|it| it.reason.as_str()).collect();
+        let mut place = |word| match words.iter().position(|it| *it == word) {
+            Some(at) => at,
+            None => {
+                words.push(word);
+                words.len() - 1
+            }
+        };
+        new.iter().map(|it| place(it.reason.as_str())).collect()
+    };
+    let allocations = places(&sum.slow_allocations, &part.slow_allocations);
+    let frees = places(&sum.slow_frees, &part.slow_frees);
+    for bin in &part.bins {
+        let at = sum.bins.binary_search_by_key(&bin.bin, |it| it.bin).unwrap_or_else(|at| {
+            sum.bins.insert(at, proto::BinCounters { bin: bin.bin, ..Default::default() });
+            at
+        });
+        let known = &mut sum.bins[at];
+        add!(known.allocations, bin.allocations);
+        add!(known.frees, bin.frees);
+        add_numbers(&mut known.slow_allocations, &bin.slow_allocations, &allocations);
+        add_numbers(&mut known.slow_frees, &bin.slow_frees, &frees);
+    }
+}
+
+fn add_numbers(sum: &mut Vec<u64>, part: &[u64], places: &[usize]) {
+    for (&number, &place) in part.iter().zip(places) {
+        if sum.len() <= place {
+            sum.resize(place + 1, 0);
+        }
+        add!(sum[place], number);
     }
 }
 

@@ -3,6 +3,7 @@
 mod finding;
 mod history;
 mod live;
+mod programs;
 mod recording;
 
 use std::path::Path;
@@ -23,6 +24,7 @@ use crate::time_window::TimeError;
 
 pub use finding::{FindingName, FindingNameError, read as read_finding};
 pub use live::Sampled;
+pub use programs::same_program;
 pub use recording::read_file;
 
 /// Which processes of a source belong to the side.
@@ -78,6 +80,17 @@ pub enum SideError {
         name: String,
         /// What there is.
         known: String,
+    },
+    /// They are not of one program.
+    #[error(
+        "the sides are of different programs, {before} and {after}; --different-programs compares \
+         them all the same"
+    )]
+    OtherProgram {
+        /// The program before.
+        before: String,
+        /// The program after.
+        after: String,
     },
     /// No such process publishes.
     #[error("no running process {0} publishes; see `hakmem-top ls`")]

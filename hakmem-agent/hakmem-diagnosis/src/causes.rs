@@ -15,8 +15,9 @@ mod threads;
 mod wording;
 
 pub(crate) use durations::Slower;
+pub(crate) use memory::{growth, least_growth};
 pub(crate) use settings::values;
-pub(crate) use wording::number;
+pub(crate) use wording::{bytes, number};
 
 use crate::diagnosis::{Cause, CauseKind, Direction, Estimate};
 use crate::evidence::Evidence;
@@ -54,6 +55,7 @@ impl<'a> Causes<'a> {
         causes.find_thread_churn();
         causes.find_size_crossing();
         causes.find_large_spans();
+        causes.find_sizes_within();
         causes.find_handover();
         causes.find_smaller_lists();
         causes.find_mix();

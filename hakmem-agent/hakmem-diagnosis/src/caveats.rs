@@ -1,12 +1,17 @@
 //! What limits an answer, and what forbids one. "Not measured" is never "no change".
 
+use std::collections::BTreeMap;
+
+use hakmem_proto::v1::Process;
+
 use crate::bootstrap::RUNS_MIN;
-use crate::causes::{Slower, number, values};
-use crate::diagnosis::{Caveat, Difference, Estimate};
+use crate::causes::{Slower, bytes, growth, least_growth, number};
+use crate::diagnosis::{Caveat, Estimate};
+use crate::differences::{differences, same_machine};
 use crate::evidence::Evidence;
 use crate::prices::NOMINAL_NS;
 use crate::reading::Reading;
-use crate::side::{Series, Side};
+use crate::side::Series;
 use crate::statistics::per;
 use crate::trend::POINTS_MIN;
 
@@ -24,51 +29,93 @@ const BLIND_THRESHOLDS: f64 = 10.0;
 
 const SIDES: [&str; 2] = ["before", "after"];
 
+/// What limits an answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Limits {
+    /// For people; what forbids an answer about paths comes first.
+    pub(crate) caveats: Vec<Caveat>,
+    /// Whether nothing can be said about memory either: it needs samples and no operations.
+    pub(crate) forbids_memory: bool,
+}
+
+impl Limits {
+    /// Whether nothing can be said about paths.
+    pub(crate) fn forbids_paths(&self) -> bool {
+        self.caveats.iter().any(|caveat| caveat.forbids)
+    }
+}
+
 /// Everything that people should know before they believe the answer.
-pub(crate) fn caveats(evidence: &Evidence, frequency: &Estimate) -> Vec<Caveat> {
-    let mut caveats = Vec::new();
+pub(crate) fn limits(evidence: &Evidence, frequency: &Estimate) -> Limits {
+    let mut limits = Limits::default();
+    let caveats = &mut limits.caveats;
+    // What these find is missing from the account of memory too.
     for side in 0..2 {
-        enough(evidence, side, &mut caveats);
-        lost(evidence, side, &mut caveats);
-        left_out(&evidence.readings[side], side, &mut caveats);
-        unpublished(&evidence.readings[side], side, &mut caveats);
-        short(&evidence.readings[side], side, &mut caveats);
+        lost(evidence, side, caveats);
+        unpublished(&evidence.readings[side], side, caveats);
+    }
+    limits.forbids_memory = limits.forbids_paths();
+    let caveats = &mut limits.caveats;
+    for side in 0..2 {
+        enough(evidence, side, caveats);
+        left_out(&evidence.readings[side], side, caveats);
+        short(&evidence.readings[side], side, caveats);
     }
     // Where little was measured, that is the reason, and said above.
     if !caveats.iter().any(|caveat| caveat.forbids) {
-        blind(evidence, frequency, &mut caveats);
-        wavy(evidence, frequency, &mut caveats);
+        blind(evidence, frequency, caveats);
+        wavy(evidence, frequency, caveats);
     }
-    held_up(evidence, &mut caveats);
-    comparable(evidence, &mut caveats);
+    held_up(evidence, caveats);
+    slowing(evidence, caveats);
+    comparable(evidence, caveats);
     // What forbids comes first, or it is not read.
     caveats.sort_by_key(|caveat| !caveat.forbids);
-    caveats
+    limits
 }
 
 fn say(caveats: &mut Vec<Caveat>, forbids: bool, text: String) {
     caveats.push(Caveat { forbids, text });
 }
 
+/// Says what is too little, and what would be enough.
 fn enough(evidence: &Evidence, side: usize, caveats: &mut Vec<Caveat>) {
     let (word, options) = (SIDES[side], &evidence.options);
     let operations = evidence.sums(side).all();
-    let intervals = evidence.readings[side].intervals_count();
+    let reading = &evidence.readings[side];
+    let intervals = reading.intervals_count();
     if intervals == 0 {
-        let text = format!("{word}: no two samples to compare; measure for longer");
+        let text = format!(
+            "{word}: no two samples to compare; {} would be enough, in a window that is longer or \
+             with a shorter --interval",
+            options.intervals_min + 1
+        );
         return say(caveats, true, text);
     }
+    let seconds = reading.seconds();
     if operations < options.operations_min as f64 {
         let least = options.operations_min;
-        say(caveats, true, format!("{word}: {operations} operations, of at least {least}"));
+        let times = per(least as f64, operations);
+        let enough = longer(times, seconds);
+        say(caveats, true, format!("{word}: {operations} operations, of at least {least}{enough}"));
     }
     if !evidence.by_run && intervals < options.intervals_min {
         let least = options.intervals_min;
-        say(
-            caveats,
-            true,
-            format!("{word}: {intervals} intervals between samples, of at least {least}"),
+        let enough = longer(least as f64 / intervals as f64, seconds);
+        let text = format!(
+            "{word}: {intervals} intervals between samples, of at least {least}{enough}, or \
+             {RUNS_MIN} whole runs on each side"
         );
+        say(caveats, true, text);
+    }
+}
+
+/// "; 12 s like these would be enough", of a window so many times as long.
+fn longer(times: f64, seconds: f64) -> String {
+    let enough = (times * seconds).ceil();
+    match times > 0.0 && (1.0..1e6).contains(&enough) {
+        true => format!("; {enough} s like these would be enough"),
+        false => String::new(),
     }
 }
 
@@ -81,8 +128,9 @@ fn lost(evidence: &Evidence, side: usize, caveats: &mut Vec<Caveat>) {
         let forbids = samples as f64 > all * LOST_SHARE;
         let text = format!(
             "{}: {samples} samples are missing; counters lose nothing by that, but the intervals \
-             between samples are fewer and longer",
-            SIDES[side]
+             between samples are fewer and longer{}",
+            SIDES[side],
+            if forbids { "; half of them would be enough" } else { "" }
         );
         say(caveats, forbids, text);
     }
@@ -117,8 +165,9 @@ fn unpublished(reading: &Reading, side: usize, caveats: &mut Vec<Caveat>) {
     let share = reading.median(|it| Some(per(it.threads[1], it.threads[0]))).unwrap_or(0.0);
     let text = format!(
         "{}: up to {most} threads at a time do not publish their counts; what they did is not in \
-         any number here",
-        SIDES[side]
+         any number here{}",
+        SIDES[side],
+        if share >= UNPUBLISHED_SHARE { "; it is enough if more than half publish" } else { "" }
     );
     say(caveats, share >= UNPUBLISHED_SHARE, text);
 }
@@ -128,7 +177,8 @@ fn short(reading: &Reading, side: usize, caveats: &mut Vec<Caveat>) {
     let longest = reading.runs.iter().map(|run| run.moments.len()).max().unwrap_or(0);
     if (1..POINTS_MIN).contains(&longest) {
         let text = format!(
-            "{}: no run has {POINTS_MIN} samples: whether memory grows was not looked at",
+            "{}: no run has {POINTS_MIN} samples, which would be enough: whether memory grows was \
+             not looked at",
             SIDES[side]
         );
         say(caveats, false, text);
@@ -146,9 +196,20 @@ fn blind(evidence: &Evidence, frequency: &Estimate, caveats: &mut Vec<Caveat>) {
     }
     let (high, options) = (frequency.high, &evidence.options);
     let hides = high > cost * BLIND_RATIO && high > options.threshold_ns * BLIND_THRESHOLDS;
+    // The width of an interval falls with the root of what was measured.
+    let visible = (cost * BLIND_RATIO).max(options.threshold_ns * BLIND_THRESHOLDS);
+    let times = (high / visible).powi(2);
+    let enough = match (hides, evidence.by_run) {
+        (false, _) => "; measure for longer".to_owned(),
+        (true, false) => longer(times, evidence.seconds()),
+        (true, true) => {
+            let runs = evidence.readings.iter().map(|it| it.runs.len()).min().unwrap_or(0);
+            format!("; {} runs like these would be enough", (runs as f64 * times).ceil())
+        }
+    };
     let text = format!(
         "what was measured varies so much that a rise of up to {} ns an operation would not be \
-         told from chance, of {} ns before; measure for longer",
+         told from chance, of {} ns before{enough}",
         number(high),
         number(cost)
     );
@@ -163,12 +224,27 @@ fn wavy(evidence: &Evidence, frequency: &Estimate, caveats: &mut Vec<Caveat>) {
         let text = format!(
             "neighbouring intervals depend so much on each other that they are worth {} \
              independent ones: a change of {} ns an operation, of {} ns before, may be a wave that \
-             is longer than the window; measure for longer",
+             is longer than the window{}",
             number(evidence.independent),
             number(frequency.value),
-            number(evidence.cost(0))
+            number(evidence.cost(0)),
+            longer(INDEPENDENT_MIN / evidence.independent.max(0.1), evidence.seconds())
         );
         say(caveats, true, text);
+    }
+}
+
+/// Says if live memory grows, but as a cache does that fills.
+fn slowing(evidence: &Evidence, caveats: &mut Vec<Caveat>) {
+    let options = &evidence.options;
+    let Some(after) = growth(&evidence.readings[1], options.confidence) else { return };
+    if after.is_slowing && after.bytes >= least_growth(&after, options) {
+        let text = format!(
+            "after: live memory grew by {}, but ever more slowly, as a cache does that fills: that \
+             is not counted as a leak; a longer window would show whether it ends",
+            bytes(after.bytes)
+        );
+        say(caveats, false, text);
     }
 }
 
@@ -195,6 +271,7 @@ fn comparable(evidence: &Evidence, caveats: &mut Vec<Caveat>) {
         let text = format!("no slow path was timed: each counts as {NOMINAL_NS} ns");
         say(caveats, false, text);
     }
+    ends(evidence, caveats);
     let differ = differences(evidence.sides[0], evidence.sides[1]);
     let find = |what: &str| differ.iter().find(|it| it.what == what);
     if let Some(it) = find("executable") {
@@ -208,49 +285,30 @@ fn comparable(evidence: &Evidence, caveats: &mut Vec<Caveat>) {
     }
 }
 
-/// Whether durations of both sides come from the same kind of machine.
-pub(crate) fn same_machine(differences: &[Difference]) -> bool {
-    let of_machine = ["processor", "processors", "architecture", "host"];
-    !differences.iter().any(|difference| of_machine.contains(&difference.what.as_str()))
+/// Says if processes of a side did not end well: what it did is not all that it would have done.
+fn ends(evidence: &Evidence, caveats: &mut Vec<Caveat>) {
+    for (side, word) in SIDES.into_iter().enumerate() {
+        let last = evidence.sides[side].series.iter().filter_map(|it| it.samples.last());
+        let mut ends: BTreeMap<String, usize> = BTreeMap::new();
+        for end in last.filter_map(bad_end) {
+            *ends.entry(end).or_default() += 1;
+        }
+        for (end, count) in ends {
+            let all = evidence.sides[side].series.len();
+            let who = if all == 1 { "it".to_owned() } else { format!("{count} of {all}") };
+            let text = format!("{word}: {who} {end}, so it may not have done all that it does");
+            say(caveats, false, text);
+        }
+    }
 }
 
-/// What the sides are, where both say it and they differ.
-pub(crate) fn differences(before: &Side, after: &Side) -> Vec<Difference> {
-    type Of = fn(&Series) -> String;
-    let kinds: [(&str, Of); 13] = [
-        ("executable", |it| it.identity.executable.clone()),
-        ("build_id", |it| it.identity.build_id.clone()),
-        ("arguments", |it| it.identity.arguments.get(1..).unwrap_or_default().join(" ")),
-        ("labels", labels),
-        ("routing", |it| it.identity.routing.clone()),
-        ("check", |it| it.identity.check.clone()),
-        ("push", |it| it.identity.push.clone()),
-        ("list_bytes_max", |it| known(it.identity.list_bytes_max)),
-        ("library_version", |it| it.identity.library_version.clone()),
-        ("host", |it| of_machine(it, |machine| machine.host.clone())),
-        ("architecture", |it| of_machine(it, |machine| machine.architecture.clone())),
-        ("processor", |it| of_machine(it, |machine| machine.processor.clone())),
-        ("processors", |it| of_machine(it, |machine| known(machine.processors))),
-    ];
-    let difference = |(what, of): (&str, Of)| {
-        let [before, after] = [before, after].map(|side| values(side, of));
-        let differ = !before.is_empty() && !after.is_empty() && before != after;
-        differ.then(|| Difference { what: what.to_owned(), before, after })
-    };
-    kinds.into_iter().filter_map(difference).collect()
-}
-
-fn known(number: u32) -> String {
-    if number == 0 { String::new() } else { number.to_string() }
-}
-
-fn of_machine(series: &Series, of: fn(&hakmem_proto::v1::Machine) -> String) -> String {
-    series.machine.as_ref().map(of).unwrap_or_default()
-}
-
-fn labels(series: &Series) -> String {
-    let mut labels: Vec<String> =
-        series.identity.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    labels.sort();
-    labels.join(",")
+/// How a process ended that did not end well.
+fn bad_end(last: &Process) -> Option<String> {
+    let signal = last.end_signal.map_or_else(String::new, |it| format!(" by signal {it}"));
+    match (last.state.as_str(), last.exit_code) {
+        ("crashed", _) => Some(format!("crashed{signal}")),
+        ("killed", _) => Some(format!("was killed{signal}")),
+        ("exited", Some(code)) if code != 0 => Some(format!("exited with {code}")),
+        _ => None,
+    }
 }

@@ -3,12 +3,13 @@
 mod headline;
 
 use crate::causes::Causes;
-use crate::caveats::{caveats, differences, same_machine};
+use crate::caveats::{Limits, limits};
 use crate::decomposition::Sums;
 use crate::diagnosis::{
     Cause, CauseKind, Change, DOCUMENT_VERSION, Diagnosis, Estimate, Method, ReasonChange,
-    SideSummary, Stratum, StratumSide, Verdict,
+    SideSummary, Stratum, StratumSide, Unchanged, Verdict,
 };
+use crate::differences::{differences, same_machine};
 use crate::evidence::Evidence;
 use crate::layout::{DIRECTIONS, StratumId, is_slow_path};
 use crate::options::Options;
@@ -23,27 +24,29 @@ pub fn diagnose(before: &Side, after: &Side, options: &Options) -> Diagnosis {
     let evidence = Evidence::of(before, after, options);
     let change = change(&evidence);
     let differences = differences(before, after);
-    let caveats = caveats(&evidence, &change.frequency);
-    let is_forbidden = caveats.iter().any(|caveat| caveat.forbids);
+    let limits = limits(&evidence, &change.frequency);
     let floor = evidence.floor_ns();
     let is_moved = change.frequency.is_change(floor);
     let mut causes = Causes::of(&evidence, is_moved);
-    if is_forbidden {
-        // A wrong free is one, however few operations there were; all else needs numbers.
-        causes.retain(|cause| cause.kind == CauseKind::Anomalies);
-    }
+    causes.retain(|cause| may_be_told(cause, &limits));
     if !same_machine(&differences) {
         causes.retain(|cause| cause.kind != CauseKind::Duration);
     }
-    let verdict = match is_forbidden {
+    let verdict = match limits.forbids_paths() {
+        // What memory says needs no more samples than it has.
+        true if causes.iter().any(is_of_memory) => Verdict::Regressed,
         true => Verdict::NotEnoughData,
         false => verdict(&evidence, &change.frequency, &causes),
     };
+    let caveats = limits.caveats;
     order(&mut causes, verdict);
+    let unchanged_because =
+        (verdict == Verdict::Unchanged).then(|| unchanged(&evidence, &change, &causes));
     Diagnosis {
         version: DOCUMENT_VERSION,
         verdict,
-        headline: headline::of(verdict, &evidence, &change, &causes, &caveats),
+        unchanged_because,
+        headline: headline::of((verdict, unchanged_because), &evidence, &change, &causes, &caveats),
         before: summary(&evidence, 0),
         after: summary(&evidence, 1),
         change,
@@ -75,8 +78,21 @@ fn change(evidence: &Evidence) -> Change {
     Change { total, mix, path, frequency, duration, relative }
 }
 
-/// What makes a program slower or larger, if it is there. Other load on the machine makes slow paths
-/// longer for as long as a whole run: only where several runs were compared is that the program's.
+/// A wrong free is one, however few operations there were, and what stays in memory is there. All
+/// else needs numbers.
+fn may_be_told(cause: &Cause, limits: &Limits) -> bool {
+    cause.kind == CauseKind::Anomalies
+        || !limits.forbids_paths()
+        || (is_of_memory(cause) && !limits.forbids_memory)
+}
+
+fn is_of_memory(cause: &Cause) -> bool {
+    matches!(cause.kind, CauseKind::Leak | CauseKind::Retention)
+}
+
+/// What makes a program slower or larger, if it is there. Other load on the machine makes slow
+/// paths longer for as long as a whole run: only where several runs were compared is that the
+/// program's.
 fn is_regression(evidence: &Evidence, cause: &Cause) -> bool {
     match cause.kind {
         CauseKind::Anomalies | CauseKind::Leak | CauseKind::Retention => true,
@@ -95,9 +111,39 @@ fn is_of_mix(cause: &Cause) -> bool {
 /// which is too unsteady to be sure of the sum, does not make up for it.
 fn is_more_frequent(evidence: &Evidence, frequency: &Estimate, causes: &[Cause]) -> bool {
     let floor = evidence.floor_ns();
-    let is_sure =
-        |cause: &Cause| !is_of_mix(cause) && evidence.is_sure_of_many(&cause.cost_ns, floor);
-    frequency.is_rise(floor) || (frequency.value >= floor && causes.iter().any(is_sure))
+    let is_sure = |cause: &Cause| {
+        !is_of_mix(cause)
+            && !is_of_memory(cause)
+            && cause.kind != CauseKind::Duration
+            && evidence.is_sure_of_many(&cause.cost_ns, floor)
+    };
+    !is_fewer_slow(evidence, frequency)
+        && (frequency.is_rise(floor) || (frequency.value >= floor && causes.iter().any(is_sure)))
+}
+
+/// Whether fewer calls are slow, and those that are do not cost so much more that it counts all the
+/// same.
+fn is_fewer_slow(evidence: &Evidence, frequency: &Estimate) -> bool {
+    evidence.has_fewer_slow() && frequency.value < evidence.cost(0)
+}
+
+/// What it means that nothing changed.
+fn unchanged(evidence: &Evidence, change: &Change, causes: &[Cause]) -> Unchanged {
+    let floor = evidence.floor_ns();
+    if change.frequency.value.abs() >= floor {
+        let is_fewer = is_fewer_slow(evidence, &change.frequency);
+        return match is_fewer && change.frequency.is_rise(floor) {
+            true => Unchanged::FewerSlow,
+            false => Unchanged::NotSure,
+        };
+    }
+    match causes.first() {
+        Some(cause) if is_of_mix(cause) => Unchanged::OtherSizes,
+        Some(cause) if cause.kind == CauseKind::Duration => Unchanged::OnlyDurations,
+        _ if change.total.value.abs() < floor => Unchanged::BelowThreshold,
+        _ if change.duration.value.abs() >= change.mix.value.abs() => Unchanged::OnlyDurations,
+        _ => Unchanged::OtherSizes,
+    }
 }
 
 fn verdict(evidence: &Evidence, frequency: &Estimate, causes: &[Cause]) -> Verdict {
@@ -227,7 +273,7 @@ fn method(evidence: &Evidence) -> Method {
     Method {
         confidence: options.confidence,
         threshold_relative: options.threshold_relative,
-        threshold_ns: options.threshold_ns,
+        threshold_ns: evidence.threshold_ns(),
         operations_min: options.operations_min,
         intervals_min: options.intervals_min,
         intervals: format!(

@@ -12,6 +12,11 @@
 //!
 //! The three sum to T₁−T₀ whatever the numbers are. A slow share is known only where a stratum was
 //! used: one that a side hardly used is all mix, because nothing can be said about its path.
+//!
+//! Where the bins of a class are told apart, as those of `mid` from 1 to 256 KiB, mix and frequency
+//! are summed over them instead: blocks of 70 KiB take more slow paths than those of 9 KiB on any
+//! day. A price is that of a class. So as far as the slow paths of the sides are of other bins,
+//! longer ones are another size's and count as mix.
 
 use std::ops::Range;
 
@@ -25,21 +30,33 @@ const KNOWN_OPERATIONS: f64 = 200.0;
 /// something else: its slow share on the smaller side says nothing about the larger.
 const COMPARABLE_SHARES: f64 = 10.0;
 
+/// Share of a stratum's operations that its bins account for where they are told.
+const TOLD_SHARE: f64 = 0.99;
+
 /// Where each part of a change lies in a row of parts.
 #[derive(Clone, Debug)]
 pub(crate) struct PartsLayout {
     reasons: [usize; 2],
     classes: usize,
+    timed: [Vec<bool>; 2],
 }
 
-/// Which strata have a path that both sides know.
-pub(crate) type Known = Vec<bool>;
+/// What both sides know.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    /// Whether the path of a stratum is.
+    strata: Vec<bool>,
+    /// Whether the path of a stratum is in each of its bins; empty where bins are not told apart.
+    bins: Vec<Vec<bool>>,
+    /// Share of the slow paths of a class that are of the same bins on both sides.
+    alike: Vec<f64>,
+}
 
 impl PartsLayout {
     /// Parts for the strata of a layout.
     pub(crate) fn of(layout: &Layout) -> Self {
         let reasons = [layout.reasons[0].len(), layout.reasons[1].len()];
-        Self { reasons, classes: layout.classes.len() }
+        Self { reasons, classes: layout.classes.len(), timed: layout.timed.clone() }
     }
 
     /// Numbers in a row.
@@ -124,6 +141,23 @@ impl<'a> Sums<'a> {
         timed.map(|(count, &timed)| if timed { *count } else { 0.0 }).sum()
     }
 
+    /// Operations of a stratum in one of its bins.
+    pub(crate) fn bin_operations(&self, stratum: StratumId, bin: usize) -> f64 {
+        self.row[self.layout.bin_operations(stratum, bin)]
+    }
+
+    /// Slow paths of a stratum in one of its bins, with one reason.
+    fn bin_slow(&self, stratum: StratumId, bin: usize, reason: usize) -> f64 {
+        self.row[self.layout.bin_slow(stratum, bin).start + reason]
+    }
+
+    /// Timed slow paths of a stratum in one of its bins.
+    fn bin_timed(&self, stratum: StratumId, bin: usize) -> f64 {
+        let counts = &self.row[self.layout.bin_slow(stratum, bin)];
+        let timed = counts.iter().zip(&self.layout.timed[stratum.direction]);
+        timed.map(|(count, &timed)| if timed { *count } else { 0.0 }).sum()
+    }
+
     /// Slow paths of a stratum whose reason fulfils a condition.
     pub(crate) fn slow_where(&self, stratum: StratumId, is: fn(&str) -> bool) -> f64 {
         let words = &self.layout.reasons[stratum.direction];
@@ -144,14 +178,49 @@ impl<'a> Sums<'a> {
     }
 }
 
-/// Which strata were used enough, and alike enough, for their paths to be compared.
+/// Which strata, and which of their bins, were used enough and alike enough for their paths to be
+/// compared.
 pub(crate) fn known(sides: [&Sums; 2], layout: &Layout) -> Known {
-    let is_known = |stratum| {
-        let [before, after] = sides.map(|side| side.share(stratum));
-        let enough = sides.iter().all(|side| side.operations(stratum) >= KNOWN_OPERATIONS);
+    let is_known = |operations: [f64; 2]| {
+        let [before, after] = [0, 1].map(|side| per(operations[side], sides[side].all));
+        let enough = operations.iter().all(|&it| it >= KNOWN_OPERATIONS);
         enough && before.max(after) <= before.min(after) * COMPARABLE_SHARES
     };
-    layout.strata().map(is_known).collect()
+    let of_bins = |stratum: StratumId| {
+        let bins = 0..layout.bins[stratum.class].len();
+        let operations = |bin| sides.map(|side| side.bin_operations(stratum, bin));
+        // A side that does not tell its bins has none to compare.
+        let is_told = sides.iter().all(|side| {
+            let told: f64 = bins.clone().map(|bin| side.bin_operations(stratum, bin)).sum();
+            told >= side.operations(stratum) * TOLD_SHARE
+        });
+        if is_told { bins.map(|bin| is_known(operations(bin))).collect() } else { Vec::new() }
+    };
+    let bins: Vec<Vec<bool>> = layout.strata().map(of_bins).collect();
+    let alike = |class| match (0..2)
+        .any(|it| bins[StratumId { class, direction: it }.index()].is_empty())
+    {
+        true => 1.0,
+        false => alike_share(sides, class, layout),
+    };
+    Known {
+        strata: layout.strata().map(|it| is_known(sides.map(|side| side.operations(it)))).collect(),
+        alike: (0..layout.classes.len()).map(alike).collect(),
+        bins,
+    }
+}
+
+/// Share of the timed slow paths of a class that are of the same bins on both sides.
+fn alike_share(sides: [&Sums; 2], class: usize, layout: &Layout) -> f64 {
+    let timed = |side: &Sums, bin| -> f64 {
+        (0..2).map(|direction| side.bin_timed(StratumId { class, direction }, bin)).sum()
+    };
+    let bins = 0..layout.bins[class].len();
+    let all = sides.map(|side| bins.clone().map(|bin| timed(side, bin)).sum::<f64>());
+    if all.iter().any(|&it| it <= 0.0) {
+        return 1.0;
+    }
+    bins.map(|bin| per(timed(sides[0], bin), all[0]).min(per(timed(sides[1], bin), all[1]))).sum()
 }
 
 /// Splits the change between two sides into `parts`, a row of the width of the parts' layout.
@@ -168,22 +237,66 @@ pub(crate) fn split(
         let m = sides.map(|side| side.share(stratum));
         let s = sides.map(|side| per(side.timed(stratum), side.operations(stratum)));
         let p = sides.map(|side| side.price(stratum.class).unwrap_or(price));
-        let is_known = known[stratum.index()];
-        parts[at.mix(stratum)] = if is_known {
+        let bins = &known.bins[stratum.index()];
+        let mut shares = Shares { at, parts: &mut *parts, stratum, price, sum: m[0] + m[1] };
+        if bins.is_empty() {
+            let is_known = known.strata[stratum.index()];
+            let slow = |side: usize, reason| sides[side].slow(stratum, reason);
+            shares.add(m, s, is_known, sides.map(|side| side.operations(stratum)), slow);
+        } else {
+            for (bin, &is_known) in bins.iter().enumerate() {
+                let operations = sides.map(|side| side.bin_operations(stratum, bin));
+                let m = [0, 1].map(|side| per(operations[side], sides[side].all));
+                let s = [0, 1].map(|it| per(sides[it].bin_timed(stratum, bin), operations[it]));
+                let slow = |side: usize, reason| sides[side].bin_slow(stratum, bin, reason);
+                shares.add(m, s, is_known, operations, slow);
+            }
+        }
+        let duration = m[1] * s[1] * (p[1] - price) + m[0] * s[0] * (price - p[0]);
+        let alike = known.alike[stratum.class];
+        parts[at.duration(stratum)] = duration * alike;
+        parts[at.mix(stratum)] += duration * (1.0 - alike);
+        parts[at.weight(stratum)] = m[1] - m[0];
+    }
+}
+
+/// The parts of one stratum, to which a stratum as a whole or each of its bins adds.
+struct Shares<'a> {
+    at: &'a PartsLayout,
+    parts: &'a mut [f64],
+    stratum: StratumId,
+    price: f64,
+    /// Share of the stratum in all operations, of both sides.
+    sum: f64,
+}
+
+impl Shares<'_> {
+    /// Adds what has the shares `m` of all operations and `s` slow paths per operation. `slow`
+    /// counts slow paths of a side by reason.
+    fn add(
+        &mut self,
+        m: [f64; 2],
+        s: [f64; 2],
+        is_known: bool,
+        operations: [f64; 2],
+        slow: impl Fn(usize, usize) -> f64,
+    ) {
+        let (stratum, price) = (self.stratum, self.price);
+        self.parts[self.at.mix(stratum)] += if is_known {
             price * (m[1] - m[0]) * (s[0] + s[1]) / 2.0
         } else {
             price * (m[1] * s[1] - m[0] * s[0])
         };
-        parts[at.duration(stratum)] = m[1] * s[1] * (p[1] - price) + m[0] * s[0] * (price - p[0]);
-        parts[at.weight(stratum)] = m[1] - m[0];
-        let places = at.frequency(stratum).zip(at.share(stratum));
+        if !is_known {
+            return;
+        }
+        let places = self.at.frequency(stratum).zip(self.at.share(stratum));
         for (reason, (frequency, share)) in places.enumerate() {
-            let per_operation =
-                sides.map(|side| per(side.slow(stratum, reason), side.operations(stratum)));
-            let change = if is_known { per_operation[1] - per_operation[0] } else { 0.0 };
-            let price = if layout.timed[stratum.direction][reason] { price } else { 0.0 };
-            parts[frequency] = price * (m[0] + m[1]) / 2.0 * change;
-            parts[share] = change;
+            let [before, after] = [0, 1].map(|side| per(slow(side, reason), operations[side]));
+            let change = after - before;
+            let price = if self.at.timed[stratum.direction][reason] { price } else { 0.0 };
+            self.parts[frequency] += price * (m[0] + m[1]) / 2.0 * change;
+            self.parts[share] += per(m[0] + m[1], self.sum) * change;
         }
     }
 }

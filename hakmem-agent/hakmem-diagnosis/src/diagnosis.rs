@@ -15,6 +15,8 @@ pub struct Diagnosis {
     pub version: u32,
     /// The answer in a word.
     pub verdict: Verdict,
+    /// What `unchanged` means; `None` for every other verdict.
+    pub unchanged_because: Option<Unchanged>,
     /// The answer in a sentence, with the first cause if there is one.
     pub headline: String,
     /// The side that was named first.
@@ -39,7 +41,8 @@ pub struct Diagnosis {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// A path became slower, or memory is no longer returned, by more than the threshold and surely.
+    /// A path became slower, or memory is no longer returned, by more than the threshold and
+    /// surely.
     Regressed,
     /// The slow paths became cheaper by more than the threshold, and surely.
     Improved,
@@ -47,6 +50,22 @@ pub enum Verdict {
     Unchanged,
     /// Too few operations or samples, or too much was lost, to say any of the above.
     NotEnoughData,
+}
+
+/// What it means that nothing changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unchanged {
+    /// What was measured is less than what counts.
+    BelowThreshold,
+    /// More than what counts was measured, but chance may have made it.
+    NotSure,
+    /// Only how long slow paths take changed, which other load on the machine does too.
+    OnlyDurations,
+    /// The program asks for other sizes, and takes the same paths for them.
+    OtherSizes,
+    /// Calls that are slow cost more, but fewer are slow.
+    FewerSlow,
 }
 
 /// One side, summed up.

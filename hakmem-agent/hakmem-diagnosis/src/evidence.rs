@@ -3,11 +3,21 @@
 use crate::bootstrap::{RUNS_MIN, Random, Urn, half_width_factor};
 use crate::decomposition::{Known, PartsLayout, Sums, known, split};
 use crate::diagnosis::Estimate;
-use crate::layout::{Layout, StratumId};
+use crate::layout::{Layout, StratumId, is_slow_path};
 use crate::options::Options;
 use crate::prices::{Prices, median_ns};
 use crate::reading::Reading;
 use crate::side::Side;
+use crate::statistics::per;
+
+/// Where the slow share fell below this part of what it was, no path is taken more often in all.
+const FEWER_SLOW: f64 = 0.8;
+/// Where the least change that counts is derived from the runs, it is so many times what chance may
+/// make of them.
+const DERIVED_HALVES: f64 = 2.0;
+/// And no less than this, in nanoseconds per operation: less is no hundredth of what an operation
+/// takes.
+const DERIVED_MIN_NS: f64 = 0.05;
 
 /// Two sides, read, split and resampled.
 #[derive(Debug)]
@@ -97,6 +107,11 @@ impl<'a> Evidence<'a> {
         estimate.value >= floor && estimate.value - half > 0.0
     }
 
+    /// Seconds of the shorter side.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.readings.iter().map(Reading::seconds).fold(f64::INFINITY, f64::min)
+    }
+
     /// One part of the split.
     pub(crate) fn part(&self, place: usize) -> f64 {
         self.parts[place]
@@ -104,7 +119,34 @@ impl<'a> Evidence<'a> {
 
     /// The least change that counts, in nanoseconds per operation.
     pub(crate) fn floor_ns(&self) -> f64 {
-        self.options.threshold_ns.max(self.options.threshold_relative * self.cost(0))
+        self.threshold_ns().max(self.options.threshold_relative * self.cost(0))
+    }
+
+    /// The least change that counts, whatever the cost is. Where whole runs were compared, how much
+    /// they differ says what may be believed.
+    pub(crate) fn threshold_ns(&self) -> f64 {
+        if !self.options.is_threshold_derived || !self.by_run {
+            return self.options.threshold_ns;
+        }
+        let frequencies: Vec<usize> =
+            self.strata().flat_map(|stratum| self.at.frequency(stratum)).collect();
+        let all = self.estimate(&frequencies);
+        let derived = (DERIVED_HALVES * (all.high - all.value)).max(DERIVED_MIN_NS);
+        derived.min(self.options.threshold_ns)
+    }
+
+    /// Whether surely fewer calls of the same classes are slow, of all reasons, timed or not.
+    pub(crate) fn has_fewer_slow(&self) -> bool {
+        let sums = [self.sums(0), self.sums(1)];
+        let slow = |side: usize, it: StratumId| {
+            per(sums[side].slow_where(it, is_slow_path), sums[side].operations(it))
+        };
+        // Each class with its usual share, so that other sizes do not matter.
+        let weighed = |side: usize| -> f64 {
+            let both = |it: StratumId| sums[0].share(it).min(sums[1].share(it));
+            self.strata().map(|it| both(it) * slow(side, it)).sum()
+        };
+        weighed(1) < weighed(0) * FEWER_SLOW
     }
 
     /// Median duration of a class's slow paths on a side, if any was timed.

@@ -1,12 +1,14 @@
 //! Where each count of an interval lies, so that intervals can be added as plain rows of numbers.
 //!
 //! A row holds, for each stratum (a class and a direction), its operations and its slow paths by
-//! reason, and then, for each class, how many of its slow paths were timed and for how long.
+//! reason, and then, for each class, how many of its slow paths were timed and for how long. Of
+//! classes whose bins are told apart, the same as of strata follows for each bin.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use hakmem_proto::v1::Process;
+use hakmem_segment::BINS;
 use hakmem_segment::vocabulary::{AllocReason, Class, FreeReason, Outcome};
 
 use crate::diagnosis::Direction;
@@ -28,6 +30,8 @@ pub(crate) struct Layout {
     pub(crate) reasons: [Vec<String>; 2],
     /// Whether slow paths with these reasons are timed.
     pub(crate) timed: [Vec<bool>; 2],
+    /// Numbers of the bins of each class that are told apart; none where samples do not tell them.
+    pub(crate) bins: Vec<Vec<u32>>,
 }
 
 /// Whether a slow path with this reason is timed; the swaps with the spare list are not.
@@ -49,18 +53,29 @@ impl Layout {
     /// The words of both sides.
     pub(crate) fn of(before: &Side, after: &Side) -> Self {
         let mut classes = BTreeSet::new();
+        let mut bins: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
         let mut reasons = [BTreeSet::new(), BTreeSet::new()];
         let series = before.series.iter().chain(&after.series);
         for sample in series.flat_map(|series| &series.samples) {
             collect(sample, &mut classes, &mut reasons);
+            for class in sample.classes.iter().filter(|class| !class.bins.is_empty()) {
+                let known = bins.entry(class.class.clone()).or_default();
+                known.extend(class.bins.iter().map(|bin| bin.bin));
+            }
         }
         let [allocations, frees] = reasons;
         let reasons = [
             ordered(allocations, AllocReason::ALL.iter().map(|reason| reason.name())),
             ordered(frees, FreeReason::ALL.iter().map(|reason| reason.name())),
         ];
+        let classes = ordered(classes, Class::ALL.iter().map(|class| class.name()));
+        let of_class = |class: &String| {
+            let bins = bins.get(class).into_iter().flatten();
+            bins.copied().take(BINS).collect()
+        };
         Self {
-            classes: ordered(classes, Class::ALL.iter().map(|class| class.name())),
+            bins: classes.iter().map(of_class).collect(),
+            classes,
             timed: [0, 1].map(|it| reasons[it].iter().map(|word| is_timed(word)).collect()),
             reasons,
         }
@@ -74,7 +89,21 @@ impl Layout {
 
     /// Numbers in a row.
     pub(crate) fn width(&self) -> usize {
-        self.durations(self.classes.len())
+        self.bin_operations(StratumId { class: self.classes.len(), direction: 0 }, 0)
+    }
+
+    /// Where the operations of a stratum in one of its bins are.
+    pub(crate) fn bin_operations(&self, stratum: StratumId, bin: usize) -> usize {
+        let width = self.reasons[0].len() + self.reasons[1].len() + 2;
+        let before: usize = self.bins[..stratum.class].iter().map(Vec::len).sum();
+        let direction = if stratum.direction == 0 { 0 } else { self.reasons[0].len() + 1 };
+        self.durations(self.classes.len()) + (before + bin) * width + direction
+    }
+
+    /// Where the slow paths of a stratum in one of its bins are, by reason.
+    pub(crate) fn bin_slow(&self, stratum: StratumId, bin: usize) -> Range<usize> {
+        let start = self.bin_operations(stratum, bin) + 1;
+        start..start + self.reasons[stratum.direction].len()
     }
 
     /// Where the operations of a stratum are.

@@ -1,9 +1,9 @@
 //! Compares two sides of telemetry and names the path that regressed.
 //!
 //! A *side* is what one program did in one window: cumulative samples of one process, or of several
-//! runs of it. [`diagnose`] answers with a [`Diagnosis`], as data: a verdict, causes in the order of
-//! their cost, and the tables behind them. [`Watch`] makes findings with a beginning and an end of
-//! many such answers. Rendering is its readers' matter; nothing here does I/O.
+//! runs of it. [`diagnose`] answers with a [`Diagnosis`], as data: a verdict, causes in the order
+//! of their cost, and the tables behind them. [`Watch`] makes findings with a beginning and an end
+//! of many such answers. Rendering is its readers' matter; nothing here does I/O.
 //!
 //! # Layers, bottom to top
 //!
@@ -12,7 +12,7 @@
 //! - `layout`, `reading`, `prices`: samples as rows of counts, and what they cost
 //! - `decomposition`, `bootstrap`: the split, and how sure it is
 //! - `evidence`: all of that about two sides
-//! - `caveats`, `causes`: rules that look at the evidence and nothing else
+//! - `caveats`, `causes`, `differences`: rules that look at the evidence and nothing else
 //! - `comparison`: puts the answer together
 //! - `watch`: hysteresis over many answers
 
@@ -24,6 +24,7 @@ mod caveats;
 mod comparison;
 mod decomposition;
 pub mod diagnosis;
+mod differences;
 mod evidence;
 mod layout;
 mod options;

@@ -9,6 +9,8 @@ pub struct Options {
     pub threshold_relative: f64,
     /// Least change that counts, in nanoseconds per operation of the program.
     pub threshold_ns: f64,
+    /// Whether less than `threshold_ns` counts where whole runs are compared and differ by less.
+    pub is_threshold_derived: bool,
     /// Least change of the duration that counts, as a share of the cost before: much more than of
     /// the frequency, because the machine's own noise shows in durations.
     pub threshold_duration: f64,
@@ -36,6 +38,7 @@ impl Default for Options {
             confidence: 0.99,
             threshold_relative: 0.10,
             threshold_ns: 0.5,
+            is_threshold_derived: false,
             threshold_duration: 1.0,
             leak_bytes_min: 256 * 1024,
             leak_share_min: 0.02,

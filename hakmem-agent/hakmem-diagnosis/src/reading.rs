@@ -61,10 +61,17 @@ pub(crate) struct Moment {
     pub(crate) live_bytes: f64,
     /// Bytes held for blocks, live or not; `None` if the sample does not say.
     pub(crate) held_bytes: Option<f64>,
+    /// The part of them in slabs and spans in use; the rest is empty, and goes back to the system
+    /// unless it is used again soon.
+    pub(crate) in_use_bytes: Option<f64>,
     /// Threads alive, and those of them whose counts are not published.
     pub(crate) threads: [f64; 2],
     /// Blocks that all threads' lists may hold, by class.
     pub(crate) capacity_blocks: Vec<f64>,
+    /// Bytes of live blocks, by class.
+    pub(crate) class_live_bytes: Vec<f64>,
+    /// Whether nothing says that the process had ended.
+    pub(crate) is_running: bool,
 }
 
 /// What the threads of one slot did.
@@ -181,6 +188,21 @@ impl Reading {
 }
 
 impl Run {
+    /// What was there while the program did its work: without the end, at which a program that ends
+    /// in order frees what it has.
+    pub(crate) fn working(&self) -> &[Moment] {
+        let ended = self.moments.iter().rev().take_while(|it| !it.is_running).count();
+        let working = &self.moments[..self.moments.len() - ended];
+        if ended == 0 {
+            return working;
+        }
+        let late = working.len() - working.len() / CLEANUP_PART;
+        let most = |a: &&Moment, b: &&Moment| a.live_bytes.total_cmp(&b.live_bytes);
+        let peak = working[late..].iter().max_by(most).map_or(f64::MAX, |it| it.live_bytes);
+        let cleaned_up = working[late..].iter().rev().take_while(|it| it.live_bytes < peak).count();
+        &working[..working.len() - cleaned_up]
+    }
+
     fn add_threads(&mut self, last: &Cumulative, now: &Cumulative) {
         for (&slot, thread) in &now.threads {
             let before = last.threads.get(&slot);
@@ -219,25 +241,26 @@ fn thinned<T>(samples: Vec<T>, intervals_max: usize) -> impl Iterator<Item = T> 
     samples.into_iter().enumerate().filter_map(move |(place, it)| kept(place).then_some(it))
 }
 
+/// Part of a whole run, at its end, in which it may free what it has.
+const CLEANUP_PART: usize = 5;
+
 /// More slots than any segment has.
 const SLOTS_MAX: usize = 1 << 16;
 
 fn moment(at: f64, operations: f64, sample: &Process, layout: &Layout) -> Moment {
     let totals = sample.totals.unwrap_or_default();
-    let held = sample.memory.as_ref().map(|memory| {
-        let parts = [
-            memory.slab_bytes,
-            memory.slab_cached_bytes,
-            memory.large_bytes,
-            memory.large_cached_bytes,
-        ];
-        parts.iter().map(|&bytes| bytes as f64).sum()
-    });
+    let memory = sample.memory.as_ref();
+    let in_use = memory.map(|it| it.slab_bytes as f64 + it.large_bytes as f64);
+    let held = memory
+        .zip(in_use)
+        .map(|(it, in_use)| in_use + it.slab_cached_bytes as f64 + it.large_cached_bytes as f64);
     let unpublished = sample.loss.as_ref().map_or(0, |loss| loss.unpublished_threads);
     let mut capacity_blocks = vec![0.0; layout.classes.len()];
+    let mut class_live_bytes = vec![0.0; layout.classes.len()];
     for class in &sample.classes {
         if let Some(index) = layout.class(&class.class) {
             capacity_blocks[index] = class.capacity_blocks as f64;
+            class_live_bytes[index] = class.live_bytes as f64;
         }
     }
     Moment {
@@ -245,8 +268,11 @@ fn moment(at: f64, operations: f64, sample: &Process, layout: &Layout) -> Moment
         operations,
         live_bytes: totals.live_bytes as f64,
         held_bytes: held,
+        in_use_bytes: in_use,
         threads: [f64::from(totals.threads), f64::from(unpublished)],
         capacity_blocks,
+        class_live_bytes,
+        is_running: sample.state.is_empty() || sample.state == "running",
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod edges;
 mod layers;
+mod memory;
 mod noise;
 mod properties;
 mod recorded;

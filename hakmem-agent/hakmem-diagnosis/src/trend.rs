@@ -5,6 +5,11 @@
 //! corrected for autocorrelation as Hamed and Rao do (J. Hydrol. 204, 1998). Significance is not
 //! enough: a working set that wanders drifts significantly too, so growth must also stand out of
 //! what is left beside it, and go on in the second half of the window.
+//!
+//! A cache that fills grows surely too, but ever more slowly. So the second half is compared with
+//! the first, and the end with the whole: what slowed by more than its noise can explain is no
+//! leak. Where bursts hide a slow growth, the least values tell of it: what stays raises every one
+//! of them.
 
 use crate::statistics::{median, normal_quantile, per, quantile};
 
@@ -14,24 +19,42 @@ const POINTS_MAX: usize = 48;
 pub(crate) const POINTS_MIN: usize = 8;
 /// Growth over the window is at least so many spreads of what is left beside the trend.
 const SPREADS_MIN: f64 = 3.0;
-/// The slope of the second half is at least this share of the whole: what saturates is no leak.
+/// The slope of the second half is at least this share of the whole, however much noise there is.
 const STEADY_SHARE: f64 = 0.4;
+/// A second half that is slower than this share of the first, surely, tells of a limit.
+const SLOWER_SHARE: f64 = 0.7;
+/// An end that is slower than this share of the whole, surely, is one at which growth has stopped.
+const ENDED_SHARE: f64 = 0.25;
+/// Part of the course that is its end.
+const END_PART: usize = 6;
+/// Standard errors by which a slope differs surely.
+const SURE_ERRORS: f64 = 3.0;
+/// Spreads from the 10th to the 90th percentile of normal noise, in standard deviations.
+const SPREAD_DEVIATIONS: f64 = 2.56;
+/// Parts of the course whose least values are compared, and points that each has at least.
+const TROUGHS: usize = 10;
+const TROUGH_POINTS_MIN: usize = 3;
+/// No step between two least values is more than this multiple of their mean: a few steps that make
+/// up all of the growth are no steady one.
+const TROUGH_STEP_MAX: f64 = 3.0;
 
-/// A course of values over time.
+/// A course of values over operations or time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Trend {
-    /// Units a second.
+    /// Units for each unit of the axis.
     pub(crate) slope: f64,
     /// Units in the whole window, at that slope.
     pub(crate) growth: f64,
     /// Whether it grows surely and steadily.
     pub(crate) is_steady: bool,
+    /// Whether it grows surely, but ever more slowly.
+    pub(crate) is_slowing: bool,
 }
 
 impl Trend {
-    /// The trend of points of time and value, in the order of time; `None` of too few.
-    pub(crate) fn of(points: &[(f64, f64)], confidence: f64) -> Option<Self> {
-        let points = condensed(points);
+    /// The trend of points of place and value, in the order of place; `None` of too few.
+    pub(crate) fn of(all: &[(f64, f64)], confidence: f64) -> Option<Self> {
+        let points = condensed(all);
         if points.len() < POINTS_MIN {
             return None;
         }
@@ -40,12 +63,107 @@ impl Trend {
         let mut rest: Vec<f64> = points.iter().map(|(at, value)| value - slope * at).collect();
         let sure = score(&points, &rest) > normal_quantile(0.5 + confidence / 2.0);
         let spread = quantile(&mut rest, 0.9)? - quantile(&mut rest, 0.1)?;
-        let second = self::slope(&points[points.len() / 2..])?;
-        let first = self::slope(&points[..points.len() / 2])?;
-        let steady = second >= slope * STEADY_SHARE && first > 0.0;
-        let is_steady = sure && steady && growth > SPREADS_MIN * spread;
-        Some(Self { slope, growth, is_steady })
+        if sure && growth > SPREADS_MIN * spread {
+            let pace = Pace::of(&points, slope);
+            return Some(Self {
+                slope,
+                growth,
+                is_steady: pace == Pace::Steady,
+                is_slowing: pace == Pace::Slowing,
+            });
+        }
+        let raised = troughs(all);
+        Some(Self {
+            slope: raised.map_or(slope, |(slope, _)| slope),
+            growth: raised.map_or(growth, |(_, growth)| growth),
+            is_steady: raised.is_some(),
+            is_slowing: false,
+        })
     }
+}
+
+/// How growth goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    Steady,
+    Slowing,
+    /// It begins late, or by a jump.
+    Uneven,
+}
+
+impl Pace {
+    /// Of points that grow surely, with this slope in all. Growth that was fast while a program
+    /// started and is steady since then counts from there.
+    fn of(points: &[(f64, f64)], slope: f64) -> Self {
+        let started = &points[points.len() / 3..];
+        match Self::of_part(points, slope) {
+            Self::Slowing if started.len() >= POINTS_MIN => match self::slope(started) {
+                Some(slope) if Self::of_part(started, slope) == Self::Steady => Self::Steady,
+                _ => Self::Slowing,
+            },
+            pace => pace,
+        }
+    }
+
+    fn of_part(points: &[(f64, f64)], slope: f64) -> Self {
+        let (first, second) = points.split_at(points.len() / 2);
+        let end = &points[points.len() - (points.len() / END_PART).max(4)..];
+        let slopes = [first, second, end].map(self::slope);
+        let [Some(first_slope), Some(second_slope), Some(end_slope)] = slopes else {
+            return Self::Uneven;
+        };
+        if first_slope <= 0.0 {
+            return Self::Uneven;
+        }
+        // Neighbours' differences tell the noise: they do not mind that the course is no line.
+        let deviation = noise(points, slope);
+        let error = |part: &[(f64, f64)]| {
+            let length = part[part.len() - 1].0 - part[0].0;
+            per(deviation * (12.0 / part.len() as f64).sqrt(), length)
+        };
+        let is_surely_less = |less: f64, than: f64, error: f64| than - less > SURE_ERRORS * error;
+        let of_halves = error(first).hypot(error(second));
+        let is_slower = second_slope < first_slope * SLOWER_SHARE
+            && is_surely_less(second_slope, first_slope, of_halves);
+        let has_ended =
+            end_slope < slope * ENDED_SHARE && is_surely_less(end_slope, slope, error(end));
+        match second_slope < slope * STEADY_SHARE || is_slower || has_ended {
+            true => Self::Slowing,
+            false => Self::Steady,
+        }
+    }
+}
+
+/// Standard deviation of what is left beside a course that bends slowly.
+fn noise(points: &[(f64, f64)], slope: f64) -> f64 {
+    let bend = |three: &[(f64, f64)]| {
+        let [before, at, after] = [three[0], three[1], three[2]].map(|(x, y)| y - slope * x);
+        at - f64::midpoint(before, after)
+    };
+    let mut bends: Vec<f64> = points.windows(3).map(bend).collect();
+    let [low, high] = [0.1, 0.9].map(|share| quantile(&mut bends, share).unwrap_or(0.0));
+    let spread = high - low;
+    // The bend of independent values has one and a half times their variance.
+    spread / SPREAD_DEVIATIONS / 1.5_f64.sqrt()
+}
+
+/// Slope and growth of the least values of parts of the course, if each is above the one before.
+fn troughs(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let group = points.len() / TROUGHS;
+    if group < TROUGH_POINTS_MIN {
+        return None;
+    }
+    let least = |part: &[(f64, f64)]| part.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
+    let parts = points.chunks_exact(group).take(TROUGHS);
+    let troughs: Vec<(f64, f64)> = parts.filter_map(least).collect();
+    let (first, last) = (troughs.first()?, troughs.last()?);
+    let growth = last.1 - first.1;
+    let steps: Vec<f64> = troughs.windows(2).map(|pair| pair[1].1 - pair[0].1).collect();
+    let most = growth / steps.len() as f64 * TROUGH_STEP_MAX;
+    let is_even = steps.iter().all(|&step| step > 0.0 && step <= most);
+    let slope = per(growth, last.0 - first.0);
+    let is_steady = is_even && Pace::of_part(&troughs, slope) == Pace::Steady;
+    is_steady.then_some((slope, growth))
 }
 
 /// The median of each of up to [`POINTS_MAX`] groups of neighbours.

@@ -1,5 +1,6 @@
 //! What the machine is that a recording is made on.
 
+use std::collections::HashMap;
 use std::fs::read_to_string;
 
 use hakmem_proto::v1::Machine;
@@ -17,7 +18,61 @@ pub fn this_machine() -> Machine {
         processors: u32::try_from(processors).unwrap_or(u32::MAX),
         memory_bytes: memory_bytes(&read_to_string("/proc/meminfo").unwrap_or_default()),
         boot_id: boot_id(),
+        ..Machine::default()
     }
+}
+
+/// This machine, and the limits and variables that a program started by this process has.
+pub fn this_machine_for_children() -> Machine {
+    let status = read_to_string("/proc/self/status").unwrap_or_default();
+    let mut limits = limits(&read_to_string("/proc/self/limits").unwrap_or_default());
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    limits.extend(allowed.map(|it| ("allowed processors".to_owned(), it.trim().to_owned())));
+    let group = read_to_string("/proc/self/cgroup").unwrap_or_default();
+    if let Some(group) = group.lines().find_map(|line| line.strip_prefix("0::/")) {
+        for (name, file) in [("memory", "memory.max"), ("processors", "cpu.max")] {
+            let value = read_to_string(format!("/sys/fs/cgroup/{group}/{file}"));
+            limits.extend(value.ok().map(|it| (name.to_owned(), it.trim().to_owned())));
+        }
+    }
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok().filter(|name| matters(name))?;
+        Some((name, value.to_string_lossy().into_owned()))
+    });
+    Machine { limits, environment: variables.collect(), ..this_machine() }
+}
+
+/// Soft limits by name, in the words of the kernel.
+fn limits(text: &str) -> HashMap<String, String> {
+    const KNOWN: [&str; 6] =
+        ["address space", "data size", "stack size", "resident set", "open files", "locked memory"];
+    let limit = |line: &str| {
+        let rest = line.strip_prefix("Max ")?;
+        let name = KNOWN.iter().find(|name| rest.starts_with(**name))?;
+        let value = rest[name.len()..].split_whitespace().next()?;
+        Some(((*name).to_owned(), value.to_owned()))
+    };
+    text.lines().filter_map(limit).collect()
+}
+
+/// Whether a variable changes what an allocator does, or how much a program asks of it. Others may
+/// be secrets, and are nobody's business.
+fn matters(name: &str) -> bool {
+    const NAMES: [&str; 9] = [
+        "GLIBC_TUNABLES",
+        "GOMAXPROCS",
+        "LANG",
+        "LD_PRELOAD",
+        "OMP_NUM_THREADS",
+        "PYTHONHASHSEED",
+        "PYTHONMALLOC",
+        "RAYON_NUM_THREADS",
+        "TOKIO_WORKER_THREADS",
+    ];
+    // Where segments lie, and what they are called, is no condition.
+    const OUTSIDE: [&str; 3] = ["HAKMEM_DIR", "HAKMEM_LABELS", "HAKMEM_LIBRARY"];
+    let is_allocator = name.starts_with("HAKMEM_") || name.starts_with("MALLOC_");
+    NAMES.contains(&name) || (is_allocator && !OUTSIDE.contains(&name))
 }
 
 fn processor(cpuinfo: &str) -> String {
@@ -51,5 +106,18 @@ mod tests {
         assert_eq!(memory_bytes("MemTotal:        2048 kB\nMemFree: 1 kB\n"), 2 << 20);
         assert_eq!((processor(""), memory_bytes("MemTotal: much\n")), (String::new(), 0));
         assert!(!this_machine().kernel.is_empty());
+    }
+
+    #[test]
+    fn limits_are_told_and_secrets_are_not() {
+        let text = "Limit                     Soft Limit           Hard Limit           Units\n\
+                    Max address space         4096                 unlimited            bytes\n\
+                    Max cpu time              unlimited            unlimited            seconds\n";
+        assert_eq!(limits(text), HashMap::from([("address space".into(), "4096".into())]));
+        let told = ["HAKMEM_CHECK", "MALLOC_ARENA_MAX", "LD_PRELOAD"];
+        assert!(told.into_iter().all(matters));
+        assert!(!["HAKMEM_DIR", "AWS_SECRET_ACCESS_KEY", "PATH"].into_iter().any(matters));
+        assert!(this_machine_for_children().limits.contains_key("address space"));
+        assert!(this_machine().limits.is_empty());
     }
 }

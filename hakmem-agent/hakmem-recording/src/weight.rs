@@ -8,8 +8,9 @@
 use std::mem::size_of;
 
 use hakmem_proto::v1::{
-    AgentStatus, Bin, ClassCounters, DurationBucket, DurationHistogram, Event, Identity, ListDepth,
-    Loss, Memory, OutcomeCount, Process, ReasonCount, RecordingEntry, Thread, Totals,
+    AgentStatus, Bin, BinCounters, ClassCounters, DurationBucket, DurationHistogram, Event,
+    Identity, ListDepth, Loss, Machine, Memory, OutcomeCount, Process, ReasonCount, RecordingEntry,
+    Thread, Totals,
 };
 use prost::bytes::Buf as _;
 use prost::encoding::{WireType, decode_key, decode_varint};
@@ -26,6 +27,8 @@ const OVERHEAD: usize = 32;
 #[derive(Clone, Copy)]
 enum Kind {
     Entry,
+    Start,
+    Machine,
     Update,
     Events,
     Process,
@@ -33,6 +36,9 @@ enum Kind {
     Class,
     Durations,
     Thread,
+    Bins,
+    /// Numbers that take eight bytes each and may be written in one.
+    Numbers,
     /// Nothing more to weigh within it.
     Leaf,
 }
@@ -64,7 +70,11 @@ fn weigh(mut bytes: &[u8], kind: Kind) -> Option<usize> {
 }
 
 fn weigh_inner(content: &[u8], kind: Kind) -> Option<usize> {
-    if matches!(kind, Kind::Leaf) { Some(0) } else { weigh(content, kind) }
+    match kind {
+        Kind::Leaf => Some(0),
+        Kind::Numbers => Some(content.len() * size_of::<u64>() * GROWTH),
+        _ => weigh(content, kind),
+    }
 }
 
 fn skip(bytes: &mut &[u8], count: usize) -> Option<()> {
@@ -76,6 +86,8 @@ fn skip(bytes: &mut &[u8], count: usize) -> Option<()> {
 fn child(kind: Kind, field: u32) -> (usize, Kind) {
     let list = |size: usize, kind| (size * GROWTH, kind);
     match (kind, field) {
+        (Kind::Entry, 1) => (0, Kind::Start),
+        (Kind::Start, 4) => (size_of::<Machine>(), Kind::Machine),
         (Kind::Entry, 2) => (0, Kind::Update),
         (Kind::Entry, 3) => (0, Kind::Events),
         (Kind::Update, 3) => list(size_of::<Process>(), Kind::Process),
@@ -91,6 +103,8 @@ fn child(kind: Kind, field: u32) -> (usize, Kind) {
         (Kind::Class, 6 | 7) => list(size_of::<ReasonCount>(), Kind::Leaf),
         (Kind::Class, 8) => list(size_of::<OutcomeCount>(), Kind::Leaf),
         (Kind::Class, 14) => (size_of::<DurationHistogram>(), Kind::Durations),
+        (Kind::Class, 16) => list(size_of::<BinCounters>(), Kind::Bins),
+        (Kind::Bins, 4 | 5) => (0, Kind::Numbers),
         (Kind::Durations, 1) => list(size_of::<DurationBucket>(), Kind::Leaf),
         (Kind::Thread, 9) => list(size_of::<ListDepth>(), Kind::Leaf),
         // Strings, which may be elements of a list, and pairs of them in a map.

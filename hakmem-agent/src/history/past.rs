@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hakmem_proto::v1::{
-    ClassCounters, Identity, ListDepth, Process, ReasonCount, RecordingEntry, Thread,
+    BinCounters, ClassCounters, Identity, ListDepth, Process, ReasonCount, RecordingEntry, Thread,
     WatchProcessesResponse, recording_entry::Entry,
 };
 use hakmem_recording::block::{Compressor, push_entry};
@@ -239,7 +239,11 @@ fn heap_bytes(process: &Process) -> usize {
     let class = |class: &ClassCounters| {
         let counts = class.slow_allocations.len() + class.slow_frees.len() + class.outcomes.len();
         let buckets = class.slow_durations.as_ref().map_or(0, |it| it.buckets.len());
-        size_of::<ClassCounters>() + counts * (size_of::<ReasonCount>() + 2 * STRING) + buckets * 16
+        let counts = counts * (size_of::<ReasonCount>() + 2 * STRING);
+        let numbers = |bin: &BinCounters| bin.slow_allocations.len() + bin.slow_frees.len();
+        let bins =
+            class.bins.iter().map(|it| size_of::<BinCounters>() + numbers(it) * 8 + 2 * STRING);
+        size_of::<ClassCounters>() + counts + buckets * 16 + bins.sum::<usize>()
     };
     let thread = |thread: &Thread| {
         let list = size_of::<ListDepth>() + STRING;

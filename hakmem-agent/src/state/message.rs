@@ -1,11 +1,12 @@
 //! Samples as messages of the contract.
 
 use hakmem_proto::v1::{
-    Bin, ClassCounters, DurationBucket, DurationHistogram, Identity, ListDepth, Loss, Memory,
-    OutcomeCount, Process, ReasonCount, Thread, Totals,
+    Bin, BinCounters, ClassCounters, DurationBucket, DurationHistogram, Identity, ListDepth, Loss,
+    Memory, OutcomeCount, Process, ReasonCount, Thread, Totals,
 };
 use hakmem_reader::{
-    AllocReason, BINS, ClassTotals, Ending, Histogram, ProcessState, Push, ThreadTotals,
+    AllocReason, BINS, Class, ClassTotals, Ending, Histogram, ProcessState, Push, Sample,
+    ThreadTotals,
 };
 use hakmem_segment::duration::bucket_start_ns;
 
@@ -33,7 +34,7 @@ pub(super) fn process(record: &ProcessRecord) -> Process {
         end_signal: record.ending.and_then(Ending::signal),
         sampled_at: Some(timestamp_of_unix_ns(record.sample.unix_ns)),
         totals: Some(totals_of(record, classes.iter())),
-        classes: used.map(class_counters).collect(),
+        classes: used.map(|class| class_counters(class, &record.sample)).collect(),
         threads: record.sample.threads().into_iter().map(|it| thread(record, it)).collect(),
         memory: Some(memory(record)),
         loss: Some(loss(record)),
@@ -115,7 +116,7 @@ fn totals_of<'a>(record: &ProcessRecord, classes: impl Iterator<Item = &'a Class
     totals
 }
 
-fn class_counters(class: &ClassTotals) -> ClassCounters {
+fn class_counters(class: &ClassTotals, sample: &Sample) -> ClassCounters {
     let reasons = AllocReason::ALL.iter().map(|&r| (r.name(), class.alloc_reasons[r as usize]));
     let free_reasons = class.slow_frees_by_reason().map(|(reason, n)| (reason.name(), n));
     let outcomes = class.frees_by_outcome().filter(|&(_, count, _)| count > 0);
@@ -136,7 +137,29 @@ fn class_counters(class: &ClassTotals) -> ClassCounters {
         slow_durations: (!class.durations.is_empty()).then(|| durations(&class.durations)),
         // Segments count these per reason and not per class.
         suppressed_events: 0,
+        bins: bin_counters(class, sample),
     }
+}
+
+/// The counters of a class by bin, where its bins differ so much in size that one cannot stand for
+/// another.
+fn bin_counters(class: &ClassTotals, sample: &Sample) -> Vec<BinCounters> {
+    if class.class != Class::Mid {
+        return Vec::new();
+    }
+    let of_class = |all: &[u64; 8], class: &[u64; 8]| {
+        let occurred = (0..all.len()).filter(|&reason| class[reason] > 0);
+        occurred.map(|reason| all[reason]).collect()
+    };
+    let bins = sample.bins_of(class.class).into_iter();
+    bins.map(|bin| BinCounters {
+        bin: bin.bin as u32,
+        allocations: bin.allocations,
+        frees: bin.frees,
+        slow_allocations: of_class(&bin.alloc_reasons, &class.alloc_reasons),
+        slow_frees: of_class(&bin.free_reasons, &class.free_reasons),
+    })
+    .collect()
 }
 
 fn reason_counts<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> Vec<ReasonCount> {

@@ -78,6 +78,21 @@ pub struct OutputOptions {
     /// Least change of the cost of paths that counts, in percent.
     #[arg(long, value_name = "PERCENT", default_value = "10", value_parser = parse_percent)]
     pub threshold: f64,
+    /// Compare two different programs all the same.
+    #[arg(long)]
+    pub different_programs: bool,
+    /// Least change of the cost of paths that counts, in nanoseconds per operation [default: 0.5;
+    /// with check less, where runs differ by less].
+    #[arg(long, value_name = "NS", value_parser = parse_nanoseconds)]
+    pub floor: Option<f64>,
+}
+
+fn parse_nanoseconds(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix("ns").unwrap_or(text).trim().parse::<f64>();
+    match number {
+        Ok(value) if value.is_finite() && (0.0..=1e9).contains(&value) => Ok(value),
+        _ => Err("give nanoseconds of 0 or more, for example 0.1 or 2ns".into()),
+    }
 }
 
 fn parse_percent(text: &str) -> Result<f64, String> {

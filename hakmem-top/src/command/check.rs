@@ -7,7 +7,7 @@ use hakmem_diagnosis::{Options, Series, Side};
 
 use super::CommandError;
 use super::answer::Answer;
-use super::diff::{compare, rules};
+use super::diff::{compare, refuse_others, rules};
 use super::measured_run::{Measurer, Run};
 use crate::baseline::Baseline;
 use crate::cli::{CheckOptions, GlobalOptions};
@@ -39,14 +39,20 @@ pub(super) async fn check(
     }
     let after = ReadSide::join("now", series);
     let rules = check_rules(options, &before.side);
+    refuse_others(&before, &after, &options.output)?;
     answer.give_briefly(&compare(before, after, &rules))
 }
 
-/// As for any comparison, but each run may be as short as a single interval.
+/// As for any comparison, but each run may be as short as a single interval, and how much runs
+/// differ tells the least change that counts, unless a person says it.
 fn check_rules(options: &CheckOptions, before: &Side) -> Options {
     let runs = (options.runs as usize).min(before.series.len());
     let rules = rules(&options.output);
-    Options { intervals_min: rules.intervals_min.min(runs.max(3)), ..rules }
+    Options {
+        intervals_min: rules.intervals_min.min(runs.max(3)),
+        is_threshold_derived: options.output.floor.is_none(),
+        ..rules
+    }
 }
 
 async fn update(options: &CheckOptions, global: &GlobalOptions) -> Result<u8, CommandError> {

@@ -40,6 +40,7 @@ pub(super) async fn diff(
         interval: global.interval,
     };
     let [before, after] = sources.read(&before, &after).await?;
+    refuse_others(&before, &after, &options.output)?;
     answer.give(&compare(before, after, &rules(&options.output)))
 }
 
@@ -52,13 +53,25 @@ async fn diff_finding(
     let answer = Answer::begin(&options.output, global)?;
     let endpoint = super::endpoint(global).await?;
     let [before, after] = side_source::read_finding(&endpoint, finding).await?;
-    let asked = rules(&options.output);
-    let rules = Options { threshold_relative: asked.threshold_relative, ..Options::live() };
+    let Options { threshold_relative, threshold_ns, .. } = rules(&options.output);
+    let rules = Options { threshold_relative, threshold_ns, ..Options::live() };
     answer.give(&compare(before, after, &rules))
 }
 
 fn usage(text: &str) -> CommandError {
     CommandError::Usage(text.to_owned())
+}
+
+/// Refuses sides of different programs, unless a person asks for them.
+pub(super) fn refuse_others(
+    before: &ReadSide,
+    after: &ReadSide,
+    output: &OutputOptions,
+) -> Result<(), SideError> {
+    if output.different_programs {
+        return Ok(());
+    }
+    side_source::same_program(&before.side, &after.side)
 }
 
 /// Compares, and adds what reading the sides has shown.
@@ -72,7 +85,12 @@ pub(super) fn compare(before: ReadSide, after: ReadSide, rules: &Options) -> Com
 
 /// What counts as a change.
 pub(super) fn rules(output: &OutputOptions) -> Options {
-    Options { threshold_relative: output.threshold / 100.0, ..Options::default() }
+    let default = Options::default();
+    Options {
+        threshold_relative: output.threshold / 100.0,
+        threshold_ns: output.floor.unwrap_or(default.threshold_ns),
+        ..default
+    }
 }
 
 /// What sides are read with.

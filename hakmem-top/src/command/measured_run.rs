@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hakmem_diagnosis::Series;
 use hakmem_proto::v1 as proto;
-use hakmem_recording::machine::this_machine;
+use hakmem_recording::machine::this_machine_for_children;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -96,7 +96,7 @@ impl Measurer {
         }
         for it in &mut series {
             sampling::complete_start(it);
-            it.machine = Some(this_machine());
+            it.machine = Some(this_machine_for_children());
         }
         Ok(Run::Measured(series))
     }

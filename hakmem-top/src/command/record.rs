@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hakmem_proto::v1 as proto;
-use hakmem_recording::machine::this_machine;
+use hakmem_recording::machine::{this_machine, this_machine_for_children};
 use hakmem_recording::{FILE_SUFFIX, RecordingWriter};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -228,6 +228,9 @@ fn create(
 ) -> Result<(Output, RecordingWriter), CommandError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let words: Vec<_> = std::env::args_os().map(|it| it.to_string_lossy().into_owned()).collect();
+    // A program that is started here has the limits and variables of this one.
+    let machine =
+        if options.words.is_empty() { this_machine() } else { this_machine_for_children() };
     let start = proto::RecordingStart {
         version: env!("CARGO_PKG_VERSION").into(),
         started_at: Some(prost_types::Timestamp {
@@ -235,7 +238,7 @@ fn create(
             nanos: now.subsec_nanos() as i32,
         }),
         interval_ms,
-        machine: Some(this_machine()),
+        machine: Some(machine),
         command: words.join(" "),
     };
     let path = options.output.clone().unwrap_or_else(default_name);

@@ -92,6 +92,7 @@ pub(crate) fn diagnosis() -> Diagnosis {
     Diagnosis {
         version: DOCUMENT_VERSION,
         verdict: Verdict::Regressed,
+        unchanged_because: None,
         headline: "158 ns per operation more in slow paths: routing of C7".into(),
         before: side("yesterday.hakrec@10:00..10:01", 0.0123, 7.4),
         after: side("today.hakrec", 0.262, 165.0),

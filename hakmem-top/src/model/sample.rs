@@ -65,6 +65,7 @@ pub(crate) fn class(name: &str, operations: u64) -> proto::ClassCounters {
             p999_ns: 5119,
         }),
         suppressed_events: slow / 2,
+        bins: Vec::new(),
     }
 }
 

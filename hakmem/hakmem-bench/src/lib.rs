@@ -7,9 +7,9 @@
 //! [`contents`] (what blocks are filled with), `pace` (limits of a loop), [`usage`] (arguments and
 //! exit codes), [`report`] (the figures a program prints), [`sizes`] (how large blocks are),
 //! [`fixed_size`], [`random_mixed`], [`batches`], [`growth`] and [`drift`] (the loops), [`threads`]
-//! [`release`] and [`staged`] (loads of several threads) and [`workload`] (one whose result can be compared),
-//! [`soak`] (hours with an agent), [`bar_charts`] (pictures of figures), [`written_file`], [`race`],
-//! [`programs_race`], [`routings`].
+//! [`release`], [`staged`] and [`stages`] (loads of several threads) and [`workload`] (one whose
+//! result can be compared), [`soak`] (hours with an agent), [`bar_charts`] (pictures of figures),
+//! [`written_file`], [`race`], [`programs_race`], [`routings`].
 
 #![deny(unsafe_code)]
 
@@ -32,6 +32,7 @@ pub mod routings;
 pub mod sizes;
 pub mod soak;
 pub mod staged;
+pub mod stages;
 pub mod threads;
 pub mod usage;
 pub mod workload;

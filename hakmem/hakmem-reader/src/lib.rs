@@ -64,7 +64,7 @@ pub use liveness::ProcessState;
 pub use sample::{BinSample, ProcessSample, Sample, SlotSample};
 pub use segment::{Limits, Segment};
 pub use text::clean as clean_text;
-pub use totals::{ClassTotals, ThreadTotals};
+pub use totals::{BinTotals, ClassTotals, ThreadTotals};
 
 pub use hakmem_segment::{
     AllocReason, BINS, BinInfo, BinRecord, Check, Class, EventKind, FreeReason, ListState,

@@ -286,6 +286,49 @@ impl Sample {
     }
 }
 
+/// What was counted for one bin, over all slots. Sums saturate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BinTotals {
+    /// The bin.
+    pub bin: usize,
+    /// Successful allocations, fast and slow.
+    pub allocations: u64,
+    /// Frees, fast and slow.
+    pub frees: u64,
+    /// Slow allocations by [`AllocReason`].
+    pub alloc_reasons: [u64; 8],
+    /// Slow frees by [`FreeReason`].
+    pub free_reasons: [u64; 8],
+}
+
+impl Sample {
+    /// Sums over all slots by bin, of the bins of a class that were ever used. They add up to the
+    /// sums of the class.
+    pub fn bins_of(&self, class: Class) -> Vec<BinTotals> {
+        let mut bins: Vec<BinTotals> = Vec::new();
+        for sample in self.slots.iter().flat_map(|slot| &slot.bins) {
+            let bin = usize::from(sample.bin);
+            if self.bins.class(bin) != class {
+                continue;
+            }
+            let at = bins.binary_search_by_key(&bin, |it| it.bin).unwrap_or_else(|at| {
+                let [alloc_reasons, free_reasons] = [[0; 8]; 2];
+                let unused =
+                    BinTotals { bin, allocations: 0, frees: 0, alloc_reasons, free_reasons };
+                bins.insert(at, unused);
+                at
+            });
+            let sums = &mut bins[at];
+            add(&mut sums.allocations, count(sample.allocated_fast()));
+            add(&mut sums.allocations, count(sample.slow_allocations()));
+            add(&mut sums.frees, count(sample.frees()));
+            add_all(&mut sums.alloc_reasons, &sample.record.alloc_reasons);
+            add_all(&mut sums.free_reasons, &sample.record.free_reasons);
+        }
+        bins
+    }
+}
+
 fn add(total: &mut u64, count: u64) {
     *total = total.saturating_add(count);
 }

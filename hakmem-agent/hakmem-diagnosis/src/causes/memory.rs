@@ -4,6 +4,7 @@ use super::wording::{bytes, number};
 use super::{Causes, Item, Words, is_refill};
 use crate::diagnosis::{Cause, CauseKind};
 use crate::layout::StratumId;
+use crate::options::Options;
 use crate::reading::{Moment, Reading, Run};
 use crate::statistics::{median, per, quantile};
 use crate::trend::Trend;
@@ -15,15 +16,22 @@ const LOAD_SHARE: f64 = 0.5;
 const LEAK_BEFORE: f64 = 0.5;
 /// Rise of what is held beyond what is live, as a share of what is live.
 const RETENTION_SHARE: f64 = 0.5;
+/// Share of the moments, those at which least is live, that tell what is held for nothing: at the
+/// height of a burst the program uses what it holds.
+const TROUGH_SHARE: f64 = 0.4;
+/// Between these quantiles lies what is held for nothing. A program that starts holds little yet.
+const IDLE_RANGE: [f64; 3] = [0.3, 0.5, 0.7];
 
 /// Growth of live memory on one side.
 #[derive(Clone, Copy, Debug, Default)]
-struct Growth {
+pub(crate) struct Growth {
     per_second: f64,
     per_operation: f64,
-    bytes: f64,
+    pub(crate) bytes: f64,
     live: f64,
     is_steady: bool,
+    /// Whether it grows surely and ever more slowly, as a cache that fills.
+    pub(crate) is_slowing: bool,
 }
 
 impl Causes<'_> {
@@ -33,8 +41,7 @@ impl Causes<'_> {
         let confidence = options.confidence;
         let [before, after] = [0, 1].map(|side| growth(&self.evidence.readings[side], confidence));
         let (Some(before), Some(after)) = (before, after) else { return };
-        let least = (after.live * options.leak_share_min).max(options.leak_bytes_min as f64);
-        if !after.is_steady || after.bytes < least {
+        if !after.is_steady || after.bytes < least_growth(&after, options) {
             return;
         }
         if before.per_operation > after.per_operation * LEAK_BEFORE
@@ -51,7 +58,7 @@ impl Causes<'_> {
             bytes(after.bytes),
             bytes(before.per_second),
             class.map_or_else(String::new, |class| {
-                format!("; most blocks that stay are of {}", self.evidence.layout.classes[class])
+                format!("; most bytes that stay are of {}", self.evidence.layout.classes[class])
             })
         );
         let advice = "look for what is allocated and never freed: a cache without a limit, a queue \
@@ -73,95 +80,139 @@ impl Causes<'_> {
         self.found.push(cause);
     }
 
-    /// Much more is held than is live, surely, and was not before.
+    /// Much more is held than is live, surely, and was not before: in all, or in slabs that a few
+    /// live blocks keep. An empty slab may be needed by the next burst, and goes back without one.
     pub(super) fn find_retention(&mut self) {
-        let idle = [0, 1].map(|side| idle_bytes(&self.evidence.readings[side]));
-        let [Some(before), Some(after)] = idle else { return };
-        let live = self.evidence.readings[1].median(|moment| Some(moment.live_bytes));
-        let least = self.evidence.options.retention_bytes_min as f64;
-        let least = least.max(live.unwrap_or(0.0) * RETENTION_SHARE);
-        // The low end after against the high end before: the two do not even touch.
-        if after.low - before.high < least {
-            return;
+        type Of = fn(&Moment) -> Option<f64>;
+        let kinds: [(Of, &str); 2] = [
+            (|it| it.held_bytes, "are held beyond what is live"),
+            (|it| it.in_use_bytes, "are free in slabs that live blocks keep"),
+        ];
+        for (of, what) in kinds {
+            let idle = [0, 1].map(|side| idle_bytes(&self.evidence.readings[side], of));
+            let [Some(before), Some(after)] = idle else { return };
+            let least = self.evidence.options.retention_bytes_min as f64;
+            let least = least.max(after.live * RETENTION_SHARE);
+            // The low end after against the high end before: the two do not even touch.
+            if after.low - before.high < least {
+                continue;
+            }
+            let text = format!(
+                "{} {what}, instead of {}, while least is: {} are live then",
+                bytes(after.middle),
+                bytes(before.middle),
+                bytes(after.live),
+            );
+            let advice = "look at which classes have many free blocks in slabs: long-lived blocks \
+                          between short-lived ones keep slabs from being given back";
+            let words = Words::new(text, advice);
+            return self.found.push(Cause::of_program(CauseKind::Retention, words));
         }
-        let text = format!(
-            "{} are held beyond what is live, instead of {}; {} are live",
-            bytes(after.middle),
-            bytes(before.middle),
-            bytes(live.unwrap_or(0.0)),
-        );
-        let advice = "look at which classes have many free blocks in slabs: long-lived blocks \
-                      between short-lived ones keep slabs from being given back";
-        let words = Words::new(text, advice);
-        self.found.push(Cause::of_program(CauseKind::Retention, words));
     }
 
-    /// The class whose blocks gain most, in number.
+    /// The class whose live bytes gain most while the program works; where samples do not tell
+    /// them by class, the one whose blocks gain most.
     fn growing_class(&self) -> Option<usize> {
         let sums = self.evidence.sums(1);
-        let stays = |class: usize| {
+        let runs = &self.evidence.readings[1].runs;
+        let bytes = |class: usize| runs.iter().map(|run| gained_bytes(run.working(), class)).sum();
+        let blocks = |class: usize| {
             let [allocated, freed] =
                 [0, 1].map(|direction| sums.operations(StratumId { class, direction }));
             allocated - freed
         };
-        let classes = 0..self.evidence.layout.classes.len();
-        classes.filter(|&it| stays(it) > 0.0).max_by(|&a, &b| stays(a).total_cmp(&stays(b)))
+        let most = |gain: &dyn Fn(usize) -> f64| {
+            let classes = 0..self.evidence.layout.classes.len();
+            let gains = classes.map(|class| (class, gain(class))).filter(|(_, gain)| *gain > 0.0);
+            gains.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(class, _)| class)
+        };
+        most(&bytes).or_else(|| most(&blocks))
     }
 }
 
+/// Live bytes of a class in the last quarter of the moments less those in the first.
+fn gained_bytes(moments: &[Moment], class: usize) -> f64 {
+    let quarter = moments.len().div_ceil(4);
+    let middle = |part: &[Moment]| {
+        median(&mut part.iter().map(|it| it.class_live_bytes[class]).collect::<Vec<f64>>())
+    };
+    let [first, last] = [&moments[..quarter], &moments[moments.len() - quarter..]].map(middle);
+    last.unwrap_or(0.0) - first.unwrap_or(0.0)
+}
+
+/// Bytes by which live memory grows at least for it to be worth a word.
+pub(crate) fn least_growth(growth: &Growth, options: &Options) -> f64 {
+    (growth.live * options.leak_share_min).max(options.leak_bytes_min as f64)
+}
+
 /// The median of all runs that are long enough; steady if most of them are.
-fn growth(reading: &Reading, confidence: f64) -> Option<Growth> {
+pub(crate) fn growth(reading: &Reading, confidence: f64) -> Option<Growth> {
     let runs: Vec<Growth> =
         reading.runs.iter().filter_map(|it| growth_of(it, confidence)).collect();
-    let steady = runs.iter().filter(|run| run.is_steady).count();
+    let most = |is: fn(&Growth) -> bool| runs.iter().filter(|it| is(it)).count() * 2 > runs.len();
     let middle = |of: fn(&Growth) -> f64| median(&mut runs.iter().map(of).collect::<Vec<f64>>());
     Some(Growth {
         per_second: middle(|it| it.per_second)?,
         per_operation: middle(|it| it.per_operation)?,
         bytes: middle(|it| it.bytes)?,
         live: middle(|it| it.live)?,
-        is_steady: steady * 2 > runs.len(),
+        is_steady: most(|it| it.is_steady),
+        is_slowing: most(|it| it.is_slowing),
     })
 }
 
+/// Growth over operations: where the program pauses, or does more in one half, a leak does too.
 fn growth_of(run: &Run, confidence: f64) -> Option<Growth> {
-    let points: Vec<(f64, f64)> = run.moments.iter().map(|it| (it.at, it.live_bytes)).collect();
+    let moments = run.working();
+    let points: Vec<(f64, f64)> = moments.iter().map(|it| (it.operations, it.live_bytes)).collect();
     let trend = Trend::of(&points, confidence)?;
-    let operations = run.moments.last()?.operations;
+    let [first, .., last] = moments else { return None };
+    let is_of_load = grows_with_load(moments);
     Some(Growth {
-        per_second: trend.slope,
-        per_operation: per(trend.growth, operations),
+        per_second: per(trend.growth, last.at - first.at),
+        per_operation: per(trend.growth, last.operations - first.operations),
         bytes: trend.growth,
         live: median(&mut points.iter().map(|it| it.1).collect::<Vec<f64>>())?,
-        is_steady: trend.is_steady && !grows_with_load(run, trend.growth),
+        is_steady: trend.is_steady && !is_of_load,
+        is_slowing: trend.is_slowing && !is_of_load,
     })
 }
 
-/// Whether the program became busier as fast as its live memory grew.
-fn grows_with_load(run: &Run, growth: f64) -> bool {
-    let [first, .., last] = run.moments.as_slice() else { return false };
-    let middle = &run.moments[run.moments.len() / 2];
+/// Whether the program became busier as its live memory grew. Both halves are compared as a whole,
+/// so that a beginning at nothing says nothing.
+fn grows_with_load(moments: &[Moment]) -> bool {
+    let (first, second) = moments.split_at(moments.len() / 2);
+    let live = |half: &[Moment]| {
+        median(&mut half.iter().map(|it| it.live_bytes).collect::<Vec<f64>>()).unwrap_or(0.0)
+    };
+    let ([from, ..], [middle, .., to]) = (first, second) else { return false };
     let rate = |from: &Moment, to: &Moment| per(to.operations - from.operations, to.at - from.at);
-    // From the middle of one half to that of the other is half of the window.
-    let busier = 2.0 * (per(rate(middle, last), rate(first, middle)) - 1.0);
-    busier >= LOAD_SHARE * per(growth, first.live_bytes) && busier > 0.0
+    let busier = per(rate(middle, to), rate(from, middle)) - 1.0;
+    let more = live(second) - live(first);
+    busier > 0.0 && busier * live(first) >= LOAD_SHARE * more
 }
 
-/// Bytes held and not live.
+/// Bytes held and not live, while little is live.
 struct Idle {
     low: f64,
     middle: f64,
     high: f64,
+    live: f64,
 }
 
-fn idle_bytes(reading: &Reading) -> Option<Idle> {
-    let moments = reading.runs.iter().flat_map(|run| &run.moments);
-    let mut idle: Vec<f64> = moments
-        .filter_map(|moment| Some(moment.held_bytes? - moment.live_bytes.max(0.0)))
+/// `of` tells how much is held.
+fn idle_bytes(reading: &Reading, of: impl Fn(&Moment) -> Option<f64>) -> Option<Idle> {
+    let moments = reading.runs.iter().flat_map(Run::working);
+    let mut held: Vec<(f64, f64)> = moments
+        .filter_map(|it| Some((it.live_bytes.max(0.0), of(it)?)))
+        // A start that nobody sampled holds nothing.
+        .filter(|(_, held)| *held > 0.0)
         .collect();
-    Some(Idle {
-        low: quantile(&mut idle, 0.1)?,
-        middle: quantile(&mut idle, 0.5)?,
-        high: quantile(&mut idle, 0.9)?,
-    })
+    held.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let count = held.len();
+    held.truncate((count as f64 * TROUGH_SHARE).ceil() as usize);
+    let mut idle: Vec<f64> = held.iter().map(|(live, held)| held - live).collect();
+    let [low, middle, high] = IDLE_RANGE.map(|share| quantile(&mut idle, share));
+    let live = median(&mut held.iter().map(|it| it.0).collect::<Vec<f64>>());
+    Some(Idle { low: low?, middle: middle?, high: high?, live: live? })
 }

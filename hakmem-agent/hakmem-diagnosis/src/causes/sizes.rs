@@ -1,9 +1,10 @@
-//! Causes that lie in what the program asks for: other sizes, a crossing between two classes, and
-//! large spans.
+//! Causes that lie in what the program asks for: other sizes, of other classes or within one, a
+//! crossing between two classes, and large spans.
 
-use super::wording::{number, percent};
+use super::wording::{bytes, number, percent};
 use super::{Causes, Item, Words, calls};
 use crate::diagnosis::{Cause, CauseKind, Estimate};
+use crate::evidence::Evidence;
 use crate::layout::{DIRECTIONS, StratumId};
 use crate::statistics::per;
 
@@ -16,6 +17,10 @@ const CROSSING_MATCH: f64 = 0.6;
 /// Change among the other classes, as a share of what crossed, above which more than a crossing
 /// happened.
 const CROSSING_REST: f64 = 0.5;
+/// Share of a class's operations that must be of other bins for its sizes to have changed.
+const WITHIN_SHARE: f64 = 0.2;
+/// Operations below which the bins of a class say nothing.
+const WITHIN_OPERATIONS: f64 = 1_000.0;
 /// Rise of the share of large spans that is worth a cause of its own.
 const LARGE_RATE: f64 = 1.2;
 
@@ -26,6 +31,35 @@ struct Crossing {
     to: usize,
     /// As a share of all operations.
     moved: f64,
+}
+
+/// What changed between the bins of a class.
+#[derive(Clone, Copy, Debug)]
+struct Within {
+    /// Share of the class's operations that are of other bins.
+    moved: f64,
+    /// The bin with most operations on each side.
+    usual: [usize; 2],
+}
+
+impl Within {
+    /// `None` where a side does not tell its bins, or hardly uses the class.
+    fn of(evidence: &Evidence, class: usize) -> Option<Self> {
+        let bins = 0..evidence.layout.bins[class].len();
+        let operations = |side: usize, bin: usize| -> f64 {
+            let sums = evidence.sums(side);
+            (0..2).map(|direction| sums.bin_operations(StratumId { class, direction }, bin)).sum()
+        };
+        let all = [0, 1].map(|side| bins.clone().map(|bin| operations(side, bin)).sum::<f64>());
+        if all.iter().any(|&it| it < WITHIN_OPERATIONS) {
+            return None;
+        }
+        let share = |side: usize, bin: usize| per(operations(side, bin), all[side]);
+        let same: f64 = bins.clone().map(|bin| share(0, bin).min(share(1, bin))).sum();
+        let most =
+            |side: usize| bins.clone().max_by(|&a, &b| share(side, a).total_cmp(&share(side, b)));
+        Some(Self { moved: 1.0 - same, usual: [most(0)?, most(1)?] })
+    }
 }
 
 impl Causes<'_> {
@@ -44,11 +78,76 @@ impl Causes<'_> {
             percent(self.evidence.class_share(0, crossing.to)),
             percent(self.evidence.class_share(1, crossing.to)),
         );
+        let strata = self.strata_of(&[crossing.from, crossing.to]);
+        if to == "large" {
+            return self.list_crossing_into_large(crossing, &strata, text);
+        }
         let advice = "look for a type or buffer that grew past the limit of its class, or shrank \
                       below it";
-        let strata = self.strata_of(&[crossing.from, crossing.to]);
         let words = Words::new(text, advice);
         self.list_mix(CauseKind::SizeCrossing, crossing.to, &strata, words);
+    }
+
+    /// A crossing into large spans counts by what it costs: they have no fast path, so the program
+    /// does not merely ask for other sizes.
+    fn list_crossing_into_large(&mut self, crossing: Crossing, strata: &[StratumId], text: String) {
+        let items = self.items(|class, _, _| class == "large");
+        let mut places = self.places(&items);
+        places.extend(strata.iter().map(|&it| self.evidence.at.mix(it)));
+        let cost = self.evidence.estimate(&places);
+        let is_dear = cost.is_rise(self.evidence.floor_ns());
+        let (kind, advice) = if is_dear {
+            let advice = "blocks above 256 KiB are mapped and unmapped one by one: keep such \
+                          buffers and use them again, or keep them below that";
+            (CauseKind::LargeSpans, advice)
+        } else {
+            (CauseKind::SizeCrossing, "look for a buffer that grew past 256 KiB")
+        };
+        self.list_mix(kind, crossing.to, strata, Words::new(text, advice));
+        self.claim(&places);
+        if let Some(cause) = self.found.last_mut() {
+            cause.cost_ns = cost;
+        }
+    }
+
+    /// Other sizes within a class: the class hides them, but a block of 70 KiB costs more than one
+    /// of 9 KiB on any path.
+    pub(super) fn find_sizes_within(&mut self) {
+        let evidence = self.evidence;
+        for class in 0..evidence.layout.classes.len() {
+            let Some(within) = Within::of(evidence, class) else { continue };
+            let strata = self.strata_of(&[class]);
+            if strata.iter().any(|&it| self.claimed[evidence.at.mix(it)]) {
+                continue;
+            }
+            let of_all = within.moved * evidence.class_share(1, class);
+            let cost = self.mix_cost(&strata);
+            let matters = of_all >= MIX_SHARE || cost.is_change(self.floor_ns);
+            if within.moved < WITHIN_SHARE || !matters {
+                continue;
+            }
+            let [before, after] = within.usual.map(|bin| self.size_of_bin(class, bin));
+            let text = format!(
+                "{} of the operations of {} are of other sizes than before: most were of {before}, \
+                 and are of {after}",
+                percent(within.moved),
+                evidence.layout.classes[class],
+            );
+            let advice = "the program asks for other sizes of the same class: look for what it \
+                          does differently, not for a slower path";
+            self.list_mix(CauseKind::Mix, class, &strata, Words::new(text, advice));
+        }
+    }
+
+    /// "up to 80.0 KiB", or the number of the bin where no process tells its size.
+    fn size_of_bin(&self, class: usize, bin: usize) -> String {
+        let number = self.evidence.layout.bins[class][bin];
+        let series = self.evidence.sides.iter().flat_map(|side| &side.series);
+        let mut bins = series.flat_map(|it| &it.identity.bins).filter(|it| it.bin == number);
+        match bins.find(|it| it.stride_bytes > 0) {
+            Some(bin) => format!("up to {}", bytes(bin.stride_bytes.into())),
+            None => format!("bin {number}"),
+        }
     }
 
     /// Anything else about which classes are used.

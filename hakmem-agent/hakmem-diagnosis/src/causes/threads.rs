@@ -4,7 +4,7 @@ use super::wording::{number, percent};
 use super::{Causes, Item, Words, is_exchange};
 use crate::diagnosis::CauseKind;
 use crate::evidence::Evidence;
-use crate::reading::{Reading, ThreadDelta};
+use crate::reading::{Reading, Run, ThreadDelta};
 use crate::statistics::per;
 
 /// Threads begin so many times more often, per operation, for it to be a cause.
@@ -78,8 +78,9 @@ impl Causes<'_> {
     }
 }
 
-/// Threads that began, per operation: from the slots' owners, or if threads were not kept, from
-/// `first_use`, which each thread that allocates takes once.
+/// Threads that began, per operation, beyond those that were alive at a time: a program that has as
+/// many from its start as it ever has lets none come and go. They are told by the slots' owners, or
+/// if threads were not kept, by `first_use`, which each thread that allocates takes once.
 fn starts_per_operation(evidence: &Evidence, side: usize) -> f64 {
     let sums = evidence.sums(side);
     let reading = &evidence.readings[side];
@@ -88,7 +89,9 @@ fn starts_per_operation(evidence: &Evidence, side: usize) -> f64 {
     } else {
         evidence.strata().map(|it| sums.slow_where(it, |reason| reason == "first_use")).sum()
     };
-    per(starts, sums.all())
+    let alive = |run: &Run| run.moments.iter().map(|it| it.threads[0]).fold(0.0, f64::max);
+    let together: f64 = reading.runs.iter().map(alive).sum();
+    per((starts - together).max(0.0), sums.all())
 }
 
 /// Share of operations that have their counterpart in another thread; `None` if threads were not

@@ -19,9 +19,12 @@ impl Causes<'_> {
         let is_swap = (fast[1] - fast[0]).abs() < change.abs() / 2.0;
         let instead = if is_swap { self.instead(shown, change) } else { String::new() };
         let (amount, more) = (number(change.abs()), if change < 0.0 { "fewer" } else { "more" });
+        // More of them are fast, and yet this reason is more frequent: both are said, and which is
+        // odd.
+        let link = if fast[1] > fast[0] && change > 0.0 { ", but" } else { ":" };
         format!(
-            "{class} {calls} went from {before} fast to {after}: {amount} {more} per {call} take \
-             `{reason}`{instead}",
+            "{class} {calls} went from {before} fast to {after}{link} {amount} {more} per {call} \
+             take `{reason}`{instead}",
             class = evidence.layout.classes[stratum.class],
             calls = calls(stratum.direction),
             before = percent(fast[0]),

@@ -2,13 +2,13 @@
 
 use super::is_of_mix;
 use crate::causes::number;
-use crate::diagnosis::{Cause, CauseKind, Caveat, Change, Verdict};
+use crate::diagnosis::{Cause, CauseKind, Caveat, Change, Unchanged, Verdict};
 use crate::evidence::Evidence;
 use crate::statistics::per;
 
 /// What the verdict is, on what grounds, and the first cause.
 pub(super) fn of(
-    verdict: Verdict,
+    (verdict, because): (Verdict, Option<Unchanged>),
     evidence: &Evidence,
     change: &Change,
     causes: &[Cause],
@@ -21,28 +21,71 @@ pub(super) fn of(
             let why = caveats.first().map_or("", |caveat| caveat.text.as_str());
             format!("not enough data to tell: {why}")
         }
-        Verdict::Regressed => format!("{}{first}", regressed(change, cost, causes.first())),
+        Verdict::Regressed => {
+            let is_fewer = evidence.has_fewer_slow();
+            format!("{}{first}", regressed(change, cost, causes.first(), is_fewer))
+        }
         Verdict::Improved => {
             let amount = amount(change.frequency.value, cost);
             format!("slow paths are taken less often and cost {amount}{first}")
         }
-        Verdict::Unchanged => match causes.first() {
-            Some(cause) if is_of_mix(cause) => {
-                format!("the program allocates other sizes; no path became slower{first}")
-            }
-            Some(cause) if cause.kind == CauseKind::Duration => {
-                format!("no path is taken more often; of note{first}")
-            }
-            Some(_) => format!("no change beyond the threshold in all; of note{first}"),
-            None => {
-                let amount = amount(change.total.value, cost);
-                format!("no path became slower: {amount} is within the threshold")
-            }
-        },
+        Verdict::Unchanged => {
+            let because = because.unwrap_or(Unchanged::BelowThreshold);
+            format!("{}{}", unchanged(because, evidence, change), of_note(because, causes))
+        }
     }
 }
 
-fn regressed(change: &Change, cost: f64, first: Option<&Cause>) -> String {
+/// The first cause, behind what the verdict means.
+fn of_note(because: Unchanged, causes: &[Cause]) -> String {
+    match (because, causes.first()) {
+        (_, None) => String::new(),
+        (Unchanged::OtherSizes, Some(cause)) if is_of_mix(cause) => format!(": {}", cause.text),
+        (_, Some(cause)) => format!("; of note: {}", cause.text),
+    }
+}
+
+/// Which of its meanings `unchanged` has here.
+fn unchanged(because: Unchanged, evidence: &Evidence, change: &Change) -> String {
+    let cost = evidence.cost(0);
+    let frequency = change.frequency;
+    match because {
+        Unchanged::BelowThreshold => {
+            format!(
+                "no path became slower: {} is below the threshold of {} ns",
+                amount(change.total.value, cost),
+                number(evidence.floor_ns())
+            )
+        }
+        Unchanged::NotSure => {
+            let more = if frequency.value < 0.0 { "less" } else { "more" };
+            format!(
+                "not sure: slow paths seem to be taken {more} often and cost {}, but chance alone \
+                 makes as much as {} ns; measure for longer, or compare more runs",
+                amount(frequency.value, cost),
+                number(frequency.high - frequency.value)
+            )
+        }
+        Unchanged::OnlyDurations => {
+            format!(
+                "only durations changed: no path is taken more often, and slow paths cost {}, \
+                 which other load on the machine does too",
+                amount(change.duration.value, cost)
+            )
+        }
+        Unchanged::OtherSizes => {
+            "the program allocates other sizes; no path became slower".to_owned()
+        }
+        Unchanged::FewerSlow => {
+            format!(
+                "fewer calls are slow, though those that are cost {}",
+                amount(frequency.value, cost)
+            )
+        }
+    }
+}
+
+fn regressed(change: &Change, cost: f64, first: Option<&Cause>, is_fewer: bool) -> String {
     let total = change.total.value;
     match first.map(|cause| cause.kind) {
         Some(CauseKind::Anomalies) => "wrong frees that were not there before".to_owned(),
@@ -50,6 +93,12 @@ fn regressed(change: &Change, cost: f64, first: Option<&Cause>) -> String {
         Some(CauseKind::Retention) => "memory is held that is not live".to_owned(),
         Some(CauseKind::Duration | CauseKind::LargeSpans) => {
             format!("slow paths cost {}", amount(total, cost))
+        }
+        _ if is_fewer => {
+            format!(
+                "fewer calls are slow, but those that are cost {}",
+                amount(change.frequency.value, cost)
+            )
         }
         _ => {
             format!(

@@ -24,6 +24,15 @@ struct ClassCounts {
     reasons: [Vec<u64>; 2],
     /// By the start of the bucket.
     durations: BTreeMap<u64, u64>,
+    /// In the order of the layout's bins.
+    bins: Vec<BinCounts>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct BinCounts {
+    operations: [u64; 2],
+    /// In the order of the layout.
+    reasons: [Vec<u64>; 2],
 }
 
 #[derive(Clone, Debug, Default)]
@@ -52,7 +61,7 @@ impl Cumulative {
         now.classes.resize_with(layout.classes.len(), || None);
         for class in &sample.classes {
             let Some(index) = layout.class(&class.class) else { continue };
-            now.classes[index] = Some(class_counts(class, layout));
+            now.classes[index] = Some(class_counts(class, &layout.bins[index], layout));
             for outcome in class.outcomes.iter().filter(|outcome| is_anomaly(&outcome.outcome)) {
                 let word = (class.class.clone(), outcome.outcome.clone());
                 now.anomalies.insert(word, outcome.count);
@@ -88,6 +97,7 @@ impl Cumulative {
                     let (now, last) = (of(counts).unwrap_or(0), of(last).unwrap_or(0));
                     delta.row[at] = now.saturating_sub(last) as f64;
                 }
+                counts.fill_bins(last, stratum, layout, &mut delta.row);
             }
             for (&start, &count) in &counts.durations {
                 let before = last.durations.get(&start).copied().unwrap_or(0);
@@ -100,6 +110,24 @@ impl Cumulative {
     }
 }
 
+impl ClassCounts {
+    /// Enters what the bins of a stratum did since `last`.
+    fn fill_bins(&self, last: &Self, stratum: StratumId, layout: &Layout, row: &mut [f64]) {
+        let nothing = BinCounts::default();
+        for (bin, counts) in self.bins.iter().enumerate() {
+            let last = last.bins.get(bin).unwrap_or(&nothing);
+            let direction = stratum.direction;
+            let operations = counts.operations[direction];
+            let operations = operations.saturating_sub(last.operations[direction]);
+            row[layout.bin_operations(stratum, bin)] = operations as f64;
+            for (place, at) in layout.bin_slow(stratum, bin).enumerate() {
+                let of = |it: &BinCounts| it.reasons[direction].get(place).copied().unwrap_or(0);
+                row[at] = of(counts).saturating_sub(of(last)) as f64;
+            }
+        }
+    }
+}
+
 impl Delta {
     /// Operations of all strata.
     pub(crate) fn operations(&self, layout: &Layout) -> f64 {
@@ -107,7 +135,7 @@ impl Delta {
     }
 }
 
-fn class_counts(class: &ClassCounters, layout: &Layout) -> ClassCounts {
+fn class_counts(class: &ClassCounters, bins: &[u32], layout: &Layout) -> ClassCounts {
     let mut durations = BTreeMap::new();
     for bucket in class.slow_durations.iter().flat_map(|histogram| &histogram.buckets) {
         let sum: &mut u64 = durations.entry(bucket.start_ns).or_default();
@@ -120,6 +148,26 @@ fn class_counts(class: &ClassCounters, layout: &Layout) -> ClassCounts {
             in_order(&class.slow_frees, &layout.reasons[1]),
         ],
         durations,
+        bins: bins.iter().map(|&bin| bin_counts(class, bin, layout)).collect(),
+    }
+}
+
+/// A bin counts its slow paths in the order in which its class lists the reasons.
+fn bin_counts(class: &ClassCounters, number: u32, layout: &Layout) -> BinCounts {
+    let Some(bin) = class.bins.iter().find(|it| it.bin == number) else {
+        return BinCounts::default();
+    };
+    let reasons = |listed: &[ReasonCount], counts: &[u64], words: &[String]| {
+        let of_bin = listed.iter().zip(counts);
+        let of_bin = of_bin.map(|(it, &count)| ReasonCount { reason: it.reason.clone(), count });
+        in_order(&of_bin.collect::<Vec<_>>(), words)
+    };
+    BinCounts {
+        operations: [bin.allocations, bin.frees],
+        reasons: [
+            reasons(&class.slow_allocations, &bin.slow_allocations, &layout.reasons[0]),
+            reasons(&class.slow_frees, &bin.slow_frees, &layout.reasons[1]),
+        ],
     }
 }
 

@@ -26,7 +26,9 @@ fn too_little_is_named() {
     let few = Program { intervals: 3, ..usual() };
     let diagnosis = diagnose(&usual().side(), &few.side(), &Options::default());
     assert_eq!(diagnosis.verdict, Verdict::NotEnoughData);
-    assert_eq!(forbids(&diagnosis), ["after: 3 intervals between samples, of at least 8"]);
+    let enough = "after: 3 intervals between samples, of at least 8; 1 s like these would be \
+                  enough, or 3 whole runs on each side";
+    assert_eq!(forbids(&diagnosis), [enough]);
     let options = Options { operations_min: u64::MAX, ..Options::default() };
     let diagnosis = diagnose(&usual().side(), &usual().side(), &options);
     assert_eq!(forbids(&diagnosis).len(), 2);
@@ -102,6 +104,60 @@ fn differences_are_those_that_both_sides_know() {
 }
 
 #[test]
+fn ends_and_numbers_and_limits_that_differ_are_said() {
+    let conditions = |stack: &str, check: Option<&str>| hakmem_proto::v1::Machine {
+        limits: [("stack size".to_owned(), stack.to_owned())].into(),
+        environment: check
+            .map(|it| ("HAKMEM_CHECK".to_owned(), it.to_owned()))
+            .into_iter()
+            .collect(),
+        ..Default::default()
+    };
+    let mut before = usual().side();
+    before.series[0].machine = Some(conditions("8388608", None));
+    let mut after = Program { seed: 2, ..usual() }.side();
+    after.series[0].machine = Some(conditions("unlimited", Some("full")));
+    after.series.push(Program { seed: 3, ..usual() }.side().series.remove(0));
+    let last = after.series[1].samples.last_mut().unwrap();
+    (last.state, last.end_signal) = ("crashed".to_owned(), Some(11));
+    let diagnosis = diagnose(&before, &after, &Options::default());
+    let differ: Vec<String> = diagnosis
+        .differences
+        .iter()
+        .map(|it| format!("{}: {} {}", it.what, it.before, it.after))
+        .collect();
+    let expected = [
+        "processes: 1 2",
+        "limit stack size: 8388608 unlimited",
+        "variable HAKMEM_CHECK: none full",
+    ];
+    assert_eq!(differ, expected);
+    let said = "after: 1 of 2 crashed by signal 11, so it may not have done all that it does";
+    assert!(diagnosis.caveats.iter().any(|it| it.text == said), "{:#?}", diagnosis.caveats);
+}
+
+#[test]
+fn what_would_be_enough_is_enough() {
+    let few = |intervals: usize| Program { intervals, interval_seconds: 1.0, ..usual() }.side();
+    let diagnosis = diagnose(&few(4), &few(12), &Options::default());
+    let said = "before: 4 intervals between samples, of at least 8; 8 s like these would be enough";
+    assert!(diagnosis.headline.contains(said), "{}", diagnosis.headline);
+    let diagnosis = diagnose(&few(8), &few(12), &Options::default());
+    assert_eq!(diagnosis.verdict, Verdict::Unchanged, "{}", diagnosis.headline);
+    let idle = |intervals: usize| {
+        let mut program = Program { intervals, interval_seconds: 1.0, ..usual() };
+        for class in &mut program.classes {
+            (class.allocations, class.frees) = (50.0, 50.0);
+        }
+        program.side()
+    };
+    let options = Options { operations_min: 6_000, ..Options::default() };
+    let diagnosis = diagnose(&idle(8), &idle(40), &options);
+    let said = "operations, of at least 6000; 11 s like these would be enough";
+    assert!(diagnosis.headline.contains(said), "{}", diagnosis.headline);
+}
+
+#[test]
 fn runs_are_the_blocks_where_there_are_three() {
     let runs = |seeds: std::ops::Range<u64>| Side {
         series: seeds.map(|seed| Program { seed, intervals: 4, ..usual() }.series()).collect(),
@@ -122,7 +178,8 @@ fn the_document_has_the_fields_that_scripts_rely_on() {
     };
     assert_eq!(
         keys(&document),
-        "after before causes caveats change differences headline method strata verdict version"
+        "after before causes caveats change differences headline method strata \
+         unchanged_because verdict version"
     );
     assert_eq!(document["verdict"], "unchanged");
     assert_eq!(keys(&document["change"]), "duration frequency mix path relative total");

@@ -1,7 +1,7 @@
 //! Regressions that are made by changing one thing, each with the cause that must come first.
 
 use super::synthetic::{ClassLoad, Program, class, usual};
-use crate::diagnosis::{CauseKind, Diagnosis, Verdict};
+use crate::diagnosis::{CauseKind, Diagnosis, Unchanged, Verdict};
 use crate::{Options, Side, diagnose};
 
 /// Changes one thing in a program and compares it with how it was.
@@ -162,6 +162,33 @@ fn a_burst_of_new_threads() {
 }
 
 #[test]
+fn threads_that_a_program_begins_with_are_no_churn() {
+    // Whole runs: three threads instead of two have begun in them, and stay.
+    let before = Program { intervals: 8, ..usual() };
+    let mut after = Program { seed: 2, ..before.clone() };
+    after.threads = vec![("main", 0.0, 0.0), ("reader", 0.98, 0.02), ("writer", 0.02, 0.98)];
+    after.classes.iter_mut().for_each(|class| {
+        if class.class != "large" {
+            exchange_more(class, 3.0);
+        }
+    });
+    let whole = |program: &Program| {
+        let mut side = program.side();
+        side.series[0].samples[0].threads.clear();
+        for class in &mut side.series[0].samples.iter_mut().flat_map(|it| &mut it.classes) {
+            // Few operations, of which a handful of threads are not few.
+            class.allocations /= 10;
+            class.frees /= 10;
+            let reasons = class.slow_allocations.iter_mut().chain(&mut class.slow_frees);
+            reasons.for_each(|reason| reason.count /= 10);
+        }
+        side
+    };
+    let diagnosis = diagnose(&whole(&before), &whole(&after), &Options::default());
+    assert_eq!(diagnosis.causes[0].kind, CauseKind::Handover, "{diagnosis:#?}");
+}
+
+#[test]
 fn large_buffers_resized_in_a_loop() {
     let diagnosis = staged(|program| {
         program.class("large").allocations = 400.0;
@@ -274,4 +301,172 @@ fn memory_that_follows_the_load_is_no_leak() {
         sample.totals.as_mut().unwrap().live_bytes = (10e6 * load) as i64;
     }
     check(&diagnose(&before, &after, &Options::default()), Verdict::Unchanged, None);
+}
+
+/// Which bins of mid are used, and how slow each is, in a program.
+fn with_bins(program: &Program, bins: &[(u32, f64, f64)]) -> Side {
+    let mut side = program.side();
+    side.series[0].identity.bins = bins
+        .iter()
+        .map(|&(bin, ..)| hakmem_proto::v1::Bin {
+            bin,
+            class: "mid".to_owned(),
+            stride_bytes: 1024 * bin,
+            ..Default::default()
+        })
+        .collect();
+    for sample in &mut side.series[0].samples {
+        let Some(mid) = sample.classes.iter_mut().find(|it| it.class == "mid") else { continue };
+        let all = mid.allocations;
+        let share = |share: f64| (all as f64 * share) as u64;
+        let slow: f64 = bins.iter().map(|&(_, used, slow)| used * slow).sum();
+        let count = |reason: &str, count| hakmem_proto::v1::ReasonCount {
+            reason: reason.to_owned(),
+            count,
+        };
+        mid.frees = all;
+        mid.slow_allocations = vec![count("refill_slab", 0), count("refill_central", share(slow))];
+        mid.slow_frees = vec![count("flush_full", share(slow))];
+        mid.bins = bins
+            .iter()
+            .map(|&(bin, used, slow)| hakmem_proto::v1::BinCounters {
+                bin,
+                allocations: share(used),
+                frees: share(used),
+                slow_allocations: vec![0, share(used * slow)],
+                slow_frees: vec![share(used * slow)],
+            })
+            .collect();
+    }
+    side
+}
+
+/// A program that mostly uses mid, whose slow paths cost `slow_ns`.
+fn of_mid(seed: u64, slow_ns: u64) -> Program {
+    let mid = ClassLoad { slow_ns, ..class("mid", 100_000.0, 0.02) };
+    Program { classes: vec![class("C3", 20_000.0, 0.01), mid], seed, ..usual() }
+}
+
+#[test]
+fn other_sizes_within_mid_are_no_slower_path() {
+    let options = Options::default();
+    let small = with_bins(&of_mid(1, 300), &[(10, 1.0, 0.02), (72, 0.0, 0.0)]);
+    let large = with_bins(&of_mid(2, 900), &[(10, 0.0, 0.0), (72, 1.0, 0.3)]);
+    let diagnosis = diagnose(&small, &large, &options);
+    check(&diagnosis, Verdict::Unchanged, Some((CauseKind::Mix, Some("mid"), None)));
+    assert_eq!(diagnosis.unchanged_because, Some(Unchanged::OtherSizes));
+    let text = "of mid are of other sizes than before: most were of up to 10.0 KiB, and are of up \
+                to 72.0 KiB";
+    assert!(diagnosis.headline.contains(text), "{}", diagnosis.headline);
+    let mixed = with_bins(&of_mid(2, 300), &[(10, 0.4, 0.02), (72, 0.6, 0.3)]);
+    let diagnosis = diagnose(&small, &mixed, &options);
+    check(&diagnosis, Verdict::Unchanged, Some((CauseKind::Mix, Some("mid"), None)));
+    // The three parts still sum to what the sides cost.
+    let change = diagnosis.change;
+    let parts = change.mix.value + change.frequency.value + change.duration.value;
+    assert!((change.total.value - parts).abs() < 1e-9, "{change:?}");
+}
+
+#[test]
+fn a_slower_path_of_one_size_within_mid_is_one() {
+    let before = with_bins(&of_mid(1, 300), &[(10, 0.5, 0.02), (72, 0.5, 0.1)]);
+    let after = with_bins(&of_mid(2, 300), &[(10, 0.5, 0.02), (72, 0.5, 0.4)]);
+    let diagnosis = diagnose(&before, &after, &Options::default());
+    assert_eq!(diagnosis.verdict, Verdict::Regressed, "{diagnosis:#?}");
+    assert_eq!(diagnosis.causes[0].kind, CauseKind::Reason);
+    // A recording that does not tell bins is compared as before.
+    let mut old = before.clone();
+    old.series[0].samples.iter_mut().flat_map(|it| &mut it.classes).for_each(|it| it.bins.clear());
+    let diagnosis = diagnose(&old, &after, &Options::default());
+    assert_eq!(diagnosis.verdict, Verdict::Regressed, "{diagnosis:#?}");
+}
+
+#[test]
+fn a_crossing_into_large_spans_counts_by_what_it_costs() {
+    let crossed = |large_ns: u64| {
+        staged(|program| {
+            let moved = program.class("mid").allocations * 0.9;
+            for (name, by) in [("mid", -moved), ("large", moved)] {
+                program.class(name).allocations += by;
+                program.class(name).frees += by;
+            }
+            program.class("large").slow_ns = large_ns;
+        })
+    };
+    let dear = crossed(5_000);
+    check(&dear, Verdict::Regressed, Some((CauseKind::LargeSpans, Some("large"), None)));
+    assert!(dear.headline.contains("moved from mid to large"), "{}", dear.headline);
+}
+
+#[test]
+fn unchanged_says_what_it_means() {
+    let small = staged(|program| exchange_more(program.class("C3"), 1.02));
+    assert_eq!(small.unchanged_because, Some(Unchanged::BelowThreshold), "{}", small.headline);
+    assert!(small.headline.contains("is below the threshold of "), "{}", small.headline);
+    // A third more, in few and wild intervals.
+    let wild = |seed: u64, worse: f64| {
+        let mut program = Program { seed, noise: (0.8, 0.0), intervals: 16, ..usual() };
+        program.classes.truncate(1);
+        program.classes[0].slow_ns = 1_000;
+        exchange_more(&mut program.classes[0], worse);
+        program.side()
+    };
+    let found =
+        (0..20).map(|seed| diagnose(&wild(seed, 1.0), &wild(seed + 50, 1.4), &Options::default()));
+    let not_sure: Vec<Diagnosis> =
+        found.filter(|it| it.unchanged_because == Some(Unchanged::NotSure)).collect();
+    assert!(!not_sure.is_empty());
+    for diagnosis in not_sure {
+        let headline = &diagnosis.headline;
+        assert!(headline.starts_with("not sure: "), "{headline}");
+        assert!(!headline.contains("within the threshold"), "{headline}");
+    }
+    let longer = staged(|program| {
+        program.classes.iter_mut().for_each(|class| class.slow_ns *= 2);
+    });
+    assert_eq!(longer.unchanged_because, Some(Unchanged::OnlyDurations), "{}", longer.headline);
+    assert!(longer.headline.starts_with("only durations changed"), "{}", longer.headline);
+}
+
+#[test]
+fn a_rise_of_the_fast_share_is_no_regression() {
+    // Swaps with the spare, which take next to nothing, have become fast calls; a few more refills.
+    let before = Program {
+        classes: vec![ClassLoad {
+            slow_allocations: vec![("refill_spare", 0.06), ("refill_central", 0.01)],
+            slow_ns: 1_000,
+            ..class("C3", 100_000.0, 0.01)
+        }],
+        ..usual()
+    };
+    let mut after = Program { seed: 2, ..before.clone() };
+    after.classes[0].slow_allocations = vec![("refill_spare", 0.0), ("refill_central", 0.015)];
+    let diagnosis = diagnose(&before.side(), &after.side(), &Options::default());
+    assert_eq!(diagnosis.verdict, Verdict::Unchanged, "{}", diagnosis.headline);
+    assert_eq!(diagnosis.unchanged_because, Some(Unchanged::FewerSlow));
+    assert!(diagnosis.headline.starts_with("fewer calls are slow"), "{}", diagnosis.headline);
+}
+
+#[test]
+fn a_small_cost_that_rises_fivefold_counts_where_runs_are_alike() {
+    let runs = |seeds: std::ops::Range<u64>, times: f64| {
+        let run = |seed| {
+            let mut run = Program { seed, intervals: 10, ..usual() };
+            run.classes.retain(|class| class.class == "C3");
+            run.classes[0].slow_ns = 20;
+            exchange_more(&mut run.classes[0], 0.5 * times);
+            run.series()
+        };
+        Side { series: seeds.map(run).collect(), ..Side::default() }
+    };
+    let derived = Options { is_threshold_derived: true, ..Options::default() };
+    let answer =
+        |times: f64, options: &Options| diagnose(&runs(0..5, 1.0), &runs(20..25, times), options);
+    assert_eq!(answer(4.8, &Options::default()).verdict, Verdict::Unchanged);
+    let found = answer(4.8, &derived);
+    assert_eq!(found.verdict, Verdict::Regressed, "{}", found.headline);
+    assert!(found.method.threshold_ns < 0.2, "{}", found.method.threshold_ns);
+    assert_eq!(answer(1.0, &derived).verdict, Verdict::Unchanged);
+    let told = Options { threshold_ns: 0.1, ..Options::default() };
+    assert_eq!(answer(4.8, &told).verdict, Verdict::Regressed);
 }

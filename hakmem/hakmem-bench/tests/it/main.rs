@@ -21,3 +21,4 @@ mod rules;
 mod scratch;
 mod soak;
 mod staged;
+mod stages;

@@ -15,6 +15,14 @@ fn totals_after(work: impl FnOnce(&mut SegmentWriter, usize)) -> [ClassTotals; C
     for class in &classes {
         assert_eq!(class.frees, class.outcomes.iter().sum::<u64>(), "{:?}", class.class);
         assert_eq!(class.frees, class.frees_fast + class.slow_frees(), "{:?}", class.class);
+        let bins = sample.bins_of(class.class);
+        let sum = |of: &dyn Fn(&BinTotals) -> u64| bins.iter().map(of).sum::<u64>();
+        assert_eq!(sum(&|bin| bin.allocations), class.allocations, "{:?}", class.class);
+        assert_eq!(sum(&|bin| bin.frees), class.frees, "{:?}", class.class);
+        for reason in 0..8 {
+            assert_eq!(sum(&|bin| bin.alloc_reasons[reason]), class.alloc_reasons[reason]);
+            assert_eq!(sum(&|bin| bin.free_reasons[reason]), class.free_reasons[reason]);
+        }
     }
     let threads = sample.threads();
     let sum = |of: fn(&ThreadTotals) -> u64| threads.iter().map(of).sum::<u64>();

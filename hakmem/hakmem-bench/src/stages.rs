@@ -1,0 +1,342 @@
+//! `bench_stages`: programs that go wrong in one way each, and the same programs before that.
+//!
+//! Under every stage lies the same steady load: requests of a few hundred blocks of mixed sizes,
+//! which nearly all stay on the threads' lists. What a stage adds is small, as it is in a real
+//! program, and is told apart by `changed` alone. Seeds move sizes, phases and places, so that two
+//! runs of a stage never do the same.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::c_heap::{Block, trim};
+use crate::fixed_size::RunError;
+use crate::pace::{Limited, Pace};
+use crate::random_mixed::XorShift;
+use crate::threads::queue::Queue;
+
+/// Requests a second.
+const REQUESTS_PER_SECOND: u64 = 200;
+/// Blocks of a usual request.
+const BLOCKS: usize = 300;
+/// Entries of a cache that does not grow, and those that are new in each request.
+const CACHE: [usize; 2] = [20_000, 12];
+/// Blocks of a burst, their size, requests from one to the next and how long they live.
+const BURST_BLOCKS: usize = 10_000;
+const BURST_BYTES: usize = 4_000;
+const BURST_EVERY: u64 = 60;
+const BURST_LASTS: u64 = 20;
+/// One in so many blocks of a burst stays.
+const STAYS: usize = 16;
+/// Blocks that once were there where memory is fragmented, and their size.
+const FRAGMENTS: usize = 60_000;
+const FRAGMENT_BYTES: usize = 1_000;
+/// Blocks of a batch before and after.
+const BATCH: [usize; 2] = [100, 10_000];
+/// Large requests before and after, and how many there are in each request.
+const SPAN_BYTES: [usize; 2] = [200 << 10, 300 << 10];
+const BUFFER_BYTES: [usize; 2] = [9 << 10, 70 << 10];
+const BUFFERS: usize = 4;
+/// Requests on their way to the thread that frees them.
+const WAITING: usize = 8;
+/// How long a wandering load remembers what it was.
+const WANDER_SECONDS: f64 = 2.0;
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Stage {
+    /// A cache grows slowly, which had replaced an entry for each new one
+    Cache,
+    /// A cache fills up to its limit, which is as it should be
+    Filling,
+    /// Blocks that live long are allocated among bursts, and not before them
+    Bursts,
+    /// What stays of many blocks lies scattered among them, and not together
+    Fragmentation,
+    /// Batches of 100 blocks become 10000
+    Batches,
+    /// malloc_trim is called in a loop
+    Trim,
+    /// Requests of 200 KiB become 300 KiB
+    Spans,
+    /// Buffers of 9 KiB become 70 KiB
+    Buffers,
+    /// Another thread frees what one allocates
+    Handover,
+    /// A load that wanders; nothing goes wrong
+    Wander,
+}
+
+/// What to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Stages {
+    /// What goes wrong.
+    pub stage: Stage,
+    /// Whether it does.
+    pub changed: bool,
+    /// Start of the random numbers.
+    pub seed: u64,
+    /// How long.
+    pub duration: Duration,
+}
+
+impl Stages {
+    /// Runs until the time is over.
+    pub fn run(self) -> Result<(), RunError> {
+        let end = Instant::now() + self.duration;
+        match self.stage {
+            Stage::Handover if self.changed => self.hand_over(end),
+            _ => self.paced(end, Program::new(self)?, |program, number| program.request(number)),
+        }
+    }
+
+    fn paced<T>(
+        self,
+        end: Instant,
+        mut state: T,
+        mut handle: impl FnMut(&mut T, u64) -> Result<(), RunError>,
+    ) -> Result<(), RunError> {
+        let per_second = match self.stage {
+            // As many blocks a second in every size of batch.
+            Stage::Batches if self.changed => REQUESTS_PER_SECOND * BLOCKS as u64 / BATCH[1] as u64,
+            Stage::Batches => REQUESTS_PER_SECOND * BLOCKS as u64 / BATCH[0] as u64,
+            _ => REQUESTS_PER_SECOND,
+        };
+        let mut pace = Limited::new(per_second);
+        let mut number = 0;
+        while Instant::now() < end {
+            pace.before_iteration();
+            handle(&mut state, number)?;
+            number += 1;
+        }
+        Ok(())
+    }
+
+    /// One thread allocates the blocks of a request, another one frees them.
+    fn hand_over(self, end: Instant) -> Result<(), RunError> {
+        let full: Queue<Vec<Block>> = Queue::new(WAITING, 1);
+        let empty: Queue<Vec<Block>> = Queue::new(WAITING, 1);
+        (0..WAITING).for_each(|_| empty.put(Vec::with_capacity(BLOCKS)));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while let Some(mut held) = full.take() {
+                    held.drain(..).for_each(Block::free);
+                    empty.put(held);
+                }
+            });
+            let result = self.paced(end, XorShift::new(self.seed), |random, _| {
+                let mut held = empty.take().unwrap_or_default();
+                let result = allocate_usual(random, BLOCKS, &mut held);
+                full.put(held);
+                result
+            });
+            full.leave();
+            result
+        })
+    }
+}
+
+/// A program and what it holds.
+struct Program {
+    load: Stages,
+    random: XorShift,
+    held: Vec<Block>,
+    cache: Vec<Block>,
+    /// Requests after which a cache that fills is full, and its room then.
+    room: usize,
+    burst: Vec<Block>,
+    /// The logarithm of a wandering load.
+    wander: f64,
+}
+
+impl Program {
+    fn new(load: Stages) -> Result<Self, RunError> {
+        let mut program = Self {
+            load,
+            random: XorShift::new(load.seed),
+            held: Vec::with_capacity(BATCH[1]),
+            cache: Vec::with_capacity(1 << 20),
+            room: 0,
+            burst: Vec::with_capacity(BURST_BLOCKS),
+            wander: 0.0,
+        };
+        match load.stage {
+            Stage::Cache | Stage::Filling => program.fill_cache()?,
+            Stage::Bursts if !load.changed => {
+                program.keep(BURST_BLOCKS / STAYS, BURST_BYTES)?;
+            }
+            Stage::Fragmentation => program.fragment()?,
+            _ => {}
+        }
+        Ok(program)
+    }
+
+    fn fill_cache(&mut self) -> Result<(), RunError> {
+        let [entries, new] = CACHE;
+        for _ in 0..entries {
+            let entry = self.entry()?;
+            self.cache.push(entry);
+        }
+        // Full after half of the time and a little.
+        let requests = self.load.duration.as_secs_f64() * REQUESTS_PER_SECOND as f64;
+        let part = 0.4 + 0.2 * share(self.random.next());
+        self.room = match (self.load.stage, self.load.changed) {
+            (Stage::Filling, true) => entries + (requests * part) as usize * new,
+            (_, true) => usize::MAX,
+            (_, false) => entries,
+        };
+        Ok(())
+    }
+
+    fn entry(&mut self) -> Result<Block, RunError> {
+        let size = 100 + (self.random.next() >> 20) as usize % 300;
+        allocate(size)
+    }
+
+    fn keep(&mut self, blocks: usize, size: usize) -> Result<(), RunError> {
+        for _ in 0..blocks {
+            self.cache.push(allocate(size)?);
+        }
+        Ok(())
+    }
+
+    /// Many blocks, of which one in a hundred stays: scattered, or allocated anew when all are
+    /// gone.
+    fn fragment(&mut self) -> Result<(), RunError> {
+        let mut all = Vec::with_capacity(FRAGMENTS);
+        for _ in 0..FRAGMENTS {
+            all.push(allocate(FRAGMENT_BYTES)?);
+        }
+        for block in all {
+            match self.load.changed && self.random.next() >> 32 & 127 < 2 {
+                true => self.cache.push(block),
+                false => block.free(),
+            }
+        }
+        if !self.load.changed {
+            self.keep(FRAGMENTS / 64, FRAGMENT_BYTES)?;
+        }
+        Ok(())
+    }
+
+    fn request(&mut self, number: u64) -> Result<(), RunError> {
+        let blocks = self.blocks();
+        allocate_usual(&mut self.random, blocks, &mut self.held)?;
+        let changed = self.load.changed;
+        match self.load.stage {
+            Stage::Cache | Stage::Filling => self.use_cache()?,
+            Stage::Bursts => self.burst(number)?,
+            Stage::Spans => self.buffers(SPAN_BYTES[usize::from(changed)])?,
+            Stage::Buffers => self.buffers(BUFFER_BYTES[usize::from(changed)])?,
+            Stage::Trim if changed => trim(),
+            _ => {}
+        }
+        self.held.drain(..).for_each(Block::free);
+        Ok(())
+    }
+
+    /// Blocks of the next request.
+    fn blocks(&mut self) -> usize {
+        match self.load.stage {
+            Stage::Batches => BATCH[usize::from(self.load.changed)],
+            Stage::Wander => {
+                let stays = (-1.0 / (WANDER_SECONDS * REQUESTS_PER_SECOND as f64)).exp();
+                let sum: f64 = (0..12).map(|_| share(self.random.next())).sum();
+                self.wander = stays * self.wander + (1.0 - stays * stays).sqrt() * (sum - 6.0);
+                // Around what the lists hold, where the share of slow calls depends on it most.
+                (2.0 * BLOCKS as f64 * (0.7 * self.wander).exp()).clamp(10.0, 20_000.0) as usize
+            }
+            _ => BLOCKS,
+        }
+    }
+
+    /// A few new entries, each in the place of an old one if the cache is full.
+    fn use_cache(&mut self) -> Result<(), RunError> {
+        for _ in 0..CACHE[1] {
+            let entry = self.entry()?;
+            if self.cache.len() < self.room {
+                self.cache.push(entry);
+            } else {
+                let place = (self.random.next() >> 16) as usize % self.cache.len();
+                std::mem::replace(&mut self.cache[place], entry).free();
+            }
+        }
+        Ok(())
+    }
+
+    /// A burst now and then. What stays of the first one is scattered over its memory.
+    fn burst(&mut self, number: u64) -> Result<(), RunError> {
+        let phase = (number + self.load.seed * 7) % BURST_EVERY;
+        if phase == 0 {
+            for _ in 0..BURST_BLOCKS {
+                self.burst.push(allocate(BURST_BYTES)?);
+            }
+        }
+        if phase == BURST_LASTS {
+            let keeps = self.load.changed && self.cache.is_empty();
+            for (place, block) in std::mem::take(&mut self.burst).into_iter().enumerate() {
+                match keeps && place.is_multiple_of(STAYS) {
+                    true => self.cache.push(block),
+                    false => block.free(),
+                }
+            }
+            self.burst = Vec::with_capacity(BURST_BLOCKS);
+        }
+        Ok(())
+    }
+
+    fn buffers(&mut self, size: usize) -> Result<(), RunError> {
+        for _ in 0..BUFFERS {
+            let jitter = (self.random.next() >> 24) as usize % (size / 32);
+            let mut buffer = allocate(size + jitter)?;
+            buffer.touch_pages(0, size);
+            self.held.push(buffer);
+        }
+        Ok(())
+    }
+}
+
+fn allocate(size: usize) -> Result<Block, RunError> {
+    Block::allocate(size).ok_or(RunError::OutOfMemory { size })
+}
+
+/// Half of the blocks are small, the rest medium and records.
+fn allocate_usual(
+    random: &mut XorShift,
+    blocks: usize,
+    held: &mut Vec<Block>,
+) -> Result<(), RunError> {
+    for _ in 0..blocks {
+        let number = random.next();
+        let within = (number >> 8 & 0xffff) as usize;
+        let size = match number >> 32 & 0xff {
+            kind if kind < 128 => 16 + within % 113,
+            kind if kind < 220 => 129 + within % 384,
+            _ => 900 + within % 100,
+        };
+        held.push(allocate(size)?);
+    }
+    Ok(())
+}
+
+/// From 0 to 1.
+fn share(number: u64) -> f64 {
+    (number >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::ValueEnum;
+
+    #[test]
+    fn every_stage_runs_before_and_after_for_as_long_as_it_should() {
+        for &stage in Stage::value_variants() {
+            for changed in [false, true] {
+                let start = Instant::now();
+                let duration = Duration::from_millis(50);
+                Stages { stage, changed, seed: 3, duration }.run().expect("runs");
+                assert!(start.elapsed() >= duration, "{stage:?}");
+            }
+        }
+    }
+}

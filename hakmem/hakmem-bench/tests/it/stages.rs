@@ -1,0 +1,119 @@
+//! Programs that go wrong in one way each, recorded, compared and checked by the commands that
+//! users type, and how often the answer is right.
+//!
+//! What is right was written down before it was measured: [`CASES`]. Several comparisons are made
+//! at once: a verdict must not need an idle machine.
+
+mod commands;
+mod wander;
+
+use commands::{Answer, Bench};
+
+/// Comparisons that a short test makes of each of its cases.
+const FEW: u64 = 3;
+
+/// A stage, and what is to be said when it goes wrong.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    stage: &'static str,
+    verdict: &'static str,
+    /// Kinds of the first cause; any, or none, if there are none.
+    kinds: &'static [&'static str],
+}
+
+impl Case {
+    fn is_right(&self, answer: &Answer) -> bool {
+        let is_named = self.kinds.is_empty() || self.kinds.contains(&answer.kind.as_str());
+        answer.verdict == self.verdict && is_named
+    }
+}
+
+/// What is right.
+const CASES: [Case; 9] = [
+    // It is never emptied, so it is a leak, however slowly it grows.
+    Case { stage: "cache", verdict: "regressed", kinds: &["leak"] },
+    // It has a limit, and growth ends there.
+    Case { stage: "filling", verdict: "unchanged", kinds: &[] },
+    // A sixteenth of a burst keeps all of its memory.
+    Case { stage: "bursts", verdict: "regressed", kinds: &["retention"] },
+    Case { stage: "fragmentation", verdict: "regressed", kinds: &["retention"] },
+    // More than the lists hold: they are empty and full all the time.
+    Case { stage: "batches", verdict: "regressed", kinds: &["reason", "capacity"] },
+    // What was on the lists has to be fetched again.
+    Case { stage: "trim", verdict: "regressed", kinds: &["reason", "capacity"] },
+    // Beyond 256 KiB each block is mapped on its own.
+    Case { stage: "spans", verdict: "regressed", kinds: &["large_spans"] },
+    // Other sizes on the same paths, however much larger they are.
+    Case { stage: "buffers", verdict: "unchanged", kinds: &["mix"] },
+    Case { stage: "handover", verdict: "regressed", kinds: &["handover"] },
+];
+
+/// Whether an answer raises an alarm where nothing changed.
+fn is_alarm(answer: &Answer) -> bool {
+    matches!(answer.verdict.as_str(), "regressed" | "improved")
+}
+
+/// One row of the table.
+fn tell(name: &str, answers: &[Answer], is_right: impl Fn(&Answer) -> bool) -> (usize, usize) {
+    let right = answers.iter().filter(|it| is_right(it)).count();
+    println!("| {name} | {} | {right} |", answers.len());
+    for answer in answers.iter().filter(|it| !is_right(it)) {
+        println!("    {}, first {:?}: {}", answer.verdict, answer.kind, answer.headline);
+    }
+    (right, answers.len())
+}
+
+#[test]
+fn a_few_stages_are_judged_rightly() {
+    let bench = Bench::new(3);
+    let shown = ["cache", "spans", "buffers"];
+    for case in CASES.iter().filter(|case| shown.contains(&case.stage)) {
+        let (changed, _) = bench.diffs(case.stage, FEW);
+        let (right, _) = tell(case.stage, &changed, |it| case.is_right(it));
+        assert!(right + 1 >= FEW as usize, "{}: {right} of {FEW}", case.stage);
+    }
+}
+
+/// `.ci/diagnosis` runs this by hand; how often, `DIAGNOSIS_REPETITIONS` says, and of which stages,
+/// `DIAGNOSIS_STAGES`.
+#[test]
+#[ignore = "takes an hour; .ci/diagnosis runs it"]
+fn rates_of_right_answers() {
+    let times = std::env::var("DIAGNOSIS_REPETITIONS").ok().and_then(|it| it.parse().ok());
+    let times: u64 = times.unwrap_or(20);
+    let wanted = std::env::var("DIAGNOSIS_STAGES").unwrap_or_default();
+    let is_wanted = |stage: &str| wanted.is_empty() || wanted.split(',').any(|it| it == stage);
+    let bench = Bench::new(4);
+    let mut missed = Vec::new();
+    let mut alarms = (0, 0);
+    println!("| case | runs | right |\n|---|---|---|");
+    for case in CASES.iter().filter(|case| is_wanted(case.stage)) {
+        let (changed, same) = bench.diffs(case.stage, times);
+        let (checked, checked_same) = bench.checks(case.stage, times);
+        for (how, answers) in [("diff", &changed), ("check", &checked)] {
+            let name = format!("{}, {how}", case.stage);
+            let (right, all) = tell(&name, answers, |it| case.is_right(it));
+            if right * 20 < all * 19 {
+                missed.push(format!("{name}: {right} of {all}"));
+            }
+        }
+        for (how, answers) in [("diff", &same), ("check", &checked_same)] {
+            let name = format!("{} unchanged, {how}", case.stage);
+            let (right, all) = tell(&name, answers, |it| !is_alarm(it));
+            alarms = (alarms.0 + all - right, alarms.1 + all);
+        }
+    }
+    if is_wanted("wander") {
+        for window in wander::WINDOWS {
+            let answers = wander::windows(&bench, window, times);
+            let name = format!("windows of {window} s of a wandering load");
+            let (right, all) = tell(&name, &answers, |it| !is_alarm(it));
+            if right * 20 < all * 19 {
+                missed.push(format!("{name}: {right} of {all}"));
+            }
+        }
+    }
+    println!("false alarms of unchanged programs: {} of {}", alarms.0, alarms.1);
+    assert!(alarms.0 * 100 <= alarms.1, "{} false alarms of {}", alarms.0, alarms.1);
+    assert!(missed.is_empty(), "{missed:#?}");
+}

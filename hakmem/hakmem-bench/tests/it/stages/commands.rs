@@ -1,0 +1,158 @@
+//! The commands that record, compare and check, and their answers.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use crate::{built, scratch};
+
+/// How long a recorded program runs, and one that is checked.
+const SECONDS: u64 = 4;
+const CHECKED_SECONDS: u64 = 3;
+/// Baselines that checks share.
+const BASELINES: u64 = 4;
+/// Runs of a check.
+const RUNS: &str = "3";
+
+/// What a command said.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) verdict: String,
+    /// The kind of the first cause; empty if there is none.
+    pub(super) kind: String,
+    pub(super) headline: String,
+}
+
+/// A folder for recordings, and how many commands run at once.
+pub(super) struct Bench {
+    folder: tempfile::TempDir,
+    at_once: usize,
+}
+
+impl Bench {
+    pub(super) fn new(at_once: usize) -> Self {
+        // Before several threads ask for them at once.
+        built::top();
+        built::preload_library();
+        built::benchmark("bench_stages");
+        Self { folder: tempfile::tempdir().expect("a folder can be made"), at_once }
+    }
+
+    /// Comparisons of recordings of a stage: before with after, and before with before.
+    pub(super) fn diffs(&self, stage: &str, times: u64) -> (Vec<Answer>, Vec<Answer>) {
+        let seeds: Vec<u64> = (1..=times).collect();
+        let before = self.each(&seeds, |seed| self.record(stage, false, seed, SECONDS));
+        let after = self.each(&seeds, |seed| self.record(stage, true, seed + 1_000, SECONDS));
+        let diff = |before: &PathBuf, after: &PathBuf| {
+            self.diff(&before.display().to_string(), &after.display().to_string())
+        };
+        let changed = before.iter().zip(&after).map(|(before, after)| diff(before, after));
+        let next = before.iter().cycle().skip(1);
+        let same = before.iter().zip(next).map(|(before, after)| diff(before, after));
+        let answers = (changed.collect(), same.collect());
+        before.iter().chain(&after).for_each(|path| drop(std::fs::remove_file(path)));
+        answers
+    }
+
+    /// Checks of a stage against baselines: after, and before again.
+    pub(super) fn checks(&self, stage: &str, times: u64) -> (Vec<Answer>, Vec<Answer>) {
+        let baseline = |seed: u64| self.folder.path().join(format!("{stage}-{seed}-base.hakrec"));
+        let seeds: Vec<u64> = (1..=times).collect();
+        self.each(&seeds[..seeds.len().min(BASELINES as usize)], |seed| {
+            let load = Load { stage, changed: false, seed, seconds: CHECKED_SECONDS };
+            let updated = self.check(&load, &baseline(seed), &["--update"]);
+            assert!(updated.status.success(), "{}", text(&updated.stderr));
+        });
+        let against = |changed: bool| {
+            self.each(&seeds, |seed| {
+                let load = Load { stage, changed, seed: seed + 50, seconds: CHECKED_SECONDS };
+                let base = baseline(1 + (seed - 1) % BASELINES.min(times));
+                answer(&self.check(&load, &base, &["--json"]))
+            })
+        };
+        (against(true), against(false))
+    }
+
+    /// Records a program that runs for so many seconds.
+    pub(super) fn record(&self, stage: &str, changed: bool, seed: u64, seconds: u64) -> PathBuf {
+        let path = self.folder.path().join(format!("{stage}-{changed}-{seed}.hakrec"));
+        let directory = scratch::segments_directory();
+        let mut command = self.top(directory.path());
+        command.args(["record", "--force", "-o"]).arg(&path);
+        let load = Load { stage, changed, seed, seconds };
+        let recorded = run(command.arg("--").args(load.words()));
+        assert!(recorded.status.success(), "{}", text(&recorded.stderr));
+        path
+    }
+
+    /// Compares two sides.
+    pub(super) fn diff(&self, before: &str, after: &str) -> Answer {
+        let directory = scratch::segments_directory();
+        answer(&run(self.top(directory.path()).args(["diff", "--json", before, after])))
+    }
+
+    fn check(&self, load: &Load, baseline: &Path, options: &[&str]) -> Output {
+        let directory = scratch::segments_directory();
+        let mut command = self.top(directory.path());
+        command.args(["check", "--runs", RUNS, "--baseline"]).arg(baseline).args(options);
+        run(command.arg("--").args(load.words()))
+    }
+
+    fn top(&self, directory: &Path) -> Command {
+        let mut command = Command::new(built::top());
+        command.arg("--library").arg(built::preload_library()).arg("--directory").arg(directory);
+        command
+    }
+
+    /// Does something for each seed, as many at once as the bench says.
+    pub(super) fn each<T: Send>(&self, seeds: &[u64], work: impl Fn(u64) -> T + Sync) -> Vec<T> {
+        let work = &work;
+        let batches = seeds.chunks(self.at_once);
+        let done = batches.flat_map(|batch| {
+            std::thread::scope(|scope| {
+                let running: Vec<_> =
+                    batch.iter().map(|&seed| scope.spawn(move || work(seed))).collect();
+                let ended = running.into_iter().map(|it| it.join().expect("a command runs"));
+                ended.collect::<Vec<T>>()
+            })
+        });
+        done.collect()
+    }
+}
+
+/// A program of a stage.
+struct Load<'a> {
+    stage: &'a str,
+    changed: bool,
+    seed: u64,
+    seconds: u64,
+}
+
+impl Load<'_> {
+    fn words(&self) -> Vec<String> {
+        let program = built::benchmark("bench_stages").display().to_string();
+        let mut words = vec![program, "--stage".to_owned(), self.stage.to_owned()];
+        words.extend(["--seed".to_owned(), self.seed.to_string()]);
+        words.extend(["--seconds".to_owned(), self.seconds.to_string()]);
+        words.extend(self.changed.then(|| "--changed".to_owned()));
+        words
+    }
+}
+
+fn run(command: &mut Command) -> Output {
+    command.stdin(Stdio::null()).output().expect("the command was built")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn answer(output: &Output) -> Answer {
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}{}", text(&output.stdout), text(&output.stderr)));
+    let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    Answer {
+        verdict: word(&document["verdict"]),
+        kind: word(&document["causes"][0]["kind"]),
+        headline: word(&document["headline"]),
+    }
+}
