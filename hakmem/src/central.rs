@@ -16,17 +16,18 @@
 mod decay;
 mod repair;
 mod slabs;
+mod spread;
 pub(crate) mod stray;
 
 use hakmem_segment::{AllocReason, BINS};
 
-use crate::arena::{self, Finder};
+use crate::arena;
 use crate::batch_stack::{Batch, BatchStack};
 use crate::batches::{self, RecordLinks};
-use crate::bins::{self, Divider};
+use crate::bins;
 use crate::block::Block;
 use crate::lock::{Lock, Locked};
-use crate::slab::{Slab, Taken};
+use crate::slab::Taken;
 use crate::steps;
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 pub(crate) use decay::{decay, drain, return_all_pages, return_idle_pages};
@@ -34,6 +35,8 @@ pub(crate) use decay::{decay, drain, return_all_pages, return_idle_pages};
 pub(crate) use repair::verify;
 pub(crate) use repair::{recount_stacks, repair, repair_registry};
 use slabs::Slabs;
+pub(crate) use spread::give_to_slabs;
+use spread::{Spread, give_spread_to_slabs, spread};
 
 /// Bytes of blocks that wait in one bin's stack at most, where their thread takes blocks back and
 /// where it does not; and in all stacks together.
@@ -256,134 +259,6 @@ pub(crate) fn repeated_at(blocks: &[*mut Block]) -> Option<usize> {
     let any = blocks.windows(3).fold(false, |any, three| any | is_repeated(three));
     let last_two = blocks.len().checked_sub(2).filter(|&at| blocks[at] == blocks[at + 1]);
     if any { blocks.windows(3).position(is_repeated) } else { last_two }
-}
-
-/// How the blocks of a list lie to each other.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Spread {
-    /// Mostly one beside the other: what was allocated together was freed together.
-    InOrder,
-    /// Neither.
-    Near,
-    /// In many slabs. Whoever got such blocks next would miss the cache with each block, while their
-    /// slabs put them in order again; and each block that waits would keep a slab of its own from
-    /// going back. The first does not matter where all blocks of the bin fit into the cache, nor the
-    /// second where they are small.
-    Scattered,
-}
-
-/// Tells by the blocks that were freed last how the blocks of a list lie.
-fn spread(bin: usize, blocks: &[*mut Block]) -> Spread {
-    /// Distances that are looked at.
-    const LOOK: usize = 8;
-    let (stride, slab_bytes) = (bins::stride(bin), bins::slab_granules(bin) * bins::GRANULE);
-    let last = &blocks[blocks.len().saturating_sub(LOOK + 1)..];
-    let look = last.len().saturating_sub(1);
-    let (mut far, mut beside) = (0, 0);
-    for pair in last.windows(2) {
-        let distance = (pair[0] as usize).abs_diff(pair[1] as usize);
-        far += usize::from(distance >= slab_bytes);
-        beside += usize::from(distance <= 2 * stride);
-    }
-    let fits_cache =
-        stride <= bins::TINY_MAX && STORE[bin].slab_bytes.load(Ordering::Relaxed) <= CACHE_BYTES;
-    // A quarter of them may be otherwise.
-    if beside >= look - look / 4 {
-        Spread::InOrder
-    } else if far > look / 4 && !fits_cache {
-        Spread::Scattered
-    } else {
-        Spread::Near
-    }
-}
-
-/// Takes blocks back past the stack, one by one.
-///
-/// # Safety
-/// As for [`give`].
-pub(crate) unsafe fn give_to_slabs(bin: usize, blocks: &[*mut Block], now_ms: u32) {
-    if !blocks.is_empty() {
-        // SAFETY: the caller's duty.
-        unsafe { give_spread_to_slabs(bin, blocks, spread(bin, blocks), now_ms) };
-    }
-}
-
-/// [`give_to_slabs`] of blocks that are known to lie so.
-///
-/// # Safety
-/// As there.
-unsafe fn give_spread_to_slabs(bin: usize, blocks: &[*mut Block], spread: Spread, now_ms: u32) {
-    let mut slabs = STORE[bin].slabs.lock();
-    match spread {
-        // SAFETY: the caller's duty; these are the bin's slabs.
-        Spread::InOrder => unsafe { give_in_order(bin, blocks, &mut slabs, now_ms) },
-        // SAFETY: as above.
-        _ if Slab::are_single(bin) => unsafe {
-            give_one_by_one::<true>(bin, blocks, &mut slabs, now_ms)
-        },
-        // SAFETY: as above.
-        _ => unsafe { give_one_by_one::<false>(bin, blocks, &mut slabs, now_ms) },
-    }
-}
-
-/// Gives blocks back to their slabs. A function of its own, as what is done with each block needs all
-/// registers. `SINGLE` says that the bin's slabs are [single](Slab::are_single).
-///
-/// # Safety
-/// The caller owns the blocks, all of this bin, and `slabs` are those of the bin, locked.
-#[inline(never)]
-unsafe fn give_one_by_one<const SINGLE: bool>(
-    bin: usize,
-    blocks: &[*mut Block],
-    slabs: &mut Slabs,
-    now_ms: u32,
-) {
-    let (finder, divider) = (Finder::<SINGLE>::new(), Divider::of(bin));
-    for &block in blocks {
-        let slab = finder.slab_of(block as usize);
-        let taken = slab.take_back::<SINGLE>(divider, block);
-        slabs.note(slab, taken, (bin, block as usize), now_ms);
-    }
-}
-
-/// [`give_one_by_one`] for blocks of which most lie side by side.
-///
-/// # Safety
-/// As there.
-unsafe fn give_in_order(bin: usize, blocks: &[*mut Block], slabs: &mut Slabs, now_ms: u32) {
-    let (finder, divider) = (Finder::<false>::new(), Divider::of(bin));
-    let mut rest = blocks;
-    while !rest.is_empty() {
-        let (mut lowest, mut count) = side_by_side(bins::stride(bin), rest);
-        rest = &rest[count..];
-        while count > 0 {
-            let slab = finder.slab_of(lowest);
-            let (done, taken) = slab.take_back_run(divider, lowest as *mut Block, count);
-            slabs.note(slab, taken, (bin, lowest), now_ms);
-            lowest += done * bins::stride(bin);
-            count -= done;
-        }
-    }
-}
-
-/// How many blocks at the front of a slice, which is not empty, lie side by side, upwards or
-/// downwards, and the lowest of their addresses.
-fn side_by_side(stride: usize, blocks: &[*mut Block]) -> (usize, usize) {
-    let first = blocks[0] as usize;
-    let mut count = 1;
-    let Some(&second) = blocks.get(1) else { return (first, count) };
-    let step = (second as usize).wrapping_sub(first);
-    if step != stride && step != stride.wrapping_neg() {
-        return (first, count);
-    }
-    let mut last = first;
-    while let Some(&next) = blocks.get(count)
-        && (next as usize).wrapping_sub(last) == step
-    {
-        last = next as usize;
-        count += 1;
-    }
-    (first.min(last), count)
 }
 
 /// What a bin's slabs know of an address.

@@ -29,15 +29,18 @@
 //! arenas' lock.
 #![allow(unsafe_code)]
 
+mod give;
+mod idle_pages;
+mod take_back;
+
 use core::cell::Cell;
 use core::{hint, ptr, slice};
 
 use crate::bins::{self, Divider};
 use crate::block::Block;
-use crate::os::memory::page_bytes;
 use crate::routing::Layout;
-use crate::steps;
 use crate::sync::{AtomicPtr, AtomicU8, Ordering};
+pub(crate) use take_back::Taken;
 
 /// Blocks that a slab has at most: a granule of 16-byte blocks. Of smaller ones, it leaves the rest of
 /// its granule untouched.
@@ -253,97 +256,6 @@ impl Slab {
             .is_some_and(|index| self.here()[index / 64].get() >> (index % 64) & 1 != 0)
     }
 
-    /// A number that is another, all but surely, when other blocks are out.
-    fn fingerprint(&self) -> u32 {
-        // The multiplier of FNV-1a, for words in place of bytes.
-        let mix = |hash: u64, word: &Cell<u64>| {
-            (hash ^ word.get()).wrapping_mul(0x100_0000_01b3).rotate_left(23)
-        };
-        let words = usize::from(self.carved.get().div_ceil(64));
-        let hash = self.here()[..words].iter().fold(u64::from(self.carved.get()) + 1, mix);
-        // 0 is what a slab begins with.
-        ((hash >> 32) as u32 ^ hash as u32).max(1)
-    }
-
-    /// Whether the same blocks are out as at the last call, and the pages of the others are still to
-    /// be given back; takes it that they are now.
-    pub(crate) fn is_idle(&self) -> bool {
-        let now = self.fingerprint();
-        let is_idle = now == self.seen.get() && !self.returned.get();
-        self.returned.set(now == self.seen.replace(now));
-        is_idle
-    }
-
-    /// Whether the pages of the free blocks are still to be given back, whether or not the slab is in
-    /// use; takes it that they are now.
-    pub(crate) fn is_to_return(&self) -> bool {
-        let now = self.fingerprint();
-        let is_same = now == self.seen.replace(now);
-        !(self.returned.replace(true) && is_same)
-    }
-
-    /// Calls `visit` with address and bytes of all whole pages that hold no part of a block that is
-    /// out, neighbours together.
-    pub(crate) fn for_each_free_page(&self, mut visit: impl FnMut(usize, usize)) {
-        let (stride, carved) = (bins::stride(self.bin()), usize::from(self.carved.get()));
-        let page = page_bytes();
-        let mut from = self.next(0, 0);
-        loop {
-            let to = self.next(from, u64::MAX);
-            // What was not carved yet belongs to nobody.
-            let end = if to >= carved {
-                self.base() + self.bytes()
-            } else {
-                self.first.get() + to * stride
-            };
-            let begin = (self.first.get() + from * stride).next_multiple_of(page);
-            let end = end / page * page;
-            if begin < end {
-                visit(begin, end - begin);
-            }
-            if to >= carved {
-                return;
-            }
-            from = self.next(to, 0);
-        }
-    }
-
-    /// The first index from one on whose bit of `here`, exclusive or that of `flip`, is set; or else
-    /// the number of carved blocks.
-    fn next(&self, from: usize, flip: u64) -> usize {
-        let carved = usize::from(self.carved.get());
-        let mut mask = u64::MAX << (from % 64);
-        for word in from / 64..carved.div_ceil(64) {
-            let bits = (self.here()[word].get() ^ flip) & mask;
-            if bits != 0 {
-                return carved.min(word * 64 + bits.trailing_zeros() as usize);
-            }
-            mask = u64::MAX;
-        }
-        carved
-    }
-
-    /// Fills a slice from its end with the lowest blocks that are here, in the order of their
-    /// addresses, as far as there are any. Returns how many.
-    pub(crate) fn give(&self, into: &mut [*mut Block]) -> usize {
-        let count = into.len().min(self.available() as usize);
-        let from = into.len() - count;
-        let end = &mut into[from..];
-        let Some(highest) = self.pop_lowest(end) else { return 0 };
-        steps::any();
-        self.until_look.set(self.until_look.get() + count as u32);
-        if self.until_look.get() == u32::from(self.capacity.get()) {
-            self.set_countdown(1, self.capacity.get() - 1);
-        }
-        if highest >= self.carved.get() {
-            steps::any();
-            self.write_headers(end);
-            self.carved.set(highest + 1);
-        }
-        debug_assert!(self.is_consistent());
-        count
-    }
-
     /// Counts anew what is out, from the bits, which are right whatever a thread was at that does not
     /// exist any more: it took blocks along whose bits it had cleared, and gave those back whose bits it
     /// had set. The slab is in no list.
@@ -378,121 +290,6 @@ impl Slab {
             && self.rest.get() == rest
     }
 
-    /// Fills the slice, for which there are enough blocks; the index of the highest, if there is any.
-    fn pop_lowest(&self, into: &mut [*mut Block]) -> Option<u16> {
-        let stride = bins::stride(self.bin());
-        let mut address = self.first.get();
-        let mut room = into.len();
-        for bits in self.here() {
-            if room == 0 {
-                break;
-            }
-            let mut left = bits.get();
-            if left == u64::MAX && room >= 64 {
-                fill(&mut into[room - 64..room], address, stride);
-                room -= 64;
-                left = 0;
-            }
-            while left != 0 && room > 0 {
-                room -= 1;
-                into[room] = (address + left.trailing_zeros() as usize * stride) as *mut Block;
-                left &= left - 1;
-            }
-            bits.set(left);
-            address += 64 * stride;
-        }
-        let highest = into.first()?;
-        self.index_for::<false>(Divider::of(self.bin()), *highest).map(|index| index as u16)
-    }
-
-    /// Writes the headers of those blocks that were never given out.
-    fn write_headers(&self, blocks: &[*mut Block]) {
-        let bin = self.bin();
-        let Some(header) = Layout::current().header(bin) else { return };
-        let carved_end = self.first.get() + usize::from(self.carved.get()) * bins::stride(bin);
-        for &block in blocks.iter().filter(|&&block| block as usize >= carved_end) {
-            // SAFETY: the byte before is this slab's too: the tail of the block before, or the
-            // slab's first bytes.
-            unsafe { header.write(block) };
-        }
-    }
-
-    /// Takes a block back, given the divider of its bin. `SINGLE` says that the slabs of that bin are
-    /// [single](Slab::are_single).
-    #[inline(always)]
-    pub(crate) fn take_back<const SINGLE: bool>(
-        &self,
-        divider: Divider,
-        block: *mut Block,
-    ) -> Taken {
-        let Some(index) = self.index_for::<SINGLE>(divider, block) else {
-            return self.refuse(divider, None);
-        };
-        // SAFETY: there is a word for every index.
-        let bits = unsafe { self.bits.get().add(index / 64) };
-        // SAFETY: as above.
-        let bits = unsafe { &*bits.cast::<Cell<u64>>() };
-        let before = bits.get();
-        let after = before | 1 << (index % 64);
-        if after == before {
-            hint::cold_path();
-            return self.refuse(divider, Some(index));
-        }
-        bits.set(after);
-        self.until_look.set(self.until_look.get() - 1);
-        if self.until_look.get() == 0 {
-            hint::cold_path();
-            return self.look();
-        }
-        Taken::Other
-    }
-
-    /// Takes back as many as it can, and at least one, of `count` blocks that lie side by side from
-    /// `lowest` on; returns how many it took or found not to be its own.
-    pub(crate) fn take_back_run(
-        &self,
-        divider: Divider,
-        lowest: *mut Block,
-        count: usize,
-    ) -> (usize, Taken) {
-        let Some(index) = self.index_for::<false>(divider, lowest) else {
-            return (1, self.refuse(divider, None));
-        };
-        let count = count.min(64 - index % 64);
-        let mask = u64::MAX >> (64 - count) << (index % 64);
-        let bits = &self.here()[index / 64];
-        if bits.get() & mask != 0 {
-            // One of them is here already, or is none: one by one.
-            return (1, self.take_back::<false>(divider, lowest));
-        }
-        bits.set(bits.get() | mask);
-        steps::any();
-        let is_first = self.rest.get() > 0;
-        self.set_countdown(self.out() - count as u32, 0);
-        let taken = match self.until_look.get() {
-            0 => Taken::Last,
-            _ if is_first => Taken::First,
-            _ => Taken::Other,
-        };
-        (count, taken)
-    }
-
-    /// Why a block cannot be taken back that is said to be of the divider's bin and to have an index.
-    #[cold]
-    fn refuse(&self, divider: Divider, index: Option<usize>) -> Taken {
-        match index {
-            _ if self.bin() != usize::from(divider.bin) => Taken::Strange,
-            Some(index) if index < self.capacity.get().into() => Taken::Twice,
-            _ => Taken::NoBlock,
-        }
-    }
-
-    /// What has happened when the countdown has ended.
-    fn look(&self) -> Taken {
-        self.set_countdown(self.rest.get().into(), 0);
-        if self.until_look.get() == 0 { Taken::Last } else { Taken::First }
-    }
-
     /// The index of what would be the block at an address, given the divider of the bin that it is
     /// said to be of; `None` if the slab is of another: an overwritten header may say so, and `e3`.
     /// There is a bit for every index.
@@ -521,32 +318,6 @@ impl Slab {
         bins::slab_granules(bin) == 1
             && bins::stride(bin) >= 16
             && Layout::current().first_offset(bin) == 0
-    }
-}
-
-/// What became of a block that was to be taken back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
-    /// Nothing has changed: it is here already.
-    Twice,
-    /// Nothing has changed: it is not the start of a block.
-    NoBlock,
-    /// Nothing has changed: the slab is of another bin than the block is said to be.
-    Strange,
-    /// It is the first that is here.
-    First,
-    /// There are others here, and others that are not.
-    Other,
-    /// All blocks are here.
-    Last,
-}
-
-/// Fills a slice from its end with the addresses of blocks that lie side by side.
-fn fill(into: &mut [*mut Block], first: usize, stride: usize) {
-    let mut address = first;
-    for entry in into.iter_mut().rev() {
-        *entry = address as *mut Block;
-        address += stride;
     }
 }
 

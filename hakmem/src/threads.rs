@@ -20,6 +20,7 @@
 
 pub(crate) mod fork;
 mod groups;
+mod housekeeping;
 mod repair;
 mod truncation;
 
@@ -27,7 +28,7 @@ use core::ffi::c_void;
 use core::ptr::NonNull;
 
 use crate::finding;
-use crate::heap::{Heap, Stopwatch, slot_of};
+use crate::heap::{Heap, slot_of};
 use crate::lock::{Lock, Locked};
 use crate::os::{clock, loader, memory, process, thread_id, thread_local};
 use crate::routing::Choice;
@@ -36,6 +37,7 @@ use crate::settings::Settings;
 use crate::slot::Owner;
 use crate::sync::{AtomicBool, AtomicPtr, Ordering};
 use groups::Groups;
+pub(crate) use housekeeping::{housekeep, housekeep_if_due, live_block_bytes, trim};
 
 /// What belongs to the process and to no thread.
 struct Process {
@@ -241,96 +243,6 @@ fn report_repeated() {
 /// Runs at `quick_exit`, which does not tell its code.
 extern "C" fn on_quick_exit(_: *mut c_void) {
     on_exit(-1, core::ptr::null_mut());
-}
-
-/// Publishes what belongs to no thread. Waits for no lock: a signal handler may have called `exit`
-/// while its thread held one.
-pub(crate) fn housekeep() {
-    let Some(header) = Live::current() else { return };
-    if let (Some(arena), Some(large)) = (crate::arena::try_usage(), crate::large::try_usage()) {
-        header.memory(arena, large);
-    }
-    for bin in crate::bins::in_use() {
-        header.central_blocks(bin, crate::central::stacked(bin));
-    }
-}
-
-/// Bytes of the blocks in slabs that are live. Exact while no other thread allocates or frees.
-pub(crate) fn live_block_bytes() -> usize {
-    let process = PROCESS.lock();
-    let mut bytes = 0_i64;
-    for bin in crate::bins::in_use() {
-        let mut blocks = process.inherited_blocks[bin];
-        process.groups.for_each_heap(&mut |heap| blocks += slot_of(heap).live_blocks(bin));
-        bytes += blocks * crate::bins::stride(bin) as i64;
-    }
-    // Below 0 only while another thread is between two of its counts.
-    bytes.max(0) as usize
-}
-
-/// Gives all memory back that is not in use, and asks the other threads to give up their lists. Whether
-/// there was any.
-pub(crate) fn trim(heap: &Heap) -> bool {
-    crate::heap::ask_all_to_give_up();
-    heap.take_request();
-    // First the lists and stacks, whose blocks may leave pages free.
-    let returned = heap.reclaim() + crate::central::return_all_pages();
-    // Whoever holds the lock is about to take a heap or gives one back.
-    if let Some(mut process) = PROCESS.try_lock() {
-        process.groups.trim_free();
-    }
-    housekeep();
-    returned > 0
-}
-
-/// Gives memory back and publishes what is held, if it is time to; publishes also if slabs were
-/// taken or given back since this heap last looked. It is time when the slow path began that
-/// `watch` is timing: the clock is not read for it.
-pub(crate) fn housekeep_if_due(heap: &Heap, watch: Stopwatch) {
-    let changes = crate::arena::changes();
-    if heap.tick_if_due(watch) {
-        tick(heap);
-        heap.arena_changes.set(changes);
-    } else if heap.is_look_due(changes) {
-        heap.give_up_idle(changes);
-        crate::central::decay(heap.now_ms.get(), true);
-    } else if heap.arena_changes.get() != changes && heap.publication_if_due(watch) {
-        housekeep();
-        heap.arena_changes.set(changes);
-    } else if heap.arena_changes.get() != changes
-        && heap.told_changes.get() != changes
-        && let Some(header) = Live::current()
-    {
-        // It may be the last change for long, so the greatest part of it is told at once.
-        header.slab_bytes(crate::arena::slab_bytes());
-        heap.told_changes.set(changes);
-    }
-}
-
-/// Gives back memory that nobody has needed for a while, and publishes what is held. Called from
-/// slow paths now and then.
-#[cold]
-pub(crate) fn tick(heap: &Heap) {
-    use hakmem_segment::EventKind;
-
-    let now_ms = heap.now_ms.get();
-    let changes = crate::arena::changes();
-    if heap.take_request() {
-        heap.reclaim();
-    } else if heap.is_look_due(changes) {
-        heap.give_up_idle(changes);
-    }
-    crate::central::decay(now_ms, false);
-    crate::central::return_idle_pages(now_ms);
-    let slabs = crate::arena::purge(now_ms, crate::arena::PURGE_AFTER_MS);
-    if slabs > 0 {
-        heap.slot().write_event(crate::slot::simple_event(EventKind::SlabReturned, slabs as u64));
-    }
-    let spans = crate::large::purge(now_ms, crate::large::PURGE_AFTER_MS);
-    if spans > 0 {
-        heap.write_large_event(EventKind::LargeUnmapped, 0, spans);
-    }
-    housekeep();
 }
 
 impl Process {

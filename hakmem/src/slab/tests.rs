@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::vec::Vec;
 
 use super::*;
+use crate::os::memory::page_bytes;
 
 /// A slab of a bin, in memory of the test's own.
 fn slab(bin: usize, order: u8) -> Slab {
