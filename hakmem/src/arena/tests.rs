@@ -3,6 +3,7 @@
 use std::vec::Vec;
 
 use super::*;
+use crate::os::memory::faults;
 use crate::slab::Idle;
 use crate::tests::alone;
 
@@ -313,8 +314,35 @@ fn memory_that_the_system_refuses_to_take_stays_known_and_goes_back_later() {
     // SAFETY: taken above.
     unsafe { give_run(run, 1_000) };
     let (before, refused) = (usage(), memory::refusals().purges);
-    let returned = memory::faults::with(libc::SYS_madvise, 0, 1, || purge(2_000, 500));
+    let returned = faults::with(libc::SYS_madvise, 0, 1, || purge(2_000, 500));
     assert_eq!((returned, usage()), (0, before), "it is still memory that can be given back");
     assert_eq!(memory::refusals().purges, refused + 1);
     assert_eq!(purge(3_000, 500), 2 * GRANULE, "it is tried again");
+}
+
+#[test]
+fn free_runs_that_the_system_does_not_purge_are_joined_with_their_memory() {
+    let _alone = alone();
+    let runs: Vec<_> = (0..64).map(|_| take(0)).collect();
+    for (index, &run) in runs.iter().enumerate() {
+        touch(run, 0, None, index as u8);
+    }
+    for run in runs {
+        // SAFETY: taken above, used for the last time.
+        unsafe { give_run(run, 0) };
+    }
+    let before = usage();
+    assert!(before.cached > 0);
+    faults::with(libc::SYS_madvise, 0, usize::MAX, || ARENAS.lock().join_free_runs());
+    // Whatever is joined with memory counts as memory, and no memory is lost.
+    let joined = usage();
+    assert!(joined.cached >= before.cached && joined.committed == before.committed);
+    let large = take(4);
+    for granule in 0..16 {
+        assert_eq!(run_of(base(large) + granule * GRANULE), Some(large));
+    }
+    // SAFETY: taken above, used for the last time.
+    unsafe { give_run(large, 0) };
+    purge(1_000, 0);
+    assert_eq!(usage().cached, 0);
 }

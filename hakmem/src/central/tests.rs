@@ -1,6 +1,13 @@
+#![allow(unsafe_code)]
+
+use std::collections::HashSet;
 use std::vec::Vec;
 
+use hakmem_segment::Outcome;
+
+use super::stray::Strays;
 use super::*;
+use crate::tests::alone;
 
 /// Blocks by numbers: where the first stands that stands also behind, or behind the next.
 fn check(numbers: &[usize], expected: Option<usize>) {
@@ -21,4 +28,35 @@ fn a_block_that_stands_twice_close_together_is_found() {
     check(&[1, 2, 3, 4, 3, 6, 7, 7], Some(2));
     check(&[1, 2, 3, 1], None);
     check(&(0..1000).collect::<Vec<_>>(), None);
+}
+
+#[test]
+fn a_block_that_stands_twice_goes_to_the_store_once_and_is_noted() {
+    let _alone = alone();
+    stray::take(|_| ());
+    let bin = 5;
+    let mut blocks = [core::ptr::null_mut(); 40];
+    let taken = take(bin, &mut blocks).expect("there is memory").count as usize;
+    assert!(taken >= 8, "{taken}");
+    let blocks = &mut blocks[40 - taken..];
+    blocks.sort();
+    let twice = blocks[2];
+    let list: Vec<_> = [&blocks[..4], &[twice], &blocks[4..]].concat();
+    // SAFETY: the test's own blocks, of which one is there twice.
+    unsafe { give(bin, &list, Flow::OneWay, 0) };
+    let mut noted = Vec::new();
+    stray::take(|strays| noted.push(strays));
+    let expected = Strays { bin, outcome: Outcome::DoubleFree, count: 1, address: twice as usize };
+    assert_eq!(noted, [expected]);
+    // None is given out twice.
+    let mut seen = HashSet::new();
+    let mut again = Vec::new();
+    while again.len() < 200 {
+        let mut block = [core::ptr::null_mut()];
+        assert_eq!(take(bin, &mut block).expect("there is memory").count, 1);
+        assert!(seen.insert(block[0]), "{:?} is given out twice", block[0]);
+        again.push(block[0]);
+    }
+    // SAFETY: the test's own blocks.
+    unsafe { give(bin, &again, Flow::OneWay, 0) };
 }

@@ -391,3 +391,6 @@ pub(crate) unsafe fn map_over(base: NonNull<u8>, bytes: usize) -> bool {
 pub(crate) fn address_space_limit() -> usize {
     process::limit(process::Limited::AddressSpace)
 }
+
+#[cfg(test)]
+mod tests;

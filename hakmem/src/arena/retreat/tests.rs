@@ -5,7 +5,7 @@ use std::vec::Vec;
 
 use crate::arena::ranges::{COUNT, RANGES};
 use crate::arena::{ARENAS, GRANULE, give_run, holds, purge, run_of, take_run, usage};
-use crate::os::memory::{self, Access, PAGE};
+use crate::os::memory::{self, Access, PAGE, faults};
 use crate::slab::Slab;
 use crate::sync::Ordering;
 use crate::tests::alone;
@@ -104,4 +104,17 @@ fn a_small_end_stays_until_all_that_is_kept_is_asked_back() {
     assert!(holds(base(end)), "it is a step of growth");
     purge(1_000, 0);
     assert!(!holds(base(end)));
+}
+
+#[test]
+fn an_end_that_the_system_does_not_take_back_stays_usable() {
+    let _alone = alone();
+    begin_arena();
+    let runs = grow(600);
+    let end = base(runs[runs.len() - 1]);
+    give(runs);
+    faults::with(libc::SYS_munmap, 0, usize::MAX, || purge(1_000, 0));
+    assert!(holds(end), "the system refused");
+    purge(1_000, 0);
+    assert!(!holds(end));
 }
