@@ -95,6 +95,8 @@ pub struct Model {
     pub endpoint: String,
     /// Whether updates arrive.
     pub connection: Connection,
+    /// How long somebody has watched.
+    pub watched_for: Duration,
     /// How long nothing has come from the agent.
     pub silent_for: Duration,
     /// The agent's own state.
@@ -124,6 +126,7 @@ impl Model {
         Self {
             endpoint: endpoint.into(),
             connection: Connection::Connecting,
+            watched_for: Duration::ZERO,
             silent_for: Duration::ZERO,
             agent: None,
             processes: BTreeMap::new(),
@@ -177,7 +180,7 @@ impl Model {
                     let was_running = known.is_running();
                     known.merge(stream, at, changed);
                     if was_running && known.has_ended_badly() {
-                        self.bad_ends.push(known, at);
+                        self.bad_ends.push(known, self.watched_for);
                     }
                 }
                 None => {

@@ -50,6 +50,7 @@ pub struct Session {
     /// The picture that stands still while paused.
     frozen: Option<Box<Model>>,
     wish: watch::Sender<Wish>,
+    began: Instant,
     last_data: Instant,
     /// The directory that an agent inside this process reads, and when it was looked at.
     directory: Option<PathBuf>,
@@ -65,15 +66,8 @@ impl Session {
         wish: watch::Sender<Wish>,
         directory: Option<PathBuf>,
     ) -> Self {
-        Self {
-            model,
-            state,
-            frozen: None,
-            wish,
-            last_data: Instant::now(),
-            directory,
-            looked_at: None,
-        }
+        let (began, last_data) = (Instant::now(), Instant::now());
+        Self { model, state, frozen: None, wish, began, last_data, directory, looked_at: None }
     }
 
     /// Runs until something ends it. Senders of `events` must be all but `sender`'s clones.
@@ -99,6 +93,7 @@ impl Session {
         events: &mut mpsc::Receiver<Event>,
     ) -> io::Result<Ended> {
         loop {
+            self.model.watched_for = self.began.elapsed();
             let shown = self.frozen.as_deref().unwrap_or(&self.model);
             self.state.settle_focus(shown);
             self.update_wish();

@@ -1,13 +1,14 @@
 //! Processes that ended badly while somebody watched.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::Process;
 
 /// Ends kept.
 const CAPACITY: usize = 100;
-/// For how long an end is announced, in seconds; it stays in the list of processes after that.
-const ANNOUNCED_SECONDS: f64 = 60.0;
+/// For how long an end is announced; it stays in the list of processes after that.
+const ANNOUNCED: Duration = Duration::from_secs(60);
 
 /// One end that nobody asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,8 +23,9 @@ pub struct BadEnd {
     pub state: String,
     /// Number of the signal, if known.
     pub signal: Option<i32>,
-    /// When it was seen, in seconds of Unix time by the agent's clock.
-    pub at: f64,
+    /// When it was seen, as [`super::Model::watched_for`] was then: the agent's clock stands still
+    /// while none of its processes does anything.
+    pub at: Duration,
 }
 
 /// The newest of them, oldest first.
@@ -34,7 +36,7 @@ pub struct BadEnds {
 
 impl BadEnds {
     /// Takes note of a process that has just ended badly.
-    pub(super) fn push(&mut self, process: &Process, at: f64) {
+    pub(super) fn push(&mut self, process: &Process, at: Duration) {
         if self.ends.len() == CAPACITY {
             self.ends.pop_front();
         }
@@ -49,7 +51,7 @@ impl BadEnds {
     }
 
     /// Those that are announced at a moment, newest first.
-    pub fn announced(&self, now: f64) -> impl Iterator<Item = &BadEnd> {
-        self.ends.iter().rev().filter(move |it| now - it.at < ANNOUNCED_SECONDS)
+    pub fn announced(&self, now: Duration) -> impl Iterator<Item = &BadEnd> {
+        self.ends.iter().rev().filter(move |it| now.saturating_sub(it.at) < ANNOUNCED)
     }
 }

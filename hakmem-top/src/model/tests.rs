@@ -223,17 +223,18 @@ fn a_bad_end_is_announced_once_and_only_if_it_was_seen() {
         end_signal: signal,
         ..strip(&process(pid, "a", at, 1.0))
     };
-    let names = |model: &Model, at: f64| -> Vec<u32> {
-        let now = sample::STARTED_AT as f64 + at;
+    let names = |model: &Model, seconds| -> Vec<u32> {
+        let now = Duration::from_secs(seconds);
         model.bad_ends.announced(now).map(|it| it.pid).collect()
     };
     let first = vec![ended(7, 1.0, "running", None), ended(8, 1.0, "crashed", Some(11))];
     model.merge(Stream::Overview, update(1.0, first));
-    assert_eq!(names(&model, 1.0), [0; 0], "that one had crashed before");
+    assert_eq!(names(&model, 0), [0; 0], "that one had crashed before");
+    model.watched_for = Duration::from_secs(2);
     for stream in [Stream::Overview, Stream::Detail] {
         model.merge(stream, update(2.0, vec![ended(7, 2.0, "killed", Some(9))]));
     }
-    assert_eq!(names(&model, 2.0), [7]);
-    assert_eq!(names(&model, 61.0), [7]);
-    assert_eq!(names(&model, 63.0), [0; 0]);
+    assert_eq!(names(&model, 2), [7]);
+    assert_eq!(names(&model, 61), [7]);
+    assert_eq!(names(&model, 63), [0; 0]);
 }

@@ -41,7 +41,7 @@ impl Areas {
         let title = take_top(&mut rest, 1);
         let footer = take_bottom(&mut rest, 1);
         let tabs = take_top(&mut rest, 1);
-        let is_alarming = model.bad_ends.announced(model.now()).next().is_some();
+        let is_alarming = model.bad_ends.announced(model.watched_for).next().is_some();
         let notice_rows = u16::from(is_alarming && rest.height >= NOTICE_ROWS_MIN);
         let notice = take_top(&mut rest, notice_rows);
         let body = rest;

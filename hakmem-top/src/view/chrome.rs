@@ -152,13 +152,13 @@ fn health(model: &Model, state: &ViewState) -> Line<'static> {
 
 /// Draws which process has just ended badly.
 pub(super) fn draw_notice(frame: &mut Frame, area: Rect, model: &Model, theme: &Theme) {
-    let mut announced = model.bad_ends.announced(model.now());
+    let mut announced = model.bad_ends.announced(model.watched_for);
     let Some(end) = announced.next() else { return };
     let mut text = format!(" ✗ {} {} {}", one_line(&end.name), end.pid, end.state);
     if let Some(signal) = end.signal {
         text.push_str(&format!(" by {}", explanation::signal_name(signal)));
     }
-    let ago = quantity::span_seconds((model.now() - end.at).max(0.0) as u64);
+    let ago = quantity::span_seconds(model.watched_for.saturating_sub(end.at).as_secs());
     text.push_str(&format!(" {ago} ago"));
     let more = announced.count();
     if more > 0 {

@@ -650,7 +650,7 @@ fn a_bad_end_is_announced_on_every_tab_and_counted_in_the_title() {
         let screen = drawn(80, 10, &model, &state(tab));
         assert!(screen.contains(" ✗ python3 4100 crashed by SIGSEGV 0s ago"), "{screen}");
     }
-    model.merge(Stream::Overview, sample::update(17.0 + 100.0, vec![]));
+    model.watched_for = std::time::Duration::from_secs(100);
     let mut view = state(Tab::Processes);
     view.apply(Action::Ended, &model);
     let screen = drawn(80, 10, &model, &view);

@@ -98,6 +98,14 @@ fn the_process_that_is_watched_stays_the_same_also_after_kill_9() {
     terminal.wait_for_text("do not pass the filter `99999999`");
     terminal.press("4");
     terminal.wait_for("a tab without that filter", |screen| !screen.contains("99999999"));
+    // Time goes on also when nothing runs any more.
+    let other = busy.iter_mut().find(|it| it.pid() != pid).unwrap();
+    other.kill();
+    let said = format!("✗ bash {} killed by SIGKILL ", other.pid());
+    terminal.wait_for("the time since", |screen| {
+        let words = screen.split(&said).nth(1).and_then(|rest| rest.split("s ago").next());
+        words.and_then(|it| it.parse::<u64>().ok()).is_some_and(|seconds| seconds > 1)
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]
