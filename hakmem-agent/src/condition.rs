@@ -1,8 +1,8 @@
 //! Whether the agent does what it is there for: measured, and not asserted.
 //!
 //! The sampler's last round is the measure. An agent whose sampler stands still answers as before,
-//! with figures that do not change any more, so that it can be told from an idle machine only by the
-//! age of that round.
+//! with figures that do not change any more, so that only the age of that round tells it from an
+//! idle machine.
 
 use std::path::Path;
 use std::time::Duration;

@@ -16,7 +16,7 @@ macro_rules! say {
     };
 }
 
-/// What [`say!`] does.
+/// What `say!` does.
 pub(crate) fn line(words: Arguments<'_>) {
     let text = words.to_string();
     let mut stderr = io::stderr().lock();
@@ -37,7 +37,7 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_coloured(text: &str) -> io::Result<()> {
     print_as_it_is(&with_colours_only(text))
 }
@@ -47,7 +47,7 @@ pub(crate) fn print_coloured(text: &str) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_json(document: &str) -> io::Result<()> {
     let mut out = String::with_capacity(document.len());
     for character in document.chars() {
@@ -63,7 +63,7 @@ pub(crate) fn print_json(document: &str) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_as_it_is(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {

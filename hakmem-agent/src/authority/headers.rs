@@ -143,8 +143,8 @@ fn more(byte: u8, so_far: usize, shift: u32) -> Number {
     if byte & 0x80 == 0 { Number::Whole(number) } else { Number::More(number, shift + 7) }
 }
 
-/// Huffman's code of HPACK up to 15 bits, which has all characters of an encoded path: the bits of a
-/// code, the first code, and how many there are. Longer ones begin with more ones than all these.
+/// Huffman's code of HPACK up to 15 bits, which has all characters of an encoded path: the bits of
+/// a code, the first code, and how many there are. Longer ones begin with more ones than all these.
 const CODES: [(u32, u16, u16); 10] = [
     (5, 0x0, 10),
     (6, 0x14, 26),

@@ -32,8 +32,8 @@ const REFUSED: Family = Family {
     name: "hakmem_agent_refused_total",
     kind: Kind::Counter,
     unit: "",
-    help: "What files, directories and requests of one user asked for beyond that user's budget, and \
-           files whose owner is not their directory's, by what was left undone and why.",
+    help: "What files, directories and requests of one user asked for beyond that user's budget, \
+           and files whose owner is not their directory's, by what was left undone and why.",
 };
 const TORN: Family = Family {
     name: "hakmem_agent_torn_samples_total",

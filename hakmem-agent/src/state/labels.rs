@@ -1,7 +1,7 @@
 //! Which processes have series of their own in the metrics.
 //!
-//! A process gets its labels when it is first seen, while its owner has room for one more, and keeps
-//! them until it ends. Others are summed by executable, and stay in that sum. So no series changes
+//! A process gets its labels when it is first seen, while its owner has room for one more, and
+//! keeps them until it ends. Others are summed by executable, and stay in that sum. So no series changes
 //! its meaning, ends or falls because a process of somebody else came or went.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-"""What the tests of the agent ask of Python: another gRPC, and calls that Rust has no safe ones for.
+"""What the tests of the agent ask of Python: another gRPC, and calls that Rust has unsafe only.
 
 agent.py clients SOCKET         asks an agent over its unix socket
 agent.py break AGENT DIRECTORY  starts an agent whose event loop gets errors from the system

@@ -89,7 +89,7 @@ pub(crate) fn agent(directory: &Path) -> (Running, SocketAddr) {
     agent_naming(64, directory)
 }
 
-/// The same, which sums processes up by executable once they are more than so many.
+/// The same, where so many processes have series of their own, and others are summed by executable.
 pub(crate) fn agent_naming(pids_max: u32, directory: &Path) -> (Running, SocketAddr) {
     let address = http::free_address();
     let mut command = Command::new(built::agent());

@@ -113,7 +113,7 @@ impl Stack {
         let hybrid = live::busy_threads(2, "hybrid", directory.path());
         let wrong = live::wrong_frees(directory.path());
         let (naming, agent) = live::agent(directory.path());
-        let (summing, other) = live::agent_naming(1, directory.path());
+        let (summing, other) = live::agent_naming(0, directory.path());
         let prometheus = Prometheus::start([agent, other]);
         prometheus.data("the load", "rate(hakmem_allocations_total{class=\"C7\"}[10s]) > 0");
         Self {
