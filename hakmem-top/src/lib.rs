@@ -25,7 +25,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 #[macro_use]
-mod saying;
+pub mod saying;
 
 pub mod baseline;
 pub mod capture;
