@@ -159,3 +159,6 @@ fn pass_on(signal: c_int, information: *mut libc::siginfo_t, context: *mut c_voi
         unsafe { old(signal) };
     }
 }
+
+#[cfg(test)]
+mod tests;
