@@ -29,7 +29,6 @@ fn code(words: &str) -> u8 {
 fn wrong_options_have_the_code_of_their_command() {
     for words in [
         "diff",
-        "diff a",
         "diff a b c",
         "diff --unknown a b",
         "--interval soon diff a b",

@@ -38,7 +38,7 @@ fn the_help_of_commands_with_verdicts_tells_their_exit_codes() {
             assert!(help.to_lowercase().contains(&word.to_lowercase()), "{word}:\n{help}");
         }
     }
-    check_error(&["diff", "a"], 64, "<AFTER>");
+    check_error(&["diff", "a"], 64, "give AFTER too");
     check_error(&["check", "--baseline", "x"], 64, "<PROGRAM ARGS>");
     check_error(&["--json", "diff", "a", "b"], 64, "belong before no command");
     check_error(
