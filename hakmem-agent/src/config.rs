@@ -91,7 +91,7 @@ impl Default for OwnerBudget {
             names: 4096,
             executables: 256,
             processor_share: 0.25,
-            burst: Duration::from_millis(500),
+            burst: Duration::from_millis(250),
             log_lines: 8,
             requests: 64,
             requests_per_second: 1000,

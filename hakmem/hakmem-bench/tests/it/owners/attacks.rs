@@ -79,7 +79,8 @@ fn the_files_and_directories_of_one_user_cost_another_nothing() {
         }));
     }
     let hostile = machine.allocations(&[&format!("user=\"{HOSTILE}\"")]);
-    assert!(hostile.iter().all(|series| series.label("pid").is_empty()), "theirs are summed");
+    let with_pid = hostile.iter().filter(|series| !series.label("pid").is_empty()).count();
+    assert!(with_pid <= 64, "{with_pid} of theirs have a pid, and the others are summed");
     assert!(watches(machine.agent_pid()) < 32, "{} watches", watches(machine.agent_pid()));
     let took = peak_bytes(machine.agent_pid()).saturating_sub(peak);
     assert!(took < 128 << 20, "the agent took {} MiB more", took >> 20);
