@@ -39,6 +39,8 @@ fn the_help_of_commands_with_verdicts_tells_their_exit_codes() {
         }
     }
     check_error(&["diff", "a"], 64, "give AFTER too");
+    check_error(&["diff", "finding:x"], 64, "names no finding");
+    check_error(&["diff", "finding:1", "b"], 64, "leave AFTER out");
     check_error(&["check", "--baseline", "x"], 64, "<PROGRAM ARGS>");
     check_error(&["--json", "diff", "a", "b"], 64, "belong before no command");
     check_error(
