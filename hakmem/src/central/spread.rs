@@ -55,7 +55,7 @@ pub(super) fn spread(bin: usize, blocks: &[*mut Block]) -> Spread {
 /// Takes blocks back past the stack, one by one.
 ///
 /// # Safety
-/// As for [`give`].
+/// The caller owns the blocks, all of this bin.
 pub(crate) unsafe fn give_to_slabs(bin: usize, blocks: &[*mut Block], now_ms: u32) {
     if !blocks.is_empty() {
         // SAFETY: the caller's duty.
