@@ -11,6 +11,7 @@ mod demo;
 mod diff;
 mod findings;
 mod load;
+mod place;
 mod printing;
 mod reconnection;
 mod recording;

@@ -2,12 +2,13 @@
 //! be.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hakmem_recording::{Recording, Window};
 
-use crate::built::{output, segments, stderr, stdout, top, unique};
+use crate::built::{stderr, stdout, unique};
+use crate::place::Place;
 
 /// A program that allocates for about a second.
 const PROGRAM: [&str; 5] = [
@@ -18,30 +19,7 @@ const PROGRAM: [&str; 5] = [
     "by-a-test",
 ];
 
-struct Place {
-    segments: tempfile::TempDir,
-    files: tempfile::TempDir,
-}
-
 impl Place {
-    fn new() -> Self {
-        Self { segments: segments(), files: tempfile::tempdir().unwrap() }
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.files.path().join(name)
-    }
-
-    fn top(&self, arguments: &[&str]) -> Command {
-        let mut command = top(self.segments.path());
-        command.args(arguments).current_dir(self.files.path());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        output(&mut self.top(arguments))
-    }
-
     /// A recording of the program.
     fn recorded(&self) -> PathBuf {
         let result = self.run(&[&["record", "-o", "a.hakrec", "--"][..], &PROGRAM[..]].concat());

@@ -1,39 +1,21 @@
 //! A file that exists stays until its successor is whole, whatever happens on the way.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use hakmem_recording::Recording;
 
-use crate::built::{TOP, output, segments, stderr, top, unique};
-
-struct Place {
-    segments: tempfile::TempDir,
-    files: tempfile::TempDir,
-}
+use crate::built::{TOP, output, stderr, unique};
+use crate::place::Place;
 
 impl Place {
     /// With a recording `a.hakrec`.
-    fn new() -> Self {
-        let place = Self { segments: segments(), files: tempfile::tempdir().unwrap() };
+    fn with_recording() -> Self {
+        let place = Self::new();
         let made = place.run(&["record", "-o", "a.hakrec", "--", "sh", "-c", "ls /; sleep 0.3"]);
         assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
         place
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.files.path().join(name)
-    }
-
-    fn top(&self, arguments: &[&str]) -> Command {
-        let mut command = top(self.segments.path());
-        command.args(arguments).current_dir(self.files.path());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        output(&mut self.top(arguments))
     }
 
     /// Runs it where no file can be longer than a kibibyte, as on a disk that is nearly full.
@@ -56,7 +38,7 @@ impl Place {
 
 #[test]
 fn a_recording_that_cannot_be_made_leaves_the_old_one() {
-    let place = Place::new();
+    let place = Place::with_recording();
     let old = std::fs::read(place.file("a.hakrec")).unwrap();
     let directory = place.segments.path().display().to_string();
     let force = ["record", "--force", "-o", "a.hakrec"];
@@ -77,7 +59,7 @@ fn a_recording_that_cannot_be_made_leaves_the_old_one() {
 
 #[test]
 fn kill_9_of_the_recorder_leaves_the_old_recording_and_what_there_is_of_the_new_one() {
-    let place = Place::new();
+    let place = Place::with_recording();
     let old = std::fs::read(place.file("a.hakrec")).unwrap();
     let mut recorder = place
         .top(&["record", "--force", "-o", "a.hakrec", "--"])
@@ -105,7 +87,7 @@ fn kill_9_of_the_recorder_leaves_the_old_recording_and_what_there_is_of_the_new_
 
 #[test]
 fn a_full_disk_leaves_the_old_file_of_cut_and_export() {
-    let place = Place::new();
+    let place = Place::with_recording();
     let cut = ["cut", "a.hakrec", "-o", "part.hakrec"];
     let export = ["export", "a.hakrec", "--format", "csv", "-o", "table.csv"];
     for (arguments, name) in [(&cut[..], "part.hakrec"), (&export[..], "table.csv")] {
@@ -127,7 +109,7 @@ fn a_full_disk_leaves_the_old_file_of_cut_and_export() {
 
 #[test]
 fn a_document_of_a_program_that_does_not_run_is_not_made() {
-    let place = Place::new();
+    let place = Place::with_recording();
     let failed = place.run(&["run", "--json", "out.json", "--", "no-such-program"]);
     assert_eq!(failed.status.code(), Some(127), "{}", stderr(&failed));
     assert_eq!(place.names(), ["a.hakrec"]);
