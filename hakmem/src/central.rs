@@ -49,7 +49,8 @@ const CACHE_BYTES: usize = 256 << 10;
 /// Blocks that go back to their slabs under one hold of the lock: some microseconds.
 const AT_ONCE: usize = 256;
 /// Bytes of blocks that wait in all stacks, of each as many whole [`STACKED_STEP`]s as it has: threads
-/// of all bins write it, so it must not change with every batch.
+/// of all bins write it, so it must not change with every batch. Below 0, wrapped, while a thread
+/// has subtracted steps that another is about to add: [`bytes_in_stacks`] reads it.
 static STACKED_BYTES: AtomicUsize = AtomicUsize::new(0);
 const STACKED_STEP: usize = 128 << 10;
 /// One bin's store. On cache lines of its own, as threads of different bins should not meet.
@@ -186,6 +187,11 @@ fn note_stacked(bin: usize, before: u32, now: u32) {
     }
 }
 
+/// [`STACKED_BYTES`], or 0 while a thread has subtracted steps that another is about to add.
+fn bytes_in_stacks() -> usize {
+    (STACKED_BYTES.load(Ordering::Relaxed) as isize).max(0) as usize
+}
+
 /// Bytes of the whole steps that so many blocks of a bin fill.
 fn whole_steps(bin: usize, blocks: u32) -> usize {
     blocks as usize * bins::stride(bin) / STACKED_STEP * STACKED_STEP
@@ -214,7 +220,7 @@ pub(crate) unsafe fn give(bin: usize, blocks: &[*mut Block], flow: Flow, now_ms:
         Spread::Near | Spread::InOrder => STACK_BYTES_MAX,
     };
     let fits = stacked * stride + bytes <= room
-        && STACKED_BYTES.load(Ordering::Relaxed) + bytes <= STACKS_BYTES_MAX;
+        && bytes_in_stacks() + bytes <= STACKS_BYTES_MAX;
     if fits && repeated_at(blocks).is_some() {
         // SAFETY: the caller's duty.
         return unsafe { give_once(bin, blocks, flow, now_ms) };

@@ -60,3 +60,19 @@ fn a_block_that_stands_twice_goes_to_the_store_once_and_is_noted() {
     // SAFETY: the test's own blocks.
     unsafe { give(bin, &again, Flow::OneWay, 0) };
 }
+
+#[test]
+fn blocks_are_stacked_while_another_threads_bytes_are_still_to_be_added() {
+    let _alone = alone();
+    let bin = 5;
+    let mut blocks = [core::ptr::null_mut(); 40];
+    let taken = take(bin, &mut blocks).expect("there is memory").count as usize;
+    let blocks = &mut blocks[40 - taken..];
+    blocks.sort();
+    let (before, short) = (stacked(bin), STACKED_BYTES.load(Ordering::Relaxed) + STACKED_STEP);
+    STACKED_BYTES.fetch_sub(short, Ordering::Relaxed);
+    // SAFETY: the test's own blocks.
+    unsafe { give(bin, blocks, Flow::OneWay, 0) };
+    STACKED_BYTES.fetch_add(short, Ordering::Relaxed);
+    assert_eq!(stacked(bin), before + taken as u32);
+}
