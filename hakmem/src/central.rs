@@ -219,8 +219,7 @@ pub(crate) unsafe fn give(bin: usize, blocks: &[*mut Block], flow: Flow, now_ms:
         Spread::Scattered => 0,
         Spread::Near | Spread::InOrder => STACK_BYTES_MAX,
     };
-    let fits = stacked * stride + bytes <= room
-        && bytes_in_stacks() + bytes <= STACKS_BYTES_MAX;
+    let fits = stacked * stride + bytes <= room && bytes_in_stacks() + bytes <= STACKS_BYTES_MAX;
     if fits && repeated_at(blocks).is_some() {
         // SAFETY: the caller's duty.
         return unsafe { give_once(bin, blocks, flow, now_ms) };

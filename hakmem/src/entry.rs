@@ -28,10 +28,10 @@ use hakmem_segment::ListWord;
 
 use crate::bins::{self, MID_MAX, SMALL_MAX};
 use crate::gate;
-use crate::heap::magazine::{ENTRY, entry_of, top_of};
+use crate::heap::magazine::FastList;
 use crate::heap::{Heap, capacity_of, map_of, slot_of, small_bin_of};
 use crate::os::{memory::PAGE_MIN, thread_local};
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
 
 pub use crate::segment::note_namespace;
 pub use aligned::{aligned_alloc, allocate_aligned, memalign, posix_memalign, pvalloc, valloc};
@@ -54,18 +54,33 @@ fn thread_heap() -> *mut Heap {
 /// Pops a block off a bin's list; null if the list is empty.
 #[inline(always)]
 fn pop(heap: *mut Heap, bin: usize) -> *mut u8 {
-    let top = top_of(heap, bin);
-    let offset = top.load(Ordering::Relaxed);
-    // SAFETY: the topmost block's entry or a null: that in front of a magazine, or a sentinel's.
-    let block = unsafe { *entry_of(heap, offset) };
+    let list = FastList::of(heap, bin);
+    let top = list.top().load(Ordering::Relaxed);
+    if top.is_null() {
+        return ptr::null_mut();
+    }
+    // SAFETY: the topmost block's entry, or the null in front of a magazine.
+    let block = unsafe { *top };
     if block.is_null() {
         return ptr::null_mut();
     }
-    // Loaded once more: the compiler then subtracts in memory, which is an instruction less.
-    top.store(top.load(Ordering::Relaxed).wrapping_sub(ENTRY), Ordering::Relaxed);
-    let word = slot_of(heap).list_word(bin);
-    word.store(word.load(Ordering::Relaxed).wrapping_sub(ListWord::POP), Ordering::Relaxed);
+    let top = list.top();
+    top.store(top.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Relaxed);
+    subtract_pop(list.word());
     block.cast()
+}
+
+/// Notes a pop in a bin's word. In memory, which a signal handler cannot come between.
+#[inline(always)]
+fn subtract_pop(word: &AtomicU64) {
+    word.store(word.load(Ordering::Relaxed).wrapping_sub(ListWord::POP), Ordering::Relaxed);
+}
+
+/// Notes a fast free in a bin's word. Release: the count of sized frees is seen before it. The same
+/// instruction as Relaxed here.
+#[inline(always)]
+fn add_push(word: &AtomicU64) {
+    word.store(word.load(Ordering::Relaxed).wrapping_add(ListWord::PUSH), Ordering::Release);
 }
 
 /// Pushes a block on a bin's list; false if the list is full, or if the free is due for a check.
@@ -74,26 +89,22 @@ fn pop(heap: *mut Heap, bin: usize) -> *mut u8 {
 /// The heap must be the thread's own, or the bin 0 or of a closed list.
 #[inline(always)]
 fn push<const SIZED: bool>(heap: *mut Heap, bin: usize, block: *mut u8) -> bool {
-    let word = slot_of(heap).list_word(bin);
-    let value = word.load(Ordering::Relaxed);
-    // One test for both: the capacity, which is needed anyway, and the countdown to the next check.
-    if value & ListWord::GUARDS != 0 {
+    let list = FastList::of(heap, bin);
+    if !list.takes_free() {
         return false;
     }
-    let top = top_of(heap, bin);
-    let offset = top.load(Ordering::Relaxed);
+    let entry = list.top().load(Ordering::Relaxed).wrapping_add(1);
     // SAFETY: the thread's own list, as the words of bin 0 and of closed lists have a guard set; it is
     // not full, so its magazine has room.
-    unsafe { *entry_of(heap, offset).wrapping_add(1) = block.cast() };
+    unsafe { *entry = block.cast() };
     if SIZED {
         // Before the word, so that no reader takes this free for one that was classified.
         let sized = slot_of(heap).sized_frees_fast(bin);
         sized.store(sized.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
-    // Release: the sized count is seen before the free. The same instruction as Relaxed here.
-    word.store(value.wrapping_add(ListWord::PUSH), Ordering::Release);
+    add_push(list.word());
     // Last: a signal handler that jumps out in between leaves a word that says too much.
-    top.store(offset.wrapping_add(ENTRY), Ordering::Relaxed);
+    list.top().store(entry, Ordering::Relaxed);
     true
 }
 
@@ -101,24 +112,23 @@ fn push<const SIZED: bool>(heap: *mut Heap, bin: usize, block: *mut u8) -> bool 
 /// just now and is being freed again.
 #[inline(always)]
 fn push_unless_last(heap: *mut Heap, bin: usize, block: *mut u8) -> bool {
-    let word = slot_of(heap).list_word(bin);
-    let value = word.load(Ordering::Relaxed);
-    if value & ListWord::GUARDS != 0 {
+    let list = FastList::of(heap, bin);
+    if !list.takes_free() {
         return false;
     }
-    let top = top_of(heap, bin);
-    let last = entry_of(heap, top.load(Ordering::Relaxed));
+    let last = list.top().load(Ordering::Relaxed);
     // SAFETY: the topmost block's entry, or the null in front of a magazine.
     if unsafe { *last } == block.cast() {
         hint::cold_path();
         return false;
     }
+    let entry = last.wrapping_add(1);
     // SAFETY: as in `push`.
-    unsafe { *last.wrapping_add(1) = block.cast() };
-    word.store(value.wrapping_add(ListWord::PUSH), Ordering::Relaxed);
-    // Last, as in `push`. Loaded once more: the compiler then adds in memory, which is an instruction
-    // less.
-    top.store(top.load(Ordering::Relaxed).wrapping_add(ENTRY), Ordering::Relaxed);
+    unsafe { *entry = block.cast() };
+    add_push(list.word());
+    // Last, as in `push`.
+    let top = list.top();
+    top.store(top.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     true
 }
 

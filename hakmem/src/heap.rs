@@ -55,7 +55,7 @@ use crate::routing::{Choice, Layout};
 use crate::segment::{GROUP_SLOTS, SLOT_STEP};
 use crate::settings;
 use crate::slot::SlotWriter;
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 pub(crate) use account::Stopwatch;
 pub(crate) use exchange::SlowFree;
@@ -78,10 +78,8 @@ const PUBLICATION: u64 = 1 << 22;
 /// A thread's lists.
 #[repr(C, align(64))]
 pub(crate) struct Heap {
-    /// Null, in front of a sentinel's lists.
-    nothing: *mut Block,
     /// Where each list ends; see [`magazine`].
-    tops: [AtomicU32; BINS],
+    tops: [AtomicPtr<*mut Block>; BINS],
     /// Blocks that each list may hold; 0 for a list that takes none back.
     capacities: [Cell<u16>; BINS],
     /// Bin of each small size; here because the base register reaches it.

@@ -17,7 +17,7 @@ use crate::class_map::WholeMap;
 use crate::finding::{self, Finding};
 use crate::gate::{self, Behind, ByRegistry, E3, Exclude, FrontGate, Hybrid, Uniform};
 use crate::header::HEADER_BYTES;
-use crate::heap::magazine::{entry_of, top_of};
+use crate::heap::magazine::FastList;
 use crate::heap::{Heap, Stopwatch, Way, map_of, slot_of};
 use crate::routing::{Choice, Layout};
 use crate::sync::Ordering;
@@ -77,10 +77,10 @@ extern "C" fn direct_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
 #[inline(never)]
 extern "C" fn boxed_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
     let Some(bin) = G::bin(pointer) else { return slow_free::free_exactly(pointer, heap) };
-    let top = top_of(heap, bin).load(Ordering::Relaxed);
+    let top = FastList::of(heap, bin).top().load(Ordering::Relaxed);
     // SAFETY: the thread's heap: a sentinel knows no way but the slow one; the topmost block's entry, or
     // the null in front of them.
-    let last = unsafe { *entry_of(heap, top) };
+    let last = unsafe { *top };
     let is_rejected = G::LAYOUT.is_routed(bin) || last == pointer.cast();
     if is_rejected || !push::<false>(heap, bin, pointer) {
         slow_free::free_exactly(pointer, heap);

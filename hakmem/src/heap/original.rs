@@ -12,28 +12,30 @@
 use core::cell::Cell;
 use core::ptr;
 
-use hakmem_segment::BINS;
-
 use super::Heap;
 use crate::arena;
+use crate::bins::BIN_C7;
 use crate::block::Block;
 use crate::central;
 
 /// The original had no capacity; only the word's field for the depth bounds a list.
 const BLOCKS_MAX: u16 = 0x7000;
 
+/// Bins that have such a list, from 0 on: those of what is taken for a block with a header.
+const ORIGINALS: usize = BIN_C7 + 1;
+
 /// First block and number of blocks of each list.
 pub(super) struct Originals {
-    heads: [Cell<*mut Block>; BINS],
-    pub(super) counts: [Cell<u16>; BINS],
+    heads: [Cell<*mut Block>; ORIGINALS],
+    counts: [Cell<u16>; ORIGINALS],
 }
 
 impl Originals {
     /// No blocks.
     pub(super) const fn empty() -> Self {
         Self {
-            heads: [const { Cell::new(ptr::null_mut()) }; BINS],
-            counts: [const { Cell::new(0) }; BINS],
+            heads: [const { Cell::new(ptr::null_mut()) }; ORIGINALS],
+            counts: [const { Cell::new(0) }; ORIGINALS],
         }
     }
 
@@ -44,22 +46,27 @@ impl Originals {
 
     /// Becomes what another one is.
     pub(super) fn copy_from(&self, other: &Self) {
-        for bin in 0..BINS {
+        for bin in 0..ORIGINALS {
             self.heads[bin].set(other.heads[bin].get());
             self.counts[bin].set(other.counts[bin].get());
         }
+    }
+
+    /// Blocks on the list of a bin; 0 for a bin that has none.
+    pub(super) fn count(&self, bin: usize) -> u16 {
+        self.counts.get(bin).map_or(0, Cell::get)
     }
 }
 
 impl Heap {
     /// Blocks on the list and on the original one, as the bin's word counts them.
     pub(super) fn whole_depth(&self, bin: usize) -> u32 {
-        self.depth(bin) + u32::from(self.originals.counts[bin].get())
+        self.depth(bin) + u32::from(self.originals.count(bin))
     }
 
     /// Whether an original list takes one more block.
     pub(crate) fn has_original_room(&self, bin: usize) -> bool {
-        self.originals.counts[bin].get() < BLOCKS_MAX
+        bin < ORIGINALS && self.originals.count(bin) < BLOCKS_MAX
     }
 
     /// Puts what is believed to be a block on an original list, with its link where a block with a
@@ -78,9 +85,9 @@ impl Heap {
     /// Pops an original list; null if it is empty. This is where the ancestor crashed.
     pub(crate) fn take_original(&self, bin: usize) -> *mut Block {
         let originals = &self.originals;
-        let block = originals.heads[bin].get();
+        let block = originals.heads.get(bin).map_or(ptr::null_mut(), Cell::get);
         if block.is_null() {
-            return ptr::null_mut();
+            return block;
         }
         // SAFETY: none, see the module.
         originals.heads[bin].set(unsafe { block.cast::<*mut Block>().read_unaligned() });
@@ -90,11 +97,12 @@ impl Heap {
 
     /// Gives an original list back, as far as it leads to blocks.
     pub(super) fn give_up_originals(&self, bin: usize) {
-        let count = self.originals.counts[bin].take();
-        let mut block = self.originals.heads[bin].replace(ptr::null_mut());
+        let count = self.originals.count(bin);
         if count == 0 {
             return;
         }
+        self.originals.counts[bin].set(0);
+        let mut block = self.originals.heads[bin].replace(ptr::null_mut());
         for _ in 0..count {
             if !arena::holds(block as usize) || !block.is_aligned() {
                 break;

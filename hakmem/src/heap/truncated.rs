@@ -10,6 +10,7 @@ use core::ptr;
 use hakmem_segment::{BINS, Slot};
 
 use super::Heap;
+use super::original::Originals;
 use crate::slot::SlotWriter;
 
 /// Blocks that a list is said to hold more than it may: a push or a pop that was interrupted has
@@ -38,8 +39,8 @@ impl Heap {
         writer.update(|update| {
             for bin in 0..BINS {
                 let capacity = copy!(u16: capacities[bin]);
-                let on_originals = copy!(u16: originals.counts[bin]);
-                let depth = u32::from(capacity) + u32::from(on_originals) + IN_DOUBT;
+                let on_original = copy!(Originals: originals).count(bin);
+                let depth = u32::from(capacity) + u32::from(on_original) + IN_DOUBT;
                 update.set_list(bin, depth, capacity);
             }
         });
@@ -51,7 +52,6 @@ mod tests {
     use hakmem_segment::ListWord;
     use hakmem_segment::slot::SLOT_BYTES;
 
-    use super::super::magazine::ENTRY;
     use super::*;
     use crate::os::memory::{self, PAGE};
     use crate::sync::Ordering;
@@ -65,7 +65,7 @@ mod tests {
             // SAFETY: zeroed memory of a heap's size, used here only; zeros are a valid heap.
             let heap = unsafe { heap.as_ref() };
             heap.bottoms[bin].set(4096);
-            heap.tops[bin].store(4096 + ENTRY * depth, Ordering::Relaxed);
+            heap.set_depth(bin, depth);
             heap.capacities[bin].set(capacity);
         }
         // SAFETY: mapped above, and used here only.
