@@ -333,18 +333,18 @@ impl Heap {
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 #[inline(always)]
 fn line_of(heap: *mut Heap, bin: usize) -> *mut u8 {
-    let line: *mut u8;
+    let line: usize;
     // SAFETY: arithmetic only.
     unsafe {
         core::arch::asm!(
             "lea {line}, [{heap} + {bin} * 8]",
             line = lateout(reg) line,
-            heap = in(reg) heap,
+            heap = in(reg) heap.addr(),
             bin = in(reg) bin,
             options(pure, nomem, nostack, preserves_flags)
         );
     }
-    line
+    heap.cast::<u8>().with_addr(line)
 }
 
 /// The address `heap + 8 * bin`.
