@@ -28,7 +28,7 @@ use hakmem_segment::ListWord;
 
 use crate::bins::{self, MID_MAX, SMALL_MAX};
 use crate::gate;
-use crate::heap::magazine::FastList;
+use crate::heap::fast_list::FastList;
 use crate::heap::{Heap, capacity_of, map_of, slot_of, small_bin_of};
 use crate::os::{memory::PAGE_MIN, thread_local};
 use crate::sync::{AtomicU64, Ordering};

@@ -31,6 +31,7 @@
 
 mod account;
 mod exchange;
+pub(crate) mod fast_list;
 mod idle;
 pub(crate) mod legacy;
 pub(crate) mod magazine;
@@ -78,7 +79,7 @@ const PUBLICATION: u64 = 1 << 22;
 /// A thread's lists.
 #[repr(C, align(64))]
 pub(crate) struct Heap {
-    /// Where each list ends; see [`magazine`].
+    /// Where each list ends; see [`fast_list`] and [`magazine`].
     tops: [AtomicPtr<*mut Block>; BINS],
     /// Blocks that each list may hold; 0 for a list that takes none back.
     capacities: [Cell<u16>; BINS],

@@ -17,7 +17,7 @@ use crate::class_map::WholeMap;
 use crate::finding::{self, Finding};
 use crate::gate::{self, Behind, ByRegistry, E3, Exclude, FrontGate, Hybrid, Uniform};
 use crate::header::HEADER_BYTES;
-use crate::heap::magazine::FastList;
+use crate::heap::fast_list::FastList;
 use crate::heap::{Heap, Stopwatch, Way, map_of, slot_of};
 use crate::routing::{Choice, Layout};
 use crate::sync::Ordering;

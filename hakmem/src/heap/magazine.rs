@@ -7,11 +7,9 @@
 //! more on its way to its slab.
 //!
 //! In front of each magazine lies an entry that is null, so that a pop finds out with one load that
-//! the list is empty. A list's top is a pointer to its topmost entry: recent Intel cores forward a
-//! stored value to the next load at once only if it has 64 bits and its address is a register and a
-//! constant, and a free followed by a malloc waits for the top twice and for the entry once. The tops
-//! of a sentinel and of a wiped heap are null. Everywhere else a magazine's bottom and top are
-//! offsets from the heap's address.
+//! the list is empty. A list's top is a pointer to its topmost entry, for the fast paths
+//! ([`super::fast_list`]); everywhere else a magazine's bottom and top are offsets from the heap's
+//! address.
 //!
 //! Magazines come in layers behind the slots, at the distance of slot from slot, so that one and the
 //! same offset serves every heap of a group. In a heap's part of the first layer lie the page that it
@@ -29,19 +27,19 @@
 
 use core::ptr::{self, NonNull};
 use core::sync::atomic::compiler_fence;
-use core::{hint, mem, slice};
+use core::{hint, slice};
 
-use hakmem_segment::{BINS, ListWord, Slot};
+use hakmem_segment::BINS;
 
 use super::{Heap, SLOT_DISTANCE};
 use crate::bins;
 use crate::block::Block;
 use crate::os::memory::{self, PAGE_MIN};
 use crate::segment::SLOT_STEP;
-use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+use crate::sync::Ordering;
 
 /// Where an entry of a magazine is.
-type Entry = *mut *mut Block;
+pub(super) type Entry = *mut *mut Block;
 /// Bytes of an entry.
 const ENTRY: u32 = size_of::<*mut Block>() as u32;
 /// From a heap to its part of the first layer.
@@ -325,93 +323,5 @@ impl Heap {
 
     fn entry(&self, offset: u32) -> Entry {
         self.address().cast::<u8>().wrapping_add(offset as usize).cast()
-    }
-}
-
-/// The address `heap + 8 * bin`, from which a bin's top and word lie at constant distances: as a
-/// register, since an address with an index in it would be forwarded to late (see the module).
-#[cfg(all(target_arch = "x86_64", not(miri)))]
-#[inline(always)]
-fn line_of(heap: *mut Heap, bin: usize) -> *mut u8 {
-    let line: usize;
-    // SAFETY: arithmetic only.
-    unsafe {
-        core::arch::asm!(
-            "lea {line}, [{heap} + {bin} * 8]",
-            line = lateout(reg) line,
-            heap = in(reg) heap.addr(),
-            bin = in(reg) bin,
-            options(pure, nomem, nostack, preserves_flags)
-        );
-    }
-    heap.cast::<u8>().with_addr(line)
-}
-
-/// The address `heap + 8 * bin`.
-#[cfg(not(all(target_arch = "x86_64", not(miri))))]
-#[inline(always)]
-fn line_of(heap: *mut Heap, bin: usize) -> *mut u8 {
-    heap.cast::<u8>().wrapping_add(bin * size_of::<Entry>())
-}
-
-/// From a bin's line to its word.
-const WORD_DISTANCE: usize = SLOT_DISTANCE + mem::offset_of!(Slot, words);
-
-/// What the fast paths use of a bin: its list's top, and the bin's word in the heap's slot.
-#[derive(Clone, Copy)]
-pub(crate) struct FastList(*mut u8);
-
-impl FastList {
-    /// That of a bin of a heap or of a sentinel.
-    #[inline(always)]
-    pub(crate) fn of(heap: *mut Heap, bin: usize) -> Self {
-        debug_assert!(bin < BINS);
-        Self(line_of(heap, bin))
-    }
-
-    /// The topmost block's entry, or the null in front of the magazine; null under a sentinel and in a
-    /// wiped heap.
-    #[inline(always)]
-    pub(crate) fn top(self) -> &'static AtomicPtr<*mut Block> {
-        let top = self.0.wrapping_add(mem::offset_of!(Heap, tops)).cast::<AtomicPtr<*mut Block>>();
-        // SAFETY: of a sentinel or a heap, which stay mapped; aligned. Only the heap's thread writes it.
-        unsafe { &*top }
-    }
-
-    /// The bin's word.
-    #[inline(always)]
-    pub(crate) fn word(self) -> &'static AtomicU64 {
-        // SAFETY: of a sentinel's zeros or of a slot, which stay mapped; aligned, and accessed
-        // atomically only.
-        unsafe { &*self.0.wrapping_add(WORD_DISTANCE).cast::<AtomicU64>() }
-    }
-
-    /// Whether the list takes a free without a further look. One test for both: the capacity, which
-    /// is needed anyway, and the countdown to the next check.
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    #[inline(always)]
-    pub(crate) fn takes_free(self) -> bool {
-        // SAFETY: a relaxed load of the word, which is mapped. The compiler would load it into a
-        // register first, which is an instruction more.
-        unsafe {
-            core::arch::asm!(
-                "test qword ptr [{line} + {distance}], {guards}",
-                "jnz {refuse}",
-                line = in(reg) self.0,
-                distance = const WORD_DISTANCE,
-                guards = const ListWord::GUARDS,
-                refuse = label { return false; },
-                options(readonly, nostack)
-            );
-        }
-        true
-    }
-
-    /// Whether the list takes a free without a further look. One test for both: the capacity, which
-    /// is needed anyway, and the countdown to the next check.
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    #[inline(always)]
-    pub(crate) fn takes_free(self) -> bool {
-        self.word().load(Ordering::Relaxed) & ListWord::GUARDS == 0
     }
 }
