@@ -16,6 +16,7 @@
 pub mod bar_charts;
 pub mod batches;
 pub mod c_heap;
+pub mod coherence;
 pub mod contents;
 pub mod drift;
 pub mod fixed_size;
