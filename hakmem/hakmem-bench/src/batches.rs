@@ -1,12 +1,11 @@
 //! `bench_batches`: allocate many, free them all.
 
-use std::time::Instant;
-
 use crate::c_heap::{Block, FilledBlock};
 use crate::contents::{Held, Request};
 use crate::fixed_size::RunError;
 use crate::random_mixed::XorShift;
 use crate::report::Tally;
+use crate::stopwatch::Stopwatch;
 
 /// In which order a batch is freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +75,7 @@ impl Batches {
         let mut held: Vec<Option<B>> = Vec::new();
         held.resize_with(self.blocks, || None);
         let Self { size, .. } = self;
-        let start = Instant::now();
+        let watch = Stopwatch::start();
         let mut mallocs = 0;
         for _ in 0..self.batches {
             for place in &mut held {
@@ -90,8 +89,8 @@ impl Batches {
                 }
             }
         }
-        let elapsed = start.elapsed();
-        Ok(Tally { mallocs, frees: mallocs, timed_operations: 2 * mallocs, elapsed })
+        let spent = watch.spent();
+        Ok(Tally { mallocs, frees: mallocs, timed_operations: 2 * mallocs, spent })
     }
 }
 

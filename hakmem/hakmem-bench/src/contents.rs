@@ -75,6 +75,7 @@ impl Held for PagedBlock {
 pub(crate) struct EndedBlock(Block);
 
 impl Held for EndedBlock {
+    #[inline(always)]
     fn allocate(request: Request) -> Option<Self> {
         let mut block = Block::allocate(request.size)?;
         let [first, last] = [(request.random >> 12) as u8, (request.random >> 20) as u8];
@@ -82,6 +83,7 @@ impl Held for EndedBlock {
         Some(Self(block))
     }
 
+    #[inline(always)]
     fn free(self) -> Result<(), Damage> {
         self.0.free();
         Ok(())

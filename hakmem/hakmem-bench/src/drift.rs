@@ -5,13 +5,12 @@
 //! is left of a phase are single blocks in pages that nothing of the next size fits into: memory
 //! that an allocator cannot use again before the last of them is gone.
 
-use std::time::Instant;
-
 use crate::c_heap::FilledBlock;
 use crate::contents::{Held, PagedBlock, Request};
 use crate::fixed_size::RunError;
 use crate::random_mixed::XorShift;
 use crate::report::{Holding, Tally};
+use crate::stopwatch::Stopwatch;
 
 /// Mean size in the first and in the last phase.
 const SMALLEST_MEAN: usize = 64;
@@ -61,22 +60,21 @@ impl Drift {
         let mut crowd = Crowd::<B> { blocks, bytes: 0, most: 0, mallocs: 0, frees: 0 };
         let mut random = XorShift::new(1);
         let mut holdings: Vec<Holding> = Vec::new();
-        let start = Instant::now();
+        let watch = Stopwatch::start();
         for mean in means() {
             for _ in 0..self.blocks_about(mean) {
                 crowd.replace(self.live, mean, random.next())?;
             }
             holdings.push(Holding::now("at its worst", crowd.held()));
         }
-        let elapsed = start.elapsed();
+        let spent = watch.spent();
         let timed_operations = crowd.mallocs + crowd.frees;
         let end = holdings.last().map(|end| Holding { moment: "in the end".into(), ..end.clone() });
         let worst = holdings.into_iter().max_by(|a, b| a.ratio().total_cmp(&b.ratio()));
         for (block, _) in crowd.blocks {
             block.free()?;
         }
-        let tally =
-            Tally { mallocs: crowd.mallocs, frees: crowd.mallocs, timed_operations, elapsed };
+        let tally = Tally { mallocs: crowd.mallocs, frees: crowd.mallocs, timed_operations, spent };
         Ok((tally, worst.into_iter().chain(end).collect()))
     }
 }

@@ -1,10 +1,9 @@
 //! `bench_fixed_size`: blocks of one size, freed in the order in which they were allocated.
 
-use std::time::Instant;
-
 use crate::c_heap::{Block, FilledBlock, Source};
 use crate::pattern::{Damage, Pattern};
 use crate::report::Tally;
+use crate::stopwatch::Stopwatch;
 
 /// What to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +38,7 @@ impl FixedSize {
         let out_of_memory = RunError::OutOfMemory { size: self.size };
         let filling = self.iterations.min(self.working_set as u64);
         let mut slots = Vec::with_capacity(self.working_set);
-        let start = Instant::now();
+        let watch = Stopwatch::start();
         for _ in 0..filling {
             let Some(block) = Block::allocate_from(source, self.size) else {
                 return Err(out_of_memory);
@@ -55,13 +54,13 @@ impl FixedSize {
             remaining -= turn;
         }
         slots.into_iter().for_each(Block::free);
-        Ok(self.tally(start))
+        Ok(self.tally(watch))
     }
 
     /// The same calls, with contents written and checked before each free, and zeros looked for
     /// where the source promises them.
     pub fn verify(self, source: impl Source) -> Result<Tally, RunError> {
-        let start = Instant::now();
+        let watch = Stopwatch::start();
         let mut slots: Vec<Option<FilledBlock>> = Vec::new();
         slots.resize_with(self.working_set, || None);
         for number in 0..self.iterations {
@@ -78,15 +77,15 @@ impl FixedSize {
             block.check()?;
             block.free();
         }
-        Ok(self.tally(start))
+        Ok(self.tally(watch))
     }
 
-    fn tally(self, start: Instant) -> Tally {
+    fn tally(self, watch: Stopwatch) -> Tally {
         Tally {
             mallocs: self.iterations,
             frees: self.iterations,
             timed_operations: 2 * self.iterations,
-            elapsed: start.elapsed(),
+            spent: watch.spent(),
         }
     }
 }

@@ -1,12 +1,11 @@
 //! `bench_growth`: blocks that `realloc` makes longer.
 
-use std::time::Instant;
-
 use crate::c_heap::{Block, FilledBlock};
 use crate::contents::{Held, Request};
 use crate::fixed_size::RunError;
 use crate::pattern::Damage;
 use crate::report::Tally;
+use crate::stopwatch::Stopwatch;
 
 /// Blocks that grow in turns, so that none has all the room behind it.
 pub const SIDE_BY_SIDE: u64 = 8;
@@ -78,7 +77,7 @@ impl Growth {
 
     fn calls<B: Growing>(self) -> Result<Tally, RunError> {
         let mut held: Vec<B> = Vec::with_capacity(SIDE_BY_SIDE as usize);
-        let start = Instant::now();
+        let watch = Stopwatch::start();
         let mut mallocs = 0;
         while mallocs < self.blocks {
             let mut size = self.first;
@@ -98,7 +97,7 @@ impl Growth {
             held.drain(..).try_for_each(Held::free)?;
         }
         let timed_operations = mallocs * (2 + self.reallocs());
-        Ok(Tally { mallocs, frees: mallocs, timed_operations, elapsed: start.elapsed() })
+        Ok(Tally { mallocs, frees: mallocs, timed_operations, spent: watch.spent() })
     }
 }
 

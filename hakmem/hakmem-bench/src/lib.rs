@@ -3,8 +3,8 @@
 //! Most call the C library's `malloc` and `free` and know of no allocator: `LD_PRELOAD` puts one
 //! under them. `bench_race` runs them side by side under hakmem and its peers.
 //!
-//! Modules, bottom to top: [`c_heap`] and [`peak`] (the only unsafe code), [`pattern`] and
-//! [`contents`] (what blocks are filled with), `pace` (limits of a loop), [`usage`] (arguments and
+//! Modules, bottom to top: [`c_heap`], [`peak`] and [`stopwatch`] (the only unsafe code),
+//! [`pattern`] and [`contents`] (what blocks are filled with), `pace` (limits of a loop), [`usage`] (arguments and
 //! exit codes), [`report`] (the figures a program prints), [`sizes`] (how large blocks are),
 //! [`fixed_size`], [`random_mixed`], [`batches`], [`growth`] and [`drift`] (the loops), [`threads`]
 //! [`release`], [`staged`] and [`stages`] (loads of several threads) and [`workload`] (one whose
@@ -34,6 +34,7 @@ pub mod sizes;
 pub mod soak;
 pub mod staged;
 pub mod stages;
+pub mod stopwatch;
 pub mod threads;
 pub mod usage;
 pub mod workload;

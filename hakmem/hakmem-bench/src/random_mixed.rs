@@ -1,13 +1,12 @@
 //! `bench_random_mixed`: blocks of random sizes in a working set of random places.
 
-use std::time::Instant;
-
 use crate::c_heap::{Block, FilledBlock};
 use crate::contents::{Contents, EndedBlock, Held, PagedBlock, Request};
 use crate::fixed_size::RunError;
 use crate::pace::{Limited, Pace, Unlimited};
 use crate::report::Tally;
 use crate::sizes::Sizes;
+use crate::stopwatch::Stopwatch;
 
 /// What to run. Each iteration picks a place; it frees the block there or allocates one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +69,7 @@ impl<S: Sizes> RandomMixed<S> {
         let mut random = XorShift::new(self.seed);
         let mut slots: Vec<Option<B>> = Vec::new();
         slots.resize_with(self.working_set, || None);
-        let start = Instant::now();
+        let watch = Stopwatch::start();
         let mut mallocs = 0;
         for _ in 0..self.iterations {
             pace.before_iteration();
@@ -86,11 +85,11 @@ impl<S: Sizes> RandomMixed<S> {
                 }
             }
         }
-        let elapsed = start.elapsed();
+        let spent = watch.spent();
         for block in slots.into_iter().flatten() {
             block.free()?;
         }
-        Ok(Tally { mallocs, frees: mallocs, timed_operations: self.iterations, elapsed })
+        Ok(Tally { mallocs, frees: mallocs, timed_operations: self.iterations, spent })
     }
 }
 

@@ -7,7 +7,7 @@
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::c_heap::FilledBlock;
 use crate::contents::{Held, PagedBlock, Request};
@@ -15,6 +15,7 @@ use crate::fixed_size::RunError;
 use crate::random_mixed::XorShift;
 use crate::report::{Holding, Tally};
 use crate::sizes::{Sizes, Skewed, Tiny};
+use crate::stopwatch::Stopwatch;
 
 /// Which blocks stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,26 +98,26 @@ impl Release {
             surviving_bytes: AtomicUsize::new(0),
             over: AtomicBool::new(false),
         };
-        let start = Instant::now();
+        let watch = Stopwatch::start();
         thread::scope(|scope| {
             let thread = |index| scope.spawn(move || self.live::<B>(index, stage));
             let running: Vec<_> = (0..self.threads as u64).map(thread).collect();
             stage.all.wait();
-            let grown = start.elapsed();
+            let grown = watch.spent();
             // The barrier orders the threads' writes before these reads.
             let live = stage.grown_bytes.load(Ordering::Relaxed);
             let mut holdings = vec![Holding::now("when grown", live)];
-            let start = Instant::now();
+            let watch = Stopwatch::start();
             stage.all.wait();
             stage.all.wait();
-            let elapsed = grown + start.elapsed();
+            let spent = grown + watch.spent();
             let live = stage.surviving_bytes.load(Ordering::Relaxed);
             holdings.push(Holding::now("once freed", live));
             thread::sleep(self.wait);
             let later = format!("{} s later", self.wait.as_secs_f64());
             holdings.push(Holding::now(later, live));
             stage.over.store(true, Ordering::Relaxed);
-            let mut tally = Tally { elapsed, ..Tally::default() };
+            let mut tally = Tally { spent, ..Tally::default() };
             for thread in running {
                 let (mallocs, timed) = thread.join().expect("no thread panics")?;
                 tally.mallocs += mallocs;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::c_heap;
+use crate::stopwatch::Spent;
 
 /// The calls a program made and the time they took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct Tally {
     /// The part of both that was timed.
     pub timed_operations: u64,
     /// Time of that part.
-    pub elapsed: Duration,
+    pub spent: Spent,
 }
 
 /// What a program held at one moment, and what was resident then.
@@ -39,6 +40,8 @@ pub struct Holding {
 pub struct Report {
     /// Millions of timed calls a second, a call being one `malloc` or one `free`; 0 if none was.
     pub million_operations_per_second: f64,
+    /// The same by processor time: what other processes do on the core does not count.
+    pub million_operations_per_processor_second: f64,
     /// Calls of `malloc` by the measured loop, its preparation and its end.
     pub mallocs: u64,
     /// Calls of `free`, likewise.
@@ -51,6 +54,8 @@ pub struct Report {
     pub malloc_file: Option<PathBuf>,
     /// The symbols among [`MARKERS`] that this library defines.
     pub malloc_markers: Vec<String>,
+    /// Blocks that another thread freed than the one that had allocated them, of loads that know.
+    pub frees_elsewhere: Option<u64>,
     /// What was resident and live at certain moments, in their order; most loads have none.
     pub holdings: Vec<Holding>,
 }
@@ -68,11 +73,10 @@ pub const MARKERS: &[&CStr] = &[
 impl Report {
     /// The figures of this process.
     pub fn of(tally: Tally) -> Self {
-        let seconds = tally.elapsed.as_secs_f64();
-        let rate = if tally.timed_operations == 0 || seconds == 0.0 {
-            0.0
-        } else {
-            tally.timed_operations as f64 / seconds / 1e6
+        let rate = |time: Duration| match tally.timed_operations {
+            0 => 0.0,
+            _ if time.is_zero() => 0.0,
+            operations => operations as f64 / time.as_secs_f64() / 1e6,
         };
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let malloc_file = c_heap::file_of(c"malloc");
@@ -80,13 +84,15 @@ impl Report {
             |marker: &&CStr| malloc_file.is_some() && c_heap::file_of(marker) == malloc_file;
         let markers = MARKERS.iter().copied().filter(is_beside_malloc);
         Self {
-            million_operations_per_second: rate,
+            million_operations_per_second: rate(tally.spent.wall),
+            million_operations_per_processor_second: rate(tally.spent.processor),
             mallocs: tally.mallocs,
             frees: tally.frees,
             peak_resident_kib: peak_resident_kib(&status).unwrap_or(0),
             final_resident_kib: kib(&status, "VmRSS:").unwrap_or(0),
             malloc_markers: markers.map(|one| one.to_string_lossy().into_owned()).collect(),
             malloc_file,
+            frees_elsewhere: None,
             holdings: Vec::new(),
         }
     }
@@ -103,12 +109,19 @@ impl Report {
         let malloc_file = value("malloc from").filter(|file| *file != "unknown");
         Some(Self {
             million_operations_per_second: value("M ops/s")?.parse().ok()?,
+            million_operations_per_processor_second: value("M ops/s of processor time")?
+                .parse()
+                .ok()?,
             mallocs: value("mallocs")?.parse().ok()?,
             frees: value("frees")?.parse().ok()?,
             peak_resident_kib: value("peak resident KiB")?.parse().ok()?,
             final_resident_kib: value("final resident KiB")?.parse().ok()?,
             malloc_file: malloc_file.map(PathBuf::from),
             malloc_markers: value("beside malloc")?.split_whitespace().map(str::to_owned).collect(),
+            frees_elsewhere: match value("frees of other threads' blocks") {
+                Some(count) => Some(count.parse().ok()?),
+                None => None,
+            },
             holdings: text.lines().filter_map(Holding::parse).collect(),
         })
     }
@@ -117,8 +130,14 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Loads whose operations take microseconds each need more digits.
-        let decimals = if self.million_operations_per_second < 10.0 { 4 } else { 2 };
-        writeln!(out, "M ops/s: {:.decimals$}", self.million_operations_per_second)?;
+        let rates = [
+            ("M ops/s", self.million_operations_per_second),
+            ("M ops/s of processor time", self.million_operations_per_processor_second),
+        ];
+        for (name, rate) in rates {
+            let decimals = if rate < 10.0 { 4 } else { 2 };
+            writeln!(out, "{name}: {rate:.decimals$}")?;
+        }
         writeln!(out, "mallocs: {}", self.mallocs)?;
         writeln!(out, "frees: {}", self.frees)?;
         writeln!(out, "peak resident KiB: {}", self.peak_resident_kib)?;
@@ -128,6 +147,9 @@ impl fmt::Display for Report {
             None => writeln!(out, "malloc from: unknown")?,
         }
         writeln!(out, "beside malloc: {}", self.malloc_markers.join(" "))?;
+        if let Some(count) = self.frees_elsewhere {
+            writeln!(out, "frees of other threads' blocks: {count}")?;
+        }
         self.holdings.iter().try_for_each(|holding| writeln!(out, "{holding}"))
     }
 }
@@ -184,12 +206,14 @@ mod tests {
     fn a_report_reads_back_as_it_was_printed() {
         let report = Report {
             million_operations_per_second: 93.25,
+            million_operations_per_processor_second: 9.125,
             mallocs: 200_000,
             frees: 199_999,
             peak_resident_kib: 2340,
             final_resident_kib: 2100,
             malloc_file: Some(PathBuf::from("/usr/lib/libc.so.6")),
             malloc_markers: vec!["mallctl".to_owned(), "rpmalloc".to_owned()],
+            frees_elsewhere: Some(1_000),
             holdings: vec![
                 Holding { moment: "at the peak".to_owned(), resident_kib: 30, live_kib: 20 },
                 Holding { moment: "2 s later".to_owned(), resident_kib: 12, live_kib: 10 },

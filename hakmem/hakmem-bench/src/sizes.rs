@@ -1,5 +1,7 @@
 //! How large the blocks of a load are: types, so that a loop contains only its own arithmetic.
 
+use crate::usage::{Arguments, UsageError};
+
 /// Draws sizes.
 pub trait Sizes: Copy + Send + Sync {
     /// A size, at least 1, from a random number; the same for the same number.
@@ -22,6 +24,15 @@ pub struct Skewed {
 
 /// Bytes of the smallest block.
 pub const SMALLEST: usize = 16;
+
+/// Takes the option `--largest` away: the limit of skewed sizes.
+pub fn read_largest(arguments: &mut Arguments) -> Result<Option<Skewed>, UsageError> {
+    let name = "--largest";
+    match arguments.option(name, 2 * SMALLEST as u64, 1 << 30)? {
+        Some(found) if !found.is_power_of_two() => Err(UsageError::PowerOfTwo { name, found }),
+        bytes => Ok(bytes.map(|bytes| Skewed::below(bytes as usize))),
+    }
+}
 
 impl Sizes for Tiny {
     #[inline(always)]

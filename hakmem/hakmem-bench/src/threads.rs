@@ -5,6 +5,7 @@
 //! around them: the threads wait with mutexes and condition variables, which allocate nothing, and
 //! the buffers in which blocks travel are made beforehand and used again.
 
+pub mod exchange;
 pub mod handover;
 pub mod mixed;
 pub(crate) mod queue;
@@ -15,13 +16,13 @@ pub mod sustained;
 
 use std::process::ExitCode;
 use std::thread;
-use std::time::Instant;
 
 use crate::c_heap::{Block, FilledBlock};
 use crate::contents::{Held, Request};
 use crate::fixed_size::RunError;
 use crate::report::{Report, Tally};
 use crate::sizes::{Sizes, Tiny};
+use crate::stopwatch::Stopwatch;
 use crate::usage::{self, Arguments, UsageError};
 
 /// A load of several threads.
@@ -34,10 +35,10 @@ pub trait Load: Copy + Send + Sync {
 /// Runs the load. `verify` fills each block and checks its contents before it is freed; otherwise
 /// only its first byte is written.
 pub fn run(load: impl Load, verify: bool) -> Result<Tally, RunError> {
-    let start = Instant::now();
+    let watch = Stopwatch::start();
     let blocks = if verify { load.calls::<FilledBlock>() } else { load.calls::<Block>() }?;
-    let elapsed = start.elapsed();
-    Ok(Tally { mallocs: blocks, frees: blocks, timed_operations: 2 * blocks, elapsed })
+    let spent = watch.spent();
+    Ok(Tally { mallocs: blocks, frees: blocks, timed_operations: 2 * blocks, spent })
 }
 
 /// Body of a program's `main` that runs one load: `read` takes its arguments, `--verify` is every

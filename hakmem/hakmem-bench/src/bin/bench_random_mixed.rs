@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use hakmem_bench::contents::Contents;
 use hakmem_bench::random_mixed::RandomMixed;
 use hakmem_bench::report::Report;
-use hakmem_bench::sizes::{SMALLEST, Skewed, Tiny};
-use hakmem_bench::usage::{self, Arguments, UsageError};
+use hakmem_bench::sizes::{self, Tiny};
+use hakmem_bench::usage;
 
 const HELP: &str = "\
 bench_random_mixed [--largest BYTES] ITERATIONS WORKING_SET [SEED] [--bare | --verify] [--rate N]
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         HELP,
         |arguments| {
             let rate = arguments.option("--rate", 0, u64::MAX)?.unwrap_or(0);
-            let largest = read_largest(arguments)?;
+            let largest = sizes::read_largest(arguments)?;
             let run = RandomMixed {
                 iterations: arguments.number("ITERATIONS", 0, u64::MAX / 4)?,
                 working_set: arguments.number("WORKING_SET", 1, 1 << 28)? as usize,
@@ -57,12 +57,4 @@ fn main() -> ExitCode {
             Ok(())
         },
     )
-}
-
-fn read_largest(arguments: &mut Arguments) -> Result<Option<Skewed>, UsageError> {
-    let name = "--largest";
-    match arguments.option(name, 2 * SMALLEST as u64, 1 << 30)? {
-        Some(found) if !found.is_power_of_two() => Err(UsageError::PowerOfTwo { name, found }),
-        bytes => Ok(bytes.map(|bytes| Skewed::below(bytes as usize))),
-    }
 }

@@ -90,6 +90,17 @@ pub enum Cell {
         /// Places for blocks of each thread.
         working_set: usize,
     },
+    /// `bench_exchange` with [`Cell::exchange_places`].
+    Exchange {
+        /// Threads.
+        threads: u64,
+        /// Blocks that are swapped at a time, as an array.
+        objects: u64,
+        /// Swaps before what they brought is freed.
+        burst: u64,
+        /// Sizes are skewed and stay below this.
+        largest: Option<usize>,
+    },
     /// `bench_batches`.
     Batches {
         /// Bytes of a block.
@@ -144,10 +155,25 @@ impl Cell {
             Self::Successors { .. } => "bench_successors",
             Self::ShortThreads { .. } => "bench_short_threads",
             Self::MixedThreads { .. } => "bench_mixed_threads",
+            Self::Exchange { .. } => "bench_exchange",
             Self::Batches { .. } => "bench_batches",
             Self::Growth { .. } => "bench_growth",
             Self::Release { .. } => "bench_release",
         }
+    }
+
+    /// Places of an exchange: together they hold a thousand blocks, or sixteen arrays if that is
+    /// more.
+    pub fn exchange_places(objects: u64) -> u64 {
+        (1_000 / objects).max(16)
+    }
+
+    /// Which part of the frees must be of blocks that other threads allocated, so that the cell
+    /// measures what it says; `None` if the program does not tell.
+    ///
+    /// Two threads that run at once come to a half, two that share a core to a third.
+    pub fn frees_elsewhere_least(self) -> Option<f64> {
+        matches!(self, Self::Exchange { .. }).then_some(0.2)
     }
 
     /// What real programs do that this resembles.
@@ -169,6 +195,11 @@ impl Cell {
             Self::Successors { .. } => "a server whose sessions outlive its threads (after Larson)",
             Self::ShortThreads { .. } => "a thread for each request or task",
             Self::MixedThreads { .. } => "workers that share nothing but the allocator",
+            Self::Exchange { objects: 1, burst: 1, .. } => {
+                "caches and tables that all threads change"
+            }
+            Self::Exchange { objects: 1, .. } => "the same, when work comes in bursts",
+            Self::Exchange { .. } => "results of many objects that threads hand to each other",
             Self::Batches { order: Order::Same, .. } => "a request's objects, freed as they came",
             Self::Batches { order: Order::Reverse, .. } => "scopes that end: the newest goes first",
             Self::Batches { order: Order::Random, .. } => "a tree or hash table that is torn down",
@@ -218,6 +249,15 @@ impl fmt::Display for Cell {
             Self::ShortThreads { at_once } => format!("short threads, {at_once} at once"),
             Self::MixedThreads { threads, working_set } => {
                 format!("mixed ws {working_set}, {threads} threads")
+            }
+            Self::Exchange { threads, objects, burst, largest } => {
+                let what = match (objects, burst, largest) {
+                    (1, 1, None) => String::new(),
+                    (1, 1, Some(largest)) => format!(" to {}", Bytes(largest)),
+                    (1, burst, _) => format!(" in bursts of {burst}"),
+                    (objects, ..) => format!(" of arrays of {objects}"),
+                };
+                format!("exchange{what}, {threads} threads")
             }
             Self::Batches { size, blocks, order } => {
                 format!("batch {blocks} x {size} B, {}", order.name())

@@ -19,6 +19,8 @@ pub enum Cells {
     Batches,
     /// Loads of several threads
     Threads,
+    /// Threads that exchange blocks of mixed sizes at random
+    Exchange,
     /// Blocks that realloc makes longer
     Growth,
     /// Small blocks and large ones together, and sizes that drift
@@ -93,6 +95,13 @@ pub const GROUPS: &[Group] = &[
         cells: Cells::Threads,
         name: "threads",
         rows: THREADS,
+        bars: &[EACH_AS_FAST],
+        in_all: true,
+    },
+    Group {
+        cells: Cells::Exchange,
+        name: "exchange",
+        rows: EXCHANGE,
         bars: &[EACH_AS_FAST],
         in_all: true,
     },
@@ -171,6 +180,22 @@ const THREADS: &[Cell] = &[
     Cell::ShortThreads { at_once: 8 },
     Cell::MixedThreads { threads: 2, working_set: 512 },
     Cell::MixedThreads { threads: 2, working_set: 8192 },
+];
+
+const fn exchange(threads: u64, objects: u64, burst: u64) -> Cell {
+    Cell::Exchange { threads, objects, burst, largest: None }
+}
+
+/// Single blocks, with as many threads as the smallest machine has cores and with more, in bursts
+/// and with sizes that are mostly small; and arrays of them.
+const EXCHANGE: &[Cell] = &[
+    exchange(2, 1, 1),
+    exchange(4, 1, 1),
+    exchange(2, 1, 64),
+    Cell::Exchange { threads: 2, objects: 1, burst: 1, largest: Some(32 << 10) },
+    exchange(2, 10, 1),
+    exchange(2, 100, 1),
+    exchange(2, 1_000, 1),
 ];
 
 /// Small vectors, large ones, and strings.
@@ -271,7 +296,7 @@ mod tests {
     fn every_word_asks_for_its_group_and_all_for_those_that_do_not_wait() {
         for &cells in Cells::value_variants() {
             let groups = chosen(&[cells]);
-            let expected = if cells == Cells::All { 7 } else { 1 };
+            let expected = if cells == Cells::All { 8 } else { 1 };
             assert_eq!(groups.len(), expected, "{cells:?}");
             let name = cells.to_possible_value().expect("no word is hidden");
             assert!(cells == Cells::All || groups[0].name == name.get_name());

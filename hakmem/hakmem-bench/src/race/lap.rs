@@ -79,6 +79,23 @@ pub enum LapError {
         /// Calls in the segment.
         counted: u64,
     },
+    /// The load should have freed many blocks in other threads than allocated them.
+    #[error(
+        "{cell} under {contender} freed {found} of {frees} blocks in another thread than allocated \
+         them, too few; hakmem's counters show {counted}"
+    )]
+    NotExchanged {
+        /// What ran.
+        cell: Cell,
+        /// Under which allocator.
+        contender: String,
+        /// Such frees by the program's account.
+        found: u64,
+        /// All its frees.
+        frees: u64,
+        /// The least number of such frees by hakmem's own counters, where it served.
+        counted: String,
+    },
     /// hakmem's own counters cannot be read.
     #[error("{cell} under {contender} cannot be proven: {error}")]
     Unproven {
@@ -168,7 +185,9 @@ impl Track {
             .publishes
             .then(|| self.proven_counts(cell, contender, &report))
             .transpose()?;
-        Ok(Lap { report, counts })
+        let lap = Lap { report, counts };
+        lap.prove_exchange(cell, contender)?;
+        Ok(lap)
     }
 
     /// The segment of the process must show all its calls; it is removed afterwards, so that each
@@ -195,5 +214,22 @@ impl Track {
             }
         }
         Ok(counts)
+    }
+}
+
+impl Lap {
+    /// A load that exchanges blocks must have done so: by its own account, and by hakmem's counters,
+    /// which show threads that freed more blocks of a bin than they allocated.
+    fn prove_exchange(&self, cell: Cell, contender: &Contender) -> Result<(), LapError> {
+        let Some(least) = cell.frees_elsewhere_least() else { return Ok(()) };
+        let frees = self.report.frees;
+        let found = self.report.frees_elsewhere.unwrap_or(0);
+        let counted = self.counts.as_ref().map(|counts| counts.frees_elsewhere_least);
+        if found as f64 >= least * frees as f64 && counted.is_none_or(|counted| counted > 0) {
+            return Ok(());
+        }
+        let counted = counted.map_or("nothing".to_owned(), |counted| counted.to_string());
+        let contender = contender.name.clone();
+        Err(LapError::NotExchanged { cell, contender, found, frees, counted })
     }
 }

@@ -20,6 +20,9 @@ pub struct SegmentCounts {
     pub process: ProcessSample,
     /// Blocks that are live, by bin.
     pub live_blocks: Vec<i128>,
+    /// Frees, by threads, beyond what the same thread had allocated in the same bin: at least so
+    /// many frees were of blocks that another thread had allocated.
+    pub frees_elsewhere_least: i128,
     /// Events of findings that the rings hold.
     pub check_findings: u64,
 }
@@ -90,6 +93,13 @@ impl SegmentCounts {
         self.classes.iter().map(ClassTotals::anomalies).sum()
     }
 
+    /// The part of all calls that took a slow path; 0 of no calls.
+    pub fn slow_share(&self) -> f64 {
+        let slow: u64 =
+            self.classes.iter().map(|class| class.slow_allocations() + class.slow_frees()).sum();
+        slow as f64 / (self.allocations() + self.frees()).max(1) as f64
+    }
+
     fn of(path: &Path) -> Result<Self, CountError> {
         let mut segment = Segment::open(path)?;
         let sample = segment.sample()?;
@@ -100,11 +110,14 @@ impl SegmentCounts {
             let blocks = sample.slots.iter().filter_map(|slot| slot.bin(bin));
             blocks.map(hakmem_reader::BinSample::live_blocks).sum()
         };
+        let bins_of_threads = sample.slots.iter().flat_map(|slot| &slot.bins);
+        let live_of_threads = bins_of_threads.map(hakmem_reader::BinSample::live_blocks);
         Ok(Self {
             identity: segment.identity().clone(),
             classes: sample.classes(),
             process: sample.process.clone(),
             live_blocks: bins.map(live).collect(),
+            frees_elsewhere_least: live_of_threads.map(|live| (-live).max(0)).sum(),
             check_findings: findings.count() as u64,
         })
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::c_heap::{Block, FilledBlock};
 use crate::fixed_size::RunError;
 use crate::report::{Holding, Tally};
+use crate::stopwatch::Stopwatch;
 use crate::threads::handover::Handover;
 
 /// After this memory should not grow any more, unless the run is shorter than twice this.
@@ -25,7 +26,7 @@ pub fn run(
     verify: bool,
 ) -> Result<(Tally, Vec<Holding>), RunError> {
     let stop = AtomicBool::new(false);
-    let start = Instant::now();
+    let (start, stopwatch) = (Instant::now(), Stopwatch::start());
     let (blocks, holdings) = thread::scope(|scope| {
         let stop = &stop;
         let running = scope.spawn(move || match verify {
@@ -36,8 +37,8 @@ pub fn run(
         stop.store(true, Ordering::Relaxed);
         (running.join().expect("the load does not panic"), holdings)
     });
-    let (blocks, elapsed) = (blocks?, start.elapsed());
-    let tally = Tally { mallocs: blocks, frees: blocks, timed_operations: 2 * blocks, elapsed };
+    let (blocks, spent) = (blocks?, stopwatch.spent());
+    let tally = Tally { mallocs: blocks, frees: blocks, timed_operations: 2 * blocks, spent };
     Ok((tally, holdings))
 }
 
@@ -74,7 +75,7 @@ mod tests {
             let load = Handover { producers: 2, consumers: 1, blocks: 1 << 50 };
             let (tally, holdings) = run(load, duration, verify).expect("runs");
             assert!(tally.mallocs > 0 && tally.mallocs == tally.frees, "{tally:?}");
-            assert!(tally.elapsed >= duration);
+            assert!(tally.spent.wall >= duration);
             let [after, highest] = &holdings[..] else { panic!("{holdings:?}") };
             assert!(after.moment.starts_with("after 0.1 s"), "{after}");
             assert!(highest.resident_kib >= after.resident_kib);

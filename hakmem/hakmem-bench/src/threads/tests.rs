@@ -1,3 +1,4 @@
+use super::exchange::{Exchange, Exchanged};
 use super::handover::{BATCH, Handover};
 use super::mixed::MixedThreads;
 use super::ring::Ring;
@@ -32,6 +33,43 @@ fn a_ring_of_any_length_frees_every_block() {
             check(Ring { threads, blocks }, threads as u64 * blocks);
         }
     }
+}
+
+fn exchange(threads: usize, blocks: u64, objects: usize, burst: usize) -> Exchange<Tiny> {
+    Exchange { threads, blocks, places: 100, objects, burst, seed: 1, sizes: Tiny }
+}
+
+#[test]
+fn an_exchange_frees_every_block_whatever_lies_in_a_place() {
+    for (objects, burst) in [(1, 1), (7, 1), (1, 64), (10, 3)] {
+        for threads in [1, 2, 4] {
+            for blocks in [0, 1, 9, 5_003] {
+                for verify in [false, true] {
+                    let load = exchange(threads, blocks, objects, burst);
+                    let (tally, elsewhere) = load.run(verify).expect("the load runs");
+                    let all = threads as u64 * blocks;
+                    assert_eq!((tally.mallocs, tally.frees), (all, all), "{load:?}");
+                    assert!(elsewhere <= all && (threads > 1 || elsewhere == 0), "{load:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn threads_of_an_exchange_free_each_others_blocks_even_if_they_share_a_core() {
+    for (threads, objects, burst) in [(2, 1, 1), (2, 10, 1), (2, 1, 64), (4, 1, 1)] {
+        let load =
+            Exchange { places: 1_000 / objects, ..exchange(threads, 200_000, objects, burst) };
+        let Exchanged { blocks, freed_elsewhere } = load.calls::<Block>().expect("the load runs");
+        assert!(freed_elsewhere >= blocks / 5, "{freed_elsewhere} of {blocks}: {load:?}");
+    }
+}
+
+#[test]
+fn an_exchange_with_one_place_ends() {
+    let load = Exchange { places: 1, ..exchange(3, 20_000, 1, 1) };
+    assert_eq!(load.calls::<Block>().expect("the load runs").blocks, 60_000);
 }
 
 #[test]
@@ -76,6 +114,8 @@ fn damage_ends_every_load_with_an_error() {
     wrong(Handover { producers: 2, consumers: 2, blocks: 100_000 }.calls::<Broken>());
     wrong(Handover { producers: 3, consumers: 1, blocks: 100_000 }.calls::<Broken>());
     wrong(Ring { threads: 3, blocks: 100_000 }.calls::<Broken>());
+    let broken = exchange(3, 100_000, 1, 1).calls::<Broken>();
+    assert!(broken.is_err());
     wrong(Successors { threads: 2, generations: 2, rounds: 100, held: 4 }.calls::<Broken>());
     wrong(ShortLived { at_once: 2, threads: 2, blocks: 3 }.calls::<Broken>());
 }

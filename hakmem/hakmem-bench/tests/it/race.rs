@@ -2,8 +2,10 @@
 
 use std::process::Command;
 
-use hakmem_bench::race::cell::Length;
+use hakmem_bench::race::cell::{Cell, Length};
 use hakmem_bench::race::group::GROUPS;
+use hakmem_bench::race::segment_counts::SegmentCounts;
+use hakmem_bench::report::Report;
 use serde_json::Value;
 
 use crate::built;
@@ -56,10 +58,10 @@ fn a_race_has_a_row_for_every_load_of_several_threads() {
 }
 
 #[test]
-fn every_load_of_one_thread_is_served_and_judged() {
-    let standings = standings(&mut race("pairs,batches,growth,sizes,special"));
+fn every_load_of_one_thread_and_every_exchange_is_served_and_judged() {
+    let standings = standings(&mut race("pairs,batches,exchange,growth,sizes,special"));
     let rows = standings["rows"].as_array().expect("rows");
-    assert_eq!(rows.len(), 8 + 12 + 3 + 4 + 5);
+    assert_eq!(rows.len(), 8 + 12 + 7 + 3 + 4 + 5);
     for row in rows {
         assert!(row["ratio"].as_f64() > Some(0.0) && row["winner"].is_string(), "{row}");
         assert!(row["peak_resident_ratio"].as_f64() > Some(0.0), "{row}");
@@ -70,7 +72,7 @@ fn every_load_of_one_thread_is_served_and_judged() {
         assert!(end["live_kib"].as_u64() > Some(1024), "{end}");
         assert!(end["resident_kib"].as_u64() > end["live_kib"].as_u64(), "{end}");
     }
-    for group in ["pairs", "batches", "growth", "sizes", "special", "all rows"] {
+    for group in ["pairs", "batches", "exchange", "growth", "sizes", "special", "all rows"] {
         let summary = named(&standings["summaries"], "group", group);
         assert!(summary["throughput_mean"].as_f64() > Some(0.0), "{summary}");
         assert!(summary["peak_resident_mean"].as_f64() > Some(0.0), "{summary}");
@@ -78,6 +80,39 @@ fn every_load_of_one_thread_is_served_and_judged() {
     for group in ["pairs", "batches", "all rows"] {
         let verdict = named(&standings["verdicts"], "group", group);
         assert!(verdict["holds"].is_boolean() && verdict["limit"].is_f64(), "{verdict}");
+    }
+}
+
+#[test]
+fn an_exchange_frees_blocks_elsewhere_and_takes_slow_paths_by_hakmems_own_counters() {
+    let counts_of = |cell: Cell| {
+        let segments = tempfile::tempdir_in("/dev/shm").expect("a temporary folder");
+        let output = Command::new(built::benchmark(cell.program()))
+            .args(cell.arguments(Length { operations: 4_000_000, seconds: 1 }))
+            .env("LD_PRELOAD", built::preload_library())
+            .env("HAKMEM_DIR", segments.path())
+            .output()
+            .expect("the benchmark starts");
+        let report = String::from_utf8_lossy(&output.stdout).into_owned();
+        let report = Report::parse(&report).expect("all figures are there");
+        (report, SegmentCounts::take(segments.path()).expect("one segment"))
+    };
+    let threads = 2;
+    let alone = Cell::MixedThreads { threads, working_set: 512 };
+    let (report, alone) = counts_of(alone);
+    assert_eq!(report.frees_elsewhere, None);
+    assert_eq!(alone.frees_elsewhere_least, 0, "threads that share nothing free their own blocks");
+    for (objects, burst) in [(1, 1), (1, 64), (100, 1)] {
+        let cell = Cell::Exchange { threads, objects, burst, largest: None };
+        let (report, counts) = counts_of(cell);
+        let claimed = report.frees_elsewhere.expect("the load tells");
+        assert!(claimed >= report.frees / 5, "{cell}: {claimed} of {}", report.frees);
+        // Threads free about as many blocks as they allocate, so the counters show the difference.
+        let shown = counts.frees_elsewhere_least;
+        assert!(shown > 0 && shown <= i128::from(claimed) + 200_000, "{cell}: {shown}");
+        let (share, share_alone) = (counts.slow_share(), alone.slow_share());
+        println!("{cell}: slow {share:.5}, alone {share_alone:.5}, shown {shown}");
+        assert!(share > share_alone, "{cell}: {share} is not more than {share_alone}");
     }
 }
 

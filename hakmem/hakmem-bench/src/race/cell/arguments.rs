@@ -84,6 +84,9 @@ impl Cell {
             Self::MixedThreads { threads, working_set } => {
                 vec![threads, operations / threads, working_set as u64]
             }
+            Self::Exchange { threads, objects, .. } => {
+                vec![threads, blocks / threads, Self::exchange_places(objects)]
+            }
             Self::Batches { size, blocks: batch, .. } => vec![size as u64, batch, blocks / batch],
             Self::Growth { last, step } => {
                 let one = Growth { blocks: 1, first: GROWTH_FIRST, last, step };
@@ -103,6 +106,12 @@ impl Cell {
             Self::Aligned { alignment, .. } => option("--aligned", alignment as u64),
             Self::Skewed { largest, .. } => option("--largest", largest as u64),
             Self::Sustained { .. } => option("--seconds", seconds),
+            Self::Exchange { largest: Some(largest), .. } => option("--largest", largest as u64),
+            Self::Exchange { objects, burst, .. } => {
+                let objects = (objects > 1).then(|| option("--objects", objects));
+                let burst = (burst > 1).then(|| option("--burst", burst));
+                objects.into_iter().chain(burst).flatten().collect()
+            }
             Self::Growth { step: Step::Add(bytes), .. } => option("--add", bytes as u64),
             _ => Vec::new(),
         }
@@ -149,6 +158,12 @@ mod tests {
         check(Cell::Successors { threads: 2 }, "2 100 50000");
         check(Cell::ShortThreads { at_once: 8 }, "8 1250 1000");
         check(Cell::MixedThreads { threads: 2, working_set: 512 }, "2 10000000 512");
+        let exchange =
+            |objects, burst, largest| Cell::Exchange { threads: 2, objects, burst, largest };
+        check(exchange(1, 1, None), "2 5000000 1000");
+        check(exchange(1, 64, None), "--burst 64 2 5000000 1000");
+        check(exchange(1_000, 1, None), "--objects 1000 2 5000000 16");
+        check(exchange(1, 1, Some(32 << 10)), "--largest 32768 2 5000000 1000");
         let batches = |order| Cell::Batches { size: 64, blocks: 1_000, order };
         check(batches(Order::Same), "64 1000 10000");
         check(Cell::Batches { size: 1024, blocks: 1_000, order: Order::Same }, "1024 1000 5000");

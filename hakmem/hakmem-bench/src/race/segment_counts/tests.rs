@@ -29,6 +29,27 @@ fn the_only_segment_is_counted_and_removed() {
 }
 
 #[test]
+fn frees_beyond_what_a_thread_allocated_were_of_other_threads_blocks() {
+    let directory = tempfile::tempdir().expect("a temporary folder");
+    let mut writer = SegmentWriter::create(directory.path(), &FixtureProcess::new("/usr/bin/x"));
+    let bin = bin_of(Class::C7);
+    writer.take_slot(2, "consumer");
+    for (slot, allocations, frees) in [(0, 9, 2), (1, 1, 4)] {
+        let slot = writer.slot(slot);
+        for _ in 0..allocations {
+            slot.allocate_slow(bin, AllocReason::RefillSlab, 0);
+        }
+        for _ in 0..frees {
+            slot.free_slow(bin, FreeReason::Routed, Outcome::Headerless, 0);
+        }
+    }
+    writer.exit(0);
+    let counts = SegmentCounts::take(directory.path()).expect("a segment");
+    assert_eq!(counts.frees_elsewhere_least, 3);
+    assert_eq!(counts.slow_share(), 1.0);
+}
+
+#[test]
 fn a_program_is_found_among_those_that_started_it() {
     let directory = tempfile::tempdir().expect("a temporary folder");
     program(directory.path(), "/bin/sh", 3);

@@ -28,12 +28,14 @@ fn standings_of(
                 index,
                 &Report {
                     million_operations_per_second: rate,
+                    million_operations_per_processor_second: rate,
                     mallocs: 1,
                     frees: 1,
                     peak_resident_kib: 2000 + index as u64,
                     final_resident_kib: 1000 + index as u64,
                     malloc_file: None,
                     malloc_markers: Vec::new(),
+                    frees_elsewhere: None,
                     holdings: holdings(index),
                 },
             );
