@@ -4,7 +4,7 @@
 //! under them. `bench_race` runs them side by side under hakmem and its peers.
 //!
 //! Modules, bottom to top: [`c_heap`], [`peak`] and [`stopwatch`] (the only unsafe code),
-//! [`pattern`] and [`contents`] (what blocks are filled with), `pace` (limits of a loop), [`usage`] (arguments and
+//! [`pattern`] and [`contents`] (what blocks are filled with), `pace` (limits of a loop), [`machine`] (where figures come from), [`usage`] (arguments and
 //! exit codes), [`report`] (the figures a program prints), [`sizes`] (how large blocks are),
 //! [`fixed_size`], [`random_mixed`], [`batches`], [`growth`] and [`drift`] (the loops), [`threads`]
 //! [`release`], [`staged`] and [`stages`] (loads of several threads) and [`workload`] (one whose
@@ -21,6 +21,7 @@ pub mod contents;
 pub mod drift;
 pub mod fixed_size;
 pub mod growth;
+pub mod machine;
 mod pace;
 pub mod pattern;
 pub mod peak;

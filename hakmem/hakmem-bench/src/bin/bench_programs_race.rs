@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
+use hakmem_bench::machine::Circumstances;
 use hakmem_bench::programs_race::ProgramsRace;
 use hakmem_bench::programs_race::program::Program;
 use hakmem_bench::usage::{self, Allocators};
@@ -61,6 +62,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
         peers,
         binaries,
     };
+    let circumstances = Circumstances::begin();
     let standings = race.run(|what| {
         if !options.quiet {
             eprintln!("{what}");
@@ -69,6 +71,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     if options.json {
         println!("{}", serde_json::to_string_pretty(&standings)?);
     } else {
+        println!("{}\n", circumstances.end());
         print!("{standings}");
     }
     let mut code = ExitCode::SUCCESS;

@@ -7,7 +7,7 @@ use clap::Parser;
 use hakmem_bench::race::cell::Length;
 use hakmem_bench::race::group::{self, Cells};
 use hakmem_bench::race::standings::Standings;
-use hakmem_bench::race::{Race, plot};
+use hakmem_bench::race::{Race, Until, plot, record};
 use hakmem_bench::usage::{self, Allocators};
 use hakmem_bench::written_file;
 
@@ -16,6 +16,11 @@ use hakmem_bench::written_file;
 /// The peers are jemalloc, mimalloc 2 and tcmalloc as Debian packages them, mimalloc 3, rpmalloc
 /// and snmalloc as `.ci/peers --all` builds them from crates, and glibc. One that is not there is
 /// left out, and the table says why.
+///
+/// Each row tells the median of hakmem's throughput divided by the best peer's of the same round,
+/// and an interval in which that median lies with 95 % probability or more. The best peer is the one
+/// with the highest median over all rounds. hakmem is ahead or behind where the whole interval is
+/// above 1 or below.
 ///
 /// Each lap is a process of its own, and counts only if it can be proven whose calls it timed:
 /// malloc comes from the allocator's file, which defines a symbol of that allocator's own; hakmem's
@@ -29,9 +34,15 @@ struct Options {
     /// Print all loads, what they stand for and their bars, and run nothing
     #[arg(long)]
     list: bool,
-    /// Times that each load runs under each allocator
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    /// Times that each load runs under each allocator; fewer than 6 prove nothing
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
+    /// Run each load on until the interval of its ratio is no wider than this, say 0.04
+    #[arg(long, value_name = "RATIO")]
+    width: Option<f64>,
+    /// With --width, the most rounds of a load
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    rounds_most: u32,
     /// Calls of malloc and free in one lap, in millions; slow loads make fewer
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     million_operations: u64,
@@ -40,6 +51,9 @@ struct Options {
     seconds: u64,
     #[command(flatten)]
     allocators: Allocators,
+    /// Put the figures into this file, in the place of earlier ones of the same processor
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -74,6 +88,9 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let race = Race {
         groups: group::chosen(&options.cells),
         rounds: options.rounds as usize,
+        until: options
+            .width
+            .map(|width| Until { width, rounds_most: options.rounds_most as usize }),
         length: Length {
             operations: options.million_operations * 1_000_000,
             seconds: options.seconds,
@@ -82,9 +99,10 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
         peers,
         programs,
     };
-    let standings = race.run(|round| {
+    let most = race.until.map_or(race.rounds, |until| until.rounds_most.max(race.rounds));
+    let standings = race.run(|round, rows| {
         if !options.quiet {
-            eprintln!("round {} of {}", round + 1, race.rounds);
+            eprintln!("round {} of at most {most}, {rows} loads", round + 1);
         }
     })?;
     if options.json {
@@ -94,6 +112,14 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     }
     if let Some(path) = &options.svg {
         written_file::write(path, &plot::svg(&standings))?;
+    }
+    if let Some(path) = &options.record {
+        let old = match std::fs::read_to_string(path) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(format!("{}: {error}", path.display()).into()),
+        };
+        written_file::write(path, &record::recorded(old.as_deref(), &standings))?;
     }
     Ok(judge(options, &standings))
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use hakmem_bench::machine::Circumstances;
 use hakmem_bench::routings::variant::{SAFE_ROUTINGS, parse_routing};
 use hakmem_bench::routings::{Comparison, Step, plot, variants};
 use hakmem_bench::usage;
@@ -85,11 +86,13 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
         programs,
         hakmem,
     };
+    let circumstances = Circumstances::begin();
     let table = comparison.run(|step| match step {
         _ if options.quiet => {}
         Step::Round(round) => eprintln!("round {round} of {}", options.rounds),
         Step::Counting(variant) => eprintln!("instructions and bytes of {variant}"),
     })?;
+    println!("{}\n", circumstances.end());
     print!("{table}");
     let write = |file: &Option<PathBuf>, text: String| match file {
         Some(path) => written_file::write(path, &text),

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use hakmem_bench::machine::Circumstances;
 use hakmem_bench::programs_race::startup::Startup;
 use hakmem_bench::usage::{self, Allocators};
 
@@ -36,10 +37,12 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let (hakmem, peers) = options.allocators.in_folder(&usage::own_folder()?);
     let startup = Startup { runs: options.runs as usize, hakmem, peers };
+    let circumstances = Circumstances::begin();
     let starts = startup.run()?;
     if options.json {
         println!("{}", serde_json::to_string_pretty(&starts)?);
     } else {
+        println!("{}\n", circumstances.end());
         print!("{starts}");
     }
     match options.bar {

@@ -13,7 +13,7 @@ use crate::release::Survivors;
 pub enum Cells {
     /// The seven cells of the verification matrix
     Seven,
-    /// malloc and free in turns, by size
+    /// malloc and free in turns, by size and with up to 16 blocks held
     Pairs,
     /// Blocks that are allocated and freed many at a time
     Batches,
@@ -136,17 +136,27 @@ pub const SEVEN: &[Cell] = &[
     Cell::Mixed { working_set: 8192 },
 ];
 
-/// Every class from the smallest up, and what lies beyond the tiny ones.
-const PAIRS: &[Cell] = &[
-    Cell::Pairs { size: 8 },
-    Cell::Pairs { size: 16 },
-    Cell::Pairs { size: 64 },
-    Cell::Pairs { size: 256 },
-    Cell::Pairs { size: 1024 },
-    Cell::Pairs { size: 4096 },
-    Cell::Pairs { size: 16_384 },
-    Cell::Pairs { size: 65_536 },
-];
+/// Blocks that the pairs hold.
+const PAIR_WORKING_SETS: [usize; 4] = [1, 2, 4, 16];
+/// Sizes of the pairs: 8 B, and each doubling up to 64 KiB.
+const PAIR_SIZES: usize = 14;
+
+/// Every class from the smallest up, and what lies beyond the tiny ones: first all sizes with one
+/// block, which is a chain of stores and loads of the same few words, then with more, which gives
+/// the processor room to overlap them.
+const PAIRS: &[Cell] = &pairs();
+
+const fn pairs() -> [Cell; PAIR_SIZES * PAIR_WORKING_SETS.len()] {
+    let mut cells = [Cell::Pairs { size: 8, working_set: 1 }; PAIR_SIZES * PAIR_WORKING_SETS.len()];
+    let mut index = 0;
+    while index < cells.len() {
+        let (size, working_set) =
+            (8 << (index % PAIR_SIZES), PAIR_WORKING_SETS[index / PAIR_SIZES]);
+        cells[index] = Cell::Pairs { size, working_set };
+        index += 1;
+    }
+    cells
+}
 
 const fn batch(blocks: u64, size: usize, order: Order) -> Cell {
     Cell::Batches { size, blocks, order }

@@ -30,15 +30,18 @@ pub fn svg(standings: &Standings) -> String {
     let verdicts = standings.verdicts.iter().map(Verdict::to_string);
     Sheet {
         title: "hakmem and its peers".to_owned(),
-        remark: format!(
-            "bar: median of {} rounds; line: slowest to fastest lap, or from what is resident at \
-             the end; longer is faster in M ops/s, shorter is better in MiB; scales differ",
-            standings.rounds
-        ),
+        remark: "bar: median of the rounds; line: slowest to fastest lap, or from what is \
+                 resident at the end; longer is faster in M ops/s, shorter is better in MiB; scales \
+                 differ"
+            .to_owned(),
         series: present.chain(absent).map(series).collect(),
         missing: "does not race",
         charts: throughput.chain(memory).chain(held).collect(),
-        notes: summaries.chain(verdicts).collect(),
+        notes: [standings.circumstances.to_string()]
+            .into_iter()
+            .chain(summaries)
+            .chain(verdicts)
+            .collect(),
     }
     .svg()
 }

@@ -4,10 +4,14 @@ mod text;
 
 use serde::Serialize;
 
+use crate::machine::Circumstances;
 use crate::race::bar::{Summary, Verdict};
-use crate::race::cell::Cell;
+use crate::race::cell::{Cell, Clock};
 use crate::race::contender::{Absent, Contender, HAKMEM};
 use crate::race::group::{GROUPS, Group, MEMORY_BARS};
+use crate::race::interval::{CONFIDENCE, Interval};
+use crate::race::lap::Lap;
+use crate::race::segment_counts::SegmentCounts;
 use crate::report::{Holding, Report};
 
 /// Name of all rows together, without those that wait.
@@ -16,8 +20,8 @@ const ALL_ROWS: &str = "all rows";
 /// All figures of a race.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Standings {
-    /// Laps behind each median.
-    pub rounds: usize,
+    /// Where and when.
+    pub circumstances: Circumstances,
     /// One row per cell.
     pub rows: Vec<Standing>,
     /// One line per group, and one for all rows that do not wait.
@@ -35,14 +39,22 @@ pub struct Standing {
     pub group: String,
     /// What ran.
     pub cell: String,
+    /// Laps behind each median.
+    pub rounds: usize,
+    /// What throughput is measured by.
+    pub clock: Clock,
     /// One entry per contender, hakmem first.
     pub figures: Vec<Figure>,
-    /// The peer with the highest median.
+    /// The peer with the highest median over all rounds.
     pub best_peer: String,
-    /// Whoever has the highest median, hakmem or the best peer.
+    /// hakmem if the ratio is above 1, otherwise the best peer.
     pub winner: String,
     /// Median, over the rounds, of hakmem's throughput divided by the best peer's.
     pub ratio: f64,
+    /// Where the median of such ratios lies.
+    pub interval: Interval,
+    /// What the interval says.
+    pub outcome: Outcome,
     /// Smallest of these ratios.
     pub ratio_min: f64,
     /// Largest of these ratios.
@@ -51,6 +63,20 @@ pub struct Standing {
     pub peak_resident_ratio: f64,
     /// The same of what is resident once everything is freed.
     pub final_resident_ratio: f64,
+    /// The part of hakmem's calls that took a slow path, by its own counters; a median.
+    pub slow_share: f64,
+}
+
+/// What can be said of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The interval lies above 1.
+    Ahead,
+    /// It contains 1, or there are too few rounds.
+    Level,
+    /// It lies below 1.
+    Behind,
 }
 
 /// One contender in one cell.
@@ -58,8 +84,11 @@ pub struct Standing {
 pub struct Figure {
     /// Who.
     pub allocator: String,
-    /// Median of millions of calls a second, a call being one `malloc` or one `free`.
+    /// Median of millions of calls a second of the row's clock, a call being one `malloc` or one
+    /// `free`.
     pub million_operations_per_second: f64,
+    /// The same by the wall's clock, whatever the row's is.
+    pub million_operations_per_wall_second: f64,
     /// The slowest lap.
     pub million_operations_per_second_min: f64,
     /// The fastest lap.
@@ -78,12 +107,14 @@ pub struct Row {
     group: &'static str,
     cell: Cell,
     entries: Vec<Entry>,
+    slow_shares: Vec<f64>,
 }
 
 #[derive(Clone, Debug)]
 struct Entry {
     name: String,
     rates: Vec<f64>,
+    wall_rates: Vec<f64>,
     peaks_kib: Vec<f64>,
     finals_kib: Vec<f64>,
     /// Those of each lap.
@@ -96,11 +127,13 @@ impl Row {
         let entry = |contender: &Contender| Entry {
             name: contender.name.clone(),
             rates: Vec::new(),
+            wall_rates: Vec::new(),
             peaks_kib: Vec::new(),
             finals_kib: Vec::new(),
             holdings: Vec::new(),
         };
-        Self { group: group.name, cell, entries: field.iter().map(entry).collect() }
+        let entries = field.iter().map(entry).collect();
+        Self { group: group.name, cell, entries, slow_shares: Vec::new() }
     }
 
     /// What runs.
@@ -109,25 +142,47 @@ impl Row {
     }
 
     /// Adds a lap of the contender with this index.
-    pub fn record(&mut self, contender: usize, lap: &Report) {
+    pub fn record(&mut self, contender: usize, lap: &Lap) {
         let entry = &mut self.entries[contender];
-        entry.rates.push(lap.million_operations_per_second);
-        entry.peaks_kib.push(lap.peak_resident_kib as f64);
-        entry.finals_kib.push(lap.final_resident_kib as f64);
-        entry.holdings.push(lap.holdings.clone());
+        let Report { holdings, .. } = &lap.report;
+        let wall = lap.report.million_operations_per_second;
+        entry.rates.push(match self.cell.clock() {
+            Clock::Wall => wall,
+            Clock::Processor => lap.report.million_operations_per_processor_second,
+        });
+        entry.wall_rates.push(wall);
+        entry.peaks_kib.push(lap.report.peak_resident_kib as f64);
+        entry.finals_kib.push(lap.report.final_resident_kib as f64);
+        entry.holdings.push(holdings.clone());
+        self.slow_shares.extend(lap.counts.as_ref().map(SegmentCounts::slow_share));
+    }
+
+    /// Whether the row is about throughput. Those that wait are not, and more rounds would make
+    /// their interval no narrower.
+    pub fn has_throughput(&self) -> bool {
+        GROUPS.iter().any(|group| group.name == self.group && group.in_all)
+    }
+
+    /// Whether the interval of its ratio is known and no wider than this.
+    pub fn is_within(&self, width: f64) -> bool {
+        let (hakmem, best) = self.hakmem_and_best();
+        Interval::of_median(&ratios(hakmem, best)).is_within(width)
+    }
+
+    /// hakmem and the peer with the highest median over all rounds.
+    fn hakmem_and_best(&self) -> (&Entry, &Entry) {
+        let (hakmem, peers) = self.entries.split_first().expect("hakmem is in the field");
+        assert_eq!(hakmem.name, HAKMEM);
+        let best = peers.iter().max_by(|a, b| median(&a.rates).total_cmp(&median(&b.rates)));
+        (hakmem, best.expect("the C library is in the field"))
     }
 
     fn standing(&self) -> Standing {
         let figures: Vec<Figure> = self.entries.iter().map(Entry::figure).collect();
-        let (hakmem, peers) = self.entries.split_first().expect("hakmem is in the field");
-        assert_eq!(hakmem.name, HAKMEM);
-        let best = peers
-            .iter()
-            .max_by(|a, b| median(&a.rates).total_cmp(&median(&b.rates)))
-            .expect("the C library is in the field");
-        let ratios: Vec<f64> =
-            hakmem.rates.iter().zip(&best.rates).map(|(ours, theirs)| ours / theirs).collect();
-        let winner = if median(&hakmem.rates) > median(&best.rates) { hakmem } else { best };
+        let (hakmem, best) = self.hakmem_and_best();
+        let ratios = ratios(hakmem, best);
+        let (ratio, interval) = (median(&ratios), Interval::of_median(&ratios));
+        let winner = if ratio > 1.0 { hakmem } else { best };
         let (peak_resident_ratio, final_resident_ratio) = (
             against_median(&figures, |figure| figure.peak_resident_kib),
             against_median(&figures, |figure| figure.final_resident_kib),
@@ -135,14 +190,44 @@ impl Row {
         Standing {
             group: self.group.to_owned(),
             cell: self.cell.to_string(),
+            rounds: ratios.len(),
+            clock: self.cell.clock(),
             figures,
             best_peer: best.name.clone(),
             winner: winner.name.clone(),
-            ratio: median(&ratios),
+            ratio,
+            interval,
+            outcome: Outcome::of(interval),
             ratio_min: ratios.iter().copied().fold(f64::INFINITY, f64::min),
             ratio_max: ratios.iter().copied().fold(0.0, f64::max),
             peak_resident_ratio,
             final_resident_ratio,
+            slow_share: median(&self.slow_shares),
+        }
+    }
+}
+
+/// hakmem's rate divided by the peer's, round by round.
+fn ratios(hakmem: &Entry, peer: &Entry) -> Vec<f64> {
+    hakmem.rates.iter().zip(&peer.rates).map(|(ours, theirs)| ours / theirs).collect()
+}
+
+impl Outcome {
+    fn of(interval: Interval) -> Self {
+        match interval {
+            Interval { confidence, .. } if confidence < CONFIDENCE => Self::Level,
+            Interval { low, .. } if low > 1.0 => Self::Ahead,
+            Interval { high, .. } if high < 1.0 => Self::Behind,
+            Interval { .. } => Self::Level,
+        }
+    }
+
+    /// Before the peer's name.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Ahead => "ahead of",
+            Self::Level => "level with",
+            Self::Behind => "behind",
         }
     }
 }
@@ -152,6 +237,7 @@ impl Entry {
         Figure {
             allocator: self.name.clone(),
             million_operations_per_second: median(&self.rates),
+            million_operations_per_wall_second: median(&self.wall_rates),
             million_operations_per_second_min: self
                 .rates
                 .iter()
@@ -189,15 +275,15 @@ fn against_median(figures: &[Figure], value: impl Fn(&Figure) -> f64) -> f64 {
 }
 
 impl Standing {
-    /// Whether hakmem's throughput is the highest.
+    /// Whether hakmem's throughput is above the best peer's.
     pub fn is_won(&self) -> bool {
         self.winner == HAKMEM
     }
 }
 
 impl Standings {
-    /// The result of so many rounds.
-    pub fn new(rounds: usize, rows: Vec<Row>, absent: Vec<Absent>) -> Self {
+    /// The result of these laps.
+    pub fn new(circumstances: Circumstances, rows: Vec<Row>, absent: Vec<Absent>) -> Self {
         let rows: Vec<Standing> = rows.iter().map(Row::standing).collect();
         let (mut all, mut summaries, mut verdicts) = (Vec::new(), Vec::new(), Vec::new());
         for group in GROUPS {
@@ -210,7 +296,7 @@ impl Standings {
         }
         summaries.extend(Summary::of(ALL_ROWS, &all));
         verdicts.extend(MEMORY_BARS.iter().filter_map(|bar| bar.judge(ALL_ROWS, &all)));
-        Self { rounds, rows, summaries, verdicts, absent }
+        Self { circumstances, rows, summaries, verdicts, absent }
     }
 
     /// The rows in which hakmem stays below `bar` times the best peer.

@@ -61,7 +61,7 @@ fn a_race_has_a_row_for_every_load_of_several_threads() {
 fn every_load_of_one_thread_and_every_exchange_is_served_and_judged() {
     let standings = standings(&mut race("pairs,batches,exchange,growth,sizes,special"));
     let rows = standings["rows"].as_array().expect("rows");
-    assert_eq!(rows.len(), 8 + 12 + 7 + 3 + 4 + 5);
+    assert_eq!(rows.len(), 56 + 12 + 7 + 3 + 4 + 5);
     for row in rows {
         assert!(row["ratio"].as_f64() > Some(0.0) && row["winner"].is_string(), "{row}");
         assert!(row["peak_resident_ratio"].as_f64() > Some(0.0), "{row}");
@@ -84,6 +84,31 @@ fn every_load_of_one_thread_and_every_exchange_is_served_and_judged() {
 }
 
 #[test]
+fn rows_run_on_until_they_are_narrow_and_replace_their_processors_section() {
+    let directory = tempfile::tempdir().expect("a temporary folder");
+    let file = directory.path().join("BENCHMARKS.md");
+    std::fs::write(&file, "# Figures\n\n## Another processor\n\nIts figures.\n").expect("written");
+    let mut command = race("special");
+    // No interval is as narrow as that, so every row takes all rounds.
+    command.args(["--width", "0.000001", "--rounds-most", "2", "--record"]).arg(&file);
+    let first = standings(&mut command);
+    for row in first["rows"].as_array().expect("rows") {
+        assert_eq!((&row["rounds"], &row["clock"]), (&2.into(), &"processor".into()), "{row}");
+    }
+    let machine = &first["circumstances"]["machine"];
+    let processor = machine["processor"].as_str().expect("a name");
+    let text = std::fs::read_to_string(&file).expect("was written");
+    for words in ["## Another processor\n\nIts figures.\n", &format!("## {processor}\n")] {
+        assert_eq!(text.matches(words).count(), 1, "{words} in:\n{text}");
+    }
+    // One round satisfies any width only with enough rounds for the confidence; a wide one stops.
+    let mut command = race("special");
+    command.args(["--width", "1000", "--rounds-most", "8"]);
+    let second = standings(&mut command);
+    assert!(second["rows"].as_array().expect("rows").iter().all(|row| row["rounds"] == 6));
+}
+
+#[test]
 fn an_exchange_frees_blocks_elsewhere_and_takes_slow_paths_by_hakmems_own_counters() {
     let counts_of = |cell: Cell| {
         let segments = tempfile::tempdir_in("/dev/shm").expect("a temporary folder");
@@ -101,7 +126,8 @@ fn an_exchange_frees_blocks_elsewhere_and_takes_slow_paths_by_hakmems_own_counte
     let alone = Cell::MixedThreads { threads, working_set: 512 };
     let (report, alone) = counts_of(alone);
     assert_eq!(report.frees_elsewhere, None);
-    assert_eq!(alone.frees_elsewhere_least, 0, "threads that share nothing free their own blocks");
+    // What a thread needs itself may be allocated by one and freed by another, but that is little.
+    assert!(alone.frees_elsewhere_least < 50, "{}", alone.frees_elsewhere_least);
     for (objects, burst) in [(1, 1), (1, 64), (100, 1)] {
         let cell = Cell::Exchange { threads, objects, burst, largest: None };
         let (report, counts) = counts_of(cell);
@@ -109,7 +135,7 @@ fn an_exchange_frees_blocks_elsewhere_and_takes_slow_paths_by_hakmems_own_counte
         assert!(claimed >= report.frees / 5, "{cell}: {claimed} of {}", report.frees);
         // Threads free about as many blocks as they allocate, so the counters show the difference.
         let shown = counts.frees_elsewhere_least;
-        assert!(shown > 0 && shown <= i128::from(claimed) + 200_000, "{cell}: {shown}");
+        assert!(shown > 100 && shown <= i128::from(claimed) + 200_000, "{cell}: {shown}");
         let (share, share_alone) = (counts.slow_share(), alone.slow_share());
         println!("{cell}: slow {share:.5}, alone {share_alone:.5}, shown {shown}");
         assert!(share > share_alone, "{cell}: {share} is not more than {share_alone}");

@@ -1,5 +1,7 @@
 use super::*;
-use crate::race::standings::Figure;
+use crate::race::cell::Clock;
+use crate::race::interval::Interval;
+use crate::race::standings::{Figure, Outcome};
 use crate::report::Holding;
 
 fn row(cell: &str, ratio: f64, peak_resident_ratio: f64, holdings: &[(u64, u64)]) -> Standing {
@@ -11,6 +13,7 @@ fn row(cell: &str, ratio: f64, peak_resident_ratio: f64, holdings: &[(u64, u64)]
     let figure = Figure {
         allocator: "hakmem".to_owned(),
         million_operations_per_second: ratio,
+        million_operations_per_wall_second: ratio,
         million_operations_per_second_min: ratio,
         million_operations_per_second_max: ratio,
         peak_resident_kib: peak_resident_ratio,
@@ -20,14 +23,19 @@ fn row(cell: &str, ratio: f64, peak_resident_ratio: f64, holdings: &[(u64, u64)]
     Standing {
         group: "group".to_owned(),
         cell: cell.to_owned(),
+        rounds: 1,
+        clock: Clock::Wall,
         figures: vec![figure],
         best_peer: "jemalloc".to_owned(),
         winner: if ratio > 1.0 { "hakmem" } else { "jemalloc" }.to_owned(),
         ratio,
+        interval: Interval::of_median(&[ratio]),
+        outcome: Outcome::Level,
         ratio_min: ratio,
         ratio_max: ratio,
         peak_resident_ratio,
         final_resident_ratio: 1.0,
+        slow_share: 0.0,
     }
 }
 

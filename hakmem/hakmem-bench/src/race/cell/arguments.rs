@@ -35,6 +35,8 @@ impl Cell {
     /// its laps have fewer calls accordingly, so that none lasts much longer than the others.
     fn weight(self) -> u64 {
         match self {
+            // There are many of them.
+            Self::Pairs { .. } => 4,
             // Zeros are written, or pages faulted in.
             Self::Zeroed { size, .. } if size >= 1 << 20 => 512,
             Self::Zeroed { size, .. } if size >= 1 << 12 => 4,
@@ -64,8 +66,9 @@ impl Cell {
             Self::Fixed { size } | Self::Aligned { size, .. } => {
                 vec![blocks, size as u64, FIXED_WORKING_SET as u64]
             }
-            Self::Pairs { size } => vec![blocks, size as u64, 1],
-            Self::Zeroed { size, working_set } => vec![blocks, size as u64, working_set as u64],
+            Self::Pairs { size, working_set } | Self::Zeroed { size, working_set } => {
+                vec![blocks, size as u64, working_set as u64]
+            }
             Self::Mixed { working_set } | Self::Skewed { working_set, .. } => {
                 vec![operations, working_set as u64]
             }
@@ -143,7 +146,8 @@ mod tests {
             assert_eq!(cell.arguments(20_000_000.into()).join(" "), arguments, "{cell}");
         };
         check(Cell::Fixed { size: 64 }, "10000000 64 128");
-        check(Cell::Pairs { size: 64 }, "10000000 64 1");
+        check(Cell::Pairs { size: 64, working_set: 1 }, "2500000 64 1");
+        check(Cell::Pairs { size: 64, working_set: 16 }, "2500000 64 16");
         check(Cell::Zeroed { size: 128, working_set: 128 }, "--calloc 10000000 128 128");
         check(Cell::Zeroed { size: 1 << 20, working_set: 4 }, "--calloc 19531 1048576 4");
         check(Cell::Aligned { size: 192, alignment: 64 }, "--aligned 64 10000000 192 128");

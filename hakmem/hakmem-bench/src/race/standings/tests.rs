@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::machine::{Load, Machine};
 
 pub(crate) fn standings(laps: &[[f64; 3]]) -> Standings {
     standings_of(&GROUPS[0], laps, |_| Vec::new())
@@ -24,26 +25,37 @@ fn standings_of(
     let mut row = Row::new(group, group.rows[0], &field);
     for lap in laps {
         for (index, &rate) in lap.iter().enumerate() {
-            row.record(
-                index,
-                &Report {
-                    million_operations_per_second: rate,
-                    million_operations_per_processor_second: rate,
-                    mallocs: 1,
-                    frees: 1,
-                    peak_resident_kib: 2000 + index as u64,
-                    final_resident_kib: 1000 + index as u64,
-                    malloc_file: None,
-                    malloc_markers: Vec::new(),
-                    frees_elsewhere: None,
-                    holdings: holdings(index),
-                },
-            );
+            let wall = row.cell().clock() == Clock::Wall;
+            let report = Report {
+                million_operations_per_second: if wall { rate } else { rate / 10.0 },
+                million_operations_per_processor_second: if wall { 4.0 } else { rate },
+                mallocs: 1,
+                frees: 1,
+                peak_resident_kib: 2000 + index as u64,
+                final_resident_kib: 1000 + index as u64,
+                malloc_file: None,
+                malloc_markers: Vec::new(),
+                frees_elsewhere: None,
+                holdings: holdings(index),
+            };
+            row.record(index, &Lap { report, counts: None });
         }
     }
     let absent =
         Absent { allocator: "rpmalloc".to_owned(), reason: "there is no compiler cc".to_owned() };
-    Standings::new(laps.len(), vec![row], vec![absent])
+    let load = |text: &str| Load(text.to_owned());
+    let circumstances = Circumstances {
+        machine: Machine {
+            processor: "A processor (model 1)".to_owned(),
+            cores: 2,
+            caches: vec!["L1d 48 KiB".to_owned(), "L2 2 MiB".to_owned()],
+            kernel: "Linux 6.1".to_owned(),
+        },
+        day: "2026-11-30".to_owned(),
+        load_before: load("0.1 0.1 0.1"),
+        load_after: load("0.2 0.2 0.2"),
+    };
+    Standings::new(circumstances, vec![row], vec![absent])
 }
 
 #[test]
@@ -52,8 +64,31 @@ fn the_ratio_is_taken_within_a_round_and_against_the_best_peer() {
     let row = &standings.rows[0];
     assert_eq!(row.best_peer, "jemalloc");
     assert_eq!((row.ratio, row.ratio_min, row.ratio_max), (1.1, 0.9, 1.2));
+    assert_eq!((row.rounds, row.clock), (3, Clock::Processor));
+    assert_eq!(row.outcome, Outcome::Level, "three rounds prove nothing");
     assert_eq!(standings.below(1.05).count(), 0);
     assert_eq!(standings.below(1.15).count(), 1);
+}
+
+#[test]
+fn the_best_peer_is_the_best_of_all_rounds_and_not_the_luckiest_of_each() {
+    // In every round one of the peers is as fast as hakmem, but neither is in most.
+    let laps = [[100.0, 100.0, 50.0], [100.0, 50.0, 100.0], [100.0, 60.0, 50.0]];
+    let standings = standings(&laps);
+    assert_eq!(standings.rows[0].best_peer, "jemalloc");
+    assert_eq!(standings.rows[0].ratio, 100.0 / 60.0);
+}
+
+#[test]
+fn a_row_is_ahead_or_behind_only_if_its_whole_interval_is() {
+    let outcome =
+        |rates: [f64; 7]| standings(&rates.map(|rate| [rate, 100.0, 50.0])).rows.remove(0);
+    let ahead = outcome([101.0, 102.0, 103.0, 104.0, 105.0, 106.0, 107.0]);
+    assert_eq!((ahead.outcome, ahead.interval.low), (Outcome::Ahead, 1.01));
+    let level = outcome([99.0, 102.0, 103.0, 104.0, 105.0, 106.0, 107.0]);
+    assert_eq!((level.outcome, level.is_won()), (Outcome::Level, true));
+    let behind = outcome([99.0, 98.0, 97.0, 96.0, 95.0, 94.0, 93.0]);
+    assert_eq!((behind.outcome, behind.interval.high), (Outcome::Behind, 0.99));
 }
 
 #[test]
@@ -61,10 +96,14 @@ fn the_table_reads_so() {
     let text = standings(&[[110.0, 100.0, 50.0]]).to_string();
     assert_eq!(
         text,
-        "M ops/s, median of 1 rounds; an op is one malloc, realloc or free
+        "A processor (model 1); 2 cores; L1d 48 KiB, L2 2 MiB; Linux 6.1; load average \
+0.1 0.1 0.1 at the start, 0.2 0.2 0.2 at the end; 2026-11-30
+
+M ops/s, medians of the rounds; an op is one malloc, realloc or free; loads of one thread by \
+processor time
                   hakmem  jemalloc     glibc  rpmalloc
-fixed 128 B        110.0     100.0      50.0         –  1.100 (1.100..1.100) of jemalloc, \
-won by hakmem
+fixed 128 B        110.0     100.0      50.0         –  1.100 (1.100..1.100 at 0 %, \
+1 rounds) level with jemalloc
 
 peak resident KiB, median
                   hakmem  jemalloc     glibc  rpmalloc
@@ -73,6 +112,9 @@ fixed 128 B         2000      2001      2002         –  0.999 of the median pe
 resident KiB once everything is freed, median
                   hakmem  jemalloc     glibc  rpmalloc
 fixed 128 B         1000      1001      1002         –  0.999 of the median peer
+
+hakmem's calls that took a slow path, median
+fixed 128 B     0.0000 %
 
 hakmem's throughput / the best peer's and peak resident / the median peer's, geometric means
 seven: won 1 of 1; throughput 1.100, least 1.100 (fixed 128 B); peak resident 0.999, \

@@ -8,19 +8,20 @@ use crate::report::Holding;
 
 impl fmt::Display for Standings {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "{}\n", self.circumstances)?;
         writeln!(
             out,
-            "M ops/s, median of {} rounds; an op is one malloc, realloc or free",
-            self.rounds
+            "M ops/s, medians of the rounds; an op is one malloc, realloc or free; loads of one \
+             thread by processor time"
         )?;
         self.table(
             out,
             1,
             |figure| figure.million_operations_per_second,
             |row, out| {
-                let Standing { ratio, ratio_min, ratio_max, best_peer, winner, .. } = row;
-                let spread = format!("({ratio_min:.3}..{ratio_max:.3})");
-                write!(out, "  {ratio:.3} {spread} of {best_peer}, won by {winner}")
+                let Standing { ratio, interval, rounds, best_peer, outcome, .. } = row;
+                let outcome = outcome.words();
+                write!(out, "  {ratio:.3} ({interval}, {rounds} rounds) {outcome} {best_peer}")
             },
         )?;
         writeln!(out, "\npeak resident KiB, median")?;
@@ -41,6 +42,11 @@ impl fmt::Display for Standings {
             |row, out| remark(row.final_resident_ratio, out),
         )?;
         self.holdings(out)?;
+        writeln!(out, "\nhakmem's calls that took a slow path, median")?;
+        let width = self.row_width();
+        for Standing { cell, slow_share, .. } in &self.rows {
+            writeln!(out, "{cell:<width$}{:>8.4} %", slow_share * 100.0)?;
+        }
         writeln!(
             out,
             "\nhakmem's throughput / the best peer's and peak resident / the median peer's, \
@@ -65,7 +71,7 @@ impl Standings {
         value: impl Fn(&Figure) -> f64,
         remark: impl Fn(&Standing, &mut fmt::Formatter<'_>) -> fmt::Result,
     ) -> fmt::Result {
-        let width = self.rows.iter().map(|row| row.cell.len() + 2).fold(14, usize::max);
+        let width = self.row_width();
         self.names(out, width)?;
         for row in &self.rows {
             write!(out, "{:<width$}", row.cell)?;
@@ -80,6 +86,10 @@ impl Standings {
             writeln!(out)?;
         }
         Ok(())
+    }
+
+    fn row_width(&self) -> usize {
+        self.rows.iter().map(|row| row.cell.len() + 2).fold(14, usize::max)
     }
 
     /// The first line of a table.
