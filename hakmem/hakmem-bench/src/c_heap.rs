@@ -45,6 +45,58 @@ pub struct Calloc;
 #[derive(Clone, Copy, Debug)]
 pub struct AlignedAlloc(pub usize);
 
+/// C++'s `operator new`, and the `operator delete` that is told the size.
+#[derive(Clone, Copy, Debug)]
+pub struct Operators {
+    new: New,
+    delete: SizedDelete,
+}
+
+type New = unsafe extern "C" fn(usize) -> *mut c_void;
+type SizedDelete = unsafe extern "C" fn(*mut c_void, usize);
+
+impl Operators {
+    /// Those that a C++ program would call in this process: the allocator's, or else those of the
+    /// C++ library, which is loaded; `None` if there are none.
+    pub fn find() -> Option<Self> {
+        let flags = libc::RTLD_NOW | libc::RTLD_GLOBAL;
+        // SAFETY: the name is a C string, and the library may be loaded at any time.
+        unsafe { libc::dlopen(c"libstdc++.so.6".as_ptr(), flags) };
+        // SAFETY: the name is a C string; `dlsym` has no other precondition.
+        let new = NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"_Znwm".as_ptr()) })?;
+        // SAFETY: as above.
+        let delete = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"_ZdlPvm".as_ptr()) };
+        let delete = NonNull::new(delete)?;
+        Some(Self {
+            // SAFETY: the symbol is a function of this type by the C++ ABI, and is never unloaded.
+            new: unsafe { std::mem::transmute::<NonNull<c_void>, New>(new) },
+            // SAFETY: as above.
+            delete: unsafe { std::mem::transmute::<NonNull<c_void>, SizedDelete>(delete) },
+        })
+    }
+
+    /// Calls the `operator delete` that is told the size. The block must be of that size and come
+    /// from these operators.
+    #[inline(always)]
+    pub fn delete(self, block: Block, size: usize) {
+        // SAFETY: the caller says that `operator new` returned the block for this size, and a
+        // `Block` is freed at most once.
+        unsafe { (self.delete)(block.0.as_ptr().cast::<c_void>(), size) }
+    }
+}
+
+impl Source for Operators {
+    const ZEROED: bool = false;
+
+    #[inline(always)]
+    fn ask(self, size: usize) -> Option<Block> {
+        // SAFETY: `operator new` may be called with any size; where there is no memory, it ends the
+        // process, as nothing catches what it throws.
+        let block = unsafe { (self.new)(size) };
+        NonNull::new(block.cast::<u8>()).map(Block)
+    }
+}
+
 impl Source for Malloc {
     const ZEROED: bool = false;
 
@@ -118,7 +170,13 @@ impl Block {
     /// process where the source returns null, because then there is no block to leave in place.
     #[inline(always)]
     pub fn replace(&mut self, source: impl Source, size: usize) {
-        Self(self.0).free();
+        self.replace_after(Self::free, source, size);
+    }
+
+    /// The same, with another way to free the block.
+    #[inline(always)]
+    pub fn replace_after(&mut self, free: impl FnOnce(Self), source: impl Source, size: usize) {
+        free(Self(self.0));
         match Self::allocate_from(source, size) {
             Some(block) => self.0 = block.0,
             None => no_block(size),

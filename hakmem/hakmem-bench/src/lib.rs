@@ -4,9 +4,11 @@
 //! under them. `bench_race` runs them side by side under hakmem and its peers.
 //!
 //! Modules, bottom to top: [`c_heap`], [`peak`] and [`stopwatch`] (the only unsafe code),
-//! [`pattern`] and [`contents`] (what blocks are filled with), `pace` (limits of a loop), [`machine`] (where figures come from), [`usage`] (arguments and
+//! [`pattern`] and [`contents`] (what blocks are filled with), `pace` (limits of a loop), [`machine`] and [`core_clock`] (where figures
+//! come from), [`usage`] (arguments and
 //! exit codes), [`report`] (the figures a program prints), [`sizes`] (how large blocks are),
-//! [`fixed_size`], [`random_mixed`], [`batches`], [`growth`] and [`drift`] (the loops), [`threads`]
+//! [`fixed_size`], [`random_mixed`], [`batches`], [`growth`],
+//! [`drift`] and [`pairs`] (the loops), [`threads`]
 //! [`release`], [`staged`] and [`stages`] (loads of several threads) and [`workload`] (one whose
 //! result can be compared), [`soak`] (hours with an agent), [`bar_charts`] (pictures of figures),
 //! [`written_file`], [`race`], [`programs_race`], [`routings`].
@@ -18,11 +20,13 @@ pub mod batches;
 pub mod c_heap;
 pub mod coherence;
 pub mod contents;
+pub mod core_clock;
 pub mod drift;
 pub mod fixed_size;
 pub mod growth;
 pub mod machine;
 mod pace;
+pub mod pairs;
 pub mod pattern;
 pub mod peak;
 pub mod programs_race;

@@ -5,7 +5,6 @@
 //! lap counts only if the program's segment shows its calls, and the routing that was asked for.
 //! Instructions come from callgrind, bytes of a block from a program that holds many.
 
-pub mod clock;
 pub mod footprint;
 pub mod instructions;
 pub mod plot;
@@ -17,12 +16,12 @@ use std::path::PathBuf;
 
 use hakmem_reader::{Check, Identity, Push, Routing};
 
+use crate::core_clock::CoreClock;
 use crate::race::cell::Cell;
 use crate::race::contender::{Contender, FieldError};
 use crate::race::group::SEVEN;
 use crate::race::lap::{Lap, LapError, Track};
 use crate::race::segment_counts::SegmentCounts;
-use crate::routings::clock::CoreClock;
 use crate::routings::footprint::FootprintError;
 use crate::routings::instructions::{Instructions, InstructionsError};
 use crate::routings::row::Row;

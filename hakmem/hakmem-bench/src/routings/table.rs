@@ -5,8 +5,8 @@ use std::fmt;
 use hakmem_reader::Routing;
 use serde::Serialize;
 
+use crate::core_clock::CoreClock;
 use crate::routings::Comparison;
-use crate::routings::clock::CoreClock;
 use crate::routings::row::{Figures, Row};
 
 /// All figures.

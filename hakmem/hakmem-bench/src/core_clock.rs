@@ -10,10 +10,11 @@ use std::time::Instant;
 
 /// Latency of a 64-bit multiplication (3) and of an exclusive or (1).
 const CYCLES_PER_LINK: f64 = 4.0;
-/// Links of one chain: some milliseconds, short enough to be left alone by the scheduler.
-const LINKS: u64 = 2_000_000;
+/// Links of one chain: a tenth of a millisecond, so that many are left alone by the scheduler even
+/// on a busy machine.
+const LINKS: u64 = 100_000;
 /// The shortest of so many chains counts; whatever disturbs one makes it longer.
-const CHAINS: usize = 25;
+const CHAINS: usize = 500;
 
 /// Frequency of the core that ran the measurement.
 #[derive(Clone, Copy, Debug, PartialEq)]
