@@ -5,8 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::{built, scratch};
 
-/// How long a recorded program runs, and one that is checked.
-const SECONDS: u64 = 4;
+/// How long a program runs that is checked.
 const CHECKED_SECONDS: u64 = 3;
 /// Baselines that checks share.
 const BASELINES: u64 = 4;
@@ -37,11 +36,17 @@ impl Bench {
         Self { folder: tempfile::tempdir().expect("a folder can be made"), at_once }
     }
 
-    /// Comparisons of recordings of a stage: before with after, and before with before.
-    pub(super) fn diffs(&self, stage: &str, times: u64) -> (Vec<Answer>, Vec<Answer>) {
+    /// Comparisons of recordings of a stage, so many seconds long: before with after, and before with
+    /// before.
+    pub(super) fn diffs(
+        &self,
+        stage: &str,
+        seconds: u64,
+        times: u64,
+    ) -> (Vec<Answer>, Vec<Answer>) {
         let seeds: Vec<u64> = (1..=times).collect();
-        let before = self.each(&seeds, |seed| self.record(stage, false, seed, SECONDS));
-        let after = self.each(&seeds, |seed| self.record(stage, true, seed + 1_000, SECONDS));
+        let before = self.each(&seeds, |seed| self.record(stage, false, seed, seconds));
+        let after = self.each(&seeds, |seed| self.record(stage, true, seed + 1_000, seconds));
         let diff = |before: &PathBuf, after: &PathBuf| {
             self.diff(&before.display().to_string(), &after.display().to_string())
         };
