@@ -1,7 +1,8 @@
 //! What each owner of segments has used of the sampler.
 //!
 //! Time is a bucket that fills at a share of one processor: whatever an owner's files cost beyond
-//! that waits, and nobody else does. It is the thread's own processor time, with the time it slept
+//! that waits, and nobody else does. Of a round of samples each owner gets a slice, so that what one
+//! has saved up does not come between two samples of another's. It is the thread's own processor time, with the time it slept
 //! for a writer in a slow path, so that a machine that is busy otherwise counts against nobody.
 
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ pub(crate) struct Account {
     /// Time that may be spent; negative after something that took more than was left.
     left: f64,
     filled_at: Instant,
+    /// Time that samples have taken in the round under way.
+    in_round: Duration,
     lines: u32,
     lines_since: Instant,
 }
@@ -60,6 +63,7 @@ impl Account {
             unready: 0,
             left: budget.burst.as_secs_f64(),
             filled_at: now,
+            in_round: Duration::ZERO,
             lines: 0,
             lines_since: now,
         }
@@ -92,6 +96,23 @@ impl Accounts {
         let account = self.of(owner);
         account.fill(&budget, Instant::now());
         account.left > 0.0
+    }
+
+    /// Gives each owner the time of a round.
+    pub(crate) fn begin_round(&mut self) {
+        self.owners.values_mut().for_each(|account| account.in_round = Duration::ZERO);
+    }
+
+    /// Time that the owner's samples may still take in this round; `None` if it is spent.
+    pub(crate) fn slice(&mut self, owner: u32) -> Option<Duration> {
+        let slice = self.budget.round.saturating_sub(self.of(owner).in_round);
+        (slice > Duration::ZERO).then_some(slice)
+    }
+
+    /// Takes time of a sample from the owner.
+    pub(crate) fn charge_sample(&mut self, owner: u32, time: Duration) {
+        self.of(owner).in_round += time;
+        self.charge(owner, time);
     }
 
     /// Takes time from the owner.

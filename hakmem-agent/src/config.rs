@@ -72,6 +72,9 @@ pub struct OwnerBudget {
     pub processor_share: f64,
     /// Processor time that may be saved and taken at once.
     pub burst: Duration,
+    /// Processor time that sampling may take in one round; a sample that is not finished by then
+    /// goes on in the next.
+    pub round: Duration,
     /// Lines of the log in an hour.
     pub log_lines: u32,
     /// Requests that may wait at a time.
@@ -92,6 +95,7 @@ impl Default for OwnerBudget {
             executables: 256,
             processor_share: 0.25,
             burst: Duration::from_millis(250),
+            round: Duration::from_millis(25),
             log_lines: 8,
             requests: 64,
             requests_per_second: 1000,

@@ -42,6 +42,9 @@ refusals! {
     SLOW_SAMPLE = "segment", "time";
     /// A sample that was put off, because the owner's time is spent.
     LATE_SAMPLE = "sample", "time";
+    /// A sample that was put off or goes on in a later round, because the owner's time in this one is
+    /// spent.
+    PART_SAMPLE = "sample", "round";
     /// Names of segments beyond what an owner may have in a directory.
     NAMES = "name", "names";
     /// A listing that was put off, because the owner's time is spent.
@@ -54,6 +57,10 @@ refusals! {
     WATCH = "watch", "system";
     /// An executable without a sum of its own, because those of its owner are all in use.
     EXECUTABLES = "executable", "executables";
+    /// An owner whose processes are not recorded, because those of many others are.
+    RECORDED_OWNER = "recording", "owners";
+    /// A recording that was given up because it alone took more than there is room for.
+    RECORDED_BYTES = "recording", "bytes";
     /// A line of the log beyond what an owner may cause.
     LOG_LINE = "log_line", "lines";
     /// A request of a user who waits for many others already.

@@ -14,6 +14,8 @@ use hakmem_reader::{Identity, SlotSample, clean_text};
 
 /// Samples between two readings of a name, at most.
 const PAUSE_MAX: u64 = 64;
+/// Names read after one sample; the threads behind them come first after the next.
+const READ_MAX: usize = 256;
 
 /// Names of a process's threads, by slot. The last name of a thread that has ended stays until
 /// another thread has its slot.
@@ -43,6 +45,8 @@ pub(crate) struct NameReader {
     due: BTreeMap<u32, Due>,
     /// Samples so far.
     samples: u64,
+    /// Where the next search for names that are due begins.
+    from: usize,
 }
 
 #[derive(Debug)]
@@ -64,8 +68,15 @@ impl NameReader {
     pub(crate) fn update(&mut self, host: &Host, identity: &Identity, slots: &[Arc<SlotSample>]) {
         self.samples += 1;
         let now = self.samples;
-        let owned = slots.iter().filter(|slot| slot.thread_id != 0);
-        let due: Vec<_> = owned.filter(|slot| self.is_due(slot, now)).collect();
+        let (before, after) = slots.split_at(self.from.min(slots.len()));
+        let mut due = Vec::new();
+        for slot in after.iter().chain(before).filter(|slot| slot.thread_id != 0) {
+            if due.len() == READ_MAX {
+                self.from = slot.index as usize;
+                break;
+            }
+            due.extend(self.is_due(slot, now).then_some(slot));
+        }
         if due.is_empty() || !host.process_lives(identity) {
             return;
         }

@@ -12,6 +12,7 @@ use hakmem_reader::{
     Testimony, Witness,
 };
 
+use crate::accounts::Meter;
 use crate::discovery::Found;
 use crate::state::{Facts, ProcessRecord};
 use crate::thread_names::NameReader;
@@ -40,12 +41,25 @@ pub(super) struct Tracked {
     names: NameReader,
     /// The last tick in which it was sampled.
     pub(super) last_tick: u64,
+    /// Whether it was never sampled, or its sample is not finished, so that it is due at once.
+    pub(super) is_waiting: bool,
     /// Whose files may lie where it lies.
     files_of: FilesOf,
     /// Bytes of memory of the newest sample.
     pub(super) sample_bytes: usize,
     /// How long the last look slept for a writer in a slow path.
     pub(super) waited: Duration,
+    /// Whether the writer lived when the sample under way was begun.
+    begun_alive: Option<bool>,
+}
+
+/// What became of a look.
+pub(super) enum Looked {
+    /// The process had ended before, and nothing can have changed.
+    Ended,
+    /// The sample goes on with the next look.
+    Unfinished,
+    Whole(Box<Look>),
 }
 
 /// What one look at a segment gave.
@@ -83,9 +97,11 @@ impl Tracked {
             lost_events: 0,
             names: NameReader::default(),
             last_tick: tick,
+            is_waiting: true,
             files_of,
             sample_bytes: 0,
             waited: Duration::ZERO,
+            begun_alive: None,
         })
     }
 
@@ -104,28 +120,31 @@ impl Tracked {
         self.segment.is_some()
     }
 
-    /// Samples the process; `None` if it had ended before and nothing can have changed.
+    /// Samples the process, for as long as `limits` allow.
     ///
-    /// Whether the writer lives is asked first: if it does not, what is read after that is its
-    /// last word. `others` are the identities that might prove an `exec`.
+    /// Whether the writer lives is asked before anything is read: if it does not, what is read after
+    /// that is its last word. `others` are the identities that might prove an `exec`.
     pub(super) fn look<'a>(
         &mut self,
         host: &Host,
         others: impl IntoIterator<Item = &'a Identity>,
         limits: &Limits,
-    ) -> Result<Option<Look>, SampleError> {
-        let Some(segment) = &mut self.segment else { return Ok(None) };
-        let alive = segment.is_writer_alive();
+    ) -> Result<Looked, SampleError> {
+        let Some(segment) = &mut self.segment else { return Ok(Looked::Ended) };
+        let alive = *self.begun_alive.get_or_insert_with(|| segment.is_writer_alive());
+        let meter = Meter::begin();
         let sampled = segment.sample_within(limits);
         self.waited = segment.waited();
-        let sample = sampled?;
+        let Some(sample) = sampled? else { return Ok(Looked::Unfinished) };
+        self.begun_alive = None;
         self.sample_bytes = sample.bytes();
+        let slice = limits.slice.saturating_sub(meter.took());
         let (mut events, mut lost_events) = (Vec::new(), 0);
         let newest = |slot: u32| self.newest.get(slot as usize).copied().unwrap_or(0);
         let unread = sample.slots.iter().any(|slot| slot.events_written > newest(slot.index));
         // The first read decides from where on events count as lost, so it is never left out.
         if unread || !std::mem::replace(&mut self.follows_events, true) {
-            let batch = segment.read_events_up_to(&mut self.cursor, EVENTS_MAX)?;
+            let batch = segment.read_events_up_to(&mut self.cursor, EVENTS_MAX, slice)?;
             lost_events = batch.lost;
             self.lost_events = self.lost_events.saturating_add(batch.lost);
             for event in &batch.events {
@@ -154,7 +173,7 @@ impl Tracked {
         let (key, facts) = (Arc::clone(&self.key), Arc::clone(&self.facts));
         let record = ProcessRecord::new(key, facts, (state, ending), sample, self.lost_events)
             .with_thread_names(self.names.names());
-        Ok(Some(Look { record, events, lost_events }))
+        Ok(Looked::Whole(Box::new(Look { record, events, lost_events })))
     }
 
     /// What is known of the end of a process that has given up its lock.

@@ -130,8 +130,7 @@ impl Worker {
     }
 
     pub(super) fn run(mut self) {
-        self.list(true);
-        self.fleet.health.first_scan_done = true;
+        self.first_scan();
         let mut tick = self.schedule.tick_at(Instant::now());
         let mut listed = Instant::now();
         let mut next_listing = listed + LISTING_INTERVAL;

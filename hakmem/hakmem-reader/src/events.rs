@@ -5,6 +5,7 @@
 //! overwrite it; and the second began after the first had found the number, so it was complete.
 
 use std::mem::offset_of;
+use std::time::Duration;
 
 use hakmem_segment::event::RING_EVENTS;
 use hakmem_segment::{
@@ -13,11 +14,13 @@ use hakmem_segment::{
 
 use crate::error::SampleError;
 use crate::fields::Fields;
-use crate::segment::Segment;
+use crate::segment::{Segment, processor_time};
 use crate::segment_file::{Buffer, ReadError};
 
 const RECORD_BYTES: usize = size_of::<hakmem_segment::Event>();
 const RING_BYTES: usize = RING_EVENTS * RECORD_BYTES;
+/// Slots that are read before the time is looked at again.
+const TIMED_SLOTS: u32 = 16;
 /// Attempts at one ring in one call, if its writer interferes.
 const ATTEMPTS: u32 = 4;
 
@@ -125,6 +128,8 @@ pub struct EventCursor {
     start: Start,
     /// Number of the next event of each slot known so far.
     next: Vec<u64>,
+    /// The slot with which the next call begins.
+    from_slot: u32,
     started: bool,
 }
 
@@ -152,7 +157,7 @@ impl EventCursor {
     }
 
     fn new(start: Start) -> Self {
-        Self { start, next: Vec::new(), started: false }
+        Self { start, next: Vec::new(), from_slot: 0, started: false }
     }
 
     fn first(&self, written: u64) -> u64 {
@@ -174,20 +179,27 @@ fn oldest(written: u64) -> u64 {
 impl Segment {
     /// Returns the events since the last call with this cursor.
     pub fn read_events(&self, cursor: &mut EventCursor) -> Result<EventBatch, SampleError> {
-        self.read_events_up_to(cursor, usize::MAX)
+        cursor.from_slot = 0;
+        self.read_events_up_to(cursor, usize::MAX, Duration::MAX)
     }
 
-    /// Returns events since the last call with this cursor, `events_max` or a ring more; the next
-    /// call returns others, but for what is overwritten until then.
+    /// Returns events since the last call with this cursor, `events_max` or a ring more, and those of
+    /// a few slots more than `slice` of processor time allows. The next call goes on with the slots
+    /// after those, so that no slot keeps others from being read.
     pub fn read_events_up_to(
         &self,
         cursor: &mut EventCursor,
         events_max: usize,
+        slice: Duration,
     ) -> Result<EventBatch, SampleError> {
+        let begun = processor_time();
         let mut batch = EventBatch::default();
         let slots_used = self.sample_process()?.slots_used;
-        for slot in 0..slots_used {
-            if batch.events.len() >= events_max {
+        for slot in cursor.from_slot.min(slots_used)..slots_used {
+            let is_over = slot % TIMED_SLOTS == TIMED_SLOTS - 1
+                && processor_time().saturating_sub(begun) > slice;
+            if batch.events.len() >= events_max || (is_over && slot > cursor.from_slot) {
+                cursor.from_slot = slot;
                 batch.sort();
                 return Ok(batch);
             }
@@ -205,7 +217,7 @@ impl Segment {
                 self.read_ring(slot, offset, written, next, &mut batch)?;
             }
         }
-        cursor.started = true;
+        (cursor.started, cursor.from_slot) = (true, 0);
         batch.sort();
         Ok(batch)
     }

@@ -30,20 +30,30 @@ impl From<ReadError> for SampleError {
 const PAGE_BYTES: u64 = 4096;
 
 /// Slots that are read before the time is looked at again.
-const TIMED_SLOTS: u32 = 16;
+const TIMED_SLOTS: usize = 16;
 
 /// What one sample may take at most.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes of memory.
     pub bytes: usize,
-    /// Processor time of the calling thread.
+    /// Processor time of the calling threads.
     pub time: Duration,
+    /// Processor time of one call; a few slots are read in any case, so that each call gets on.
+    pub slice: Duration,
 }
 
 impl Limits {
     /// Whatever a segment can hold.
-    pub const NONE: Self = Self { bytes: usize::MAX, time: Duration::MAX };
+    pub const NONE: Self = Self { bytes: usize::MAX, time: Duration::MAX, slice: Duration::MAX };
+}
+
+/// A sample of which some slots are still to be read.
+#[derive(Debug)]
+struct Unfinished {
+    sample: Sample,
+    bytes: usize,
+    took: Duration,
 }
 
 /// An open segment. It keeps the last copy of every slot, so that a sample reads little more than
@@ -55,6 +65,7 @@ pub struct Segment {
     identity: Identity,
     bins: Arc<BinTable>,
     slots: Vec<Arc<SlotSample>>,
+    unfinished: Option<Unfinished>,
     waited: Duration,
 }
 
@@ -84,8 +95,8 @@ impl Segment {
     pub(crate) fn from_file(file: SegmentFile) -> Result<Self, OpenError> {
         let (identity, geometry) = Self::read_header(&file)?;
         let bins = Arc::new(identity.bins.clone());
-        let waited = Duration::ZERO;
-        Ok(Self { file, geometry, identity, bins, slots: Vec::new(), waited })
+        let (slots, unfinished, waited) = (Vec::new(), None, Duration::ZERO);
+        Ok(Self { file, geometry, identity, bins, slots, unfinished, waited })
     }
 
     fn read_header(file: &SegmentFile) -> Result<(Identity, Geometry), OpenError> {
@@ -122,43 +133,72 @@ impl Segment {
 
     /// Copies what the segment holds now.
     pub fn sample(&mut self) -> Result<Sample, SampleError> {
-        self.sample_within(&Limits::NONE)
+        self.unfinished = None;
+        loop {
+            if let Some(sample) = self.sample_within(&Limits::NONE)? {
+                return Ok(sample);
+            }
+        }
     }
 
     /// Copies what the segment holds now, unless that takes more than `limits` allow: a copy with a
     /// part of the slots would tell of counters that fell.
     ///
+    /// `None` once the slice is spent: the next call goes on where this one stopped. The sample tells
+    /// of the moment at which its first call began.
+    ///
     /// # Errors
     ///
     /// [`SampleError::TooMuch`] names the limit.
-    pub fn sample_within(&mut self, limits: &Limits) -> Result<Sample, SampleError> {
-        let begun_ns = now_ns(ClockId::ThreadCPUTime);
-        let unix_ns = now_ns(ClockId::Realtime);
-        let monotonic_ns = now_ns(ClockId::Monotonic);
-        let process = self.read_process()?;
+    pub fn sample_within(&mut self, limits: &Limits) -> Result<Option<Sample>, SampleError> {
         self.waited = Duration::ZERO;
-        let mut bytes = 0;
+        let begun = processor_time();
+        let mut unfinished = match self.unfinished.take() {
+            Some(unfinished) => unfinished,
+            None => self.begin_sample()?,
+        };
+        let took_before = unfinished.took;
+        let sample = &mut unfinished.sample;
         let mut reader = SlotReader::new(&self.file, &self.bins);
-        let mut slots = Vec::with_capacity(process.slots_used as usize);
-        for index in 0..process.slots_used {
+        for index in sample.slots.len() as u32..sample.process.slots_used {
             let previous = self.slots.get(index as usize);
             let slot = reader.read(index, self.geometry.slot_offset(index), previous)?;
             self.waited = reader.waited();
-            bytes += slot.bytes();
-            slots.push(slot);
-            if bytes > limits.bytes {
+            unfinished.bytes += slot.bytes();
+            sample.slots.push(slot);
+            if unfinished.bytes > limits.bytes {
                 return Err(SampleError::TooMuch { what: "memory" });
             }
             // Asking for the time is a system call.
-            if index % TIMED_SLOTS == 0 {
-                let took = now_ns(ClockId::ThreadCPUTime).saturating_sub(begun_ns);
-                if Duration::from_nanos(took) > limits.time {
+            if sample.slots.len() % TIMED_SLOTS == 0 {
+                let took = processor_time().saturating_sub(begun);
+                unfinished.took = took_before + took;
+                if unfinished.took > limits.time {
                     return Err(SampleError::TooMuch { what: "time" });
+                }
+                if took + self.waited > limits.slice {
+                    self.unfinished = Some(unfinished);
+                    return Ok(None);
                 }
             }
         }
-        self.slots.clone_from(&slots);
-        Ok(Sample { unix_ns, monotonic_ns, process, slots, bins: Arc::clone(&self.bins) })
+        self.slots.clone_from(&sample.slots);
+        Ok(Some(unfinished.sample))
+    }
+
+    /// Whether a sample was begun whose slots are not all read.
+    pub fn is_sample_unfinished(&self) -> bool {
+        self.unfinished.is_some()
+    }
+
+    /// A sample without slots.
+    fn begin_sample(&self) -> Result<Unfinished, SampleError> {
+        let unix_ns = now_ns(ClockId::Realtime);
+        let monotonic_ns = now_ns(ClockId::Monotonic);
+        let process = self.read_process()?;
+        let slots = Vec::with_capacity(process.slots_used as usize);
+        let sample = Sample { unix_ns, monotonic_ns, process, slots, bins: Arc::clone(&self.bins) };
+        Ok(Unfinished { sample, bytes: 0, took: Duration::ZERO })
     }
 
     /// How long the last sample waited for writers in slow paths, which takes no processor time.
@@ -201,6 +241,11 @@ fn open_error(error: ReadError, size: u64) -> OpenError {
         ReadError::Short => OpenError::NotASegment { reason: "it is too short" },
         ReadError::Io(error) => OpenError::Io(error),
     }
+}
+
+/// Processor time of the calling thread.
+pub(crate) fn processor_time() -> Duration {
+    Duration::from_nanos(now_ns(ClockId::ThreadCPUTime))
 }
 
 fn now_ns(clock: ClockId) -> u64 {

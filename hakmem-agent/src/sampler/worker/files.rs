@@ -143,7 +143,11 @@ impl Worker {
                 account.open += 1;
                 let owner = tracked.owner();
                 self.tracked.insert(Arc::clone(&key), tracked);
-                self.sample(&key, owner);
+                if self.accounts.slice(owner).is_some() {
+                    self.sample(&key, owner);
+                } else {
+                    self.refusals.count(Refusal::PART_SAMPLE);
+                }
             }
             Err(OpenError::NotReady) => self.count_attempt(found),
             Err(OpenError::Gone) => self.no_longer_unready(path),

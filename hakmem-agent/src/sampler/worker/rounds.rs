@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use hakmem_reader::{Limits, SampleError};
 
-use super::super::tracked::{Look, Tracked};
+use super::super::tracked::{Look, Looked, Tracked};
 use super::Worker;
 use crate::accounts::Meter;
 use crate::events::News;
@@ -16,26 +16,35 @@ use crate::turns::take_turns;
 
 /// How long one sample may take. One of the most slots, all owned, takes about half of it.
 const SAMPLE_TIME_MAX: Duration = Duration::from_millis(500);
+/// How long the first samples of what is there at the start may take.
+const FIRST_SCAN_MAX: Duration = Duration::from_secs(2);
 
 impl Worker {
-    /// Samples whatever is due: owners take turns, and of each what waited longest comes first.
+    /// Samples whatever is due: owners take turns, and of each what waited longest comes first. What
+    /// an owner's slice of the round does not suffice for stays due.
     pub(super) fn round(&mut self, now: u64) {
         let begun = Instant::now();
         let watched = self.inputs.interests.intervals();
         let due = self.tracked.values().filter(|tracked| {
             let interval = watched.get(&tracked.key).copied();
             let schedule = &self.schedule;
-            tracked.is_open() && schedule.is_due(&tracked.key, interval, tracked.last_tick, now)
+            let is_due = schedule.is_due(&tracked.key, interval, tracked.last_tick, now);
+            tracked.is_open() && (tracked.is_waiting || is_due)
         });
         let mut due: Vec<(u64, u32, Arc<str>)> =
             due.map(|it| (it.last_tick, it.owner(), Arc::clone(&it.key))).collect();
         due.sort_by_key(|(last, ..)| *last);
         let due = take_turns(due, |(_, owner, _)| *owner);
+        self.accounts.begin_round();
         let mut late = BTreeSet::new();
         for (_, owner, key) in &due {
             if late.contains(owner) || !self.accounts.has_time(*owner) {
                 late.insert(*owner);
                 self.refusals.count(Refusal::LATE_SAMPLE);
+                continue;
+            }
+            if self.accounts.slice(*owner).is_none() {
+                self.refusals.count(Refusal::PART_SAMPLE);
                 continue;
             }
             self.sample(key, *owner);
@@ -51,11 +60,27 @@ impl Worker {
         self.changed = true;
     }
 
-    /// Samples a process, on the time of `payer`.
+    /// Finds what is there when the agent starts, and samples it before anybody may ask; ends that are
+    /// found then happened before.
+    pub(super) fn first_scan(&mut self) {
+        let begun = Instant::now();
+        self.list(true);
+        while begun.elapsed() < FIRST_SCAN_MAX {
+            let waiting = self.tracked.values().filter(|it| it.is_waiting && it.is_open());
+            let owners: BTreeSet<u32> = waiting.map(Tracked::owner).collect();
+            if !owners.into_iter().any(|owner| self.accounts.has_time(owner)) {
+                break;
+            }
+            self.round(self.schedule.tick_at(Instant::now()));
+        }
+        self.fleet.health.first_scan_done = true;
+    }
+
+    /// Samples a process, on the time of `payer`, as far as its slice of the round goes.
     pub(super) fn sample(&mut self, key: &Arc<str>, payer: u32) {
         let now = self.schedule.tick_at(Instant::now());
+        let slice = self.accounts.slice(payer).unwrap_or_default();
         let Some(tracked) = self.tracked.get_mut(key) else { return };
-        tracked.last_tick = now;
         let meter = Meter::begin();
         let (owner, bytes_before, was_open) =
             (tracked.owner(), tracked.sample_bytes, tracked.is_open());
@@ -63,6 +88,7 @@ impl Worker {
         let limits = Limits {
             time: SAMPLE_TIME_MAX,
             bytes: self.accounts.budget().sample_bytes.saturating_sub(others),
+            slice,
         };
         let records = self.fleet.processes.values().map(|record| &record.facts.raw);
         let looked = tracked.look(&self.host, records, &limits);
@@ -70,12 +96,17 @@ impl Worker {
         account.sample_bytes = others + tracked.sample_bytes;
         account.open -= usize::from(was_open && !tracked.is_open());
         let waited = tracked.waited;
+        tracked.is_waiting = matches!(looked, Ok(Looked::Unfinished));
+        if !tracked.is_waiting {
+            tracked.last_tick = now;
+        }
         match looked {
-            Ok(None) => {}
-            Ok(Some(look)) => self.take_in(key, owner, look),
+            Ok(Looked::Ended) => {}
+            Ok(Looked::Unfinished) => self.refusals.count(Refusal::PART_SAMPLE),
+            Ok(Looked::Whole(look)) => self.take_in(key, owner, *look),
             Err(error) => self.give_up(&Arc::clone(key), &error),
         }
-        self.accounts.charge(payer, meter.took() + waited);
+        self.accounts.charge_sample(payer, meter.took() + waited);
     }
 
     fn take_in(&mut self, key: &Arc<str>, owner: u32, look: Look) {

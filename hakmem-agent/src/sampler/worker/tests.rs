@@ -166,3 +166,33 @@ fn many_bad_files_of_one_user_make_a_few_lines_and_are_counted() {
     case.worker.list(true);
     assert_eq!(case.worker.fleet.health.unreadable_segments, 20, "each is refused once");
 }
+
+#[test]
+fn the_large_segments_of_one_user_are_read_in_slices_and_others_are_sampled_every_round() {
+    const SLICE: Duration = Duration::from_millis(1);
+    let budget = OwnerBudget {
+        round: SLICE,
+        processor_share: 1.0,
+        burst: Duration::from_secs(60),
+        ..OwnerBudget::default()
+    };
+    let mut case = Case::new(budget);
+    (0..2).for_each(|_| case.segment(HOSTILE, 3000));
+    case.segment(HONEST, 1);
+    case.worker.list(true);
+    assert_eq!((case.of(HOSTILE).len(), case.of(HONEST).len()), (0, 1));
+    let mut rounds = 0;
+    while case.of(HOSTILE).len() < 2 {
+        rounds += 1;
+        let before = case.of(HONEST)[0].sample.monotonic_ns;
+        let meter = crate::accounts::Meter::begin();
+        case.worker.round(rounds * 1000);
+        let took = meter.took();
+        assert!(took < 20 * SLICE, "round {rounds} took {took:?}");
+        assert!(case.of(HONEST)[0].sample.monotonic_ns > before, "round {rounds}");
+        assert!(rounds < 1000, "the segments are never read whole");
+    }
+    assert!(case.refused(Refusal::PART_SAMPLE) >= 5);
+    let sums = case.of(HOSTILE).iter().map(|it| it.sample.threads_alive()).collect::<Vec<_>>();
+    assert_eq!(sums, [3000, 3000]);
+}

@@ -226,9 +226,54 @@ fn a_segment_is_read_within_the_limits_that_the_reader_sets() {
 }
 
 #[test]
-fn events_come_in_parts_if_the_caller_says_so_and_none_is_told_twice_or_lost() {
+fn a_sample_taken_in_slices_is_the_sample_taken_at_once() {
     let mut case = case();
-    let event = NewEvent {
+    for thread in 0..100 {
+        let slot = case.writer.take_slot(100 + thread, "");
+        case.writer.slot(slot).allocate(bin_of(Class::C3), u64::from(thread));
+    }
+    let mut segment = Segment::open(case.writer.path()).unwrap();
+    let whole = segment.sample().unwrap();
+    let limits = Limits { slice: Duration::ZERO, ..Limits::NONE };
+    let mut calls = 1;
+    let sliced = loop {
+        match segment.sample_within(&limits).unwrap() {
+            Some(sample) => break sample,
+            None => assert!(segment.is_sample_unfinished()),
+        }
+        calls += 1;
+        assert!(calls < 1000, "it gets on with each call");
+    };
+    assert!(calls > 5 && !segment.is_sample_unfinished(), "{calls}");
+    assert_eq!(sliced.slots.len(), 102);
+    assert_eq!(sliced.classes()[Class::C3 as usize].allocations, (0..100).sum::<u64>());
+    assert_eq!(sliced.classes(), whole.classes());
+    // The time of all calls together counts.
+    segment.sample_within(&limits).unwrap();
+    let error = segment.sample_within(&Limits { time: Duration::ZERO, ..limits }).unwrap_err();
+    assert!(matches!(error, SampleError::TooMuch { what: "time" }), "{error}");
+    assert_eq!(segment.sample().unwrap().slots.len(), 102);
+}
+
+#[test]
+fn slots_that_are_never_done_with_events_keep_no_other_from_being_read() {
+    let mut case = case();
+    let quiet = case.writer.take_slot(100, "");
+    let segment = Segment::open(case.writer.path()).unwrap();
+    let mut cursor = EventCursor::from_oldest();
+    segment.read_events(&mut cursor).unwrap();
+    case.writer.slot(quiet).event(event());
+    let mut told = false;
+    for _ in 0..10 {
+        (0..40).for_each(|_| case.writer.slot(1).event(event()));
+        let batch = segment.read_events_up_to(&mut cursor, 20, Duration::MAX).unwrap();
+        told |= batch.events.iter().any(|it| it.slot == quiet as u32);
+    }
+    assert!(told);
+}
+
+fn event() -> NewEvent {
+    NewEvent {
         kind: EventKind::SlabMapped,
         class: Class::None,
         bin: 0,
@@ -238,17 +283,22 @@ fn events_come_in_parts_if_the_caller_says_so_and_none_is_told_twice_or_lost() {
         duration_ns: 0,
         value: 0,
         address: 0,
-    };
+    }
+}
+
+#[test]
+fn events_come_in_parts_if_the_caller_says_so_and_none_is_told_twice_or_lost() {
+    let mut case = case();
     for thread in 0..20 {
         let slot = case.writer.take_slot(100 + thread, "");
-        (0..10).for_each(|_| case.writer.slot(slot).event(event));
+        (0..10).for_each(|_| case.writer.slot(slot).event(event()));
     }
     let segment = Segment::open(case.writer.path()).unwrap();
     let all = segment.read_events(&mut EventCursor::from_oldest()).unwrap();
     let mut cursor = EventCursor::from_oldest();
     let mut parts = Vec::new();
     loop {
-        let part = segment.read_events_up_to(&mut cursor, 35).unwrap();
+        let part = segment.read_events_up_to(&mut cursor, 35, Duration::MAX).unwrap();
         assert!(part.events.len() < 35 + 64 && part.lost == 0);
         if part.events.is_empty() {
             break;
