@@ -1,49 +1,41 @@
 //! Records everything all the time, in files that replace each other.
 //!
 //! A thread of its own takes the newest state once an interval and gives what changed to a
-//! [`RecordingWriter`], with the events that came meanwhile. A file is closed when it is an eighth
-//! of what all may take, or an hour old; after each block, the oldest files go until there is room
-//! for the next. Nothing of this can hold up the sampler, which only publishes states.
+//! [`RecordingWriter`](hakmem_recording::RecordingWriter), with the events that came meanwhile. Each
+//! owner of processes has a file. It is closed when it is an eighth of the owner's part of what all
+//! may take, or an hour old; after each block, the oldest files go of the owner whose files take
+//! most, until there is room for the next, so nobody's processes push out what was recorded of
+//! another's. Nothing of this can hold up the sampler, which only publishes states.
 //!
 //! If something cannot be written (a full disk, a directory that is gone), the file is given up,
 //! the failure is counted and, once, logged, and after a while a new file is begun, which starts
 //! with everything whole. What happened meanwhile is missing; nothing else is.
 
+mod counts;
 mod files;
+mod open_file;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use hakmem_proto::v1::{
-    RecordingEnd, RecordingEntry, RecordingStart, WatchEventsResponse, recording_entry::Entry,
-};
-use hakmem_recording::delta::Detail;
-use hakmem_recording::machine::this_machine;
-use hakmem_recording::{RecordingWriter, WriteError};
+use hakmem_recording::WriteError;
 
-use crate::access::Viewer;
 use crate::config::RecordingConfig;
-use crate::events::{EventStream, Subscription};
-use crate::grpc::watch::Watch;
-use crate::shared::{Shared, VERSION};
-use crate::state::filter::Selection;
-use crate::time::timestamp;
+use crate::refusals::Refusal;
+use crate::shared::Shared;
+pub(crate) use counts::RecordingCounts;
 use files::Files;
+use open_file::OpenFile;
 
 /// Time between two attempts after a failure.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
-/// Files that the bytes are divided among at least.
+/// Files that the bytes of an owner are divided among at least.
 const FILES_MIN: u64 = 8;
-
-/// What was written so far.
-#[derive(Debug, Default)]
-pub(crate) struct RecordingCounts {
-    pub(crate) bytes: AtomicU64,
-    pub(crate) errors: AtomicU64,
-}
+/// Owners whose processes are recorded at a time; each has an open file.
+const OWNERS_MAX: usize = 32;
 
 /// The thread. Dropping it ends it.
 #[derive(Debug)]
@@ -75,154 +67,139 @@ struct Work {
     config: RecordingConfig,
     shared: Arc<Shared>,
     files: Files,
-    /// `None` after a failure.
-    file: Option<Open>,
-    retry_at: Instant,
+    open: BTreeMap<u32, OpenFile>,
+    /// Owners of whom nothing is written until then: it failed, or took more than there is room for.
+    paused: BTreeMap<u32, Instant>,
+    /// Owners beyond [`OWNERS_MAX`].
+    left_out: BTreeSet<u32>,
     told_of_failure: bool,
-}
-
-/// The file under way.
-struct Open {
-    writer: RecordingWriter,
-    watch: Watch,
-    events: EventStream,
-    losses: (u64, u64),
-    begun: Instant,
-    /// Bytes of it that are counted already.
-    counted: u64,
 }
 
 impl Work {
     fn new(config: RecordingConfig, shared: Arc<Shared>) -> Self {
         let files = Files::new(config.directory.clone());
-        let retry_at = Instant::now();
-        Self { config, shared, files, file: None, retry_at, told_of_failure: false }
+        let (open, paused, left_out) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { config, shared, files, open, paused, left_out, told_of_failure: false }
     }
 
     fn run(mut self, stopped: &mpsc::Receiver<()>) {
         loop {
             let begin = Instant::now();
-            if (self.file.is_some() || begin >= self.retry_at)
-                && let Err(error) = self.round()
-            {
-                self.fail(&error);
-            }
+            self.round();
             let left = self.config.interval.saturating_sub(begin.elapsed());
             if stopped.recv_timeout(left) != Err(RecvTimeoutError::Timeout) {
                 break;
             }
         }
-        if let Some(file) = self.file.take()
-            && let Err(error) = self.close(file)
-        {
-            self.fail(&error);
+        for (owner, file) in std::mem::take(&mut self.open) {
+            if let Err(error) = file.close(&self.shared) {
+                self.fail(owner, &error);
+            }
         }
     }
 
-    /// Writes what is new.
-    fn round(&mut self) -> Result<(), WriteError> {
-        let file_bytes_max = (self.config.bytes_max / FILES_MIN).max(1);
-        let is_due = |file: &Open| {
-            file.writer.bytes() >= file_bytes_max || file.begun.elapsed() >= self.config.file_span
-        };
-        if self.file.as_ref().is_some_and(is_due)
-            && let Some(file) = self.file.take()
-        {
-            self.close(file)?;
+    /// Writes what is new of each owner.
+    fn round(&mut self) {
+        let now = Instant::now();
+        self.paused.retain(|_, until| *until > now);
+        let owners = self.owners();
+        let gone: Vec<u32> =
+            self.open.keys().filter(|owner| !owners.contains(owner)).copied().collect();
+        for owner in gone {
+            let closed = self.open.remove(&owner).map(|file| file.close(&self.shared));
+            self.look_at(owner, closed.unwrap_or(Ok(())));
         }
-        let mut file = match self.file.take() {
-            Some(file) => file,
-            None => self.open()?,
-        };
-        file.push_news(&self.shared)?;
-        file.writer.flush()?;
-        self.count(&mut file);
-        self.make_room(&file);
-        self.file = Some(file);
-        if std::mem::take(&mut self.told_of_failure) {
+        let file_bytes_max = (self.config.bytes_max / FILES_MIN / owners.len() as u64).max(1);
+        for owner in owners {
+            let written = self.write_news(owner, file_bytes_max);
+            self.look_at(owner, written);
+        }
+        self.make_room();
+        if self.paused.is_empty() && std::mem::take(&mut self.told_of_failure) {
             tracing::info!("recording to {} again", self.config.directory.display());
         }
+    }
+
+    /// Those who have processes, and the agent's own user in any case, so that there is a file.
+    fn owners(&mut self) -> BTreeSet<u32> {
+        let view = self.shared.current();
+        let mut owners = BTreeSet::from([rustix::process::geteuid().as_raw()]);
+        owners.extend(self.open.keys().filter(|owner| view.has_processes_of(**owner)));
+        let mut left_out = BTreeSet::new();
+        for record in view.processes.values() {
+            if owners.len() < OWNERS_MAX || owners.contains(&record.owner()) {
+                owners.insert(record.owner());
+            } else {
+                left_out.insert(record.owner());
+            }
+        }
+        let new = left_out.difference(&self.left_out).count();
+        self.shared.refusals.count_many(Refusal::RECORDED_OWNER, new as u64);
+        self.left_out = left_out;
+        owners
+    }
+
+    fn write_news(&mut self, owner: u32, bytes_max: u64) -> Result<(), WriteError> {
+        if self.paused.contains_key(&owner) {
+            return Ok(());
+        }
+        let is_over = |file: &OpenFile| file.is_over(bytes_max, &self.config);
+        if self.open.get(&owner).is_some_and(is_over)
+            && let Some(file) = self.open.remove(&owner)
+        {
+            file.close(&self.shared)?;
+        }
+        let mut file = match self.open.remove(&owner) {
+            Some(file) => file,
+            None => OpenFile::begin(owner, &self.files, &self.config, &self.shared)?,
+        };
+        file.write_news(&self.shared)?;
+        self.open.insert(owner, file);
         Ok(())
     }
 
-    fn open(&self) -> Result<Open, WriteError> {
-        let now = SystemTime::now();
-        let start = RecordingStart {
-            version: VERSION.to_owned(),
-            started_at: Some(timestamp(now)),
-            interval_ms: u32::try_from(self.config.interval.as_millis()).unwrap_or(u32::MAX),
-            machine: Some(this_machine()),
-            command: String::new(),
-        };
-        let writer = self.files.create(now, start)?;
-        let everything = || Selection::everything(Viewer::Everyone);
-        let watch = Watch::new(everything(), Detail::ALL, self.config.interval);
-        let (subscription, events) = Subscription::new(everything(), Vec::new(), false);
-        self.shared.sampler.subscribe(subscription);
-        let begun = Instant::now();
-        Ok(Open { writer, watch, events, losses: (0, 0), begun, counted: 0 })
-    }
-
-    fn close(&self, mut file: Open) -> Result<(), WriteError> {
-        file.push_news(&self.shared)?;
-        let end = RecordingEnd {
-            ended_at: Some(timestamp(SystemTime::now())),
-            skipped_updates: 0,
-            dropped_events: file.losses.1,
-        };
-        let counted = file.counted;
-        let bytes = file.writer.finish(end)?;
-        self.shared.recording.bytes.fetch_add(bytes - counted, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn count(&self, file: &mut Open) {
-        let bytes = file.writer.bytes();
-        self.shared.recording.bytes.fetch_add(bytes - file.counted, Ordering::Relaxed);
-        file.counted = bytes;
-    }
-
-    /// Removes the oldest files until the others and the one under way are within the limit, with
-    /// some room for the next block.
-    fn make_room(&self, file: &Open) {
+    /// Removes files until the others are within the limit, with some room for the next blocks. Where
+    /// the file under way of an owner is too much by itself, it is given up.
+    fn make_room(&mut self) {
+        let files = self.files.list();
         let bytes_max = self.config.bytes_max - self.config.bytes_max / 16;
-        for (path, error) in self.files.remove_beyond(bytes_max, file.writer.path()) {
-            self.shared.recording.errors.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!("cannot remove {}: {error}", path.display());
+        let sum = |files: &std::collections::VecDeque<files::Stored>| {
+            files.iter().map(|file| file.bytes).sum::<u64>()
+        };
+        let mut stored: BTreeMap<u32, u64> =
+            files.iter().filter_map(|(owner, files)| Some(((*owner)?, sum(files)))).collect();
+        for (owner, file) in Files::beyond(bytes_max, files) {
+            let under_way = owner.filter(|owner| {
+                self.open.get(owner).is_some_and(|open| *open.path() == *file.path)
+            });
+            if let Some(owner) = under_way {
+                self.open.remove(&owner);
+                self.paused.insert(owner, Instant::now() + RETRY_INTERVAL);
+                self.shared.refusals.count(Refusal::RECORDED_BYTES);
+            }
+            if let Err(error) = Files::remove(&file.path) {
+                self.shared.recording.count_error();
+                tracing::debug!("cannot remove {}: {error}", file.path.display());
+            } else if let Some(owner) = owner {
+                stored.entry(owner).and_modify(|bytes| *bytes -= file.bytes);
+                self.shared.recording.count_removed(owner, file.bytes);
+            }
+        }
+        self.shared.recording.set_stored(&stored);
+    }
+
+    fn look_at(&mut self, owner: u32, written: Result<(), WriteError>) {
+        if let Err(error) = written {
+            self.fail(owner, &error);
         }
     }
 
-    fn fail(&mut self, error: &WriteError) {
-        self.file = None;
-        self.retry_at = Instant::now() + RETRY_INTERVAL;
-        self.shared.recording.errors.fetch_add(1, Ordering::Relaxed);
+    fn fail(&mut self, owner: u32, error: &WriteError) {
+        self.open.remove(&owner);
+        self.paused.insert(owner, Instant::now() + RETRY_INTERVAL);
+        self.shared.recording.count_error();
         if !std::mem::replace(&mut self.told_of_failure, true) {
             tracing::warn!("{error}; recording is tried again every {RETRY_INTERVAL:?}");
         }
-    }
-}
-
-impl Open {
-    /// Adds what changed, and the events, since the last time.
-    fn push_news(&mut self, shared: &Shared) -> Result<(), WriteError> {
-        let view = shared.current();
-        for update in self.watch.next_update(&view, shared) {
-            self.push(Entry::Update(update))?;
-        }
-        loop {
-            let events = self.events.take_waiting();
-            let losses = self.events.losses();
-            if events.is_empty() && losses == self.losses {
-                return Ok(());
-            }
-            self.losses = losses;
-            let (lost_events, dropped_events) = losses;
-            let message = WatchEventsResponse { events, lost_events, dropped_events };
-            self.push(Entry::Events(message))?;
-        }
-    }
-
-    fn push(&mut self, entry: Entry) -> Result<(), WriteError> {
-        self.writer.push(RecordingEntry { entry: Some(entry) })
     }
 }

@@ -274,6 +274,11 @@ impl FleetView {
         record
     }
 
+    /// Whether a user owns a process that is known.
+    pub(crate) fn has_processes_of(&self, owner: u32) -> bool {
+        self.processes.values().any(|record| record.owner() == owner)
+    }
+
     /// Forgets a process. What it counted stays in its executable's sum.
     pub(crate) fn forget(&mut self, key: &str) {
         if let Some(record) = self.processes.remove(key)

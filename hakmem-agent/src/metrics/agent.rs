@@ -83,6 +83,19 @@ const RECORDING_ERRORS: Family = Family {
     unit: "",
     help: "Attempts to write recordings that failed.",
 };
+const RECORDING_STORED: Family = Family {
+    name: "hakmem_agent_recording_stored_bytes",
+    kind: Kind::Gauge,
+    unit: "bytes",
+    help: "Bytes that the recordings of a user's processes take.",
+};
+const RECORDING_REMOVED: Family = Family {
+    name: "hakmem_agent_recording_removed_bytes_total",
+    kind: Kind::Counter,
+    unit: "bytes",
+    help: "Bytes of recordings of a user's processes that were removed to make room, because that \
+           user's took most then.",
+};
 const ROUND_AGE: Family = Family {
     name: "hakmem_agent_round_age_seconds",
     kind: Kind::Gauge,
@@ -168,8 +181,15 @@ fn memory_and_disk(out: &mut Exposition, shared: &Shared) {
     out.number(&HISTORY_BYTES_MAX, &[], history.bytes_max.into());
     out.number(&HISTORY_DROPPED, &[], history.dropped_samples.into());
     let recording = &shared.recording;
-    let bytes = recording.bytes.load(Ordering::Relaxed);
-    out.number(&RECORDING_BYTES, &[], bytes.into());
-    let errors = recording.errors.load(Ordering::Relaxed);
-    out.number(&RECORDING_ERRORS, &[], errors.into());
+    out.number(&RECORDING_BYTES, &[], recording.bytes().into());
+    out.number(&RECORDING_ERRORS, &[], recording.errors().into());
+    let rooms = recording.rooms();
+    let rooms: Vec<_> =
+        rooms.iter().map(|(owner, room)| (shared.users.label(*owner), room)).collect();
+    for (user, room) in &rooms {
+        out.number(&RECORDING_STORED, &[("user", user)], room.stored.into());
+    }
+    for (user, room) in &rooms {
+        out.number(&RECORDING_REMOVED, &[("user", user)], room.removed.into());
+    }
 }

@@ -1,7 +1,9 @@
-//! The recorder's files: `agent-20261126T100000Z.hakrec`, so that names sort by age.
+//! The recorder's files: `agent-20261126T100000Z-u1000.hakrec`, of the processes of user 1000, so that
+//! names of one user sort by age.
 //!
 //! Only files of such names are ever removed.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -12,6 +14,7 @@ use hakmem_recording::{FILE_SUFFIX, RecordingWriter, WriteError};
 use crate::time::utc_text;
 
 const PREFIX: &str = "agent-";
+const OWNER: &str = "-u";
 /// Files of one second at most; more mean that something else is wrong.
 const SAME_SECOND_MAX: u32 = 100;
 
@@ -21,15 +24,26 @@ pub(super) struct Files {
     directory: PathBuf,
 }
 
+/// One file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Stored {
+    pub(super) path: PathBuf,
+    pub(super) bytes: u64,
+}
+
+/// The files of each owner, oldest first; `None` has those of versions that named no owner.
+pub(super) type ByOwner = BTreeMap<Option<u32>, VecDeque<Stored>>;
+
 impl Files {
     pub(super) fn new(directory: PathBuf) -> Self {
         Self { directory }
     }
 
-    /// Begins a new file, and makes the directory if there is none.
+    /// Begins a new file of an owner, and makes the directory if there is none.
     pub(super) fn create(
         &self,
         now: SystemTime,
+        owner: u32,
         start: RecordingStart,
     ) -> Result<RecordingWriter, WriteError> {
         // If it cannot be made, neither can the file, and that error names it.
@@ -37,51 +51,99 @@ impl Files {
         let moment = utc_text(now);
         let mut number = 0;
         loop {
-            let more = if number == 0 { String::new() } else { format!("-{number:02}") };
-            let path = self.directory.join(format!("{PREFIX}{moment}{more}{FILE_SUFFIX}"));
-            match RecordingWriter::create(&path, start.clone()) {
+            // A dot sorts behind the hyphen of a name without number.
+            let more = if number == 0 { String::new() } else { format!(".{number:02}") };
+            let name = format!("{PREFIX}{moment}{more}{OWNER}{owner}{FILE_SUFFIX}");
+            match RecordingWriter::create(&self.directory.join(name), start.clone()) {
                 Err(WriteError::Exists(_)) if number < SAME_SECOND_MAX => number += 1,
                 created => return created,
             }
         }
     }
 
-    /// Removes the oldest files, but not `current`, until all take `bytes_max` at most. Returns
-    /// those that cannot be removed.
-    pub(super) fn remove_beyond(
-        &self,
-        bytes_max: u64,
-        current: &Path,
-    ) -> Vec<(PathBuf, io::Error)> {
-        let mut files = self.list();
-        files.sort();
-        let mut bytes: u64 = files.iter().map(|(_, bytes)| bytes).sum();
-        let mut failed = Vec::new();
-        for (path, length) in files.into_iter().filter(|(path, _)| path != current) {
-            if bytes <= bytes_max {
+    /// What is to be removed so that all files together take `bytes_max` at most: again and again
+    /// the oldest of the owner whose files take most.
+    pub(super) fn beyond(bytes_max: u64, mut files: ByOwner) -> Vec<(Option<u32>, Stored)> {
+        let sum = |files: &VecDeque<Stored>| files.iter().map(|file| file.bytes).sum::<u64>();
+        let mut bytes: BTreeMap<Option<u32>, u64> =
+            files.iter().map(|(owner, files)| (*owner, sum(files))).collect();
+        let mut all: u64 = bytes.values().sum();
+        let mut removed = Vec::new();
+        while all > bytes_max {
+            let Some((&owner, of_owner)) = bytes.iter_mut().max_by_key(|(_, bytes)| **bytes) else {
                 break;
-            }
-            match std::fs::remove_file(&path) {
-                Ok(()) => bytes -= length,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => bytes -= length,
-                Err(error) => failed.push((path, error)),
-            }
+            };
+            let Some(oldest) = files.get_mut(&owner).and_then(VecDeque::pop_front) else { break };
+            *of_owner -= oldest.bytes;
+            all -= oldest.bytes;
+            removed.push((owner, oldest));
         }
-        failed
+        removed
     }
 
-    /// Our files and their lengths.
-    fn list(&self) -> Vec<(PathBuf, u64)> {
-        let entries = std::fs::read_dir(&self.directory).into_iter().flatten().flatten();
-        let ours = entries.filter(|entry| {
-            let name = entry.file_name();
-            let name = name.to_str().unwrap_or_default();
-            name.starts_with(PREFIX) && name.ends_with(FILE_SUFFIX)
-        });
-        let with_length = |entry: std::fs::DirEntry| {
-            let metadata = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
-            Some((entry.path(), metadata.len()))
+    /// Our files.
+    pub(super) fn list(&self) -> ByOwner {
+        let mut files = ByOwner::new();
+        for entry in std::fs::read_dir(&self.directory).into_iter().flatten().flatten() {
+            let Some(owner) = entry.file_name().to_str().and_then(owner_in) else { continue };
+            let Some(found) = entry.metadata().ok().filter(std::fs::Metadata::is_file) else {
+                continue;
+            };
+            let file = Stored { path: entry.path(), bytes: found.len() };
+            files.entry(owner).or_default().push_back(file);
+        }
+        files.values_mut().for_each(|files| files.make_contiguous().sort());
+        files
+    }
+
+    /// Removes a file; one that is gone already is none that cannot be removed.
+    pub(super) fn remove(path: &Path) -> io::Result<()> {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whose processes are in a file of this name, if it is one of ours.
+fn owner_in(name: &str) -> Option<Option<u32>> {
+    let stem = name.strip_prefix(PREFIX)?.strip_suffix(FILE_SUFFIX)?;
+    Some(stem.rsplit_once(OWNER).and_then(|(_, owner)| owner.parse().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(bytes: &[u64]) -> VecDeque<Stored> {
+        let name = |number: usize| PathBuf::from(number.to_string());
+        bytes.iter().enumerate().map(|(at, &bytes)| Stored { path: name(at), bytes }).collect()
+    }
+
+    #[test]
+    fn files_go_of_the_owner_who_has_most_however_old_anothers_are() {
+        let check = |bytes_max, files: &[(u32, &[u64])], expected: &[(u32, &str)]| {
+            let files = files.iter().map(|(owner, bytes)| (Some(*owner), stored(bytes)));
+            let beyond = Files::beyond(bytes_max, files.collect());
+            let told: Vec<_> = beyond
+                .iter()
+                .map(|(owner, file)| (owner.unwrap(), file.path.to_str().unwrap()))
+                .collect();
+            assert_eq!(told, expected);
         };
-        ours.filter_map(with_length).collect()
+        check(100, &[(1, &[10, 10]), (2, &[40, 40])], &[]);
+        check(80, &[(1, &[10, 10]), (2, &[40, 40])], &[(2, "0")]);
+        check(30, &[(1, &[10, 10]), (2, &[40, 40])], &[(2, "0"), (2, "1")]);
+        check(5, &[(1, &[10]), (2, &[10])], &[(2, "0"), (1, "0")]);
+        check(0, &[(1, &[])], &[]);
+    }
+
+    #[test]
+    fn owners_are_in_names_and_names_sort_by_age() {
+        assert_eq!(owner_in("agent-20261126T100000Z-u1000.hakrec"), Some(Some(1000)));
+        assert_eq!(owner_in("agent-20261126T100000Z.01-u0.hakrec"), Some(Some(0)));
+        assert_eq!(owner_in("agent-20261126T100000Z.hakrec"), Some(None));
+        assert_eq!(owner_in("mine.hakrec"), None);
+        assert!("agent-20261126T100000Z-u0.hakrec" < "agent-20261126T100000Z.01-u0.hakrec");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hakmem_agent::config::RecordingConfig;
 use hakmem_reader::Class;
-use hakmem_reader::fixture::{SegmentWriter, bin_of};
+use hakmem_reader::fixture::{FixtureProcess, SegmentWriter, bin_of};
 use hakmem_recording::{DamageKind, Recording, Window};
 
 use crate::fleet::{Fleet, allocations, eventually, program};
@@ -104,6 +104,52 @@ async fn the_oldest_files_go_and_all_stay_within_the_limit() {
         let Ok(recording) = Recording::open(&path) else { continue };
         assert!(recording.summary().processes.len() >= 20, "{path:?}");
     }
+}
+
+/// Programs of two users, one of which writes much.
+#[tokio::test]
+async fn the_processes_of_one_user_push_out_no_recording_of_anothers() {
+    // Of which the quiet user alone, whose file grows by the moments at rest, needs some seconds.
+    const BYTES_MAX: u64 = 256 << 10;
+    const LOUD: u32 = 54_320;
+    const QUIET: u32 = 54_321;
+    let place = tempfile::tempdir().unwrap();
+    let fleet = recording_fleet(config(place.path(), BYTES_MAX)).await;
+    let of_user = |name: &str, user: u32| {
+        let mut writer = SegmentWriter::create_unready(fleet.path(), &FixtureProcess::new(name));
+        writer.take_slot(0, "");
+        writer.take_slot(42, "main");
+        std::os::unix::fs::chown(writer.path(), Some(user), None)
+            .expect("run this test as root: it changes owners");
+        writer.make_ready();
+        writer
+    };
+    let mut quiet = of_user("quiet", QUIET);
+    let files_of = |user: u32| {
+        let ending = format!("-u{user}.hakrec");
+        let is_theirs = |path: &PathBuf| path.display().to_string().ends_with(&ending);
+        files(place.path()).into_iter().filter(is_theirs).collect::<Vec<_>>()
+    };
+    let first = eventually(async || files_of(QUIET).into_iter().next()).await;
+    work(&mut quiet, 7);
+    let mut loud: Vec<SegmentWriter> =
+        (0..200).map(|number| of_user(&format!("loud-{number}"), LOUD)).collect();
+    let removed = format!("hakmem_agent_recording_removed_bytes_total{{user=\"{LOUD}\"}}");
+    eventually(async || {
+        loud.iter_mut().for_each(|writer| work(writer, 1));
+        let (_, page) = fleet.http("/metrics", "*/*").await;
+        let line = page.lines().find_map(|line| line.strip_prefix(&format!("{removed} ")));
+        let bytes: u64 = line.and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
+        (bytes > 0).then_some(())
+    })
+    .await;
+    assert!(first.exists(), "the other user's recording is still there");
+    assert_eq!(metric(&fleet, &removed.replace("54320", "54321")).await, 0);
+    fleet.agent.shutdown().await;
+    let recording = Recording::open(&first).unwrap();
+    let names: Vec<String> =
+        recording.summary().processes.iter().map(|it| it.identity.executable.clone()).collect();
+    assert_eq!(names, ["quiet"], "a file has the processes of one user");
 }
 
 #[tokio::test]

@@ -1,0 +1,113 @@
+//! The file under way of one owner.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use hakmem_proto::v1::{
+    RecordingEnd, RecordingEntry, RecordingStart, WatchEventsResponse, recording_entry::Entry,
+};
+use hakmem_recording::delta::Detail;
+use hakmem_recording::machine::this_machine;
+use hakmem_recording::{RecordingWriter, WriteError};
+
+use super::files::Files;
+use crate::access::Viewer;
+use crate::config::RecordingConfig;
+use crate::events::{EventStream, Subscription};
+use crate::grpc::watch::Watch;
+use crate::shared::{Shared, VERSION};
+use crate::state::filter::Selection;
+use crate::time::timestamp;
+
+/// A file, and what is to be written to it.
+pub(super) struct OpenFile {
+    writer: RecordingWriter,
+    watch: Watch,
+    events: EventStream,
+    losses: (u64, u64),
+    begun: Instant,
+    /// Bytes of it that are counted already.
+    counted: u64,
+}
+
+impl OpenFile {
+    /// Begins a file for the processes of one owner, with everything whole.
+    pub(super) fn begin(
+        owner: u32,
+        files: &Files,
+        config: &RecordingConfig,
+        shared: &Shared,
+    ) -> Result<Self, WriteError> {
+        let now = SystemTime::now();
+        let start = RecordingStart {
+            version: VERSION.to_owned(),
+            started_at: Some(timestamp(now)),
+            interval_ms: u32::try_from(config.interval.as_millis()).unwrap_or(u32::MAX),
+            machine: Some(this_machine()),
+            command: String::new(),
+        };
+        let writer = files.create(now, owner, start)?;
+        let everything = || Selection::everything(Viewer::User(owner));
+        let watch = Watch::new(everything(), Detail::ALL, config.interval);
+        let (subscription, events) = Subscription::new(everything(), Vec::new(), false);
+        shared.sampler.subscribe(subscription);
+        let begun = Instant::now();
+        Ok(Self { writer, watch, events, losses: (0, 0), begun, counted: 0 })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.writer.path()
+    }
+
+    /// Whether the next file is to be begun.
+    pub(super) fn is_over(&self, bytes_max: u64, config: &RecordingConfig) -> bool {
+        self.writer.bytes() >= bytes_max || self.begun.elapsed() >= config.file_span
+    }
+
+    /// Writes what is new.
+    pub(super) fn write_news(&mut self, shared: &Arc<Shared>) -> Result<(), WriteError> {
+        self.push_news(shared)?;
+        self.writer.flush()?;
+        let bytes = self.writer.bytes();
+        shared.recording.count_bytes(bytes - self.counted);
+        self.counted = bytes;
+        Ok(())
+    }
+
+    /// Writes what is new, and the end.
+    pub(super) fn close(mut self, shared: &Arc<Shared>) -> Result<(), WriteError> {
+        self.push_news(shared)?;
+        let end = RecordingEnd {
+            ended_at: Some(timestamp(SystemTime::now())),
+            skipped_updates: 0,
+            dropped_events: self.losses.1,
+        };
+        let bytes = self.writer.finish(end)?;
+        shared.recording.count_bytes(bytes - self.counted);
+        Ok(())
+    }
+
+    /// Adds what changed, and the events, since the last time.
+    fn push_news(&mut self, shared: &Shared) -> Result<(), WriteError> {
+        let view = shared.current();
+        for update in self.watch.next_update(&view, shared) {
+            self.push(Entry::Update(update))?;
+        }
+        loop {
+            let events = self.events.take_waiting();
+            let losses = self.events.losses();
+            if events.is_empty() && losses == self.losses {
+                return Ok(());
+            }
+            self.losses = losses;
+            let (lost_events, dropped_events) = losses;
+            let message = WatchEventsResponse { events, lost_events, dropped_events };
+            self.push(Entry::Events(message))?;
+        }
+    }
+
+    fn push(&mut self, entry: Entry) -> Result<(), WriteError> {
+        self.writer.push(RecordingEntry { entry: Some(entry) })
+    }
+}
