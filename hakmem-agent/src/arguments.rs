@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use hakmem_agent::AgentConfig;
-use hakmem_agent::config::{DEFAULT_HTTP_PORT, DetectionConfig, HistoryConfig, RecordingConfig};
+use hakmem_agent::config::{
+    DEFAULT_HTTP_PORT, DetectionConfig, HistoryConfig, OwnerBudget, RecordingConfig,
+};
 
 /// Watches programs that run under hakmem and serves what they do over gRPC and to Prometheus.
 ///
@@ -65,11 +67,12 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "MIB", default_value_t = 32,
         value_parser = clap::value_parser!(u64).range(..=65_536))]
     history_mib: u64,
-    /// Record everything to files in this directory, one an hour at least; only root and the
-    /// agent's own user can read them
+    /// Record everything to files in this directory, for each user one an hour at least; only root and
+    /// the agent's own user can read them
     #[arg(long, value_name = "DIR")]
     record_dir: Option<PathBuf>,
-    /// Mebibytes that those files may take; the oldest are removed first
+    /// Mebibytes that those files may take; the oldest of the user whose files take most are removed
+    /// first
     #[arg(long, value_name = "MIB", default_value_t = 1024, requires = "record_dir",
         value_parser = clap::value_parser!(u64).range(1..=16_777_216))]
     record_mib: u64,
@@ -88,10 +91,51 @@ pub(crate) struct Arguments {
     /// A recording to compare with as well, for the executables in it
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
+    /// Processes of one user that are followed. Whatever of a user is beyond one of these limits is
+    /// left out or put off, and counted in hakmem_agent_refused_total
+    #[arg(long, value_name = "N", help_heading = LIMITS, default_value_t = 4096,
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    user_processes: u64,
+    /// Directories of one user that are looked into, besides those that --directory names
+    #[arg(long, value_name = "N", help_heading = LIMITS, default_value_t = 8,
+        value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    user_directories: u64,
+    /// Executables of one user that have a sum of their own in /metrics at a time
+    #[arg(long, value_name = "N", help_heading = LIMITS, default_value_t = 256,
+        value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    user_executables: u64,
+    /// Hundredths of a processor that listing and sampling may take for one user
+    #[arg(long, value_name = "PERCENT", help_heading = LIMITS, default_value_t = 25,
+        value_parser = clap::value_parser!(u64).range(1..=100))]
+    user_cpu: u64,
+    /// Milliseconds of processor time that samples may take for one user before others have their turn;
+    /// what is not finished by then goes on in the next round
+    #[arg(long, value_name = "MS", help_heading = LIMITS, default_value_t = 25,
+        value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    user_round: u64,
+    /// Mebibytes of memory that the newest samples of one user may take
+    #[arg(long, value_name = "MIB", help_heading = LIMITS, default_value_t = 64,
+        value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    user_mib: u64,
+    /// Requests a second that one user may make
+    #[arg(long, value_name = "N", help_heading = LIMITS, default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    user_requests: u32,
+    /// Streams that one user may have at a time
+    #[arg(long, value_name = "N", help_heading = LIMITS, default_value_t = 64,
+        value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    user_streams: u64,
+    /// Lines of the log that the files of one user may cause in an hour
+    #[arg(long, value_name = "N", help_heading = LIMITS, default_value_t = 8,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    user_log_lines: u32,
     /// What to log: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub(crate) log: tracing::level_filters::LevelFilter,
 }
+
+/// Options that say what one user can make the agent do.
+const LIMITS: &str = "Limits for each user";
 
 /// On or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -165,12 +209,29 @@ impl Arguments {
                 .as_ref()
                 .map(|directory| RecordingConfig::new(directory, self.record_mib << 20)),
             detection: (self.detect == Switch::On).then(|| self.detection()),
+            per_owner: self.owner_budget(),
             ..defaults
         };
         if self.directory.is_empty() {
             return config;
         }
         AgentConfig { directories: self.directory.clone(), directory_of_all_users: None, ..config }
+    }
+
+    fn owner_budget(&self) -> OwnerBudget {
+        let number = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+        OwnerBudget {
+            processes: number(self.user_processes),
+            sample_bytes: number(self.user_mib << 20),
+            directories: number(self.user_directories),
+            executables: number(self.user_executables),
+            processor_share: self.user_cpu as f64 / 100.0,
+            round: Duration::from_millis(self.user_round),
+            log_lines: self.user_log_lines,
+            requests_per_second: self.user_requests,
+            streams: number(self.user_streams),
+            ..OwnerBudget::default()
+        }
     }
 
     fn detection(&self) -> DetectionConfig {
@@ -214,6 +275,31 @@ mod tests {
         let tuned = config(&words).detection.unwrap();
         assert_eq!((tuned.window.as_secs(), tuned.baseline.as_secs()), (10, 90));
         assert_eq!(tuned.recording, Some(PathBuf::from("x.hakrec")));
+    }
+
+    #[test]
+    fn limits_for_each_user_have_the_defaults_of_the_library_and_can_be_set() {
+        let budget = |words: &[&str]| {
+            let words = std::iter::once(&"hakmem-agent").chain(words);
+            Arguments::parse_from(words).config().per_owner
+        };
+        assert_eq!(budget(&[]), OwnerBudget::default());
+        let words = "--user-processes 1 --user-mib 2 --user-directories 3 --user-executables 4 \
+                     --user-cpu 50 --user-round 6 --user-log-lines 7 --user-requests 8 \
+                     --user-streams 9";
+        let expected = OwnerBudget {
+            processes: 1,
+            sample_bytes: 2 << 20,
+            directories: 3,
+            executables: 4,
+            processor_share: 0.5,
+            round: Duration::from_millis(6),
+            log_lines: 7,
+            requests_per_second: 8,
+            streams: 9,
+            ..OwnerBudget::default()
+        };
+        assert_eq!(budget(&words.split_whitespace().collect::<Vec<_>>()), expected);
     }
 
     #[test]

@@ -20,6 +20,24 @@ fn mistakes_are_named_in_one_line() {
     check(&["--listen", "10.0.0.1:1"], 1, "10.0.0.1:1 is not a loopback address");
     check(&["--http", "everywhere"], 2, "neither \"off\" nor an address with a port");
     check(&["--interval", "1"], 2, "'1' for '--interval <MS>'");
+    for (option, most) in [
+        ("--user-processes", "1000000"),
+        ("--user-directories", "10000"),
+        ("--user-executables", "100000"),
+        ("--user-cpu", "100"),
+        ("--user-round", "10000"),
+        ("--user-mib", "65536"),
+        ("--user-requests", "1000000"),
+        ("--user-streams", "100000"),
+        ("--user-log-lines", "1000000"),
+    ] {
+        for wrong in ["0", "99999999", "-1", "many"] {
+            let words = format!("{option}={wrong}");
+            let expected = format!("'{wrong}' for '{option} <");
+            check(&[&words, "--http", "off"], 2, &expected);
+        }
+        check(&[&format!("{option}=0")], 2, &format!("0 is not in 1..={most}"));
+    }
     check(&["--socket", "/proc/none/agent.sock", "--http", "off"], 1, "choose another path");
 }
 
