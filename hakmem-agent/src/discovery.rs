@@ -2,39 +2,34 @@
 //!
 //! The kernel's inotify tells of new files within a millisecond; a listing every second makes up
 //! for whatever it did not tell (a directory that did not exist yet, an overrun of its queue, a
-//! file system without it). inotify is used directly, because what it reports must be chosen:
-//! reports of files being opened would answer each of the agent's own reads with an event.
+//! file system without it).
 //!
 //! Any user can make directories, names and events without end. Of each owner so many directories
 //! are watched, so many names in one are known, and so much time is spent
 //! ([`OwnerBudget`](crate::config::OwnerBudget)); what is beyond that is counted.
 
 mod listing;
+mod notices;
+mod problem;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
-use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use hakmem_reader::directory::{FilesOf, SHARED_MEMORY, SegmentName, files_of, files_of_directory};
-use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use hakmem_reader::directory::{FilesOf, SegmentName, files_of, files_of_directory};
+use rustix::fs::inotify::{self, CreateFlags};
 
 use crate::accounts::{Accounts, Meter};
 use crate::refusals::{Refusal, Refusals};
 use listing::{Filter, Listing};
+use problem::problem_of;
 
 /// Directories of users are named so.
 const USER_DIRECTORY_PREFIX: &str = "hakmem-";
-/// Bytes for notices of one read; about 200 of them.
-const BUFFER_BYTES: usize = 16 * 1024;
-/// Notices taken in at a time: while a user makes more of them, there is other work.
-const NOTICES_MAX: usize = 512;
 /// Names of one owner in the directory of all users that are looked at.
 const CANDIDATES_MAX: usize = 256;
 
@@ -78,15 +73,6 @@ pub(crate) struct Found {
     pub(crate) owner: u32,
     /// Whose files may lie there.
     pub(crate) files_of: FilesOf,
-}
-
-/// What the kernel told since it was last asked.
-#[derive(Debug, Default)]
-pub(crate) struct Notices {
-    /// Segments that appeared.
-    pub(crate) appeared: Vec<Found>,
-    /// Whether something happened that only a listing can tell.
-    pub(crate) list_again: bool,
 }
 
 impl Discovery {
@@ -280,120 +266,6 @@ impl Discovery {
         }
         self.strange = strange;
     }
-
-    /// Reads what the kernel has told.
-    pub(crate) fn notices(&mut self, accounts: &mut Accounts) -> Notices {
-        let mut told = Notices::default();
-        let Some(fd) = &self.notices else { return told };
-        let meter = Meter::begin();
-        let mut buffer = [MaybeUninit::uninit(); BUFFER_BYTES];
-        let mut reader = inotify::Reader::new(fd, &mut buffer);
-        let mut forgotten = Vec::new();
-        let mut counts: HashMap<u32, u32> = HashMap::new();
-        let mut total = 0;
-        while let Ok(event) = reader.next() {
-            total += 1;
-            let flags = event.events();
-            if flags.intersects(ReadFlags::IGNORED | ReadFlags::MOVE_SELF) {
-                forgotten.push(event.wd());
-            }
-            let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
-            let appeared = flags.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO);
-            let directory = self.watched.get(&event.wd());
-            let place = directory.and_then(|directory| self.places.get_mut(directory));
-            if let Some(place) = &place
-                && place.files_of.is_some()
-            {
-                *counts.entry(place.owner).or_default() += 1;
-            }
-            match (directory, place, name) {
-                (Some(directory), Some(place), Some(name)) if is_segment(name) => {
-                    let path = directory.join(name);
-                    place.is_dirty |= !appeared;
-                    told.list_again |= !appeared;
-                    if appeared {
-                        told.appeared.extend(place.found(path));
-                    }
-                }
-                (Some(directory), _, Some(name)) => {
-                    let path = directory.join(name);
-                    if concerns_us(&self.directories, self.directory_of_all_users.as_deref(), &path)
-                    {
-                        (told.list_again, self.is_dirty) = (true, true);
-                    }
-                }
-                (_, place, _) => {
-                    if let Some(place) = place {
-                        place.is_dirty = true;
-                    }
-                    (told.list_again, self.is_dirty) = (true, true);
-                }
-            }
-            if total >= NOTICES_MAX {
-                break;
-            }
-        }
-        for descriptor in forgotten {
-            self.watched.remove(&descriptor);
-            // A directory that only moved would go on telling of files elsewhere.
-            let _ = inotify::remove_watch(fd, descriptor);
-        }
-        self.charge(accounts, &counts, total, meter.took());
-        told
-    }
-
-    /// Charges what reading notices took to those who caused them. Who has spent all time is listed
-    /// once a second, and not watched until then.
-    fn charge(
-        &mut self,
-        accounts: &mut Accounts,
-        counts: &HashMap<u32, u32>,
-        total: usize,
-        took: Duration,
-    ) {
-        for (&owner, &count) in counts {
-            accounts.charge(owner, took.mul_f64(f64::from(count) / total.max(1) as f64));
-            if accounts.has_time(owner) {
-                continue;
-            }
-            let theirs = self.places.iter().filter(|(_, place)| place.owner == owner);
-            for path in theirs.map(|(path, _)| path.clone()).collect::<Vec<_>>() {
-                self.unwatch(&path);
-            }
-        }
-    }
-
-    fn watch(&mut self, directory: &Path) -> bool {
-        let Some(fd) = &self.notices else { return false };
-        let flags = WatchFlags::CREATE
-            | WatchFlags::MOVED_TO
-            | WatchFlags::MOVED_FROM
-            | WatchFlags::DELETE
-            | WatchFlags::DELETE_SELF
-            | WatchFlags::MOVE_SELF
-            | WatchFlags::ONLYDIR;
-        match inotify::add_watch(fd, directory, flags) {
-            Ok(descriptor) => {
-                self.watched.insert(descriptor, directory.to_owned());
-                true
-            }
-            Err(error) => {
-                if error == rustix::io::Errno::NOSPC {
-                    self.refusals.count(Refusal::WATCH);
-                }
-                false
-            }
-        }
-    }
-
-    fn unwatch(&mut self, directory: &Path) {
-        let Some(fd) = &self.notices else { return };
-        let of_it = self.watched.iter().filter(|(_, path)| *path == directory);
-        for descriptor in of_it.map(|(descriptor, _)| *descriptor).collect::<Vec<_>>() {
-            self.watched.remove(&descriptor);
-            let _ = inotify::remove_watch(fd, descriptor);
-        }
-    }
 }
 
 impl Place {
@@ -405,32 +277,6 @@ impl Place {
             FilesOf::Anybody => std::fs::symlink_metadata(&path).ok()?.uid(),
         };
         Some(Found { path, owner, files_of })
-    }
-}
-
-/// Whether a directory entry is one of our directories.
-fn concerns_us(directories: &[PathBuf], of_all_users: Option<&Path>, path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default();
-    directories.iter().any(|directory| directory == path)
-        || of_all_users == path.parent()
-            && name.as_bytes().starts_with(USER_DIRECTORY_PREFIX.as_bytes())
-}
-
-/// Why a directory cannot be read. The first program of a user makes the user's directory; any other
-/// is there, or its name is a mistake.
-fn problem_of(directory: &Path) -> Option<String> {
-    let name = directory.file_name().unwrap_or_default().as_bytes();
-    let is_of_user = directory.parent() == Some(Path::new(SHARED_MEMORY))
-        && name.starts_with(USER_DIRECTORY_PREFIX.as_bytes());
-    match std::fs::read_dir(directory) {
-        Ok(_) if is_of_user && files_of_directory(directory).is_none() => {
-            Some("does not belong to the user whom its name says".to_owned())
-        }
-        Ok(_) => None,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            (!is_of_user).then(|| "does not exist".to_owned())
-        }
-        Err(error) => Some(format!("cannot be read: {error}")),
     }
 }
 

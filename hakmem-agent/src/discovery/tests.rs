@@ -1,5 +1,6 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::notices::Notices;
 use super::*;
 use crate::config::OwnerBudget;
 
