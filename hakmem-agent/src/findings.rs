@@ -41,8 +41,8 @@ const MESSAGE_MAX: usize = 64;
 pub(crate) struct Known {
     /// User id of the program's owner.
     pub(crate) owner: u32,
-    /// Name without its directory.
-    pub(crate) executable_name: String,
+    /// The name by which people know the program.
+    pub(crate) program_name: String,
     /// Seconds that it adds to each operation.
     pub(crate) added_seconds: f64,
     pub(crate) finding: Finding,
@@ -98,7 +98,7 @@ impl Findings {
         for step in steps {
             let known = match step {
                 Step::Began(known) => {
-                    let name = label(known.owner, &known.executable_name);
+                    let name = label(known.owner, &known.program_name);
                     inner.count(known.owner, name, known.finding.cause.clone());
                     Arc::new(known)
                 }

@@ -33,7 +33,8 @@ pub(crate) struct Facts {
     pub(crate) raw: hakmem_reader::Identity,
     /// As the contract says it.
     pub(crate) identity: v1::Identity,
-    pub(crate) executable_name: String,
+    /// The name by which people know the program, or else its executable's.
+    pub(crate) program_name: String,
 }
 
 /// One process as of its newest sample. Never changes: the next sample makes another one.
@@ -247,7 +248,7 @@ impl FleetView {
         let was_running = known.is_none_or(|known| !known.has_ended());
         record.group = match known {
             Some(known) => Arc::clone(&known.group),
-            None => Arc::make_mut(&mut self.retired).enter(owner, &record.facts.executable_name),
+            None => Arc::make_mut(&mut self.retired).enter(owner, &record.facts.program_name),
         };
         record.is_labelled = match known {
             Some(known) => known.is_labelled,

@@ -8,6 +8,31 @@ pub mod v1 {
     tonic::include_proto!("hakmem.v1");
 }
 
+impl v1::Identity {
+    /// What to call the program: the name by which people know it, or else the file name of its
+    /// executable.
+    pub fn program_name(&self) -> &str {
+        match self.command_name.as_str() {
+            "" => self.executable.rsplit('/').next().unwrap_or_default(),
+            known => known,
+        }
+    }
+}
+
 /// The descriptor set, for the reflection service.
 pub const FILE_DESCRIPTOR_SET: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/hakmem_descriptor.bin"));
+
+#[cfg(test)]
+mod tests {
+    use super::v1::Identity;
+
+    #[test]
+    fn a_program_has_the_name_that_people_know_or_its_executables() {
+        let executable = "/usr/bin/redis-check-rdb".to_owned();
+        let mut identity = Identity { executable, ..Identity::default() };
+        assert_eq!(identity.program_name(), "redis-check-rdb");
+        identity.command_name = "redis-server".to_owned();
+        assert_eq!(identity.program_name(), "redis-server");
+    }
+}

@@ -188,6 +188,7 @@ fn summary(evidence: &Evidence, side: usize) -> SideSummary {
     };
     SideSummary {
         name: of.name.clone(),
+        programs: each(|it| it.identity.program_name().to_owned()),
         executables: each(|it| it.identity.executable.clone()),
         build_ids: each(|it| it.identity.build_id.clone()),
         processes: of.series.len(),

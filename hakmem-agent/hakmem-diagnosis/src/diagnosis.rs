@@ -73,6 +73,8 @@ pub enum Unchanged {
 pub struct SideSummary {
     /// As the person named it.
     pub name: String,
+    /// Names by which people know the programs, each once.
+    pub programs: Vec<String>,
     /// Executables, each once.
     pub executables: Vec<String>,
     /// Their build-ids, each once.

@@ -1,7 +1,8 @@
 //! Where a process runs: its pid namespace, and its control group, which names the systemd unit or
 //! the container.
 
-use hakmem_proto::v1::Identity;
+use hakmem_reader::Identity;
+use hakmem_reader::liveness::Host;
 
 /// Bytes of a control group's path that are looked at.
 const GROUP_BYTES_MAX: usize = 512;
@@ -17,10 +18,10 @@ pub(super) struct Place {
 
 impl Place {
     /// Asks the system, of a process that runs.
-    pub(super) fn of(identity: &Identity, has_ended: bool) -> Self {
-        // In another namespace the number means another process.
-        let is_here = own_pid_namespace() == Some(identity.pid_namespace);
-        let asked = is_here && !has_ended;
+    pub(super) fn of(host: &Host, identity: &Identity, has_ended: bool) -> Self {
+        // Only of the very process: its number may be another's by now, in another namespace or in a
+        // file that somebody forged.
+        let asked = !has_ended && host.process_lives(identity);
         let group =
             asked.then(|| std::fs::read_to_string(format!("/proc/{}/cgroup", identity.pid)));
         let control_group = group.and_then(Result::ok).map(|text| group_of(&text).to_owned());
@@ -44,13 +45,11 @@ fn group_of(text: &str) -> &str {
     &path[..end.unwrap_or(0)]
 }
 
-fn own_pid_namespace() -> Option<u64> {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata("/proc/self/ns/pid").ok().map(|it| it.ino())
-}
-
 #[cfg(test)]
 mod tests {
+    use hakmem_reader::Segment;
+    use hakmem_reader::fixture::{FixtureProcess, SegmentWriter};
+
     use super::*;
 
     #[test]
@@ -65,16 +64,24 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_runs_here_is_asked_and_no_other() {
-        let identity = Identity {
-            pid: std::process::id(),
-            pid_namespace: own_pid_namespace().unwrap(),
-            ..Identity::default()
-        };
+    fn the_very_process_of_an_identity_is_asked_and_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let process = FixtureProcess::new("/bin/x").of_process(std::process::id());
+        let writer = SegmentWriter::create(directory.path(), &process);
+        let identity = Segment::open(writer.path()).unwrap().identity().clone();
         let text = std::fs::read_to_string("/proc/self/cgroup").unwrap();
-        assert_eq!(Place::of(&identity, false).control_group, group_of(&text));
-        assert_eq!(Place::of(&identity, true).control_group, "");
-        let elsewhere = Identity { pid_namespace: 1, ..identity };
-        assert_eq!(Place::of(&elsewhere, false).control_group, "");
+        let group = |change: &dyn Fn(&mut Identity), has_ended| {
+            let mut changed = identity.clone();
+            change(&mut changed);
+            Place::of(&Host::current(), &changed, has_ended).control_group
+        };
+        assert_eq!(group(&|_| (), false), group_of(&text));
+        assert_eq!(group(&|_| (), true), "");
+        assert_eq!(group(&|it| it.pid_namespace = 1, false), "");
+        // Another process had the number before.
+        assert_eq!(group(&|it| it.start_time_ticks -= 1, false), "");
+        assert_eq!(group(&|it| it.boot_id[0] ^= 1, false), "");
+        // A file of another user names it.
+        assert_eq!(group(&|it| it.owner_user_id = 54_321, false), "");
     }
 }

@@ -36,8 +36,8 @@ pub(super) struct Habits {
 /// The last minutes of a program.
 #[derive(Debug)]
 pub(super) struct Program {
-    /// Name without its directory, as the metrics have it.
-    pub(super) executable_name: String,
+    /// The name by which people know it, as the metrics have it.
+    pub(super) program_name: String,
     /// When the first of its processes started, in seconds of Unix time.
     pub(super) started: f64,
     processes: BTreeMap<Arc<str>, Followed>,
@@ -61,7 +61,7 @@ impl Program {
     pub(super) fn new(record: &ProcessRecord, habits: Habits) -> Self {
         let comparison = || Comparison::new(habits.hysteresis);
         Self {
-            executable_name: record.facts.executable_name.clone(),
+            program_name: record.facts.program_name.clone(),
             started: started(record.identity()),
             processes: BTreeMap::new(),
             with_past: comparison(),

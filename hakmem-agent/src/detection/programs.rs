@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use hakmem_diagnosis::Options;
 use hakmem_proto::v1::Finding;
+use hakmem_reader::liveness::Host;
 
 use super::changes::{News, Told};
 use super::command::command;
@@ -76,6 +77,7 @@ pub(super) struct Programs {
     busy: HashMap<Arc<ProgramKey>, (u64, f64)>,
     /// Of the processes that were seen last: asked once, while they run.
     keys: HashMap<Arc<str>, Arc<ProgramKey>>,
+    host: Host,
     next_id: u64,
 }
 
@@ -129,6 +131,7 @@ impl Programs {
             programs: BTreeMap::new(),
             busy: HashMap::new(),
             keys: HashMap::new(),
+            host: Host::current(),
             next_id: 0,
         }
     }
@@ -141,7 +144,8 @@ impl Programs {
         let mut running: BTreeMap<Arc<ProgramKey>, Vec<&Arc<ProcessRecord>>> = BTreeMap::new();
         for record in view.processes.values() {
             let key = self.keys.entry(Arc::clone(&record.key)).or_insert_with(|| {
-                Arc::new(ProgramKey::of(record, Place::of(record.identity(), record.has_ended())))
+                let place = Place::of(&self.host, &record.facts.raw, record.has_ended());
+                Arc::new(ProgramKey::of(record, place))
             });
             running.entry(Arc::clone(key)).or_default().push(record);
         }
@@ -271,9 +275,9 @@ impl Programs {
             });
             let known = Known {
                 owner: key.what.owner,
-                executable_name: program.executable_name.clone(),
+                program_name: program.program_name.clone(),
                 added_seconds: told.finding.cause.cost_ns.value / 1e9,
-                finding: self.finding(key, &told, sides.is_some()),
+                finding: self.finding(key, program, &told, sides.is_some()),
                 sides,
             };
             if told.news == News::Began { Step::Began(known) } else { Step::Changed(known) }
@@ -282,7 +286,13 @@ impl Programs {
     }
 
     /// A finding as the contract says it.
-    fn finding(&self, key: &ProgramKey, told: &Told, are_sides_kept: bool) -> Finding {
+    fn finding(
+        &self,
+        key: &ProgramKey,
+        program: &Program,
+        told: &Told,
+        are_sides_kept: bool,
+    ) -> Finding {
         let Told { id, finding, symptom, others, .. } = told;
         let cause = &finding.cause;
         let current = symptom.current.as_deref();
@@ -308,6 +318,7 @@ impl Programs {
             after_ns_per_op: finding.cost_ns[1],
             summary: summary(&cause.text, &symptom.baseline, *others),
             command: command.unwrap_or_default(),
+            program: program.program_name.clone(),
         }
     }
 }

@@ -11,7 +11,7 @@ fn known(id: u64, owner: u32) -> Known {
         cause: "reason".to_owned(),
         ..Finding::default()
     };
-    Known { owner, executable_name: "x".to_owned(), added_seconds: 1e-9, finding, sides: None }
+    Known { owner, program_name: "x".to_owned(), added_seconds: 1e-9, finding, sides: None }
 }
 
 fn take(findings: &Findings, steps: Vec<Step>, now: f64) {

@@ -78,7 +78,7 @@ impl Place {
             return Self { executable: record.group.to_string(), user, ..Self::default() };
         }
         Self {
-            executable: facts.executable_name.clone(),
+            executable: facts.program_name.clone(),
             pid: facts.identity.pid.to_string(),
             user,
             process: short_name(&record.key),

@@ -21,7 +21,7 @@ pub(super) fn write(out: &mut Exposition, view: &FleetView, findings: &Findings,
     for known in findings.ongoing() {
         let finding = &known.finding;
         let labels = [
-            view.retired.name_of(known.owner, &known.executable_name),
+            view.retired.name_of(known.owner, &known.program_name),
             &finding.build_id,
             &finding.cause,
             &finding.class,

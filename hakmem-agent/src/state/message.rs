@@ -74,8 +74,8 @@ impl Facts {
             fork_doubts: identity.fork_doubts,
             fork_abandoned_bytes: identity.fork_abandoned_bytes,
         };
-        let executable_name = identity.executable_name().to_owned();
-        Self { raw: identity.clone(), identity: message, executable_name }
+        let program_name = identity.name().to_owned();
+        Self { raw: identity.clone(), identity: message, program_name }
     }
 }
 

@@ -60,3 +60,13 @@ fn what_a_process_counted_stays_in_its_sum_however_it_goes() {
     fleet.forget(&key);
     assert_eq!(allocations(&fleet), 14);
 }
+
+/// Debian's `redis-server` is a link to `redis-check-rdb`.
+#[test]
+fn a_process_is_summed_under_the_name_that_people_know() {
+    let (mut identity, sample) = sampled(1);
+    identity.executable = "/usr/bin/redis-check-rdb".to_owned();
+    identity.command_name = "redis-server".to_owned();
+    let mut fleet = FleetView::new(8, 8);
+    assert_eq!(&*fleet.put(record(identity, sample)).group, "redis-server");
+}

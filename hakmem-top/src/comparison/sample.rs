@@ -16,6 +16,7 @@ pub(crate) fn estimate(value: f64, half: f64) -> Estimate {
 fn side(name: &str, slow_share: f64, cost_ns: f64) -> SideSummary {
     SideSummary {
         name: name.into(),
+        programs: vec!["server".into()],
         executables: vec!["/usr/bin/server".into()],
         build_ids: vec!["8c1f6a".into()],
         processes: 1,

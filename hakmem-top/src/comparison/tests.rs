@@ -193,6 +193,7 @@ fn numbers_that_are_none_break_no_drawing() {
 fn spoil(diagnosis: &mut Diagnosis, text: &str) {
     let texts = |side: &mut hakmem_diagnosis::diagnosis::SideSummary| {
         side.name = text.into();
+        side.programs = vec![text.into()];
         side.executables = vec![text.into()];
         side.build_ids = vec![text.into()];
     };
@@ -236,4 +237,16 @@ fn check_markup(page: &str) {
         }
     }
     assert_eq!(open, Vec::<&str>::new());
+}
+
+/// Debian's `redis-server` is a link to `redis-check-rdb`.
+#[test]
+fn programs_are_called_by_the_names_that_people_know() {
+    let mut comparison = comparison();
+    let before = &mut comparison.diagnosis.before;
+    before.programs = vec!["redis-server".into()];
+    before.executables = vec!["/usr/bin/redis-check-rdb".into()];
+    let text = comparison.text(TextStyle::new(200, false));
+    assert!(text.contains("operations of redis-server\n"), "{text}");
+    assert!(!text.contains("redis-check-rdb"), "{text}");
 }

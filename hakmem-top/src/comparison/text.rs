@@ -79,7 +79,7 @@ fn write_verdict(text: &mut String, comparison: &Comparison, style: TextStyle) {
     let headline = plain(words::headline(diagnosis));
     let _ = writeln!(text, "{}: {headline}", style.painted(verdict, attribute));
     for (label, side) in [("before", &diagnosis.before), ("after", &diagnosis.after)] {
-        let program = words::file_names(&side.executables);
+        let program = plain(&side.programs.join(", "));
         let program = if program.is_empty() { program } else { format!(" of {program}") };
         let extent = words::extent(side, comparison.units);
         let words = format!("{}: {extent}{program}", plain(&side.name));

@@ -127,12 +127,6 @@ pub(super) fn seconds(seconds: f64) -> String {
     }
 }
 
-/// The last part of a path, which is what people call a program.
-pub(super) fn file_names(paths: &[String]) -> String {
-    let names = paths.iter().map(|path| path.rsplit('/').next().unwrap_or_default());
-    plain(&names.collect::<Vec<_>>().join(", "))
-}
-
 /// A duration of a slow path; `–` if none was timed.
 pub(super) fn took(nanoseconds: Option<f64>) -> String {
     nanoseconds.map_or_else(|| "–".into(), |it| quantity::duration_ns(it.max(1.0).round() as u64))

@@ -190,11 +190,7 @@ impl Process {
 
     /// The name by which people know the program, or the file name of its executable.
     pub fn name(&self) -> &str {
-        if !self.identity.command_name.is_empty() {
-            return &self.identity.command_name;
-        }
-        let path = &self.identity.executable;
-        path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("?")
+        Some(self.identity.program_name()).filter(|name| !name.is_empty()).unwrap_or("?")
     }
 
     /// The newest counters of each class.

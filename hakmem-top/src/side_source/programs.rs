@@ -30,13 +30,13 @@ pub fn same_program(before: &Side, after: &Side) -> Result<(), SideError> {
     Err(SideError::OtherProgram { before, after })
 }
 
-/// The name of the executable, or of the script that it runs, without folders: a program may be
-/// built in another one.
+/// The name by which people know the program, or the script that an interpreter runs. It has no
+/// folders: a program may be built in another one.
 fn program(identity: &Identity) -> String {
     let executable = file_name(&identity.executable);
     let stem = executable.trim_end_matches(|it: char| it.is_ascii_digit() || it == '.');
     if !INTERPRETERS.contains(&stem) {
-        return executable.to_owned();
+        return file_name(identity.program_name()).to_owned();
     }
     let script = identity.arguments.iter().skip(1).find(|it| !it.starts_with('-'));
     // The version of an interpreter is a change like another.
@@ -69,6 +69,14 @@ mod tests {
         assert!(is_same(&server, &side("/build/b/server (deleted)", &["server"])));
         assert!(is_same(&server, &side("", &[])));
         assert!(!is_same(&server, &side("/usr/bin/client", &["server"])));
+        // Debian's server is a link to a checker of files.
+        let known = |name: &str| {
+            let mut side = side("/usr/bin/redis-check-rdb", &[]);
+            side.series[0].identity.command_name = name.to_owned();
+            side
+        };
+        assert!(is_same(&known("redis-server"), &known("redis-server")));
+        assert!(!is_same(&known("redis-server"), &known("redis-check-rdb")));
         let script = |version: &str, name: &str| side(version, &["python3", "-u", name]);
         let old = script("/usr/bin/python3.11", "/srv/a.py");
         assert!(is_same(&old, &script("/usr/bin/python3.12", "a.py")));

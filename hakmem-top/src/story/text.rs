@@ -41,8 +41,7 @@ impl Story {
     fn write_identity(&self, text: &mut String) {
         let identity = self.identity();
         let executable = identity.executable.rsplit('/').next().unwrap_or_default();
-        let known = &identity.command_name;
-        let name = if known.is_empty() { executable } else { known };
+        let name = identity.program_name();
         let _ = writeln!(text, "{name}, process {}: {}", identity.pid, self.process.state);
         let mut line = |label: &str, value: &str| {
             let _ = writeln!(text, "  {label:<9} {value}");

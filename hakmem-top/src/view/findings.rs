@@ -82,9 +82,12 @@ fn cells(finding: &proto::Finding, model: &Model, theme: &Theme) -> Vec<Line<'st
         None => "ongoing".into(),
     };
     let style = if is_ongoing(finding) { theme.bad } else { theme.dim };
-    // The name by which people know it, unless the process is gone.
-    let of_file = finding.executable.rsplit('/').next().unwrap_or_default();
-    let program = model.processes.get(&finding.process_key).map_or(of_file, Process::name);
+    let told = match finding.program.as_str() {
+        "" => finding.executable.rsplit('/').next().unwrap_or_default(),
+        known => known,
+    };
+    // An agent that does not tell the name may know the process, which does.
+    let program = model.processes.get(&finding.process_key).map_or(told, Process::name);
     let places = [&finding.class, &finding.direction, &finding.reason];
     let places: Vec<&str> =
         places.into_iter().map(String::as_str).filter(|it| !it.is_empty()).collect();

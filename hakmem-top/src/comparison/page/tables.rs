@@ -166,7 +166,8 @@ fn sides(comparison: &Comparison) -> Table {
         head: vec![("", 1), ("before", 1), ("after", 1)],
         rows: vec![
             row("source", &|it| it.name.clone()),
-            row("programs", &|it| it.executables.join(", ")),
+            row("programs", &|it| it.programs.join(", ")),
+            row("executables", &|it| it.executables.join(", ")),
             row("build-ids", &|it| it.build_ids.join(", ")),
             row("from", &|it| moment(it.from)),
             row("to", &|it| moment(it.to)),

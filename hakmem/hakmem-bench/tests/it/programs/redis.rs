@@ -77,12 +77,13 @@ impl Drop for Server {
     }
 }
 
-/// Allocations of the server that the agent tells Prometheus. It is not called redis-server there:
-/// Debian's is a link to `redis-check-rdb`, and telemetry names the file that runs.
+/// Allocations of the server that the agent tells Prometheus, by the name that people know: Debian's
+/// is a link to `redis-check-rdb`.
 fn allocations(agent: SocketAddr) -> u64 {
     let page = http::get(agent, "/metrics", "text/plain").expect("the agent answers").body;
     let of_redis = page.lines().filter(|line| {
-        line.starts_with("hakmem_allocations_total{") && line.contains("executable=\"redis-")
+        line.starts_with("hakmem_allocations_total{")
+            && line.contains("executable=\"redis-server\"")
     });
     of_redis.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
