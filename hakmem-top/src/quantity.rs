@@ -75,6 +75,12 @@ pub fn percent(part: f64, whole: f64) -> String {
     }
 }
 
+/// What is said in the place of a share of calls where there are none: of those of the last moments,
+/// or of all so far.
+pub fn no_calls(of_late: bool) -> &'static str {
+    if of_late { "no calls now" } else { "no calls so far" }
+}
+
 /// A share of a whole in percent, without the sign: `0`, `0.012`, `1.23`, `45.6`, `99.99`, `100`.
 /// Neither a slow path that exists nor a fast one is rounded away.
 pub fn share_percent(share: f64) -> String {

@@ -122,11 +122,16 @@ fn list_with(processes: &[proto::Process], command_max: usize) -> String {
 /// The rates of one process now, one row per class; what the demo prints every second.
 pub fn rates(process: &Process, phase: &str, second: u64) -> String {
     let flow = process.totals_flow(Measure::Rate).unwrap_or_default();
+    let operations = flow.operations();
+    let fast = if operations > 0.0 {
+        format!("{} % fast", quantity::percent(operations - flow.slow, operations))
+    } else {
+        quantity::no_calls(true).to_owned()
+    };
     let mut text = format!(
-        "{second:>3} s  phase {phase}: {} allocations/s, {} frees/s, {} % fast, live {}\n",
+        "{second:>3} s  phase {phase}: {} allocations/s, {} frees/s, {fast}, live {}\n",
         quantity::rate(flow.allocations),
         quantity::rate(flow.frees),
-        quantity::percent(flow.operations() - flow.slow, flow.operations()),
         quantity::live_bytes(process.totals.live_bytes),
     );
     let _ = writeln!(

@@ -170,7 +170,8 @@ fn draw_strip(frame: &mut Frame, area: Rect, process: &Process, state: &ViewStat
     let fast = flow.operations() - flow.slow;
     let share = fast_share(fast, flow.operations(), theme);
     let style = share.style;
-    add("fast", format!("{} %", share), style);
+    let percent = if flow.operations() > 0.0 { format!("{share} %") } else { share.to_string() };
+    add("fast", percent, style);
     add("slow", format!("{}{unit}", number(flow.slow)), theme.text);
     add("live", quantity::live_bytes(process.totals.live_bytes), theme.text);
     add("threads", process.totals.threads.to_string(), theme.text);

@@ -113,7 +113,8 @@ pub(super) fn draw_panel(
     frame.render_widget(text, said);
     let found: Vec<Line> = found.into_iter().map(|line| shortened(line, width)).collect();
     frame.render_widget(Paragraph::new(found), found_area);
-    draw_outcomes(frame, numbers, &flow, measure, theme);
+    let has_frees = process.class(C7).is_some_and(|counters| counters.frees > 0);
+    draw_outcomes(frame, numbers, (&flow, has_frees), measure, theme);
     if history.height > 0 {
         draw_sparklines(frame, history, process, theme);
     }
@@ -169,14 +170,22 @@ pub(super) fn draw_rule(frame: &mut Frame, area: Rect, title: Vec<Span<'_>>, the
     frame.render_widget(line, area);
 }
 
-fn draw_outcomes(frame: &mut Frame, area: Rect, flow: &ClassFlow, measure: Measure, theme: &Theme) {
+fn draw_outcomes(
+    frame: &mut Frame,
+    area: Rect,
+    (flow, has_frees): (&ClassFlow, bool),
+    measure: Measure,
+    theme: &Theme,
+) {
     let unit = if measure == Measure::Rate { "/s" } else { "" };
     let mut lines = vec![
         path_line("allocations", flow.allocations_fast, flow.allocations, measure, theme),
         path_line("frees", flow.frees_fast, flow.frees, measure, theme),
     ];
     if flow.outcomes.is_empty() {
-        lines.push(Line::styled("no C7 block has been freed yet", theme.faint));
+        // Before the second sample there is no flow, whatever was counted.
+        let words = if has_frees { "" } else { "no C7 block has been freed yet" };
+        lines.push(Line::styled(words, theme.faint));
     } else {
         lines.push(Line::styled(
             format!("FREES RECOGNISED BY   {:>9}{:>9}{:>9}", format!("ALL{unit}"), "FAST", "SLOW"),
@@ -220,7 +229,12 @@ fn path_line(
     let share = if all > 0.0 { fast / all } else { 0.0 };
     line.spans.extend(bar(share, 14, theme.good, if all > 0.0 { theme.warn } else { theme.faint }));
     let percent = fast_share(fast, all, theme);
-    line.push_span(Span::styled(format!(" {percent} % fast"), percent.style));
+    let words = if all > 0.0 {
+        format!(" {percent} % fast")
+    } else {
+        format!(" {}", quantity::no_calls(measure == Measure::Rate))
+    };
+    line.push_span(Span::styled(words, percent.style));
     line
 }
 

@@ -107,13 +107,15 @@ fn reasons(
     let unit = if measure == Measure::Rate { "/s" } else { "" };
     let slow: f64 =
         flows.iter().filter(|(reason, _)| reason != "out_of_memory").map(|(_, flow)| flow).sum();
+    let of_all = if all > 0.0 {
+        format!(" slow, {} % of {}{unit}", quantity::percent(slow, all), amount(all, measure))
+    } else {
+        format!(" slow, {}", quantity::no_calls(measure == Measure::Rate))
+    };
     let mut lines = vec![Line::from(vec![
         Span::styled(format!("{label:<12}"), theme.dim),
         Span::styled(format!("{:>8}{unit}", amount(slow, measure)), theme.text),
-        Span::styled(
-            format!(" slow, {} % of {}{unit}", quantity::percent(slow, all), amount(all, measure)),
-            theme.dim,
-        ),
+        Span::styled(of_all, theme.dim),
     ])];
     for (reason, flow) in flows {
         let bad = matches!(reason.as_str(), "out_of_memory" | "rejected");

@@ -125,3 +125,23 @@ fn what_is_longer_than_the_screen_scrolls() {
     view.apply(Action::Back, &model);
     assert_eq!((view.help, view.scroll), (false, 0));
 }
+
+#[test]
+fn of_an_idle_program_no_share_of_no_calls_is_told() {
+    let mut model = Model::new("/run/agent.sock");
+    let process = sample::process(4000, "redis-server", 17.0, 1e6);
+    let at = |second: f64| sample::timestamp(sample::STARTED_AT as f64 + second);
+    for second in [17.0, 18.0, 19.0] {
+        let mut same = process.clone();
+        same.sampled_at = Some(at(second));
+        model.merge(Stream::Detail, sample::update(second, vec![same]));
+    }
+    for tab in [Tab::Processes, Tab::Classes, Tab::Routing] {
+        let screen = drawn(130, 36, &model, &state(tab));
+        assert!(!screen.contains("– %") && !screen.contains("% of 0"), "{screen}");
+        assert!(!screen.contains("no C7 block has been freed"), "{screen}");
+    }
+    let screen = drawn(130, 36, &model, &state(Tab::Routing));
+    assert!(screen.contains("allocations        0/s ·············· no calls now"), "{screen}");
+    assert!(screen.contains("allocations        0/s slow, no calls now"), "{screen}");
+}
