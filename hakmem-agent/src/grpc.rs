@@ -54,6 +54,9 @@ impl TelemetryService {
 
     /// A process that the viewer may see.
     fn known(&self, viewer: Viewer, key: &str) -> Result<Arc<ProcessRecord>, Status> {
+        if key.is_empty() {
+            return Err(Status::invalid_argument("the key is empty; ListProcesses tells keys"));
+        }
         // A process of somebody else is as unknown as one that never was.
         let view = self.shared.current();
         let known = view.processes.get(key).filter(|record| viewer.may_see(record.owner()));
@@ -115,9 +118,6 @@ impl Telemetry for TelemetryService {
         let viewer = self.gate.viewer(&request)?;
         let _permit = self.shared.admission.request(self.gate.client(&request)).await?;
         let key = request.into_inner().key;
-        if key.is_empty() {
-            return Err(Status::invalid_argument("the key is empty; ListProcesses tells keys"));
-        }
         let known = Arc::clone(&self.known(viewer, &key)?.key);
         let fresh = self.shared.sampler.sample_now(known).await.ok_or_else(|| unknown(&key))?;
         let process = Some(Process::clone(&fresh.message()));

@@ -57,6 +57,9 @@ async fn processes_and_histories_of_others_are_as_unknown_as_those_that_never_we
     let refused = service.known(Viewer::User(owner + 1), &key).unwrap_err();
     assert_eq!(refused.code(), tonic::Code::NotFound);
     assert_eq!(refused.message(), unknown(&key).message());
+    // Whichever call it is that has no key.
+    let nameless = service.get_history(Request::new(GetHistoryRequest::default())).await;
+    assert_eq!(nameless.unwrap_err().code(), tonic::Code::InvalidArgument);
     // A request that the unix socket's gate lets through needs credentials, this one, too.
     let gated = TelemetryService::new(shared, Gate::PeerCredentials);
     let request = Request::new(GetHistoryRequest { key, ..Default::default() });
