@@ -73,10 +73,12 @@ pub struct Standing {
 pub enum Outcome {
     /// The interval lies above 1.
     Ahead,
-    /// It contains 1, or there are too few rounds.
+    /// It contains 1.
     Level,
     /// It lies below 1.
     Behind,
+    /// There are too few rounds for an interval with the confidence that is asked for.
+    Undecided,
 }
 
 /// One contender in one cell.
@@ -215,7 +217,7 @@ fn ratios(hakmem: &Entry, peer: &Entry) -> Vec<f64> {
 impl Outcome {
     fn of(interval: Interval) -> Self {
         match interval {
-            Interval { confidence, .. } if confidence < CONFIDENCE => Self::Level,
+            Interval { confidence, .. } if confidence < CONFIDENCE => Self::Undecided,
             Interval { low, .. } if low > 1.0 => Self::Ahead,
             Interval { high, .. } if high < 1.0 => Self::Behind,
             Interval { .. } => Self::Level,
@@ -228,6 +230,7 @@ impl Outcome {
             Self::Ahead => "ahead of",
             Self::Level => "level with",
             Self::Behind => "behind",
+            Self::Undecided => "undecided against",
         }
     }
 }
