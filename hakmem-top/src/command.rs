@@ -27,6 +27,7 @@ use hakmem_recording::WriteError;
 use crate::cli::{Cli, Command, GlobalOptions};
 use crate::endpoint::{DirectoryProblem, Endpoint};
 use crate::library;
+use crate::program;
 use crate::replacement::{Readers, Replacement};
 use crate::report;
 use crate::saying;
@@ -34,11 +35,11 @@ use crate::snapshot::{self, Snapshot};
 use crate::view_state::ThemeName;
 
 pub use error::CommandError;
-use error::ExitCodes;
+use error::{ExitCodes, RUN_FAILED};
 
 /// Does what the command line asks for; errors are printed as one line.
 pub fn execute(cli: Cli) -> ExitCode {
-    saying::end_on_panics();
+    saying::end_on_panics(end_broken);
     if let Some(Command::DemoWorkload(options)) = &cli.command {
         return workload::run(options);
     }
@@ -57,11 +58,30 @@ pub fn execute(cli: Cli) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            say!("hakmem-top: {error}");
+            // Nothing that this program started is left behind.
+            if !program::outlive(&error.to_string()) {
+                say!("hakmem-top: {error}");
+            }
             ExitCode::from(error.exit_code(custom))
         }
     }
 }
+
+/// What becomes of this program when a part of it broke: the exit code.
+fn end_broken(words: &str) -> u8 {
+    // Parts that break after the first wait for the end.
+    while !program::is_first_to_leave() {
+        std::thread::park();
+    }
+    if program::outlive(&format!("a part of it broke ({words})")) {
+        return RUN_FAILED;
+    }
+    say!("hakmem-top: a part of it broke: {words}");
+    PANICKED
+}
+
+/// The exit code of a program that panicked, as Rust's own.
+const PANICKED: u8 = 101;
 
 async fn dispatch(cli: Cli) -> Result<u8, CommandError> {
     let global = cli.global;

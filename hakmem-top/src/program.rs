@@ -1,5 +1,6 @@
 //! Starts a program under the allocator and waits for it.
 
+mod unfinished;
 mod unpublished;
 
 use std::ffi::OsString;
@@ -17,6 +18,7 @@ use crate::event::Event;
 use crate::library::preload_value;
 use crate::model::ProgramEnd;
 
+pub use unfinished::{is_first_to_leave, outlive};
 pub use unpublished::{likely_reason, likely_reason_of_process, reason_at_start};
 
 /// What to start, and how.
@@ -122,6 +124,8 @@ pub fn start(
         _ => ProgramError::Other(named(), error),
     })?;
     let pid = child.id().expect("a child that was not waited for has a pid");
+    let is_captured = spec.streams.captured_output || spec.streams.captured_error;
+    unfinished::begin(pid, PathBuf::from(program), is_captured);
     let mut readers = Vec::new();
     match child.stdout.take() {
         Some(stdout) if spec.says_phases => {
@@ -146,6 +150,7 @@ impl RunningProgram {
             Ok(status) => end_of(status),
             Err(_) => ProgramEnd::Exited(u8::MAX),
         };
+        unfinished::end(self.pid);
         // A child of the program may hold the pipe open for as long as it likes.
         let patience = std::time::Duration::from_millis(200);
         for reader in self.readers {

@@ -97,15 +97,15 @@ fn with_colours_only(text: &str) -> String {
 
 /// Makes a panic of any thread or task the end of this program. A screen or an agent inside it
 /// without one of its parts would go on with figures that never change.
-pub(crate) fn end_on_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        say!("hakmem-top: {panic}");
-        std::process::exit(PANICKED);
+///
+/// `end` gets what the panic says, on one line, and returns the exit code.
+pub(crate) fn end_on_panics(end: fn(&str) -> u8) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let words = panic.to_string();
+        let words: Vec<&str> = words.split_whitespace().collect();
+        std::process::exit(end(&words.join(" ")).into());
     }));
 }
-
-/// The exit code of a program that panicked, as Rust's own.
-const PANICKED: i32 = 101;
 
 #[cfg(test)]
 mod tests {

@@ -110,6 +110,9 @@ fn restore_on_panic() {
     INSTALLED.call_once(|| {
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
+            // Whoever draws waits from now on: the hook may wait for a program to end, and nobody
+            // may draw on the terminal that was given back.
+            std::mem::forget(stdout().lock());
             give_back();
             previous(info);
         }));

@@ -5,6 +5,7 @@
 //! were ignored when we started (`nohup`) stay ignored, because the program inherits that.
 
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{
@@ -21,6 +22,9 @@ use crate::event::{Event, Received};
 const HANDLED: [i32; 9] =
     [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGUSR1, SIGUSR2, SIGWINCH];
 
+/// The process to which signals go instead of to the loop; 0 for none.
+static PROGRAM: AtomicU32 = AtomicU32::new(0);
+
 /// Sends every signal that arrives from now on to `events`.
 ///
 /// # Errors
@@ -36,12 +40,25 @@ pub fn listen(events: mpsc::Sender<Event>) -> io::Result<()> {
                 signal: origin.signal,
                 from_terminal: matches!(origin.cause, Cause::Kernel),
             };
+            let program = PROGRAM.load(Ordering::Relaxed);
+            if program != 0 {
+                if !received.from_terminal {
+                    send(program, received.signal);
+                }
+                continue;
+            }
             if events.blocking_send(Event::Signal(received)).is_err() {
                 return;
             }
         }
     })?;
     Ok(())
+}
+
+/// Passes signals on to a process from now on, but for those that the terminal has sent to it too:
+/// whoever took them cannot go on. Only signals that are listened to are passed on.
+pub fn forward_all_to(pid: u32) {
+    PROGRAM.store(pid, Ordering::Relaxed);
 }
 
 /// The mask of signals that this process ignores; empty if it cannot be known.

@@ -18,7 +18,7 @@ use crate::time_window::TimeError;
 
 /// Exit code of `run` when this program failed and not the one it runs, as `env` and `nohup` have;
 /// of `check` when a run of the program failed.
-const RUN_FAILED: u8 = 125;
+pub(super) const RUN_FAILED: u8 = 125;
 
 /// Exit codes of `sysexits.h`: an input that cannot be read, a service that is not there, the
 /// system's own failure, an output that cannot be written.

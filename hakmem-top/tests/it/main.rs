@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod attach;
+mod breaking;
 mod built;
 mod check;
 mod command_line;
