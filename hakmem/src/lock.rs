@@ -94,6 +94,8 @@ impl Lock {
 
     #[cold]
     fn take_slow(&self) {
+        #[cfg(test)]
+        tests::WAITS.fetch_add(1, Ordering::Relaxed);
         if let Some(act) = NonNull::new(ON_STALL.load(Ordering::Relaxed)) {
             // SAFETY: `on_stall` stored a `fn()`.
             let act = unsafe { mem::transmute::<*mut (), fn()>(act.as_ptr()) };
@@ -231,4 +233,4 @@ impl<T> Drop for Guard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -229,6 +229,18 @@ impl SlotWriter {
         word!(self, records[bin].freed_fast_carried).load(Ordering::Relaxed)
     }
 
+    /// Slow allocations of a bin, by reason.
+    #[cfg(test)]
+    pub(crate) fn slow_allocations(self, bin: usize, reason: AllocReason) -> u64 {
+        word!(self, records[bin].alloc_reasons[reason as usize]).load(Ordering::Relaxed)
+    }
+
+    /// Slow frees of a bin, by reason.
+    #[cfg(test)]
+    pub(crate) fn slow_frees(self, bin: usize, reason: FreeReason) -> u64 {
+        word!(self, records[bin].free_reasons[reason as usize]).load(Ordering::Relaxed)
+    }
+
     /// Blocks of a bin that this slot's owners allocated, less those that they freed.
     pub(crate) fn live_blocks(self, bin: usize) -> i64 {
         let list = ListWord(self.list_word(bin).load(Ordering::Relaxed));

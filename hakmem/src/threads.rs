@@ -37,6 +37,8 @@ use crate::settings::Settings;
 use crate::slot::Owner;
 use crate::sync::{AtomicBool, AtomicPtr, Ordering};
 use groups::Groups;
+#[cfg(test)]
+pub(crate) use housekeeping::for_each_slot;
 pub(crate) use housekeeping::{housekeep, housekeep_if_due, live_block_bytes, trim};
 
 /// What belongs to the process and to no thread.

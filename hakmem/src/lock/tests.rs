@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::Locked;
 
+/// How often a thread has come for a lock that was taken.
+pub(crate) static WAITS: AtomicU32 = AtomicU32::new(0);
+
 #[test]
 fn a_failed_attempt_leaves_the_lock_with_its_holder() {
     let locked = Locked::new(1);

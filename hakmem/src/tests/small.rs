@@ -1,13 +1,24 @@
-//! The life of the allocator in a few hundred calls: every entry point, and every way that a block
-//! takes between two threads. Few enough for Miri, which looks at each access.
+//! The life of the allocator in a few hundred calls: every entry point, every way that a block takes
+//! between two threads, and what is done only after a while. Few enough for Miri, which looks at each
+//! access; each test says which slow paths it is there for, and fails if it does not reach them.
 #![allow(unsafe_code)]
 
-use std::sync::{Barrier, mpsc};
+use core::ffi::c_void;
+use core::ptr::without_provenance;
+use std::sync::{Barrier, OnceLock, mpsc};
 use std::thread;
+use std::time::Duration;
 use std::vec::Vec;
 
+use hakmem_segment::{AllocReason as Alloc, BINS, FreeReason as Free};
+
 use super::alone;
+use crate::arena;
 use crate::entry;
+use crate::lock::tests::WAITS;
+use crate::os::clock;
+use crate::sync::Ordering;
+use crate::threads;
 
 /// Tiny, mid and large, with the ends of classes.
 const SIZES: [usize; 7] = [1, 24, 100, 1024, 5000, 70_000, 270_000];
@@ -33,6 +44,45 @@ fn free(block: *mut u8) {
     unsafe { entry::free(block) }
 }
 
+/// Slow calls of all threads, by reason.
+struct SlowCalls {
+    allocations: Vec<u64>,
+    frees: Vec<u64>,
+}
+
+impl SlowCalls {
+    fn until_now() -> Self {
+        let mut calls = Self {
+            allocations: std::vec![0; Alloc::ALL.len()],
+            frees: std::vec![0; Free::ALL.len()],
+        };
+        threads::for_each_slot(&mut |slot| {
+            for bin in 0..BINS {
+                for (sum, &reason) in calls.allocations.iter_mut().zip(Alloc::ALL) {
+                    *sum += slot.slow_allocations(bin, reason);
+                }
+                for (sum, &reason) in calls.frees.iter_mut().zip(Free::ALL) {
+                    *sum += slot.slow_frees(bin, reason);
+                }
+            }
+        });
+        calls
+    }
+
+    /// Fails if a reason is not among the calls since then.
+    fn assert_since(&self, allocations: &[Alloc], frees: &[Free]) {
+        let now = Self::until_now();
+        for &reason in allocations {
+            let at = reason as usize;
+            assert!(now.allocations[at] > self.allocations[at], "none was {}", reason.name());
+        }
+        for &reason in frees {
+            let at = reason as usize;
+            assert!(now.frees[at] > self.frees[at], "none was {}", reason.name());
+        }
+    }
+}
+
 fn allocate(count: usize, size: usize) -> Vec<usize> {
     let each = |number| {
         let block = entry::malloc(size);
@@ -49,6 +99,7 @@ fn free_all(blocks: impl IntoIterator<Item = usize>) {
 #[test]
 fn every_entry_point_serves_every_size() {
     let _alone = alone();
+    let before = SlowCalls::until_now();
     for size in SIZES {
         let block = entry::malloc(size);
         mark(block, size, 1);
@@ -78,11 +129,13 @@ fn every_entry_point_serves_every_size() {
     assert!(entry::malloc(usize::MAX).is_null());
     free(core::ptr::null_mut());
     entry::trim();
+    before.assert_since(&[], &[]);
 }
 
 #[test]
 fn lists_run_full_and_empty_and_slabs_come_and_go() {
     let _alone = alone();
+    let before = SlowCalls::until_now();
     for (count, size) in [(150, 100), (20, 20_000)] {
         for _ in 0..2 {
             let blocks = allocate(count, size);
@@ -97,25 +150,45 @@ fn lists_run_full_and_empty_and_slabs_come_and_go() {
         }
     }
     assert!(entry::trim());
+    before.assert_since(&[], &[]);
 }
 
 #[test]
 fn blocks_go_from_thread_to_thread() {
+    const ROUNDS: usize = 3;
+    let count = if cfg!(miri) { 100 } else { 150 };
     let _alone = alone();
+    let before = SlowCalls::until_now();
     let (sender, receiver) = mpsc::channel::<Vec<usize>>();
+    let (freed, wait_until_freed) = mpsc::channel();
     thread::scope(|scope| {
         scope.spawn(move || {
-            for _ in 0..3 {
-                sender.send(allocate(150, 200)).expect("the other thread is there");
+            for round in 0..ROUNDS {
+                if round == ROUNDS - 1 {
+                    // What the other thread has freed by then is what there is to be had.
+                    wait_until_freed.iter().take(round).for_each(drop);
+                }
+                sender.send(allocate(count, 200)).expect("the other thread is there");
             }
         });
-        scope.spawn(move || receiver.iter().for_each(free_all));
+        scope.spawn(move || {
+            for blocks in receiver {
+                free_all(blocks);
+                // After the last round nobody waits.
+                let _ = freed.send(());
+            }
+        });
     });
+    before.assert_since(
+        &[Alloc::FirstUse, Alloc::RefillSlab, Alloc::RefillCentral],
+        &[Free::FlushFull, Free::FlushSpare],
+    );
 }
 
 #[test]
 fn threads_meet_at_the_slabs_of_one_bin_and_of_two() {
     let _alone = alone();
+    let (before, waits) = (SlowCalls::until_now(), WAITS.load(Ordering::Relaxed));
     let together = Barrier::new(2);
     thread::scope(|scope| {
         for size in [5000, 6000] {
@@ -131,6 +204,43 @@ fn threads_meet_at_the_slabs_of_one_bin_and_of_two() {
             });
         }
     });
+    before.assert_since(&[Alloc::RefillSlab, Alloc::NewSlab], &[Free::FlushFull, Free::FlushSpare]);
+    // Elsewhere two threads may happen not to meet; Miri takes the same turns each time.
+    assert!(WAITS.load(Ordering::Relaxed) > waits || !cfg!(miri), "no lock was waited for");
+}
+
+/// Lets time pass; Miri's kernel has a clock that goes on by being read.
+fn pass_ms(ms: u64) {
+    let begun_ns = clock::monotonic_ns();
+    while clock::monotonic_ns() - begun_ns < ms * 1_000_000 {
+        if !cfg!(miri) {
+            thread::sleep(Duration::from_millis(ms));
+        }
+    }
+}
+
+#[test]
+fn what_nobody_needs_goes_back_after_a_while() {
+    let _alone = alone();
+    const SIZE: usize = 1000;
+    let returned = || arena::usage().returned_total;
+    let before = returned();
+    // Some stay, so that pages of slabs go back that are in use, and slabs as a whole.
+    let blocks = allocate(150, SIZE);
+    let (kept, given) = blocks.split_at(5);
+    free_all(given.iter().copied());
+    free_all(allocate(10, 20_000));
+    // First what is on lists, then what the slabs got of that.
+    for _ in 0..4 {
+        pass_ms(300);
+        free_all(allocate(1, 270_000));
+    }
+    let returned = returned() - before;
+    assert!(returned >= 2 << 16, "only {returned} bytes went back");
+    for (number, &block) in kept.iter().enumerate() {
+        assert_marked(block as *mut u8, SIZE, number as u8);
+    }
+    free_all(kept.iter().copied());
 }
 
 /// Frees its block when its thread's own values are destroyed.
@@ -143,15 +253,41 @@ impl Drop for Late {
     }
 }
 
+/// Calls in every round of destructors; its value is the number of the round.
+unsafe extern "C" fn call_in_each_round(round: *mut c_void) {
+    /// What POSIX promises.
+    const ROUNDS: usize = 4;
+    free_all(allocate(1, 300));
+    if round.addr() < ROUNDS {
+        arm(round.addr() + 1);
+    }
+}
+
+static KEY: OnceLock<libc::pthread_key_t> = OnceLock::new();
+
+fn arm(round: usize) {
+    let key = *KEY.get_or_init(|| {
+        let mut key = 0;
+        // SAFETY: there is room for a key.
+        assert_eq!(unsafe { libc::pthread_key_create(&mut key, Some(call_in_each_round)) }, 0);
+        key
+    });
+    // SAFETY: a key, and its destructor takes any value for a number.
+    assert_eq!(unsafe { libc::pthread_setspecific(key, without_provenance(round)) }, 0);
+}
+
 #[test]
 fn a_thread_that_is_ending_may_still_call() {
     std::thread_local! {
         static LATE: core::cell::RefCell<Option<Late>> = const { core::cell::RefCell::new(None) };
     }
     let _alone = alone();
+    let before = SlowCalls::until_now();
     let ending = || {
         let block = allocate(1, 200)[0];
         LATE.with_borrow_mut(|late| *late = Some(Late(block)));
+        arm(1);
     };
     thread::spawn(ending).join().expect("does not panic");
+    before.assert_since(&[Alloc::FirstUse], &[Free::Late]);
 }

@@ -30,6 +30,12 @@ pub(crate) fn live_block_bytes() -> usize {
     bytes.max(0) as usize
 }
 
+/// Calls `visit` with the slot of every heap that was ever taken.
+#[cfg(test)]
+pub(crate) fn for_each_slot(visit: &mut dyn FnMut(crate::slot::SlotWriter)) {
+    PROCESS.lock().groups.for_each_heap(&mut |heap| visit(slot_of(heap)));
+}
+
 /// Gives all memory back that is not in use, and asks the other threads to give up their lists. Whether
 /// there was any.
 pub(crate) fn trim(heap: &Heap) -> bool {

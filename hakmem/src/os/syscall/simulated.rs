@@ -2,8 +2,9 @@
 //!
 //! Mappings are blocks of the system's allocator, so that Miri knows their ends, sees what uses
 //! them after they are unmapped, and takes a purge for the write of zeros that it is. Protection is
-//! not simulated. A wait for a word is Miri's own, so a deadlock ends the test. There are no files, so
-//! there is no segment either; what else is asked for is refused.
+//! not simulated. A wait for a word is Miri's own, so a deadlock ends the test. Time passes only as the
+//! clock is read, so what falls due after some milliseconds does so after as many slow paths, however
+//! slow Miri is. There are no files, so there is no segment either; what else is asked for is refused.
 //!
 //! # Safety
 //! Callers pass addresses whose provenance they exposed, as they do to the kernel.
@@ -15,15 +16,21 @@ use core::ptr;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::{Mutex, PoisonError};
 
+use crate::sync::{AtomicU64, Ordering};
+
 /// Large mappings are aligned to granules, so that no caller has to trim their starts.
 const LARGE_ALIGNMENT: usize = 64 << 10;
 const PAGE: usize = 4096;
 /// The limit on address space that the allocator sees: arenas are small then.
 const ADDRESS_SPACE: u64 = 1 << 30;
-/// A larger mapping is refused; the class map of all addresses takes 2 GiB.
-const MAPPING_BYTES_MAX: usize = 4 << 30;
+/// A larger mapping is refused, so arenas and class map become as small as that allows: Miri writes
+/// the zeros of each one by one.
+const MAPPING_BYTES_MAX: usize = 16 << 20;
 /// Mappings at a time.
 const MAPPINGS_MAX: usize = 1024;
+/// How far a reading of a clock moves it. A slow path reads one twice, and a thread's housekeeping is
+/// due after 2^26 ns, so one slow path in thirty or so is followed by it.
+const READING_NS: u64 = 1_000_000;
 
 /// A block of the system's allocator: where it is, its bytes, and those that are still mapped.
 #[derive(Clone, Copy)]
@@ -45,6 +52,8 @@ static MAPPINGS: Mutex<[Mapping; MAPPINGS_MAX]> = Mutex::new([NO_MAPPING; MAPPIN
 pub(super) unsafe fn call(number: usize, arguments: [usize; 6]) -> usize {
     let [first, second, third, fourth, ..] = arguments;
     let result = match number as libc::c_long {
+        // No address can be chosen.
+        libc::SYS_mmap if fourth as i32 & libc::MAP_FIXED_NOREPLACE != 0 => Err(libc::EEXIST),
         libc::SYS_mmap if fourth as i32 & libc::MAP_ANONYMOUS != 0 => map(second),
         // SAFETY: the caller's duty.
         libc::SYS_munmap => unsafe { unmap(first, second) },
@@ -160,14 +169,17 @@ unsafe fn futex(address: usize, operation: usize, value: u32) -> Result<usize, i
     usize::try_from(answer).map_err(|_| libc::EAGAIN)
 }
 
-/// Every clock tells what the monotonic one does.
+/// Every clock tells the same, and is [`READING_NS`] further each time.
 ///
 /// # Safety
 /// There is room for a `timespec` at the address.
 unsafe fn read_clock(address: usize) -> Result<usize, i32> {
-    let into = ptr::with_exposed_provenance_mut(address);
+    static NOW_NS: AtomicU64 = AtomicU64::new(1_000_000_000);
+    let now_ns = NOW_NS.fetch_add(READING_NS, Ordering::Relaxed);
+    let seconds = (now_ns / 1_000_000_000) as libc::time_t;
+    let time = libc::timespec { tv_sec: seconds, tv_nsec: (now_ns % 1_000_000_000) as i64 };
     // SAFETY: the caller's duty.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, into) };
+    unsafe { ptr::with_exposed_provenance_mut::<libc::timespec>(address).write(time) };
     Ok(0)
 }
 
