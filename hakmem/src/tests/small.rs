@@ -136,7 +136,7 @@ fn every_entry_point_serves_every_size() {
 fn lists_run_full_and_empty_and_slabs_come_and_go() {
     let _alone = alone();
     let before = SlowCalls::until_now();
-    for (count, size) in [(150, 100), (20, 20_000)] {
+    for (count, size) in [(if cfg!(miri) { 90 } else { 150 }, 100), (20, 20_000)] {
         for _ in 0..2 {
             let blocks = allocate(count, size);
             let all: Vec<_> = blocks.iter().enumerate().collect();
@@ -156,7 +156,8 @@ fn lists_run_full_and_empty_and_slabs_come_and_go() {
 #[test]
 fn blocks_go_from_thread_to_thread() {
     const ROUNDS: usize = 3;
-    let count = if cfg!(miri) { 100 } else { 150 };
+    // Lists of larger blocks are full sooner.
+    let (count, size) = if cfg!(miri) { (30, 3000) } else { (150, 200) };
     let _alone = alone();
     let before = SlowCalls::until_now();
     let (sender, receiver) = mpsc::channel::<Vec<usize>>();
@@ -168,7 +169,7 @@ fn blocks_go_from_thread_to_thread() {
                     // What the other thread has freed by then is what there is to be had.
                     wait_until_freed.iter().take(round).for_each(drop);
                 }
-                sender.send(allocate(count, 200)).expect("the other thread is there");
+                sender.send(allocate(count, size)).expect("the other thread is there");
             }
         });
         scope.spawn(move || {
@@ -190,14 +191,15 @@ fn threads_meet_at_the_slabs_of_one_bin_and_of_two() {
     let _alone = alone();
     let (before, waits) = (SlowCalls::until_now(), WAITS.load(Ordering::Relaxed));
     let together = Barrier::new(2);
+    let count = if cfg!(miri) { 25 } else { 40 };
     thread::scope(|scope| {
         for size in [5000, 6000] {
             let together = &together;
             scope.spawn(move || {
                 for _ in 0..2 {
                     together.wait();
-                    let own = allocate(40, size);
-                    let shared = allocate(40, 3000);
+                    let own = allocate(count, size);
+                    let shared = allocate(count, 3000);
                     free_all(own.into_iter().chain(shared));
                     entry::trim();
                 }
@@ -226,7 +228,7 @@ fn what_nobody_needs_goes_back_after_a_while() {
     let returned = || arena::usage().returned_total;
     let before = returned();
     // Some stay, so that pages of slabs go back that are in use, and slabs as a whole.
-    let blocks = allocate(150, SIZE);
+    let blocks = allocate(if cfg!(miri) { 70 } else { 150 }, SIZE);
     let (kept, given) = blocks.split_at(5);
     free_all(given.iter().copied());
     free_all(allocate(10, 20_000));
