@@ -4,11 +4,10 @@
 //! under them. `bench_race` runs them side by side under hakmem and its peers.
 //!
 //! Modules, bottom to top: [`c_heap`], [`peak`] and [`stopwatch`] (the only unsafe code),
-//! [`pattern`] and [`contents`] (what blocks are filled with), `pace` (limits of a loop), [`machine`] and [`core_clock`] (where figures
-//! come from), [`usage`] (arguments and
-//! exit codes), [`report`] (the figures a program prints), [`sizes`] (how large blocks are),
-//! [`fixed_size`], [`random_mixed`], [`batches`], [`growth`],
-//! [`drift`] and [`pairs`] (the loops), [`threads`]
+//! [`pattern`] and [`contents`] (what blocks are filled with), `pace` (limits of a loop),
+//! [`machine`] and [`core_clock`] (where figures come from), [`usage`] (arguments and exit codes),
+//! [`report`] (the figures a program prints), [`sizes`] (how large blocks are), [`fixed_size`],
+//! [`random_mixed`], [`batches`], [`growth`], [`drift`] and [`pairs`] (the loops), [`threads`],
 //! [`release`], [`staged`] and [`stages`] (loads of several threads) and [`workload`] (one whose
 //! result can be compared), [`soak`] (hours with an agent), [`bar_charts`] (pictures of figures),
 //! [`written_file`], [`race`], [`programs_race`], [`routings`].

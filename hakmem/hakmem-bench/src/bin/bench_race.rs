@@ -18,9 +18,9 @@ use hakmem_bench::written_file;
 /// left out, and the table says why.
 ///
 /// Each row tells the median of hakmem's throughput divided by the best peer's of the same round,
-/// and an interval in which that median lies with 95 % probability or more. The best peer is the one
-/// with the highest median over all rounds. hakmem is ahead or behind where the whole interval is
-/// above 1 or below.
+/// and an interval in which that median lies with 95 % probability or more. The best peer is the
+/// one with the highest median over all rounds. hakmem is ahead or behind where the whole interval
+/// is above 1 or below.
 ///
 /// Each lap is a process of its own, and counts only if it can be proven whose calls it timed:
 /// malloc comes from the allocator's file, which defines a symbol of that allocator's own; hakmem's

@@ -218,8 +218,8 @@ impl Track {
 }
 
 impl Lap {
-    /// A load that exchanges blocks must have done so: by its own account, and by hakmem's counters,
-    /// which show threads that freed more blocks of a bin than they allocated.
+    /// A load that exchanges blocks must have done so: by its own account, and by hakmem's
+    /// counters, which show threads that freed more blocks of a bin than they allocated.
     fn prove_exchange(&self, cell: Cell, contender: &Contender) -> Result<(), LapError> {
         let Some(least) = cell.frees_elsewhere_least() else { return Ok(()) };
         let frees = self.report.frees;

@@ -31,8 +31,8 @@ pub fn svg(standings: &Standings) -> String {
     Sheet {
         title: "hakmem and its peers".to_owned(),
         remark: "bar: median of the rounds; line: slowest to fastest lap, or from what is \
-                 resident at the end; longer is faster in M ops/s, shorter is better in MiB; scales \
-                 differ"
+                 resident at the end; longer is faster in M ops/s, shorter is better in MiB; \
+                 scales differ"
             .to_owned(),
         series: present.chain(absent).map(series).collect(),
         missing: "does not race",

@@ -16,7 +16,7 @@ const PREAMBLE: &str = "\
 # Figures of the race
 
 The same loads under hakmem and its peers, on each processor that the race was run on.
-Written by `.ci/race --record BENCHMARKS.md`, which replaces the section of the processor it runs on.
+Written by `.ci/race --record BENCHMARKS.md`, which replaces the section of its processor.
 ";
 
 const OVERVIEW: &str = "Overview";
