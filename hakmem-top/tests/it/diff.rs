@@ -162,7 +162,9 @@ fn wait_for(folder: &Path, pid: &str) {
         let listed = stdout(&output(top(folder).arg("ls")));
         let is_there = |line: &str| {
             let words: Vec<&str> = line.split_whitespace().collect();
-            words.contains(&pid) && words.contains(&"running") && line.contains("1000000000000")
+            // `nice` has the same process id, and the program's name among its arguments.
+            let is_program = words.contains(&"1000000000000") && !words.contains(&"nice");
+            words.contains(&pid) && words.contains(&"running") && is_program
         };
         if listed.lines().any(is_there) {
             return;
