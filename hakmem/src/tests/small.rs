@@ -139,7 +139,7 @@ fn every_entry_point_serves_every_size() {
     free(core::ptr::null_mut());
     entry::trim();
     before.assert_since(
-        &[Alloc::NewSlab, Alloc::LargeMap, Alloc::Aligned, Alloc::FirstUse, Alloc::OutOfMemory],
+        &[Alloc::NewSlab, Alloc::LargeMap, Alloc::Aligned, Alloc::OutOfMemory],
         &[Free::LargeUnmap],
     );
 }
