@@ -24,22 +24,24 @@ use crate::block::Block;
 use crate::sync::{AtomicPtr, AtomicU64};
 
 /// The address `heap + 8 * bin`, from which a bin's top and word lie at constant distances. In
-/// assembly, because the compiler would put the index into each address.
+/// assembly, because the compiler would put the index into each address; and of pointers, because it
+/// would undo what is computed of integers.
 #[cfg(all(target_arch = "x86_64", not(miri)))]
+#[allow(clippy::pointers_in_nomem_asm_block)]
 #[inline(always)]
 fn line_of(heap: *mut Heap, bin: usize) -> *mut u8 {
-    let line: usize;
+    let line: *mut u8;
     // SAFETY: arithmetic only.
     unsafe {
         core::arch::asm!(
             "lea {line}, [{heap} + {bin} * 8]",
             line = lateout(reg) line,
-            heap = in(reg) heap.addr(),
+            heap = in(reg) heap,
             bin = in(reg) bin,
             options(pure, nomem, nostack, preserves_flags)
         );
     }
-    heap.cast::<u8>().with_addr(line)
+    line
 }
 
 /// The address `heap + 8 * bin`.
