@@ -58,7 +58,7 @@ pub struct Findings {
     pub scrapes: u64,
     /// Samples of segments that were checked.
     pub samples: u64,
-    /// Programs that ran to their end, were killed or crashed.
+    /// Short programs that ran to their end, were killed or crashed.
     pub programs: u64,
     /// Agents that were started after the first.
     pub restarts: u64,
@@ -108,7 +108,7 @@ impl Soak {
         }
         curves.judge(&mut found);
         agent.stop(&mut found);
-        loads.stop(&mut found);
+        loads.stop();
         Ok(found)
     }
 }

@@ -1,4 +1,4 @@
-//! A quarter of a minute of what `.ci/soak` does for hours.
+//! A third of a minute of what `.ci/soak` does for hours.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::built;
 fn programs_come_and_go_and_the_agent_restarts_without_a_violation() {
     let programs = built::benchmark("busy_threads");
     let soak = Soak {
-        duration: Duration::from_secs(15),
+        duration: Duration::from_secs(20),
         agent_life: Duration::from_secs(6),
         library: built::preload_library(),
         agent: built::agent(),
@@ -19,5 +19,5 @@ fn programs_come_and_go_and_the_agent_restarts_without_a_violation() {
     let found = soak.run(|_, _| ()).expect("everything was built");
     assert_eq!(found.violations, [] as [String; 0]);
     assert!(found.scrapes > 3 && found.samples > 10 && found.restarts > 0, "{found:?}");
-    assert!(found.programs > 2, "the steady programs and some short ones: {found:?}");
+    assert!(found.programs >= 4, "one ends well, one is killed, one ends, one crashes: {found:?}");
 }
