@@ -64,8 +64,9 @@ fn pop(heap: *mut Heap, bin: usize) -> *mut u8 {
     if block.is_null() {
         return ptr::null_mut();
     }
-    let top = list.top();
-    top.store(top.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Relaxed);
+    // Not in memory, as the word: the next call waits for the top, and an addition in memory forwards
+    // its result a cycle or two later.
+    list.top().store(top.wrapping_sub(1), Ordering::Relaxed);
     subtract_pop(list.word());
     block.cast()
 }
@@ -127,8 +128,7 @@ fn push_unless_last(heap: *mut Heap, bin: usize, block: *mut u8) -> bool {
     unsafe { *entry = block.cast() };
     add_push(list.word());
     // Last, as in `push`.
-    let top = list.top();
-    top.store(top.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    list.top().store(entry, Ordering::Relaxed);
     true
 }
 
