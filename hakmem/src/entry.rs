@@ -27,6 +27,7 @@ use core::{hint, ptr};
 use hakmem_segment::ListWord;
 
 use crate::bins::{self, MID_MAX, SMALL_MAX};
+use crate::block::Block;
 use crate::gate;
 use crate::heap::fast_list::FastList;
 use crate::heap::{Heap, capacity_of, map_of, slot_of, small_bin_of};
@@ -94,19 +95,26 @@ fn push<const SIZED: bool>(heap: *mut Heap, bin: usize, block: *mut u8) -> bool 
     if !list.takes_free() {
         return false;
     }
-    let entry = list.top().load(Ordering::Relaxed).wrapping_add(1);
-    // SAFETY: the thread's own list, as the words of bin 0 and of closed lists have a guard set; it is
-    // not full, so its magazine has room.
-    unsafe { *entry = block.cast() };
+    let last = list.top().load(Ordering::Relaxed);
     if SIZED {
         // Before the word, so that no reader takes this free for one that was classified.
         let sized = slot_of(heap).sized_frees_fast(bin);
         sized.store(sized.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
+    put(list, last, block);
+    true
+}
+
+/// Puts a block above the topmost entry of a list, which takes it.
+#[inline(always)]
+fn put(list: FastList, last: *mut *mut Block, block: *mut u8) {
+    let entry = last.wrapping_add(1);
+    // SAFETY: the thread's own list, as the words of bin 0 and of closed lists have a guard set; it is
+    // not full, so its magazine has room.
+    unsafe { *entry = block.cast() };
     add_push(list.word());
     // Last: a signal handler that jumps out in between leaves a word that says too much.
     list.top().store(entry, Ordering::Relaxed);
-    true
 }
 
 /// [`push`] with one test more: false also for the block that is on top of the list, which was freed
@@ -123,12 +131,7 @@ fn push_unless_last(heap: *mut Heap, bin: usize, block: *mut u8) -> bool {
         hint::cold_path();
         return false;
     }
-    let entry = last.wrapping_add(1);
-    // SAFETY: as in `push`.
-    unsafe { *entry = block.cast() };
-    add_push(list.word());
-    // Last, as in `push`.
-    list.top().store(entry, Ordering::Relaxed);
+    put(list, last, block);
     true
 }
 

@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use hakmem_bench::coherence::{CACHES_MAX, Caches};
+use hakmem_bench::coherence::{CACHES_MAX, Caches, Quanta};
 
 /// The interface's version, which QEMU asks for.
 #[unsafe(no_mangle)]
@@ -52,7 +52,6 @@ unsafe extern "C" {
         id: Id,
         act: extern "C" fn(Id, Vcpu, i64, u64, u64, u64, u64, u64, u64, u64, u64),
     );
-    fn qemu_plugin_register_vcpu_syscall_ret_cb(id: Id, act: extern "C" fn(Id, Vcpu, i64, i64));
     fn qemu_plugin_register_atexit_cb(
         id: Id,
         act: extern "C" fn(Id, *mut c_void),
@@ -78,24 +77,11 @@ const BY_LIBRARY: *mut c_void = std::ptr::without_provenance_mut(1);
 /// The caches, and what was counted.
 struct Model {
     caches: Caches,
-    /// Blocks of code until the next thread goes on.
-    quantum_left: u32,
-    /// A quantum's mean.
-    quantum: u32,
-    random: u64,
+    /// In blocks of code: after each, the next thread goes on.
+    quanta: Quanta,
     transfers_by_program: u64,
     transfers_by_library: u64,
     accesses_by_library: u64,
-}
-
-impl Model {
-    /// George Marsaglia, "Xorshift RNGs", 2003.
-    fn random(&mut self) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random
-    }
 }
 
 /// Who runs and who waits for it.
@@ -133,7 +119,7 @@ unsafe fn model() -> &'static mut Model {
     model.as_mut().expect("made when the plugin was installed")
 }
 
-/// Waits for the baton.
+/// Waits for the baton, unless this thread has it.
 fn take_baton(vcpu: usize) {
     let mut queue = queue();
     if queue.runs == Some(vcpu) {
@@ -149,7 +135,7 @@ fn take_baton(vcpu: usize) {
     }
 }
 
-/// Gives the baton to whoever has waited longest, if anybody waits.
+/// Gives the baton to the thread that has waited longest, if one waits.
 fn pass_baton(queue: &mut Queue) {
     queue.runs = queue.waiting.pop_front();
     if let Some(next) = queue.runs {
@@ -159,17 +145,11 @@ fn pass_baton(queue: &mut Queue) {
 
 extern "C" fn on_block(vcpu: Vcpu, _: *mut c_void) {
     let vcpu = vcpu as usize;
-    if queue().runs != Some(vcpu) {
-        take_baton(vcpu);
-    }
+    take_baton(vcpu);
     // SAFETY: this thread has the baton.
-    let model = unsafe { model() };
-    if model.quantum_left > 0 {
-        model.quantum_left -= 1;
+    if !unsafe { model() }.quanta.step() {
         return;
     }
-    let quantum = u64::from(model.quantum);
-    model.quantum_left = (model.random() % (2 * quantum)) as u32;
     let mut queue = queue();
     if queue.waiting.is_empty() {
         return;
@@ -215,7 +195,7 @@ extern "C" fn on_translation(_: Id, block: *mut c_void) {
     }
 }
 
-/// A system call may block, so it is made without the baton.
+/// A system call may block, so it is made without the baton; the next block takes it again.
 #[rustfmt::skip]
 extern "C" fn on_call(
     _: Id, vcpu: Vcpu, _: i64, _: u64, _: u64, _: u64, _: u64, _: u64, _: u64, _: u64, _: u64,
@@ -225,9 +205,6 @@ extern "C" fn on_call(
         pass_baton(&mut queue);
     }
 }
-
-/// The next block takes the baton.
-extern "C" fn on_return(_: Id, _: Vcpu, _: i64, _: i64) {}
 
 extern "C" fn on_exit(_: Id, _: *mut c_void) {
     // SAFETY: the program has ended.
@@ -265,9 +242,7 @@ pub unsafe extern "C" fn qemu_plugin_install(
     }
     let model = Model {
         caches: Caches::default(),
-        quantum_left: quantum,
-        quantum,
-        random: 0x9e37_79b9_7f4a_7c15 ^ u64::from(seed),
+        quanta: Quanta::new(quantum, seed.into()),
         transfers_by_program: 0,
         transfers_by_library: 0,
         accesses_by_library: 0,
@@ -277,7 +252,6 @@ pub unsafe extern "C" fn qemu_plugin_install(
         *SHARED.model.get() = Some(model);
         qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
         qemu_plugin_register_vcpu_syscall_cb(id, on_call);
-        qemu_plugin_register_vcpu_syscall_ret_cb(id, on_return);
         qemu_plugin_register_atexit_cb(id, on_exit, std::ptr::null_mut());
     }
     0

@@ -8,6 +8,8 @@
 
 use std::collections::HashMap;
 
+use crate::random_mixed::XorShift;
+
 /// Caches that there may be.
 pub const CACHES_MAX: usize = 512;
 const LINE_SHIFT: u32 = 6;
@@ -58,6 +60,31 @@ impl Caches {
             holders.add(cache);
         }
         !is_new && !is_here
+    }
+}
+
+/// Quanta of random length, in steps.
+#[derive(Debug)]
+pub struct Quanta {
+    random: XorShift,
+    mean: u32,
+    left: u32,
+}
+
+impl Quanta {
+    /// Quanta of `mean` steps on average, from 1 on; equal seeds make equal ones.
+    pub fn new(mean: u32, seed: u64) -> Self {
+        Self { random: XorShift::new(seed), mean, left: mean }
+    }
+
+    /// Makes a step; whether the quantum ends with it.
+    pub fn step(&mut self) -> bool {
+        if self.left > 0 {
+            self.left -= 1;
+            return false;
+        }
+        self.left = (self.random.next() % (2 * u64::from(self.mean))) as u32;
+        true
     }
 }
 

@@ -11,7 +11,7 @@
 
 use hakmem_segment::{Check, FreeReason, ListWord, Outcome};
 
-use super::{push, slow_free};
+use super::{add_push, push, slow_free, subtract_pop};
 use crate::block::Block;
 use crate::class_map::WholeMap;
 use crate::finding::{self, Finding};
@@ -103,7 +103,7 @@ extern "C" fn original_push(pointer: *mut u8, heap: *mut Heap) {
         return original_push_checked(pointer, heap, bin);
     }
     link_as_original(own, bin, pointer);
-    word.store(value.wrapping_add(ListWord::PUSH), Ordering::Release);
+    add_push(word);
 }
 
 /// Pops one of the lists that [`original_push`] pushes to; null if it is empty. `malloc` has no
@@ -111,8 +111,7 @@ extern "C" fn original_push(pointer: *mut u8, heap: *mut Heap) {
 pub(super) fn original_pop(heap: &Heap, bin: usize) -> *mut Block {
     let block = heap.take_original(bin);
     if !block.is_null() {
-        let word = heap.slot().list_word(bin);
-        word.store(word.load(Ordering::Relaxed).wrapping_sub(ListWord::POP), Ordering::Relaxed);
+        subtract_pop(heap.slot().list_word(bin));
     }
     block
 }
