@@ -1,17 +1,21 @@
-//! malloc, free and their family: the fast paths, and the semantics of glibc around them.
+//! `malloc`, `free` and their family: the fast paths, with the semantics of glibc.
 //!
 //! # The fast paths
 //!
-//! [`malloc`]: size to bin by a table; pop the bin's list; subtract one from the bin's word.
-//! [`free`]: the class map names the bin; test the word's guards; push; add a constant to the word.
-//! The guards say at once that the list is full and that a free is due for a check. Both words are
-//! telemetry and bookkeeping at once, so telemetry costs no instruction. Everything else is out of
-//! line, in `entry::slow` and `entry::slow_free`; the frees of the other routings in `entry::routed`.
+//! - [`malloc`] looks the bin up by size in a table, pops a block off the bin's list and subtracts
+//!   one from the bin's word.
+//! - [`free`] looks the bin up by address in the class map, tests the guards in the bin's word,
+//!   pushes the block and adds a constant to the word.
+//!
+//! One test of the guards tells that the list is full and that a free is due for a check. The word
+//! bounds the list and counts for telemetry in one store, so telemetry costs no instruction.
+//! Everything else is out of line: slow paths in `entry::slow` and `entry::slow_free`, frees under
+//! routings other than `direct` in `entry::routed`.
 //!
 //! # Safety
-//! Functions that take a pointer demand that it is null or came from this allocator and was not
-//! freed since, as C does. Sizes told to [`free_sized`] and [`free_aligned_sized`] are those that were
-//! asked for.
+//! Functions that take a pointer demand, as C does, that it is null or came from this allocator and
+//! has not been freed since. Sizes passed to [`free_sized`] and [`free_aligned_sized`] must be
+//! those that the program requested.
 #![allow(unsafe_code)]
 
 mod aligned;
@@ -44,7 +48,7 @@ pub(crate) use resize::resize;
 pub use resize::{realloc, reallocarray};
 pub use slow::{exit_process, start};
 
-/// Largest request, as in glibc: differences of pointers must not overflow.
+/// Largest request, as in glibc: the difference of two pointers must not overflow.
 const REQUEST_MAX: usize = isize::MAX as usize;
 
 #[inline(always)]
@@ -52,7 +56,7 @@ fn thread_heap() -> *mut Heap {
     thread_local::get().cast()
 }
 
-/// Pops a block off a bin's list; null if the list is empty.
+/// Pops a block off the list of `bin`; null if the list is empty.
 #[inline(always)]
 fn pop(heap: *mut Heap, bin: usize) -> *mut u8 {
     let list = FastList::of(heap, bin);
@@ -60,35 +64,37 @@ fn pop(heap: *mut Heap, bin: usize) -> *mut u8 {
     if top.is_null() {
         return ptr::null_mut();
     }
-    // SAFETY: the topmost block's entry, or the null in front of a magazine.
+    // SAFETY: `top` points to the list's topmost entry, or to the null in front of its magazine.
     let block = unsafe { *top };
     if block.is_null() {
         return ptr::null_mut();
     }
-    // Not in memory, as the word: the next call waits for the top, and an addition in memory forwards
-    // its result a cycle or two later.
+    // Computed in a register, unlike the word: the next call waits for the top, and an addition in
+    // memory forwards its result one or two cycles later.
     list.top().store(top.wrapping_sub(1), Ordering::Relaxed);
     subtract_pop(list.word());
     block.cast()
 }
 
-/// Notes a pop in a bin's word. In memory, which a signal handler cannot come between.
+/// Counts a pop in a bin's word. The subtraction is a single instruction on memory, which a signal
+/// handler cannot split.
 #[inline(always)]
 fn subtract_pop(word: &AtomicU64) {
     word.store(word.load(Ordering::Relaxed).wrapping_sub(ListWord::POP), Ordering::Relaxed);
 }
 
-/// Notes a fast free in a bin's word. Release: the count of sized frees is seen before it. The same
-/// instruction as Relaxed here.
+/// Counts a fast free in a bin's word. The store is a release store so that readers who see it also
+/// see the count of sized frees that precedes it; it compiles to the same instruction as a relaxed
+/// one.
 #[inline(always)]
 fn add_push(word: &AtomicU64) {
     word.store(word.load(Ordering::Relaxed).wrapping_add(ListWord::PUSH), Ordering::Release);
 }
 
-/// Pushes a block on a bin's list; false if the list is full, or if the free is due for a check.
-/// `SIZED` says that the caller told the size.
+/// Pushes `block` on the list of `bin`; false if the list is full or the free is due for a check.
+/// `SIZED` says that the caller passed the block's size.
 ///
-/// The heap must be the thread's own, or the bin 0 or of a closed list.
+/// `heap` must be the thread's own, or else `bin` must be 0 or have a closed list.
 #[inline(always)]
 fn push<const SIZED: bool>(heap: *mut Heap, bin: usize, block: *mut u8) -> bool {
     let list = FastList::of(heap, bin);
@@ -97,7 +103,8 @@ fn push<const SIZED: bool>(heap: *mut Heap, bin: usize, block: *mut u8) -> bool 
     }
     let last = list.top().load(Ordering::Relaxed);
     if SIZED {
-        // Before the word, so that no reader takes this free for one that was classified.
+        // Stored before the word, so that no reader takes this free for one that the gate
+        // classified.
         let sized = slot_of(heap).sized_frees_fast(bin);
         sized.store(sized.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
@@ -105,20 +112,21 @@ fn push<const SIZED: bool>(heap: *mut Heap, bin: usize, block: *mut u8) -> bool 
     true
 }
 
-/// Puts a block above the topmost entry of a list, which takes it.
+/// Stores `block` above `last`, the topmost entry of `list`, which has room.
 #[inline(always)]
 fn put(list: FastList, last: *mut *mut Block, block: *mut u8) {
     let entry = last.wrapping_add(1);
-    // SAFETY: the thread's own list, as the words of bin 0 and of closed lists have a guard set; it is
-    // not full, so its magazine has room.
+    // SAFETY: the list is the thread's own, since the words of bin 0 and of closed lists have a
+    // guard set; it is not full, so its magazine has room.
     unsafe { *entry = block.cast() };
     add_push(list.word());
-    // Last: a signal handler that jumps out in between leaves a word that says too much.
+    // Stored last: a signal handler that jumps out in between leaves a word that counts one block
+    // too many.
     list.top().store(entry, Ordering::Relaxed);
 }
 
-/// [`push`] with one test more: false also for the block that is on top of the list, which was freed
-/// just now and is being freed again.
+/// [`push`] with one more test: also false if `block` is the topmost entry of the list, so that a
+/// double free right after the first free is detected.
 #[inline(always)]
 fn push_unless_last(heap: *mut Heap, bin: usize, block: *mut u8) -> bool {
     let list = FastList::of(heap, bin);
@@ -126,7 +134,7 @@ fn push_unless_last(heap: *mut Heap, bin: usize, block: *mut u8) -> bool {
         return false;
     }
     let last = list.top().load(Ordering::Relaxed);
-    // SAFETY: the topmost block's entry, or the null in front of a magazine.
+    // SAFETY: `last` points to the list's topmost entry, or to the null in front of its magazine.
     if unsafe { *last } == block.cast() {
         hint::cold_path();
         return false;
@@ -135,17 +143,17 @@ fn push_unless_last(heap: *mut Heap, bin: usize, block: *mut u8) -> bool {
     true
 }
 
-/// The bin of a small request, from the heap's own table; 0 under a sentinel.
+/// Bin of a small request, from the table in the heap; 0 under a sentinel.
 #[inline(always)]
 fn small_bin(heap: *mut Heap, size: usize) -> usize {
     debug_assert!(size <= SMALL_MAX);
-    // SAFETY: a sentinel or the thread's heap; the size is at most SMALL_MAX.
+    // SAFETY: `heap` is a sentinel or the thread's heap; `size` is at most `SMALL_MAX`.
     let bin = unsafe { *small_bin_of(heap, size) };
     usize::from(bin)
 }
 
 /// Allocates `size` bytes, aligned for any type of that size. Null, with `ENOMEM`, if there is no
-/// memory. A request of 0 bytes gets a pointer of its own.
+/// memory. A request for 0 bytes gets a distinct pointer.
 #[inline(always)]
 #[must_use]
 pub fn malloc(size: usize) -> *mut u8 {
@@ -154,27 +162,28 @@ pub fn malloc(size: usize) -> *mut u8 {
     if block.is_null() { slow::malloc(size, heap) } else { block }
 }
 
-/// What [`malloc`] does where its fast path serves the request. Null where only [`malloc`] itself can
-/// tell what there is: callers with an end of their own for that need no frame.
+/// The fast path of [`malloc`] alone. Null where the request needs the slow path; a caller that
+/// then makes a tail call of its own needs no stack frame.
 #[inline(always)]
 #[must_use]
 pub fn malloc_fast(size: usize) -> *mut u8 {
     pop_of_size(thread_heap(), size)
 }
 
-/// Pops a block off the list that serves a size; null if it is empty, or if there is none.
+/// Pops a block off the list that serves `size`; null if that list is empty or no list serves
+/// `size`.
 #[inline(always)]
 fn pop_of_size(heap: *mut Heap, size: usize) -> *mut u8 {
     if size > SMALL_MAX {
         // Keeps the path of small sizes free of taken branches.
         hint::cold_path();
-        // Of the bins, that of large spans has no list.
+        // The bin of large spans has no list to pop from.
         return if size > MID_MAX { ptr::null_mut() } else { pop(heap, bins::of_size(size)) };
     }
     pop(heap, small_bin(heap, size))
 }
 
-/// Frees what [`malloc`] and its family returned; null is ignored. `errno` stays as it is.
+/// Frees an allocation of [`malloc`] or its family; ignores null. Leaves `errno` unchanged.
 ///
 /// # Safety
 /// As the module says.
@@ -186,16 +195,17 @@ pub unsafe fn free(pointer: *mut u8) {
     }
 }
 
-/// The bin that the thread's own map names for a pointer; 0 or `None` for what is in no slab, under
-/// another routing than `direct`, and where every free is checked.
+/// The bin that the heap's copy of the class map names for `pointer`. It is 0 or `None` for a
+/// pointer into no slab, under a routing other than `direct`, and where every free is checked.
 #[inline(always)]
 fn mapped_bin(heap: *mut Heap, pointer: *mut u8) -> Option<usize> {
-    // SAFETY: a sentinel, whose map finds nothing, or the thread's heap.
+    // SAFETY: `heap` is a sentinel, whose map finds nothing, or the thread's heap.
     let map = unsafe { &*map_of(heap) };
     gate::bin(map, pointer)
 }
 
-/// Frees a block of the bin that [`mapped_bin`] has named. A block that was freed just now is found.
+/// Frees a block of `bin`, which [`mapped_bin`] has named. Detects a double free right after the
+/// first free.
 #[inline(always)]
 fn free_mapped(heap: *mut Heap, bin: usize, pointer: *mut u8) {
     if !push_unless_last(heap, bin, pointer) {
@@ -203,12 +213,13 @@ fn free_mapped(heap: *mut Heap, bin: usize, pointer: *mut u8) {
     }
 }
 
-/// [`free`] for a caller that says a size and may be wrong, as C++ is where a base class lacks a
-/// virtual destructor. The class map names the bin, at no more instructions than to look the size up;
-/// the size is compared with it on slow paths. A block that was freed just now is found at once.
+/// [`free`] for a caller that passes a size which may be wrong, as C++ does where a base class
+/// lacks a virtual destructor. The bin comes from the class map, which takes no more instructions
+/// than a lookup by size; slow paths compare the size with it. A double free right after the first
+/// free is detected at once.
 ///
 /// # Safety
-/// As the module says, except for the size.
+/// As the module says, except that `size` may be wrong.
 #[inline(always)]
 pub unsafe fn free_claimed(pointer: *mut u8, size: usize) {
     let heap = thread_heap();
@@ -217,10 +228,10 @@ pub unsafe fn free_claimed(pointer: *mut u8, size: usize) {
     }
 }
 
-/// [`free_claimed`] for a caller that says an alignment too.
+/// [`free_claimed`] for a caller that passes an alignment too.
 ///
 /// # Safety
-/// As the module says, except for size and alignment.
+/// As the module says, except that `size` and `alignment` may be wrong.
 #[inline(always)]
 pub unsafe fn free_aligned_claimed(pointer: *mut u8, alignment: usize, size: usize) {
     let heap = thread_heap();
@@ -229,18 +240,19 @@ pub unsafe fn free_aligned_claimed(pointer: *mut u8, alignment: usize, size: usi
     }
 }
 
-/// Frees what the thread's map names a bin for; false for what it does not, and as
-/// [`push_unless_last`] says.
+/// Frees a block whose bin the heap's copy of the class map names. False if the map names no bin,
+/// or if [`push_unless_last`] refuses the block.
 #[inline(always)]
 fn free_mapped_unless_last(heap: *mut Heap, pointer: *mut u8) -> bool {
     mapped_bin(heap, pointer).is_some_and(|bin| push_unless_last(heap, bin, pointer))
 }
 
-/// Frees a block whose size the caller knows: no classification is needed. For Rust, whose `Layout` is
-/// part of the contract; what C and C++ say is not believed ([`free_claimed`]).
+/// Frees a block whose size the caller knows, without classifying the pointer. It is meant for
+/// Rust, where the `Layout` is part of the contract; sizes from C and C++ are not trusted
+/// ([`free_claimed`]).
 ///
 /// # Safety
-/// As the module says; `size` is what was asked for, without an alignment above 16.
+/// As the module says; `size` is the size that was requested, without an alignment above 16.
 #[inline(always)]
 pub unsafe fn free_sized(pointer: *mut u8, size: usize) {
     let heap = thread_heap();
@@ -249,7 +261,7 @@ pub unsafe fn free_sized(pointer: *mut u8, size: usize) {
         return free_in_bin(heap, bins::of_size(size), pointer);
     }
     let bin = small_bin(heap, size);
-    // Where the thread has no heap of its own the bin is 0, whose list is closed.
+    // Without a heap of its own the thread gets bin 0, whose list is closed.
     if pointer.is_null() || !push::<true>(heap, bin, pointer) {
         slow_free::free_sized(pointer, heap, size);
     }
@@ -258,17 +270,17 @@ pub unsafe fn free_sized(pointer: *mut u8, size: usize) {
 /// Frees a block whose size and alignment the caller knows.
 ///
 /// # Safety
-/// As the module says; `size` and `alignment` are what was asked for.
+/// As the module says; `size` and `alignment` are those that were requested.
 #[inline]
 pub unsafe fn free_aligned_sized(pointer: *mut u8, alignment: usize, size: usize) {
     free_in_bin(thread_heap(), aligned::aligned_bin(size, alignment), pointer);
 }
 
-/// Frees a block of a bin that the heap's own table did not name.
+/// Frees a block of `bin`, which did not come from the heap's own table.
 #[inline(always)]
 fn free_in_bin(heap: *mut Heap, bin: usize, pointer: *mut u8) {
-    // SAFETY: a sentinel or the thread's heap; `bin` is below BINS. Only a thread's own has
-    // capacities.
+    // SAFETY: `heap` is a sentinel or the thread's heap; `bin` is below `BINS`. Only a thread's own
+    // heap has capacities other than 0.
     let is_open = unsafe { *capacity_of(heap, bin) } != 0;
     if pointer.is_null() || !is_open || !push::<true>(heap, bin, pointer) {
         slow_free::free_in_bin(pointer, heap, bin);
@@ -313,13 +325,13 @@ extern "C" fn allocate_zeroed_slow(size: usize) -> *mut u8 {
 
 #[inline(always)]
 fn zero(block: *mut u8, size: usize) -> *mut u8 {
-    // SAFETY: just allocated with at least that size.
+    // SAFETY: the block was just allocated with at least `size` bytes.
     unsafe { ptr::write_bytes(block, 0, size) };
     block
 }
 
-/// Bytes that an allocation has room for; 0 for null and for a foreign pointer. Some programs ask
-/// after every call (redis does), so it is as fast as those.
+/// Bytes that an allocation has room for; 0 for null and for a foreign pointer. It is as fast as
+/// `malloc`, because some programs call it after every allocation and free (redis does).
 ///
 /// # Safety
 /// As the module says.
