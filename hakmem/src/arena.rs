@@ -1,14 +1,15 @@
 //! Address space for slabs.
 //!
-//! An arena is planned in one piece and grows in place, as it is needed (`growth`). Its first granules
-//! hold a [`Slab`] descriptor and bits for each granule (`tables`). Slabs
-//! are runs of 1, 2, 4 … granules; a run that comes back keeps its memory for [`PURGE_AFTER_MS`] in
-//! case it is needed again, for whatever bin, and is then given back to the system while its address
-//! space stays. Runs that still have memory are split and joined as they are needed (`reuse`). Those
-//! without are not joined while there are addresses left, as they cost nothing else (`join`).
+//! An arena is planned as one piece of address space and grows in place as it is needed (`growth`).
+//! Its first granules hold two tables with an entry for each granule: a [`Slab`] descriptor, and
+//! the words of a bitmap (`tables`). Slabs are runs of 1, 2, 4 … granules. A freed run is dirty: it
+//! keeps its memory for [`PURGE_AFTER_MS`], in case a request of any bin needs it. Then it is
+//! purged: the system takes the memory back, the address space stays, and the run is clean. Dirty
+//! runs are split and joined as requests need it (`reuse`). Clean runs cost only address space, so
+//! they are not joined until that runs out (`join`).
 //!
 //! # Safety
-//! Descriptors of runs in the free lists are guarded by the lock of [`ARENAS`].
+//! The lock of [`ARENAS`] guards the descriptors of runs in the free lists.
 #![allow(unsafe_code)]
 
 mod growth;
@@ -40,38 +41,40 @@ pub(crate) use tables::bits_of;
 use tables::{descriptor, descriptor_behind, table_granules};
 
 /// How long an empty run keeps its memory. jemalloc and mimalloc choose between 10 ms and 10 s;
-/// half a second is long against a program's phases of reuse and short for whoever watches.
+/// half a second is long compared with the phases in which a program reuses memory, and short for a
+/// person who watches.
 pub(crate) const PURGE_AFTER_MS: u32 = 500;
 
 const ORDERS: usize = SLAB_ORDER_MAX + 1;
-/// Runs taken and given back, and purges; wraps.
+/// Number of runs taken and runs given back; wraps around.
 static CHANGES: AtomicU32 = AtomicU32::new(0);
-/// What `usage.slabs` is, for whoever does not take the lock.
+/// Copy of `usage.slabs` for readers that do not take the lock.
 static SLAB_BYTES: AtomicUsize = AtomicUsize::new(0);
 
-/// Free runs of one order, newest first.
+/// List of the free runs of one order, newest first.
 #[derive(Clone, Copy)]
 struct Runs(*mut Slab);
 
 struct Arenas {
-    /// Granules of the last arena given out so far, descriptors included, and made usable so far.
+    /// Granules of the last arena that have been handed out, and granules that are usable; both
+    /// include the granules of the tables.
     frontier: usize,
     committed: usize,
-    /// What `frontier` was of each arena before the last.
+    /// Final `frontier` of each arena before the last.
     ends: [usize; ARENAS_MAX],
-    /// What the last arena consists of, and what the class map covers.
+    /// The regions that make up the last arena, and the range that the class map covers.
     last: Parts,
     map: class_map::Extent,
-    /// Free runs that still have memory, and those that do not, by order.
+    /// Free runs with memory and free runs without, by order.
     dirty: [Runs; ORDERS],
     clean: [Runs; ORDERS],
     usage: Usage,
     regret: Regret,
-    /// What [`changes`] was when all free runs had been joined and none was large enough.
+    /// Value of [`changes`] when all free runs had been joined and none was large enough.
     joined_at: Option<u32>,
 }
 
-/// What the arenas hold, in bytes.
+/// Bytes that the arenas hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) reserved: usize,
@@ -94,12 +97,12 @@ static ARENAS: Locked<Arenas> = Locked::new(Arenas {
     joined_at: None,
 });
 
-/// The lock, for fork.
+/// The arenas' lock, which fork needs.
 pub(crate) fn lock() -> &'static crate::lock::Lock {
     &ARENAS.lock
 }
 
-/// Begins the first arena and sets the class map up, so that heaps can copy it.
+/// Begins the first arena and sets up the class map, so that heaps can copy it.
 pub(crate) fn start() {
     let mut arenas = ARENAS.lock();
     if COUNT.load(Ordering::Relaxed) == 0 {
@@ -107,8 +110,8 @@ pub(crate) fn start() {
     }
 }
 
-/// Takes a run of `1 << order` granules; `None` if there is no memory. The descriptor is the
-/// caller's until [`give_run`].
+/// Takes a run of `1 << order` granules; `None` if there is no memory. The caller owns the
+/// descriptor until it calls [`give_run`].
 pub(crate) fn take_run(order: usize) -> Option<NonNull<Slab>> {
     let mut arenas = ARENAS.lock();
     let run = arenas.take(order)?;
@@ -118,13 +121,13 @@ pub(crate) fn take_run(order: usize) -> Option<NonNull<Slab>> {
     Some(run)
 }
 
-/// Gives a run back; its memory is kept for a while.
+/// Frees a run, which keeps its memory for a while.
 ///
 /// # Safety
-/// The caller owns the run and nothing uses its memory any more.
+/// The caller owns the run, and nothing uses its memory any more.
 pub(crate) unsafe fn give_run(run: NonNull<Slab>, now_ms: u32) {
     let mut arenas = ARENAS.lock();
-    // SAFETY: the caller's, and the lock is held.
+    // SAFETY: the caller owns the run, and the lock is held.
     let slab = unsafe { run.as_ref() };
     let order = slab.order();
     slab.freed_at_ms.set(now_ms);
@@ -138,9 +141,9 @@ pub(crate) unsafe fn give_run(run: NonNull<Slab>, now_ms: u32) {
     arenas.shed(Some(now_ms));
 }
 
-/// Gives the memory of runs that have been free for `older_than_ms` back to the system; the bytes.
-/// The address space of a large free end goes back, too, and with `older_than_ms` 0 that of any. Does
-/// nothing if another thread is at it.
+/// Purges the runs that have been free for `older_than_ms`, and returns the number of bytes that
+/// went back to the system. Also unmaps the free end of the last arena if it is large, or whatever
+/// its size if `older_than_ms` is 0. Does nothing if another thread holds the lock.
 pub(crate) fn purge(now_ms: u32, older_than_ms: u32) -> usize {
     let Some(mut arenas) = ARENAS.try_lock() else { return 0 };
     let before = arenas.usage.returned_total;
@@ -148,7 +151,7 @@ pub(crate) fn purge(now_ms: u32, older_than_ms: u32) -> usize {
     for order in 0..ORDERS {
         let mut run = arenas.dirty[order].0;
         while let Some(slab) = NonNull::new(run) {
-            // SAFETY: in a free list, and the lock is held.
+            // SAFETY: the run is in a free list, and the lock is held.
             let slab = unsafe { slab.as_ref() };
             run = slab.next.get();
             if clock::have_passed(slab.freed_at_ms.get(), now_ms, older_than_ms) {
@@ -160,14 +163,14 @@ pub(crate) fn purge(now_ms: u32, older_than_ms: u32) -> usize {
     arenas.usage.returned_total - before
 }
 
-/// Notes that pages of slabs in use were given back.
+/// Counts `bytes` of pages that were returned to the system from slabs in use.
 pub(crate) fn note_returned(bytes: usize) {
     if bytes > 0 {
         ARENAS.lock().usage.returned_total += bytes;
     }
 }
 
-/// A number that changes whenever what the arenas hold does.
+/// A number that changes with every run that is taken or given back.
 pub(crate) fn changes() -> u32 {
     CHANGES.load(Ordering::Relaxed)
 }
@@ -177,17 +180,18 @@ pub(crate) fn slab_bytes() -> usize {
     SLAB_BYTES.load(Ordering::Relaxed)
 }
 
-/// What the arenas hold now.
+/// Bytes that the arenas hold now.
 pub(crate) fn usage() -> Usage {
     ARENAS.lock().usage
 }
 
-/// The same if nobody is at it: for a process that is ending.
+/// [`usage`], or `None` if another thread holds the lock; for a process that is ending.
 pub(crate) fn try_usage() -> Option<Usage> {
     ARENAS.try_lock().map(|arenas| arenas.usage)
 }
 
-// SAFETY: descriptors outlive every thread, and any thread that holds the arenas' lock may follow the list.
+// SAFETY: descriptors outlive every thread, and any thread that holds the arenas' lock may follow
+// the list.
 unsafe impl Send for Runs {}
 
 impl Runs {
@@ -198,7 +202,7 @@ impl Runs {
         steps::any();
         slab.next.set(self.0);
         if let Some(next) = NonNull::new(self.0) {
-            // SAFETY: in a free list, whose lock the caller holds.
+            // SAFETY: the run is in a free list, whose lock the caller holds.
             unsafe { next.as_ref() }.previous.set(address);
         }
         steps::any();
@@ -221,19 +225,20 @@ impl Runs {
 
     fn pop(&mut self) -> Option<NonNull<Slab>> {
         let run = NonNull::new(self.0)?;
-        // SAFETY: in a free list, whose lock the caller holds.
+        // SAFETY: the run is in a free list, whose lock the caller holds.
         self.remove(unsafe { run.as_ref() });
         Some(run)
     }
 }
 
 impl Arenas {
-    /// A run that there is, or else one of new address space, or else one joined from smaller ones.
+    /// Takes a free run, or one at the frontier, or else one joined from smaller free runs.
     fn take(&mut self, order: usize) -> Option<NonNull<Slab>> {
         if let Some(run) = self.take_free(order).or_else(|| self.extend(order)) {
             return Some(run);
         }
-        // A program that goes on at its limit asks again and again.
+        // A program that carries on at its memory limit asks again and again; the walk is not
+        // repeated until something has changed.
         if self.joined_at == Some(changes()) {
             return None;
         }
@@ -243,7 +248,8 @@ impl Arenas {
         run
     }
 
-    /// A run with memory, whole, split or joined, or else one without.
+    /// Takes a dirty run (as it is, split from a larger one, or joined from smaller ones), or else
+    /// a clean one.
     fn take_free(&mut self, order: usize) -> Option<NonNull<Slab>> {
         if let Some(run) = self.dirty[order].pop() {
             self.usage.cached -= GRANULE << order;
@@ -257,13 +263,13 @@ impl Arenas {
         self.clean[order].pop().or_else(|| self.split(order, Idle::Clean))
     }
 
-    /// Splits the smallest larger free run of a kind.
+    /// Splits the smallest free run of `kind` that is larger than `order`.
     fn split(&mut self, order: usize, kind: Idle) -> Option<NonNull<Slab>> {
         let is_dirty = kind == Idle::Dirty;
         for larger in order + 1..ORDERS {
             let lists = if is_dirty { &mut self.dirty } else { &mut self.clean };
             let Some(run) = lists[larger].pop() else { continue };
-            // SAFETY: a free run, and the lock is held.
+            // SAFETY: the run was just popped from a free list, and the lock is held.
             let slab = unsafe { run.as_ref() };
             let (base, freed_at_ms) = (slab.base(), slab.freed_at_ms.get());
             describe(run.as_ptr(), base, order);
@@ -287,18 +293,18 @@ impl Arenas {
         None
     }
 
-    /// Granules of an arena that were given out.
+    /// Number of granules of `arena` that have been handed out, those of its tables included.
     fn end_of(&self, arena: usize) -> usize {
         let is_last = arena + 1 == COUNT.load(Ordering::Relaxed);
         if is_last { self.frontier } else { self.ends[arena] }
     }
 
-    /// Gives a dirty run's memory back. Where the system refuses, the run stays what it is, so this
-    /// is tried again when memory is next given back.
+    /// Purges a dirty run. If the system refuses, the run stays dirty, and the next purge tries it
+    /// again.
     fn purge_run(&mut self, slab: &Slab, order: usize) {
         let bytes = GRANULE << order;
         let Some(base) = NonNull::new(slab.base() as *mut u8) else { return };
-        // SAFETY: a free run: nothing uses its memory.
+        // SAFETY: the run is free, so nothing uses its memory.
         if !unsafe { memory::discard(base, bytes) } {
             return;
         }
@@ -315,7 +321,7 @@ fn describe(run: *mut Slab, base: usize, order: usize) {
     for granule in 0..1 << order {
         let slab = descriptor_behind(run, granule);
         steps::any();
-        // SAFETY: descriptors of one run are usable, and the lock is held.
+        // SAFETY: the descriptors of one run are usable, and the lock is held.
         unsafe { &*slab }.set_head(run);
     }
     // SAFETY: as above.

@@ -1,14 +1,14 @@
-//! How arenas grow: in place, in steps, and in a new arena where that cannot be.
+//! How arenas grow: in place and in steps, or by a new arena where that is impossible.
 //!
-//! A step maps granules, the entries of both tables for them, and makes their part of the class map
-//! writable; only then do the granules count as committed. Steps are an eighth of what there is,
-//! within bounds; where the system refuses one, smaller ones are tried (`region`). If it is for lack
-//! of memory, the request fails, or is served from free runs that are joined for it. If somebody has
-//! mapped the addresses behind the arena, or the plan is used up, the arena ends there: what is left
-//! of it becomes free runs, and the next arena is begun.
+//! A step maps granules and their entries in both tables, and makes their part of the class map
+//! writable; only then do the granules count as committed. A step is an eighth of the granules that
+//! are usable, within bounds; where the system refuses one, smaller ones are tried (`region`). If
+//! memory is what is lacking, the request fails, or is served from free runs that are joined for
+//! it. If other code has mapped the addresses behind the arena, or the plan is used up, the arena
+//! ends there: the rest of it becomes free runs, and the next arena begins.
 //!
 //! # Safety
-//! Called under the arenas' lock.
+//! Functions here are called under the arenas' lock.
 #![allow(unsafe_code)]
 
 use core::ptr::NonNull;
@@ -25,25 +25,25 @@ use crate::slab::{Idle, Slab};
 use crate::steps;
 use crate::sync::Ordering;
 
-/// Smallest arena worth having, where arenas must be reserved: 1 MiB.
+/// Smallest useful arena where arenas must be reserved: 1 MiB.
 const ARENA_BYTES_MIN: usize = 1 << 20;
-/// Granules made usable beyond what is needed: at least 256 KiB, at most 16 MiB.
+/// Granules made usable beyond those needed: at least 256 KiB, at most 16 MiB.
 const SURPLUS_GRANULES_MIN: usize = 4;
 const SURPLUS_GRANULES_MAX: usize = 256;
-/// Share of what is usable that is made usable with it.
+/// Divisor: a step is this share of what is usable.
 const SURPLUS_SHARE: usize = 8;
 const _: () = assert!(ARENAS_MAX <= class_map::FAR_MAX);
 
-/// Granules made usable beyond what is needed, given those that are.
+/// Number of granules to make usable beyond those needed, if `granules` are usable already.
 pub(super) fn surplus(granules: usize) -> usize {
     (granules / SURPLUS_SHARE).clamp(SURPLUS_GRANULES_MIN, SURPLUS_GRANULES_MAX)
 }
 
-/// What an arena consists of.
+/// The regions that make up an arena.
 pub(super) struct Parts {
     tables: Tables,
     granules: Region,
-    /// Bits of live blocks, where those are kept.
+    /// Live bits, where these are kept.
     live: Region,
     backing: Backing,
 }
@@ -56,7 +56,7 @@ impl Parts {
         backing: Backing::Plan,
     };
 
-    /// The parts of a planned arena whose first granule is usable.
+    /// The parts of a planned arena, with its first granule usable.
     fn begin(plan: Plan) -> Result<Self, Refusal> {
         let first = table_granules(plan.bytes);
         let mut parts = Self {
@@ -74,26 +74,27 @@ impl Parts {
         }
     }
 
-    /// Unmaps them, of an arena that never was.
+    /// Unmaps the parts of an arena that could not be begun.
     fn give_up(self) {
         self.tables.give_up();
         self.granules.give_up();
     }
 
-    /// Makes granules up to one usable, with their entries, and some more; up to which they are then.
-    /// The tables occupy `first` of them.
+    /// Makes the granules below `needed` usable, with their entries in the tables, and up to
+    /// `surplus` more. Returns the end of the usable granules. The tables occupy the `first`
+    /// granules.
     fn extend(&mut self, first: usize, needed: usize, surplus: usize) -> Result<usize, Refusal> {
         let bytes = (needed - first) << GRANULE_SHIFT;
         self.granules.extend(bytes, surplus << GRANULE_SHIFT, Access::ReadWrite)?;
         let usable = first + (self.granules.usable() >> GRANULE_SHIFT);
         match self.tables.extend(first, usable) {
             Ok(()) => Ok(usable),
-            // There may be memory for the entries of fewer.
+            // There may be memory for the entries of fewer granules.
             Err(_) => self.tables.extend(first, needed).map(|()| needed),
         }
     }
 
-    /// Unmaps all granules but the first `bytes`; false if the system refuses.
+    /// Unmaps all granules behind the first `bytes`; false if the system refuses.
     pub(super) fn retreat(&mut self, bytes: usize) -> bool {
         self.granules.retreat(bytes)
     }
@@ -105,7 +106,7 @@ impl Parts {
 }
 
 impl Arenas {
-    /// A run at the frontier of the last arena, or of a new one.
+    /// Takes a run at the frontier of the last arena, or of a new one.
     pub(super) fn extend(&mut self, order: usize) -> Option<NonNull<Slab>> {
         let granules = 1 << order;
         if COUNT.load(Ordering::Relaxed) == 0 {
@@ -126,7 +127,7 @@ impl Arenas {
         NonNull::new(run)
     }
 
-    /// Makes the last arena usable up to a granule, and somewhat further.
+    /// Makes the granules of the last arena below `needed` usable, and some more.
     fn commit(&mut self, needed: usize) -> Result<(), Refusal> {
         if needed <= self.committed {
             return Ok(());
@@ -159,7 +160,7 @@ impl Arenas {
         Ok(())
     }
 
-    /// Begins one more arena.
+    /// Begins another arena.
     pub(super) fn append(&mut self) -> Option<()> {
         let count = COUNT.load(Ordering::Relaxed);
         if count == ARENAS_MAX {
@@ -194,7 +195,7 @@ impl Arenas {
         Some(())
     }
 
-    /// Makes what is left of the last arena into free runs, because there will be another.
+    /// Turns the rest of the last arena into free runs, before another arena begins.
     fn end_last(&mut self) {
         let Some(last) = COUNT.load(Ordering::Relaxed).checked_sub(1) else { return };
         let base = RANGES[last].base.load(Ordering::Relaxed);

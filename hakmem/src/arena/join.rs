@@ -1,12 +1,12 @@
-//! Joining neighbouring free runs, for when address space has run out.
+//! Joining neighbouring free runs when address space has run out.
 //!
-//! Every granule up to an arena's frontier belongs to a run, whose first descriptor tells its order
-//! and whether it is free. So one walk over the arenas finds all stretches of free granules; each is
-//! described anew as the fewest, largest runs. That takes a few microseconds per thousand granules,
-//! but happens only where the request would fail otherwise.
+//! Every granule below an arena's frontier belongs to a run, whose first descriptor holds its order
+//! and whether it is free. So one walk over the arenas finds all stretches of free granules, and
+//! each stretch is described anew as the fewest, largest runs. The walk takes a few microseconds
+//! per thousand granules, but happens only where the request would otherwise fail.
 //!
 //! # Safety
-//! Called under the arenas' lock. Descriptors below the frontier are usable.
+//! Functions here are called under the arenas' lock. Descriptors below the frontier are usable.
 #![allow(unsafe_code)]
 
 use core::ops::Range;
@@ -18,15 +18,15 @@ use super::{
 };
 use crate::slab::Idle;
 
-/// What a free run was.
+/// State of a free run before it was taken out of its list.
 struct Free {
     idle: Idle,
     freed_at_ms: u32,
 }
 
 impl Arenas {
-    /// Joins free runs wherever they are neighbours; their memory goes back to the system. Where the
-    /// system refuses that, as for locked memory, what is joined counts as still having memory.
+    /// Joins all neighbouring free runs after returning their memory to the system. If the system
+    /// refuses that, as it does for locked memory, the joined run counts as dirty.
     #[cold]
     pub(super) fn join_free_runs(&mut self) {
         self.purge_all();
@@ -61,7 +61,7 @@ impl Arenas {
         for order in 0..ORDERS {
             let mut run = self.dirty[order].0;
             while let Some(slab) = NonNull::new(run) {
-                // SAFETY: in a free list, so the arenas own it.
+                // SAFETY: the run is in a free list, so the arenas own it.
                 let slab = unsafe { slab.as_ref() };
                 run = slab.next.get();
                 self.purge_run(slab, order);
@@ -69,7 +69,7 @@ impl Arenas {
         }
     }
 
-    /// Takes a run out of its list if it is free; what it was.
+    /// Takes `run` out of its list and returns the state it had; `None` if it is not free.
     fn take_out_if_free(&mut self, run: *mut Slab) -> Option<Free> {
         // SAFETY: the first descriptor of a run below the frontier.
         let slab = unsafe { &*run };
@@ -86,7 +86,8 @@ impl Arenas {
         Some(Free { idle, freed_at_ms: slab.freed_at_ms.get() })
     }
 
-    /// Makes granules of an arena into the largest free runs of a kind.
+    /// Describes `granules` as the fewest, largest free runs of `kind`, and puts them into their
+    /// lists.
     pub(super) fn describe_free(
         &mut self,
         base: usize,
@@ -99,7 +100,7 @@ impl Arenas {
             let order = ((granules.end - granule).ilog2() as usize).min(ORDERS - 1);
             let run = descriptor(base, granule);
             describe(run, base + (granule << GRANULE_SHIFT), order);
-            // SAFETY: just described, of free granules.
+            // SAFETY: the descriptor was just written, and its granules are free.
             let slab = unsafe { &*run };
             slab.freed_at_ms.set(freed_at_ms);
             if kind == Idle::Dirty {
@@ -113,7 +114,7 @@ impl Arenas {
     }
 }
 
-/// Granules of the run whose first descriptor this is.
+/// Number of granules of the run whose first descriptor is `run`.
 fn run_granules(run: *mut Slab) -> usize {
     // SAFETY: the first descriptor of a run below the frontier.
     1 << unsafe { &*run }.order()

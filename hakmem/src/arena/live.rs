@@ -1,16 +1,16 @@
-//! Which blocks are live: one bit for each 8 bytes of an arena, kept where every free is checked
-//! (`HAKMEM_CHECK=full`) and nowhere else.
+//! The live bits: one bit for each 8 bytes of an arena, kept only where every free is checked
+//! (`HAKMEM_CHECK=full`).
 //!
-//! A bit stands for the address of a block that the program has: set by each allocation, cleared
-//! by each free. A free that finds it clear is wrong, and which way it is wrong the slab tells.
+//! A set bit says that the program holds the block at that address. Each allocation sets the bit,
+//! and each free clears it. A free that finds the bit clear is wrong; the slab tells in which way.
 //!
 //! # Orderings
-//! Relaxed throughout: a bit changes by read-modify-write, and who frees a block got it from its
-//! allocation by the program's own synchronisation. Two threads that free one block at once: one of
-//! them finds the bit clear.
+//! Relaxed throughout: a bit changes by an atomic read-modify-write, and a thread that frees a
+//! block received it from the allocating thread through the program's own synchronisation. If two
+//! threads free one block at once, one of them finds the bit clear.
 //!
 //! # Safety
-//! Bits of an arena's usable part are mapped before blocks of that part are given out.
+//! The bits of an arena's usable part are mapped before blocks of that part are handed out.
 
 use hakmem_segment::Check;
 
@@ -20,14 +20,14 @@ use crate::region::Region;
 use crate::routing::Choice;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
-/// Bytes of an arena for which one word has bits.
+/// Bytes of an arena that one word of bits covers.
 const WORD_COVERS: usize = 64 * 8;
 
-/// Where each arena's words are.
+/// Address of each arena's words.
 static WORDS: [AtomicUsize; ARENAS_MAX] = [const { AtomicUsize::new(0) }; ARENAS_MAX];
 
-/// Makes sure that the first `bytes` of an arena's blocks have bits, which lie in `region`; false if
-/// there is no memory.
+/// Makes sure that the first `bytes` of the arena's blocks have live bits, which lie in `region`;
+/// false if there is no memory.
 pub(super) fn grow(arena: usize, region: &mut Region, bytes: usize) -> bool {
     if Choice::current().check != Check::Full {
         return true;
@@ -45,26 +45,27 @@ pub(super) fn grow(arena: usize, region: &mut Region, bytes: usize) -> bool {
     region.extend(needed, 0, Access::ReadWrite).is_ok()
 }
 
-/// Notes that the program has the block at an address.
+/// Marks the block at `address` as held by the program.
 pub(crate) fn set(address: usize) {
     if let Some((word, bit)) = place(address) {
         word.fetch_or(bit, Ordering::Relaxed);
     }
 }
 
-/// Notes that the program gave the block up; false if it did not have it.
+/// Marks the block at `address` as freed; false if the program did not hold it.
 pub(crate) fn clear(address: usize) -> bool {
     place(address).is_some_and(|(word, bit)| word.fetch_and(!bit, Ordering::Relaxed) & bit != 0)
 }
 
-/// Whether the program has a block at an address.
+/// Whether the program holds a block at `address`.
 pub(crate) fn is_set(address: usize) -> bool {
     place(address).is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
 }
 
-/// The word and bit of an address in a usable part; every block is aligned to 8 bytes.
+/// Word and bit for `address`; `None` outside the usable parts, and for an address that is not
+/// aligned to 8 bytes, as every block is.
 fn place(address: usize) -> Option<(&'static AtomicU64, u64)> {
-    // Acquire: pairs with the Release in `append`, publishes the ranges.
+    // Acquire: pairs with the Release in `append`, which publishes the ranges.
     let count = COUNT.load(Ordering::Acquire);
     let arena = RANGES[..count].iter().position(|range| range.holds(address))?;
     let words = WORDS[arena].load(Ordering::Relaxed);
@@ -73,7 +74,7 @@ fn place(address: usize) -> Option<(&'static AtomicU64, u64)> {
     }
     let offset = address - RANGES[arena].first.load(Ordering::Relaxed);
     let word = words + offset / WORD_COVERS * size_of::<AtomicU64>();
-    // SAFETY: `grow` made the words of the usable part before it became usable.
+    // SAFETY: `grow` mapped the words of the usable part before it became usable.
     let word = unsafe { &*(word as *const AtomicU64) };
     Some((word, 1 << (offset / 8 % 64)))
 }

@@ -1,8 +1,8 @@
-//! Where the arenas are, and which run an address lies in.
+//! The address ranges of the arenas, and the run that an address lies in.
 //!
 //! # Orderings
-//! Arenas are appended only. `COUNT` is stored with Release after the arena's range and loaded
-//! with Acquire before the ranges are read.
+//! Arenas are only ever appended. `COUNT` is stored with Release after the new arena's range, and
+//! loaded with Acquire before the ranges are read.
 //!
 //! # Safety
 //! Descriptors of granules below an arena's frontier are usable.
@@ -16,14 +16,14 @@ use crate::bins::GRANULE_SHIFT;
 use crate::slab::Slab;
 use crate::sync::{AtomicUsize, Ordering};
 
-/// Arenas there are at most.
+/// Maximum number of arenas.
 pub(super) const ARENAS_MAX: usize = 64;
 
-/// One arena's addresses.
+/// Addresses of one arena.
 pub(super) struct Range {
     pub(super) base: AtomicUsize,
     pub(super) bytes: AtomicUsize,
-    /// Address of the first granule behind the tables, and bytes made usable from there.
+    /// Address of the first granule behind the tables, and bytes that are usable from there.
     pub(super) first: AtomicUsize,
     pub(super) usable: AtomicUsize,
 }
@@ -36,23 +36,23 @@ pub(super) static RANGES: [Range; ARENAS_MAX] = [const {
         usable: AtomicUsize::new(0),
     }
 }; ARENAS_MAX];
-/// Stands for the slab of an address in no arena, so that loops need not ask: it is of no bin, takes
-/// nothing back, and is never written.
+/// Stands for the slab of an address outside every arena, so that loops need no test for it: it
+/// belongs to no bin, takes no block back, and is never written.
 static NO_SLAB: Slab = Slab::none();
 pub(super) static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// The descriptor of the run that an address lies in, if the address is in an arena at all.
+/// Descriptor of the run that `address` lies in; `None` if the address is in no arena.
 #[inline(never)]
 pub(crate) fn run_of(address: usize) -> Option<NonNull<Slab>> {
-    // Acquire: pairs with the Release in `append`, publishes the ranges.
+    // Acquire: pairs with the Release in `append`, which publishes the ranges.
     let count = COUNT.load(Ordering::Acquire);
     for range in &RANGES[..count] {
         let base = range.base.load(Ordering::Relaxed);
         let offset = address.wrapping_sub(base);
         if offset < range.bytes.load(Ordering::Relaxed) {
             let granule = descriptor(base, offset >> GRANULE_SHIFT);
-            // SAFETY: the descriptor of a granule that was given out is usable; callers ask only
-            // for those (the class map names a bin for them).
+            // SAFETY: the descriptor of a granule that was handed out is usable, and callers ask
+            // only for such addresses (the class map names a bin for them).
             return NonNull::new(unsafe { &*granule }.head());
         }
     }
@@ -61,7 +61,7 @@ pub(crate) fn run_of(address: usize) -> Option<NonNull<Slab>> {
 
 /// [`run_of`] for many addresses of one bin, most of which lie in the first arena.
 ///
-/// `SINGLE` says that the bin's runs are of one granule, whose descriptors describe them.
+/// `SINGLE` says that the bin's runs have one granule, so a granule's descriptor is its run's.
 pub(crate) struct Finder<const SINGLE: bool> {
     base: usize,
     bytes: usize,
@@ -76,50 +76,50 @@ impl<const SINGLE: bool> Finder<SINGLE> {
         }
     }
 
-    /// As [`run_of`]; [`NO_SLAB`] where that knows none.
+    /// [`run_of`] as a reference; [`NO_SLAB`] if `address` is in no arena.
     #[inline(always)]
     pub(crate) fn slab_of(&self, address: usize) -> &'static Slab {
         let offset = address.wrapping_sub(self.base);
         if offset >= self.bytes {
             hint::cold_path();
-            // SAFETY: a descriptor, and those are never unmapped.
+            // SAFETY: `run_of` returns a descriptor, and descriptors are never unmapped.
             return run_of(address).map_or(&NO_SLAB, |run| unsafe { run.as_ref() });
         }
         let granule = descriptor(self.base, offset >> GRANULE_SHIFT);
         // SAFETY: as in `run_of`.
         let run = if SINGLE { granule } else { unsafe { &*granule }.head() };
-        // SAFETY: a descriptor, and so is what every run's descriptors name as its head.
+        // SAFETY: `granule` is a descriptor, and the head that a run's descriptors name is one too.
         unsafe { &*run }
     }
 }
 
-/// The arena that an address lies in.
+/// Index of the arena that `address` lies in.
 pub(super) fn arena_of(address: usize) -> Option<usize> {
-    // Acquire: pairs with the Release in `append`, publishes the ranges.
+    // Acquire: pairs with the Release in `append`, which publishes the ranges.
     let count = COUNT.load(Ordering::Acquire);
     RANGES[..count].iter().position(|range| range.covers(address))
 }
 
-/// Whether an address lies in memory that an arena has made usable for slabs.
+/// Whether `address` lies in memory that an arena has made usable for slabs.
 pub(crate) fn holds(address: usize) -> bool {
-    // Acquire: pairs with the Release in `append`, publishes the ranges.
+    // Acquire: pairs with the Release in `append`, which publishes the ranges.
     let count = COUNT.load(Ordering::Acquire);
     RANGES[..count].iter().any(|range| range.holds(address))
 }
 
-/// The same for the first arena, which few programs ever leave: for fast paths.
+/// [`holds`] for the first arena alone, which few programs ever outgrow: for fast paths.
 #[inline(always)]
 pub(crate) fn first_holds(address: usize) -> bool {
     RANGES[0].holds(address)
 }
 
 impl Range {
-    /// Whether an address is in the arena at all.
+    /// Whether `address` lies in the arena at all.
     pub(super) fn covers(&self, address: usize) -> bool {
         address.wrapping_sub(self.base.load(Ordering::Relaxed)) < self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether an address is in memory that was made usable for slabs.
+    /// Whether `address` lies in memory that was made usable for slabs.
     #[inline(always)]
     pub(super) fn holds(&self, address: usize) -> bool {
         let first = self.first.load(Ordering::Relaxed);

@@ -1,14 +1,16 @@
-//! Making the arenas' lists anew in a child process, whatever another thread was at when its parent
-//! forked.
+//! Rebuilding the arenas' lists in a child process, whatever change another thread was making when
+//! the parent forked.
 //!
-//! A granule is in use if the class map says so of its run's first one: that is the last store by which
-//! a slab comes into use and the first by which it goes out of it. Everything else up to where an
-//! arena was made usable is free, and is described anew. Only what the child's own thread has in hand,
-//! which a signal handler interrupted, stays as it is: granules of bins whose locks it holds, and,
-//! where it holds any, runs that look as if they had been taken and not come into use yet.
+//! A granule is in use if the class map names a bin for the first granule of its run: that store is
+//! the last by which a slab comes into use and the first by which it goes out of use. Every other
+//! granule of an arena's usable part is free, and is described anew. An exception is the change
+//! that the child's own thread was making when a signal handler interrupted it: granules of bins
+//! whose locks the thread holds stay as they are and, if it holds any such lock, so do runs that
+//! look taken but are not in use yet.
 //!
 //! # Safety
-//! Called by the only thread of a process. Descriptors of an arena's usable part are usable.
+//! Functions here are called by the only thread of a process. Descriptors of an arena's usable part
+//! are usable.
 #![allow(unsafe_code)]
 
 use core::ptr;
@@ -24,21 +26,21 @@ use crate::class_map;
 use crate::slab::Idle;
 use crate::sync::Ordering;
 
-/// When the free runs were freed: nobody knows, so they go back to the system soon.
+/// Time of the free that is noted for free runs: the true one is lost, so they are purged soon.
 const LONG_AGO_MS: u32 = 0;
 
-/// What the granules from one on are.
+/// State of the granules from a given one on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
-    /// So many of them are a slab in use.
+    /// This number of granules is a slab in use.
     Slab(usize),
-    /// So many of them are part of a change that the calling thread has yet to finish.
+    /// This number of granules is part of a change that the calling thread has yet to finish.
     InHand(usize),
-    /// One of them is free.
+    /// One granule is free.
     Free,
 }
 
-/// Calls `visit` with the descriptor of every slab that is in use.
+/// Calls `visit` with the descriptor of every slab in use.
 pub(crate) fn for_each_slab(visit: &mut dyn FnMut(*mut Slab)) {
     for_each_found(&|_| false, usize::MAX, &mut |base, granule, found| {
         if matches!(found, Found::Slab(_)) {
@@ -47,9 +49,10 @@ pub(crate) fn for_each_slab(visit: &mut dyn FnMut(*mut Slab)) {
     });
 }
 
-/// Calls `visit` for all that an arena's usable part consists of, with the arena's base and the number
-/// of the first granule. Nobody has anything in hand from `frontier` of the last arena on, whatever
-/// descriptors say that were in use before the arena's end went back.
+/// Calls `visit` for each part of the arenas' usable granules, with the arena's base, the number of
+/// the part's first granule, and its state. `is_mine` tells whether the calling thread holds the
+/// lock of a bin. Granules of the last arena from `frontier` on are never in hand: their
+/// descriptors may be left from before the arena's end was unmapped.
 fn for_each_found(
     is_mine: &dyn Fn(usize) -> bool,
     frontier: usize,
@@ -72,7 +75,7 @@ fn for_each_found(
     }
 }
 
-/// The first granule behind an arena's tables, and the one behind its usable part.
+/// The first granule behind the arena's tables, and the first one behind its usable part.
 fn bounds(arena: usize) -> (usize, usize) {
     let first = table_granules(RANGES[arena].bytes.load(Ordering::Relaxed));
     (first, first + (RANGES[arena].usable.load(Ordering::Relaxed) >> GRANULE_SHIFT))
@@ -86,7 +89,8 @@ fn find(base: usize, granule: usize, is_mine: &dyn Fn(usize) -> bool, has_in_han
         (0, true) if has_in_hand && slab.idle() == Idle::No => Found::InHand(1 << slab.order()),
         (0, _) => Found::Free,
         (bin, true) => Found::Slab(bins::slab_granules(bin)),
-        // The first granule is not in use, so neither is this one: its slab was coming or going.
+        // The first granule of the run is not in use, so neither is this one: the slab was being
+        // opened or closed.
         (bin, false) => {
             if is_mine(bin) {
                 Found::InHand(1)
@@ -101,15 +105,15 @@ fn address_of(base: usize, granule: usize) -> usize {
     base + (granule << GRANULE_SHIFT)
 }
 
-/// Makes the lists of free runs, and what is counted, anew. `is_mine` tells of which bins the calling
-/// thread holds the lock.
+/// Rebuilds the lists of free runs and the counters. `is_mine` tells whether the calling thread
+/// holds the lock of a bin.
 #[cold]
 pub(crate) fn repair(is_mine: &dyn Fn(usize) -> bool) {
-    // If it is held, it is by this thread, which was interrupted and will finish its change.
+    // A held lock belongs to this thread, which was interrupted and will finish its change.
     let Some(mut arenas) = ARENAS.try_lock() else { return };
     let frontier = arenas.frontier;
     arenas.begin_anew();
-    // Base, first and last granule of the free ones before.
+    // Base of the arena, and first and last granule, of the current stretch of free granules.
     let (mut at, mut start, mut end) = (0, 0, 0);
     for_each_found(is_mine, frontier, &mut |base, granule, found| {
         if found != Found::Free || base != at || granule != end {
@@ -132,7 +136,7 @@ pub(crate) fn repair(is_mine: &dyn Fn(usize) -> bool) {
 
 fn take_out_of_use(base: usize, granule: usize) {
     let address = address_of(base, granule);
-    // The map's page stays the parent's as well if nothing changes.
+    // Reading first leaves the map's page shared with the parent if nothing changes.
     if class_map::bin(address) != 0 {
         class_map::set(address, 1, 0);
     }
@@ -141,13 +145,14 @@ fn take_out_of_use(base: usize, granule: usize) {
 }
 
 impl Arenas {
-    /// Forgets all free runs. What was made usable is given out, as far as it is not found free.
+    /// Forgets all free runs. Every usable granule counts as handed out until it is found free.
     fn begin_anew(&mut self) {
         self.dirty = [Runs(ptr::null_mut()); ORDERS];
         self.clean = [Runs(ptr::null_mut()); ORDERS];
         self.regret = Regret::NONE;
         self.joined_at = None;
-        // Nobody knows how far the last arena's parts and the map's reached, so that arena ends here.
+        // How far the regions of the last arena and of the map reached is unknown, so the arena
+        // ends here.
         self.last = Parts::NONE;
         self.map.look_again();
         let Usage { reserved, returned_total, .. } = self.usage;
@@ -161,7 +166,7 @@ impl Arenas {
     }
 }
 
-/// Panics if a free granule of the usable parts is not in one list, once, or a slab's is in any.
+/// Panics unless each free granule of the usable parts is in exactly one list, and no slab in any.
 #[cfg(test)]
 pub(crate) fn verify() {
     let arenas = ARENAS.lock();
@@ -171,7 +176,7 @@ pub(crate) fn verify() {
         for (order, runs) in lists.iter().enumerate() {
             let mut run = runs.0;
             while !run.is_null() {
-                // SAFETY: in a free list, and the lock is held.
+                // SAFETY: the run is in a free list, and the lock is held.
                 let slab = unsafe { &*run };
                 assert_eq!((slab.idle(), slab.order()), (kind, order));
                 cached += if kind == Idle::Dirty { GRANULE << order } else { 0 };

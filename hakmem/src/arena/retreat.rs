@@ -1,12 +1,13 @@
-//! Giving address space back: the free end of the last arena.
+//! Unmapping the free end of the last arena.
 //!
-//! Free runs without memory cost nothing but address space. At the end of the last arena even that
-//! goes back, so that a program under a limit can use it for something else: a thread's stack, a
-//! library, a span. An end that is no larger than a step or two of growth stays, as it would soon be
-//! mapped again; it goes, too, where all that is kept is asked back.
+//! Clean runs cost nothing but address space. At the end of the last arena even that goes back to
+//! the system, so that a program under a limit can use it for something else: a thread's stack, a
+//! library, a span. An end no larger than a step or two of growth stays, as it would soon be mapped
+//! again; it goes as well when the caller wants back all that is kept.
 //!
 //! # Safety
-//! Called under the arenas' lock. Descriptors below the frontier are usable, and stay so.
+//! Functions here are called under the arenas' lock. Descriptors below the frontier are usable, and
+//! stay so.
 #![allow(unsafe_code)]
 
 use super::growth::surplus;
@@ -18,7 +19,7 @@ use crate::steps;
 use crate::sync::Ordering;
 
 impl Arenas {
-    /// Unmaps the free end of the last arena; if not `wholly`, only where it is large.
+    /// Unmaps the free end of the last arena; unless `wholly`, only if it is large.
     pub(super) fn retreat(&mut self, wholly: bool) {
         let Some(arena) = COUNT.load(Ordering::Relaxed).checked_sub(1) else { return };
         let last = &RANGES[arena];
@@ -32,7 +33,7 @@ impl Arenas {
         }
         let bytes = (kept - first) << GRANULE_SHIFT;
         let before = (last.usable.load(Ordering::Relaxed), self.last.bytes());
-        // Nobody may take it for usable from here on.
+        // From here on no thread may treat the end as usable.
         last.usable.store(bytes, Ordering::Relaxed);
         steps::next();
         if !self.last.retreat(bytes) {
@@ -44,11 +45,11 @@ impl Arenas {
         self.committed = kept;
     }
 
-    /// Lowers the frontier by the run below it, if that is free and has no memory.
+    /// Moves the frontier below the last run, if that is clean; false if it is not.
     fn take_last_if_free(&mut self, base: usize) -> bool {
         // SAFETY: the descriptor of a granule below the frontier.
         let last = unsafe { &*descriptor(base, self.frontier - 1) };
-        // SAFETY: what a granule below the frontier names is its run's first descriptor.
+        // SAFETY: the head of a granule below the frontier is its run's first descriptor.
         let run = unsafe { &*last.head() };
         if run.idle() != Idle::Clean {
             return false;

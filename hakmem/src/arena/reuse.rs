@@ -1,18 +1,19 @@
-//! Free runs that still have memory: found for a request of another order, and bounded.
+//! Dirty runs, which are free and still have memory: how they serve requests of other orders, and
+//! how many of them are kept.
 //!
-//! A run serves requests of its own order at once, and smaller ones by being split. For a larger one,
-//! neighbours of one order are joined in pairs, from the smallest order up, until there is one of the
-//! right order: a program whose blocks get larger over time then goes on with the memory that it
-//! has.
+//! A run serves requests of its own order as it is, and smaller ones by being split. For a larger
+//! request, neighbours of one order are joined in pairs, from the smallest order up, until there is
+//! a run of the right order. So a program whose blocks get larger over time goes on with the memory
+//! that it has.
 //!
-//! What is kept for reuse must not be much beside what is in use: the rest of it goes back to the
-//! system, when it comes back itself or when memory is new. A program that falls idle after a peak
-//! makes no further call that could see to it later. One that grows and shrinks again and again must
-//! not pay for that each time: memory that is needed soon after it was given back raises what may be
-//! kept ([`Regret`]).
+//! The memory kept for reuse must stay small beside the memory in use. The surplus goes back to the
+//! system when a run is freed or when a request takes new memory, because a program that falls idle
+//! after a peak makes no later call that could purge it. A program that grows and shrinks again and
+//! again must not pay for that each time: if memory is needed soon after it was purged, more may be
+//! kept from then on ([`Regret`]).
 //!
 //! # Safety
-//! Called under the arenas' lock. Descriptors below the frontier are usable.
+//! Functions here are called under the arenas' lock. Descriptors below the frontier are usable.
 #![allow(unsafe_code)]
 
 use core::ptr::NonNull;
@@ -22,23 +23,23 @@ use super::tables::descriptor_behind;
 use super::{Arenas, GRANULE, GRANULE_SHIFT, ORDERS, Ordering, RANGES, Slab, clock};
 use crate::slab::Idle;
 
-/// Runs of one order that are looked at for neighbours: the newest ones.
+/// Number of runs of one order, newest first, that are searched for neighbours.
 const LOOK: usize = 256;
-/// Bytes that are kept for reuse whatever is in use.
+/// Bytes that may be kept for reuse however little is in use.
 const KEPT_BYTES_MIN: usize = 8 << 20;
-/// Share of what is in use that is kept beside it.
+/// Divisor: a quarter of the bytes in use may be kept beside them.
 const KEPT_SHARE: usize = 4;
-/// How long memory that was given back may be regretted.
+/// Time for which purged memory may still be regretted.
 const FADE_MS: u32 = 1000;
 
-/// What giving back too early has taught.
+/// What the allocator has learnt from purging too early.
 #[derive(Clone, Copy)]
 pub(super) struct Regret {
-    /// Bytes that may be kept beyond a share of what is in use.
+    /// Bytes that may be kept if they are more than the share of what is in use.
     kept_bytes: usize,
-    /// Bytes that were given back lately, and not needed since.
+    /// Bytes that were purged lately and have not been needed since.
     given_bytes: usize,
-    /// When that was, in milliseconds of the monotonic clock.
+    /// Time of the last such purge or of the last fading, in milliseconds of the monotonic clock.
     given_at_ms: u32,
 }
 
@@ -46,14 +47,15 @@ impl Regret {
     pub(super) const NONE: Self =
         Self { kept_bytes: KEPT_BYTES_MIN, given_bytes: 0, given_at_ms: 0 };
 
-    /// Memory is new that might have been kept.
+    /// Notes that a request takes new memory: as many of the bytes purged lately should have been
+    /// kept.
     pub(super) fn took_new(&mut self, bytes: usize) {
         let regretted = bytes.min(self.given_bytes);
         self.given_bytes -= regretted;
         self.kept_bytes += regretted;
     }
 
-    /// Lets what was learnt fade: by half for each second in which nothing was given back.
+    /// Lets the regret fade: halves it for each second in which nothing was purged.
     pub(super) fn fade(&mut self, now_ms: u32) {
         if clock::have_passed(self.given_at_ms, now_ms, FADE_MS) {
             self.given_bytes = 0;
@@ -64,10 +66,10 @@ impl Regret {
 }
 
 impl Arenas {
-    /// Joins runs with memory until there is one of this order; takes it.
+    /// Joins dirty runs until there is one of `order`, and takes it.
     #[cold]
     pub(super) fn join_dirty(&mut self, order: usize) -> Option<NonNull<Slab>> {
-        // Not worth the search where all there is could not make one.
+        // The search is pointless if all dirty runs together are smaller than the request.
         if self.usage.cached < GRANULE << order {
             return None;
         }
@@ -75,7 +77,7 @@ impl Arenas {
             let mut run = self.dirty[smaller].0;
             for _ in 0..LOOK {
                 let Some(slab) = NonNull::new(run) else { break };
-                // SAFETY: in a free list, and the lock is held.
+                // SAFETY: the run is in a free list, and the lock is held.
                 run = unsafe { slab.as_ref() }.next.get();
                 if let Some(neighbour) = self.dirty_neighbour(slab, smaller) {
                     if run == neighbour.as_ptr() {
@@ -91,9 +93,9 @@ impl Arenas {
         Some(run)
     }
 
-    /// The run right behind one, if it is free, has memory and is of the same order.
+    /// The run directly behind `run`, if it is dirty and of the same order.
     fn dirty_neighbour(&self, run: NonNull<Slab>, order: usize) -> Option<NonNull<Slab>> {
-        // SAFETY: a free run, and the lock is held.
+        // SAFETY: the run is free, and the lock is held.
         let base = unsafe { run.as_ref() }.base();
         let end = base + (GRANULE << order);
         let arena = arena_of(base)?;
@@ -102,14 +104,14 @@ impl Arenas {
             return None;
         }
         let next = descriptor_behind(run.as_ptr(), 1 << order);
-        // SAFETY: below the frontier, so this is the descriptor of a run's first granule.
+        // SAFETY: the granule is below the frontier and begins a run, so its descriptor is usable.
         let next = unsafe { &*next };
         let serves = next.idle() == Idle::Dirty && next.order() == order;
         serves.then(|| NonNull::from(next))
     }
 
     fn join_pair(&mut self, first: NonNull<Slab>, second: NonNull<Slab>, order: usize) {
-        // SAFETY: a free run, and the lock is held.
+        // SAFETY: the run is free, and the lock is held.
         let slab = unsafe { first.as_ref() };
         // SAFETY: as above.
         let second = unsafe { second.as_ref() };
@@ -120,19 +122,20 @@ impl Arenas {
         self.dirty[order + 1].push(slab, Idle::Dirty);
     }
 
-    /// Gives memory back that is kept beyond what may be. The newest runs of each order stay.
+    /// Purges the dirty runs beyond the number of bytes that may be kept. The newest runs of each
+    /// order stay.
     pub(super) fn shed(&mut self, now_ms: Option<u32>) {
         let allowed = (self.usage.slabs / KEPT_SHARE).max(self.regret.kept_bytes);
         if self.usage.cached <= allowed {
             return;
         }
         let before = self.usage.cached;
-        // Half of it, so that this is not asked again at once.
+        // Only half of the allowance stays, so that the next call does not have to purge again.
         let mut left = allowed / 2;
         for order in 0..ORDERS {
             let mut run = self.dirty[order].0;
             while let Some(slab) = NonNull::new(run) {
-                // SAFETY: in a free list, and the lock is held.
+                // SAFETY: the run is in a free list, and the lock is held.
                 let slab = unsafe { slab.as_ref() };
                 run = slab.next.get();
                 match left.checked_sub(GRANULE << order) {

@@ -1,15 +1,16 @@
-//! What lies in an arena's first granules: a table of descriptors, one for each granule, each beside a
-//! few bits, and behind it a table of more bits. Both grow as the arena does; what is not used of them
-//! is inaccessible, and so are the pages around them.
+//! The two tables in an arena's first granules: the descriptors, each followed by a few words of
+//! bitmap, and the table of larger bitmaps. Each has an entry for every granule. Both grow as the
+//! arena does; their unused parts are inaccessible, and so are the pages around them.
 //!
-//! Slabs of blocks of 128 bytes and more, and those of several granules, have their bits beside their
-//! descriptor. Those of small blocks have them in the second table, whose pages go back to the system
-//! once no such slab is left in their granules: a heap that was large once keeps no more than its
-//! descriptors.
+//! Slabs of blocks of 128 bytes and more, and slabs of several granules, have their bitmap beside
+//! their descriptor. Slabs of smaller blocks have it in the second table, whose pages go back to
+//! the system once their granules hold no such slab: a heap that was large once keeps no more than
+//! its descriptors.
 //!
 //! # Safety
-//! Called under the arenas' lock, but for [`descriptor`], [`descriptor_behind`] and [`bits_of`], which
-//! only reckon. Entries of granules below an arena's frontier are usable.
+//! Functions here are called under the arenas' lock, except [`descriptor`], [`descriptor_behind`]
+//! and [`bits_of`], which only compute addresses. Entries of granules below an arena's frontier are
+//! usable.
 #![allow(unsafe_code)]
 
 use core::ptr::{self, NonNull};
@@ -22,12 +23,13 @@ use crate::region::{Plan, Region};
 use crate::slab::{BITS_BYTES_MAX, Idle, Slab};
 use crate::sync::Ordering;
 
-/// Bytes of bits beside a descriptor: enough for a granule of 128-byte blocks.
+/// Bytes of the bitmap beside a descriptor: enough for a granule of 128-byte blocks.
 const NEAR_BITS_BYTES: usize = 64;
 /// Bytes of a granule's entry in the table of descriptors.
 const DESCRIPTOR_STEP: usize = size_of::<Slab>() + NEAR_BITS_BYTES;
-/// Bytes of a granule's entry in the table of bits: a line of the cache more than it needs, because
-/// most slabs need only the first few, which would all fall into the same sets of the cache.
+/// Bytes of a granule's entry in the table of bitmaps: a cache line more than it needs. Most slabs
+/// use only the first words of their bitmap, which would otherwise all fall into the same cache
+/// sets.
 const BITS_STEP: usize = BITS_BYTES_MAX + 64;
 const _: () = {
     let mut bin = 1;
@@ -36,13 +38,14 @@ const _: () = {
         bin += 1;
     }
 };
-/// Bytes of a table that are made usable at once, beyond what is needed: as many as there are.
+/// Bytes by which a table grows beyond what is needed: as many as it has, within these bounds.
 const SURPLUS_MIN: usize = PAGE;
 const SURPLUS_MAX: usize = GRANULE;
 /// Inaccessible bytes between the tables.
 const GUARD_BYTES: usize = PAGE;
 
-/// The last arena's tables. Neither has entries for the granules in which the tables lie themselves.
+/// The tables of the last arena. Neither has entries for the granules that hold the tables
+/// themselves.
 pub(super) struct Tables {
     descriptors: Region,
     bits: Region,
@@ -61,52 +64,53 @@ impl Tables {
         Self { descriptors, bits }
     }
 
-    /// Makes the entries of an arena's granules up to one usable, of which the tables occupy `first`.
+    /// Makes the entries of the arena's granules below `granules` usable. The tables themselves
+    /// occupy the `first` granules.
     pub(super) fn extend(&mut self, first: usize, granules: usize) -> Result<(), Refusal> {
         extend_table(&mut self.descriptors, first * DESCRIPTOR_STEP, granules * DESCRIPTOR_STEP)?;
-        // The table of bits begins at a page, too.
+        // The table of bitmaps begins at a page as well.
         extend_table(&mut self.bits, first * BITS_STEP, granules * BITS_STEP)
     }
 
-    /// Bytes that are usable.
+    /// Bytes of both tables that are usable.
     pub(super) fn usable(&self) -> usize {
         self.descriptors.usable() + self.bits.usable()
     }
 
-    /// The addresses that are usable.
+    /// Address ranges of both tables that are usable.
     #[cfg(test)]
     pub(super) fn ranges(&self) -> [core::ops::Range<usize>; 2] {
         [&self.descriptors, &self.bits]
             .map(|region| region.start()..region.start() + region.usable())
     }
 
-    /// Unmaps them, of an arena that never was.
+    /// Unmaps the tables of an arena that could not be begun.
     pub(super) fn give_up(self) {
         self.descriptors.give_up();
         self.bits.give_up();
     }
 }
 
-/// Makes a table usable up to an offset from its beginning; the region begins at the page of an entry
-/// at another.
+/// Makes a table usable up to the offset `to` from its beginning. The region begins at the page of
+/// the entry at the offset `from`.
 fn extend_table(region: &mut Region, from: usize, to: usize) -> Result<(), Refusal> {
     let needed = to - (from & !(PAGE - 1));
     let surplus = region.usable().clamp(SURPLUS_MIN, SURPLUS_MAX);
     region.extend(needed, surplus, Access::ReadWrite)
 }
 
-/// The descriptor of a granule.
+/// Address of the descriptor of the arena's granule number `granule`.
 pub(super) fn descriptor(base: usize, granule: usize) -> *mut Slab {
     (base + granule * DESCRIPTOR_STEP) as *mut Slab
 }
 
-/// The descriptor of the granule that lies some granules behind another one's.
+/// Address of the descriptor that lies `granules` entries behind `run`.
 pub(super) fn descriptor_behind(run: *mut Slab, granules: usize) -> *mut Slab {
-    // The arena's address is exposed, and a pointer to one descriptor may lead to no other.
+    // The arena's address is exposed: provenance of one descriptor does not reach another.
     ptr::with_exposed_provenance_mut(run.addr() + granules * DESCRIPTOR_STEP)
 }
 
-/// Where the table of bits begins in an arena.
+/// Offset of the table of bitmaps in an arena.
 fn bits_offset(arena_bytes: usize) -> usize {
     ((arena_bytes >> GRANULE_SHIFT) * DESCRIPTOR_STEP).next_multiple_of(PAGE) + GUARD_BYTES
 }
@@ -117,13 +121,14 @@ fn tables_bytes(arena_bytes: usize) -> usize {
     bits_offset(arena_bytes) + bits.next_multiple_of(PAGE)
 }
 
-/// Granules at an arena's start that hold its tables, and inaccessible bytes behind them.
+/// Number of granules at an arena's start that hold its tables and the inaccessible bytes behind
+/// them.
 pub(super) fn table_granules(arena_bytes: usize) -> usize {
     (tables_bytes(arena_bytes) + GUARD_BYTES).div_ceil(GRANULE)
 }
 
-/// Where as many bytes of bits are that belong to the granule at an address; null if that is in no
-/// arena.
+/// Address of the bitmap of `bytes` bytes that belongs to the granule at `address`; null if the
+/// address is in no arena.
 pub(crate) fn bits_of(address: usize, bytes: usize) -> *mut u64 {
     let Some(arena) = arena_of(address) else { return ptr::null_mut() };
     let range = &RANGES[arena];
@@ -138,8 +143,8 @@ pub(crate) fn bits_of(address: usize, bytes: usize) -> *mut u64 {
 }
 
 impl Arenas {
-    /// Gives back the pages of the table of bits in which a run, which has just lost its memory, was
-    /// the last to have any.
+    /// Returns to the system the pages of the table of bitmaps that no slab uses any more, now that
+    /// `run` has lost its memory.
     pub(super) fn discard_bits(&self, run: &Slab) {
         let base = run.base();
         let Some(arena) = arena_of(base) else { return };
@@ -157,17 +162,18 @@ impl Arenas {
             }
             let address = start + bits_offset(arena_bytes) + page * bytes;
             if let Some(address) = NonNull::new(address as *mut u8) {
-                // SAFETY: a page of the table, and no slab in use has bits there: who takes a run
-                // needs the lock that is held.
+                // SAFETY: a page of the table in which no slab in use has bits; a thread that takes
+                // a run needs the lock, which is held.
                 let is_done = unsafe { memory::discard(address, bytes) };
-                // Refused: nothing relies on zeros there, since a slab that is opened writes its bits.
+                // A refusal is harmless: nothing relies on zeros there, as opening a slab writes
+                // its bitmap.
                 let _ = is_done;
             }
         }
     }
 }
 
-/// Whether a granule is a slab in use whose bits may be in the table.
+/// Whether the granule is a slab in use whose bitmap may be in the table.
 fn may_have_bits(granule: *mut Slab) -> bool {
     // SAFETY: the descriptor of a granule below the frontier.
     let slab = unsafe { &*granule };

@@ -12,15 +12,15 @@ fn take(order: usize) -> NonNull<Slab> {
 }
 
 fn base(run: NonNull<Slab>) -> usize {
-    // SAFETY: taken, so its descriptor is usable.
+    // SAFETY: the run is taken, so its descriptor is usable.
     unsafe { (*run.as_ptr()).base() }
 }
 
-/// Writes to every page of a run, which must read as the byte before.
+/// Writes `new` to every page of a run, each of which must read as `expected` before.
 fn touch(run: NonNull<Slab>, order: usize, expected: Option<u8>, new: u8) {
     for at in (0..GRANULE << order).step_by(memory::page_bytes()) {
         let page = (base(run) + at) as *mut u8;
-        // SAFETY: a taken run's memory is the taker's.
+        // SAFETY: the memory of a taken run belongs to the test.
         let found = unsafe { page.read() };
         assert!(expected.is_none_or(|expected| expected == found), "{found} at {at}");
         // SAFETY: as above.
@@ -46,7 +46,7 @@ fn runs_are_aligned_disjoint_and_described() {
     let stack = 0;
     assert_eq!(run_of(&raw const stack as usize), None, "no arena");
     for (run, _) in runs {
-        // SAFETY: taken above, used for the last time.
+        // SAFETY: taken above, and not used again.
         unsafe { give_run(run, 0) };
     }
 }
@@ -75,7 +75,7 @@ fn memory_goes_back_after_its_time_and_reads_as_zeros_afterwards() {
     let _alone = alone();
     let run = take(2);
     touch(run, 2, None, 55);
-    // Milliseconds wrap: the time of the free lies before the wrap.
+    // Milliseconds wrap around: this free happens just before.
     let freed_at = u32::MAX - 10;
     // SAFETY: taken above.
     unsafe { give_run(run, freed_at) };
@@ -101,7 +101,7 @@ fn memory_goes_back_after_its_time_and_reads_as_zeros_afterwards() {
 #[test]
 fn a_large_run_is_split_rather_than_address_space_taken() {
     let _alone = alone();
-    // Every free run is taken, so that only the one below is left to be split.
+    // The test takes every free run, so that only the run below is left to be split.
     let mut held = Vec::new();
     let committed = usage().committed;
     while usage().committed == committed {
@@ -148,10 +148,10 @@ fn free_neighbours_are_joined_and_those_in_use_left_alone() {
     for (index, &run) in runs.iter().enumerate() {
         touch(run, 0, None, index as u8 + 1);
     }
-    // One in sixteen stays in use.
+    // One run in sixteen stays in use.
     let (kept, given): (Vec<_>, Vec<_>) = (0..64).partition(|index| index % 16 == 0);
     for &index in &given {
-        // SAFETY: taken above, used for the last time.
+        // SAFETY: taken above, and not used again.
         unsafe { give_run(runs[index], 0) };
     }
     let before = usage();
@@ -168,7 +168,7 @@ fn free_neighbours_are_joined_and_those_in_use_left_alone() {
             assert!(arenas.dirty[order].0.is_null());
             let mut run = arenas.clean[order].0;
             while let Some(slab) = NonNull::new(run) {
-                // SAFETY: in a free list, and the lock is held.
+                // SAFETY: the run is in a free list, and the lock is held.
                 let slab = unsafe { slab.as_ref() };
                 assert!(slab.idle() == Idle::Clean && slab.order() == order);
                 free.push((slab.base(), order));
@@ -203,7 +203,7 @@ fn runs_with_memory_are_joined_for_a_larger_request_before_memory_is_new() {
         touch(run, 0, None, 3);
     }
     for &run in &runs {
-        // SAFETY: taken above, used for the last time.
+        // SAFETY: taken above, and not used again.
         unsafe { give_run(run, 0) };
     }
     let before = usage();
@@ -219,10 +219,11 @@ fn runs_with_memory_are_joined_for_a_larger_request_before_memory_is_new() {
     unsafe { give_run(large, 0) };
 }
 
-/// The bits that a run of one granule has in the table.
+/// The bitmap that a run of one granule has in the table of bitmaps.
 fn bits(run: NonNull<Slab>) -> &'static mut [u64] {
     let bytes = crate::slab::BITS_BYTES_MAX;
-    // SAFETY: the table's entry for a granule that was given out; tests use it one after the other.
+    // SAFETY: the table's entry for a granule that was handed out; tests use it one after the
+    // other.
     unsafe { core::slice::from_raw_parts_mut(bits_of(base(run), bytes), bytes / 8) }
 }
 
@@ -230,17 +231,17 @@ fn bits(run: NonNull<Slab>) -> &'static mut [u64] {
 fn bits_go_back_with_the_memory_of_their_slabs_and_those_in_use_stay() {
     let _alone = alone();
     ARENAS.lock().join_free_runs();
-    // As many for each page of the table, however large that is.
+    // An equal number of runs for each page of the table, whatever the page size.
     let scale = memory::page_bytes() / memory::PAGE_MIN;
     let count = 64 * scale;
     let runs: Vec<_> = (0..count).map(|_| take(0)).collect();
     for (index, &run) in runs.iter().enumerate() {
         bits(run).fill(index as u64 + 1);
     }
-    // One in sixteen stays in use.
+    // One run in sixteen stays in use.
     let (kept, given): (Vec<_>, Vec<_>) = (0..count).partition(|index| index % (16 * scale) == 0);
     for &index in &given {
-        // SAFETY: taken above, used for the last time.
+        // SAFETY: taken above, and not used again.
         unsafe { give_run(runs[index], 0) };
     }
     purge(1_000, 0);
@@ -251,16 +252,16 @@ fn bits_go_back_with_the_memory_of_their_slabs_and_those_in_use_stay() {
     let back = given.iter().filter(|index| is_zero(index)).count();
     assert!(back > given.len() / 3, "{back} of {}", given.len());
     for &index in &kept {
-        // SAFETY: taken above, used for the last time.
+        // SAFETY: taken above, and not used again.
         unsafe { give_run(runs[index], 0) };
     }
     purge(1_000, 0);
-    // Those whose page others share may still have theirs.
+    // Bitmaps on a page that is shared with other runs may still be there.
     let back = (0..count).filter(is_zero).count();
     assert!(back > count - 16 * scale, "{back} of {count}");
 }
 
-/// Takes a thousand runs and gives them back at a moment; the bytes that are kept then.
+/// Takes a thousand runs and frees them at `now_ms`; returns the bytes that are kept then.
 fn grow_and_shrink(now_ms: u32) -> usize {
     let runs: Vec<_> = (0..1_000).map(|_| take(0)).collect();
     for run in runs {
@@ -273,7 +274,7 @@ fn grow_and_shrink(now_ms: u32) -> usize {
 #[test]
 fn what_is_kept_is_little_beside_what_is_in_use() {
     let _alone = alone();
-    // Long after whatever other tests have taught.
+    // Long after anything that other tests have taught.
     let now_ms = 1_000_000;
     for second in 0..20 {
         purge(now_ms + second * 1000, 0);
@@ -297,7 +298,7 @@ fn memory_that_is_needed_again_and_again_is_kept() {
     let kept = grow_and_shrink(now_ms + 50);
     assert_eq!(usage().returned_total, before.returned_total, "nothing was given back");
     assert!(kept >= 1_000 * GRANULE);
-    // And it is given back in the end.
+    // It is purged in the end.
     for second in 1..20 {
         purge(now_ms + second * 1000, 500);
     }
@@ -328,20 +329,20 @@ fn free_runs_that_the_system_does_not_purge_are_joined_with_their_memory() {
         touch(run, 0, None, index as u8);
     }
     for run in runs {
-        // SAFETY: taken above, used for the last time.
+        // SAFETY: taken above, and not used again.
         unsafe { give_run(run, 0) };
     }
     let before = usage();
     assert!(before.cached > 0);
     faults::with(libc::SYS_madvise, 0, usize::MAX, || ARENAS.lock().join_free_runs());
-    // Whatever is joined with memory counts as memory, and no memory is lost.
+    // A run that is joined with a dirty one counts as dirty, and no memory is lost.
     let joined = usage();
     assert!(joined.cached >= before.cached && joined.committed == before.committed);
     let large = take(4);
     for granule in 0..16 {
         assert_eq!(run_of(base(large) + granule * GRANULE), Some(large));
     }
-    // SAFETY: taken above, used for the last time.
+    // SAFETY: taken above, and not used again.
     unsafe { give_run(large, 0) };
     purge(1_000, 0);
     assert_eq!(usage().cached, 0);

@@ -8,7 +8,7 @@ use crate::arena::{ARENAS, give_run, run_of, take_run, usage};
 use crate::os::memory::{self, PAGE, faults};
 use crate::tests::{alone, these_tests};
 
-/// Base of the last arena, and end of its mapped granules.
+/// Base of the last arena, and the end of its mapped granules.
 fn last_arena() -> (usize, usize) {
     let arenas = ARENAS.lock();
     let last = COUNT.load(Ordering::Relaxed) - 1;
@@ -17,7 +17,7 @@ fn last_arena() -> (usize, usize) {
 }
 
 fn base(run: NonNull<Slab>) -> usize {
-    // SAFETY: taken, so its descriptor is usable.
+    // SAFETY: the run is taken, so its descriptor is usable.
     unsafe { (*run.as_ptr()).base() }
 }
 
@@ -26,7 +26,7 @@ fn an_arena_ends_where_somebody_has_mapped_the_addresses_and_another_goes_on() {
     let _alone = alone();
     let (first, end) = last_arena();
     let before = usage();
-    // Two granules on there is no way.
+    // The addresses two granules further on are mapped.
     let taken = end + 2 * GRANULE;
     assert_eq!(memory::map_at(taken, PAGE, Access::Read), Ok(()));
     let mut runs = Vec::new();
@@ -37,7 +37,7 @@ fn an_arena_ends_where_somebody_has_mapped_the_addresses_and_another_goes_on() {
     }
     assert!(usage().committed >= before.committed + 4 * GRANULE);
     assert!(usage().reserved > before.reserved);
-    // What was left of the first arena became free runs; other tests may have had the two granules.
+    // The rest of the first arena became free runs; other tests may have taken the two granules.
     let ended = ARENAS.lock().end_of(COUNT.load(Ordering::Relaxed) - 2) * GRANULE + first;
     assert!((end..=taken).contains(&ended), "{ended:#x} is not in {end:#x}..={taken:#x}");
     let small: Vec<_> = (0..4).map(|_| take_run(0).expect("there is memory")).collect();
@@ -46,12 +46,12 @@ fn an_arena_ends_where_somebody_has_mapped_the_addresses_and_another_goes_on() {
         for granule in 0..granules {
             let address = base(run) + granule * GRANULE;
             assert_eq!(run_of(address), Some(run));
-            // SAFETY: a taken run's memory is the taker's.
+            // SAFETY: the memory of a taken run belongs to the test.
             unsafe { (address as *mut u8).write(1) };
         }
     }
     for run in runs.into_iter().chain(small) {
-        // SAFETY: taken above, used for the last time.
+        // SAFETY: taken above, and not used again.
         unsafe { give_run(run, 0) };
     }
     if let Some(taken) = NonNull::new(taken as *mut u8) {
@@ -94,7 +94,7 @@ fn an_arena_takes_little_more_address_space_than_it_uses() {
             let mut run = arenas.clean[order].0;
             while let Some(slab) = NonNull::new(run) {
                 runs += 1;
-                // SAFETY: in a free list, and the lock is held.
+                // SAFETY: the run is in a free list, and the lock is held.
                 run = unsafe { slab.as_ref() }.next.get();
             }
             runs * (GRANULE << order)
@@ -103,7 +103,7 @@ fn an_arena_takes_little_more_address_space_than_it_uses() {
     };
     assert!(unused - clean <= SURPLUS_GRANULES_MAX * GRANULE, "{held:?}, {clean} clean");
     let tables = held.reserved - held.committed;
-    // 704 bytes a granule, and somewhat more at a time.
+    // 704 bytes a granule, and the surplus of a step.
     assert!(tables <= held.committed / 90 + 8 * GRANULE, "{held:?}");
     for run in runs {
         // SAFETY: taken above.
@@ -111,12 +111,12 @@ fn an_arena_takes_little_more_address_space_than_it_uses() {
     }
 }
 
-/// Says that these tests run in a process of their own.
+/// Environment variable that tells these tests that they run in a process of their own.
 const ALONE: &str = "TEST_OF_REFUSED_ARENAS";
 
 #[test]
 fn an_arena_for_which_there_is_no_memory_leaves_nothing_behind() {
-    // What is reserved lies high and counts as a whole, which other tests do not expect.
+    // A reserved arena lies high and counts as a whole, which other tests do not expect.
     if std::env::var_os(ALONE).is_none() {
         let again = these_tests().arg("an_arena_for_which_there_is_no").env(ALONE, "1").output();
         let again = again.expect("the tests run");
@@ -131,13 +131,15 @@ fn an_arena_for_which_there_is_no_memory_leaves_nothing_behind() {
     let append = |passed, refused| {
         faults::with(libc::SYS_mmap, passed, refused, || ARENAS.lock().append().is_some())
     };
-    // The granules of a plan can be had, and then nothing more; or no reservation either.
+    // The system grants the granules of a plan and then nothing more, or refuses the reservation
+    // too.
     for passed in 0..3 {
         assert!(!append(passed, usize::MAX), "after {passed} calls");
         assert_eq!(COUNT.load(Ordering::Relaxed), count);
         assert_eq!(usage(), before);
     }
-    // Where a plan cannot be had, a reservation serves. Before, less and less is asked for.
+    // Where the system refuses a plan, a reservation serves. Before that, smaller and smaller plans
+    // are tried.
     let is_reserved = |refused| {
         assert!(append(0, refused));
         ARENAS.lock().last.backing == Backing::Reserved

@@ -11,17 +11,18 @@ use crate::sync::Ordering;
 use crate::tests::alone;
 
 fn base(run: NonNull<Slab>) -> usize {
-    // SAFETY: taken, so its descriptor is usable.
+    // SAFETY: the run is taken, so its descriptor is usable.
     unsafe { run.as_ref() }.base()
 }
 
-/// Begins an arena, so that what other tests left is in none that can shrink.
+/// Begins an arena, so that no run left by other tests lies in the arena that can shrink.
 fn begin_arena() {
     ARENAS.lock().append().expect("there is memory");
     purge(1_000, 0);
 }
 
-/// Takes as many new granules of the last arena, in the order of their addresses.
+/// Takes `granules` new granules of the last arena and returns them in the order of their
+/// addresses.
 fn grow(granules: usize) -> Vec<NonNull<Slab>> {
     let (start, first) = {
         let arenas = ARENAS.lock();
@@ -41,7 +42,7 @@ fn grow(granules: usize) -> Vec<NonNull<Slab>> {
 
 fn give(runs: impl IntoIterator<Item = NonNull<Slab>>) {
     for run in runs {
-        // SAFETY: taken by the test, used for the last time.
+        // SAFETY: taken by the test, and not used again.
         unsafe { give_run(run, 0) };
     }
 }
@@ -59,7 +60,7 @@ fn the_free_end_of_an_arena_is_unmapped_and_mapped_again() {
     assert!(after.committed <= before.committed, "{before:?}, {after:?}");
     assert!(after.reserved < before.reserved + 100 * GRANULE, "{before:?}, {after:?}");
     assert!(!holds(highest));
-    // Nobody has the addresses.
+    // The addresses are free.
     assert_eq!(memory::map_at(highest, PAGE, Access::Read), Ok(()));
     let Some(probed) = NonNull::new(highest as *mut u8) else { panic!("an address") };
     // SAFETY: mapped just now.
@@ -68,7 +69,7 @@ fn the_free_end_of_an_arena_is_unmapped_and_mapped_again() {
     assert_eq!(base(again[0]), lowest);
     for &run in &again {
         assert_eq!(run_of(base(run) + 5), Some(run));
-        // SAFETY: a taken run's memory is the taker's.
+        // SAFETY: the memory of a taken run belongs to the test.
         unsafe { (base(run) as *mut u8).write(1) };
     }
     give(again);
@@ -88,7 +89,7 @@ fn what_is_in_use_keeps_what_lies_below_it() {
         assert_eq!(arenas.frontier, arenas.committed, "nothing behind it is kept");
     }
     assert_eq!(run_of(base(kept) + 7), Some(kept));
-    // SAFETY: a taken run's memory is the taker's.
+    // SAFETY: the memory of a taken run belongs to the test.
     unsafe { (base(kept) as *mut u8).write(1) };
     give([kept]);
 }
