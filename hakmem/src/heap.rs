@@ -1,32 +1,31 @@
 //! A thread's lists, with their words in the thread's slot.
 //!
-//! Per bin there are two lists: the *list* that the fast paths pop from and push to, and a *spare*
-//! (J. Bonwick and J. Adams, "Magazines and Vmem", 2001): when the list is full it becomes the
-//! spare, when it is empty the spare becomes the list, so that a thread that hovers around either
-//! end does not go to the central store each time. Capacities start small and double each time that
-//! the central store was needed. [`magazine`] says how lists are kept.
+//! Each bin has two lists: the *list* that the fast paths pop from and push to, and a *spare* (J.
+//! Bonwick and J. Adams, "Magazines and Vmem", 2001). A full list becomes the spare, and an empty
+//! list is replaced by the spare, so a thread whose list hovers around either end does not go to
+//! the central store each time. Capacities start small and double each time that the thread needs
+//! the central store. [`magazine`] explains how lists are stored.
 //!
-//! The heap lies in private memory, the slot at a constant distance behind it in the shared file:
-//! one base register reaches both, readers of the file see the words live, and the lists, which
-//! could be abused to run code, are not in the file.
+//! The heap lies in private memory, its slot in the shared file at a constant distance behind the
+//! heap. So one base register reaches both, readers of the file see the words live, and the lists,
+//! which an attacker could abuse to run code, stay out of the file.
 //!
-//! A signal handler may jump out of a slow path (`longjmp`). The order of stores sees to it that blocks
-//! are lost then and never on a list twice: a list forgets its blocks before they go elsewhere, and
-//! where magazines change places, a mark says so ([`Heap::is_changing`]).
+//! A signal handler may jump out of a slow path (`longjmp`). Stores are ordered so that this loses
+//! blocks but never leaves a block on two lists: a list forgets its blocks before they go
+//! elsewhere, and a flag is set while magazines change places ([`Heap::is_changing`]).
 //!
-//! Invariants, for every bin: the list's number of blocks, with those of the original list that
-//! `e3` keeps, is the depth in the bin's word; the identity of `hakmem_segment` holds outside of
-//! [`SlotWriter::update`].
+//! Invariants, for every bin: depth in the bin's word = blocks on the list + blocks on the original
+//! list that `e3` keeps; the identity of `hakmem_segment` holds outside of [`SlotWriter::update`].
 //!
 //! # Orderings
-//! Relaxed throughout: a heap's words are its own thread's. `alive` is looked at by others, and says
-//! nothing of other memory.
+//! Relaxed throughout: a heap's words belong to its own thread. Other threads read `alive`, which
+//! publishes no other memory.
 //!
 //! # Safety
-//! A heap is used by its thread only. Blocks on its lists are the heap's.
-//! The fast paths reach a heap by its address while slow paths further up the stack have it in hand,
-//! so there is never a `&mut Heap`: all fields are cells or atomics. References to entries of lists
-//! live no longer than the function that asked for them.
+//! Only a heap's thread uses the heap, which owns the blocks on its lists. The fast paths reach a
+//! heap by its address while slow paths further up the stack hold a reference to it, so there is
+//! never a `&mut Heap`: all fields are cells or atomics. References to entries of lists live no
+//! longer than the function that asked for them.
 #![allow(unsafe_code)]
 
 mod account;
@@ -65,27 +64,30 @@ use magazine::Magazine;
 use original::Originals;
 pub(crate) use way::Way;
 
-/// From a heap to its slot.
+/// Distance from a heap to its slot.
 pub(crate) const SLOT_DISTANCE: usize = GROUP_SLOTS * SLOT_STEP;
-/// In [`Heap::alive`] of a heap in use. A new child process finds 0 there.
+/// Value of [`Heap::alive`] in a heap in use. A new child process finds 0 there.
 const ALIVE: u64 = 0x4841_4b4d_454d_4f4b;
-/// Kinds of events whose rate is bounded: slow allocations and frees by reason, and large spans.
+/// Kinds of events that are rate-limited: slow allocations by reason, slow frees by reason, and
+/// large spans.
 const EVENT_KINDS: usize = AllocReason::ALL.len() + FreeReason::ALL.len() + 1;
-/// About 25 ms of time-stamp counter on current machines: how often housekeeping is looked at.
+/// About 25 ms of time-stamp counter on current machines: the interval between looks at
+/// housekeeping.
 const TICK: u64 = 1 << 26;
-/// A millisecond or two of it: how often what belongs to no thread is published at most.
+/// One or two milliseconds of time-stamp counter: the least interval between publications of
+/// counters that belong to no thread.
 const PUBLICATION: u64 = 1 << 22;
 
 /// A thread's lists.
 #[repr(C, align(64))]
 pub(crate) struct Heap {
-    /// Where each list ends; see [`fast_list`] and [`magazine`].
+    /// Top of each list; see [`fast_list`] and [`magazine`].
     tops: [AtomicPtr<*mut Block>; BINS],
-    /// Blocks that each list may hold; 0 for a list that takes none back.
+    /// Blocks that each list may hold; 0 for a list that accepts no frees.
     capacities: [Cell<u16>; BINS],
-    /// Bin of each small size; here because the base register reaches it.
+    /// Bin of each small size; in the heap because the base register reaches it.
     pub(crate) small_bins: Cell<[u8; bins::SMALL_SIZES]>,
-    /// The class map; here for the same reason.
+    /// Copy of the class map's place; in the heap because the base register reaches it.
     pub(crate) map: Cell<WholeMap>,
     way: Cell<Way>,
     bottoms: [Cell<u32>; BINS],
@@ -94,103 +96,107 @@ pub(crate) struct Heap {
     large: Cell<u64>,
     originals: Originals,
     alive: AtomicU64,
-    /// When an event of each kind was written last.
+    /// Time of the last event of each kind.
     last_event_ns: [Cell<u64>; EVENT_KINDS],
     last_tick: Cell<u64>,
-    /// When this heap last published what belongs to no thread.
+    /// Time at which this heap last published the counters that belong to no thread.
     last_publication: Cell<u64>,
     /// Milliseconds of the monotonic clock at the last tick.
     pub(crate) now_ms: Cell<u32>,
-    /// The thread that has the heap; none for the process's own.
+    /// The thread that owns the heap; [`Life::NONE`] for the process's own heap.
     pub(crate) owner: Cell<Life>,
-    /// Whether blocks go on lists at all; not where every free is checked.
+    /// Whether blocks go on lists at all: not if every free is checked.
     has_lists: Cell<bool>,
     /// [`crate::arena::changes`] when this heap last looked.
     pub(crate) arena_changes: Cell<u32>,
-    /// The same when the bytes of slabs alone were last published.
+    /// [`crate::arena::changes`] when this heap last published the bytes of slabs alone.
     pub(crate) told_changes: Cell<u32>,
     /// Rounds of thread-exit destructors that have passed.
     pub(crate) exit_rounds: Cell<u32>,
     /// `HAKMEM_LIST_BYTES`.
     list_bytes: Cell<u32>,
-    /// When all that was kept for reuse was last given back and a request failed all the same.
+    /// Time at which all memory kept for reuse was last given back and the request failed all the
+    /// same.
     reclaimed_in_vain_at: Cell<u64>,
-    /// Whether magazines are changing places: found set by another change, a signal handler has jumped
-    /// out of the one before.
+    /// Set while magazines change places. If another change finds it set, a signal handler has
+    /// jumped out of the previous one.
     is_changing: Cell<bool>,
-    /// Slow frees until the next one is checked.
+    /// Slow frees until the next check.
     slow_unchecked: Cell<u32>,
-    /// The lists' words at the last look for idle ones, and its time in milliseconds.
+    /// The lists' words at the last look for idle lists, and the time of that look in milliseconds.
     seen_words: [Cell<u64>; BINS],
     seen_at_ms: Cell<u32>,
-    /// [`crate::arena::changes`] at that time.
+    /// [`crate::arena::changes`] at the last look for idle lists.
     seen_changes: Cell<u32>,
-    /// One bit for each bin whose spare was needed since.
+    /// One bit for each bin whose spare was needed since the last look.
     spares_needed: Cell<u64>,
-    /// One bit for each bin that was refilled from the central store since, and in the time before.
+    /// One bit for each bin that was refilled from the central store since the last look, and
+    /// between the last look and the one before.
     refilled: Cell<u64>,
     refilled_before: Cell<u64>,
-    /// The same for those that were flushed to it.
+    /// One bit for each bin that was flushed to the central store since the last look, and between
+    /// the last look and the one before.
     flushed: Cell<u64>,
     flushed_before: Cell<u64>,
-    /// Requests to give up all lists that were served.
+    /// Number of requests to give up all lists that this heap has served.
     requests: Cell<u32>,
 }
 const _: () = assert!(BINS <= u64::BITS as usize);
 const _: () = assert!(size_of::<Heap>() <= PAGE_MIN);
-// The second sentinel lies a page behind the first.
+// The second sentinel lies one page behind the first.
 const _: () =
     assert!(SLOT_DISTANCE + PAGE_MIN + SLOT_STEP <= crate::os::thread_local::SENTINEL_BYTES);
 
 /// `HAKMEM_LIST_BYTES`, for heaps to come.
 static LIST_BYTES: AtomicU32 = AtomicU32::new(0);
 
-/// Bounds the lists of all heaps from now on.
+/// Bounds the lists of all heaps that are opened from now on.
 pub(crate) fn bound_lists(list_bytes: u32) {
     LIST_BYTES.store(list_bytes, Ordering::Relaxed);
 }
 
-/// The slot that belongs to the heap at an address, which extends to it, or to a sentinel.
+/// The slot of the heap or sentinel at `heap`, whose memory extends to the slot.
 #[inline(always)]
 pub(crate) fn slot_of(heap: *mut Heap) -> SlotWriter {
     let slot = heap.cast::<u8>().wrapping_add(SLOT_DISTANCE).cast::<Slot>();
-    // SAFETY: heaps are mapped together with their slots, and sentinels with zeros.
+    // SAFETY: a heap is mapped together with its slot, and a sentinel with zeros in the slot's
+    // place.
     unsafe { SlotWriter::new(slot) }
 }
 
-/// Closes the lists of a sentinel: a word of zeros would take blocks. Sized frees are led to that of
-/// bin 0, and to others a thread whose word named a heap when it looked a block up, and no more when
-/// it comes to free it, as in a child. Until this is done, at the process's first call, there are no
-/// blocks to be freed.
+/// Closes the lists of a sentinel, because a word of zeros would accept blocks. Sized frees reach
+/// the list of bin 0. They reach others if the thread had a heap when it looked the bin up but no
+/// longer has one when it frees the block, as in a child. Before the process's first call, which
+/// closes these lists, there are no blocks to free.
 pub(crate) fn close_sentinel(sentinel: *mut Heap) {
     for bin in 0..BINS {
         slot_of(sentinel).list_word(bin).store(ListWord::CLOSED.0, Ordering::Relaxed);
     }
 }
 
-/// Where the capacity of a bin's list is kept.
+/// Address of the capacity of `bin`'s list.
 #[inline(always)]
 pub(crate) fn capacity_of(heap: *mut Heap, bin: usize) -> *mut u16 {
     field(heap, offset_of!(Heap, capacities)).cast::<u16>().wrapping_add(bin)
 }
 
-/// Which code frees a block whose bin the class map does not name.
+/// Names the code that frees a block whose bin the class map does not name.
 ///
 /// # Safety
 /// `heap` is a sentinel or points to a heap's page.
 #[inline(always)]
 pub(crate) unsafe fn way_of(heap: *mut Heap) -> Way {
-    // SAFETY: the caller's duty; a page of zeros reads as `Way::Slow`.
+    // SAFETY: the caller passes a sentinel or a heap; a page of zeros reads as `Way::Slow`.
     unsafe { field(heap, offset_of!(Heap, way)).cast::<Way>().read() }
 }
 
-/// Where the bin of a small size is kept.
+/// Address of the table entry that names the bin of a small `size`.
 #[inline(always)]
 pub(crate) fn small_bin_of(heap: *mut Heap, size: usize) -> *mut u8 {
     field(heap, offset_of!(Heap, small_bins)).wrapping_add(size)
 }
 
-/// Where the heap's copy of the class map's place is.
+/// Address of the heap's copy of the class map's place.
 #[inline(always)]
 pub(crate) fn map_of(heap: *mut Heap) -> *mut WholeMap {
     field(heap, offset_of!(Heap, map)).cast()
@@ -206,17 +212,17 @@ fn field(heap: *mut Heap, offset: usize) -> *mut u8 {
 }
 
 impl Heap {
-    /// Whether the heap is in use and of this process.
+    /// Whether the heap is in use and belongs to this process.
     ///
     /// # Safety
     /// `heap` is a sentinel or points to a heap's page.
     pub(crate) unsafe fn is_alive(heap: *mut Self) -> bool {
         let alive = field(heap, offset_of!(Self, alive)).cast::<u64>();
-        // SAFETY: the caller's duty; aligned, and accessed atomically only.
+        // SAFETY: inside the caller's sentinel or heap; aligned, and accessed atomically only.
         unsafe { AtomicU64::from_ptr(alive) }.load(Ordering::Relaxed) == ALIVE
     }
 
-    /// The heap's address, with the right to reach what belongs to the heap and lies behind it: its
+    /// The heap's address, with provenance for the memory behind the heap that belongs to it: its
     /// magazines and its slot, to which a reference to the heap does not extend.
     pub(crate) fn address(&self) -> *mut Self {
         ptr::with_exposed_provenance_mut(ptr::from_ref(self).addr())
@@ -227,8 +233,8 @@ impl Heap {
         slot_of(self.address())
     }
 
-    /// Begins a heap's life: empty lists of first capacity. `is_threads` is false for the process's
-    /// own heap.
+    /// Begins a heap's life with empty lists of first capacity. `is_threads` is false for the
+    /// process's own heap.
     pub(crate) fn open(&self, is_threads: bool) {
         let choice = Choice::current();
         let layout = Layout::of(choice.routing);
@@ -252,7 +258,7 @@ impl Heap {
         }
         self.originals.clear();
         zero(&self.capacities);
-        // A list that takes nothing back is refilled by more than a small magazine holds.
+        // The refill of a list that accepts no frees exceeds the capacity of a small magazine.
         let mut closed = 0;
         for bin in bins::in_use() {
             if has_lists && layout.uses(bin) && !layout.is_routed(bin) {
@@ -279,8 +285,8 @@ impl Heap {
         self.alive.store(ALIVE, Ordering::Relaxed);
     }
 
-    /// Writes the table of small sizes. Where lists are not used, every size leads to bin 0, whose list
-    /// is always empty; so under `e3`, which has lists of its own.
+    /// Writes the table of small sizes. Where lists are not used, every size leads to bin 0, whose
+    /// list is always empty. That includes `e3`, which has lists of its own.
     fn set_small_bins(&self, layout: Layout) {
         let small_bins: &Cell<[u8]> = &self.small_bins;
         let has_fast_path = self.has_lists.get() && self.way.get() != Way::E3;
@@ -324,7 +330,8 @@ impl Heap {
         }
     }
 
-    /// Hands a list and its spare over; the list may hold `capacity` blocks from now on.
+    /// Hands the blocks of a list and its spare to `give`; the list may hold `capacity` blocks from
+    /// now on.
     fn empty_list(&self, bin: usize, capacity: u16, give: impl Fn(&[*mut Block], u32)) {
         self.give_up_originals(bin);
         let (list, spare) = (self.list(bin), self.spares[bin].get());
@@ -347,8 +354,8 @@ impl Heap {
         });
     }
 
-    /// Whether it is time to look at housekeeping, in a slow path that is being timed; notes the time
-    /// if so.
+    /// Whether a slow path timed by `watch` should look at housekeeping; restarts the interval if
+    /// so.
     pub(crate) fn tick_if_due(&self, watch: Stopwatch) -> bool {
         let due = clock::have_ticks_passed(self.last_tick.get(), watch.started(), TICK);
         if due {
@@ -357,7 +364,8 @@ impl Heap {
         due
     }
 
-    /// Whether it is time to publish what belongs to no thread; notes the time if so.
+    /// Whether counters that belong to no thread are due to be published; restarts the interval if
+    /// so.
     pub(crate) fn publication_if_due(&self, watch: Stopwatch) -> bool {
         let last = self.last_publication.get();
         let due = clock::have_ticks_passed(last, watch.started(), PUBLICATION);

@@ -1,4 +1,4 @@
-//! What slow paths write down: counters, durations, and events at a bounded rate.
+//! The accounts that slow paths keep: counters, durations, and events at a bounded rate.
 
 use hakmem_segment::{AllocReason, BIN_LARGE, Event, EventKind, FreeReason, Outcome};
 
@@ -7,21 +7,21 @@ use crate::bins;
 use crate::os::clock;
 use crate::slot::SlotUpdate;
 
-/// Least distance of two events of one reason: 20 a second tell the story and cost nothing.
+/// Least interval between two events of one reason: 20 a second tell the story and cost nothing.
 const EVENT_SPACING_NS: u64 = 50_000_000;
 
-/// A slow path that is being timed.
+/// Times a slow path.
 #[derive(Clone, Copy)]
 pub(crate) struct Stopwatch(u64);
 
 impl Stopwatch {
-    /// Starts it.
+    /// Starts timing now.
     #[inline(always)]
     pub(crate) fn start() -> Self {
         Self(clock::ticks())
     }
 
-    /// The tick counter when it was started.
+    /// Tick counter at the start.
     pub(super) fn started(self) -> u64 {
         self.0
     }
@@ -94,7 +94,7 @@ impl Heap {
         });
     }
 
-    /// Writes an event about large spans, if the last one is long enough ago.
+    /// Writes an event about large spans unless the last one was too recent.
     pub(crate) fn write_large_event(&self, kind: EventKind, address: usize, bytes: usize) {
         if !self.is_event_due(EVENT_KINDS - 1, clock::ticks()) {
             return;
@@ -104,11 +104,11 @@ impl Heap {
         self.slot().write_event(Event { class, bin, address: address as u64, ..event });
     }
 
-    /// Whether the spacing of events allows one more of this reason at a reading of the tick counter;
-    /// takes it if so.
+    /// Whether the spacing of events allows another event of the kind `index` at `ticks` of the
+    /// tick counter; notes its time if so.
     fn is_event_due(&self, index: usize, ticks: u64) -> bool {
         let now = clock::ticks_to_ns(ticks);
-        // It wraps to a great distance where the counter was set back.
+        // The difference wraps to a great interval if the counter was set back.
         let due = now.wrapping_sub(self.last_event_ns[index].get()) >= EVENT_SPACING_NS;
         if due {
             self.last_event_ns[index].set(now);

@@ -1,5 +1,5 @@
-//! Blocks on their way between a thread's lists and the central store, and the countdown to the next
-//! check, which the same slow paths serve.
+//! Moves blocks between a thread's lists and the central store, and serves the countdown to the
+//! next check, which ends in the same slow paths.
 use core::ptr;
 
 use hakmem_segment::word::CHECK_PERIOD;
@@ -15,24 +15,26 @@ use crate::os::clock;
 use crate::slab::Taken;
 use crate::sync::Ordering;
 
-/// Blocks that a refill fetches for a list that takes none back, as C7's where the routing sends
-/// its frees the slow way.
+/// Blocks that a refill fetches for a list that accepts no frees, such as the list of C7 where the
+/// routing sends frees of C7 to the slow path.
 const CLOSED_REFILL: u32 = 16;
-/// About 10 ms of time-stamp counter: what was given back in vain is not looked for again so soon.
+/// About 10 ms of time-stamp counter: after memory was given back in vain, the next attempt waits
+/// this long.
 const VAIN_TICKS: u64 = 1 << 25;
 
-/// What is known of a free that goes the slow way.
+/// The known facts about a free on the slow path.
 #[derive(Clone, Copy)]
 pub(crate) struct SlowFree {
-    /// Why; `None` if only because the list was full.
+    /// The reason for the slow path; `None` if the list was full and there is no other.
     pub(crate) reason: Option<FreeReason>,
     pub(crate) outcome: Outcome,
     pub(crate) watch: Stopwatch,
 }
 
 impl Heap {
-    /// Refills the empty list of a bin and returns one block more; null if there is no memory.
-    /// `first_use` is the reason that counts if this is the thread's first allocation.
+    /// Refills the empty list of `bin` and returns one more block; null if there is no memory.
+    /// `first_use` makes [`AllocReason::FirstUse`] the reason that counts: this is the thread's
+    /// first allocation.
     #[inline(never)]
     pub(crate) fn refill_slow(&self, bin: usize, watch: Stopwatch, first_use: bool) -> *mut Block {
         self.abandon_if_changing();
@@ -46,7 +48,7 @@ impl Heap {
             0 => CLOSED_REFILL,
             capacity => capacity.into(),
         };
-        // SAFETY: the list is used again when the room is filled.
+        // SAFETY: the list is not used until the room is filled.
         let take = || central::take(bin, unsafe { self.room(bin, wanted) });
         let taken = take().or_else(|| self.reclaim_for_request(watch, take));
         let Some(refill) = taken else {
@@ -81,9 +83,10 @@ impl Heap {
         block
     }
 
-    /// Gives back all that is kept for reuse, address space included, because a request would fail
-    /// otherwise, and tries it again. A program that goes on at its limit makes such requests all the
-    /// time: soon after one that failed, this is done only if there is enough for a slab.
+    /// Gives back all memory kept for reuse, address space included, because `request` would fail
+    /// otherwise, and tries `request` again. A program that goes on at its memory limit makes such
+    /// requests all the time: soon after a failure, memory is given back only if enough for a slab
+    /// is kept.
     #[cold]
     fn reclaim_for_request<T>(
         &self,
@@ -106,7 +109,7 @@ impl Heap {
         found
     }
 
-    /// Bytes that are kept for reuse, as far as this thread can give them back.
+    /// Bytes kept for reuse that this thread can give back.
     fn kept_bytes(&self) -> usize {
         let listed = bins::in_use().map(|bin| {
             let blocks = self.whole_depth(bin) + self.spares[bin].get().count();
@@ -117,7 +120,7 @@ impl Heap {
         listed.sum::<usize>() + central::stacked_bytes() + runs + spans
     }
 
-    /// Gives back all memory that is kept for reuse. Other threads keep what is on their lists.
+    /// Gives back all memory kept for reuse. Other threads keep the blocks on their lists.
     #[cold]
     pub(crate) fn reclaim(&self) -> usize {
         self.flush_all();
@@ -125,15 +128,16 @@ impl Heap {
         arena::purge(self.now_ms.get(), 0) + large::purge(self.now_ms.get(), 0)
     }
 
-    /// Frees a block the slow way: onto the list, or, if that is full, onto a new one; or to its slab,
-    /// if the list takes nothing back. The reason is the one given, or else what became of the lists.
+    /// Frees a block on the slow path: onto its list; if the list is full, onto a new list; if the
+    /// list accepts no frees, to its slab. The counted reason is that of `free`, or else what
+    /// happened to the lists.
     ///
     /// # Safety
-    /// The caller owns the block, which is of this bin.
+    /// The caller owns `block`, which belongs to `bin`.
     #[inline(never)]
     pub(crate) unsafe fn free_slow(&self, bin: usize, block: *mut Block, free: SlowFree) {
         if self.capacities[bin].get() == 0 {
-            // SAFETY: the caller's duty.
+            // SAFETY: the caller owns the block, which belongs to this bin.
             unsafe { self.free_to_slab(bin, block, free) };
         } else if self.depth(bin) < self.capacities[bin].get().into() {
             self.put(bin, block);
@@ -144,27 +148,27 @@ impl Heap {
                 update.add_refilled(bin, 1);
             });
         } else {
-            // SAFETY: the caller's duty.
+            // SAFETY: the caller owns the block, which belongs to this bin.
             unsafe { self.flush_slow(bin, block, free) };
         }
     }
 
-    /// [`Heap::free_slow`] past the lists, to the block's slab.
+    /// [`Heap::free_slow`] to the block's slab, past the lists.
     ///
     /// # Safety
-    /// As there.
+    /// The caller owns `block`, which belongs to `bin`.
     pub(crate) unsafe fn free_to_slab(&self, bin: usize, block: *mut Block, free: SlowFree) {
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller owns the block, which belongs to this bin.
         unsafe { central::give_to_slabs(bin, &[block], self.now_ms.get()) };
         let reason = free.reason.unwrap_or(FreeReason::Routed);
         self.finish_free(bin, reason, free.outcome, free.watch, block as usize, |_| ());
     }
 
-    /// [`Heap::free_slow`] onto a full list: it becomes the spare, or, if there is one, goes to the
-    /// central store.
+    /// [`Heap::free_slow`] onto a full list, which becomes the spare or, if there is a spare
+    /// already, goes to the central store.
     ///
     /// # Safety
-    /// As there.
+    /// The caller owns `block`, which belongs to `bin`.
     unsafe fn flush_slow(&self, bin: usize, block: *mut Block, free: SlowFree) {
         self.abandon_if_changing();
         let list = self.list(bin);
@@ -184,7 +188,8 @@ impl Heap {
             slot.count_suppressed_free(reason);
             return;
         }
-        // The list and not the spare: what was freed just now is in the cache.
+        // The list is flushed and not the spare, because the blocks that were freed just now are in
+        // the cache.
         self.flushed.set(self.flushed.get() | 1 << bin);
         self.forget_list(bin);
         // SAFETY: the list's blocks are this heap's, which has forgotten them.
@@ -200,7 +205,8 @@ impl Heap {
         });
     }
 
-    /// Which way a bin's blocks went between this heap and the central store, for half a second.
+    /// Whether blocks of `bin` went one way or both ways between this heap and the central store
+    /// within the last half second.
     fn flow(&self, bin: usize) -> Flow {
         match (self.refilled.get() | self.refilled_before.get()) & (1 << bin) {
             0 => Flow::OneWay,
@@ -208,7 +214,7 @@ impl Heap {
         }
     }
 
-    /// Whether the countdown to the bin's next check has ended; begins it anew if so.
+    /// Whether the countdown to the bin's next check has ended; restarts it if so.
     pub(crate) fn take_check_due(&self, bin: usize) -> bool {
         let slot = self.slot();
         let word = slot.list_word(bin);
@@ -223,7 +229,8 @@ impl Heap {
         value.is_check_due()
     }
 
-    /// The same for frees that the routing sends the slow way, which the words do not count.
+    /// Whether the next check is due among frees that the routing sends to the slow path, which the
+    /// words do not count; restarts the countdown if so.
     pub(crate) fn take_slow_check_due(&self) -> bool {
         self.slow_unchecked.set(self.slow_unchecked.get() + 1);
         let is_due = u64::from(self.slow_unchecked.get()) >= CHECK_PERIOD;
@@ -233,9 +240,9 @@ impl Heap {
         is_due
     }
 
-    /// Whether a block is among the last of its bin's list or spare: it is free already.
+    /// Whether `block` is near the top of its bin's list or spare, that is, free already.
     pub(crate) fn is_near_top(&self, bin: usize, block: *mut Block) -> bool {
-        /// Free blocks that are looked at: what is freed twice is mostly freed twice soon.
+        /// Entries that are searched: most double frees come soon after the first free.
         const NEAR: usize = 8;
         [self.list(bin), self.spares[bin].get()].into_iter().any(|magazine| {
             let blocks = self.blocks(magazine);
@@ -243,7 +250,8 @@ impl Heap {
         })
     }
 
-    /// Notes what is on a list or spare twice, and changes nothing: the process is ending.
+    /// Notes blocks that are on a list or spare twice, without changing anything: the process is
+    /// ending.
     pub(crate) fn note_repeated(&self) {
         for bin in bins::in_use() {
             for magazine in [self.list(bin), self.spares[bin].get()] {
@@ -255,13 +263,13 @@ impl Heap {
         }
     }
 
-    /// The block of a bin that was freed last; null if its list is empty.
+    /// The block of `bin` that was freed last; null if its list is empty.
     pub(crate) fn last(&self, bin: usize) -> *mut Block {
         self.blocks(self.list(bin)).last().copied().unwrap_or(ptr::null_mut())
     }
 
     fn grow_capacity(&self, bin: usize) {
-        // The word follows in the same slow path.
+        // The caller updates the word in the same slow path.
         let capacity = self.capacities[bin].get();
         if capacity >= bins::capacity_max(bin) {
             return;

@@ -1,21 +1,21 @@
-//! Blocks that a thread keeps and does not need.
+//! Returns to the slabs blocks that a thread keeps without need.
 //!
-//! Few of them can keep many slabs from going back: five hundred blocks of a bin that went out of
-//! use, freed here and there, may lie in as many slabs. So now and then a heap looks which of its
-//! lists are idle. A list's word tells without further counting: if it is as it was, nothing was
-//! taken or added; else the blocks below the first *n*, of which *n* were freed since, were not
-//! needed (the low-water mark of gperftools' thread caches). Of a list that came near neither end for
-//! a while, most is given up as well: it serves pairs of calls out of its topmost blocks, and how low
-//! it went is counted nowhere.
+//! A few such blocks can keep many slabs from being freed: five hundred blocks of a bin that went
+//! out of use may lie in five hundred slabs. So a heap looks now and then which of its lists are
+//! idle. A list's word tells this without further counters: if the word is unchanged, nothing was
+//! popped or pushed; otherwise, if *n* blocks were freed since, the blocks below the topmost *n*
+//! were not needed (the low-water mark of gperftools' thread caches). A list that came near neither
+//! end for a while gives up most of its blocks as well: it serves pairs of calls from its topmost
+//! blocks, and no counter says how low it went.
 //!
-//! `malloc_trim` asks for more: every list is given up. No thread can reach another's lists, so the
-//! others are asked to, and do it when they next look after their lists.
+//! `malloc_trim` asks for more: all lists are given up. No thread can reach the lists of another,
+//! so the other threads are asked, and comply when they next look after their lists.
 //!
 //! # Orderings
 //! Relaxed: a request that is seen later is served later.
 //!
 //! # Safety
-//! As in `heap`.
+//! The rules of `heap` apply.
 #![allow(unsafe_code)]
 
 use hakmem_segment::ListWord;
@@ -26,12 +26,12 @@ use crate::central;
 use crate::os::clock;
 use crate::sync::{AtomicU32, Ordering};
 
-/// How long a list or a spare that nobody needs keeps its blocks at most, and how many slabs come
-/// and go meanwhile: where memory changes its shape faster than that, it must not wait.
+/// Longest time for which an idle list or spare keeps its blocks, and the most slabs that come and
+/// go meanwhile: where memory changes its shape faster than that, giving up blocks must not wait.
 const IDLE_MS: u32 = 250;
 const IDLE_CHANGES: u32 = 128;
-/// By how much a list's capacity must exceed that of a new one to be made small again, once it holds
-/// little: a refill or two from small are no reason.
+/// A list that holds little becomes small again if its capacity exceeds that of a new list by this
+/// factor: a refill or two beyond the first capacity are no reason.
 const OVERSIZED: u32 = 4;
 
 /// How often all threads were asked to give up their lists.
@@ -43,7 +43,8 @@ pub(crate) fn ask_all_to_give_up() {
 }
 
 impl Heap {
-    /// Whether this heap was asked to give up its lists since it last asked for that, or began.
+    /// Whether all threads were asked to give up their lists since this heap last called this or
+    /// began.
     pub(crate) fn take_request(&self) -> bool {
         let requests = REQUESTS.load(Ordering::Relaxed);
         let is_new = requests != self.requests.get();
@@ -51,7 +52,7 @@ impl Heap {
         is_new
     }
 
-    /// Whether it is time for [`Heap::give_up_idle`]: a while has passed, or slabs came and went.
+    /// Whether [`Heap::give_up_idle`] is due: a while has passed, or slabs came and went.
     pub(crate) fn is_look_due(&self, arena_changes: u32) -> bool {
         self.has_idle_time_passed()
             || arena_changes.wrapping_sub(self.seen_changes.get()) >= IDLE_CHANGES
@@ -61,9 +62,9 @@ impl Heap {
         clock::have_passed(self.seen_at_ms.get(), self.now_ms.get(), IDLE_MS)
     }
 
-    /// Gives to the slabs what was not needed since this was last called: spares, and of lists what
-    /// lies below all blocks that were freed since. Few blocks of a bin that went out of use can keep
-    /// many slabs from going back.
+    /// Returns to the slabs blocks that were not needed since the last call: spares, and of each
+    /// list the blocks below those that were freed since. A few blocks of a bin that went out of
+    /// use can keep many slabs from being freed.
     pub(crate) fn give_up_idle(&self, arena_changes: u32) {
         self.abandon_if_changing();
         let is_calm = self.has_idle_time_passed();
@@ -71,12 +72,12 @@ impl Heap {
             let word = self.slot().list_word(bin);
             let (now, then) = (word.load(Ordering::Relaxed), self.seen_words[bin].get());
             let freed = ListWord(now).freed_fast().wrapping_sub(ListWord(then).freed_fast());
-            // A list that ran full or empty would have asked for the spare.
+            // A list that ran full or empty would have needed the spare.
             let hovers = is_calm && self.spares_needed.get() & (1 << bin) == 0;
             let small: u32 = self.capacity_first(bin).into();
             let is_oversized = u32::from(self.capacities[bin].get()) > OVERSIZED * small;
             if self.capacities[bin].get() == 0 {
-                // It holds nothing.
+                // The list holds nothing.
             } else if now == then || hovers && is_oversized && self.depth(bin) <= small {
                 self.empty_idle(bin);
             } else {
@@ -93,7 +94,7 @@ impl Heap {
         self.seen_changes.set(arena_changes);
     }
 
-    /// Gives up a list that nobody used, which begins small again, and its spare.
+    /// Gives up an idle list and its spare; the list starts small again.
     fn empty_idle(&self, bin: usize) {
         let capacity = self.capacities[bin].get().min(self.capacity_first(bin));
         // SAFETY: the blocks are this heap's, which forgets them.
@@ -103,8 +104,8 @@ impl Heap {
         self.shrink_magazines(bin);
     }
 
-    /// Gives up what lies below the last `keep` blocks of a list, if that is most of it, and the spare
-    /// if it was not needed.
+    /// Gives up the blocks below the topmost `keep` of a list, if they are most of it, and the
+    /// spare if it was not needed.
     fn give_up_below(&self, bin: usize, keep: u32) {
         let depth = self.depth(bin);
         let given = if keep > 0 && keep < depth / 2 { depth - keep } else { 0 };

@@ -1,28 +1,28 @@
-//! Where a heap keeps the pointers of its lists.
+//! The arrays in which a heap keeps the pointers of its lists.
 //!
 //! A *magazine* is an array of pointers to free blocks (J. Bonwick and J. Adams, "Magazines and
-//! Vmem", 2001). Per bin there are two: that of the list, which the fast paths pop from and push to,
-//! and the spare's. To free a block so touches nothing of it: a list that ran through the blocks
-//! would cost a miss of the cache for each block that has gone cold, once when it is freed and once
-//! more on its way to its slab.
+//! Vmem", 2001). Each bin has two: the list's, which the fast paths pop from and push to, and the
+//! spare's. A free therefore does not touch the block: a list linked through the blocks would take
+//! a cache miss for each block that has gone cold, one when the block is freed and another on its
+//! way to its slab.
 //!
-//! In front of each magazine lies an entry that is null, so that a pop finds out with one load that
-//! the list is empty. A list's top is a pointer to its topmost entry, for the fast paths
+//! A null entry lies in front of each magazine, so the load of a pop also finds out whether the
+//! list is empty. A list's top is a pointer to its topmost entry, for the fast paths
 //! ([`super::fast_list`]); everywhere else a magazine's bottom and top are offsets from the heap's
 //! address.
 //!
-//! Magazines come in layers behind the slots, at the distance of slot from slot, so that one and the
-//! same offset serves every heap of a group. In a heap's part of the first layer lie the page that it
-//! leaves to a child (`legacy`) and the small magazines, for lists of first capacity. A list that
-//! grows gets a large one: in the room that the small ones leave, or, where it has hundreds of
-//! entries, in pages of its own, in the layers behind.
+//! Magazines lie in layers behind the slots, with the slots' spacing, so that the same offset
+//! serves every heap of a group. A heap's part of the first layer holds its legacy page, for a
+//! child (`legacy`), and its small magazines, for lists of first capacity. A list that grows gets a
+//! large magazine: in the room that the small ones leave, or, if it has hundreds of entries, in
+//! pages of its own in the layers behind.
 //!
 //! ```text
 //! heaps | slots (shared) | legacies and small magazines | layer 1 of large magazines | layer 2 | …
 //! ```
 //!
 //! # Safety
-//! As in `heap`. What lies between a magazine's bottom and its top are blocks of the heap's.
+//! The rules of `heap` apply. The heap owns the blocks between a magazine's bottom and its top.
 #![allow(unsafe_code)]
 
 use core::ptr::{self, NonNull};
@@ -38,23 +38,23 @@ use crate::os::memory::{self, PAGE_MIN};
 use crate::segment::SLOT_STEP;
 use crate::sync::Ordering;
 
-/// Where an entry of a magazine is.
+/// Address of an entry of a magazine.
 pub(super) type Entry = *mut *mut Block;
 /// Bytes of an entry.
 const ENTRY: u32 = size_of::<*mut Block>() as u32;
-/// From a heap to its part of the first layer.
+/// Distance from a heap to its part of the first layer.
 pub(super) const LAYERS_DISTANCE: usize = 2 * SLOT_DISTANCE;
 const LAYER_PAGES: usize = SLOT_STEP / PAGE_MIN;
-/// Layers in a group: one of legacies and small magazines, and those of large ones.
+/// Layers in a group: one with legacies and small magazines, and those of large magazines.
 pub(crate) const LAYERS: usize = 1 + PLACES.pages.div_ceil(LAYER_PAGES);
 
 /// Offsets of the magazines' bottoms, two for each bin.
 struct Places {
     small: [[u32; BINS]; 2],
     large: [[u32; BINS]; 2],
-    /// Bytes of the pages that a large magazine has to itself; 0 if it shares one.
+    /// Bytes of the pages that a large magazine has to itself; 0 if it shares a page.
     own_page_bytes: [usize; BINS],
-    /// Pages of large magazines that have one of their own.
+    /// Pages of all large magazines that have pages of their own.
     pages: usize,
 }
 
@@ -91,13 +91,13 @@ const PLACES: Places = {
     places
 };
 
-/// Bytes of a magazine with the null in front of it.
+/// Bytes of a magazine of `capacity` blocks, with the null in front of it.
 const fn bytes(capacity: u16) -> usize {
     (capacity as usize + 1) * ENTRY as usize
 }
 
-/// Two offsets: of the null in front of a magazine, and of its topmost block, or, if it is empty, of
-/// that null.
+/// A magazine's two offsets: that of the null in front of it and that of its topmost block, or of
+/// the null if it is empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Magazine {
     bottom: u32,
@@ -111,7 +111,8 @@ impl Magazine {
 }
 
 impl Heap {
-    /// Makes both magazines of every bin empty and small; those of a bin in `large` large.
+    /// Makes both magazines of every bin empty, large for the bins in `large` and small for the
+    /// others.
     pub(super) fn clear_magazines(&self, large: u64) {
         self.large.set(large);
         for bin in bins::in_use() {
@@ -119,13 +120,13 @@ impl Heap {
         }
     }
 
-    /// Makes all magazines small; they are empty.
+    /// Makes all magazines small; they must be empty.
     pub(crate) fn shrink_all_magazines(&self) {
         bins::in_use().for_each(|bin| self.shrink_magazines(bin));
     }
 
-    /// If a signal handler has jumped out of a change of magazines, forgets the blocks of all lists and
-    /// spares: some may be in two of them.
+    /// Forgets the blocks of all lists and spares if a signal handler has jumped out of a change of
+    /// magazines: some blocks may be in two of them.
     pub(super) fn abandon_if_changing(&self) {
         if self.is_changing.get() {
             hint::cold_path();
@@ -133,14 +134,14 @@ impl Heap {
         }
     }
 
-    /// Makes all lists and spares empty and small. Their blocks are lost, and count as live.
+    /// Makes all lists and spares empty and small. Their blocks are lost and count as live.
     #[cold]
     #[inline(never)]
     fn abandon_lists(&self) {
         let mut closed = 0;
         for bin in bins::in_use() {
             let capacity = self.capacities[bin].get();
-            // A list that takes nothing back is refilled by more than a small magazine holds.
+            // The refill of a list that accepts no frees exceeds the capacity of a small magazine.
             closed |= u64::from(capacity == 0 && self.has_lists.get()) << bin;
             self.capacities[bin].set(capacity.min(self.capacity_first(bin)));
         }
@@ -154,7 +155,8 @@ impl Heap {
         self.is_changing.set(false);
     }
 
-    /// Changes the places of magazines: a signal handler that jumps out of that leaves a mark.
+    /// Runs `change`, which changes the places of magazines. A signal handler that jumps out of it
+    /// leaves [`Heap::is_changing`] set.
     fn change_places(&self, change: impl FnOnce()) {
         self.is_changing.set(true);
         compiler_fence(Ordering::SeqCst);
@@ -163,18 +165,19 @@ impl Heap {
         self.is_changing.set(false);
     }
 
-    /// Makes both magazines of a bin small; they are empty. The pages of large ones are given back.
+    /// Makes both magazines of a bin small; they must be empty. Returns the pages of large
+    /// magazines to the system.
     pub(super) fn shrink_magazines(&self, bin: usize) {
         let bytes = PLACES.own_page_bytes[bin];
-        // A larger page may hold other magazines, too.
+        // A page larger than `PAGE_MIN` may hold other magazines too.
         if self.is_large(bin) && bytes > 0 && memory::page_bytes() == PAGE_MIN {
             for places in &PLACES.large {
                 if let Some(page) = NonNull::new(self.entry(places[bin]).cast()) {
-                    // SAFETY: the pages hold nothing but this empty magazine, which reads as zeros,
-                    // like a new one, when it is needed again.
+                    // SAFETY: the pages hold only this empty magazine, which reads as zeros, like a
+                    // new one, when it is needed again.
                     let is_done = unsafe { memory::discard(page, bytes) };
-                    // Refused: the null in front of the magazine is still there, and what lies
-                    // above the top of an empty one is never read.
+                    // If the system refuses, the null in front of the magazine is still there, and
+                    // entries above the top of an empty magazine are never read.
                     let _ = is_done;
                 }
             }
@@ -196,7 +199,7 @@ impl Heap {
         self.large.get() & (1 << bin) != 0
     }
 
-    /// Moves what both magazines of a bin hold into large ones, if they are small.
+    /// Moves the blocks of both magazines of a bin into large ones, if they are small.
     pub(super) fn enlarge_magazines(&self, bin: usize) {
         if self.is_large(bin) {
             return;
@@ -209,7 +212,7 @@ impl Heap {
         let [new_list, new_spare] = [self.list(bin), self.spares[bin].get()];
         for (old, new) in [(list, new_list), (spare, new_spare)] {
             let (from, to) = (self.entry(old.bottom + ENTRY), self.entry(new.bottom + ENTRY));
-            // SAFETY: both are magazines of this heap, different ones, and the large has more room.
+            // SAFETY: two different magazines of this heap; the large one has more room.
             unsafe { ptr::copy_nonoverlapping(from, to, old.count() as usize) };
         }
         self.set_depth(bin, list.count());
@@ -249,12 +252,12 @@ impl Heap {
         self.list(bin).count()
     }
 
-    /// Puts a block on the list, which has room.
+    /// Puts `block` on the list, which has room.
     pub(super) fn put(&self, bin: usize, block: *mut Block) {
         debug_assert!(self.depth(bin) < self.capacities[bin].get().into());
         let top = self.top(bin) + ENTRY;
         self.set_top(bin, top);
-        // SAFETY: inside the list's magazine, whose capacity the list keeps.
+        // SAFETY: inside the list's magazine, because the list is below its capacity.
         unsafe { self.entry(top).write(block) };
     }
 
@@ -263,18 +266,20 @@ impl Heap {
         debug_assert!(self.depth(bin) > 0);
         let top = self.top(bin);
         self.set_top(bin, top - ENTRY);
-        // SAFETY: the entry that was the list's topmost.
+        // SAFETY: this entry was the list's topmost.
         unsafe { self.entry(top).read() }
     }
 
     /// The blocks of a magazine, the topmost last.
     pub(super) fn blocks(&self, magazine: Magazine) -> &[*mut Block] {
         let first = self.entry(magazine.bottom + ENTRY);
-        // SAFETY: the entries up to the top, which callers change only when they are done with them.
+        // SAFETY: the entries up to the top, which callers change only after they are done with the
+        // slice.
         unsafe { slice::from_raw_parts(first, magazine.count() as usize) }
     }
 
-    /// Room for `wanted` blocks on the list, which is empty and may hold as many.
+    /// Room for `wanted` blocks on the list, which must be empty; fewer if the magazine holds
+    /// fewer.
     ///
     /// # Safety
     /// The list is not used while the room is.
@@ -284,8 +289,8 @@ impl Heap {
         let capacity =
             if self.is_large(bin) { bins::capacity_max(bin) } else { bins::capacity_first(bin) };
         let first = self.entry(self.bottoms[bin].get() + ENTRY);
-        // SAFETY: the entries of one magazine, initialised because the memory was zeros; nothing else
-        // uses them, by the caller's duty.
+        // SAFETY: the entries of one magazine, initialised because its memory was zeros; the caller
+        // lets nothing else use them.
         unsafe { slice::from_raw_parts_mut(first, wanted.min(capacity.into()) as usize) }
     }
 
@@ -300,14 +305,14 @@ impl Heap {
         self.spares[bin].set(Magazine { bottom, top: bottom });
     }
 
-    /// Forgets the blocks of the list, which are about to go elsewhere: before they do, as a signal
-    /// handler may jump out of that, or end the process and look at the list.
+    /// Forgets the blocks of the list, which are about to go elsewhere. This comes before they go,
+    /// because a signal handler may jump out of that, or end the process and look at the list.
     pub(super) fn forget_list(&self, bin: usize) {
         self.set_depth(bin, 0);
         compiler_fence(Ordering::SeqCst);
     }
 
-    /// Makes a list of `depth` blocks again that was forgotten, without the lowest `count` of them.
+    /// Restores a list of `depth` blocks that was forgotten, without the lowest `count` of them.
     pub(super) fn restore_without_lowest(&self, bin: usize, depth: u32, count: u32) {
         if count == 0 {
             return;
@@ -315,7 +320,7 @@ impl Heap {
         let left = depth - count;
         let first = self.bottoms[bin].get() + ENTRY;
         let (from, to) = (self.entry(first + ENTRY * count), self.entry(first));
-        // SAFETY: entries of the list's magazine.
+        // SAFETY: both ranges are entries of the list's magazine.
         unsafe { ptr::copy(from, to, left as usize) };
         compiler_fence(Ordering::SeqCst);
         self.set_depth(bin, left);

@@ -1,12 +1,12 @@
-//! The lists that `e3` keeps, as the ancestor did: each runs through its blocks.
+//! The lists that `e3` keeps as the ancestor did: each is linked through its blocks.
 //!
-//! A block that is put on such a list one byte off leads the next pop astray, which is what crashed
-//! the ancestor. Lists that are arrays of pointers would only hand the byte on. Everything else, and
-//! every other routing, uses the magazines.
+//! A block put on such a list one byte off leads the next pop astray, which is what crashed the
+//! ancestor; a list in an array would merely return the pointer that is one byte off. All other
+//! lists, and all other routings, use magazines.
 //!
 //! # Safety
-//! There is none: `e3` may do anything to a program that asks for it. What is given back when a
-//! thread ends is looked at first.
+//! There is none: `e3` may do anything to a program that asks for it. When a thread ends, its
+//! blocks are looked at before they are given back.
 #![allow(unsafe_code)]
 
 use core::cell::Cell;
@@ -18,10 +18,11 @@ use crate::bins::BIN_C7;
 use crate::block::Block;
 use crate::central;
 
-/// The original had no capacity; only the word's field for the depth bounds a list.
+/// The original had no capacity; only the depth field of the word bounds a list.
 const BLOCKS_MAX: u16 = 0x7000;
 
-/// Bins that have such a list, from 0 on: those of what is taken for a block with a header.
+/// Number of bins that have such a list, from bin 0 on: those that `e3` takes for bins with
+/// headers.
 const ORIGINALS: usize = BIN_C7 + 1;
 
 /// First block and number of blocks of each list.
@@ -31,7 +32,7 @@ pub(super) struct Originals {
 }
 
 impl Originals {
-    /// No blocks.
+    /// Lists without blocks.
     pub(super) const fn empty() -> Self {
         Self {
             heads: [const { Cell::new(ptr::null_mut()) }; ORIGINALS],
@@ -44,7 +45,7 @@ impl Originals {
         self.copy_from(&Self::empty());
     }
 
-    /// Becomes what another one is.
+    /// Copies heads and counts from `other`.
     pub(super) fn copy_from(&self, other: &Self) {
         for bin in 0..ORIGINALS {
             self.heads[bin].set(other.heads[bin].get());
@@ -52,37 +53,37 @@ impl Originals {
         }
     }
 
-    /// Blocks on the list of a bin; 0 for a bin that has none.
+    /// Blocks on the list of `bin`; 0 for a bin without one.
     pub(super) fn count(&self, bin: usize) -> u16 {
         self.counts.get(bin).map_or(0, Cell::get)
     }
 }
 
 impl Heap {
-    /// Blocks on the list and on the original one, as the bin's word counts them.
+    /// Blocks on the list and on the original list, as the bin's word counts them.
     pub(super) fn whole_depth(&self, bin: usize) -> u32 {
         self.depth(bin) + u32::from(self.originals.count(bin))
     }
 
-    /// Whether an original list takes one more block.
+    /// Whether the original list of `bin` has room for another block.
     pub(crate) fn has_original_room(&self, bin: usize) -> bool {
         bin < ORIGINALS && self.originals.count(bin) < BLOCKS_MAX
     }
 
-    /// Puts what is believed to be a block on an original list, with its link where a block with a
-    /// header has it.
+    /// Puts `block`, which is believed to be a block, on an original list. Its link goes to `link`,
+    /// where a block with a header has it.
     ///
     /// # Safety
     /// The word at `link` can be written.
     pub(crate) unsafe fn put_original(&self, bin: usize, block: *mut Block, link: *mut Block) {
         let originals = &self.originals;
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller passes a `link` that can be written.
         unsafe { (*link).next = originals.heads[bin].get() };
         originals.heads[bin].set(block);
         originals.counts[bin].set(originals.counts[bin].get() + 1);
     }
 
-    /// Pops an original list; null if it is empty. This is where the ancestor crashed.
+    /// Pops a block off an original list; null if it is empty. This is where the ancestor crashed.
     pub(crate) fn take_original(&self, bin: usize) -> *mut Block {
         let originals = &self.originals;
         let block = originals.heads.get(bin).map_or(ptr::null_mut(), Cell::get);
@@ -95,7 +96,7 @@ impl Heap {
         block
     }
 
-    /// Gives an original list back, as far as it leads to blocks.
+    /// Gives the blocks of an original list back, as far as the links lead to blocks.
     pub(super) fn give_up_originals(&self, bin: usize) {
         let count = self.originals.count(bin);
         if count == 0 {
@@ -107,9 +108,10 @@ impl Heap {
             if !arena::holds(block as usize) || !block.is_aligned() {
                 break;
             }
-            // SAFETY: in an arena, where everything that was ever given out can be read.
+            // SAFETY: `block` lies in an arena, where all memory that was ever handed out can be
+            // read.
             let next = unsafe { (*block).next };
-            // SAFETY: the slab takes only what is a block of its own that is not there yet.
+            // SAFETY: the slab accepts only one of its own blocks that is not free already.
             unsafe { central::give_to_slabs(bin, &[block], self.now_ms.get()) };
             block = next;
         }

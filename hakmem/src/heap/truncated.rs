@@ -1,8 +1,8 @@
-//! The words of a heap whose slot is lost.
+//! Makes new words for a heap whose slot is lost.
 //!
 //! # Safety
-//! As in `heap`. The heap's thread may be in the middle of anything, so its fields are copied one
-//! by one, without a reference to the heap.
+//! The rules of `heap` apply. The heap's thread may be in the middle of anything, so its fields are
+//! copied one by one, without a reference to the heap.
 #![allow(unsafe_code)]
 
 use core::ptr;
@@ -13,28 +13,30 @@ use super::Heap;
 use super::original::Originals;
 use crate::slot::SlotWriter;
 
-/// Blocks that a list is said to hold more than it may: a push or a pop that was interrupted has
-/// moved the top and not the word, or the word and not the top.
+/// Excess over the capacity that a list's word claims: an interrupted push or pop has moved the top
+/// and not the word, or the word and not the top.
 const IN_DOUBT: u32 = 2;
 
 impl Heap {
-    /// Writes down, in a slot of zeros, words that bound the heap's lists: each is said to be full,
-    /// whatever it holds, as its thread may be using it meanwhile. A word that says too much sends the
-    /// next free the slow way, which sets it right; one that says too little would let the list
-    /// overflow.
+    /// Writes words that bound the heap's lists into a slot of zeros. Each word claims a full list,
+    /// whatever the list holds, because the thread may be using it meanwhile. A word that claims
+    /// too much sends the next free to the slow path, which corrects it; a word that claims too
+    /// little would let the list overflow.
     ///
     /// # Safety
-    /// `heap` is a heap's page of a mapped group, and `slot` zeroed memory that nobody else knows.
+    /// `heap` is a heap's page of a mapped group, and `slot` is zeroed memory that nobody else
+    /// knows.
     pub(crate) unsafe fn describe_lists(heap: *mut Self, slot: *mut Slot) {
         macro_rules! copy {
             ($type:ty: $($field:tt)+) => {{
-                // SAFETY: the caller's duty: inside the heap's page.
+                // SAFETY: inside the heap's page, which the caller vouches for.
                 let field = unsafe { &raw const (*heap).$($field)+ };
-                // SAFETY: a cell or an atomic of that type; mapped, aligned, initialised by zeros or by the heap's thread.
+                // SAFETY: a cell or an atomic of that type; mapped, aligned, initialised by zeros
+                // or by the heap's thread.
                 unsafe { ptr::read_volatile(field.cast::<$type>()) }
             }};
         }
-        // SAFETY: the caller's duty: nobody else writes the slot.
+        // SAFETY: nobody else writes the slot, which the caller vouches for.
         let writer = unsafe { SlotWriter::new(slot) };
         writer.update(|update| {
             for bin in 0..BINS {
@@ -70,13 +72,13 @@ mod tests {
         }
         // SAFETY: mapped above, and used here only.
         unsafe { Heap::describe_lists(heap.as_ptr(), slot.as_ptr()) };
-        // SAFETY: as above.
+        // SAFETY: mapped above, and used here only.
         let writer = unsafe { SlotWriter::new(slot.as_ptr()) };
         for (bin, depth, capacity) in lists {
             let mut word = ListWord(writer.list_word(bin).load(Ordering::Relaxed));
             assert_eq!(u32::from(word.depth(capacity)), u32::from(capacity) + IN_DOUBT);
             assert!(word.is_full() && !word.is_check_due(), "bin {bin}");
-            // Pops of all that is on the list, or was under way, borrow from no other field.
+            // Pops of all blocks on the list, and of those in doubt, borrow from no other field.
             word.0 -= u64::from(depth + IN_DOUBT) * ListWord::POP;
             assert_eq!(u32::from(word.depth(capacity)), u32::from(capacity) - depth, "bin {bin}");
             assert_eq!(word.freed_fast(), 0, "bin {bin}");

@@ -1,14 +1,14 @@
-//! Which code frees a block, as one byte that the fast path finds in the heap.
+//! The code that frees a block, as one byte that the fast path finds in the heap.
 use hakmem_segment::{Check, Push, Routing};
 
 use crate::routing::Choice;
 
-/// Which code frees a block whose bin the heap's copy of the class map does not name: that is empty
-/// under every routing but `direct`, where it may be short.
+/// The code that frees a block whose bin the heap's copy of the class map does not name. That copy
+/// is empty under every routing but `direct`, under which it may be short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Way {
-    /// The slow path. 0, as in a sentinel and in a wiped heap.
+    /// The slow path. It is 0, so a sentinel and a wiped heap name it.
     Slow = 0,
     /// `direct`: the class map may reach further than the heap's copy of it.
     Direct,
@@ -24,7 +24,7 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    /// The way of a choice; where every free is checked, that is the slow one.
+    /// The way of `choice`: the slow one if every free is checked.
     pub(super) fn of(choice: Choice) -> Self {
         if choice.check == Check::Full {
             return Self::Slow;

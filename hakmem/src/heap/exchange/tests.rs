@@ -9,12 +9,12 @@ use crate::os::memory::faults;
 use crate::tests::alone;
 
 thread_local! {
-    /// How often the calling thread gave back all that was kept for reuse.
+    /// How often the calling thread gave back all memory kept for reuse.
     pub(super) static RECLAIMS: Cell<usize> = const { Cell::new(0) };
 }
 
 fn free(block: *mut u8) {
-    // SAFETY: live, and the test forgets it.
+    // SAFETY: the block is live, and the test forgets it.
     unsafe { entry::free(block) }
 }
 
@@ -33,10 +33,10 @@ fn a_program_that_goes_on_at_its_limit_does_not_reclaim_at_each_request() {
         for _ in 0..10_000 {
             assert!(entry::malloc(16 << 10).is_null());
         }
-        // One each time that a while has passed, which 10 000 failures take once or twice.
+        // One reclaim per interval, of which 10 000 failures take one or two.
         let often = RECLAIMS.get() - before;
         assert!(often < 1_000, "{often} times");
-        // What the program gives up in answer is found at once: whole slabs, for another size.
+        // Memory that the program frees in answer is found at once: whole slabs, for another size.
         plenty.into_iter().for_each(free);
         let other = entry::malloc(3_000);
         assert!(!other.is_null(), "what was freed is lost to other sizes");
