@@ -1,9 +1,9 @@
-//! Whether a free is what the gate takes it for.
+//! Checks that a free is what the gate takes it for.
 //!
-//! Some findings the gate comes across by itself, because a slow path asks the registry anyway.
-//! The others cost a look at the slab, so they are made for one free in
-//! [`CHECK_PERIOD`](hakmem_segment::word::CHECK_PERIOD) or for every one, as `HAKMEM_CHECK` says.
-//! The countdown to the next one is part of a list's word: see `hakmem_segment::word`.
+//! The gate comes across some findings by itself, because a slow path asks the registry anyway. The
+//! others require a look at the slab, so they are sought in one free of
+//! [`CHECK_PERIOD`](hakmem_segment::word::CHECK_PERIOD) or in every free, as `HAKMEM_CHECK`
+//! demands. The countdown to the next check is part of a list's word: see `hakmem_segment::word`.
 
 use hakmem_segment::{BIN_NONE, Class, Outcome};
 
@@ -14,19 +14,20 @@ use crate::finding::Finding;
 use crate::gate::{self, Verdict};
 use crate::heap::Heap;
 
-/// How closely a free is looked at.
+/// How closely a free is inspected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// What the gate says of it, and no more.
+    /// Use the gate's answer only.
     Glance,
-    /// It is one of the sample: block start, size told, and the blocks freed just before.
+    /// A sampled free: also inspect the block start, the size told, and the blocks freed just
+    /// before.
     Sample,
-    /// Every free is looked at, and every live block is known.
+    /// Every free is inspected, and every live block is known.
     Full,
 }
 
 impl Finding {
-    /// A block, or what the gate takes for one, that is not what it should be.
+    /// A block, or a pointer that the gate takes for one, that is not what it should be.
     pub(crate) fn of_block(
         verdict: &Verdict,
         outcome: Outcome,
@@ -44,7 +45,7 @@ impl Finding {
     }
 }
 
-/// What is wrong with a pointer that is known to be no live allocation.
+/// What is wrong with a pointer that is known not to be a live allocation.
 #[cold]
 pub(crate) fn find_wrong(pointer: *mut u8) -> Finding {
     let verdict = gate::classify(pointer);
@@ -58,8 +59,8 @@ pub(crate) fn find_wrong(pointer: *mut u8) -> Finding {
     Finding::of_block(&verdict, outcome, None, true)
 }
 
-/// Looks at the free of a pointer into a slab. `told` is the bin that the caller's size leads to.
-/// Under [`Look::Full`], a live block is not live any more afterwards.
+/// Inspects the free of a pointer into a slab. `told` is the bin that the caller's size leads to.
+/// Under [`Look::Full`], a live block is no longer live afterwards.
 pub(crate) fn inspect(
     heap: &Heap,
     pointer: *mut u8,

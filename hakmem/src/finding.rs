@@ -1,4 +1,4 @@
-//! What is said of a wrong free: counters, an event, a line, and perhaps the end of the process.
+//! Reports a wrong free: counters, an event, a line, and perhaps the end of the process.
 
 use hakmem_segment::{BIN_LARGE, BIN_NONE, Class, Event, EventKind, FreeReason, Outcome};
 
@@ -14,16 +14,16 @@ use crate::settings::OnError;
 use crate::slot::simple_event;
 use crate::sync::{AtomicU32, Ordering};
 
-/// A free that is wrong, or that the routing takes for another than it is.
+/// A free that is wrong, or whose pointer the routing takes for something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
     /// An anomaly, or [`Outcome::Foreign`].
     pub(crate) outcome: Outcome,
     /// The block's true bin; [`BIN_NONE`] if the pointer is not the allocator's.
     pub(crate) bin: usize,
-    /// What the header or the caller's size claims.
+    /// The class that the header or the caller's size claims.
     pub(crate) claimed: Option<Class>,
-    /// The byte in front of the block, where the routing reads it.
+    /// The byte in front of the block, if the routing reads it.
     pub(crate) header: Option<u8>,
     /// Whether only a check finds it.
     pub(crate) by_check: bool,
@@ -38,14 +38,14 @@ impl Finding {
         let (outcome, bin) = match large::nearby(pointer as usize) {
             Nearby::Inside => (Outcome::Interior, BIN_LARGE),
             Nearby::Freed => (Outcome::DoubleFree, BIN_LARGE),
-            // Of the allocator, but in no slab: the slab was empty and is gone.
+            // The memory is the allocator's but in no slab: its slab was empty and is gone.
             Nearby::Nothing if arena::holds(pointer as usize) => (Outcome::DoubleFree, BIN_NONE),
             Nearby::Nothing => (Outcome::Foreign, BIN_NONE),
         };
         Self { outcome, bin, claimed: None, header: None, by_check: false, is_late: false }
     }
 
-    /// A large span that is freed with a size that leads to the bin `told`.
+    /// A large span that was freed with a size that leads to the bin `told`.
     #[cold]
     pub(crate) fn of_span_size(told: usize) -> Self {
         let claimed = Some(bins::class(told));
@@ -60,13 +60,13 @@ impl Finding {
         Self { outcome, bin, claimed: None, header: None, by_check: false, is_late: true }
     }
 
-    /// Whether the pointer is a live block all the same, which is freed as what it truly is.
+    /// Whether the pointer is a live block nevertheless, which is freed as what it truly is.
     pub(crate) fn is_live_block(&self) -> bool {
         use Outcome::{HeaderFalsePositive, HeaderMissing, SizeMismatch};
         matches!(self.outcome, HeaderFalsePositive | HeaderMissing | SizeMismatch)
     }
 
-    /// Why the free counts as slow.
+    /// The reason for which the free counts as slow.
     pub(crate) fn reason(&self) -> FreeReason {
         match (self.is_live_block(), self.by_check) {
             (false, _) => FreeReason::Rejected,
@@ -80,13 +80,13 @@ impl Finding {
 const LINES_MAX: u32 = 3;
 static LINES: [AtomicU32; 16] = [const { AtomicU32::new(0) }; 16];
 
-/// Writes the finding of a free down and prints it; ends the process if it is to end.
+/// Writes an event for the finding of a free and prints it; aborts if the settings demand that.
 #[cold]
 pub(crate) fn report(heap: &Heap, pointer: *mut u8, finding: &Finding) {
     report_of("free", heap, pointer, finding);
 }
 
-/// [`report`] for another call than `free`.
+/// [`report`] for a `call` other than `free`.
 #[cold]
 pub(crate) fn report_of(call: &str, heap: &Heap, pointer: *mut u8, finding: &Finding) {
     let choice = Choice::current();
@@ -118,8 +118,8 @@ pub(crate) fn report_of(call: &str, heap: &Heap, pointer: *mut u8, finding: &Fin
     }
 }
 
-/// Tells of the frees that slabs have found wrong since anyone looked. Each counts as one more free,
-/// a rejected one: when it was made, it counted as what it seemed to be.
+/// Reports the wrong frees that slabs have found since the last report. Each counts as one more
+/// free, a rejected one: at its call it was counted as what it seemed to be.
 pub(crate) fn report_strays(heap: &Heap) {
     if stray::are_noted() {
         stray::take(|strays| report_stray(heap, &strays));

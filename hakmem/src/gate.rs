@@ -1,13 +1,12 @@
-//! The front gate: what a freed pointer is.
+//! The front gate: finds out what a freed pointer is.
 //!
-//! This is the only place that classifies pointers, and nothing else reads a header. It has two
-//! doors. The *fast* one, of which each routing has its own ([`FrontGate::bin`]), is asked by the
-//! fast path of `free`: it names the bin of a pointer whose block may go on the thread's list, or
-//! nothing. The *slow* one, [`classify`], is asked for everything else: it is exact for every live
-//! block under every routing.
+//! Only this module classifies pointers, and no other reads a header. The gate has two doors. The
+//! fast path of `free` asks the *fast* one, of which each routing has its own ([`FrontGate::bin`]):
+//! it names the bin of a pointer whose block may go on the thread's list, or nothing. Everything
+//! else asks the *slow* one, [`classify`], which is exact for every live block under every routing.
 //!
-//! Under `direct` the fast door is one load from the class map. Whatever that does not name is the
-//! start of a large span, or foreign.
+//! Under `direct` the fast door is one load from the class map. A pointer whose bin the map does
+//! not name is the start of a large span, or foreign.
 //!
 //! # Safety
 //! Headers are read only inside memory that an arena made usable.
@@ -26,15 +25,15 @@ use crate::routing::{Choice, Layout};
 
 pub(crate) use front::{ByRegistry, E3, Exclude, FrontGate, Hybrid, Uniform};
 
-/// The bin of a pointer into a slab; 0 or `None` for every other. `map` is the copy in the calling
-/// thread's heap: an empty one, as in a thread's without a heap or under another routing than
-/// `direct`, names nothing.
+/// The bin of a pointer into a slab; 0 or `None` for any other pointer. `map` is the copy in the
+/// calling thread's heap; an empty one names no bin: that of a thread without a heap, or under a
+/// routing other than `direct`.
 #[inline(always)]
 pub(crate) fn bin(map: &WholeMap, pointer: *mut u8) -> Option<usize> {
     map.bin(pointer as usize)
 }
 
-/// `direct` for what lies behind the end of a heap's copy of the class map.
+/// The door of `direct` for pointers behind the end of a heap's copy of the class map.
 pub(crate) struct Behind;
 
 impl FrontGate for Behind {
@@ -46,21 +45,21 @@ impl FrontGate for Behind {
     }
 }
 
-/// What the slow door says of a pointer.
+/// The slow door's answer about a pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Verdict {
     /// The bin; [`BIN_NONE`] if the pointer is a span's or foreign.
     pub(crate) bin: usize,
-    /// How that was found out.
+    /// How the bin was found.
     pub(crate) outcome: Outcome,
     /// The bin that the routing's fast door names, if it names one.
     pub(crate) front: Option<usize>,
-    /// The byte in front of the block, where the routing reads it there.
+    /// The byte in front of the block, if the routing reads a header there.
     pub(crate) header: Option<u8>,
 }
 
 impl Verdict {
-    /// The class that the fast door, or what looks like a header, takes the block for.
+    /// The class that the fast door, or the byte that looks like a header, claims for the block.
     pub(crate) fn claimed_class(&self) -> Option<Class> {
         if let Some(bin) = self.front {
             return Some(bins::class(bin));
@@ -70,7 +69,7 @@ impl Verdict {
     }
 }
 
-/// Classifies a pointer, without trusting what is in front of it.
+/// Classifies a pointer without trusting the byte in front of it.
 pub(crate) fn classify(pointer: *mut u8) -> Verdict {
     let routing = Choice::current().routing;
     if routing == Routing::Direct {
@@ -97,7 +96,7 @@ pub(crate) fn classify(pointer: *mut u8) -> Verdict {
     Verdict { bin, outcome, front: front_bin(routing, pointer), header }
 }
 
-/// Writes the header of a block anew, if its bin has one: something overwrote it.
+/// Restores the header of a block, if its bin has one, because something overwrote it.
 pub(crate) fn repair(pointer: *mut u8, bin: usize) {
     if let Some(header) = Layout::current().header(bin) {
         // SAFETY: the start of a block of this bin, whose layout has room for the header.
@@ -105,7 +104,7 @@ pub(crate) fn repair(pointer: *mut u8, bin: usize) {
     }
 }
 
-/// What the routing's fast door says, of any arena.
+/// The answer of the routing's fast door, extended to all arenas.
 fn front_bin(routing: Routing, pointer: *mut u8) -> Option<usize> {
     match routing {
         Routing::Direct => Some(map_bin(pointer)),
@@ -117,12 +116,12 @@ fn front_bin(routing: Routing, pointer: *mut u8) -> Option<usize> {
     }
 }
 
-/// The class map's answer, which is kept under every routing: 0 for a pointer into no slab.
+/// The answer of the class map, which exists under every routing; 0 for a pointer into no slab.
 pub(crate) fn map_bin(pointer: *mut u8) -> usize {
     class_map::bin(pointer as usize)
 }
 
-/// The bin of a live block, for whoever resizes or measures it; [`BIN_NONE`] for a span's or a
+/// The bin of a live block that is being resized or measured; [`BIN_NONE`] for a span's or a
 /// foreign pointer.
 pub(crate) fn bin_slow(pointer: *mut u8) -> usize {
     match Choice::current().routing {
@@ -131,7 +130,7 @@ pub(crate) fn bin_slow(pointer: *mut u8) -> usize {
     }
 }
 
-/// Bytes that the block or span at a pointer has room for; `None` for a foreign pointer.
+/// Bytes that the block or span at `pointer` has room for; `None` for a foreign pointer.
 pub(crate) fn usable_bytes(pointer: *mut u8) -> Option<usize> {
     match bin_slow(pointer) {
         BIN_NONE => large::bytes(pointer as usize),

@@ -1,7 +1,7 @@
-//! The entries that are told an alignment.
+//! The entry points that take an alignment.
 //!
 //! # Safety
-//! As in `entry`.
+//! The rules of `entry` apply.
 #![allow(unsafe_code)]
 
 use core::ffi::c_int;
@@ -14,7 +14,7 @@ use crate::bins;
 use crate::os::{memory, process};
 use crate::routing::{Choice, Layout};
 
-/// The bin that serves a size at an alignment, a power of two.
+/// The bin that serves `size` bytes at `alignment`, a power of two.
 #[inline(always)]
 pub(super) fn aligned_bin(size: usize, alignment: usize) -> usize {
     if Choice::is_direct() {
@@ -24,7 +24,7 @@ pub(super) fn aligned_bin(size: usize, alignment: usize) -> usize {
     }
 }
 
-/// Allocates `size` bytes at an alignment, a power of two. Null, with `ENOMEM`, if there is no
+/// Allocates `size` bytes at `alignment`, a power of two. Null, with `ENOMEM`, if there is no
 /// memory.
 #[inline(always)]
 #[must_use]
@@ -42,26 +42,26 @@ extern "C" fn allocate_aligned_slow(alignment: usize, size: usize) -> *mut u8 {
         return slow::large(heap, size, alignment)
             .map_or(ptr::null_mut(), |span| span.address.as_ptr());
     }
-    // Of the layouts that only this function knows.
+    // Under the layouts with headers this is the first look at the list.
     let block = pop(heap, bin);
     if block.is_null() { slow::malloc_in_bin(bin, heap) } else { block }
 }
 
-/// Pops a block off the list that serves a size at an alignment, a power of two; null if it is empty,
-/// if there is none, or if only another routing's layout knows it.
+/// Pops a block off the list that serves `size` bytes at `alignment`, a power of two. Null if that
+/// list is empty, if no list serves them, or if the routing in force is not `direct`.
 #[inline(always)]
 fn pop_aligned(alignment: usize, size: usize) -> *mut u8 {
     if !Choice::is_direct() {
         hint::cold_path();
         return ptr::null_mut();
     }
-    // Of the bins, that of large spans has no list.
+    // The bin of large spans has no list to pop from.
     pop(thread_heap(), bins::of_aligned(size, alignment))
 }
 
-/// Allocates at an alignment, storing the pointer in `*out`. Returns 0, `EINVAL` if the alignment
-/// is no power of two or no multiple of a pointer's size, or `ENOMEM`; then `*out` and `errno` are
-/// left as they are.
+/// Allocates at `alignment` and stores the pointer in `*out`. Returns 0, or `EINVAL` if `alignment`
+/// is not a power of two or not a multiple of a pointer's size, or `ENOMEM` if there is no memory;
+/// on failure `*out` keeps its value. Leaves `errno` unchanged.
 ///
 /// # Safety
 /// `out` can be written.
@@ -73,18 +73,18 @@ pub unsafe fn posix_memalign(out: *mut *mut u8, alignment: usize, size: usize) -
     let block = pop_aligned(alignment, size);
     if block.is_null() {
         hint::cold_path();
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller passes an `out` that can be written.
         return unsafe { posix_memalign_slow(out, alignment, size) };
     }
-    // SAFETY: the caller's duty.
+    // SAFETY: the caller passes an `out` that can be written.
     unsafe { *out = block };
     0
 }
 
-/// [`posix_memalign`] where the list is empty, or there is none.
+/// [`posix_memalign`] where the list is empty or no list serves the request.
 ///
 /// # Safety
-/// As there.
+/// `out` can be written.
 #[inline(never)]
 unsafe extern "C" fn posix_memalign_slow(
     out: *mut *mut u8,
@@ -97,13 +97,13 @@ unsafe extern "C" fn posix_memalign_slow(
     if block.is_null() {
         return libc::ENOMEM;
     }
-    // SAFETY: the caller's duty.
+    // SAFETY: the caller passes an `out` that can be written.
     unsafe { *out = block };
     0
 }
 
-/// Allocates at an alignment. Null, with `EINVAL`, if it is no power of two; null, with `ENOMEM`, if
-/// there is no memory.
+/// Allocates at `alignment`. Null, with `EINVAL`, if it is not a power of two; null, with `ENOMEM`,
+/// if there is no memory.
 #[inline(always)]
 #[must_use]
 pub fn aligned_alloc(alignment: usize, size: usize) -> *mut u8 {
@@ -114,8 +114,7 @@ pub fn aligned_alloc(alignment: usize, size: usize) -> *mut u8 {
     allocate_checked(alignment, size)
 }
 
-/// As [`aligned_alloc`], but an alignment that is no power of two is rounded up to one, as glibc
-/// does.
+/// [`aligned_alloc`] that rounds an `alignment` up to the next power of two, as glibc does.
 #[inline(always)]
 #[must_use]
 pub fn memalign(alignment: usize, size: usize) -> *mut u8 {

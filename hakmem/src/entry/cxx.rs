@@ -1,8 +1,10 @@
-//! What C++ wants when memory runs out: the program's new-handler, and then an exception.
+//! The failure of `operator new`: C++ demands that it call the program's new-handler and then
+//! throw.
 //!
-//! Both belong to a C++ library, of which a process may have several: a plugin may bring one that
-//! nobody else sees, or contain one. That of the code that called `operator new` is asked. It has a
-//! form for each of ours, which tries `malloc` once more and then does all that is wanted.
+//! Handler and exception belong to a C++ library, and a process may have several: a plugin may load
+//! one that no other code sees, or contain one. The library asked is that of the code that called
+//! `operator new`. It exports the same forms of `operator new` as hakmem does; each calls `malloc`
+//! once more and then does all that C++ demands.
 //!
 //! # Safety
 //! The symbols are those of `operator new`, with the types that the C++ ABI gives them.
@@ -14,10 +16,11 @@ use core::{mem, ptr};
 use super::REQUEST_MAX;
 use crate::os::{loader, message, process};
 
-/// C++ libraries that a program may have loaded where nobody but a plugin sees it.
+/// C++ libraries that a program may have loaded where only a plugin sees them.
 const LIBRARIES: [&CStr; 2] = [c"libstdc++.so.6", c"libc++.so.1"];
 
-/// The C++ library's form of `operator new` by its mangled name; null if there is no such library.
+/// The C++ library's form of `operator new` with the mangled name `name`; null if there is no such
+/// library.
 fn form(name: &CStr) -> *mut c_void {
     let _errno = process::ErrnoGuard::new();
     let found = loader::symbol_for(loader::caller(), name, &LIBRARIES);
@@ -29,20 +32,20 @@ fn form(name: &CStr) -> *mut c_void {
 pub struct FailedNew<'a> {
     /// Mangled name of the form.
     pub name: &'a CStr,
-    /// Mangled name of the form that takes no alignment; for such a form the same.
+    /// Mangled name of the form without an alignment; equal to `name` for such a form.
     pub plain: &'a CStr,
-    /// Bytes that were asked for.
+    /// Bytes that were requested.
     pub size: usize,
     /// The alignment, if the form takes one.
     pub alignment: Option<usize>,
 }
 
 impl FailedNew<'_> {
-    /// The request in the terms in which the C++ library is to be asked.
+    /// The request as it is passed to the C++ library.
     ///
-    /// Forms that take an alignment round the size up to a multiple of it. In libstdc++ 12 that
-    /// overflows to 0 for the largest sizes, and the program gets a block that is too small. So a
-    /// request that can never be served is passed on to the form without alignment.
+    /// Forms with an alignment round the size up to a multiple of it. In libstdc++ 12 the largest
+    /// sizes overflow to 0 there, and the program gets a block that is too small. So a request that
+    /// can never be served goes to the form without an alignment.
     fn to_be_asked(self) -> Self {
         match self.alignment {
             Some(alignment)
@@ -56,8 +59,8 @@ impl FailedNew<'_> {
     }
 }
 
-/// Lets the C++ library handle a request that failed: it calls the new-handler as long as there is
-/// one, and throws. Aborts where there is no C++ library.
+/// Lets the C++ library handle a failed request: it calls the new-handler as long as there is one,
+/// and throws. Aborts if there is no C++ library.
 #[must_use]
 pub fn retry_cxx_new(failed: FailedNew<'_>) -> *mut u8 {
     let failed = failed.to_be_asked();
@@ -82,8 +85,8 @@ pub fn retry_cxx_new(failed: FailedNew<'_>) -> *mut u8 {
     }
 }
 
-/// [`retry_cxx_new`] for the forms without exceptions: null in place of them, and where there is no
-/// C++ library. `nothrow` is the form's last argument.
+/// [`retry_cxx_new`] for the forms that do not throw: returns null instead, also if there is no C++
+/// library. `nothrow` is the form's last argument.
 #[must_use]
 pub fn retry_cxx_nothrow(failed: FailedNew<'_>, nothrow: *const c_void) -> *mut u8 {
     let failed = failed.to_be_asked();

@@ -1,4 +1,4 @@
-//! What the process holds, and giving back what it does not need.
+//! Reports the memory that the process holds, and returns unused memory to the system.
 
 use core::iter;
 
@@ -7,18 +7,18 @@ use crate::heap::Heap;
 use crate::os::{loader, message};
 use crate::{bins, central, finding, threads, totals};
 
-/// Blocks of one bin that wait in the central store for the next thread that needs some.
+/// Blocks of one bin that wait in the central store for a thread to refill from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitingBlocks {
     /// Smallest request that the bin serves.
     pub smallest_bytes: usize,
-    /// What a block of it costs, which is the largest request that it serves without headers.
+    /// Bytes of a block, which is the largest request that the bin serves without headers.
     pub block_bytes: usize,
-    /// How many blocks wait.
+    /// Number of blocks that wait.
     pub blocks: usize,
 }
 
-/// What waits in the central store, by bin; bins of which nothing waits are left out.
+/// The blocks that wait in the central store, by bin; bins without waiting blocks are left out.
 pub fn waiting_blocks() -> impl Iterator<Item = WaitingBlocks> {
     let mut below = 0;
     let mut bins = bins::in_use();
@@ -32,18 +32,18 @@ pub fn waiting_blocks() -> impl Iterator<Item = WaitingBlocks> {
     .filter(|waiting| waiting.blocks > 0)
 }
 
-/// Bytes of all blocks in slabs that the program holds. Exact as long as no other thread allocates
-/// or frees meanwhile.
+/// Bytes of all blocks in slabs that the program holds. Exact only if no other thread allocates or
+/// frees meanwhile.
 #[must_use]
 pub fn live_block_bytes() -> usize {
-    // Before the sum, so that a new child process counts what it inherited.
+    // Before the sum, so that a new child process counts the blocks that it inherited.
     threads::access(thread_heap());
     threads::live_block_bytes()
 }
 
-/// Gives all memory back that is not in use; whether there was any. What is on the lists of another
-/// thread follows when that thread next leaves its fast paths, some milliseconds later at the
-/// earliest; of a thread that makes no further call it stays.
+/// Returns all unused memory to the system; false if there was none. Blocks on the lists of another
+/// thread follow when that thread next leaves its fast paths, some milliseconds later at the
+/// earliest; if it makes no further call, they stay.
 pub fn trim() -> bool {
     let trim_and_tell = |heap: &Heap| {
         let has_freed = threads::trim(heap);
@@ -53,8 +53,8 @@ pub fn trim() -> bool {
     slow::with_heap(thread_heap(), trim_and_tell).unwrap_or(false)
 }
 
-/// Tells a program that uses glibc's hooks that nobody calls them. It was linked long ago: no
-/// program can be linked to them now.
+/// Warns a program that uses glibc's hooks that neither hakmem nor glibc calls them. Such a program
+/// was linked long ago: linking against the hooks is no longer possible.
 pub fn tell_of_hooks() {
     for hook in [c"__malloc_hook", c"__free_hook", c"__malloc_initialize_hook"] {
         if loader::executable_uses(hook) {
@@ -67,7 +67,7 @@ pub fn tell_of_hooks() {
     }
 }
 
-/// Prints what the process holds, on standard error.
+/// Prints to standard error the memory that the process holds.
 pub fn print_stats() {
     let totals = totals::totals();
     message::print(format_args!(

@@ -1,7 +1,7 @@
-//! The entries that change the size of an allocation.
+//! The entry points that change the size of an allocation.
 //!
 //! # Safety
-//! As in `entry`.
+//! The rules of `entry` apply.
 #![allow(unsafe_code)]
 
 use core::{hint, ptr};
@@ -14,9 +14,9 @@ use crate::bins::{self, MID_MAX};
 use crate::gate;
 use crate::os::memory::PAGE_MIN;
 
-/// Changes the size of an allocation, moving it if needed; the contents up to the smaller size are
-/// kept. A null pointer allocates; size 0 frees and returns null, as glibc does. Null, with
-/// `ENOMEM` and the allocation unchanged, if there is no memory.
+/// Changes the size of an allocation, moving it if necessary; the contents up to the smaller size
+/// are kept. A null `pointer` allocates; a `size` of 0 frees and returns null, as glibc does. Null,
+/// with `ENOMEM` and the allocation unchanged, if there is no memory.
 ///
 /// # Safety
 /// As the module says.
@@ -27,35 +27,36 @@ pub unsafe extern "C" fn realloc(pointer: *mut u8, size: usize) -> *mut u8 {
     }
     if size == 0 {
         hint::cold_path();
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller vouches for `pointer`.
         return unsafe { free_to_null(pointer) };
     }
     if let Some(bin @ 1..) = mapped_bin(thread_heap(), pointer)
         && size <= MID_MAX
     {
-        // Only the very bin that a fresh allocation would get: a later sized free relies on it.
+        // The block stays only in the very bin that a fresh allocation would get: a later sized
+        // free relies on that.
         if bin == bins::of_size(size) {
             return pointer;
         }
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller vouches for `pointer`.
         return unsafe { move_from_bin(pointer, size, bin) };
     }
-    // SAFETY: the caller's duty; no alignment was asked for.
+    // SAFETY: the caller vouches for `pointer`; no alignment was requested.
     unsafe { resize(pointer, size, 8) }
 }
 
-/// Frees; returns null.
+/// Frees `pointer` and returns null.
 ///
 /// # Safety
 /// As the module says.
 #[inline(never)]
 unsafe extern "C" fn free_to_null(pointer: *mut u8) -> *mut u8 {
-    // SAFETY: the caller's duty.
+    // SAFETY: the caller vouches for `pointer`.
     unsafe { free(pointer) };
     ptr::null_mut()
 }
 
-/// Moves a block of the bin that the thread's map has named to another one.
+/// Moves a block of `bin`, which the heap's copy of the class map has named, to another bin.
 ///
 /// # Safety
 /// As the module says; `pointer` is not null.
@@ -63,14 +64,15 @@ unsafe extern "C" fn free_to_null(pointer: *mut u8) -> *mut u8 {
 unsafe extern "C" fn move_from_bin(pointer: *mut u8, size: usize, bin: usize) -> *mut u8 {
     let new = malloc(size);
     if !new.is_null() {
-        // SAFETY: both blocks are live, different, and hold at least that much.
+        // SAFETY: the blocks are live and different, and each holds at least the bytes copied.
         unsafe { ptr::copy_nonoverlapping(pointer, new, bins::stride(bin).min(size)) };
         free_mapped(thread_heap(), bin, pointer);
     }
     new
 }
 
-/// Changes the size of an allocation that was made at an alignment, which is kept. `size` is not 0.
+/// Changes the size of an allocation that was made at `alignment`, and keeps the alignment. `size`
+/// is not 0.
 ///
 /// # Safety
 /// As the module says; `pointer` is not null.
@@ -81,7 +83,7 @@ pub(crate) unsafe extern "C" fn resize(pointer: *mut u8, size: usize, alignment:
         slow_free::refuse_realloc(thread_heap(), pointer);
         return slow::refuse(size);
     }
-    // As in `realloc`.
+    // A later sized free relies on the bin, as in `realloc`.
     if bin != 0 && bin == new_bin {
         return pointer;
     }
@@ -94,9 +96,9 @@ pub(crate) unsafe extern "C" fn resize(pointer: *mut u8, size: usize, alignment:
     };
     let new = allocate_aligned(alignment, size);
     if !new.is_null() {
-        // SAFETY: both allocations are live, different, and hold at least that much.
+        // SAFETY: the allocations are live and different, and each holds at least the bytes copied.
         unsafe { ptr::copy_nonoverlapping(pointer, new, old_size.min(size)) };
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller vouches for `pointer`.
         unsafe { free(pointer) };
     }
     new
@@ -109,7 +111,7 @@ pub(crate) unsafe extern "C" fn resize(pointer: *mut u8, size: usize, alignment:
 #[must_use]
 pub unsafe fn reallocarray(pointer: *mut u8, count: usize, size: usize) -> *mut u8 {
     match count.checked_mul(size) {
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller vouches for `pointer`.
         Some(bytes) => unsafe { realloc(pointer, bytes) },
         None => slow::refuse(REQUEST_MAX),
     }

@@ -1,11 +1,11 @@
-//! The frees of the routings with headers: their fast paths, one for each routing and form of push.
+//! Frees under the routings with headers: a fast path for each routing and form of push.
 //!
-//! The class map in the heap of such a routing is empty, so that [`super::free`], which is made for
-//! `direct`, lands here for every block. That detour is what a routing that is not the default pays
-//! for the others' not costing it anything; so does `direct` itself where the map is a window.
+//! The class map in the heap is empty under such a routing, so [`super::free`], which is built for
+//! `direct`, ends up here for every block. That detour is the price of not costing `direct` an
+//! instruction. `direct` pays it too where the heap's copy of the class map is too short.
 //!
 //! # Safety
-//! As in `entry`. `e3` breaks these rules on purpose: it is the ancestor's bug, and may do
+//! The rules of `entry` apply. `e3` breaks them on purpose: it is the ancestor's bug, and may do
 //! anything.
 #![allow(unsafe_code)]
 
@@ -23,7 +23,7 @@ use crate::routing::{Choice, Layout};
 use crate::sync::Ordering;
 use crate::threads::{self, Access};
 
-/// Frees by the way that the heap names.
+/// Frees `pointer` by the code that `way` names.
 #[inline(always)]
 pub(super) fn free(way: Way, pointer: *mut u8, heap: *mut Heap) {
     match way {
@@ -41,7 +41,8 @@ pub(super) fn free(way: Way, pointer: *mut u8, heap: *mut Heap) {
     }
 }
 
-/// Frees what the heap's copy of the class map does not name, though the map itself may.
+/// Frees a pointer whose bin the heap's copy of the class map does not name, though the map itself
+/// may.
 #[inline(never)]
 extern "C" fn push_behind(pointer: *mut u8, heap: *mut Heap) {
     if complete_map(heap) {
@@ -51,19 +52,19 @@ extern "C" fn push_behind(pointer: *mut u8, heap: *mut Heap) {
     }
 }
 
-/// Brings the heap's copy of the class map up to date; false if it was complete already. The heap is
-/// one of [`Way::Direct`].
+/// Brings the heap's copy of the class map up to date; false if it already was. The heap's way is
+/// [`Way::Direct`].
 pub(super) fn complete_map(heap: *mut Heap) -> bool {
-    // SAFETY: only the heap of a thread knows this way, and it is this thread's.
+    // SAFETY: only a thread's heap has this way, and `heap` is this thread's.
     if unsafe { *map_of(heap) }.is_complete() {
         return false;
     }
-    // SAFETY: as above.
+    // SAFETY: only a thread's heap has this way, and `heap` is this thread's.
     unsafe { *map_of(heap) = WholeMap::current() };
     true
 }
 
-/// Pushes without checks but the capacity.
+/// Pushes with no check but that of the capacity.
 #[inline(never)]
 extern "C" fn direct_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
     let Some(bin) = G::bin(pointer) else { return slow_free::free_exactly(pointer, heap) };
@@ -72,14 +73,14 @@ extern "C" fn direct_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
     }
 }
 
-/// Pushes with the ancestor's checks: class 7 is rejected where it has no header, the block must
-/// not be the one that was pushed last, and the capacity holds.
+/// Pushes with the ancestor's checks: rejects a block of C7 where that class has no header, the
+/// block that was pushed last, and any block if the list is full.
 #[inline(never)]
 extern "C" fn boxed_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
     let Some(bin) = G::bin(pointer) else { return slow_free::free_exactly(pointer, heap) };
     let top = FastList::of(heap, bin).top().load(Ordering::Relaxed);
-    // SAFETY: the thread's heap: a sentinel knows no way but the slow one; the topmost block's entry, or
-    // the null in front of them.
+    // SAFETY: `heap` is the thread's, since a sentinel's way is the slow path; `top` points to the
+    // list's topmost entry, or to the null in front of its magazine.
     let last = unsafe { *top };
     let is_rejected = G::LAYOUT.is_routed(bin) || last == pointer.cast();
     if is_rejected || !push::<false>(heap, bin, pointer) {
@@ -87,17 +88,17 @@ extern "C" fn boxed_push<G: FrontGate>(pointer: *mut u8, heap: *mut Heap) {
     }
 }
 
-/// Phase E3 as it was: what looks like a header is believed, and the push checks nothing.
+/// Phase E3 as it was: trusts any byte that looks like a header, and pushes without a check.
 ///
-/// Where a check is due, or the answer rests on a byte that may be a neighbour's contents (and
-/// checks are wanted), the check looks first; see [`original_push_checked`].
+/// [`original_push_checked`] takes over if a check is due, or if checks are on and the answer rests
+/// on a byte that may be a neighbour's contents.
 #[inline(never)]
 extern "C" fn original_push(pointer: *mut u8, heap: *mut Heap) {
     let Some(bin) = E3::bin(pointer) else { return slow_free::free_exactly(pointer, heap) };
     let word = slot_of(heap).list_word(bin);
     let value = word.load(Ordering::Relaxed);
     let is_doubtful = E3::is_doubtful(pointer) && Choice::current().check != Check::Off;
-    // SAFETY: only the heap of a thread knows this way, and it is this thread's.
+    // SAFETY: only a thread's heap has this way, and `heap` is this thread's.
     let own = unsafe { &*heap };
     if is_doubtful || ListWord(value).is_check_due() || !own.has_original_room(bin) {
         return original_push_checked(pointer, heap, bin);
@@ -106,8 +107,8 @@ extern "C" fn original_push(pointer: *mut u8, heap: *mut Heap) {
     add_push(word);
 }
 
-/// Pops one of the lists that [`original_push`] pushes to; null if it is empty. `malloc` has no
-/// fast path under `e3`; this is it.
+/// Pops a block off a list that [`original_push`] pushes to; null if it is empty. `malloc` has no
+/// other fast path under `e3`.
 pub(super) fn original_pop(heap: &Heap, bin: usize) -> *mut Block {
     let block = heap.take_original(bin);
     if !block.is_null() {
@@ -116,19 +117,19 @@ pub(super) fn original_pop(heap: &Heap, bin: usize) -> *mut Block {
     block
 }
 
-/// Puts a block on a list as the original did. It took `pointer - 1` for the block's base, and
-/// wrote the link at `base + 1`, which is right behind a header. A list of a class that has no
-/// header holds bases: there the block's place on the list is one byte off, and the next pop reads
-/// a byte of a neighbour's contents as part of the link.
+/// Puts a block on a list as the original did: it took `pointer - 1` for the block's base and wrote
+/// the link at `base + 1`, right behind a header. The list of a class without headers holds bases,
+/// so there the block stands on the list one byte off, and the next pop reads a byte of a
+/// neighbour's contents as part of the link.
 fn link_as_original(heap: &Heap, bin: usize, pointer: *mut u8) {
     let base = pointer.wrapping_sub(HEADER_BYTES);
     let header = if Layout::Mixed.header(bin).is_some() { HEADER_BYTES } else { 0 };
-    // SAFETY: the program gave the block up.
+    // SAFETY: the program has given the block up.
     unsafe { heap.put_original(bin, base.wrapping_add(header).cast(), pointer.cast()) };
 }
 
-/// The same with a look at the truth first. It says what it finds, and then the bug takes its
-/// course: it is there to be seen.
+/// [`original_push`] after a check. It reports a wrong answer, and then the bug takes its course,
+/// for that is what `e3` is there to show.
 #[cold]
 #[inline(never)]
 extern "C" fn original_push_checked(pointer: *mut u8, heap: *mut Heap, bin: usize) {

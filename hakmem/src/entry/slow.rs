@@ -1,9 +1,10 @@
-//! What the fast paths leave to others: each call here counts as slow, with its reason.
+//! The slow paths of allocation: each call here counts as slow, with its reason.
 //!
 //! # Safety
-//! Heaps come from the fast path: a sentinel or the thread's own. Functions that fast paths end with
-//! are `extern "C"`: such calls cannot unwind, so they become jumps and the fast paths need no
-//! frame. The program's argument stays their first, so that the fast paths need not move it.
+//! Heaps come from the fast path: a sentinel or the thread's own. Functions that end a fast path
+//! are `extern "C"`: they cannot unwind, so the compiler makes tail calls of them and the fast
+//! paths need no stack frame. Their first argument is the program's, so that the fast paths need
+//! not move it.
 #![allow(unsafe_code)]
 
 use core::ffi::c_int;
@@ -37,7 +38,7 @@ pub(super) extern "C" fn malloc(size: usize, heap: *mut Heap) -> *mut u8 {
     malloc_in_bin(Layout::current().bin_of_size(size), heap)
 }
 
-/// Allocates a block of a bin whose list is empty.
+/// Allocates a block of `bin`, whose list is empty.
 #[cold]
 #[inline(never)]
 pub(super) extern "C" fn malloc_in_bin(bin: usize, heap: *mut Heap) -> *mut u8 {
@@ -45,8 +46,8 @@ pub(super) extern "C" fn malloc_in_bin(bin: usize, heap: *mut Heap) -> *mut u8 {
     let bin = Layout::current().serving(bin);
     let block = match threads::access(heap) {
         Access::Own(heap, first_use) => {
-            // The list may be that of another bin than the fast path's, and a child process may
-            // have got its parent's lists just now.
+            // The list may belong to another bin than the one the fast path looked at, and a child
+            // process may have just adopted its parent's lists.
             let mut block = pop(heap.address(), bin);
             if block.is_null() && heap.is_original() {
                 block = routed::original_pop(heap, bin).cast();
@@ -72,12 +73,12 @@ pub(super) extern "C" fn malloc_in_bin(bin: usize, heap: *mut Heap) -> *mut u8 {
     block
 }
 
-/// Whether every free is checked, for which live blocks are noted.
+/// Whether every free is checked, which requires a bit for each live block.
 pub(super) fn checks_all() -> bool {
     Choice::current().check == Check::Full
 }
 
-/// Whether a block is known not to be live, because every free is checked.
+/// Whether the block at `pointer` is known not to be live, because every free is checked.
 pub(super) fn is_known_dead(pointer: *mut u8, bin: usize) -> bool {
     bin != BIN_NONE && checks_all() && !live::is_set(pointer as usize)
 }
@@ -94,7 +95,7 @@ fn malloc_late(heap: &Heap, bin: usize, watch: Stopwatch) -> *mut u8 {
     block[0].cast()
 }
 
-/// Runs with the thread's heap, or the process's own if the thread has none.
+/// Runs `work` with the thread's heap, or with the process's own if the thread has none.
 pub(super) fn with_heap<R>(heap: *mut Heap, work: impl FnOnce(&Heap) -> R) -> Option<R> {
     match threads::access(heap) {
         Access::Own(heap, _) => Some(work(heap)),
@@ -102,7 +103,7 @@ pub(super) fn with_heap<R>(heap: *mut Heap, work: impl FnOnce(&Heap) -> R) -> Op
     }
 }
 
-/// Allocates a span of its own. `None`, with `ENOMEM`, if there is no memory.
+/// Allocates a span. `None`, with `ENOMEM`, if there is no memory.
 #[cold]
 #[inline(never)]
 pub(super) fn large(heap: *mut Heap, size: usize, alignment: usize) -> Option<Allocated> {
@@ -115,8 +116,8 @@ pub(super) fn large(heap: *mut Heap, size: usize, alignment: usize) -> Option<Al
 }
 
 fn large_with(heap: &Heap, size: usize, alignment: usize, watch: Stopwatch) -> Option<Allocated> {
-    // What the system refuses a span is address space, which free spans may be holding, and lists
-    // and slabs do not: giving those back would cost much and help nothing.
+    // A span fails for lack of address space. Free spans may hold some, lists and slabs do not:
+    // giving their blocks back would cost much and help nothing.
     let span = if size <= REQUEST_MAX { large::allocate(size, alignment) } else { None };
     let Some(span) = span else {
         heap.count_out_of_memory(BIN_LARGE, size);
@@ -134,7 +135,7 @@ fn large_with(heap: &Heap, size: usize, alignment: usize, watch: Stopwatch) -> O
     Some(span)
 }
 
-/// Changes the size of a span; what is no span is foreign.
+/// Changes the size of a span. A pointer that is not the start of a span is foreign.
 #[cold]
 #[inline(never)]
 pub(super) extern "C" fn resize_large(heap: *mut Heap, pointer: *mut u8, size: usize) -> *mut u8 {
@@ -154,7 +155,7 @@ pub(super) extern "C" fn resize_large(heap: *mut Heap, pointer: *mut u8, size: u
             heap.count_out_of_memory(BIN_LARGE, size);
             return ptr::null_mut();
         };
-        // In place or moved, it counts as one allocation and one free: pages were mapped or
+        // In place or moved, the change counts as one allocation and one free: pages were mapped or
         // unmapped, and the bytes must add up.
         heap.finish_free(
             BIN_LARGE,
@@ -184,7 +185,7 @@ pub(super) extern "C" fn refuse(size: usize) -> *mut u8 {
     out_of_memory()
 }
 
-/// Starts the allocator before the program's first call, and registers its hooks. The preload
+/// Starts the allocator before the program's first call and registers its hooks. The preload
 /// library calls this from its constructor.
 pub fn start() {
     threads::access(super::thread_heap());

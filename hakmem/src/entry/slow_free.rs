@@ -1,8 +1,9 @@
-//! Frees that no fast path could serve: they are classified by the gate's slow door, looked at if a
-//! check is due, and counted with their reason.
+//! The slow paths of `free`: the gate's slow door classifies the pointer, a check inspects it if
+//! one is due, and the free counts as slow, with its reason.
 //!
 //! # Safety
-//! As in `entry`. Functions that fast paths end with are `extern "C"`, as in `entry::slow`.
+//! The rules of `entry` apply. Functions that end a fast path are `extern "C"`, as in
+//! `entry::slow`.
 #![allow(unsafe_code)]
 
 use hakmem_segment::{BIN_LARGE, BIN_NONE, Check, EventKind, FreeReason, Outcome};
@@ -18,25 +19,25 @@ use crate::large;
 use crate::routing::{Choice, Layout};
 use crate::threads::{self, Access};
 
-/// Frees what the fast path could not: the class map does not name the bin, which under the other
-/// routings it never does, or the list is full, or the free is due for a check.
+/// Frees a block that the fast path refused: the class map does not name its bin (under routings
+/// other than `direct` it never does), the list is full, or the free is due for a check.
 #[cold]
 #[inline(never)]
 pub(super) extern "C" fn free(pointer: *mut u8, heap: *mut Heap) {
-    // SAFETY: a sentinel or the thread's heap.
+    // SAFETY: `heap` is a sentinel or the thread's heap.
     match unsafe { way_of(heap) } {
         Way::Slow => free_exactly(pointer, heap),
         way => routed::free(way, pointer, heap),
     }
 }
 
-/// What the caller of a free says of its block.
+/// The caller's statement about the block that it frees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Told {
     Nothing,
     /// A size that leads to this bin; the fast path did not look at it.
     Claim(usize),
-    /// A size that leads to this bin; the fast path would have believed it.
+    /// A size that leads to this bin; the fast path would have trusted it.
     Trust(usize),
 }
 
@@ -49,7 +50,7 @@ impl Told {
         }
     }
 
-    /// The bin that the fast path takes the block for, if it believes the caller.
+    /// The bin that the fast path takes the block to be in, if it trusts the caller.
     fn trusted(self) -> Option<usize> {
         match self {
             Self::Trust(bin) => Some(bin),
@@ -57,27 +58,28 @@ impl Told {
         }
     }
 
-    /// How the block's class was found, which is `otherwise` if the caller is not believed.
+    /// How the block's class was found: by the caller's size if that is trusted, else as in
+    /// `otherwise`.
     fn outcome(self, otherwise: Outcome) -> Outcome {
         if self.trusted().is_some() { Outcome::Sized } else { otherwise }
     }
 }
 
-/// Frees what no fast path could.
+/// Frees a pointer that no fast path could.
 #[cold]
 #[inline(never)]
 pub(super) extern "C" fn free_exactly(pointer: *mut u8, heap: *mut Heap) {
     free_as(heap, pointer, |_| Told::Nothing);
 }
 
-/// Frees a block whose caller said a size.
+/// Frees a block whose caller passed a size.
 #[cold]
 #[inline(never)]
 pub(super) extern "C" fn free_claimed(pointer: *mut u8, size: usize, heap: *mut Heap) {
     free_as_claimed(pointer, heap, |layout| layout.bin_of_size(size));
 }
 
-/// Frees a block whose caller said size and alignment.
+/// Frees a block whose caller passed a size and an alignment.
 #[cold]
 #[inline(never)]
 pub(super) extern "C" fn free_aligned_claimed(
@@ -89,11 +91,12 @@ pub(super) extern "C" fn free_aligned_claimed(
     free_as_claimed(pointer, heap, |layout| layout.serving(aligned_bin(size, alignment)));
 }
 
-/// Frees a block of which the caller says that it is of the bin `claimed`. The routings with headers
-/// have frees of their own, which look at no size; where every free is checked, all come here.
+/// Frees a block that the caller claims to be in the bin `claimed`. Under the routings with headers
+/// the frees of `entry::routed` do the work, which ignore sizes; if every free is checked, all
+/// frees come here.
 #[inline(always)]
 fn free_as_claimed(pointer: *mut u8, heap: *mut Heap, claimed: impl FnOnce(Layout) -> usize) {
-    // SAFETY: a sentinel or the thread's heap.
+    // SAFETY: `heap` is a sentinel or the thread's heap.
     match unsafe { way_of(heap) } {
         Way::Direct => {
             routed::complete_map(heap);
@@ -104,19 +107,19 @@ fn free_as_claimed(pointer: *mut u8, heap: *mut Heap, claimed: impl FnOnce(Layou
     free_as(heap, pointer, |layout| Told::Claim(claimed(layout)));
 }
 
-/// The same for a free whose caller knows the size. The gate is asked all the same: here it costs
-/// nothing, and a wrong size does no harm.
+/// Frees a block whose caller knows the size. It asks the gate nevertheless: on a slow path this
+/// costs nothing, and then a wrong size does no harm.
 #[cold]
 #[inline(never)]
 pub(super) extern "C" fn free_sized(pointer: *mut u8, heap: *mut Heap, size: usize) {
     free_as(heap, pointer, |layout| Told::Trust(layout.bin_of_size(size)));
 }
 
-/// The same for a free whose caller knows size and alignment, which lead to the bin `told`.
+/// Frees a block whose caller knows size and alignment, which lead to the bin `told`.
 #[cold]
 #[inline(never)]
 pub(super) extern "C" fn free_in_bin(pointer: *mut u8, heap: *mut Heap, told: usize) {
-    // Of the mid bins the fast path names some that this layout does not use.
+    // The fast path also names mid bins that this layout does not use.
     free_as(heap, pointer, |layout| Told::Trust(layout.serving(told)));
 }
 
@@ -150,7 +153,7 @@ fn free_own(heap: &Heap, pointer: *mut u8, verdict: &Verdict, told: Told, watch:
         (Look::Glance, None, None) => Some(FreeReason::Routed),
         (Look::Glance, _, _) => None,
     };
-    // The thread may have got its lists just now, or its countdown have begun anew.
+    // The thread may have got its lists just now, or its countdown may have restarted.
     let pushed = reason.is_none()
         && match told.trusted() {
             Some(_) => push::<true>(heap.address(), bin, pointer),
@@ -160,15 +163,15 @@ fn free_own(heap: &Heap, pointer: *mut u8, verdict: &Verdict, told: Told, watch:
         return;
     }
     let outcome = told.outcome(verdict.outcome);
-    // SAFETY: the program gave the block up; the gate says that it is of this bin.
+    // SAFETY: the program has given the block up; the gate says that it belongs to this bin.
     unsafe { heap.free_slow(bin, pointer.cast(), SlowFree { reason, outcome, watch }) };
     threads::housekeep_if_due(heap, watch);
     finding::report_strays(heap);
 }
 
-/// How closely the free of a block is to be looked at now.
+/// How closely the free of a block is inspected now.
 fn look_due(heap: &Heap, verdict: &Verdict, told: Told) -> Look {
-    // The countdown is of the list that the fast path would have pushed to.
+    // The countdown is that of the list that the fast path would have pushed to.
     let is_due = match told.trusted().or(verdict.front) {
         Some(bin) => heap.take_check_due(bin),
         None => heap.take_slow_check_due(),
@@ -180,15 +183,15 @@ fn look_due(heap: &Heap, verdict: &Verdict, told: Told) -> Look {
     }
 }
 
-/// Frees the block of a finding as what it is, if it is one, and reports it: last, because the
-/// report may end the process, and what it found should be counted then.
+/// Frees the block of `finding` as what it is, if it is a live block, and reports the finding. The
+/// report comes last because it may end the process, and by then the finding should be counted.
 #[cold]
 fn free_found(heap: &Heap, pointer: *mut u8, finding: &Finding, watch: Stopwatch) {
     let (bin, outcome, reason) = (finding.bin, finding.outcome, finding.reason());
     if finding.is_live_block() {
         gate::repair(pointer, bin);
         let free = SlowFree { reason: Some(reason), outcome, watch };
-        // SAFETY: the program gave the block up, which is live and of this bin.
+        // SAFETY: the program has given the block up, which is live and belongs to this bin.
         unsafe { heap.free_slow(bin, pointer.cast(), free) };
     } else {
         heap.finish_free(bin, reason, outcome, watch, pointer as usize, |_| ());
@@ -208,12 +211,12 @@ fn free_late(heap: &Heap, pointer: *mut u8, verdict: &Verdict, told: Told, watch
     }
     let outcome = told.outcome(verdict.outcome);
     let free = SlowFree { reason: Some(FreeReason::Late), outcome, watch };
-    // SAFETY: the program gave the block up; the gate says that it is of this bin.
+    // SAFETY: the program has given the block up; the gate says that it belongs to this bin.
     unsafe { heap.free_to_slab(bin, pointer.cast(), free) };
     finding::report_strays(heap);
 }
 
-/// Frees a large span, or reports a pointer that is the start of nothing.
+/// Frees a large span, or reports a pointer that is the start of neither a block nor a span.
 fn free_span(heap: &Heap, pointer: *mut u8, told: Told, watch: Stopwatch) {
     threads::housekeep_if_due(heap, watch);
     let Some(freed) = large::free(pointer as usize, heap.now_ms.get()) else {
@@ -234,8 +237,8 @@ fn free_span(heap: &Heap, pointer: *mut u8, told: Told, watch: Stopwatch) {
     }
 }
 
-/// Counts and reports a `realloc` of what is known to be no live allocation, as the free that it would
-/// have been.
+/// Refuses a `realloc` of a pointer that is known not to be a live allocation. It is reported, and
+/// counted as the free that it would have been.
 #[cold]
 pub(super) fn refuse_realloc(heap: *mut Heap, pointer: *mut u8) {
     let watch = Stopwatch::start();
@@ -248,7 +251,7 @@ pub(super) fn refuse_realloc(heap: *mut Heap, pointer: *mut u8) {
     });
 }
 
-/// Reports a `malloc_usable_size` of what is known to be no live allocation.
+/// Reports a `malloc_usable_size` of a pointer that is known not to be a live allocation.
 #[cold]
 pub(super) fn refuse_usable_size(heap: *mut Heap, pointer: *mut u8) -> usize {
     with_heap(heap, |heap| {

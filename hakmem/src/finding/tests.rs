@@ -7,7 +7,7 @@ fn finding(outcome: Outcome, bin: usize) -> Finding {
     Finding { outcome, bin, claimed: None, header: None, by_check: false, is_late: false }
 }
 
-/// What is said of a finding.
+/// Compares the words of a report with `expected`.
 fn check(finding: Finding, expected: &str) {
     assert_eq!(format!("{}{}", Description(&finding), When(&finding)), expected);
 }

@@ -1,17 +1,16 @@
-//! The fast doors of the routings with headers: each is one function, and this file is the only
-//! one that reads a header.
+//! The fast doors of the routings with headers, one function each. No other file reads a header.
 //!
 //! A pointer that is not aligned to [`HEADERLESS_ALIGNMENT`] has a header, by construction (see
-//! `routing`), and the byte before it lies on the same page; one that is aligned so may have none,
-//! and whatever is in front of it proves nothing. `exclude`, `hybrid` and `uniform` are exact
-//! because of this, where the ancestor's repairs were probable only. That the pointer is the
-//! allocator's at all is asked first: another's memory is never read.
+//! `routing`), and the byte in front of it lies on the same page. A pointer that is aligned so may
+//! have none, and the byte in front of it proves nothing. That makes `exclude`, `hybrid` and
+//! `uniform` exact, where the ancestor's repairs were merely probable. Every door first asks
+//! whether the pointer belongs to the allocator at all: memory of others is never read.
 //!
 //! # Orderings
 //! The fast doors read a header as plain memory: it was written when the block was carved, and the
-//! thread that frees the block got it by the program's own synchronisation. `e3` and the slow door,
-//! which is there for wrong frees too, may read a byte of another block that its owner is writing:
-//! one relaxed load of a byte.
+//! thread that frees the block received the pointer by the program's own synchronisation. `e3`, and
+//! the slow door, which also serves wrong frees, may read a byte of another block that its owner is
+//! writing: they use a relaxed load of one byte.
 //!
 //! # Safety
 //! Bytes are read inside memory that an arena made usable.
@@ -30,15 +29,16 @@ use crate::sync::{AtomicU8, Ordering};
 pub(crate) trait FrontGate {
     /// Which blocks have headers.
     const LAYOUT: Layout;
-    /// The header of each bin's blocks; 0, which is none, where they have none.
+    /// The header of each bin's blocks; 0, which is not a header, if they have none.
     const HEADERS: [u8; BINS] = Self::LAYOUT.headers();
 
-    /// The bin of a pointer whose block may go on the thread's list; `None` sends it the slow way.
-    /// Names no bin for null. `header` reads what is in front of a pointer, if it may be read.
+    /// The bin of a pointer whose block may go on the thread's list. `None`, the answer for null
+    /// too, sends the pointer to the slow path. `header` reads the byte in front of a pointer, if
+    /// that may be read.
     fn bin_by(pointer: *mut u8, header: impl Fn(*mut u8) -> Option<u8>) -> Option<usize>;
 
-    /// The answer that fast paths act on. It knows the first arena only; what it sends the slow way
-    /// for that reason is found there.
+    /// The answer that fast paths act on. It knows the first arena only: the slow path finds the
+    /// bins of pointers into other arenas.
     #[inline(always)]
     fn bin(pointer: *mut u8) -> Option<usize> {
         Self::bin_by(pointer, |pointer| {
@@ -48,7 +48,7 @@ pub(crate) trait FrontGate {
         })
     }
 
-    /// The registry's answer, with the header of blocks that have one verified.
+    /// The registry's answer, after verifying the header of a block that has one.
     #[inline(always)]
     fn verified_by_registry(
         pointer: *mut u8,
@@ -61,14 +61,14 @@ pub(crate) trait FrontGate {
     }
 }
 
-/// The byte in front of a pointer, if that is in memory for slabs, whatever it is.
+/// The byte in front of a pointer, whatever it means, if it lies in memory for slabs.
 pub(super) fn header_of(pointer: *mut u8) -> Option<u8> {
     let place = place_of_header(pointer, arena::holds)?;
     // SAFETY: in memory that an arena made usable.
     Some(unsafe { AtomicU8::from_ptr(place) }.load(Ordering::Relaxed))
 }
 
-/// Where the header of a block is, if that may be read.
+/// Address of a block's header, if it may be read.
 #[inline(always)]
 fn place_of_header(pointer: *mut u8, may_be_read: impl Fn(usize) -> bool) -> Option<*mut u8> {
     let place = pointer.wrapping_sub(HEADER_BYTES);
@@ -80,22 +80,23 @@ fn is_ambiguous(pointer: *mut u8) -> bool {
     (pointer as usize).is_multiple_of(HEADERLESS_ALIGNMENT)
 }
 
-/// The bin that a header names: 0, for C0 and for C7 where that has no header, is none.
+/// The bin that a header names. The table's 0 means none: for C0, and for C7 where it has no
+/// header.
 #[inline(always)]
 fn headed_bin(byte: u8, bins: &[u8; 8]) -> Option<usize> {
     let bin = usize::from(bins[Header::claimed_class(byte)?]);
     if bin == BIN_NONE { None } else { Some(bin) }
 }
 
-/// Bins by header where C7 has none: what claims class 7 is rejected.
+/// Bins by header where C7 has none: a header that claims class 7 is rejected.
 const MIXED_BINS: [u8; 8] = {
     let mut bins = HEADED_BINS;
     bins[7] = BIN_NONE as u8;
     bins
 };
 
-/// Bins by header in the belief that C7 has one, with its own bin of 1024 bytes. The header of C0,
-/// which has no blocks here, leads to the bin of its size.
+/// Bins by header in the belief that C7 has headers, with its own bin of 1024 bytes. The header of
+/// C0, which has no blocks here, leads to the bin of its size.
 const BELIEVED_BINS: [u8; 8] = {
     let mut bins = HEADED_BINS;
     bins[0] = 1;
@@ -103,7 +104,7 @@ const BELIEVED_BINS: [u8; 8] = {
     bins
 };
 
-/// `registry`, the ancestor's option A: registry first, then the header.
+/// `registry`, the ancestor's option A: the registry first, then the header.
 pub(crate) struct ByRegistry;
 
 impl FrontGate for ByRegistry {
@@ -115,7 +116,7 @@ impl FrontGate for ByRegistry {
     }
 }
 
-/// `exclude`, option B: the header; what has none takes the slow way.
+/// `exclude`, option B: the header; a block without one takes the slow path.
 pub(crate) struct Exclude;
 
 impl FrontGate for Exclude {
@@ -145,7 +146,8 @@ impl FrontGate for Uniform {
     }
 }
 
-/// `hybrid`, option D: the header, and the registry where that is ambiguous; C7 takes the slow way.
+/// `hybrid`, option D: the header, and the registry if the pointer is ambiguous; C7 takes the slow
+/// path.
 pub(crate) struct Hybrid;
 
 impl FrontGate for Hybrid {
@@ -160,16 +162,16 @@ impl FrontGate for Hybrid {
     }
 }
 
-/// `e3`, the bug: what looks like a header is believed, also in front of a C7 block.
+/// `e3`, the bug: trusts any byte that looks like a header, also in front of a C7 block.
 pub(crate) struct E3;
 
 impl E3 {
-    /// Whether a byte in front of a block makes it pass for one with a header.
+    /// Whether `byte` in front of a block makes the block pass for one with a header.
     pub(crate) fn believes(byte: u8) -> bool {
         headed_bin(byte, &BELIEVED_BINS).is_some()
     }
 
-    /// Whether the answer for a pointer rests on a byte that may be a neighbour's contents.
+    /// Whether the answer about a pointer rests on a byte that may be a neighbour's contents.
     #[inline(always)]
     pub(crate) fn is_doubtful(pointer: *mut u8) -> bool {
         is_ambiguous(pointer)
