@@ -1,13 +1,14 @@
-//! The central store: what threads refill from and flush to, per bin.
+//! The central store: the blocks of each bin from which threads refill and to which they flush.
 //!
-//! In front, a lock-free [`BatchStack`] of batches, up to [`STACK_BYTES_MAX`] or more per bin; behind
-//! it, under the bin's lock, the slabs that have blocks to give. Blocks for which the stack has no
-//! room, or which lie scattered over many slabs, go back to their slabs; a slab that is empty then
-//! goes back to the arenas, except for the last one of its bin.
+//! In front lies a lock-free [`BatchStack`] of batches, which holds at most [`STACK_BYTES_MAX`] for
+//! a bin, or more for a one-way flow; behind it, under the bin's lock, lie the slabs that have
+//! blocks to give. Blocks for which the stack has no room, or that lie scattered over many slabs,
+//! go back to their slabs. A slab that becomes empty goes back to the arenas, except for the last
+//! one of its bin.
 //!
 //! # Orderings
-//! `stacked` bounds the stack by an estimate and orders nothing; the stack's and the lock's own
-//! orderings publish the blocks.
+//! `stacked` bounds the stack by an estimate and orders nothing; the blocks are published by the
+//! orderings of the stack and of the lock.
 //!
 //! # Safety
 //! Slabs in a bin's list belong to the bin and are touched under its lock only.
@@ -38,30 +39,32 @@ use slabs::Slabs;
 pub(crate) use spread::give_to_slabs;
 use spread::{Spread, give_spread_to_slabs, spread};
 
-/// Bytes of blocks that wait in one bin's stack at most, where their thread takes blocks back and
-/// where it does not; and in all stacks together.
+/// Maximum bytes of blocks in one bin's stack: if the thread that flushes also takes blocks, and if
+/// it does not; and in all stacks together.
 const STACK_BYTES_MAX: usize = 512 << 10;
 const ONE_WAY_STACK_BYTES_MAX: usize = 4 << 20;
 const STACKS_BYTES_MAX: usize = 8 << 20;
-/// Bytes of a bin that stay in the cache of a core beside everything else: a quarter of the second
-/// level of current server cores, which has 1 or 2 MiB.
+/// Bytes of a bin that stay in a core's cache beside everything else: a quarter of the second-level
+/// cache of current server cores, which has 1 or 2 MiB.
 const CACHE_BYTES: usize = 256 << 10;
-/// Blocks that go back to their slabs under one hold of the lock: some microseconds.
+/// Number of blocks that go back to their slabs under one hold of the lock: some microseconds.
 const AT_ONCE: usize = 256;
-/// Bytes of blocks that wait in all stacks, of each as many whole [`STACKED_STEP`]s as it has: threads
-/// of all bins write it, so it must not change with every batch. Below 0, wrapped, while a thread
-/// has subtracted steps that another is about to add: [`bytes_in_stacks`] reads it.
+/// Bytes of blocks in all stacks, counted in whole [`STACKED_STEP`]s of each: threads of all bins
+/// write this word, so it must not change with every batch. It wraps below 0 while one thread has
+/// subtracted steps that another is about to add; [`bytes_in_stacks`] reads it.
 static STACKED_BYTES: AtomicUsize = AtomicUsize::new(0);
 const STACKED_STEP: usize = 128 << 10;
-/// One bin's store. On cache lines of its own, as threads of different bins should not meet.
+/// The store of one bin, on cache lines of its own, so that threads of different bins do not meet
+/// (false sharing).
 #[repr(align(128))]
 struct Bin {
     stack: BatchStack,
-    /// Blocks in the stack; an estimate while batches move.
+    /// Number of blocks in the stack; an estimate while batches move.
     stacked: AtomicU32,
-    /// Least number of blocks in the stack since the last [`decay()`]: nobody needed those.
+    /// Low watermark: the least number of blocks in the stack since the last [`decay()`]. No thread
+    /// needed those.
     unused: AtomicU32,
-    /// Bytes of all slabs of the bin. Changed under the lock, read without it.
+    /// Bytes of all slabs of the bin. Written under the lock, read without it.
     slab_bytes: AtomicUsize,
     slabs: Locked<Slabs>,
 }
@@ -76,31 +79,32 @@ static STORE: [Bin; BINS] = [const {
     }
 }; BINS];
 
-/// How many blocks a refill brought, and from where.
+/// Number of blocks that a refill brought, and where they came from.
 #[derive(Clone, Copy)]
 pub(crate) struct Refill {
     pub(crate) count: usize,
     pub(crate) reason: AllocReason,
 }
 
-/// The lock of a bin, for fork.
+/// The lock of a bin, which fork needs.
 pub(crate) fn lock(bin: usize) -> &'static Lock {
     &STORE[bin].slabs.lock
 }
 
-/// Blocks that wait in a bin's stack.
+/// Number of blocks in a bin's stack.
 pub(crate) fn stacked(bin: usize) -> u32 {
     STORE[bin].stacked.load(Ordering::Relaxed)
 }
 
-/// Bytes of the blocks that wait in all stacks.
+/// Bytes of the blocks in all stacks.
 pub(crate) fn stacked_bytes() -> usize {
     bins::in_use().map(|bin| stacked(bin) as usize * bins::stride(bin)).sum()
 }
 
-/// Fills a slice, which is not empty, from its front with blocks: of batches, or else of the slabs.
-/// What is to be used first comes last, as lists are popped from their end: what was freed last, or
-/// of slabs the lowest address. `None` if there is no memory.
+/// Fills `into`, which is not empty, from its front with blocks: from batches, or else from the
+/// slabs. A list is popped from its end, so the block to be used first comes last: from batches,
+/// the block that was freed last; from slabs, the one with the lowest address. `None` if there is
+/// no memory.
 pub(crate) fn take(bin: usize, into: &mut [*mut Block]) -> Option<Refill> {
     let count = take_batches(bin, into);
     if count > 0 {
@@ -117,14 +121,14 @@ pub(crate) fn take(bin: usize, into: &mut [*mut Block]) -> Option<Refill> {
     Some(Refill { count, reason })
 }
 
-/// Moves the last `count` of a slice's entries to its front.
+/// Moves the last `count` entries of `blocks` to its front.
 fn move_to_front(blocks: &mut [*mut Block], count: usize) {
-    /// Entries moved at a time: `memmove` takes longer distances with one instruction that is a
-    /// great deal slower where source and target lie a multiple of a page apart, but for a few
-    /// bytes, as they often do here.
+    /// Number of entries that are moved at a time. For longer moves `memmove` uses a single
+    /// instruction, which is a great deal slower where source and target lie a few bytes off a
+    /// multiple of a page apart, as they often do here.
     const STEP: usize = 64;
     let distance = blocks.len() - count;
-    // Mostly it is 0, and a move onto itself would still copy.
+    // The distance is mostly 0, and a move onto itself would still copy.
     if distance == 0 {
         return;
     }
@@ -134,14 +138,14 @@ fn move_to_front(blocks: &mut [*mut Block], count: usize) {
     }
 }
 
-/// Fills a slice with the blocks of the batches on top of the stack, as far as there are any.
-/// Returns how many.
+/// Fills `into` from its front with blocks of the batches on top of the stack, as far as there are
+/// any. Returns their number.
 fn take_batches(bin: usize, into: &mut [*mut Block]) -> usize {
     let mut room = into.len();
     while room > 0
         && let Some(batch) = pop(bin)
     {
-        // SAFETY: popped, so this thread owns the batch.
+        // SAFETY: the batch was popped, so this thread owns it.
         let (moved, rest) = unsafe { batches::empty(bin, batch, &mut into[..room]) };
         room -= moved;
         if let Some(rest) = rest {
@@ -157,7 +161,7 @@ fn take_batches(bin: usize, into: &mut [*mut Block]) -> usize {
     count
 }
 
-/// Takes the batch on top of a bin's stack.
+/// Pops a batch from a bin's stack.
 fn pop(bin: usize) -> Option<Batch> {
     let batch = STORE[bin].stack.pop(&RecordLinks)?;
     let count = u32::from(batch.count);
@@ -167,49 +171,50 @@ fn pop(bin: usize) -> Option<Batch> {
     Some(batch)
 }
 
-/// Puts a batch of blocks of a bin, which the caller owns, on top of its stack.
+/// Pushes a batch of blocks of `bin`, which the caller owns, on the bin's stack.
 fn push(bin: usize, batch: Batch) {
     let count = u32::from(batch.count);
     let before = STORE[bin].stacked.fetch_add(count, Ordering::Relaxed);
     note_stacked(bin, before, before + count);
     steps::any();
-    // SAFETY: the batch is the caller's, and aligned to 512 bytes.
+    // SAFETY: the caller owns the batch, which is aligned to 512 bytes.
     unsafe { STORE[bin].stack.push(&RecordLinks, batch) };
 }
 
-/// Brings the bytes in all stacks up to date where a bin's blocks there fill other whole steps now.
+/// Updates [`STACKED_BYTES`] if the number of whole steps that the bin's blocks fill has changed.
 fn note_stacked(bin: usize, before: u32, now: u32) {
     let (before, now) = (whole_steps(bin, before), whole_steps(bin, now));
     steps::any();
     if now != before {
-        // It wraps to the sum, also where that is less.
+        // The addition wraps around, so it also subtracts.
         STACKED_BYTES.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
     }
 }
 
-/// [`STACKED_BYTES`], or 0 while a thread has subtracted steps that another is about to add.
+/// [`STACKED_BYTES`], or 0 while one thread has subtracted steps that another is about to add.
 fn bytes_in_stacks() -> usize {
     (STACKED_BYTES.load(Ordering::Relaxed) as isize).max(0) as usize
 }
 
-/// Bytes of the whole steps that so many blocks of a bin fill.
+/// Bytes of the whole steps that `blocks` blocks of `bin` fill.
 fn whole_steps(bin: usize, blocks: u32) -> usize {
     blocks as usize * bins::stride(bin) / STACKED_STEP * STACKED_STEP
 }
 
-/// Which way the blocks of a bin go between a thread and the store.
+/// Directions in which the blocks of a bin flow between a thread and the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
     /// The thread took blocks lately, and may need these again.
     Both,
-    /// It only gives: others wait for the blocks, who should not meet it at the slabs' lock.
+    /// The thread only gives blocks back. Other threads wait for them, and should not have to
+    /// compete with it for the slabs' lock.
     OneWay,
 }
 
-/// Takes blocks back, of which the last was freed last.
+/// Takes back `blocks`, in the order in which they were freed.
 ///
 /// # Safety
-/// The caller owns the blocks, all of this bin.
+/// The caller owns the blocks, and all are of this bin.
 pub(crate) unsafe fn give(bin: usize, blocks: &[*mut Block], flow: Flow, now_ms: u32) {
     let (stacked, stride) = (stacked(bin) as usize, bins::stride(bin));
     let bytes = blocks.len() * stride;
@@ -221,7 +226,7 @@ pub(crate) unsafe fn give(bin: usize, blocks: &[*mut Block], flow: Flow, now_ms:
     };
     let fits = stacked * stride + bytes <= room && bytes_in_stacks() + bytes <= STACKS_BYTES_MAX;
     if fits && repeated_at(blocks).is_some() {
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller owns the blocks.
         return unsafe { give_once(bin, blocks, flow, now_ms) };
     }
     let mut rest = blocks;
@@ -233,12 +238,12 @@ pub(crate) unsafe fn give(bin: usize, blocks: &[*mut Block], flow: Flow, now_ms:
         }
     }
     for part in rest.chunks(AT_ONCE) {
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller owns the blocks.
         unsafe { give_spread_to_slabs(bin, part, spread, now_ms) };
     }
 }
 
-/// [`give`] of blocks of which some are there several times.
+/// [`give`] for `blocks` in which some blocks occur more than once.
 ///
 /// # Safety
 /// As for [`give`].
@@ -247,7 +252,7 @@ unsafe fn give_once(bin: usize, blocks: &[*mut Block], flow: Flow, now_ms: u32) 
     let mut rest = blocks;
     while let Some(at) = repeated_at(rest) {
         stray::note(bin, rest[at] as usize, Taken::Twice);
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller owns the blocks.
         unsafe { give(bin, &rest[..at], flow, now_ms) };
         rest = &rest[at + 1..];
     }
@@ -255,25 +260,25 @@ unsafe fn give_once(bin: usize, blocks: &[*mut Block], flow: Flow, now_ms: u32) 
     unsafe { give(bin, rest, flow, now_ms) };
 }
 
-/// Where a block stands that stands also behind, or behind the next: what is freed twice is mostly
-/// freed twice soon. Slabs know all of their blocks, but nobody looks at those of a batch again before
-/// they are given out.
+/// Index of a block that occurs again one or two places further on: most double frees follow the
+/// first free closely. A slab knows all of its blocks, but a batch is not examined again before its
+/// blocks are given out.
 pub(crate) fn repeated_at(blocks: &[*mut Block]) -> Option<usize> {
     let is_repeated = |three: &[*mut Block]| three[0] == three[1] || three[0] == three[2];
-    // Without an end in the middle, so that the compiler compares several at once.
+    // The fold does not stop early, so the compiler compares several entries at once.
     let any = blocks.windows(3).fold(false, |any, three| any | is_repeated(three));
     let last_two = blocks.len().checked_sub(2).filter(|&at| blocks[at] == blocks[at + 1]);
     if any { blocks.windows(3).position(is_repeated) } else { last_two }
 }
 
-/// What a bin's slabs know of an address.
+/// What a bin's slabs know about an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// It is not the start of a block of this bin that was ever given out.
+    /// No block of this bin that was ever given out starts there.
     NoBlock,
-    /// Such a block, which is not here.
+    /// Such a block starts there, and it is out.
     Away,
-    /// Such a block, which came back and is here.
+    /// Such a block starts there, and it came back.
     Here,
 }
 
@@ -281,8 +286,8 @@ pub(crate) enum Known {
 pub(crate) fn look_up(bin: usize, address: usize) -> Known {
     let _slabs = STORE[bin].slabs.lock();
     let Some(run) = arena::run_of(address) else { return Known::NoBlock };
-    // SAFETY: the class map or the registry names this bin for the address, so the run is a slab,
-    // and the bin's lock is held.
+    // SAFETY: the class map or the registry names this bin for the address, so the run is a slab;
+    // the bin's lock is held.
     let slab = unsafe { run.as_ref() };
     if slab.bin() != bin || !slab.has_block_at(address) {
         return Known::NoBlock;

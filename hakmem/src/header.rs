@@ -1,13 +1,13 @@
 //! The one-byte header of the ancestor: `0xa0 | class`, in front of a block.
 //!
-//! It lies in the last byte *before* the block, which is the tail of the block before it, so that
-//! blocks stay aligned to 16 bytes; a block of such a bin has one byte less than its stride. It
-//! is written once, when the block is carved, and never by `malloc`.
+//! The header lies in the last byte *before* its block, which is the tail of the preceding block.
+//! So blocks stay aligned to 16 bytes, and a block of a bin with headers has one byte less than its
+//! stride. It is written once, when the block is carved, and never by `malloc`.
 //!
-//! Writing is done here; reading is the front gate's alone.
+//! This module writes headers; only the front gate reads them.
 //!
 //! # Safety
-//! A header is written in front of blocks whose layout has room for it.
+//! Headers are written only in front of blocks whose layout has room for them.
 #![allow(unsafe_code)]
 
 use hakmem_segment::Class;
@@ -29,28 +29,28 @@ impl Header {
         Self(MAGIC | (class as u8 & !MAGIC_MASK))
     }
 
-    /// The number of the class that a byte claims, 0 to 7; `None` if it looks like no header.
+    /// Number of the class that `byte` claims, 0 to 7; `None` if it does not look like a header.
     #[inline(always)]
     pub(crate) const fn claimed_class(byte: u8) -> Option<usize> {
         if byte & MAGIC_MASK == MAGIC { Some((byte & !MAGIC_MASK) as usize) } else { None }
     }
 
-    /// The byte that is written.
+    /// The byte in memory.
     pub(crate) const fn byte(self) -> u8 {
         self.0
     }
 
-    /// Whether a byte is this header.
+    /// Whether `byte` is this header.
     pub(crate) const fn is(self, byte: u8) -> bool {
         self.0 == byte
     }
 
-    /// Writes the header in front of a block.
+    /// Writes the header in front of `block`.
     ///
     /// # Safety
-    /// The byte before the block is the allocator's.
+    /// The byte before the block belongs to the allocator.
     pub(crate) unsafe fn write(self, block: *mut Block) {
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller guarantees that the byte is the allocator's.
         unsafe { block.cast::<u8>().wrapping_sub(HEADER_BYTES).write(self.0) };
     }
 }

@@ -1,12 +1,13 @@
 //! A slab: one run of granules cut into blocks of one bin.
 //!
-//! Blocks that are here are bits of a set, and not a list through the blocks (as in
-//! jemalloc's slabs and the Linux kernel's early bitmap allocators): taking one back touches nothing
-//! but descriptor and bits, and the lowest go out first, however scattered they came. So a program's
-//! next objects lie next to each other in memory, which random frees would undo for good if blocks
-//! were stacked; and a bin that serves ten blocks touches the pages of ten blocks.
+//! The free blocks are bits of a bitmap, and not a list through the blocks (as in jemalloc's slabs
+//! and the Linux kernel's early bitmap allocators). Taking a block back touches only descriptor and
+//! bitmap, and the lowest blocks are given out first, in whatever order they came back. So a
+//! program's next objects lie next to each other in memory, whereas a stack of free blocks would
+//! keep the order of random frees for good; and a bin that serves ten blocks touches the pages of
+//! ten blocks.
 //!
-//! Invariants, for a slab in use:
+//! Invariants of a slab in use:
 //!
 //! ```text
 //! set bits of `here`, of those below capacity = capacity - out()
@@ -17,16 +18,16 @@
 //! # Orderings
 //! `head`, `order` and `idle` are written under the arenas' lock, and `head` and `bin` are read
 //! without it or under another bin's lock, so these four are atomic. Relaxed suffices: they change
-//! only while the run has no live block, and a thread that looks a live block up got it, and with it
-//! the descriptor, by the program's own synchronisation. What a wrong free reads is one of the values
-//! that were there, and is compared before it is believed.
+//! only while the run has no live block, and a thread that looks up a live block received that
+//! block, and with it the descriptor, through the program's own synchronisation. A wrong free reads
+//! one of the values that the field has had, and compares it before it believes it.
 //!
 //! # Safety
-//! Descriptors and bits lie in their arena, at the index of their granule, and are never unmapped.
-//! Several threads may have one descriptor in hand, each with the guard of another part of it, so
-//! there is never a `&mut Slab`: all fields are atomics or cells. The cells, and the bits, are
-//! guarded by the lock of the central store of the slab's bin, or, while the run is in no bin, by the
-//! arenas' lock.
+//! Descriptors and bitmaps lie in their arena, at the index of their granule, and are never
+//! unmapped. Several threads may use one descriptor at once, each under the guard of a different
+//! part, so there is never a `&mut Slab`: all fields are atomics or cells. The cells and the bitmap
+//! are guarded by the lock of the central store of the slab's bin or, while the run is in no bin,
+//! by the arenas' lock.
 #![allow(unsafe_code)]
 
 mod give;
@@ -42,67 +43,68 @@ use crate::routing::Layout;
 use crate::sync::{AtomicPtr, AtomicU8, Ordering};
 pub(crate) use take_back::Taken;
 
-/// Blocks that a slab has at most: a granule of 16-byte blocks. Of smaller ones, it leaves the rest of
-/// its granule untouched.
+/// Maximum number of blocks in a slab: a granule of 16-byte blocks. A slab of smaller blocks leaves
+/// the rest of its granule untouched.
 const BLOCKS_MAX: usize = bins::GRANULE / 16;
-/// Bytes of bits that a slab has at most.
+/// Maximum number of bytes of a slab's bitmap.
 pub(crate) const BITS_BYTES_MAX: usize = BLOCKS_MAX / 8;
 
-/// Whether a run is free.
+/// Whether a run is free, and whether it then has memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Idle {
-    /// It is in use. 0, as in a descriptor that nobody has written to.
+    /// The run is in use. 0, as in a descriptor that was never written.
     No = 0,
-    /// It is free and still has memory.
+    /// The run is free and still has memory.
     Dirty,
-    /// It is free and has none.
+    /// The run is free and has no memory.
     Clean,
 }
 
-/// Descriptor of one granule; that of a run's first granule describes the run. All but the bits, which
-/// lie elsewhere, is in one line of the cache.
+/// Descriptor of one granule; that of a run's first granule describes the run. Everything but the
+/// bitmap, which lies elsewhere, fits into one cache line.
 #[repr(C, align(64))]
 pub(crate) struct Slab {
-    /// Neighbours in the list that the slab is in: of a bin, or of free runs.
+    /// Neighbours in the list that the slab is in: that of its bin, or one of free runs.
     pub(crate) next: Cell<*mut Slab>,
     pub(crate) previous: Cell<*mut Slab>,
     /// Descriptor of the run's first granule.
     head: AtomicPtr<Slab>,
-    /// Address of the first block; of a free run, or one that was just taken, its own.
+    /// Address of the first block; address of the run if it is free or was just taken.
     first: Cell<usize>,
-    /// Where the words of [`Slab::here`] are.
+    /// Address of the words of [`Slab::here`].
     bits: Cell<*mut u64>,
-    /// Blocks that must come back until someone has to look: one if all are out, as the slab has
-    /// something to give then; otherwise all that are out. So one countdown finds both.
+    /// Number of blocks that must come back before the slab needs attention. 1 if all are out: the
+    /// first to come back gives it something to give. Otherwise the number of blocks that are out:
+    /// the last to come back leaves it empty. So one countdown finds both events.
     until_look: Cell<u32>,
-    /// Milliseconds of the monotonic clock when the run became free.
+    /// Time at which the run became free, in milliseconds of the monotonic clock.
     pub(crate) freed_at_ms: Cell<u32>,
-    /// What [`Slab::fingerprint`] was at the last look.
+    /// Value of [`Slab::fingerprint`] at the last look.
     seen: Cell<u32>,
-    /// Blocks that are out beside those of `until_look`.
+    /// Number of blocks that are out beyond those that `until_look` counts.
     rest: Cell<u16>,
-    /// Blocks that were ever given out: the lowest ones.
+    /// Number of blocks that were ever given out, which are the lowest ones.
     carved: Cell<u16>,
-    /// Blocks that fit.
+    /// Number of blocks that fit.
     capacity: Cell<u16>,
     /// The bin while the slab is in use, otherwise 0.
     bin: AtomicU8,
-    /// Binary logarithm of the run's granules.
+    /// Binary logarithm of the number of granules.
     order: AtomicU8,
-    /// Whether the slab is in its bin's list of slabs that have blocks to give.
+    /// Whether the slab is in its bin's list of slabs with blocks to give.
     pub(crate) listed: Cell<bool>,
     /// Which of the arenas' lists of free runs the run is in: an [`Idle`].
     idle: AtomicU8,
-    /// Whether the pages of free blocks were given back then.
+    /// Whether the pages of the free blocks were returned to the system at the last look.
     returned: Cell<bool>,
-    /// How many words of bits there are.
+    /// Number of words of the bitmap.
     words: Cell<u8>,
 }
 const _: () = assert!(size_of::<Slab>() == 64);
 const _: () = assert!(BLOCKS_MAX <= u16::MAX as usize && BLOCKS_MAX / 64 <= u8::MAX as usize);
 
-// SAFETY: atomics may be shared, and cells are touched under the guard that the module names.
+// SAFETY: atomics may be shared, and the module names the guard under which cells are touched.
 unsafe impl Sync for Slab {}
 
 impl Slab {
@@ -142,7 +144,7 @@ impl Slab {
         self.head.load(Ordering::Relaxed)
     }
 
-    /// Makes the granule a part of the run whose first descriptor this is.
+    /// Makes the granule a part of the run whose first descriptor is `head`.
     pub(crate) fn set_head(&self, head: *mut Slab) {
         self.head.store(head, Ordering::Relaxed);
     }
@@ -153,7 +155,7 @@ impl Slab {
         self.bin.load(Ordering::Relaxed).into()
     }
 
-    /// Binary logarithm of the run's granules.
+    /// Binary logarithm of the number of granules.
     pub(crate) fn order(&self) -> usize {
         self.order.load(Ordering::Relaxed).into()
     }
@@ -172,10 +174,11 @@ impl Slab {
         self.idle.store(idle as u8, Ordering::Relaxed);
     }
 
-    /// Begins a slab's life in a bin, of as many granules as [`bins::slab_granules`] says.
+    /// Puts the run into use as a slab of `bin`. It has as many granules as [`bins::slab_granules`]
+    /// says.
     ///
     /// # Safety
-    /// At `bits`, [`Slab::bits_bytes`] are this slab's while it is in use.
+    /// The [`Slab::bits_bytes`] at `bits` belong to this slab while it is in use.
     pub(crate) unsafe fn open(&self, bin: usize, bits: *mut u64) {
         let first_offset = Layout::current().first_offset(bin);
         let capacity = (self.bytes() - first_offset) / bins::stride(bin);
@@ -194,10 +197,10 @@ impl Slab {
         self.returned.set(false);
     }
 
-    /// One bit for each block that is here, by its index. What is no block is here for ever, so that
-    /// it cannot come back.
+    /// The bitmap: one bit for each block, by its index, set while the block is here. The bits
+    /// beyond the last block stay set, so that no address behind the blocks is ever taken back.
     fn here(&self) -> &[Cell<u64>] {
-        // SAFETY: so many words are this slab's, as `open` was promised.
+        // SAFETY: `open` was promised that these words belong to this slab.
         unsafe { slice::from_raw_parts(self.bits.get().cast(), self.words.get().into()) }
     }
 
@@ -206,8 +209,8 @@ impl Slab {
         self.rest.set(rest);
     }
 
-    /// Bytes of bits that a slab of a bin needs, in whole words: a bit for each multiple of the stride
-    /// that lies in it.
+    /// Bytes that the bitmap of a slab of `bin` takes, in whole words: one bit for each multiple of
+    /// the stride in the slab.
     pub(crate) const fn bits_bytes(bin: usize) -> usize {
         let multiples = (bins::slab_granules(bin) * bins::GRANULE).div_ceil(bins::stride(bin));
         let bits = if multiples < BLOCKS_MAX { multiples } else { BLOCKS_MAX };
@@ -219,17 +222,17 @@ impl Slab {
         self.first.get() & !(bins::GRANULE - 1)
     }
 
-    /// Blocks that it can still give.
+    /// Number of blocks that the slab can still give.
     pub(crate) fn available(&self) -> u32 {
         u32::from(self.capacity.get()) - self.out()
     }
 
-    /// Blocks that are given out.
+    /// Number of blocks that are out.
     fn out(&self) -> u32 {
         self.until_look.get() + u32::from(self.rest.get())
     }
 
-    /// Whether no block is given out.
+    /// Whether no block is out.
     pub(crate) fn is_empty(&self) -> bool {
         self.out() == 0
     }
@@ -239,26 +242,26 @@ impl Slab {
         bins::GRANULE << self.order()
     }
 
-    /// The index of the block that starts at an address, if one that was carved does.
+    /// Index of the carved block that starts at `address`, if one does.
     fn index_of(&self, address: usize) -> Option<usize> {
         let index = self.index_for::<false>(Divider::of(self.bin()), address as *mut Block)?;
         (index < usize::from(self.carved.get())).then_some(index)
     }
 
-    /// Whether an address is the start of a block that was carved.
+    /// Whether a carved block starts at `address`.
     pub(crate) fn has_block_at(&self, address: usize) -> bool {
         self.index_of(address).is_some()
     }
 
-    /// Whether the block at an address came back and has not been given out since.
+    /// Whether the block at `address` has come back and is still here.
     pub(crate) fn is_free_at(&self, address: usize) -> bool {
         self.index_of(address)
             .is_some_and(|index| self.here()[index / 64].get() >> (index % 64) & 1 != 0)
     }
 
-    /// Counts anew what is out, from the bits, which are right whatever a thread was at that does not
-    /// exist any more: it took blocks along whose bits it had cleared, and gave those back whose bits it
-    /// had set. The slab is in no list.
+    /// Recounts the blocks that are out from the bitmap, in a child process. The bitmap is right
+    /// whatever a thread that no longer exists was doing: that thread took along the blocks whose
+    /// bits it had cleared, and gave back those whose bits it had set. The slab is in no list.
     pub(crate) fn recount(&self) {
         let capacity = self.capacity.get();
         let (mut out, mut highest) = (0, 0);
@@ -290,21 +293,22 @@ impl Slab {
             && self.rest.get() == rest
     }
 
-    /// The index of what would be the block at an address, given the divider of the bin that it is
-    /// said to be of; `None` if the slab is of another: an overwritten header may say so, and `e3`.
-    /// There is a bit for every index.
+    /// Index of the block at `block`, computed with the divider of the bin the caller believes it
+    /// to be in. `None` if this slab serves another bin: an overwritten header or `e3` can make the
+    /// caller wrong. Every index that is returned has a bit.
     #[inline(always)]
     fn index_for<const SINGLE: bool>(&self, divider: Divider, block: *mut Block) -> Option<usize> {
-        // SAFETY: the slab's own field. A plain load, which folds into the comparison: nobody writes
-        // the field while the slab has a live block. Only a wrong free reads it of another bin's slab.
+        // SAFETY: a field of the slab itself. The load is plain, so that it folds into the
+        // comparison: no thread writes the field while the slab has a live block. Only a wrong free
+        // reads it of a slab of another bin.
         if unsafe { *self.bin.as_ptr() } != divider.bin {
             hint::cold_path();
             return None;
         }
         if SINGLE {
             debug_assert!(Self::are_single(divider.bin.into()));
-            // The slab begins where its granule does. Blocks of 16 bytes or more: each index that
-            // fits into the granule has a bit.
+            // The slab begins where its granule does. Its blocks have 16 bytes or more, so each
+            // index that fits into the granule has a bit.
             return divider.index((block as usize % bins::GRANULE) as u32);
         }
         let offset = (block as usize).wrapping_sub(self.first.get());
@@ -312,8 +316,8 @@ impl Slab {
         (index < usize::from(self.capacity.get())).then_some(index)
     }
 
-    /// Whether each slab of a bin is one granule that begins with a block, of 16 bytes or more: the
-    /// place in the granule then tells the index.
+    /// Whether each slab of `bin` is a single granule that begins with a block, of 16 bytes or
+    /// more. The offset within the granule then gives the index.
     pub(crate) fn are_single(bin: usize) -> bool {
         bins::slab_granules(bin) == 1
             && bins::stride(bin) >= 16

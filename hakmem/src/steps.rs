@@ -1,21 +1,21 @@
 //! The points between two stores whose order matters to a child process.
 //!
-//! A child finds what other threads of its parent were changing as it was after some store of theirs
-//! (`threads::repair`). The processor keeps a thread's stores in order as far as a fork can see; the
-//! compiler does so across these points. They cost no instruction. In tests, a thread can be made to
-//! cease to exist at each of them.
+//! A child finds the data that other threads of its parent were changing as it was after one of
+//! their stores (`threads::repair`). The processor keeps a thread's stores in order as far as a
+//! fork can see; these points keep the compiler from reordering them. They cost no instruction.
+//! Tests can end a thread for good at each of them.
 
 #[cfg(not(test))]
 use core::sync::atomic::{Ordering, compiler_fence};
 
-/// A point: the stores before it are not moved behind it, nor those behind it before it.
+/// A point that no store may cross, in either direction.
 #[cfg(not(test))]
 #[inline(always)]
 pub(crate) fn next() {
     compiler_fence(Ordering::SeqCst);
 }
 
-/// A point where the order does not matter: whatever was stored, a repair finds the truth elsewhere.
+/// A point where the order of stores does not matter, because a repair does not rely on them.
 #[cfg(not(test))]
 #[inline(always)]
 pub(crate) fn any() {}

@@ -1,4 +1,4 @@
-//! Atomics, from here and nowhere else, so that the loom test can compile lock-free files against
+//! All atomics are imported from here, so that the loom test can compile lock-free files against
 //! loom's.
 
 pub(crate) use core::sync::atomic::{

@@ -2,12 +2,12 @@
 
 use crate::{arena, large};
 
-/// Bytes held by the process's allocator.
+/// Bytes that the process's allocator holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Memory for slabs, in use or kept.
+    /// Memory of slabs, in use or kept for reuse.
     pub slab_bytes: usize,
-    /// Part of `slab_bytes` that is in empty slabs, kept for reuse.
+    /// The part of `slab_bytes` in empty slabs that are kept for reuse.
     pub slab_cached_bytes: usize,
     /// Large spans in use.
     pub large_bytes: usize,
@@ -15,7 +15,7 @@ pub struct Totals {
     pub large_cached_bytes: usize,
 }
 
-/// What the process holds now.
+/// Bytes that the process's allocator holds now.
 #[must_use]
 pub fn totals() -> Totals {
     let (arena, large) = (arena::usage(), large::usage());

@@ -1,9 +1,10 @@
-//! What nobody needs goes back: batches to their slabs, and the pages of free blocks to the system.
+//! Returning what no thread needs: batches to their slabs, and the pages of free blocks to the
+//! system.
 //!
-//! A slab that keeps a few blocks keeps its pages, although those between the blocks may be of no
-//! use to anybody. Where nothing came to a slab or went from one look to the next, whole pages
-//! without a live block are given back. Blocks hold nothing while they are free, so that their pages
-//! may read as zeros afterwards; beside headers they hold one, and this is not done.
+//! A slab with a few live blocks keeps all its pages, even those between these blocks. If no block
+//! came to the slab or left it from one look to the next, its whole pages without a live block are
+//! returned. A free block holds no data, so its page may read as zeros afterwards. Beside headers
+//! it holds one, and no pages are returned.
 //!
 //! # Safety
 //! As in `central`.
@@ -20,15 +21,16 @@ use crate::routing::Layout;
 use crate::slab::Slab;
 use crate::sync::{AtomicU32, Ordering};
 
-/// How long blocks wait in a stack that nobody takes from, and pages in a slab that nobody touches.
+/// Time that blocks wait in a stack that no thread takes from, and pages in a slab that no thread
+/// touches.
 const DECAY_MS: u32 = 250;
-/// When a thread last looked at the stacks, and at the slabs, in milliseconds of the monotonic clock.
+/// Times of the last look at the stacks and at the slabs, in milliseconds of the monotonic clock.
 static DECAYED_AT_MS: AtomicU32 = AtomicU32::new(0);
 static LOOKED_AT_MS: AtomicU32 = AtomicU32::new(0);
-/// Slabs of one bin that are looked at each time: half a gigabyte of the smallest.
+/// Maximum number of slabs of one bin per look: half a gigabyte of the smallest slabs.
 const LOOK_SLABS: usize = 8192;
 
-/// Moves what waits in every stack to the slabs, so that empty ones can be given back.
+/// Moves the blocks of all stacks to the slabs, so that slabs that become empty can be given back.
 pub(crate) fn drain(now_ms: u32) {
     for bin in bins::in_use() {
         shrink(bin, u32::MAX, now_ms);
@@ -36,8 +38,8 @@ pub(crate) fn drain(now_ms: u32) {
     }
 }
 
-/// Moves what nobody has needed for [`DECAY_MS`] to the slabs (the low-water mark of gperftools'
-/// thread caches, applied to the central store); at once if asked to.
+/// Moves to the slabs the blocks that no thread has needed for [`DECAY_MS`], or since the last call
+/// if `at_once` (the low watermark of gperftools' thread caches, applied to the central store).
 pub(crate) fn decay(now_ms: u32, at_once: bool) {
     let last = DECAYED_AT_MS.load(Ordering::Relaxed);
     let is_mine = (at_once || clock::have_passed(last, now_ms, DECAY_MS))
@@ -54,21 +56,21 @@ pub(crate) fn decay(now_ms: u32, at_once: bool) {
     }
 }
 
-/// Moves up to `blocks` blocks, in whole batches, from a stack to the slabs.
+/// Moves up to `blocks` blocks, in whole batches, from the bin's stack to the slabs.
 fn shrink(bin: usize, mut blocks: u32, now_ms: u32) {
     while blocks > 0 {
         let Some(batch) = pop(bin) else { return };
         blocks = blocks.saturating_sub(batch.count.into());
         let mut part = [ptr::null_mut(); batches::BLOCKS_MAX];
-        // SAFETY: popped, so this thread owns the batch.
+        // SAFETY: the batch was popped, so this thread owns it.
         let (count, _) = unsafe { batches::empty(bin, batch, &mut part[..batch.count.into()]) };
         // SAFETY: as above.
         unsafe { give_to_slabs(bin, &part[..count], now_ms) };
     }
 }
 
-/// Gives back the pages of free blocks in slabs that nobody has touched since this was last done,
-/// [`DECAY_MS`] ago or more.
+/// Returns to the system the pages of free blocks in slabs that no thread has touched since the
+/// last look, which was [`DECAY_MS`] ago or more.
 pub(crate) fn return_idle_pages(now_ms: u32) {
     let last = LOOKED_AT_MS.load(Ordering::Relaxed);
     let is_mine = clock::have_passed(last, now_ms, DECAY_MS)
@@ -80,28 +82,30 @@ pub(crate) fn return_idle_pages(now_ms: u32) {
     }
 }
 
-/// Gives back the pages of all free blocks, in slabs in use as well; the bytes.
+/// Returns to the system the pages of all free blocks, those of busy slabs included. Returns the
+/// number of bytes.
 pub(crate) fn return_all_pages() -> usize {
     return_pages(usize::MAX, Slab::is_to_return)
 }
 
-/// Gives back the pages of free blocks in the slabs, so many of each bin, of which `is_due` holds.
+/// Returns to the system the pages of free blocks in those slabs for which `is_due` holds; looks at
+/// `slabs_max` slabs of each bin.
 fn return_pages(slabs_max: usize, is_due: impl Fn(&Slab) -> bool) -> usize {
     if Layout::current() != Layout::Plain {
         return 0;
     }
     let mut returned = 0;
     for bin in bins::in_use() {
-        // Whoever holds the lock needs the slabs now.
+        // A thread that holds the lock needs the slabs now.
         let Some(slabs) = STORE[bin].slabs.try_lock() else { continue };
         slabs.for_each(slabs_max, |slab| {
             if is_due(slab) {
                 slab.for_each_free_page(|address, bytes| {
                     let Some(base) = NonNull::new(address as *mut u8) else { return };
                     // SAFETY: pages of the slab without a live block, under the bin's lock; free
-                    // blocks hold nothing.
+                    // blocks hold no data.
                     let is_done = unsafe { memory::discard(base, bytes) };
-                    // Refused pages are tried again once the slab was used and fell idle again.
+                    // Refused pages are tried again after the slab was used and fell idle again.
                     returned += if is_done { bytes } else { 0 };
                 });
             }

@@ -1,8 +1,9 @@
-//! Making the store's lists and counters anew in a child process, whatever other threads were at when
-//! its parent forked.
+//! Rebuilding the store's lists and counters in a child process, whatever changes other threads
+//! were making when the parent forked.
 //!
 //! # Safety
-//! Called by the only thread of a process; slabs of bins whose locks it does not hold are its own.
+//! Functions here are called by the only thread of a process, which owns the slabs of all bins
+//! whose locks it does not hold.
 #![allow(unsafe_code)]
 
 use super::{STACKED_BYTES, STORE, whole_steps};
@@ -14,8 +15,8 @@ use crate::registry;
 use crate::routing::Layout;
 use crate::sync::Ordering;
 
-/// Makes the lists of slabs anew of all bins in a set, whose locks are free. The class map tells which
-/// slabs they have, and the slabs' bits which blocks.
+/// Rebuilds the lists of slabs of the bins in the set `bins`, whose locks are free. The class map
+/// tells which slabs they have, and the slabs' bitmaps which blocks.
 #[cold]
 pub(crate) fn repair(bins: u64) {
     let in_doubt = |bin: usize| bins >> bin & 1 != 0;
@@ -35,10 +36,10 @@ pub(crate) fn repair(bins: u64) {
     });
 }
 
-/// Brings the registry, where it is kept, in line with the class map.
+/// Brings the registry, if the routing uses it, in line with the class map.
 #[cold]
 pub(crate) fn repair_registry() {
-    // If its lock is held, it is by this thread, which was interrupted and will finish its change.
+    // A held lock belongs to this thread, which was interrupted and will finish its change.
     if Layout::current() == Layout::Plain || registry::lock().is_mine() {
         return;
     }
@@ -46,13 +47,13 @@ pub(crate) fn repair_registry() {
     arena::for_each_slab(&mut |run| {
         // SAFETY: a descriptor, which stays mapped.
         let slab = unsafe { &*run };
-        // It had its entries before it was in use, so no memory is needed.
+        // The slab had its entries before it came into use, so this needs no memory.
         let _ = registry::set(slab.base(), 1 << slab.order(), slab.bin() as u8);
     });
 }
 
-/// Counts anew what waits in the stacks: threads that do not exist may have taken or put a batch that
-/// they had not counted yet, or counted one that they had not put.
+/// Recounts the blocks in the stacks: a thread that no longer exists may have popped or pushed a
+/// batch before counting it, or counted one before pushing it.
 pub(crate) fn recount_stacks() {
     let mut bytes = 0;
     for bin in bins::in_use() {
@@ -67,7 +68,7 @@ pub(crate) fn recount_stacks() {
     STACKED_BYTES.store(bytes, Ordering::Relaxed);
 }
 
-/// Panics if a bin's list is not that of its slabs that have blocks to give.
+/// Panics unless the bin's list holds exactly those of its slabs that have blocks to give.
 #[cfg(test)]
 pub(crate) fn verify(bin: usize) {
     let mut listed = std::collections::HashSet::new();

@@ -17,13 +17,13 @@ use crate::slab::{Slab, Taken};
 use crate::steps;
 use crate::sync::Ordering;
 
-/// A list of them, behind the lock of their bin.
+/// A list of slabs, guarded by the lock of their bin.
 pub(super) struct Slabs {
     first: *mut Slab,
 }
 
-/// Tells whoever looks for a slab that it is of this bin, or, with 0, that it is no more. The
-/// registry is kept where the routing asks it; false if there is no memory for it.
+/// Enters a slab into the class map as one of `bin`, or removes it if `bin` is 0. Updates the
+/// registry as well where the routing asks it; false if the registry has no memory for that.
 fn locate(slab: &Slab, bin: u8) -> bool {
     let granules = 1 << slab.order();
     if Layout::current() != Layout::Plain && !registry::set(slab.base(), granules, bin) {
@@ -33,11 +33,12 @@ fn locate(slab: &Slab, bin: u8) -> bool {
     true
 }
 
-// SAFETY: descriptors outlive every thread, and any thread that holds the bin's lock may follow the list.
+// SAFETY: descriptors outlive every thread, and any thread that holds the bin's lock may follow the
+// list.
 unsafe impl Send for Slabs {}
 
 impl Slabs {
-    /// None.
+    /// The empty list.
     pub(super) const NONE: Self = Self { first: ptr::null_mut() };
 
     /// Whether no slab has a block to give.
@@ -45,12 +46,12 @@ impl Slabs {
         self.first.is_null()
     }
 
-    /// Calls `visit` with every slab that has blocks to give, `max` of them at most.
+    /// Calls `visit` with each slab that has blocks to give, `max` of them at most.
     pub(super) fn for_each(&self, max: usize, mut visit: impl FnMut(&Slab)) {
         let mut next = self.first;
         for _ in 0..max {
             let Some(slab) = NonNull::new(next) else { return };
-            // SAFETY: in this bin's list, whose lock the caller holds.
+            // SAFETY: the slab is in this bin's list, whose lock the caller holds.
             let slab = unsafe { slab.as_ref() };
             visit(slab);
             next = slab.next.get();
@@ -62,7 +63,7 @@ impl Slabs {
         slab.previous.set(ptr::null_mut());
         slab.next.set(self.first);
         if let Some(next) = NonNull::new(self.first) {
-            // SAFETY: in this bin's list, whose lock the caller holds.
+            // SAFETY: the slab is in this bin's list, whose lock the caller holds.
             unsafe { next.as_ref() }.previous.set(address);
         }
         steps::any();
@@ -84,12 +85,12 @@ impl Slabs {
         slab.listed.set(false);
     }
 
-    /// Forgets which slabs have blocks to give.
+    /// Empties the list without touching the slabs.
     pub(super) fn forget_all(&mut self) {
         self.first = ptr::null_mut();
     }
 
-    /// Puts a slab of the bin into the list if it has blocks to give, whatever its state was.
+    /// Recounts a slab of the bin, and puts it into the list if it has blocks to give.
     pub(super) fn find_again(&mut self, slab: &Slab) {
         slab.recount();
         if slab.available() > 0 {
@@ -97,15 +98,15 @@ impl Slabs {
         }
     }
 
-    /// Takes a fresh slab into use.
+    /// Takes a run from the arenas and puts it into use as a slab.
     pub(super) fn open(&mut self, bin: usize) -> Option<()> {
         let run = arena::take_run(bins::slab_granules(bin).ilog2() as usize)?;
-        // SAFETY: taken from the arenas, so it is this bin's.
+        // SAFETY: the run was taken from the arenas, so this bin owns it.
         let slab = unsafe { run.as_ref() };
-        // SAFETY: the arenas keep them for this run.
+        // SAFETY: the arenas keep these bytes for this run.
         unsafe { slab.open(bin, arena::bits_of(slab.base(), Slab::bits_bytes(bin))) };
         if !locate(slab, bin as u8) {
-            // SAFETY: just taken, and nothing uses it.
+            // SAFETY: the run was just taken, and nothing uses it.
             unsafe { arena::give_run(run, 0) };
             return None;
         }
@@ -115,13 +116,14 @@ impl Slabs {
         Some(())
     }
 
-    /// Fills a slice from its end, as far as the slabs in the list have blocks; returns how many.
+    /// Fills `into` from its end, as far as the slabs in the list have blocks. Returns their
+    /// number.
     pub(super) fn give(&mut self, into: &mut [*mut Block]) -> usize {
         let mut room = into.len();
         while room > 0
             && let Some(first) = NonNull::new(self.first)
         {
-            // SAFETY: in this bin's list, whose lock the caller holds.
+            // SAFETY: the slab is in this bin's list, whose lock the caller holds.
             let slab = unsafe { first.as_ref() };
             room -= slab.give(&mut into[..room]);
             if slab.available() == 0 {
@@ -131,7 +133,8 @@ impl Slabs {
         into.len() - room
     }
 
-    /// Sees to a slab that took back a block, or more, or refused the one of a bin at an address.
+    /// Acts on the result of taking back: puts the slab into the list, closes it, or notes the
+    /// block at `address` that it refused as one of `bin`.
     #[inline(always)]
     pub(super) fn note(
         &mut self,
@@ -143,14 +146,14 @@ impl Slabs {
         match taken {
             Taken::Other => {}
             Taken::First | Taken::Last => self.settle(slab, now_ms),
-            // One entry less on some list is the least harm.
+            // The list that named the block has one entry less; nothing else is harmed.
             Taken::Twice | Taken::NoBlock | Taken::Strange => {
                 stray::note(bin, address, taken);
             }
         }
     }
 
-    /// Puts a slab into the list that has blocks to give again, or gives it back if all of its blocks
+    /// Puts a slab that has blocks to give again into the list, or closes it if all of its blocks
     /// are here.
     #[inline(never)]
     fn settle(&mut self, slab: &Slab, now_ms: u32) {
@@ -158,30 +161,30 @@ impl Slabs {
             self.insert(slab);
         }
         // The last small slab of a bin stays, so that a program that hovers around one block does
-        // not open and close it; a large one would hold too much.
+        // not open and close it again and again; a large one would hold too much memory.
         let is_only = ptr::eq(self.first, slab) && slab.next.get().is_null();
         if slab.is_empty() && !(is_only && slab.order() == 0) {
             self.close(slab, now_ms);
         }
     }
 
-    /// Gives the last slab back that stays though all of its blocks are here.
+    /// Closes the bin's last slab if all of its blocks are here.
     pub(super) fn close_last_if_empty(&mut self, now_ms: u32) {
         let Some(first) = NonNull::new(self.first) else { return };
-        // SAFETY: in this bin's list, whose lock the caller holds.
+        // SAFETY: the slab is in this bin's list, whose lock the caller holds.
         let slab = unsafe { first.as_ref() };
         if slab.is_empty() {
             self.close(slab, now_ms);
         }
     }
 
-    /// Takes a slab out of use, all of whose blocks are here.
+    /// Takes a slab, all of whose blocks are here, out of use.
     fn close(&mut self, slab: &Slab, now_ms: u32) {
         self.remove(slab);
         STORE[slab.bin()].slab_bytes.fetch_sub(slab.bytes(), Ordering::Relaxed);
         locate(slab, 0);
         steps::any();
-        // SAFETY: every block came back, and the slab is in no list.
+        // SAFETY: every block is here, and the slab is in no list.
         unsafe { arena::give_run(NonNull::from(slab), now_ms) };
     }
 }

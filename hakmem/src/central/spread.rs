@@ -1,5 +1,5 @@
-//! Blocks on their way past the stacks to their slabs, and how they lie to each other, which says what
-//! becomes of them.
+//! Taking blocks back past the stacks, into their slabs; and how the blocks of a list lie in
+//! memory, which decides where they go.
 //!
 //! # Safety
 //! As in `central`.
@@ -13,23 +13,23 @@ use crate::block::Block;
 use crate::slab::Slab;
 use crate::sync::Ordering;
 
-/// How the blocks of a list lie to each other.
+/// How the blocks of a list lie in memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spread {
-    /// Mostly one beside the other: what was allocated together was freed together.
+    /// Most lie beside the next one: blocks that were allocated together were freed together.
     InOrder,
-    /// Neither.
+    /// Neither in order nor scattered.
     Near,
-    /// In many slabs. Whoever got such blocks next would miss the cache with each block, while their
-    /// slabs put them in order again; and each block that waits would keep a slab of its own from
-    /// going back. The first does not matter where all blocks of the bin fit into the cache, nor the
-    /// second where they are small.
+    /// In many slabs. The thread that received the batch would take a cache miss for each block,
+    /// while the slabs put the blocks in order again; and each waiting block would keep a slab of
+    /// its own from going back. The first does not matter if all blocks of the bin fit into the
+    /// cache, nor the second if they are small.
     Scattered,
 }
 
-/// Tells by the blocks that were freed last how the blocks of a list lie.
+/// Judges how the blocks of a list lie by those that were freed last.
 pub(super) fn spread(bin: usize, blocks: &[*mut Block]) -> Spread {
-    /// Distances that are looked at.
+    /// Number of distances that are examined.
     const LOOK: usize = 8;
     let (stride, slab_bytes) = (bins::stride(bin), bins::slab_granules(bin) * bins::GRANULE);
     let last = &blocks[blocks.len().saturating_sub(LOOK + 1)..];
@@ -42,7 +42,7 @@ pub(super) fn spread(bin: usize, blocks: &[*mut Block]) -> Spread {
     }
     let fits_cache =
         stride <= bins::TINY_MAX && STORE[bin].slab_bytes.load(Ordering::Relaxed) <= CACHE_BYTES;
-    // A quarter of them may be otherwise.
+    // A quarter of them may differ.
     if beside >= look - look / 4 {
         Spread::InOrder
     } else if far > look / 4 && !fits_cache {
@@ -52,21 +52,21 @@ pub(super) fn spread(bin: usize, blocks: &[*mut Block]) -> Spread {
     }
 }
 
-/// Takes blocks back past the stack, one by one.
+/// Takes blocks back past the stack.
 ///
 /// # Safety
-/// The caller owns the blocks, all of this bin.
+/// The caller owns the blocks, and all are of this bin.
 pub(crate) unsafe fn give_to_slabs(bin: usize, blocks: &[*mut Block], now_ms: u32) {
     if !blocks.is_empty() {
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller owns the blocks.
         unsafe { give_spread_to_slabs(bin, blocks, spread(bin, blocks), now_ms) };
     }
 }
 
-/// [`give_to_slabs`] of blocks that are known to lie so.
+/// [`give_to_slabs`] for blocks whose `spread` is known.
 ///
 /// # Safety
-/// As there.
+/// As for [`give_to_slabs`].
 pub(super) unsafe fn give_spread_to_slabs(
     bin: usize,
     blocks: &[*mut Block],
@@ -75,7 +75,7 @@ pub(super) unsafe fn give_spread_to_slabs(
 ) {
     let mut slabs = STORE[bin].slabs.lock();
     match spread {
-        // SAFETY: the caller's duty; these are the bin's slabs.
+        // SAFETY: the caller owns the blocks; these are the bin's slabs.
         Spread::InOrder => unsafe { give_in_order(bin, blocks, &mut slabs, now_ms) },
         // SAFETY: as above.
         _ if Slab::are_single(bin) => unsafe {
@@ -86,11 +86,11 @@ pub(super) unsafe fn give_spread_to_slabs(
     }
 }
 
-/// Gives blocks back to their slabs. A function of its own, as what is done with each block needs all
+/// Takes blocks back one by one. A function of its own, because the work on each block needs all
 /// registers. `SINGLE` says that the bin's slabs are [single](Slab::are_single).
 ///
 /// # Safety
-/// The caller owns the blocks, all of this bin, and `slabs` are those of the bin, locked.
+/// The caller owns the blocks, all are of this bin, and `slabs` are those of the bin, locked.
 #[inline(never)]
 unsafe fn give_one_by_one<const SINGLE: bool>(
     bin: usize,
@@ -106,10 +106,10 @@ unsafe fn give_one_by_one<const SINGLE: bool>(
     }
 }
 
-/// [`give_one_by_one`] for blocks of which most lie side by side.
+/// [`give_one_by_one`] for `blocks` most of which lie side by side.
 ///
 /// # Safety
-/// As there.
+/// As for [`give_one_by_one`].
 unsafe fn give_in_order(bin: usize, blocks: &[*mut Block], slabs: &mut Slabs, now_ms: u32) {
     let (finder, divider) = (Finder::<false>::new(), Divider::of(bin));
     let mut rest = blocks;
@@ -126,7 +126,7 @@ unsafe fn give_in_order(bin: usize, blocks: &[*mut Block], slabs: &mut Slabs, no
     }
 }
 
-/// How many blocks at the front of a slice, which is not empty, lie side by side, upwards or
+/// Number of blocks at the front of `blocks`, which is not empty, that lie side by side, upwards or
 /// downwards, and the lowest of their addresses.
 fn side_by_side(stride: usize, blocks: &[*mut Block]) -> (usize, usize) {
     let first = blocks[0] as usize;

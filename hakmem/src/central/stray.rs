@@ -1,13 +1,13 @@
-//! Blocks that came back and should not have: kept until a thread tells of them.
+//! Stray blocks, which came back and should not have: counted until a slow path reports them.
 //!
-//! Slabs see such blocks under their lock, on behalf of whatever thread gives blocks back just then,
-//! and long after the wrong free. So they are noted here, and the next slow path that may say
-//! something takes them.
+//! A slab refuses such a block under its lock, on behalf of whichever thread gives blocks back at
+//! that moment, long after the wrong free. So the refusal is noted here, and the next slow path
+//! that may report a finding takes it.
 //!
 //! # Orderings
-//! A count is published by the Release store of its bit in [`BINS_NOTED`], and read after the Acquire
-//! that takes the bit. An address may be that of another wrong block of the bin than the count's last:
-//! it is one example.
+//! A count is published by the Release store of its bit in [`BINS_NOTED`], and read after the
+//! Acquire that takes the bit. The address read may belong to a later stray block of the bin than
+//! the count covers: it is only an example.
 
 use hakmem_segment::{BIN_NONE, BINS, Outcome, Routing};
 
@@ -15,17 +15,17 @@ use crate::routing::Choice;
 use crate::slab::Taken;
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-/// Wrong blocks of one bin and kind.
+/// Stray blocks of one bin and kind.
 struct Noted {
     count: AtomicU32,
     address: AtomicUsize,
 }
 
-/// Those that were freed twice, and those that are no blocks.
+/// Blocks that were freed twice, and addresses that are not the start of a block.
 static NOTED: [[Noted; BINS]; 2] =
     [const { [const { Noted { count: AtomicU32::new(0), address: AtomicUsize::new(0) } }; BINS] };
         2];
-/// One bit for each bin that has any.
+/// One bit for each bin with stray blocks.
 static BINS_NOTED: AtomicU64 = AtomicU64::new(0);
 
 /// Frees of a bin's blocks that were found wrong after the call.
@@ -34,38 +34,39 @@ pub(crate) struct Strays {
     pub(crate) bin: usize,
     pub(crate) outcome: Outcome,
     pub(crate) count: u32,
-    /// The pointer that was freed, of one of them.
+    /// The pointer of one of these frees.
     pub(crate) address: usize,
 }
 
-/// Notes a block of a bin that a slab refused, or that is on a list twice.
+/// Notes a block of `bin` that a slab refused, or that occurs twice on a list.
 #[cold]
 pub(crate) fn note(bin: usize, address: usize, taken: Taken) {
     let routing = Choice::current().routing;
-    // Under `e3` that is what its bug does. Under the other routings with headers, an overwritten
-    // header names another bin; the gate tells of those.
+    // `e3` produces such blocks by design. Under the other routings with headers, an overwritten
+    // header names another bin, and the gate reports that.
     if routing == Routing::E3 || taken == Taken::Strange && routing != Routing::Direct {
         return;
     }
-    // A slab of another bin: the block's own was empty and is gone, so the block had come back.
+    // `Taken::Strange` counts as a double free: the block's own slab became empty and is gone, so
+    // the block had come back before.
     let kind = usize::from(taken == Taken::NoBlock);
     let noted = &NOTED[kind][bin];
     noted.address.store(address, Ordering::Relaxed);
     noted.count.fetch_add(1, Ordering::Relaxed);
-    // Release: see the module.
+    // Release: pairs with the Acquire in `take`, and publishes the count.
     BINS_NOTED.fetch_or(1 << bin, Ordering::Release);
 }
 
-/// Whether there is anything to tell.
+/// Whether there are stray blocks to report.
 #[inline]
 pub(crate) fn are_noted() -> bool {
     BINS_NOTED.load(Ordering::Relaxed) != 0
 }
 
-/// Takes what was noted, and calls `visit` with it.
+/// Takes all stray blocks, and calls `visit` with each bin and kind of them.
 #[cold]
 pub(crate) fn take(mut visit: impl FnMut(Strays)) {
-    // Acquire: see the module.
+    // Acquire: pairs with the Release in `note`, so that the counts can be read.
     let mut bits = BINS_NOTED.swap(0, Ordering::Acquire);
     while bits != 0 {
         let bin = bits.trailing_zeros() as usize;

@@ -9,7 +9,7 @@ use super::stray::Strays;
 use super::*;
 use crate::tests::alone;
 
-/// Blocks by numbers: where the first stands that stands also behind, or behind the next.
+/// Compares the result of [`repeated_at`] for blocks given by numbers.
 fn check(numbers: &[usize], expected: Option<usize>) {
     let blocks: Vec<*mut Block> =
         numbers.iter().map(|number| (number * 16) as *mut Block).collect();
@@ -42,13 +42,13 @@ fn a_block_that_stands_twice_goes_to_the_store_once_and_is_noted() {
     blocks.sort();
     let twice = blocks[2];
     let list: Vec<_> = [&blocks[..4], &[twice], &blocks[4..]].concat();
-    // SAFETY: the test's own blocks, of which one is there twice.
+    // SAFETY: the test owns the blocks, of which one occurs twice.
     unsafe { give(bin, &list, Flow::OneWay, 0) };
     let mut noted = Vec::new();
     stray::take(|strays| noted.push(strays));
     let expected = Strays { bin, outcome: Outcome::DoubleFree, count: 1, address: twice as usize };
     assert_eq!(noted, [expected]);
-    // None is given out twice.
+    // No block is given out twice.
     let mut seen = HashSet::new();
     let mut again = Vec::new();
     while again.len() < 200 {
@@ -57,7 +57,7 @@ fn a_block_that_stands_twice_goes_to_the_store_once_and_is_noted() {
         assert!(seen.insert(block[0]), "{:?} is given out twice", block[0]);
         again.push(block[0]);
     }
-    // SAFETY: the test's own blocks.
+    // SAFETY: the test owns the blocks.
     unsafe { give(bin, &again, Flow::OneWay, 0) };
 }
 
@@ -71,7 +71,7 @@ fn blocks_are_stacked_while_another_threads_bytes_are_still_to_be_added() {
     blocks.sort();
     let (before, short) = (stacked(bin), STACKED_BYTES.load(Ordering::Relaxed) + STACKED_STEP);
     STACKED_BYTES.fetch_sub(short, Ordering::Relaxed);
-    // SAFETY: the test's own blocks.
+    // SAFETY: the test owns the blocks.
     unsafe { give(bin, blocks, Flow::OneWay, 0) };
     STACKED_BYTES.fetch_add(short, Ordering::Relaxed);
     assert_eq!(stacked(bin), before + taken as u32);

@@ -1,4 +1,4 @@
-//! Giving blocks out: the lowest first, by clearing their bits.
+//! Giving blocks out, the lowest first, by clearing their bits.
 //!
 //! # Safety
 //! As in `slab`.
@@ -11,8 +11,8 @@ use crate::routing::Layout;
 use crate::steps;
 
 impl Slab {
-    /// Fills a slice from its end with the lowest blocks that are here, in the order of their
-    /// addresses, as far as there are any. Returns how many.
+    /// Fills `into` from its end with the lowest blocks that are here, the lowest of them last, as
+    /// far as there are any. Returns their number.
     pub(crate) fn give(&self, into: &mut [*mut Block]) -> usize {
         let count = into.len().min(self.available() as usize);
         let from = into.len() - count;
@@ -32,7 +32,8 @@ impl Slab {
         count
     }
 
-    /// Fills the slice, for which there are enough blocks; the index of the highest, if there is any.
+    /// Fills `into`, for which there are enough blocks. Returns the index of the highest block, if
+    /// there is one.
     fn pop_lowest(&self, into: &mut [*mut Block]) -> Option<u16> {
         let stride = bins::stride(self.bin());
         let mut address = self.first.get();
@@ -59,20 +60,20 @@ impl Slab {
         self.index_for::<false>(Divider::of(self.bin()), *highest).map(|index| index as u16)
     }
 
-    /// Writes the headers of those blocks that were never given out.
+    /// Writes the headers of those `blocks` that are given out for the first time.
     fn write_headers(&self, blocks: &[*mut Block]) {
         let bin = self.bin();
         let Some(header) = Layout::current().header(bin) else { return };
         let carved_end = self.first.get() + usize::from(self.carved.get()) * bins::stride(bin);
         for &block in blocks.iter().filter(|&&block| block as usize >= carved_end) {
-            // SAFETY: the byte before is this slab's too: the tail of the block before, or the
-            // slab's first bytes.
+            // SAFETY: the byte in front belongs to this slab too: to the tail of the preceding
+            // block, or to the slab's first bytes.
             unsafe { header.write(block) };
         }
     }
 }
 
-/// Fills a slice from its end with the addresses of blocks that lie side by side.
+/// Fills `into` from its end with the addresses of blocks that lie side by side from `first` on.
 fn fill(into: &mut [*mut Block], first: usize, stride: usize) {
     let mut address = first;
     for entry in into.iter_mut().rev() {

@@ -1,4 +1,5 @@
-//! The pages of a slab that hold no live block, and whether it is time to give them back.
+//! The pages of a slab that hold no live block, and whether it is time to return them to the
+//! system.
 
 use core::cell::Cell;
 
@@ -7,20 +8,20 @@ use crate::bins;
 use crate::os::memory::page_bytes;
 
 impl Slab {
-    /// A number that is another, all but surely, when other blocks are out.
+    /// A number that changes, all but surely, when other blocks are out.
     fn fingerprint(&self) -> u32 {
-        // The multiplier of FNV-1a, for words in place of bytes.
+        // The multiplier of FNV-1a, for words instead of bytes.
         let mix = |hash: u64, word: &Cell<u64>| {
             (hash ^ word.get()).wrapping_mul(0x100_0000_01b3).rotate_left(23)
         };
         let words = usize::from(self.carved.get().div_ceil(64));
         let hash = self.here()[..words].iter().fold(u64::from(self.carved.get()) + 1, mix);
-        // 0 is what a slab begins with.
+        // 0 is the value of `seen` in a fresh slab.
         ((hash >> 32) as u32 ^ hash as u32).max(1)
     }
 
-    /// Whether the same blocks are out as at the last call, and the pages of the others are still to
-    /// be given back; takes it that they are now.
+    /// Whether the same blocks are out as at the last call while the pages of the free ones have
+    /// yet to be returned. Notes them as returned in that case.
     pub(crate) fn is_idle(&self) -> bool {
         let now = self.fingerprint();
         let is_idle = now == self.seen.get() && !self.returned.get();
@@ -28,23 +29,23 @@ impl Slab {
         is_idle
     }
 
-    /// Whether the pages of the free blocks are still to be given back, whether or not the slab is in
-    /// use; takes it that they are now.
+    /// Whether the pages of the free blocks have yet to be returned, even if blocks came and went
+    /// since the last look. Notes them as returned.
     pub(crate) fn is_to_return(&self) -> bool {
         let now = self.fingerprint();
         let is_same = now == self.seen.replace(now);
         !(self.returned.replace(true) && is_same)
     }
 
-    /// Calls `visit` with address and bytes of all whole pages that hold no part of a block that is
-    /// out, neighbours together.
+    /// Calls `visit` with the address and length of each stretch of whole pages that hold no part
+    /// of a block that is out.
     pub(crate) fn for_each_free_page(&self, mut visit: impl FnMut(usize, usize)) {
         let (stride, carved) = (bins::stride(self.bin()), usize::from(self.carved.get()));
         let page = page_bytes();
         let mut from = self.next(0, 0);
         loop {
             let to = self.next(from, u64::MAX);
-            // What was not carved yet belongs to nobody.
+            // The memory behind the carved blocks holds no live block.
             let end = if to >= carved {
                 self.base() + self.bytes()
             } else {
@@ -62,8 +63,8 @@ impl Slab {
         }
     }
 
-    /// The first index from one on whose bit of `here`, exclusive or that of `flip`, is set; or else
-    /// the number of carved blocks.
+    /// The first carved index from `from` on whose bit of `here`, XORed with that of `flip`, is
+    /// set; otherwise the number of carved blocks.
     fn next(&self, from: usize, flip: u64) -> usize {
         let carved = usize::from(self.carved.get());
         let mut mask = u64::MAX << (from % 64);

@@ -1,4 +1,4 @@
-//! Taking blocks back: one by one, or up to 64 at once that lie side by side, by setting their bits.
+//! Taking blocks back by setting their bits: one by one, or up to 64 neighbours at once.
 //!
 //! # Safety
 //! As in `slab`.
@@ -12,26 +12,26 @@ use crate::bins::Divider;
 use crate::block::Block;
 use crate::steps;
 
-/// What became of a block that was to be taken back.
+/// What became of a block that was given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// Nothing has changed: it is here already.
+    /// Nothing has changed: the block is here already.
     Twice,
-    /// Nothing has changed: it is not the start of a block.
+    /// Nothing has changed: the address is not the start of a block.
     NoBlock,
-    /// Nothing has changed: the slab is of another bin than the block is said to be.
+    /// Nothing has changed: the slab serves another bin than the caller named.
     Strange,
-    /// It is the first that is here.
+    /// The block was taken back, and no other was here.
     First,
-    /// There are others here, and others that are not.
+    /// The block was taken back; other blocks are here, and others are out.
     Other,
-    /// All blocks are here.
+    /// The block was taken back, and all blocks are here now.
     Last,
 }
 
 impl Slab {
-    /// Takes a block back, given the divider of its bin. `SINGLE` says that the slabs of that bin are
-    /// [single](Slab::are_single).
+    /// Takes `block` back. `divider` is that of its bin, and `SINGLE` says that slabs of this bin
+    /// are [single](Slab::are_single).
     #[inline(always)]
     pub(crate) fn take_back<const SINGLE: bool>(
         &self,
@@ -60,8 +60,8 @@ impl Slab {
         Taken::Other
     }
 
-    /// Takes back as many as it can, and at least one, of `count` blocks that lie side by side from
-    /// `lowest` on; returns how many it took or found not to be its own.
+    /// Takes back some of the `count` neighbours from `lowest` upwards, at least one of them.
+    /// Returns how many it took back or refused.
     pub(crate) fn take_back_run(
         &self,
         divider: Divider,
@@ -75,7 +75,7 @@ impl Slab {
         let mask = u64::MAX >> (64 - count) << (index % 64);
         let bits = &self.here()[index / 64];
         if bits.get() & mask != 0 {
-            // One of them is here already, or is none: one by one.
+            // One of them is here already, or is not a block: take them back one by one.
             return (1, self.take_back::<false>(divider, lowest));
         }
         bits.set(bits.get() | mask);
@@ -90,7 +90,8 @@ impl Slab {
         (count, taken)
     }
 
-    /// Why a block cannot be taken back that is said to be of the divider's bin and to have an index.
+    /// The reason why a block cannot be taken back. `divider` is that of the bin that the caller
+    /// named; `index` was computed with it.
     #[cold]
     fn refuse(&self, divider: Divider, index: Option<usize>) -> Taken {
         match index {
@@ -100,7 +101,7 @@ impl Slab {
         }
     }
 
-    /// What has happened when the countdown has ended.
+    /// Called when the countdown ends: restarts it, and tells which of the two events has happened.
     fn look(&self) -> Taken {
         self.set_countdown(self.rest.get().into(), 0);
         if self.until_look.get() == 0 { Taken::Last } else { Taken::First }

@@ -8,10 +8,10 @@ use std::vec::Vec;
 use super::*;
 use crate::os::memory::page_bytes;
 
-/// A slab of a bin, in memory of the test's own.
+/// A slab of `bin` in memory of the test's own.
 fn slab(bin: usize, order: u8) -> Slab {
     let layout = Layout::from_size_align(bins::GRANULE << order, bins::GRANULE).expect("valid");
-    // SAFETY: the size is not 0. The memory is never freed: the test is over soon.
+    // SAFETY: the size is not 0. The memory is never freed, as the test ends soon.
     let base = unsafe { alloc(layout) } as usize;
     let slab = Slab {
         first: Cell::new(base),
@@ -25,12 +25,12 @@ fn slab(bin: usize, order: u8) -> Slab {
         ..Slab::none()
     };
     let bits = Box::leak(Box::new([0; BLOCKS_MAX / 64]));
-    // SAFETY: as many as any slab needs, and they stay.
+    // SAFETY: the words suffice for any slab, and they are never freed.
     unsafe { slab.open(bin, bits.as_mut_ptr()) };
     slab
 }
 
-/// Asks for blocks; their addresses, in the order in which they were given.
+/// Takes up to `wanted` blocks; returns their addresses in the order in which they were given.
 fn give(slab: &Slab, wanted: usize) -> Vec<usize> {
     let mut blocks = std::vec![ptr::null_mut(); wanted];
     let count = slab.give(&mut blocks);
@@ -39,7 +39,8 @@ fn give(slab: &Slab, wanted: usize) -> Vec<usize> {
     given.iter().rev().map(|&block| block as usize).collect()
 }
 
-/// Gives a block back; which of the two ways it goes is told by its address, where both are right.
+/// Gives a block back; false if it is refused. Where both ways of taking it back apply, a bit of
+/// its address chooses one.
 fn take_back(slab: &Slab, address: usize) -> bool {
     let (divider, block) = (Divider::of(slab.bin()), address as *mut Block);
     let lies_in_it = (slab.base()..slab.base() + slab.bytes()).contains(&address);
@@ -125,7 +126,7 @@ fn what_is_no_block_cannot_come_back() {
     }
 }
 
-/// Bytes of free pages, and that none of them holds a part of a block that is out.
+/// Bytes of free pages, none of which may hold a part of a block that is out.
 fn free_page_bytes(slab: &Slab, out: &[usize]) -> usize {
     let (stride, mut bytes) = (bins::stride(slab.bin()), 0);
     slab.for_each_free_page(|address, length| {
@@ -148,14 +149,14 @@ fn pages_without_a_live_block_are_found() {
         let carved_end = slab.first.get() + usize::from(slab.capacity.get()) * bins::stride(bin);
         let rest = slab.base() + slab.bytes() - carved_end.next_multiple_of(page_bytes());
         assert_eq!(free_page_bytes(&slab, &out), rest, "bin {bin}: all are out");
-        // Every other one, and then all but the one in the middle.
+        // Every second block comes back, and then all but the one in the middle.
         for block in out.iter().skip(1).step_by(2) {
             assert!(take_back(&slab, *block));
         }
         out = out.iter().step_by(2).copied().collect();
         let found = free_page_bytes(&slab, &out);
-        // One of two pages has a whole one in it wherever it lies. One of less than a page has none,
-        // but the last one may make one with what lies behind it.
+        // A block of two pages contains a whole page wherever it lies. A block of less than a page
+        // contains none, but the last block and the bytes behind it may make up one.
         let (stride, page) = (bins::stride(bin), page_bytes());
         assert!(found > rest || stride < 2 * page, "bin {bin}");
         assert!(found <= rest + page || stride >= page, "bin {bin}");
@@ -186,7 +187,7 @@ fn a_slab_is_idle_once_for_each_time_that_it_was_left_alone() {
     assert!(slab.is_idle());
 }
 
-/// Random gives and returns against a set of what is out.
+/// Random takes and returns, compared with a set of the blocks that are out.
 #[test]
 fn it_agrees_with_a_set_of_blocks() {
     for (bin, order) in [(1, 0), (2, 0), (4, 0), (13, 0), (21, 0), (40, 1), (53, 5)] {
