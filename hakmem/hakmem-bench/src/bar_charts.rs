@@ -1,7 +1,7 @@
 //! Figures as a picture: one small chart per load, one bar per allocator or routing.
 //!
-//! A bar is the median, the thin line over it reaches from the slowest lap to the fastest. All
-//! bars of one chart share a scale that begins at 0; each chart has its own.
+//! A bar is the median; the thin line over it reaches from the slowest lap to the fastest. All bars
+//! of one chart share a scale that begins at 0; each chart has its own scale.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -10,11 +10,11 @@ use std::fmt::{self, Display, Formatter};
 pub struct Sheet {
     /// Headline.
     pub title: String,
-    /// What the bars are, in one line.
+    /// One line that says what the bars show.
     pub remark: String,
     /// One for each bar of a chart.
     pub series: Vec<Series>,
-    /// What stands in the place of a bar that is missing.
+    /// Text in place of a missing bar.
     pub missing: &'static str,
     /// The charts, in rows of three; each has as many bars as there are series.
     pub charts: Vec<Chart>,
@@ -29,7 +29,7 @@ pub struct Series {
     pub name: String,
     /// Fill, as SVG names it.
     pub colour: &'static str,
-    /// Whether it is a variation of another series with the same colour.
+    /// Whether the series is a variation of another one with the same colour.
     pub faded: bool,
 }
 
@@ -47,11 +47,11 @@ pub struct Chart {
 pub struct Bar {
     /// Its length.
     pub value: f64,
-    /// Slowest and fastest lap, where there were several.
+    /// Slowest and fastest lap, if there were several.
     pub range: Option<(f64, f64)>,
 }
 
-/// Fill of a series that is nobody in particular.
+/// Fill of a series without a colour of its own.
 pub const GREY: &str = "#777777";
 
 const COLUMNS: usize = 3;
@@ -74,7 +74,7 @@ impl Sheet {
     }
 
     fn chart(&self, out: &mut Formatter<'_>, chart: &Chart, x: f64, y: f64) -> fmt::Result {
-        // A scale of bars without length must be a number too.
+        // EPSILON keeps the scale finite when every bar has length 0.
         let highest = chart.bars.iter().flatten().map(Bar::highest).fold(f64::EPSILON, f64::max);
         let scale = (CHART_WIDTH - LABEL_WIDTH - NUMBER_WIDTH) / highest;
         let heading = r#"font-size="12" font-weight="bold""#;
@@ -166,7 +166,7 @@ fn text(x: f64, y: f64, words: &str, attributes: &str) -> String {
     format!(r#"<text x="{x:.1}" y="{y:.1}"{space}{attributes}>{}</text>"#, escape(words))
 }
 
-/// The note in lines that fit onto the sheet; those after the first are indented.
+/// Breaks `note` into lines that fit on the sheet; lines after the first are indented.
 fn wrapped(note: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in note.split(' ') {

@@ -7,14 +7,14 @@ use crate::random_mixed::XorShift;
 use crate::report::Tally;
 use crate::stopwatch::Stopwatch;
 
-/// In which order a batch is freed.
+/// Order in which a batch is freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// As it was allocated.
+    /// The order of allocation.
     Same,
     /// The last block first.
     Reverse,
-    /// In a random order, which is the same for all batches of a run.
+    /// A random order, which is the same for all batches of a run.
     Random,
 }
 
@@ -27,7 +27,7 @@ pub struct Batches {
     pub blocks: usize,
     /// Batches, one after the other.
     pub batches: u64,
-    /// How each is freed.
+    /// Order in which each batch is freed.
     pub order: Order,
 }
 
@@ -41,7 +41,7 @@ impl Order {
         }
     }
 
-    /// The places of a batch, in this order.
+    /// Indices of the `blocks` blocks of a batch, in this order.
     fn places(self, blocks: usize) -> Vec<u32> {
         let mut places: Vec<u32> = (0..blocks as u32).collect();
         match self {
@@ -53,7 +53,7 @@ impl Order {
     }
 }
 
-/// Fisher and Yates: each element changes places with one that is not behind it.
+/// Fisher–Yates shuffle: swaps each element with a random one that does not lie behind it.
 fn shuffle(places: &mut [u32]) {
     let mut random = XorShift::new(1);
     for last in (1..places.len()).rev() {
@@ -63,13 +63,14 @@ fn shuffle(places: &mut [u32]) {
 }
 
 impl Batches {
-    /// Runs all batches. `verify` fills each block and checks its contents before it is freed;
-    /// otherwise only its first byte is written.
+    /// Runs all batches. With `verify`, every block is filled, and its contents are checked before
+    /// it is freed; otherwise only its first byte is written.
     pub fn run(self, verify: bool) -> Result<Tally, RunError> {
         if verify { self.calls::<FilledBlock>() } else { self.calls::<Block>() }
     }
 
-    /// Every order walks a list of places, so that what differs is the allocator's part.
+    /// Every order, [`Order::Same`] included, walks a list of indices, so that a difference in time
+    /// is the allocator's.
     fn calls<B: Held>(self) -> Result<Tally, RunError> {
         let places = self.order.places(self.blocks);
         let mut held: Vec<Option<B>> = Vec::new();

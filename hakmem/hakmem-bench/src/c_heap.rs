@@ -15,7 +15,7 @@ use std::ptr::NonNull;
 
 use crate::pattern::{Damage, Pattern};
 
-/// The smallest page of the machines that hakmem runs on.
+/// Smallest page size of the machines that hakmem runs on, in bytes.
 const PAGE: usize = 4096;
 
 /// The function of the C library that blocks come from.
@@ -23,11 +23,11 @@ pub trait Source: Copy {
     /// Whether all bytes of a new block are 0.
     const ZEROED: bool;
 
-    /// Asks for a block and leaves its bytes alone; `None` where the function returned null.
+    /// Requests a block of `size` bytes without touching it; `None` if the function returned null.
     fn ask(self, size: usize) -> Option<Block>;
 
-    /// What the address of a block of this size must be a multiple of. Where nothing else is asked
-    /// for, that is the C rule.
+    /// Alignment that a block of `size` bytes must have. By default, the alignment that C
+    /// guarantees.
     fn alignment(self, size: usize) -> usize {
         if size >= 16 { 16 } else { size.next_power_of_two().min(8) }
     }
@@ -45,7 +45,7 @@ pub struct Calloc;
 #[derive(Clone, Copy, Debug)]
 pub struct AlignedAlloc(pub usize);
 
-/// C++'s `operator new`, and the `operator delete` that is told the size.
+/// C++'s `operator new` and sized `operator delete`.
 #[derive(Clone, Copy, Debug)]
 pub struct Operators {
     new: New,
@@ -56,30 +56,30 @@ type New = unsafe extern "C" fn(usize) -> *mut c_void;
 type SizedDelete = unsafe extern "C" fn(*mut c_void, usize);
 
 impl Operators {
-    /// Those that a C++ program would call in this process: the allocator's, or else those of the
-    /// C++ library, which is loaded; `None` if there are none.
+    /// Finds the operators that a C++ program would call in this process: the allocator's, or else
+    /// those of the C++ library, which this function loads. `None` if neither defines them.
     pub fn find() -> Option<Self> {
         let flags = libc::RTLD_NOW | libc::RTLD_GLOBAL;
         // SAFETY: the name is a C string, and the library may be loaded at any time.
         unsafe { libc::dlopen(c"libstdc++.so.6".as_ptr(), flags) };
         // SAFETY: the name is a C string; `dlsym` has no other precondition.
         let new = NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"_Znwm".as_ptr()) })?;
-        // SAFETY: as above.
+        // SAFETY: the name is a C string; `dlsym` has no other precondition.
         let delete = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"_ZdlPvm".as_ptr()) };
         let delete = NonNull::new(delete)?;
         Some(Self {
             // SAFETY: the symbol is a function of this type by the C++ ABI, and is never unloaded.
             new: unsafe { std::mem::transmute::<NonNull<c_void>, New>(new) },
-            // SAFETY: as above.
+            // SAFETY: the symbol is a function of this type by the C++ ABI, and is never unloaded.
             delete: unsafe { std::mem::transmute::<NonNull<c_void>, SizedDelete>(delete) },
         })
     }
 
-    /// Calls the `operator delete` that is told the size. The block must be of that size and come
-    /// from these operators.
+    /// Calls the sized `operator delete`. `block` must come from these operators and have been
+    /// requested with `size` bytes.
     #[inline(always)]
     pub fn delete(self, block: Block, size: usize) {
-        // SAFETY: the caller says that `operator new` returned the block for this size, and a
+        // SAFETY: the caller guarantees that `operator new` returned the block for this size, and a
         // `Block` is freed at most once.
         unsafe { (self.delete)(block.0.as_ptr().cast::<c_void>(), size) }
     }
@@ -90,8 +90,8 @@ impl Source for Operators {
 
     #[inline(always)]
     fn ask(self, size: usize) -> Option<Block> {
-        // SAFETY: `operator new` may be called with any size; where there is no memory, it ends the
-        // process, as nothing catches what it throws.
+        // SAFETY: `operator new` accepts any size; out of memory, it throws, which nothing catches,
+        // so the process ends.
         let block = unsafe { (self.new)(size) };
         NonNull::new(block.cast::<u8>()).map(Block)
     }
@@ -102,7 +102,7 @@ impl Source for Malloc {
 
     #[inline(always)]
     fn ask(self, size: usize) -> Option<Block> {
-        // SAFETY: `malloc` may be called with any size.
+        // SAFETY: `malloc` accepts any size.
         let block = unsafe { libc::malloc(size) };
         NonNull::new(block.cast::<u8>()).map(Block)
     }
@@ -113,7 +113,7 @@ impl Source for Calloc {
 
     #[inline(always)]
     fn ask(self, size: usize) -> Option<Block> {
-        // SAFETY: `calloc` may be called with any sizes.
+        // SAFETY: `calloc` accepts any sizes.
         let block = unsafe { libc::calloc(1, size) };
         NonNull::new(block.cast::<u8>()).map(Block)
     }
@@ -124,7 +124,7 @@ impl Source for AlignedAlloc {
 
     #[inline(always)]
     fn ask(self, size: usize) -> Option<Block> {
-        // SAFETY: `aligned_alloc` may be called with any numbers; it refuses strange ones.
+        // SAFETY: `aligned_alloc` accepts any arguments; it returns null for invalid ones.
         let block = unsafe { libc::aligned_alloc(self.0, size) };
         NonNull::new(block.cast::<u8>()).map(Block)
     }
@@ -134,17 +134,17 @@ impl Source for AlignedAlloc {
     }
 }
 
-/// A block that a [`Source`] returned and nobody has freed. Dropping it leaks it.
+/// A live block that a [`Source`] returned. Dropping this value leaks the block.
 #[derive(Debug)]
 #[repr(transparent)]
 pub struct Block(NonNull<u8>);
 
 // SAFETY: the block is reachable through this value only, and the C library lets any thread write
-// to and free what another one allocated.
+// to and free a block that another thread allocated.
 unsafe impl Send for Block {}
 
 impl Block {
-    /// Calls `malloc(size)` and touches the first byte; `None` where `malloc` returned null.
+    /// Calls `malloc(size)` and touches the first byte; `None` if `malloc` returned null.
     ///
     /// `size` must not be 0: there would be no first byte.
     #[inline(always)]
@@ -152,8 +152,9 @@ impl Block {
         Self::allocate_from(Malloc, size)
     }
 
-    /// Asks the source for `size` bytes, more than 0, and touches the first; if the source promises
-    /// zeros, the first of each page, because nobody asks for zeros and then does not look.
+    /// Requests `size` bytes, more than 0, from `source` and touches the first one. If the source
+    /// promises zeros, touches one byte in each page instead: a program that asks for zeros goes on
+    /// to use them.
     #[inline(always)]
     pub fn allocate_from<S: Source>(source: S, size: usize) -> Option<Self> {
         let mut block = source.ask(size)?;
@@ -167,13 +168,13 @@ impl Block {
     }
 
     /// Frees the block and allocates one of `size` bytes, more than 0, in its place. Ends the
-    /// process where the source returns null, because then there is no block to leave in place.
+    /// process if the source returns null, because no block would be left to put in its place.
     #[inline(always)]
     pub fn replace(&mut self, source: impl Source, size: usize) {
         self.replace_after(Self::free, source, size);
     }
 
-    /// The same, with another way to free the block.
+    /// Like [`Block::replace`], but frees the block with `free`.
     #[inline(always)]
     pub fn replace_after(&mut self, free: impl FnOnce(Self), source: impl Source, size: usize) {
         free(Self(self.0));
@@ -183,20 +184,20 @@ impl Block {
         }
     }
 
-    /// Writes the first and the last of the `size` bytes that the block was asked for with. The
-    /// last one wins in a block of one byte.
+    /// Writes `first` and `last` to the ends of the block, which was requested with `size` bytes.
+    /// In a block of one byte, `last` wins.
     pub fn write_ends(&mut self, size: usize, first: u8, last: u8) {
         let start = self.0.as_ptr();
         // SAFETY: the block is ours alone and at least one byte long.
         unsafe { start.write_volatile(first) };
         let end = start.wrapping_add(size - 1);
-        // SAFETY: the caller says how long the block is; its last byte is ours too.
+        // SAFETY: the caller guarantees the size of the block, so its last byte is ours too.
         unsafe { end.write_volatile(last) };
     }
 
-    /// Calls `realloc`; `false` where it returned null and left the block as it was.
+    /// Calls `realloc`; `false` if it returned null and left the block as it was.
     ///
-    /// `size` must not be less than what the block was asked for with.
+    /// `size` must not be smaller than the size that the block was requested with.
     #[inline(always)]
     pub fn resize(&mut self, size: usize) -> bool {
         // SAFETY: `malloc` or `realloc` returned the pointer, and the block is live and ours alone.
@@ -210,12 +211,12 @@ impl Block {
         }
     }
 
-    /// Writes a byte in each page between two offsets, the second of which is the block's size.
+    /// Writes one byte in each page from offset `from` up to `size`, the size of the block.
     #[inline(always)]
     pub fn touch_pages(&mut self, from: usize, size: usize) {
         for offset in (from..size).step_by(PAGE) {
             let byte = self.0.as_ptr().wrapping_add(offset);
-            // SAFETY: the caller says how long the block is, and the offset is below that.
+            // SAFETY: the caller guarantees the size of the block, and `offset` is below it.
             unsafe { byte.write_volatile(1) };
         }
     }
@@ -228,7 +229,7 @@ impl Block {
     }
 }
 
-/// Calls `malloc_trim(0)`: asks the allocator to give the system what it can.
+/// Calls `malloc_trim(0)`, which asks the allocator to return free memory to the system.
 pub fn trim() {
     // SAFETY: the call takes a number and touches no block that is live.
     unsafe { libc::malloc_trim(0) };
@@ -240,7 +241,7 @@ fn no_block(size: usize) -> ! {
     std::process::exit(1)
 }
 
-/// A block whose every byte was written, with what it must still hold.
+/// A block whose every byte was written, and the contents that it must still have.
 #[derive(Debug)]
 pub struct FilledBlock {
     block: Block,
@@ -250,14 +251,14 @@ pub struct FilledBlock {
 }
 
 impl FilledBlock {
-    /// Allocates `size` bytes, more than 0, and fills them; `None` where `malloc` returned null.
+    /// Allocates `size` bytes, more than 0, and fills them; `None` if `malloc` returned null.
     pub fn allocate(size: usize, pattern: Pattern) -> Option<Self> {
-        // `malloc` promises no contents, so there is no damage to find.
+        // `malloc` promises no contents, so no damage can be found.
         Self::allocate_from(Malloc, size, pattern).ok().flatten()
     }
 
-    /// Asks the source for `size` bytes, more than 0, looks whether those that should be 0 are, and
-    /// fills them; `None` where the source returned null.
+    /// Requests `size` bytes, more than 0, from `source`, checks that they are 0 if the source
+    /// promises zeros, and fills them; `None` if the source returned null.
     pub fn allocate_from<S: Source>(
         source: S,
         size: usize,
@@ -266,7 +267,7 @@ impl FilledBlock {
         let Some(block) = source.ask(size) else { return Ok(None) };
         let start = block.0.as_ptr();
         if S::ZEROED {
-            // SAFETY: the source initialised all `size` bytes, and nobody else has the block.
+            // SAFETY: the source initialised all `size` bytes, and the block is ours alone.
             let bytes = unsafe { std::slice::from_raw_parts(start, size) };
             if let Some(offset) = bytes.iter().position(|&byte| byte != 0) {
                 let (address, found) = (start as usize, bytes[offset]);
@@ -280,8 +281,9 @@ impl FilledBlock {
         Ok(Some(filled))
     }
 
-    /// Calls `realloc` for `size` bytes, not less than before, checks that they hold what they
-    /// held, and fills the rest; `false` where it returned null and left the block as it was.
+    /// Calls `realloc` for `size` bytes, no fewer than before. Checks the old contents before and
+    /// after the call, and fills the rest; `false` if `realloc` returned null and left the block as
+    /// it was.
     pub fn grow(&mut self, size: usize) -> Result<bool, Damage> {
         self.check()?;
         if !self.block.resize(size) {
@@ -304,7 +306,7 @@ impl FilledBlock {
         self.pattern.write(bytes);
     }
 
-    /// Whether address and contents are what they were, and if not, what is wrong.
+    /// Checks the alignment and the contents; the error is the first damage.
     pub fn check(&self) -> Result<(), Damage> {
         let start = self.block.0.as_ptr();
         let address = start as usize;
@@ -328,8 +330,8 @@ impl FilledBlock {
     }
 }
 
-/// The file whose definition of this symbol the process uses, or `None` if there is none or the
-/// linker does not tell.
+/// File whose definition of `symbol` this process uses; `None` if no file defines it or the linker
+/// does not name the file.
 pub fn file_of(symbol: &CStr) -> Option<PathBuf> {
     // SAFETY: the name is a C string; `dlsym` has no other precondition.
     let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, symbol.as_ptr()) };
@@ -344,7 +346,7 @@ pub fn file_of(symbol: &CStr) -> Option<PathBuf> {
         return None;
     }
     // SAFETY: `dladdr` succeeded, so the name is a C string that lives as long as the library,
-    // and nobody unloads it.
+    // which is never unloaded.
     let name = unsafe { CStr::from_ptr(found.dli_fname) };
     Some(PathBuf::from(OsString::from_vec(name.to_bytes().to_vec())))
 }

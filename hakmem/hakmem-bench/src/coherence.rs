@@ -1,20 +1,21 @@
-//! Which caches hold which lines: a model of what processors pass to each other.
+//! A model of processor caches, which counts the cache lines that processors pass to each other.
 //!
-//! Contention on more processors than a machine has cannot be timed there, but its cause can be
-//! counted. Each processor has a cache of its own and without end. A line that another cache holds
-//! modified, or holds at all when it is written, is one transfer (the protocol MSI; M. Papamarcos and
-//! J. Patel, "A Low-Overhead Coherence Solution for Multiprocessors with Private Cache Memories",
-//! 1984). What nobody has touched before is no transfer.
+//! Contention on more processors than a machine has cannot be timed on it, but its cause can be
+//! counted. Each processor has a private cache of unlimited size. An access to a line that another
+//! cache holds modified, and a store to a line that another cache holds at all, is one transfer
+//! (the protocol MSI; M. Papamarcos and J. Patel, "A Low-Overhead Coherence Solution for
+//! Multiprocessors with Private Cache Memories", 1984). The first access to a line is not a
+//! transfer.
 
 use std::collections::HashMap;
 
 use crate::random_mixed::XorShift;
 
-/// Caches that there may be.
+/// Largest number of caches.
 pub const CACHES_MAX: usize = 512;
 const LINE_SHIFT: u32 = 6;
 
-/// The caches that hold a line; more than one only if nobody has written it since.
+/// The caches that hold a line: more than one only if no cache has written it since.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Holders([u64; CACHES_MAX / 64]);
 
@@ -34,13 +35,13 @@ impl Holders {
     }
 }
 
-/// All caches.
+/// All caches: the holders of each line.
 #[derive(Debug, Default)]
 pub struct Caches(HashMap<u64, Holders>);
 
 impl Caches {
-    /// An access of a processor to `bytes` bytes, at least 1; the transfers that it takes, one for each
-    /// line at most.
+    /// Accesses `bytes` bytes, at least 1, at `address` through cache number `cache`, and returns
+    /// the number of transfers that this takes, at most one for each line.
     ///
     /// # Panics
     /// If `cache` is not below [`CACHES_MAX`].
@@ -49,7 +50,7 @@ impl Caches {
         lines.map(|line| u64::from(self.touch(cache, line, is_store))).sum()
     }
 
-    /// Whether an access to a line is a transfer.
+    /// Accesses `line` and tells whether that takes a transfer.
     fn touch(&mut self, cache: usize, line: u64, is_store: bool) -> bool {
         let holders = self.0.entry(line).or_default();
         let is_new = *holders == Holders::default();
@@ -63,7 +64,7 @@ impl Caches {
     }
 }
 
-/// Quanta of random length, in steps.
+/// Scheduling quanta of random length, counted in steps.
 #[derive(Debug)]
 pub struct Quanta {
     random: XorShift,
@@ -72,12 +73,12 @@ pub struct Quanta {
 }
 
 impl Quanta {
-    /// Quanta of `mean` steps on average, from 1 on; equal seeds make equal ones.
+    /// Quanta of at least 1 step and of `mean` steps on average; equal seeds give equal quanta.
     pub fn new(mean: u32, seed: u64) -> Self {
         Self { random: XorShift::new(seed), mean, left: mean }
     }
 
-    /// Makes a step; whether the quantum ends with it.
+    /// Makes a step and tells whether the quantum ends with it.
     pub fn step(&mut self) -> bool {
         if self.left > 0 {
             self.left -= 1;

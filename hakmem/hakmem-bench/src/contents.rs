@@ -1,5 +1,5 @@
-//! What a benchmark writes into its blocks, as one type for each way, so that a loop over blocks
-//! that are left alone contains nothing of the others.
+//! Contents that a benchmark writes into its blocks: one type for each kind, so that a loop over
+//! untouched blocks contains no code for the other kinds.
 
 use crate::c_heap::{Block, FilledBlock};
 use crate::pattern::{Damage, Pattern};
@@ -7,10 +7,9 @@ use crate::pattern::{Damage, Pattern};
 /// What blocks contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contents {
-    /// Nothing but the byte that touches the first page: for timing.
+    /// Only the byte that touches the first page is written: for timing.
     Bare,
-    /// Nothing but a byte that touches each page, so that page faults count: for timing large
-    /// blocks.
+    /// One byte in each page is written, so that page faults count: for timing large blocks.
     Pages,
     /// The first and the last byte are random, as if the program had filled the block.
     Ends,
@@ -25,17 +24,17 @@ pub struct Request {
     pub size: usize,
     /// Allocations before this one.
     pub number: u64,
-    /// Random bits: 12..20 are for the first byte and 20..28 for the last. Neither overlaps the
-    /// bits that the size comes from, so any byte can follow any size.
+    /// Random bits: bits 12 to 19 give the first byte and bits 20 to 27 the last. The size comes
+    /// from other bits, so any byte can occur with any size.
     pub random: u64,
 }
 
 /// A live block with its contents.
 pub trait Held: Sized {
-    /// Allocates a block and writes what it shall contain; `None` where `malloc` returned null.
+    /// Allocates a block and writes its contents; `None` if `malloc` returned null.
     fn allocate(request: Request) -> Option<Self>;
 
-    /// Frees the block, after a look at what should be in it.
+    /// Checks the contents if the type can, and frees the block.
     fn free(self) -> Result<(), Damage>;
 }
 
@@ -52,7 +51,7 @@ impl Held for Block {
     }
 }
 
-/// A block of which a byte in each page was written.
+/// A block with one byte written in each page.
 #[derive(Debug)]
 pub(crate) struct PagedBlock(Block);
 
@@ -71,7 +70,7 @@ impl Held for PagedBlock {
     }
 }
 
-/// A block whose first and last byte were written.
+/// A block with its first and last byte written.
 pub(crate) struct EndedBlock(Block);
 
 impl Held for EndedBlock {

@@ -1,19 +1,19 @@
-//! The core's clock, measured: nanoseconds become cycles by it.
+//! Measures the clock frequency of the core, which converts nanoseconds into cycles.
 //!
-//! A chain of multiplications and exclusive ors, each waiting for the one before, takes a known
+//! A chain of multiplications and exclusive ors, each dependent on the one before, takes a known
 //! number of cycles on every x86-64 processor of the last ten years, however wide it is. So the
-//! time that the chain takes tells the clock at which the core really runs. The time-stamp counter
-//! would tell another one: it ticks at a nominal rate, whatever the core does.
+//! time that the chain takes gives the frequency at which the core really runs. The time-stamp
+//! counter would give another one: it ticks at a nominal rate, whatever the core does.
 
 use std::hint::black_box;
 use std::time::Instant;
 
 /// Latency of a 64-bit multiplication (3) and of an exclusive or (1).
 const CYCLES_PER_LINK: f64 = 4.0;
-/// Links of one chain: a tenth of a millisecond, so that many are left alone by the scheduler even
-/// on a busy machine.
+/// Links of one chain. It takes a tenth of a millisecond, so that the scheduler leaves many chains
+/// uninterrupted even on a busy machine.
 const LINKS: u64 = 100_000;
-/// The shortest of so many chains counts; whatever disturbs one makes it longer.
+/// Number of chains; the shortest one counts, because every disturbance makes a chain longer.
 const CHAINS: usize = 500;
 
 /// Frequency of the core that ran the measurement.
@@ -24,7 +24,8 @@ pub struct CoreClock {
 }
 
 impl CoreClock {
-    /// Takes some dozens of milliseconds. `None` on processors whose latencies are not known here.
+    /// Measures for some dozens of milliseconds. `None` on processors whose latencies are not
+    /// known.
     pub fn measure() -> Option<Self> {
         if !cfg!(target_arch = "x86_64") {
             return None;
@@ -33,7 +34,7 @@ impl CoreClock {
         Some(Self { gigahertz: LINKS as f64 * CYCLES_PER_LINK / shortest_ns })
     }
 
-    /// Cycles of so many nanoseconds.
+    /// Number of cycles in `nanoseconds`.
     pub fn cycles(self, nanoseconds: f64) -> f64 {
         self.gigahertz * nanoseconds
     }

@@ -1,9 +1,9 @@
-//! `bench_drift`: as many bytes all the time, in blocks whose sizes move.
+//! `bench_drift`: a constant number of live bytes, in blocks whose sizes drift.
 //!
-//! A phase allocates blocks about one mean size, each in the place of random older ones, so that
-//! the bytes stay what they are. Then the mean doubles, up to the largest, and halves again. What
-//! is left of a phase are single blocks in pages that nothing of the next size fits into: memory
-//! that an allocator cannot use again before the last of them is gone.
+//! A phase allocates blocks of sizes around one mean, each in place of random older blocks, so that
+//! the number of live bytes stays constant. From phase to phase the mean doubles up to the largest,
+//! and then halves again. The survivors of a phase are single blocks in pages that no block of the
+//! next size fits into: memory that an allocator cannot reuse until the last of them is freed.
 
 use crate::c_heap::FilledBlock;
 use crate::contents::{Held, PagedBlock, Request};
@@ -20,13 +20,14 @@ const LARGEST_MEAN: usize = 16 * 1024;
 /// What to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drift {
-    /// Bytes to hold.
+    /// Bytes to keep live.
     pub live: usize,
-    /// Blocks to allocate; all phases together allocate about so many, and each equally many bytes.
+    /// Blocks that all phases together allocate, approximately. All phases allocate equally many
+    /// bytes.
     pub blocks: u64,
 }
 
-/// Mean sizes, phase by phase.
+/// Mean size of each phase, in order.
 fn means() -> impl Iterator<Item = usize> {
     let doublings = (LARGEST_MEAN / SMALLEST_MEAN).ilog2();
     (0..=doublings).chain((0..doublings).rev()).map(|doubling| SMALLEST_MEAN << doubling)
@@ -42,13 +43,14 @@ struct Crowd<B> {
 }
 
 impl Drift {
-    /// Runs all phases. `verify` fills each block and checks its contents before it is freed;
-    /// otherwise a byte is written in each page. What is left in the end is freed untimed.
+    /// Runs all phases. With `verify`, every block is filled, and its contents are checked before
+    /// it is freed; otherwise one byte is written in each page. Blocks that are left at the end are
+    /// freed untimed.
     pub fn run(self, verify: bool) -> Result<(Tally, Vec<Holding>), RunError> {
         if verify { self.phases::<FilledBlock>() } else { self.phases::<PagedBlock>() }
     }
 
-    /// Blocks of the phase with this mean.
+    /// Number of blocks in the phase whose mean size is `mean`.
     fn blocks_about(self, mean: usize) -> u64 {
         let per_byte: f64 = means().map(|mean| 1.0 / mean as f64).sum();
         (self.blocks as f64 / mean as f64 / per_byte) as u64
@@ -80,14 +82,14 @@ impl Drift {
 }
 
 impl<B: Held> Crowd<B> {
-    /// Adds a block and frees random ones until no more than `live` bytes are left.
+    /// Frees random blocks until a new one fits into `live` bytes, and adds it.
     fn replace(&mut self, live: usize, mean: usize, number: u64) -> Result<(), RunError> {
-        // Half the mean to three halves, all equally often.
+        // Uniform from half of the mean to three halves of it.
         let size = mean / 2 + (((number & 0xffff) as usize * mean) >> 16);
         let mut victims = number;
         while self.bytes + size > live && !self.blocks.is_empty() {
             let victim = ((victims >> 32) * self.blocks.len() as u64) >> 32;
-            // One large block may take the place of several small ones, all of them random.
+            // One large block may replace several small ones, each chosen at random.
             victims = victims.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
             let (block, size) = self.blocks.swap_remove(victim as usize);
             block.free()?;
@@ -102,7 +104,7 @@ impl<B: Held> Crowd<B> {
         Ok(())
     }
 
-    /// Bytes of the blocks and of that part of this list that has been used.
+    /// Bytes of the live blocks, and of the part of the list `blocks` that was ever in use.
     fn held(&self) -> usize {
         self.bytes + self.most * size_of::<(B, u32)>()
     }

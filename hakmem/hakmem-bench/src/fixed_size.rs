@@ -8,7 +8,8 @@ use crate::stopwatch::Stopwatch;
 /// What to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FixedSize {
-    /// Blocks to allocate; as many are freed, so that this is the exact number of each call.
+    /// Blocks to allocate. All are freed, so this is the exact number of calls of `malloc` and of
+    /// `free`.
     pub iterations: u64,
     /// Bytes of a block, at least 1.
     pub size: usize,
@@ -25,15 +26,16 @@ pub enum RunError {
         /// Bytes asked for.
         size: usize,
     },
-    /// A block was not what it was when it was written.
+    /// A block is not aligned as promised or does not have the contents that it must have.
     #[error(transparent)]
     Damage(#[from] Damage),
 }
 
 impl FixedSize {
-    /// Allocates, and frees the oldest block of a full working set first; then frees the rest.
+    /// Allocates block after block, after freeing the oldest one if the working set is full; then
+    /// frees the rest.
     ///
-    /// The loop does as little else as it can: callgrind counts it.
+    /// The loop does as little else as it can, because callgrind counts it.
     pub fn run(self, source: impl Source) -> Result<Tally, RunError> {
         let out_of_memory = RunError::OutOfMemory { size: self.size };
         let filling = self.iterations.min(self.working_set as u64);
@@ -57,8 +59,8 @@ impl FixedSize {
         Ok(self.tally(watch))
     }
 
-    /// The same calls, with contents written and checked before each free, and zeros looked for
-    /// where the source promises them.
+    /// Makes the calls of [`FixedSize::run`], but writes contents and checks them before each free,
+    /// and checks for zeros if the source promises them.
     pub fn verify(self, source: impl Source) -> Result<Tally, RunError> {
         let watch = Stopwatch::start();
         let mut slots: Vec<Option<FilledBlock>> = Vec::new();
@@ -108,14 +110,14 @@ mod tests {
     #[test]
     fn any_number_of_iterations_runs_from_every_source() {
         check(Malloc, 24);
-        // Freed blocks come back, so that bytes which are left over would be found.
+        // Freed blocks are reused, so leftover bytes would be found.
         check(Calloc, 24);
         check(Calloc, 300_000);
         check(AlignedAlloc(64), 192);
         check(AlignedAlloc(4096), 4096);
     }
 
-    /// `malloc`, which promises more than it keeps.
+    /// `malloc` that promises more than it delivers.
     #[derive(Clone, Copy)]
     struct Boaster<const ZEROS: bool>;
 

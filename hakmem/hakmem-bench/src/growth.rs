@@ -1,4 +1,4 @@
-//! `bench_growth`: blocks that `realloc` makes longer.
+//! `bench_growth`: blocks that grow by `realloc`.
 
 use crate::c_heap::{Block, FilledBlock};
 use crate::contents::{Held, Request};
@@ -7,15 +7,15 @@ use crate::pattern::Damage;
 use crate::report::Tally;
 use crate::stopwatch::Stopwatch;
 
-/// Blocks that grow in turns, so that none has all the room behind it.
+/// Blocks that grow in turns, so that no block has all the free memory behind it.
 pub const SIDE_BY_SIDE: u64 = 8;
 
-/// How much longer a block gets each time.
+/// How much a block grows at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Twice as long, as vectors do.
+    /// To twice its size, as a vector does.
     Double,
-    /// So many bytes longer, more than 0, as strings do that are appended to.
+    /// By this number of bytes, more than 0, as a string does that is appended to.
     Add(usize),
 }
 
@@ -24,17 +24,17 @@ pub enum Step {
 pub struct Growth {
     /// Blocks that grow.
     pub blocks: u64,
-    /// Bytes in the beginning, at least 1.
+    /// Size of a new block in bytes, at least 1.
     pub first: usize,
-    /// Bytes that a block reaches and does not exceed.
+    /// Largest size in bytes that a block may reach.
     pub last: usize,
-    /// How it gets there.
+    /// How much a block grows at a time.
     pub step: Step,
 }
 
-/// A live block that can get longer.
+/// A live block that can grow.
 trait Growing: Held {
-    /// Makes it longer, from so many bytes to so many; `false` where `realloc` returned null.
+    /// Grows the block from `from` to `to` bytes; `false` if `realloc` returned null.
     fn grow(&mut self, from: usize, to: usize) -> Result<bool, Damage>;
 }
 
@@ -55,7 +55,7 @@ impl Growing for FilledBlock {
 }
 
 impl Growth {
-    /// The size after this one; `None` at the end.
+    /// The size that follows `size`; `None` after the last.
     fn next(self, size: usize) -> Option<usize> {
         let next = match self.step {
             Step::Double => size.checked_mul(2)?,
@@ -64,13 +64,13 @@ impl Growth {
         (next <= self.last).then_some(next)
     }
 
-    /// Calls of `realloc` for each block.
+    /// Number of `realloc` calls for each block.
     pub fn reallocs(self) -> u64 {
         std::iter::successors(Some(self.first), |&size| self.next(size)).count() as u64 - 1
     }
 
-    /// Runs all blocks. `verify` fills each and checks its contents before and after it grows;
-    /// otherwise one byte is written in each new page, so that it is resident.
+    /// Runs all blocks. With `verify`, every block is filled, and its contents are checked before
+    /// and after it grows; otherwise one byte is written in each new page to make it resident.
     pub fn run(self, verify: bool) -> Result<Tally, RunError> {
         if verify { self.calls::<FilledBlock>() } else { self.calls::<Block>() }
     }

@@ -1,16 +1,17 @@
 //! Programs that measure an allocator from outside.
 //!
-//! Most call the C library's `malloc` and `free` and know of no allocator: `LD_PRELOAD` puts one
+//! Most call the C library's `malloc` and `free` and know no other allocator: `LD_PRELOAD` puts one
 //! under them. `bench_race` runs them side by side under hakmem and its peers.
 //!
 //! Modules, bottom to top: [`c_heap`], [`peak`] and [`stopwatch`] (the only unsafe code),
-//! [`pattern`] and [`contents`] (what blocks are filled with), `pace` (limits of a loop),
-//! [`machine`] and [`core_clock`] (where figures come from), [`usage`] (arguments and exit codes),
-//! [`report`] (the figures a program prints), [`sizes`] (how large blocks are), [`fixed_size`],
-//! [`random_mixed`], [`batches`], [`growth`], [`drift`] and [`pairs`] (the loops), [`threads`],
-//! [`release`], [`staged`] and [`stages`] (loads of several threads) and [`workload`] (one whose
-//! result can be compared), [`soak`] (hours with an agent), [`bar_charts`] (pictures of figures),
-//! [`written_file`], [`race`], [`programs_race`], [`routings`].
+//! [`pattern`] and [`contents`] (contents of blocks), `pace` (limits the rate of a loop),
+//! [`machine`] and [`core_clock`] (the machine that figures come from), [`usage`] (arguments and
+//! exit codes), [`report`] (the figures that a program prints), [`sizes`] (distributions of block
+//! sizes), [`fixed_size`], [`random_mixed`], [`batches`], [`growth`], [`drift`] and [`pairs`] (the
+//! loops), [`threads`], [`release`], [`staged`] and [`stages`] (loads of several threads) and
+//! [`workload`] (a load whose result can be compared), [`soak`] (hours of loads beside an agent),
+//! [`bar_charts`] (pictures of figures), [`written_file`], [`race`], [`programs_race`],
+//! [`routings`].
 
 #![deny(unsafe_code)]
 

@@ -1,7 +1,7 @@
-//! The machine that figures come from: they mean nothing without its name.
+//! The machine that figures were measured on: without its name they mean nothing.
 //!
-//! An emulator may hide which processor it runs on, and most clouds hide the model: what tells
-//! generations apart then are the instructions that the processor knows.
+//! An emulator may hide the processor that it runs on, and most clouds hide the model. The
+//! instruction-set extensions then tell generations of processors apart.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,29 +11,29 @@ use std::process::Command;
 
 use serde::Serialize;
 
-/// What does not change while figures are taken.
+/// The properties of a machine that do not change during a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Machine {
-    /// Name, family, model and stepping of the processor, and instructions that tell it apart.
+    /// Name, family, model and stepping of the processor, and the extensions that tell it apart.
     pub processor: String,
     /// Cores that this process may use.
     pub cores: usize,
-    /// Caches of the first core, from the nearest: "L1d 48 KiB".
+    /// Caches of the first core, the nearest first: "L1d 48 KiB".
     pub caches: Vec<String>,
     /// The kernel's name and release.
     pub kernel: String,
 }
 
-/// Processes that ran or wanted to, as averages of 1, 5 and 15 minutes, in the kernel's words.
+/// Load averages over 1, 5 and 15 minutes, as the kernel prints them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Load(pub String);
 
-/// The machine, and how busy it was before and after.
+/// The machine, and how busy it was before and after a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Circumstances {
     /// Which machine.
     pub machine: Machine,
-    /// The day in the calendar of UTC: "2026-11-30".
+    /// Date in UTC: "2026-11-30".
     pub day: String,
     /// Load average before the first lap.
     pub load_before: Load,
@@ -41,7 +41,7 @@ pub struct Circumstances {
     pub load_after: Load,
 }
 
-/// Instructions that came with a generation of processors, in the kernel's words.
+/// Instruction-set extensions that came with a generation of processors, by the kernel's names.
 const TELLING_FLAGS: [&str; 12] = [
     "avx",
     "avx2",
@@ -58,7 +58,7 @@ const TELLING_FLAGS: [&str; 12] = [
 ];
 
 impl Machine {
-    /// The one that this process runs on. What the system does not tell is missing from it.
+    /// The machine that this process runs on. Leaves out properties that the system does not tell.
     pub fn this() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -72,7 +72,7 @@ impl Machine {
 }
 
 impl Load {
-    /// That of this moment.
+    /// The load averages of this moment.
     pub fn now() -> Self {
         let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
         Self(text.split_whitespace().take(3).collect::<Vec<_>>().join(" "))
@@ -80,9 +80,9 @@ impl Load {
 }
 
 impl Circumstances {
-    /// Those of figures that begin now.
+    /// Notes the machine, the date and the load before the first lap.
     pub fn begin() -> Self {
-        // The command knows the calendar.
+        // The standard library has no calendar; this command has one.
         let day = Command::new("date").args(["-u", "+%F"]).output();
         let day = day.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
         Self {
@@ -93,7 +93,7 @@ impl Circumstances {
         }
     }
 
-    /// The figures are all there.
+    /// Notes the load after the last lap.
     pub fn end(self) -> Self {
         Self { load_after: Load::now(), ..self }
     }
@@ -113,7 +113,7 @@ impl fmt::Display for Circumstances {
     }
 }
 
-/// What `/proc/cpuinfo` says of the first processor, in one line.
+/// Describes the first processor in `cpuinfo`, the text of `/proc/cpuinfo`, in one line.
 fn processor(cpuinfo: &str) -> String {
     let first = cpuinfo.split("\n\n").next().unwrap_or_default();
     let pairs = first.lines().filter_map(|line| line.split_once(':'));
@@ -139,7 +139,7 @@ fn processor(cpuinfo: &str) -> String {
     if parts.is_empty() { model } else { format!("{model} ({})", parts.join(", ")) }
 }
 
-/// Level, kind and size of each cache in the kernel's folder.
+/// Level, kind and size of each cache that the kernel describes in `folder`.
 fn caches(folder: &Path) -> Vec<String> {
     let cache = |index: usize| {
         let read = |name: &str| {

@@ -1,17 +1,17 @@
-//! How fast a loop may run.
+//! Limits the rate of a loop.
 
 use std::time::{Duration, Instant};
 
-/// Pauses a second of a loop with a limit: often enough to look steady on a screen.
+/// Pauses per second of a limited loop: enough for its rate to look steady on a screen.
 const PAUSES_PER_SECOND: u64 = 100;
 
-/// Hears of each iteration before it happens.
+/// Is called before each iteration of a loop.
 pub(crate) trait Pace {
-    /// May wait.
+    /// May wait before the iteration begins.
     fn before_iteration(&mut self);
 }
 
-/// As fast as it goes; costs a loop nothing.
+/// No limit; costs the loop nothing.
 #[derive(Debug)]
 pub(crate) struct Unlimited;
 
@@ -20,7 +20,7 @@ impl Pace for Unlimited {
     fn before_iteration(&mut self) {}
 }
 
-/// At most so many iterations a second, in bursts of a hundredth of a second.
+/// At most `per_second` iterations a second, in bursts of a hundredth of a second.
 #[derive(Debug)]
 pub(crate) struct Limited {
     per_second: u64,
@@ -30,7 +30,7 @@ pub(crate) struct Limited {
 }
 
 impl Limited {
-    /// Begins now. `per_second` is more than 0.
+    /// Starts the clock. `per_second` must be more than 0.
     pub(crate) fn new(per_second: u64) -> Self {
         Self { per_second, started: Instant::now(), begun: 0, left_in_burst: 0 }
     }
@@ -39,7 +39,7 @@ impl Limited {
         (self.per_second / PAUSES_PER_SECOND).max(1)
     }
 
-    /// When the iterations begun so far should have been done.
+    /// Time after the start at which the iterations begun so far are due.
     fn due(&self) -> Duration {
         Duration::from_secs_f64(self.begun as f64 / self.per_second as f64)
     }

@@ -1,10 +1,10 @@
-//! `bench_pairs`: cycles that a pair of calls takes, by working set.
+//! `bench_pairs`: cycles per pair of calls, by working set.
 //!
-//! Instruction counts cannot show what a chain of dependent loads and stores costs: with one block
-//! each call waits for what the one before stored, with more the processor overlaps them. A slice
-//! is a few thousand pairs, some dozens of microseconds, and the shortest of many slices counts:
-//! whatever else the machine does makes slices longer. Nanoseconds become cycles by the core's
-//! clock, which is measured in the same run ([`CoreClock`]).
+//! Instruction counts cannot show the cost of a chain of dependent loads and stores: with one
+//! block, each call waits for the stores of the call before; with more blocks, the processor
+//! overlaps them. A slice is a few thousand pairs, some dozens of microseconds, and the shortest of
+//! many slices counts, because every disturbance makes a slice longer. The core's clock, which is
+//! measured in the same run ([`CoreClock`]), converts nanoseconds into cycles.
 
 use std::fmt;
 use std::hint::black_box;
@@ -16,14 +16,14 @@ use crate::fixed_size::RunError;
 use crate::random_mixed::XorShift;
 use crate::sizes::{Sizes, Tiny};
 
-/// Which calls make a pair.
+/// The calls that make up a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `free` and `malloc`.
     Malloc,
     /// `free` and `calloc`.
     Calloc,
-    /// `operator delete` that is told the size, and `operator new`.
+    /// The sized `operator delete`, and `operator new`.
     SizedDelete,
     /// `free` and `aligned_alloc` with [`ALIGNMENT`].
     Aligned,
@@ -31,31 +31,31 @@ pub enum Kind {
     Realloc,
 }
 
-/// Blocks that are held; powers of two, so that the loop needs no division.
+/// Numbers of live blocks; powers of two, so that the loop needs no division.
 pub const WORKING_SETS: [usize; 5] = [1, 2, 4, 16, 128];
-/// A cache line.
+/// Alignment in bytes: a cache line.
 pub const ALIGNMENT: usize = 64;
-/// Bytes of a block where all are of one size.
+/// Size in bytes of blocks that all have one size.
 pub const ONE_SIZE: usize = 64;
-/// Blocks in the sequence of sizes; a power of two.
+/// Length of the sequence of sizes; a power of two.
 const SEQUENCE: usize = 256;
-/// Pairs of a slice, a multiple of the sequence.
+/// Pairs per slice, a multiple of [`SEQUENCE`].
 const PAIRS: usize = 16 * SEQUENCE;
-/// Slices of a cell; the first ones make room in the allocator and warm the caches.
+/// Slices per cell; the first ones make the allocator reserve memory, and warm the caches.
 const SLICES: usize = 301;
 
-/// Cycles of one kind of pair, one for each of [`WORKING_SETS`].
+/// Cycles of one kind of pair, one value for each of [`WORKING_SETS`].
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// Which calls.
+    /// The calls that make up a pair.
     pub kind: Kind,
     /// Whether sizes are 16 to 1039 bytes, in a fixed sequence; otherwise all are [`ONE_SIZE`].
     pub many_sizes: bool,
-    /// Cycles per pair, or nanoseconds where the clock is not known.
+    /// Cycles per pair, or nanoseconds if the clock is not known.
     pub costs: Vec<f64>,
 }
 
-/// All kinds under the allocator that serves this process.
+/// The costs of all kinds of pairs under the allocator that serves this process.
 #[derive(Clone, Debug)]
 pub struct Table {
     /// The core's clock; `None` on processors whose latencies are not known.
@@ -82,8 +82,8 @@ impl Kind {
 }
 
 impl Table {
-    /// Measures everything; takes some seconds at most. Kinds whose functions the process lacks are
-    /// left out.
+    /// Measures everything, which takes some seconds at most. Leaves out kinds whose functions the
+    /// process lacks.
     pub fn measure() -> Result<Self, RunError> {
         let clock = CoreClock::measure();
         let operators = Operators::find();
@@ -131,7 +131,7 @@ struct Run<'sizes> {
 }
 
 impl Run<'_> {
-    /// Nanoseconds of a pair that frees the oldest block and allocates one in its place.
+    /// Nanoseconds per pair that frees the oldest block and allocates one in its place.
     fn replacing<S: Source>(
         &self,
         source: S,
@@ -158,7 +158,7 @@ impl Run<'_> {
         Ok(least / PAIRS as f64)
     }
 
-    /// Nanoseconds of a `realloc` to the same size.
+    /// Nanoseconds per `realloc` to the same size.
     fn resizing(&self) -> Result<f64, RunError> {
         let ask = |at: usize| {
             let size = self.sizes[at];

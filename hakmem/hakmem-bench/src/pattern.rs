@@ -1,14 +1,14 @@
-//! What `--verify` writes into blocks, so that a block that anybody else wrote to shows it.
+//! Contents that `--verify` writes into blocks; a foreign write to a block changes them.
 
 /// The contents of one block, different for every allocation of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pattern(u64);
 
-/// A block is not what it was.
+/// What is wrong with a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
-    /// Where no alignment was asked for, the C rule: 16 bytes for blocks of 16 bytes or more, else
-    /// the size's power of two up to 8.
+    /// The block is not aligned as requested or, if no alignment was requested, as C guarantees: to
+    /// 16 bytes from 16 bytes on, and below that to the next power of two, at most 8.
     #[error("block {address:#x} of {size} bytes is not aligned as the C library promises")]
     Alignment {
         /// Address of the block.
@@ -28,7 +28,7 @@ pub enum Damage {
         /// What it holds.
         found: u8,
     },
-    /// A byte changed.
+    /// A byte was overwritten.
     #[error("block {address:#x} of {size} bytes: byte {offset} was overwritten with {found:#04x}")]
     Contents {
         /// Address of the block.
@@ -43,7 +43,7 @@ pub enum Damage {
 }
 
 impl Pattern {
-    /// The pattern of the allocation with this number.
+    /// The pattern of allocation `number`.
     pub fn of_allocation(number: u64) -> Self {
         // The multiplier is that of Knuth's MMIX generator; any odd number would do.
         Self(number.wrapping_add(1).wrapping_mul(6_364_136_223_846_793_005))
@@ -57,7 +57,7 @@ impl Pattern {
         }
     }
 
-    /// Index of the first byte that [`Pattern::write`] would have written differently.
+    /// Index of the first byte that differs from what [`Pattern::write`] would have written.
     pub fn first_difference(self, bytes: &[u8]) -> Option<usize> {
         for (index, chunk) in bytes.chunks(8).enumerate() {
             let word = self.word(index);

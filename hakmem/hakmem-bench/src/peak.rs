@@ -1,14 +1,14 @@
 //! Peak resident memory of a program, read from the kernel at the last moment of its life.
 //!
-//! The kernel's own account of a dead child (`ru_maxrss`) begins with what its parent held before
-//! `exec`, which hides small programs. So the program is traced: it stops when it is about to
-//! exit, and `VmHWM` in `/proc` is read then. Tracing costs time; [`wait_for`] asks for the
-//! kernel's account, for programs that are large enough and timed.
+//! The kernel's own account of a child that has ended (`ru_maxrss`) begins with the memory that its
+//! parent held before `exec`, which hides small programs. [`of_program`] therefore traces the
+//! program: it stops when it is about to exit, and `VmHWM` in `/proc` is read then. Tracing costs
+//! time; [`wait_for`] asks for the kernel's account, for programs that are large and timed.
 //!
 //! # Safety
 //!
-//! The unsafe calls are `ptrace` requests about a child of ours that asked to be traced, none of
-//! which reads or writes memory of this process, and `wait4` with local variables.
+//! The unsafe calls are `wait4` with local variables, and `ptrace` requests about our own child,
+//! which asked to be traced; they neither read nor write memory of this process.
 
 #![allow(unsafe_code)]
 
@@ -23,9 +23,9 @@ use crate::report::peak_resident_kib;
 /// What a traced program did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peak {
-    /// Most memory that was resident at once, in KiB, threads included, children not.
+    /// Peak resident memory in KiB, threads included, children excluded.
     pub resident_kib: u64,
-    /// Exit code; `None` if a signal ended it.
+    /// Exit code; `None` if a signal ended the program.
     pub exit_code: Option<i32>,
 }
 
@@ -34,14 +34,14 @@ pub struct Peak {
 pub struct Account {
     /// Processor time of all of them, in the program and in the kernel.
     pub cpu: Duration,
-    /// Most memory that was resident at once in any one of them, in KiB; at least what this process
+    /// Peak resident memory of the largest of them, in KiB; at least the memory that this process
     /// holds.
     pub resident_kib: u64,
-    /// Exit code; `None` if a signal ended it.
+    /// Exit code; `None` if a signal ended the program.
     pub exit_code: Option<i32>,
 }
 
-/// Waits until a child has ended. Nobody else may wait for it, before or after.
+/// Waits until `child` has ended. No other code may wait for it, before or after.
 pub fn wait_for(child: &mut Child) -> io::Result<Account> {
     let (status, usage) = wait(child.id() as libc::pid_t)?;
     let time = |time: libc::timeval| {
@@ -65,7 +65,7 @@ pub fn of_program(command: &mut Command) -> io::Result<Peak> {
     unsafe { command.pre_exec(ask) };
     let child = command.spawn()?;
     let pid = child.id() as libc::pid_t;
-    // It stops after exec, before its first instruction.
+    // The child stops after `exec`, before its first instruction.
     wait(pid)?;
     request(libc::PTRACE_SETOPTIONS, pid, libc::PTRACE_O_TRACEEXIT as usize)?;
     request(libc::PTRACE_CONT, pid, 0)?;
@@ -90,10 +90,10 @@ pub fn of_program(command: &mut Command) -> io::Result<Peak> {
 
 fn wait(pid: libc::pid_t) -> io::Result<(i32, libc::rusage)> {
     let mut status = 0;
-    // SAFETY: it consists of numbers.
+    // SAFETY: `rusage` consists of numbers; all zeros is a value of it.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     loop {
-        // SAFETY: both are writable.
+        // SAFETY: `status` and `usage` are writable.
         if unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } == pid {
             return Ok((status, usage));
         }
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_peak_of_a_small_program_is_smaller_than_ours() {
-        // This process holds 64 MiB when it starts the small one.
+        // This process holds 64 MiB when it starts the small program.
         let held = vec![1_u8; 64 << 20];
         let peak = of_program(Command::new("/bin/sh").args(["-c", "exit 3"])).expect("sh runs");
         assert_eq!(peak.exit_code, Some(3));

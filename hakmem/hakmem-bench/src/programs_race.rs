@@ -4,10 +4,10 @@
 //! other, and each round begins with another allocator; figures are medians over the rounds, and
 //! ratios are taken within each round. Less is better here.
 //!
-//! Whose `malloc` a program calls is proven before the race, in a run that is not timed: the
-//! dynamic linker says what it bound ([`bindings`]), and a program of ours finds the allocator's
-//! own symbol in that file. hakmem's counters must move in every run. All runs must answer the same
-//! as under the C library.
+//! Before the race, an untimed run proves which `malloc` each program calls: the dynamic linker
+//! reports its bindings ([`bindings`]), and a program of ours finds the allocator's own symbol in
+//! the bound file. hakmem's counters must move in every run. All runs must give the same answer as
+//! under the C library.
 
 pub mod bindings;
 pub mod prepared;
@@ -33,7 +33,7 @@ use crate::report::Report;
 pub struct ProgramsRace {
     /// The rows.
     pub programs: Vec<Program>,
-    /// Times that each program runs under each allocator.
+    /// Number of times that each program runs under each allocator.
     pub rounds: usize,
     /// Size of the loads, in percent of the usual.
     pub percent: u64,
@@ -48,29 +48,29 @@ pub struct ProgramsRace {
 /// Why there are no standings.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramsRaceError {
-    /// A contender is not there.
+    /// A contender is missing.
     #[error(transparent)]
     Field(#[from] FieldError),
-    /// There is no place for telemetry segments.
+    /// No folder can be made for telemetry segments.
     #[error(transparent)]
     Track(#[from] LapError),
-    /// The program that looks for the allocator's symbol does not run.
+    /// The program that looks for the allocator's symbol cannot be run.
     #[error("cannot run {PROOF_PROGRAM}: {0}; cargo build --release -p hakmem-bench")]
     Start(std::io::Error),
     /// A contender's file does not contain the allocator.
     #[error("{library} should be {contender}, but defines no {marker}")]
     NotLinked {
-        /// Who it should be.
+        /// The expected allocator.
         contender: String,
-        /// Its file.
+        /// Its library.
         library: PathBuf,
-        /// What the allocator defines.
+        /// The symbol that the allocator defines.
         marker: &'static str,
     },
-    /// There is no place for the programs' files.
+    /// No folder can be made for the programs' files.
     #[error("cannot make a folder in /dev/shm for the programs: {0}")]
     Folder(std::io::Error),
-    /// A program fails under hakmem, or under a peer where it did not before.
+    /// A program fails under hakmem, or under a peer under which it ran before.
     #[error(transparent)]
     Run(#[from] RunError),
 }
@@ -78,17 +78,17 @@ pub enum ProgramsRaceError {
 /// A program that takes part.
 struct Entrant {
     prepared: Prepared,
-    /// What it answers under the C library.
+    /// Its answer under the C library.
     expected: Vec<u8>,
     row: Row,
 }
 
-/// Any program that prints a [`Report`], and a short load for it.
+/// A program that prints a [`Report`], as any of them does, and a short load for it.
 const PROOF_PROGRAM: &str = "bench_fixed_size";
 const PROOF_LOAD: &[&str] = &["100", "64", "10"];
 
 impl ProgramsRace {
-    /// Runs all rounds; `progress` hears what is about to run.
+    /// Runs all rounds; `progress` is told what is about to run.
     pub fn run(&self, progress: impl Fn(&str)) -> Result<Standings, ProgramsRaceError> {
         let Field { contenders: field, absent } = Field::new(&self.hakmem, &self.peers)?;
         let track = Track::new(&self.binaries)?;
@@ -123,8 +123,8 @@ impl ProgramsRace {
     }
 }
 
-/// A file that has the allocator's name may still be another; the symbol tells. hakmem's segments
-/// prove more than a symbol, in every run.
+/// Checks that the contender's library defines the allocator's symbol: a file with the allocator's
+/// name may contain another one. hakmem has no such symbol; its segments prove more, in every run.
 fn check_marker(track: &Track, contender: &Contender) -> Result<(), ProgramsRaceError> {
     let Some(marker) = contender.marker else { return Ok(()) };
     let mut command = track.command(PROOF_PROGRAM, contender);
@@ -138,9 +138,9 @@ fn check_marker(track: &Track, contender: &Contender) -> Result<(), ProgramsRace
     Err(ProgramsRaceError::NotLinked { contender, library, marker })
 }
 
-/// Proves the program under everybody, the C library first, because its answer is what the others
-/// are compared with. A program that it cannot run is left out, and so is a peer that cannot run
-/// the program; hakmem must.
+/// Proves that every contender serves the program. The C library comes first, because the other
+/// answers are compared with its answer. A program that fails under it is left out, and so is a
+/// peer that cannot run the program; hakmem must run it.
 fn enter(
     track: &Track,
     field: &[Contender],

@@ -1,17 +1,17 @@
 //! The race: the same programs under hakmem and its peers, side by side on one machine.
 //!
 //! Every lap is a process of its own. A round runs every cell under every contender, one directly
-//! after the other, and each round begins with another contender, so that whatever else the
-//! machine does in the meantime meets all of them alike. Figures are medians over the rounds.
+//! after the other, and each round begins with another contender, so that other work on the machine
+//! disturbs all of them alike. Figures are medians over the rounds.
 //!
-//! The best peer of a row is the one with the highest median over all rounds. A best peer of each
-//! round by itself would be the luckiest of seven: it would have the highest of seven errors added
-//! to its figure. Even so the best of several medians is a little too high, which errs to the
-//! peers' side. The ratio to the best peer is taken within each round; its median is told with an
-//! [`interval`], and the race can go on until every row's is narrow enough.
+//! The best peer of a row is the one with the highest median over all rounds. Choosing the best
+//! peer anew in each round would choose the luckiest of seven, and add the highest of seven errors
+//! to its figure. Even the best of several medians is a little too high, which errs on the peers'
+//! side. The ratio to the best peer is taken within each round; its median is reported with an
+//! [`interval`], and the race can go on until the interval of every row is narrow enough.
 //!
-//! Loads of one thread are timed by the processor time of their process, those of several by the
-//! wall's clock ([`cell::Clock`]).
+//! Loads of one thread are timed by the processor time of their process, those of several threads
+//! by wall-clock time ([`cell::Clock`]).
 
 pub mod bar;
 pub mod cell;
@@ -39,11 +39,11 @@ use crate::race::standings::{Row, Standings};
 pub struct Race {
     /// The rows.
     pub groups: Vec<&'static Group>,
-    /// Times that each cell runs under each contender at least.
+    /// Least number of times that each cell runs under each contender.
     pub rounds: usize,
-    /// Until when rows run on beyond that.
+    /// Rows go on beyond `rounds` until this holds; with `None` they end after `rounds`.
     pub until: Option<Until>,
-    /// How long a lap is.
+    /// Length of a lap.
     pub length: Length,
     /// Folder of the benchmark programs.
     pub programs: PathBuf,
@@ -56,17 +56,16 @@ pub struct Race {
 /// When a row has run often enough.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Until {
-    /// The interval of its ratio is no wider than this, with the confidence of
-    /// [`interval::CONFIDENCE`].
+    /// The row's interval is no wider than this, with the confidence of [`interval::CONFIDENCE`].
     pub width: f64,
-    /// Or so many rounds are over.
+    /// Or this number of rounds is over.
     pub rounds_most: usize,
 }
 
 /// Why there are no standings.
 #[derive(Debug, thiserror::Error)]
 pub enum RaceError {
-    /// A contender is not there.
+    /// A contender is missing.
     #[error(transparent)]
     Field(#[from] FieldError),
     /// A lap failed.
@@ -75,7 +74,8 @@ pub enum RaceError {
 }
 
 impl Race {
-    /// Runs all rounds; `progress` hears of each as it begins, and how many rows run in it.
+    /// Runs all rounds; `progress` receives the number of each round as it begins, and how many
+    /// rows run in it.
     pub fn run(&self, progress: impl Fn(usize, usize)) -> Result<Standings, RaceError> {
         let circumstances = Circumstances::begin();
         let Field { contenders: field, absent } = Field::new(&self.hakmem, &self.peers)?;
@@ -100,8 +100,8 @@ impl Race {
         Ok(Standings::new(circumstances.end(), rows, absent))
     }
 
-    /// Whether a row needs another round. A row that is to be narrow stops by itself, so that the
-    /// others get the time.
+    /// Whether `row` needs another round after `rounds`. Each row stops by itself once its interval
+    /// is narrow enough, which leaves the time to the others.
     fn runs_on(&self, rounds: usize, row: &Row) -> bool {
         let is_wide = |until: Until| {
             rounds < until.rounds_most && row.has_throughput() && !row.is_within(until.width)

@@ -11,11 +11,12 @@ use crate::stopwatch::Stopwatch;
 /// What to run. Each iteration picks a place; it frees the block there or allocates one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RandomMixed<S> {
-    /// Timed calls, each one `malloc` or one `free`. What is left is freed afterwards, untimed.
+    /// Timed calls, each one `malloc` or one `free`. Blocks that are left are freed afterwards,
+    /// untimed.
     pub iterations: u64,
     /// Places for blocks, at least 1 and below 2^32; about half of them are full at a time.
     pub working_set: usize,
-    /// Start of the random numbers; equal seeds make equal calls.
+    /// Seed of the random numbers; equal seeds make equal calls.
     pub seed: u64,
     /// How large the blocks are.
     pub sizes: S,
@@ -27,8 +28,8 @@ pub(crate) struct XorShift(u64);
 
 impl XorShift {
     pub(crate) fn new(seed: u64) -> Self {
-        // State 0 would stay 0, and small seeds begin with small numbers: spread them first
-        // (the constant is 2^64 divided by the golden ratio).
+        // State 0 would stay 0, and small seeds would begin with small numbers: spread the seed
+        // first (the constant is 2^64 divided by the golden ratio).
         let spread = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Self(spread.max(1))
     }
@@ -43,7 +44,7 @@ impl XorShift {
 }
 
 impl<S: Sizes> RandomMixed<S> {
-    /// Runs the loop. `rate` limits the iterations a second; 0 means no limit.
+    /// Runs the loop. `rate` is the limit in iterations a second; 0 means no limit.
     pub fn run(self, contents: Contents, rate: u64) -> Result<Tally, RunError> {
         match contents {
             Contents::Bare => self.paced::<Block>(rate),
@@ -53,7 +54,7 @@ impl<S: Sizes> RandomMixed<S> {
         }
     }
 
-    /// Runs the loop as fast as it goes, with blocks of this kind.
+    /// Runs the loop without a limit, with blocks of type `B`.
     pub(crate) fn unlimited<B: Held>(self) -> Result<Tally, RunError> {
         self.calls::<B>(Unlimited)
     }
@@ -93,8 +94,8 @@ impl<S: Sizes> RandomMixed<S> {
     }
 }
 
-/// A place of the working set, from the high half of the number: a multiplication instead of a
-/// division.
+/// Index of a place in the working set, from the high half of `number`: a multiplication instead of
+/// a division.
 #[inline(always)]
 fn place(number: u64, working_set: usize) -> usize {
     (((number >> 32) * working_set as u64) >> 32) as usize

@@ -1,8 +1,9 @@
-//! `bench_release`: memory grows, most of it is freed, and then it is looked how much is resident.
+//! `bench_release`: memory grows, most of it is freed, and then resident memory is measured.
 //!
-//! The threads stay alive all the time, as a server's do, and so do their caches. Either whole
-//! generations are freed, blocks that were allocated one after the other, so that whole pages
-//! become free; or each block lives on by chance, so that a survivor is in almost every page.
+//! The threads stay alive all the time, as those of a server do, and so do their caches. Either
+//! whole generations are freed, which are blocks that were allocated one after the other, so that
+//! whole pages become free; or each block survives by chance, so that almost every page has a
+//! survivor.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,7 +18,7 @@ use crate::report::{Holding, Tally};
 use crate::sizes::{Sizes, Skewed, Tiny};
 use crate::stopwatch::Stopwatch;
 
-/// Which blocks stay.
+/// Which blocks survive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Survivors {
     /// One of ten generations, neither the first nor the last.
@@ -35,24 +36,24 @@ pub struct Release {
     pub threads: usize,
     /// Which blocks are not freed.
     pub survivors: Survivors,
-    /// Whether the threads go on with light work afterwards, instead of doing nothing.
+    /// Whether the threads go on with light work afterwards, instead of sleeping.
     pub busy: bool,
-    /// How long afterwards the second look is.
+    /// Time from the measurement after the frees to the last one.
     pub wait: Duration,
 }
 
-/// One part in so many stays.
+/// One part in this number survives.
 const ONE_IN: usize = 10;
-/// The generation that stays, if one does.
+/// The generation that survives, if one does.
 const SURVIVOR: usize = ONE_IN / 2;
-/// Blocks up to this are the usual ones.
+/// Upper limit of the usual block sizes, in bytes.
 const USUAL: usize = 8 << 10;
-/// One block in so many is larger: it has one to sixteen times [`LARGE_STEP`] bytes, which makes
-/// the larger ones a quarter of all bytes.
+/// One block in this number is larger: it has one to sixteen times [`LARGE_STEP`] bytes, which
+/// makes the larger ones a quarter of all bytes.
 const LARGE_ONE_IN: u64 = 4096;
 const LARGE_STEP: usize = 64 << 10;
 
-/// Light work: so many blocks, freed at once, and then a pause.
+/// Light work: this number of blocks, each freed at once, and then a pause.
 const BURST: u64 = 100;
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -69,13 +70,13 @@ impl Sizes for UsualAndLarge {
     }
 }
 
-/// What one thread allocated.
+/// The blocks that one thread allocated.
 struct Share<B> {
     survivors: Vec<B>,
     others: Vec<B>,
 }
 
-/// What the threads and whoever looks at them tell each other.
+/// What the threads share with the thread that measures memory.
 struct Stage {
     all: Barrier,
     grown_bytes: AtomicUsize,
@@ -84,9 +85,9 @@ struct Stage {
 }
 
 impl Release {
-    /// Runs it. What is timed is growing and freeing, not the time between the looks. `verify`
-    /// fills each block and checks its contents before it is freed; otherwise a byte is written in
-    /// each page.
+    /// Runs the load. The time counts while threads grow and free memory, not between measurements.
+    /// With `verify`, every block is filled, and its contents are checked before it is freed;
+    /// otherwise one byte is written in each page.
     pub fn run(self, verify: bool) -> Result<(Tally, Vec<Holding>), RunError> {
         if verify { self.threads::<FilledBlock>() } else { self.threads::<PagedBlock>() }
     }
@@ -128,8 +129,8 @@ impl Release {
         })
     }
 
-    /// One thread: the blocks it allocated, and its timed calls. One that failed still meets the
-    /// others, because they wait for it.
+    /// Body of one thread; returns the number of its blocks and of its timed calls. A thread that
+    /// failed still waits at the barriers, because the others wait for it there.
     fn live<B: Held>(self, index: u64, stage: &Stage) -> Result<(u64, u64), RunError> {
         let grown = self.grow::<B>(index, stage);
         stage.all.wait();
@@ -173,7 +174,7 @@ impl Release {
             surviving += if stays { size } else { 0 };
             number += 1;
         }
-        // The lists are live too, as far as they are used.
+        // The used parts of the lists are live memory too.
         let list = |blocks: &Vec<B>| blocks.len() * size_of::<B>();
         let grown = bytes + list(&survivors) + list(&others);
         stage.grown_bytes.fetch_add(grown, Ordering::Relaxed);

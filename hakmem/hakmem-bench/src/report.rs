@@ -1,4 +1,4 @@
-//! What a benchmark prints: one `key: value` line per figure, which [`crate::race`] reads back.
+//! The output of a benchmark: one `key: value` line per figure, which [`crate::race`] reads back.
 
 use std::ffi::CStr;
 use std::fmt;
@@ -17,46 +17,48 @@ pub struct Tally {
     pub mallocs: u64,
     /// Calls of `free`.
     pub frees: u64,
-    /// The part of both that was timed.
+    /// Number of both that were timed.
     pub timed_operations: u64,
-    /// Time of that part.
+    /// Time that those took.
     pub spent: Spent,
 }
 
-/// What a program held at one moment, and what was resident then.
+/// Live and resident memory of a program at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Holding {
-    /// When, in words; one line.
+    /// The moment, in words; one line.
     pub moment: String,
     /// Resident memory of the process in KiB.
     pub resident_kib: u64,
-    /// Bytes that the program had asked for and not freed, in KiB, its own books included; 0 if it
-    /// does not know.
+    /// Memory that the program had requested and not freed, in KiB, its own bookkeeping included; 0
+    /// if the program does not know.
     pub live_kib: u64,
 }
 
 /// Figures of one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// Millions of timed calls a second, a call being one `malloc` or one `free`; 0 if none was.
+    /// Millions of timed calls a second, a call being one `malloc` or one `free`; 0 if none was
+    /// timed.
     pub million_operations_per_second: f64,
-    /// The same by processor time: what other processes do on the core does not count.
+    /// Millions of timed calls per second of processor time, to which other processes add nothing.
     pub million_operations_per_processor_second: f64,
     /// Calls of `malloc` by the measured loop, its preparation and its end.
     pub mallocs: u64,
-    /// Calls of `free`, likewise.
+    /// Calls of `free` by the same three.
     pub frees: u64,
     /// Peak resident memory of the process in KiB.
     pub peak_resident_kib: u64,
-    /// Resident memory of the process in KiB, once it has freed everything.
+    /// Resident memory of the process in KiB, after it has freed everything.
     pub final_resident_kib: u64,
     /// The library whose `malloc` was called.
     pub malloc_file: Option<PathBuf>,
     /// The symbols among [`MARKERS`] that this library defines.
     pub malloc_markers: Vec<String>,
-    /// Blocks that another thread freed than the one that had allocated them, of loads that know.
+    /// Blocks freed by another thread than had allocated them; `None` if the load does not count
+    /// them.
     pub frees_elsewhere: Option<u64>,
-    /// What was resident and live at certain moments, in their order; most loads have none.
+    /// Live and resident memory at certain moments, in order of time; empty for most loads.
     pub holdings: Vec<Holding>,
 }
 
@@ -97,12 +99,12 @@ impl Report {
         }
     }
 
-    /// The same figures and these besides.
+    /// Adds `holdings` to the figures.
     pub fn with(self, holdings: Vec<Holding>) -> Self {
         Self { holdings, ..self }
     }
 
-    /// Reads back what [`fmt::Display`] printed; `None` if a figure is missing.
+    /// Reads back the output of [`fmt::Display`]; `None` if a figure is missing.
     pub fn parse(text: &str) -> Option<Self> {
         let value =
             |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
@@ -155,7 +157,7 @@ impl fmt::Display for Report {
 }
 
 impl Holding {
-    /// This process, now.
+    /// Measures this process now.
     pub fn now(moment: impl Into<String>, live_bytes: usize) -> Self {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         Self {
@@ -165,7 +167,7 @@ impl Holding {
         }
     }
 
-    /// Resident memory divided by what is live; infinite if nothing is.
+    /// Resident memory divided by live memory; infinite if nothing is live.
     pub fn ratio(&self) -> f64 {
         self.resident_kib as f64 / self.live_kib as f64
     }
@@ -188,7 +190,7 @@ impl fmt::Display for Holding {
     }
 }
 
-/// `VmHWM` of a `/proc/<pid>/status`.
+/// `VmHWM` in `status`, the text of a `/proc/<pid>/status`.
 pub(crate) fn peak_resident_kib(status: &str) -> Option<u64> {
     kib(status, "VmHWM:")
 }

@@ -1,9 +1,11 @@
-//! The routings: what each answer to the question of C7 costs, on one machine, side by side.
+//! Compares the costs of the routings, each an answer to the question of C7, side by side on one
+//! machine.
 //!
 //! Laps run as in the [`race`](crate::race), with the routings as contenders: a round runs every
-//! cell under every routing, one directly after the other, and each round begins with another. A
-//! lap counts only if the program's segment shows its calls, and the routing that was asked for.
-//! Instructions come from callgrind, bytes of a block from a program that holds many.
+//! cell under every routing, one directly after the other, and each round begins with another
+//! routing. A lap counts only if the program's segment shows its calls and the requested routing.
+//! Instructions are counted by callgrind; the bytes of a block are measured in a program that holds
+//! many blocks.
 
 pub mod footprint;
 pub mod instructions;
@@ -28,8 +30,8 @@ use crate::routings::row::Row;
 use crate::routings::table::Table;
 use crate::routings::variant::Variant;
 
-/// The cell whose pairs tell what the registry's lookup costs: small blocks that stay in the
-/// cache, and as little else as possible.
+/// The cell whose pairs show the cost of the registry's lookup: small blocks that stay in the
+/// cache, and as little other work as possible.
 pub const LOOKUP_CELL: Cell = Cell::Fixed { size: 64 };
 /// Sizes whose instructions are counted: one that every routing frees on the fast path, and C7.
 pub const COUNTED_SIZES: [usize; 2] = [64, 1024];
@@ -41,7 +43,7 @@ pub struct Comparison {
     pub variants: Vec<Variant>,
     /// Which frees are checked.
     pub check: Check,
-    /// Times that each cell runs under each of them.
+    /// Number of times that each cell runs under each variant.
     pub rounds: usize,
     /// Timed calls of `malloc` and `free` in one lap.
     pub operations: u64,
@@ -56,18 +58,18 @@ pub struct Comparison {
 /// Why there is no table.
 #[derive(Debug, thiserror::Error)]
 pub enum RoutingsError {
-    /// The preload library is not there.
+    /// The preload library is missing.
     #[error(transparent)]
     Field(#[from] FieldError),
     /// A lap failed.
     #[error(transparent)]
     Lap(#[from] LapError),
-    /// The allocator did something else than what was asked for.
+    /// The allocator did not use the requested settings.
     #[error("{what} was asked for, but the segment says {found}")]
     NotAsAsked {
-        /// Routing, push and check.
+        /// The requested routing, push and check.
         what: String,
-        /// What is in force.
+        /// The settings in force.
         found: String,
     },
     /// Callgrind failed.
@@ -78,12 +80,12 @@ pub enum RoutingsError {
     Footprint(#[from] FootprintError),
 }
 
-/// What happens next, for whoever watches.
+/// The step that is about to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A round begins, the first being 1.
+    /// A round; the first is 1.
     Round(usize),
-    /// Instructions and bytes of this row are next.
+    /// The count of instructions and bytes for one row.
     Counting(Variant),
 }
 
@@ -93,7 +95,7 @@ pub fn cells() -> impl Iterator<Item = Cell> {
 }
 
 impl Comparison {
-    /// Runs everything; `progress` hears of each step as it begins.
+    /// Runs everything; `progress` receives each step as it begins.
     pub fn run(&self, progress: impl Fn(Step)) -> Result<Table, RoutingsError> {
         let contenders = self.contenders()?;
         let track = Track::new(&self.programs)?;
@@ -156,7 +158,8 @@ impl Comparison {
         Ok(per_pair)
     }
 
-    /// An allocator that ignores a setting would be compared with itself.
+    /// Checks that the settings of `variant` are in force: otherwise the allocator would be
+    /// compared with itself.
     fn prove_as_asked(&self, variant: Variant, found: &Identity) -> Result<(), RoutingsError> {
         let push = found.effective_push();
         if (found.routing, push, found.check) == (variant.routing, variant.push, self.check) {
@@ -170,7 +173,7 @@ impl Comparison {
     }
 }
 
-/// The variants of these routings, in the order of the table.
+/// The variants of `routings`, in the order of the table.
 pub fn variants(routings: &[Routing]) -> Vec<Variant> {
     let both = [Some(Push::Boxed), Some(Push::Direct)];
     let forms = |&routing: &Routing| match routing {

@@ -1,31 +1,32 @@
-//! How large the blocks of a load are: types, so that a loop contains only its own arithmetic.
+//! Distributions of block sizes: types, so that a loop contains only the arithmetic of its own.
 
 use crate::usage::{Arguments, UsageError};
 
 /// Draws sizes.
 pub trait Sizes: Copy + Send + Sync {
-    /// A size, at least 1, from a random number; the same for the same number.
+    /// Size in bytes, at least 1, computed from the random `number`; equal numbers give equal
+    /// sizes.
     fn draw(self, number: u64) -> usize;
 }
 
-/// 16 to 1039 bytes, all equally often, from the lowest ten bits.
+/// 16 to 1039 bytes, uniformly distributed, from the lowest ten bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tiny;
 
-/// 16 bytes up to a limit, small ones far more often, as in most programs: of two sizes that are
-/// equally often in each doubling, the smaller.
+/// 16 bytes up to a limit, small sizes far more often, as in most programs: the smaller of two
+/// sizes, each of which lies in every doubling with equal probability.
 ///
-/// With a limit of 32 KiB the median is some 100 bytes and the mean 1 KB; with one of 4 MiB they
-/// are some 600 bytes and 50 KB.
+/// With a limit of 32 KiB the median is some 100 bytes and the mean 1 KB; with a limit of 4 MiB
+/// they are some 600 bytes and 50 KB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Skewed {
     doublings: u64,
 }
 
-/// Bytes of the smallest block.
+/// Size of the smallest block in bytes.
 pub const SMALLEST: usize = 16;
 
-/// Takes the option `--largest` away: the limit of skewed sizes.
+/// Removes the option `--largest`, the limit of skewed sizes, from `arguments`.
 pub fn read_largest(arguments: &mut Arguments) -> Result<Option<Skewed>, UsageError> {
     let name = "--largest";
     match arguments.option(name, 2 * SMALLEST as u64, 1 << 30)? {
@@ -42,8 +43,8 @@ impl Sizes for Tiny {
 }
 
 impl Skewed {
-    /// Sizes from [`SMALLEST`] to less than `limit`, which is taken down to a power of two and must
-    /// be at least twice the smallest.
+    /// Sizes from [`SMALLEST`] to less than `limit`, which is rounded down to a power of two and
+    /// must be at least twice the smallest.
     pub fn below(limit: usize) -> Self {
         assert!(limit >= 2 * SMALLEST, "there are no sizes from {SMALLEST} to {limit}");
         Self { doublings: u64::from((limit / SMALLEST).ilog2()) }
@@ -53,8 +54,8 @@ impl Skewed {
 impl Sizes for Skewed {
     #[inline(always)]
     fn draw(self, number: u64) -> usize {
-        // The number's bits also choose places and contents. Multiplied (by 2^64 divided by the
-        // golden ratio), its high half depends on all of them.
+        // The bits of `number` also choose places and contents. Multiplied by 2^64 divided by the
+        // golden ratio, it has a high half that depends on all of them.
         let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let one = ((mixed >> 56) * self.doublings) >> 8;
         let other = (((mixed >> 48) & 0xff) * self.doublings) >> 8;

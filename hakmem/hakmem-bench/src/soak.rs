@@ -1,9 +1,9 @@
-//! Hours of programs under the library with an agent beside them: everything that should stay flat is
-//! measured, everything that should be exact is checked.
+//! Runs programs under the library for hours, with an agent beside them; measures everything that
+//! should stay flat and checks everything that should be exact.
 //!
-//! Steady programs run all the time. Short ones come and go, are killed and crash. The agent is asked
-//! for `/metrics` every second, as a Prometheus would, and restarted now and then. A violation is a
-//! line of text; the run goes on, so that a night shows all of them.
+//! Steady programs run all the time. Short ones come and go, are killed and crash. The agent is
+//! scraped at `/metrics` every second, as by a Prometheus, and restarted now and then. A violation
+//! is a line of text; the run goes on, so that one night shows all of them.
 
 mod agent;
 mod curve;
@@ -21,7 +21,7 @@ use segments::Segments;
 /// What to run, and for how long.
 #[derive(Clone, Debug)]
 pub struct Soak {
-    /// How long it goes on.
+    /// Length of the run.
     pub duration: Duration,
     /// How long an agent lives before it is restarted.
     pub agent_life: Duration,
@@ -33,10 +33,10 @@ pub struct Soak {
     pub programs: PathBuf,
 }
 
-/// Why a soak cannot go on. Violations are counted instead, and the soak goes on.
+/// Why a soak cannot go on. A violation does not end it, but is added to the [`Findings`].
 #[derive(Debug, thiserror::Error)]
 pub enum SoakError {
-    /// A program is not there or does not start.
+    /// A program is missing or does not start.
     #[error("{program} does not start: {error}; build it with cargo build --release")]
     Start {
         /// The program.
@@ -52,7 +52,7 @@ pub enum SoakError {
 /// What a soak found.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
-    /// One line for each violation; the same one is told once.
+    /// One line for each violation, without repetitions.
     pub violations: Vec<String>,
     /// Scrapes that were answered.
     pub scrapes: u64,
@@ -60,7 +60,7 @@ pub struct Findings {
     pub samples: u64,
     /// Short programs that ran to their end, were killed or crashed.
     pub programs: u64,
-    /// Agents that were started after the first.
+    /// Agents that were started after the first one.
     pub restarts: u64,
 }
 
@@ -74,7 +74,7 @@ impl Findings {
 }
 
 impl Soak {
-    /// Runs it; `progress` is called once a minute with what was found so far.
+    /// Runs the soak; calls `progress` once a minute with the time elapsed and the findings so far.
     pub fn run(&self, progress: impl Fn(Duration, &Findings)) -> Result<Findings, SoakError> {
         let folder = tempfile::Builder::new()
             .prefix("hakmem-soak-")

@@ -1,9 +1,9 @@
-//! `bench_staged`: a steady load of which one thing can be changed, to see whether a diagnosis finds
-//! what it was.
+//! `bench_staged`: a steady load in which one thing can be changed, to test whether a diagnosis
+//! finds it.
 //!
-//! Each client handles requests at a steady pace: it allocates some blocks of mixed sizes, and frees
-//! them. Requests of a few hundred blocks are small enough for the threads' lists, so that nearly
-//! every call is fast until something changes; those of thousands are not.
+//! Each client handles requests at a steady pace: it allocates some blocks of mixed sizes, and
+//! frees them. Requests of a few hundred blocks fit into the threads' lists, so that nearly every
+//! call takes the fast path until something changes; requests of thousands do not.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,18 +14,18 @@ use crate::pace::{Limited, Pace};
 use crate::random_mixed::XorShift;
 use crate::threads::queue::Queue;
 
-/// Blocks a second of one client.
+/// Blocks per second of one client.
 const BLOCKS_PER_SECOND: usize = 120_000;
-/// Of so many requests, one is handled the changed way where that is expensive.
+/// One request in this number is handled in the changed way, if that is expensive.
 const SPARSE: u64 = 4;
-/// Of so many blocks, one is leaked.
+/// One block in this number is leaked.
 const LEAK_BLOCKS: usize = 300;
-/// A large buffer at first, by how much it grows, and how often.
+/// A large buffer: its first size and its growth at a time in bytes, and how often it grows.
 const LARGE: [usize; 3] = [1 << 20, 64 << 10, 16];
-/// Requests that may be on their way from a producer to its consumer.
+/// Requests that may be in flight from a producer to its consumer.
 const WAITING: usize = 8;
 
-/// The one thing that is different.
+/// The one thing that is changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Changed {
     /// Nothing
@@ -48,18 +48,18 @@ pub enum Changed {
 /// What to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Staged {
-    /// How long.
+    /// Length of the run.
     pub duration: Duration,
     /// Clients, at least 1.
     pub clients: u64,
-    /// Blocks of one request, at least 1; the pace is one of blocks.
+    /// Blocks per request, at least 1; the pace is a rate of blocks, not of requests.
     pub blocks: usize,
-    /// What is different.
+    /// The one thing that is changed.
     pub changed: Changed,
 }
 
 impl Staged {
-    /// Runs until the time is over; the first error of any client wins.
+    /// Runs until the time is over; returns the first error of any client.
     pub fn run(self) -> Result<(), RunError> {
         let end = Instant::now() + self.duration;
         thread::scope(|scope| {
@@ -161,7 +161,7 @@ impl Client {
         }
     }
 
-    /// The same requests, but another thread frees the blocks and gives the empty list back.
+    /// Handles the same requests, but another thread frees the blocks and returns the empty list.
     fn hand_over(self) -> Result<(), RunError> {
         let full: Queue<Vec<Block>> = Queue::new(WAITING, 1);
         let empty: Queue<Vec<Block>> = Queue::new(WAITING, 1);
@@ -185,7 +185,7 @@ impl Client {
     }
 }
 
-/// Lets a large buffer grow step by step, as a log or a response does that is appended to.
+/// Grows a large buffer step by step, as a log or a response grows that is appended to.
 fn grow_large() -> Result<(), RunError> {
     let [first, step, steps] = LARGE;
     let mut buffer = Block::allocate(first).ok_or(RunError::OutOfMemory { size: first })?;

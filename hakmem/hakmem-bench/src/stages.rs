@@ -1,9 +1,9 @@
-//! `bench_stages`: programs that go wrong in one way each, and the same programs before that.
+//! `bench_stages`: programs that go wrong in one way each, and the same programs before they do.
 //!
-//! Under every stage lies the same steady load: requests of a few hundred blocks of mixed sizes,
-//! which nearly all stay on the threads' lists. What a stage adds is small, as it is in a real
-//! program, and is told apart by `changed` alone. Seeds move sizes, phases and places, so that two
-//! runs of a stage never do the same.
+//! All stages share one steady load: requests of a few hundred blocks of mixed sizes, which nearly
+//! all stay on the threads' lists. What a stage adds to it is small, as in a real program, and
+//! depends on `changed` alone. Seeds move sizes, phases and places, so that no two runs of a stage
+//! are equal.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,31 +14,32 @@ use crate::pace::{Limited, Pace};
 use crate::random_mixed::XorShift;
 use crate::threads::queue::Queue;
 
-/// Requests a second.
+/// Requests per second.
 const REQUESTS_PER_SECOND: u64 = 200;
-/// Blocks of a usual request.
+/// Blocks per ordinary request.
 const BLOCKS: usize = 300;
-/// Entries of a cache that does not grow, and those that are new in each request.
+/// Entries of a cache that does not grow, and new entries per request.
 const CACHE: [usize; 2] = [20_000, 12];
-/// Blocks of a burst, their size, requests from one to the next and how long they live.
+/// A burst: its blocks, their size in bytes, requests from one to the next, and requests it lives
+/// for.
 const BURST_BLOCKS: usize = 10_000;
 const BURST_BYTES: usize = 4_000;
 const BURST_EVERY: u64 = 60;
 const BURST_LASTS: u64 = 20;
-/// One in so many blocks of a burst stays.
+/// One block in this number survives a burst.
 const STAYS: usize = 16;
-/// Blocks that once were there where memory is fragmented, and their size.
+/// Blocks that are allocated in order to fragment memory, and their size in bytes.
 const FRAGMENTS: usize = 60_000;
 const FRAGMENT_BYTES: usize = 1_000;
-/// Blocks of a batch before and after.
+/// Blocks per batch, before the change and after it.
 const BATCH: [usize; 2] = [100, 10_000];
-/// Large requests before and after, and how many there are in each request.
+/// Sizes of large buffers in bytes, before the change and after it, and buffers per request.
 const SPAN_BYTES: [usize; 2] = [200 << 10, 300 << 10];
 const BUFFER_BYTES: [usize; 2] = [9 << 10, 70 << 10];
 const BUFFERS: usize = 4;
-/// Requests on their way to the thread that frees them.
+/// Requests that may be in flight to the thread that frees them.
 const WAITING: usize = 8;
-/// How long a wandering load remembers what it was.
+/// Time in seconds for which a wandering load depends on its past.
 const WANDER_SECONDS: f64 = 2.0;
 
 /// What goes wrong.
@@ -71,11 +72,11 @@ pub enum Stage {
 pub struct Stages {
     /// What goes wrong.
     pub stage: Stage,
-    /// Whether it does.
+    /// Whether it goes wrong.
     pub changed: bool,
-    /// Start of the random numbers.
+    /// Seed of the random numbers.
     pub seed: u64,
-    /// How long.
+    /// Length of the run.
     pub duration: Duration,
 }
 
@@ -96,7 +97,7 @@ impl Stages {
         mut handle: impl FnMut(&mut T, u64) -> Result<(), RunError>,
     ) -> Result<(), RunError> {
         let per_second = match self.stage {
-            // As many blocks a second in every size of batch.
+            // Either batch size makes the same number of blocks per second.
             Stage::Batches if self.changed => REQUESTS_PER_SECOND * BLOCKS as u64 / BATCH[1] as u64,
             Stage::Batches => REQUESTS_PER_SECOND * BLOCKS as u64 / BATCH[0] as u64,
             _ => REQUESTS_PER_SECOND,
@@ -111,7 +112,7 @@ impl Stages {
         Ok(())
     }
 
-    /// One thread allocates the blocks of a request, another one frees them.
+    /// One thread allocates the blocks of a request, and another one frees them.
     fn hand_over(self, end: Instant) -> Result<(), RunError> {
         let full: Queue<Vec<Block>> = Queue::new(WAITING, 1);
         let empty: Queue<Vec<Block>> = Queue::new(WAITING, 1);
@@ -135,16 +136,16 @@ impl Stages {
     }
 }
 
-/// A program and what it holds.
+/// A program and the memory that it holds.
 struct Program {
     load: Stages,
     random: XorShift,
     held: Vec<Block>,
     cache: Vec<Block>,
-    /// Requests after which a cache that fills is full, and its room then.
+    /// Largest number of entries in the cache.
     room: usize,
     burst: Vec<Block>,
-    /// The logarithm of a wandering load.
+    /// Logarithm of the size of a wandering load.
     wander: f64,
 }
 
@@ -176,7 +177,7 @@ impl Program {
             let entry = self.entry()?;
             self.cache.push(entry);
         }
-        // Full after half of the time and a little.
+        // A filling cache is full after 40 to 60 % of the time.
         let requests = self.load.duration.as_secs_f64() * REQUESTS_PER_SECOND as f64;
         let part = 0.4 + 0.2 * share(self.random.next());
         self.room = match (self.load.stage, self.load.changed) {
@@ -199,8 +200,8 @@ impl Program {
         Ok(())
     }
 
-    /// Many blocks, of which one in a hundred stays: scattered, or allocated anew when all are
-    /// gone.
+    /// Allocates many blocks and keeps one in 64. The survivors lie scattered if `changed`;
+    /// otherwise all blocks are freed, and the survivors are allocated anew.
     fn fragment(&mut self) -> Result<(), RunError> {
         let mut all = Vec::with_capacity(FRAGMENTS);
         for _ in 0..FRAGMENTS {
@@ -234,7 +235,7 @@ impl Program {
         Ok(())
     }
 
-    /// Blocks of the next request.
+    /// Number of blocks in the next request.
     fn blocks(&mut self) -> usize {
         match self.load.stage {
             Stage::Batches => BATCH[usize::from(self.load.changed)],
@@ -242,14 +243,15 @@ impl Program {
                 let stays = (-1.0 / (WANDER_SECONDS * REQUESTS_PER_SECOND as f64)).exp();
                 let sum: f64 = (0..12).map(|_| share(self.random.next())).sum();
                 self.wander = stays * self.wander + (1.0 - stays * stays).sqrt() * (sum - 6.0);
-                // Around what the lists hold, where the share of slow calls depends on it most.
+                // Around the capacity of the lists, where the share of slow calls depends on it
+                // most.
                 (2.0 * BLOCKS as f64 * (0.7 * self.wander).exp()).clamp(10.0, 20_000.0) as usize
             }
             _ => BLOCKS,
         }
     }
 
-    /// A few new entries, each in the place of an old one if the cache is full.
+    /// Adds a few new entries, each in place of an old one if the cache is full.
     fn use_cache(&mut self) -> Result<(), RunError> {
         for _ in 0..CACHE[1] {
             let entry = self.entry()?;
@@ -263,7 +265,8 @@ impl Program {
         Ok(())
     }
 
-    /// A burst now and then. What stays of the first one is scattered over its memory.
+    /// Allocates a burst now and then. The survivors of the first one lie scattered over its
+    /// memory.
     fn burst(&mut self, number: u64) -> Result<(), RunError> {
         let phase = (number + self.load.seed * 7) % BURST_EVERY;
         if phase == 0 {
@@ -299,7 +302,7 @@ fn allocate(size: usize) -> Result<Block, RunError> {
     Block::allocate(size).ok_or(RunError::OutOfMemory { size })
 }
 
-/// Half of the blocks are small, the rest medium and records.
+/// Allocates `blocks` blocks: half of them small, the rest medium and records.
 fn allocate_usual(
     random: &mut XorShift,
     blocks: usize,
@@ -318,7 +321,7 @@ fn allocate_usual(
     Ok(())
 }
 
-/// From 0 to 1.
+/// Maps `number` to the range from 0 to 1.
 fn share(number: u64) -> f64 {
     (number >> 11) as f64 / (1_u64 << 53) as f64
 }

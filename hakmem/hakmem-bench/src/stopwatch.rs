@@ -1,8 +1,8 @@
-//! Both clocks of a timed loop: the wall's, and the processor time of this process.
+//! Both clocks of a timed loop: wall-clock time, and the processor time of this process.
 //!
-//! The second stands still while another process has the core. The program reads it itself, around
-//! its loop: the kernel's account of the whole process (`getrusage`) would also hold the start of
-//! the program and of its allocator, which take as long as a short lap.
+//! Processor time stands still while another process has the core. The program reads it itself,
+//! around its loop: the kernel's account of the whole process (`getrusage`) would include the start
+//! of the program and of its allocator, which take as long as a short lap.
 //!
 //! # Safety
 //!
@@ -13,29 +13,29 @@
 use std::ops::Add;
 use std::time::{Duration, Instant};
 
-/// Runs since it was made.
+/// A running stopwatch.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch {
     wall: Instant,
     processor: Duration,
 }
 
-/// What a loop took.
+/// The time that a loop took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spent {
-    /// Time that passed.
+    /// Wall-clock time.
     pub wall: Duration,
     /// Processor time of all threads of the process, in the program and in the kernel.
     pub processor: Duration,
 }
 
 impl Stopwatch {
-    /// Starts it.
+    /// Starts a stopwatch.
     pub fn start() -> Self {
         Self { processor: processor_time(), wall: Instant::now() }
     }
 
-    /// What has been spent so far.
+    /// The time spent so far.
     pub fn spent(self) -> Spent {
         let wall = self.wall.elapsed();
         Spent { wall, processor: processor_time().saturating_sub(self.processor) }
@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn sleep_is_spent_and_uses_no_processor() {
-        // Other tests of this process use the processor meanwhile, so only sums are certain.
+        // Other tests of this process use the processor meanwhile, so only lower bounds are
+        // certain.
         let watch = Stopwatch::start();
         std::thread::sleep(Duration::from_millis(20));
         let slept = watch.spent();

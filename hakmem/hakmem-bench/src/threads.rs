@@ -3,7 +3,7 @@
 //!
 //! The calls of `malloc` and `free` depend on the arguments only, and so do those of the machinery
 //! around them: the threads wait with mutexes and condition variables, which allocate nothing, and
-//! the buffers in which blocks travel are made beforehand and used again.
+//! the buffers that carry blocks are made beforehand and reused.
 
 pub mod exchange;
 pub mod handover;
@@ -27,13 +27,13 @@ use crate::usage::{self, Arguments, UsageError};
 
 /// A load of several threads.
 pub trait Load: Copy + Send + Sync {
-    /// Makes the calls and returns when all threads have ended: how many blocks they allocated, all
-    /// of which are freed.
+    /// Makes the calls, waits for the end of all threads, and returns the number of blocks that
+    /// they allocated; all of these have been freed.
     fn calls<B: Held + Send>(self) -> Result<u64, RunError>;
 }
 
-/// Runs the load. `verify` fills each block and checks its contents before it is freed; otherwise
-/// only its first byte is written.
+/// Runs the load. With `verify`, every block is filled, and its contents are checked before it is
+/// freed; otherwise only its first byte is written.
 pub fn run(load: impl Load, verify: bool) -> Result<Tally, RunError> {
     let watch = Stopwatch::start();
     let blocks = if verify { load.calls::<FilledBlock>() } else { load.calls::<Block>() }?;
@@ -41,8 +41,8 @@ pub fn run(load: impl Load, verify: bool) -> Result<Tally, RunError> {
     Ok(Tally { mallocs: blocks, frees: blocks, timed_operations: 2 * blocks, spent })
 }
 
-/// Body of a program's `main` that runs one load: `read` takes its arguments, `--verify` is every
-/// load's.
+/// Body of the `main` of a program that runs one load. `read` takes the load's own arguments; every
+/// load has `--verify`.
 pub fn main<L: Load>(
     name: &str,
     help: &'static str,
@@ -59,8 +59,8 @@ pub fn main<L: Load>(
     )
 }
 
-/// Runs one thread for each of `parts`, waits for all, and adds up their blocks; the first error
-/// of any wins.
+/// Runs one thread for each of `parts`, waits for all of them, and adds up their blocks; returns
+/// the first error of any.
 fn side_by_side<P: Send>(
     parts: impl IntoIterator<Item = P>,
     body: impl Fn(P) -> Result<u64, RunError> + Sync,
@@ -70,17 +70,17 @@ fn side_by_side<P: Send>(
         let start = |part| scope.spawn(move || body(part));
         let running: Vec<_> = parts.into_iter().map(start).collect();
         let mut ends = running.into_iter().map(|one| one.join().expect("no part panics"));
-        // The scope waits for those after an error.
+        // After an error, the scope waits for the remaining threads.
         ends.try_fold(0, |sum, blocks| Ok(sum + blocks?))
     })
 }
 
-/// Runs a thread of its own and waits for it.
+/// Runs `body` in a thread of its own and waits for it.
 fn one_thread(body: impl FnOnce() -> Result<u64, RunError> + Send) -> Result<u64, RunError> {
     thread::scope(|scope| scope.spawn(body).join().expect("no part panics"))
 }
 
-/// Allocates a block of 16 to 1039 bytes, as the random number decides.
+/// Allocates a block of 16 to 1039 bytes; `random` determines the size.
 #[inline(always)]
 fn allocate<B: Held>(number: u64, random: u64) -> Result<B, RunError> {
     let size = Tiny.draw(random);

@@ -4,15 +4,15 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Exit code of a wrong call (`EX_USAGE`).
+/// Exit code for wrong arguments (`EX_USAGE`).
 pub const EXIT_USAGE: u8 = 64;
 /// Exit code of a run that failed.
 pub const EXIT_FAILED: u8 = 1;
 
-/// Why a call is wrong.
+/// Why the arguments are wrong.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {
-    /// A positional argument is not there.
+    /// A positional argument is missing.
     #[error("{name} is missing; usage: {usage}")]
     Missing {
         /// The argument, as the usage line names it.
@@ -20,7 +20,7 @@ pub enum UsageError {
         /// How to call the program.
         usage: &'static str,
     },
-    /// An argument is no number, or not one that makes sense.
+    /// An argument is not a number, or is out of range.
     #[error("{name} must be a whole number from {least} to {most}, not `{found}`")]
     Number {
         /// The argument, as the usage line names it.
@@ -29,28 +29,28 @@ pub enum UsageError {
         least: u64,
         /// Largest value.
         most: u64,
-        /// What was given.
+        /// The argument given.
         found: String,
     },
-    /// An alignment that is none.
+    /// An argument is not a power of two, but must be one.
     #[error("{name} must be a power of two, not {found}")]
     PowerOfTwo {
         /// The argument, as the usage line names it.
         name: &'static str,
-        /// What was given.
+        /// The argument given.
         found: u64,
     },
     /// An argument that the program does not know.
     #[error("`{found}` is not understood; usage: {usage}")]
     Unknown {
-        /// What was given.
+        /// The argument given.
         found: String,
         /// How to call the program.
         usage: &'static str,
     },
 }
 
-/// The arguments of a call, taken one after the other; options with a value come first, because
+/// The arguments of a call, taken one after the other. Options with a value come first, because
 /// nothing else tells their values from positional arguments.
 #[derive(Debug)]
 pub struct Arguments {
@@ -73,15 +73,15 @@ impl Arguments {
         self.words.iter().any(|word| word == "--help" || word == "-h")
     }
 
-    /// Takes the flag away and tells whether it was there.
+    /// Removes the flag and tells whether it was there.
     pub fn flag(&mut self, name: &str) -> bool {
         let before = self.words.len();
         self.words.retain(|word| word != name);
         self.words.len() < before
     }
 
-    /// Takes an option with its value, a number from `least` to `most`, away; `None` if the option
-    /// is not there.
+    /// Removes an option with its value, a number from `least` to `most`; `None` if the option is
+    /// not there.
     pub fn option(
         &mut self,
         name: &'static str,
@@ -96,14 +96,14 @@ impl Arguments {
         parse(name, &self.words.remove(at), least, most).map(Some)
     }
 
-    /// The next positional argument, a number from `least` to `most`.
+    /// Removes the next positional argument, a number from `least` to `most`.
     pub fn number(&mut self, name: &'static str, least: u64, most: u64) -> Result<u64, UsageError> {
         let missing = UsageError::Missing { name, usage: self.usage };
         let at = self.words.iter().position(|word| !is_flag(word)).ok_or(missing)?;
         parse(name, &self.words.remove(at), least, most)
     }
 
-    /// Like [`Arguments::number`], with a value for when the argument is not there.
+    /// Like [`Arguments::number`], but `default` if the argument is not there.
     pub fn number_or(
         &mut self,
         name: &'static str,
@@ -114,7 +114,7 @@ impl Arguments {
         if self.words.iter().all(is_flag) { Ok(default) } else { self.number(name, least, most) }
     }
 
-    /// Refuses whatever nobody took.
+    /// Fails if any argument is left.
     pub fn finish(self) -> Result<(), UsageError> {
         let strange = self.words.iter().find(|word| is_flag(word)).or(self.words.first());
         match strange {
@@ -139,8 +139,8 @@ fn parse(name: &'static str, text: &OsStr, least: u64, most: u64) -> Result<u64,
         })
 }
 
-/// Reads the options of a program that has many; what is wrong, or the help, has been printed where
-/// there are none.
+/// Reads the options of a program that has many. On failure, the help or the error has been
+/// printed, and the exit code is returned.
 pub fn options<Options: clap::Parser>() -> Result<Options, ExitCode> {
     Options::try_parse().map_err(|error| {
         // Nothing is left to do if even this cannot be printed.
@@ -149,7 +149,7 @@ pub fn options<Options: clap::Parser>() -> Result<Options, ExitCode> {
     })
 }
 
-/// The main function of a program whose options clap knows: runs it, and says what went wrong.
+/// Body of the `main` of a program whose options clap parses: runs it, and prints what went wrong.
 pub fn main<Options: clap::Parser>(
     program: &str,
     run: impl FnOnce(&Options) -> Result<ExitCode, Box<dyn std::error::Error>>,
@@ -176,14 +176,14 @@ pub struct Allocators {
 }
 
 impl Allocators {
-    /// The preload library and the list of peers, given the folder of the program.
+    /// The preload library and the list of peers, given the program's `folder`.
     pub fn in_folder(&self, folder: &Path) -> (PathBuf, PathBuf) {
         let or = |path: &Option<PathBuf>, name| path.clone().unwrap_or_else(|| folder.join(name));
         (or(&self.hakmem, "libhakmem_preload.so"), or(&self.peers, "peers/list"))
     }
 }
 
-/// The folder that the running program is in.
+/// The folder of the running program.
 pub fn own_folder() -> std::io::Result<PathBuf> {
     let program = std::env::current_exe()?;
     program.parent().map(Path::to_path_buf).ok_or_else(|| {
@@ -191,7 +191,7 @@ pub fn own_folder() -> std::io::Result<PathBuf> {
     })
 }
 
-/// Body of a program's `main`: reads the arguments, runs, prints one line if either fails.
+/// Body of a program's `main`: reads the arguments, runs, and prints one line if either fails.
 pub fn run<Options>(
     name: &str,
     help: &'static str,

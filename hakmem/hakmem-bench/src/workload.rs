@@ -11,11 +11,11 @@ use crate::random_mixed::XorShift;
 
 /// Blocks that each thread holds.
 const HELD: usize = 512;
-/// Blocks that may be under way from one thread to the next.
+/// Blocks that may be in flight from one thread to the next.
 const UNDER_WAY: usize = 64;
 
-/// Runs `threads` threads, at least 1, of `rounds` rounds each; a round is one block. Returns a
-/// checksum of all contents.
+/// Runs `threads` threads, at least 1, for `rounds` rounds each; a round allocates one block.
+/// Returns a checksum of all contents.
 pub fn run(threads: usize, rounds: u64) -> u64 {
     let (mut senders, receivers): (Vec<_>, Vec<_>) =
         (0..threads).map(|_| sync_channel(UNDER_WAY)).unzip();
@@ -46,7 +46,7 @@ fn one_thread(seed: u64, rounds: u64, next: &SyncSender<Vec<u8>>, own: &Receiver
         let block = vec![number as u8; size(number)];
         checksum = checksum.wrapping_add(sum_of_ends(&block));
         if number >> 60 == 0 {
-            // The next thread frees it; or we do, if that thread is busy or gone.
+            // The next thread frees the block; this one does if the next is busy or gone.
             let _ = next.try_send(block);
             drop(own.try_recv());
         } else {

@@ -1,16 +1,16 @@
-//! Files for people: figures and plots, which replace those of an earlier run.
+//! Output files: figures and plots, which replace those of an earlier run.
 
 use std::fs::Permissions;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-/// Writes a file. One that exists stays until the new text is whole; what is no regular file, as a
-/// pipe or a terminal, is written to.
+/// Writes `text` to a file. An existing file stays until the new text is complete. A path that is
+/// not a regular file, but a pipe or a terminal, is written to directly.
 ///
 /// # Errors
 ///
-/// A sentence that names the file and what the system said.
+/// A sentence that names the file and the system's error.
 pub fn write(path: &Path, text: &str) -> Result<(), String> {
     written(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
@@ -20,7 +20,7 @@ fn written(path: &Path, text: &str) -> io::Result<()> {
     if existing.as_ref().is_ok_and(|it| !it.is_file()) {
         return std::fs::write(path, text);
     }
-    // Behind a link, the file that it names is replaced.
+    // If the path is a symbolic link, the file that it points to is replaced.
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
     let mut file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
