@@ -1,7 +1,7 @@
-//! The allocator for Rust programs.
+//! The global allocator for Rust programs.
 //!
 //! # Safety
-//! `Layout` tells size and alignment at every free, so frees are sized ones.
+//! A `Layout` gives size and alignment at every free, so frees are sized ones.
 #![allow(unsafe_code)]
 
 use core::alloc::{GlobalAlloc, Layout};
@@ -17,8 +17,8 @@ use crate::{entry, settings};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hakmem;
 
-// SAFETY: `entry` keeps GlobalAlloc's contract: blocks are disjoint, large and aligned enough, stay
-// valid until freed, and nothing unwinds.
+// SAFETY: `entry` keeps the contract of `GlobalAlloc`: blocks are disjoint, large and aligned
+// enough, and valid until freed, and nothing unwinds.
 unsafe impl GlobalAlloc for Hakmem {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -36,7 +36,7 @@ unsafe impl GlobalAlloc for Hakmem {
         }
         let block = entry::allocate_aligned(layout.align(), layout.size());
         if !block.is_null() {
-            // SAFETY: just allocated with that size.
+            // SAFETY: the block was just allocated with that size.
             unsafe { block.write_bytes(0, layout.size()) };
         }
         block
@@ -45,23 +45,24 @@ unsafe impl GlobalAlloc for Hakmem {
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if layout.align() <= 8 {
-            // SAFETY: the caller's duty: the block came from `alloc` with this layout.
+            // SAFETY: the caller's block came from `alloc` with this layout.
             unsafe { entry::free_sized(block, layout.size()) }
         } else {
-            // SAFETY: as above.
+            // SAFETY: the caller's block came from `alloc` with this layout.
             unsafe { entry::free_aligned_sized(block, layout.align(), layout.size()) }
         }
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: as above; Rust asks for no size 0.
+        // SAFETY: the caller's block came from `alloc` with this layout, and Rust never asks for
+        // size 0.
         unsafe { entry::resize(block, new_size, layout.align()) }
     }
 }
 
-/// [`Hakmem`] for programs that show others and should not show up themselves: no segment is made, and
-/// `HAKMEM_` settings, which are meant for the programs that they start, are not read.
+/// [`Hakmem`] for programs that display others and should not appear themselves. It makes no
+/// segment and ignores the `HAKMEM_` settings, which are meant for the programs that they start.
 ///
 /// ```
 /// #[global_allocator]
@@ -70,31 +71,31 @@ unsafe impl GlobalAlloc for Hakmem {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 
-// SAFETY: as for `Hakmem`, which does it all.
+// SAFETY: all calls are served by `Hakmem`, which keeps the contract.
 unsafe impl GlobalAlloc for Silent {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         settings::keep_silent();
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller keeps the contract of `GlobalAlloc`.
         unsafe { Hakmem.alloc(layout) }
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         settings::keep_silent();
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller keeps the contract of `GlobalAlloc`.
         unsafe { Hakmem.alloc_zeroed(layout) }
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller keeps the contract of `GlobalAlloc`.
         unsafe { Hakmem.dealloc(block, layout) }
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller keeps the contract of `GlobalAlloc`.
         unsafe { Hakmem.realloc(block, layout, new_size) }
     }
 }

@@ -1,22 +1,22 @@
-//! The routing in force, and what it makes of the bins.
+//! The routing in force, and the layout of blocks and headers that it implies.
 //!
 //! Three layouts serve the six routings:
 //!
 //! - [`Layout::Plain`] (`direct`): no headers, all bins.
-//! - [`Layout::Mixed`] (`registry`, `exclude`, `hybrid`, `e3`): the ancestor's sizes. C1..C6 are
-//!   blocks of 16 to 512 bytes with a header in front, which leaves one byte less. C7 is 1024
-//!   bytes without one. C0 is not used: in eight bytes, the link of a free block would overwrite
-//!   the next block's header.
-//! - [`Layout::Uniform`] (`uniform`): the same with a header on C7 too.
+//! - [`Layout::Mixed`] (`registry`, `exclude`, `hybrid`, `e3`): the ancestor's sizes. C1 to C6 have
+//!   blocks of 16 to 512 bytes with a header in front, which leaves one byte less. C7 has blocks of
+//!   1024 bytes without a header. C0 is not used: in eight bytes, the link of a free block would
+//!   overwrite the next block's header.
+//! - [`Layout::Uniform`] (`uniform`): as `Mixed`, with a header on C7 too.
 //!
 //! In the layouts with headers every block *without* one (C7, mid, large) is aligned to
 //! [`HEADERLESS_ALIGNMENT`]: slabs are aligned to 64 KiB, strides are multiples of 1024, and spans
 //! are aligned to pages. So a pointer that is not aligned so has a header. Blocks with headers
-//! begin [`HEADED_OFFSET`] bytes into their slab, so that the first one's header has room; only of
-//! the 16-byte blocks a few (one in 64) lie on the 1024-byte grid.
+//! begin [`HEADED_OFFSET`] bytes into their slab, which leaves room for the first header; of these
+//! blocks, only one in 64 of those of 16 bytes lies on the 1024-byte grid.
 //!
 //! # Orderings
-//! All is written once at start, before any heap exists.
+//! Relaxed: the choice is written once at start, before any heap exists.
 
 use core::cell::Cell;
 
@@ -27,12 +27,12 @@ use crate::header::{HEADER_BYTES, Header};
 use crate::settings::{OnError, Settings};
 use crate::sync::{AtomicU32, Ordering};
 
-/// What every block without a header is aligned to, where others have one.
+/// Alignment of every block without a header, in the layouts with headers.
 pub(crate) const HEADERLESS_ALIGNMENT: usize = 1024;
-/// Where the first block with a header begins in its slab: keeps blocks aligned to 16 bytes.
+/// Offset of the first block with a header in its slab: keeps blocks aligned to 16 bytes.
 const HEADED_OFFSET: usize = 16;
 
-/// The bin of each tiny class with a header; 0 where there is none.
+/// The bin of each tiny class with a header; 0 for a class without one.
 pub(crate) const HEADED_BINS: [u8; 8] = [0, 2, 3, 5, 9, 13, 17, BIN_C7_HEADER as u8];
 
 /// Which blocks have headers.
@@ -40,13 +40,13 @@ pub(crate) const HEADED_BINS: [u8; 8] = [0, 2, 3, 5, 9, 13, 17, BIN_C7_HEADER as
 pub(crate) enum Layout {
     /// None.
     Plain,
-    /// C1..C6.
+    /// Those of C1 to C6.
     Mixed,
-    /// C1..C7.
+    /// Those of C1 to C7.
     Uniform,
 }
 
-/// What was chosen at start.
+/// The settings that decide how `free` works, chosen at start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Choice {
     pub(crate) routing: Routing,
@@ -55,14 +55,15 @@ pub(crate) struct Choice {
     pub(crate) on_error: OnError,
 }
 
-/// The choice, one byte for each of its parts; 0 reads as `direct`, checks off.
+/// The choice, one byte for each of its parts; 0 reads as `direct` with checks off.
 static CHOICE: AtomicU32 = AtomicU32::new(0);
 
 impl Choice {
-    /// What the settings ask for.
+    /// The choice that the settings ask for.
     pub(crate) fn of(settings: &Settings) -> Self {
         let &Settings { routing, push, check, on_error, .. } = settings;
-        // Only the headed routings had two forms; `e3` has the unchecked original of its own.
+        // Only the routings with headers have two forms of push; `e3` has the unchecked original of
+        // its own.
         let has_forms = !matches!(routing, Routing::Direct | Routing::E3);
         Self { routing, push: if has_forms { push } else { Push::Direct }, check, on_error }
     }
@@ -131,12 +132,12 @@ impl Layout {
         Self::of(Choice::current().routing)
     }
 
-    /// The header of a bin's blocks, if they have one. Every free that goes the slow way asks.
+    /// The header of a bin's blocks, if they have one. A table, because every slow free asks.
     pub(crate) const fn header(self, bin: usize) -> Option<Header> {
         HEADERS[self as usize][bin]
     }
 
-    /// [`Layout::header`], as it is worked out.
+    /// Computes [`Layout::header`] from the bin's class.
     const fn header_by_class(self, bin: usize) -> Option<Header> {
         let is_headed = match self {
             Self::Plain => false,
@@ -145,11 +146,11 @@ impl Layout {
                 class < HEADED_BINS.len() && bin != 0 && HEADED_BINS[class] as usize == bin
             }
         };
-        // C7 without a header keeps its own bin, so no question of layout is left here.
+        // C7 without a header has a bin of its own, so the layout makes no further difference here.
         if is_headed { Some(Header::of(bins::class(bin))) } else { None }
     }
 
-    /// The header of every bin's blocks; 0 where they have none.
+    /// The header of every bin's blocks; 0 if they have none.
     pub(crate) const fn headers(self) -> [u8; BINS] {
         let mut headers = [0; BINS];
         let mut bin = 1;
@@ -162,12 +163,12 @@ impl Layout {
         headers
     }
 
-    /// Where the first block of a slab begins.
+    /// Offset of the first block in its slab.
     pub(crate) const fn first_offset(self, bin: usize) -> usize {
         if self.header(bin).is_some() { HEADED_OFFSET } else { 0 }
     }
 
-    /// Bytes of a block that are the program's.
+    /// Bytes of a block that the program may use.
     pub(crate) const fn usable_bytes(self, bin: usize) -> usize {
         let header = if self.header(bin).is_some() { HEADER_BYTES } else { 0 };
         bins::stride(bin) - header
@@ -183,7 +184,7 @@ impl Layout {
         }
     }
 
-    /// The bin of a tiny request where blocks have headers.
+    /// The bin of a tiny request in a layout with headers.
     const fn headed_bin(self, size: usize) -> usize {
         let mut class = 1;
         while class < 7 {
@@ -199,23 +200,23 @@ impl Layout {
         }
     }
 
-    /// The bin whose blocks serve `size` bytes at an alignment, a power of two; [`BIN_LARGE`] if
-    /// none does.
+    /// The bin whose blocks serve `size` bytes at `alignment`, a power of two; [`BIN_LARGE`] if
+    /// there is no such bin.
     #[inline]
     pub(crate) const fn bin_of_aligned(self, size: usize, alignment: usize) -> usize {
         let needed = if size > alignment { size } else { alignment };
         match self {
             Self::Plain => bins::of_aligned(size, alignment),
-            // A size of at least the alignment gets a block that is aligned so.
+            // A block for at least `alignment` bytes is aligned to `alignment`.
             _ if alignment <= 16 => self.bin_of_size(needed),
-            // Blocks with headers are aligned to 16 bytes only, and of those without one the
-            // smallest has 1024.
+            // Blocks with headers are aligned to 16 bytes only, and the smallest block without one
+            // has 1024 bytes.
             _ if needed <= HEADERLESS_ALIGNMENT => BIN_C7,
             _ => bins::of_aligned(needed.next_multiple_of(HEADERLESS_ALIGNMENT), alignment),
         }
     }
 
-    /// Writes the bin of each small size down; 0 where no list serves any.
+    /// Writes the bin of each small size to `into`; 0 if no list serves the size.
     pub(crate) fn write_small_bins(self, has_fast_path: bool, into: &[Cell<u8>]) {
         for (size, bin) in into.iter().enumerate() {
             bin.set(match self {
@@ -226,8 +227,8 @@ impl Layout {
         }
     }
 
-    /// The bin that serves requests that the fast path sent to `bin`: the mid bins between the
-    /// multiples of 1024 are not used beside headers.
+    /// The bin that serves requests that the fast path sent to `bin`: layouts with headers do not
+    /// use the mid bins between the multiples of 1024.
     pub(crate) const fn serving(self, bin: usize) -> usize {
         match self {
             Self::Plain => bin,
@@ -236,8 +237,8 @@ impl Layout {
         }
     }
 
-    /// Whether blocks of this bin never go on a thread's list when they are freed: C7 where it has
-    /// no header, which the ancestor's lists must reject.
+    /// Whether freed blocks of this bin never go on a thread's list: those of C7 where they have no
+    /// header, because the ancestor's lists must reject them.
     pub(crate) const fn is_routed(self, bin: usize) -> bool {
         matches!(self, Self::Mixed) && bin == BIN_C7
     }
@@ -254,7 +255,7 @@ impl Layout {
         }
     }
 
-    /// How a fast free of this bin is classified.
+    /// The outcome of a fast free in this bin.
     pub(crate) const fn fast_outcome(self, bin: usize) -> Outcome {
         match (self, bins::class(bin)) {
             (_, Class::None) => Outcome::Foreign,
@@ -266,7 +267,7 @@ impl Layout {
         }
     }
 
-    /// The table that the segment publishes.
+    /// The table of bins that the segment publishes.
     pub(crate) fn published(self) -> [BinInfo; BINS] {
         core::array::from_fn(|bin| {
             let is_used = bins::in_use().contains(&bin) && self.uses(bin);

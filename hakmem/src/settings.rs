@@ -1,11 +1,11 @@
 //! The environment, parsed once at start.
 //!
 //! An unknown `HAKMEM_` name or a bad value prints one line that names it and its default, and the
-//! program runs on.
+//! program continues.
 //!
 //! # Orderings
-//! Relaxed: every thread of a silent program sets `SILENT` before each request, so also the one whose
-//! request reads the settings.
+//! Relaxed: every thread of a silent program sets `SILENT` before each request, including the
+//! thread whose request reads the settings.
 
 use core::ffi::CStr;
 
@@ -14,17 +14,17 @@ use hakmem_segment::{Check, Push, Routing};
 use crate::os::{message, process};
 use crate::sync::{AtomicBool, Ordering};
 
-/// Longest directory and labels that are kept.
+/// Bytes reserved for the directory and for the labels; longer values are refused.
 pub(crate) const TEXT_MAX: usize = 512;
 
-/// Bytes that a thread's list of one bin may be allowed to hold; the most is the default.
+/// Bounds of the bytes that a thread's list of one bin may hold; the upper bound is the default.
 const LIST_BYTES_MIN: u32 = 1024;
 pub(crate) const LIST_BYTES_MAX: u32 = 128 * 1024;
 
-/// Whether the environment is not meant for this program.
+/// Whether the environment is meant for other programs than this one.
 static SILENT: AtomicBool = AtomicBool::new(false);
 
-/// Publishes nothing and reads no setting in this process, if it has not begun to.
+/// Keeps the process from publishing and from reading settings, unless it has started already.
 #[inline]
 pub(crate) fn keep_silent() {
     SILENT.store(true, Ordering::Relaxed);
@@ -51,7 +51,7 @@ impl Text {
     }
 
     fn set(&mut self, name: &str, value: &[u8]) {
-        // One byte is left so that the text can be made a C string.
+        // One byte is left for the null of a C string.
         if value.len() >= TEXT_MAX || value.contains(&0) {
             message::print(format_args!(
                 "{name} is longer than {} bytes; using its default",
@@ -65,12 +65,12 @@ impl Text {
     }
 }
 
-/// What follows when a free turns out to be wrong.
+/// The reaction to a wrong free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnError {
-    /// It is counted and printed, and the program runs on.
+    /// Count it, print it, and continue.
     Report,
-    /// It is counted and printed, and the process aborts.
+    /// Count it, print it, and abort.
     Abort,
 }
 
@@ -84,7 +84,7 @@ impl OnError {
     }
 }
 
-/// What the environment asks for.
+/// The settings that the environment asks for.
 pub(crate) struct Settings {
     /// `HAKMEM_DIR`; empty means the default.
     pub(crate) directory: Text,
@@ -107,7 +107,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// What holds before the environment is read.
+    /// The settings before the environment is read.
     pub(crate) const DEFAULT: Self = Self {
         directory: Text::EMPTY,
         labels: Text::EMPTY,
@@ -120,7 +120,8 @@ impl Settings {
         allow_unsafe: false,
     };
 
-    /// Reads the environment into the defaults; a privileged program's is not trusted.
+    /// Reads the environment over the defaults; a privileged program does not trust its
+    /// environment.
     pub(crate) fn read(&mut self) {
         if SILENT.load(Ordering::Relaxed) {
             self.telemetry = false;
@@ -132,7 +133,7 @@ impl Settings {
         self.refuse_unsafe();
     }
 
-    /// The routing that reproduces a bug must be asked for twice.
+    /// Falls back to `direct` unless the routing that reproduces a bug was asked for twice.
     fn refuse_unsafe(&mut self) {
         if self.routing == Routing::E3 && !self.allow_unsafe {
             self.routing = Routing::Direct;
@@ -209,8 +210,8 @@ fn one_or_zero(word: &str) -> Option<bool> {
     }
 }
 
-/// Sets what the value names; an empty one means the default, and one that is not allowed gets a
-/// line.
+/// Sets `setting` to the value that `value` names. An empty value keeps the default, and so does an
+/// invalid one, for which a line is printed.
 fn choose<T>(
     setting: &mut T,
     name: &str,
@@ -229,7 +230,7 @@ fn choose<T>(
     }
 }
 
-/// The text if it is printable ASCII; untrusted bytes must not reach a terminal.
+/// The text of `bytes` if it is printable ASCII; untrusted bytes must not reach a terminal.
 fn printable(bytes: &[u8]) -> &str {
     let text = core::str::from_utf8(bytes).ok();
     text.filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic())).unwrap_or("(unprintable)")

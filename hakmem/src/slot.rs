@@ -1,11 +1,11 @@
-//! Writing one thread's slot.
+//! Writes one thread's slot.
 //!
 //! # Orderings
 //! The reader is another process that copies the slot with `pread`. A slow path makes the sequence
-//! odd (relaxed, followed by a Release fence, so that no later store overtakes it), stores what
-//! changed, and makes it even with a Release store, so that the stores before it are seen first.
-//! The fast path's stores to the word are relaxed: they stand alone. `ON_ZEROS` is stored before the
-//! first slot is written.
+//! odd (a relaxed store and a Release fence, so that no later store overtakes it), stores its
+//! changes, and makes the sequence even with a Release store, so that the changes are seen first.
+//! The fast path's stores to the word are relaxed: each stands alone. `ON_ZEROS` is stored before
+//! the first slot is written.
 //!
 //! # Safety
 //! A [`SlotWriter`] points to a slot that stays mapped while the writer exists and that no other
@@ -28,21 +28,22 @@ use crate::sync::{AtomicPtr, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 #[derive(Clone, Copy)]
 pub(crate) struct SlotWriter(*mut Slot);
 
-/// Who takes a slot.
+/// The owner that takes a slot.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Owner {
     /// The process itself.
     Process,
     /// The calling thread, with which the process begins.
     FirstThread,
-    /// The calling thread. Its name stays unknown: to ask for it may be forbidden by now.
+    /// The calling thread. Its name stays unknown, because a sandbox may forbid asking for it by
+    /// now.
     LaterThread,
 }
 
-/// What is done about a slot that reads as if nobody had ever written it: a `fn(*mut Slot)`, or null.
+/// The reaction to a slot that reads as if it had never been written: a `fn(*mut Slot)`, or null.
 static ON_ZEROS: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
-/// Sets what is done about a slot that reads as if nobody had ever written it.
+/// Sets the reaction to a slot that reads as if it had never been written.
 pub(crate) fn on_zeros(act: fn(*mut Slot)) {
     ON_ZEROS.store(act as *mut (), Ordering::Relaxed);
 }
@@ -62,10 +63,10 @@ fn add(word: &AtomicU64, amount: u64) {
 }
 
 impl SlotWriter {
-    /// A writer of the slot at an address.
+    /// A writer for the slot at `slot`.
     ///
     /// # Safety
-    /// As the module says.
+    /// The slot stays mapped while the writer exists, and no other thread writes it.
     pub(crate) const unsafe fn new(slot: *mut Slot) -> Self {
         Self(slot)
     }
@@ -82,7 +83,7 @@ impl SlotWriter {
         unsafe { &*word }
     }
 
-    /// The number of fast frees of a bin whose caller told the size.
+    /// The number of fast frees in a bin whose caller passed the size.
     #[inline(always)]
     pub(crate) fn sized_frees_fast(self, bin: usize) -> &'static AtomicU64 {
         debug_assert!(bin < BINS);
@@ -94,14 +95,14 @@ impl SlotWriter {
         unsafe { &*word }
     }
 
-    /// Makes a change that readers see whole or not at all.
+    /// Makes a change that readers see as a whole or not at all.
     pub(crate) fn update(self, change: impl FnOnce(&SlotUpdate)) {
         let sequence = word!(self, header.sequence);
         let mut before = sequence.load(Ordering::Relaxed);
         if before == 0 {
             before = self.begin_or_mend();
         }
-        // It is odd already where a signal handler jumped out of a change.
+        // It is odd already if a signal handler jumped out of a change.
         let begun = before | 1;
         sequence.store(begun, Ordering::Relaxed);
         // Release: the stores below do not overtake the odd sequence.
@@ -111,9 +112,9 @@ impl SlotWriter {
         sequence.store(begun.wrapping_add(1), Ordering::Release);
     }
 
-    /// The sequence of a slot that reads as if nobody had ever written it: as at its first change, but
-    /// also where its file was cut off and made long again. In the latter case other memory may take
-    /// its place.
+    /// The sequence of a slot that reads as if it had never been written. This is its first change,
+    /// or its file was truncated and extended again; in the latter case other memory may take the
+    /// slot's place.
     #[cold]
     #[inline(never)]
     fn begin_or_mend(self) -> u64 {
@@ -125,9 +126,11 @@ impl SlotWriter {
         word!(self, header.sequence).load(Ordering::Relaxed)
     }
 
-    /// Writes an event to the ring, as the owner's, or if there is none as the calling thread's.
+    /// Writes an event to the ring, with the id of the slot's owner or, without an owner, of the
+    /// calling thread.
     pub(crate) fn write_event(self, event: Event) {
-        // The owner's id is written down: asking the system would be most of the cost of an event.
+        // The owner's id comes from the slot: asking the system would be most of the cost of an
+        // event.
         let thread_id = match self.thread_id() {
             0 => thread_id::thread_id(),
             owner => owner,
@@ -148,17 +151,17 @@ impl SlotWriter {
         written.store(number, Ordering::Release);
     }
 
-    /// Counts an event that was not written.
+    /// Counts a slow allocation whose event was not written.
     pub(crate) fn count_suppressed_allocation(self, reason: AllocReason) {
         add(word!(self, header.suppressed_allocations[reason as usize]), 1);
     }
 
-    /// Counts an event that was not written.
+    /// Counts a slow free whose event was not written.
     pub(crate) fn count_suppressed_free(self, reason: FreeReason) {
         add(word!(self, header.suppressed_frees[reason as usize]), 1);
     }
 
-    /// What a list may hold, as it was published last.
+    /// A list's capacity, as it was last published.
     fn capacity(self, bin: usize) -> &'static AtomicU16 {
         debug_assert!(bin < BINS);
         // SAFETY: inside the slot, which is mapped.
@@ -169,7 +172,7 @@ impl SlotWriter {
         unsafe { &*field }
     }
 
-    /// Writes the slot's owner down.
+    /// Records the slot's owner.
     pub(crate) fn set_owner(self, owner: Owner) {
         let thread_id = if owner == Owner::Process { 0 } else { thread_id::thread_id() };
         let name = match owner {
@@ -188,7 +191,7 @@ impl SlotWriter {
         }
     }
 
-    /// Writes down that nobody owns the slot any more.
+    /// Records that the slot has no owner any more.
     pub(crate) fn clear_owner(self) {
         self.write_event(simple_event(EventKind::ThreadExit, self.thread_id().into()));
         self.update(|_| self.store_thread_id(0));
@@ -201,7 +204,7 @@ impl SlotWriter {
         unsafe { field.write_volatile(name) };
     }
 
-    /// The owner's thread id; 0 if nobody owns the slot.
+    /// The owner's thread id; 0 if the slot has no owner.
     pub(crate) fn thread_id(self) -> u32 {
         // SAFETY: inside the slot, which is mapped.
         let field = unsafe { addr_of_mut!((*self.0).header.thread_id) };
@@ -223,25 +226,25 @@ impl SlotWriter {
         u64::from(depth) + word!(self, records[bin].spare_blocks).load(Ordering::Relaxed)
     }
 
-    /// Fast frees of a bin that its word does not hold any more.
+    /// Fast frees in a bin that were carried out of its word.
     #[cfg(test)]
     pub(crate) fn fast_frees_carried(self, bin: usize) -> u64 {
         word!(self, records[bin].freed_fast_carried).load(Ordering::Relaxed)
     }
 
-    /// Slow allocations of a bin, by reason.
+    /// Slow allocations in a bin, by reason.
     #[cfg(test)]
     pub(crate) fn slow_allocations(self, bin: usize, reason: AllocReason) -> u64 {
         word!(self, records[bin].alloc_reasons[reason as usize]).load(Ordering::Relaxed)
     }
 
-    /// Slow frees of a bin, by reason.
+    /// Slow frees in a bin, by reason.
     #[cfg(test)]
     pub(crate) fn slow_frees(self, bin: usize, reason: FreeReason) -> u64 {
         word!(self, records[bin].free_reasons[reason as usize]).load(Ordering::Relaxed)
     }
 
-    /// Blocks of a bin that this slot's owners allocated, less those that they freed.
+    /// Blocks of a bin that this slot's owners allocated, minus those that they freed.
     pub(crate) fn live_blocks(self, bin: usize) -> i64 {
         let list = ListWord(self.list_word(bin).load(Ordering::Relaxed));
         let depth = list.depth(self.capacity(bin).load(Ordering::Relaxed));
@@ -249,7 +252,8 @@ impl SlotWriter {
         let refilled = load(word!(self, records[bin].refilled_blocks));
         let flushed = load(word!(self, records[bin].flushed_blocks));
         let spare = load(word!(self, records[bin].spare_blocks));
-        // Fast allocations less fast frees: the identity with freed_fast cancelled.
+        // Fast allocations minus fast frees: the identity of `hakmem_segment`, in which
+        // `freed_fast` cancels.
         let mut live = refilled - flushed - i64::from(depth) - spare;
         for &reason in AllocReason::ALL {
             if reason != AllocReason::OutOfMemory {
@@ -284,11 +288,11 @@ pub(crate) fn simple_event(kind: EventKind, value: u64) -> Event {
     }
 }
 
-/// The stores of one slow path, between the two of the sequence.
+/// The stores of one slow path, between the two stores to the sequence.
 pub(crate) struct SlotUpdate(SlotWriter);
 
 impl SlotUpdate {
-    /// Sets a list's depth and capacity, leaving its number of fast frees.
+    /// Sets a list's depth and capacity, and keeps its number of fast frees.
     pub(crate) fn set_list(&self, bin: usize, depth: u32, capacity: u16) {
         let word = self.0.list_word(bin);
         let new = ListWord(word.load(Ordering::Relaxed)).with_depth(depth as u16, capacity);
@@ -296,9 +300,9 @@ impl SlotUpdate {
         word.store(new.0, Ordering::Relaxed);
     }
 
-    /// Takes [`ListWord::CARRY`] fast frees out of the word, which is `rest` without them. The word
-    /// comes first: if the process is killed in between, readers see less than there was, and keep
-    /// what they saw before.
+    /// Takes [`ListWord::CARRY`] fast frees out of the word, which leaves `rest`, and adds them to
+    /// the record. The word is stored first: if the process is killed in between, readers see fewer
+    /// frees than there were, and keep what they saw before.
     pub(crate) fn carry_fast_frees(&self, bin: usize, rest: ListWord) {
         self.0.list_word(bin).store(rest.0, Ordering::Relaxed);
         add(word!(self.0, records[bin].freed_fast_carried), ListWord::CARRY);
@@ -309,7 +313,7 @@ impl SlotUpdate {
         add(self.0.list_word(bin), ListWord::PUSH);
     }
 
-    /// Notes one block more on a list, whatever its capacity.
+    /// Counts one more block on a list, whatever its capacity.
     pub(crate) fn add_block(&self, bin: usize) {
         add(self.0.list_word(bin), 1);
         self.add_refilled(bin, 1);
@@ -325,7 +329,7 @@ impl SlotUpdate {
         add(word!(self.0, records[bin].flushed_blocks), blocks.into());
     }
 
-    /// Sets the number of blocks on the spare list.
+    /// Sets the number of blocks on the spare.
     pub(crate) fn set_spare(&self, bin: usize, blocks: u32) {
         word!(self.0, records[bin].spare_blocks).store(blocks.into(), Ordering::Relaxed);
     }
@@ -341,18 +345,18 @@ impl SlotUpdate {
         add(word!(self.0, records[bin].outcomes[outcome as usize]), 1);
     }
 
-    /// Counts how long a slow path of this bin took.
+    /// Counts the duration of a slow path in this bin.
     pub(crate) fn count_duration(&self, bin: usize, duration_ns: u64) {
         let class = bins::class(bin) as usize;
         add(word!(self.0, durations[class][duration::bucket(duration_ns)]), 1);
     }
 
-    /// Adds bytes of large spans that were allocated.
+    /// Adds the bytes of large spans that were allocated.
     pub(crate) fn add_large_allocated(&self, bytes: usize) {
         add(word!(self.0, header.large_allocated_bytes), bytes as u64);
     }
 
-    /// Adds bytes of large spans that were freed.
+    /// Adds the bytes of large spans that were freed.
     pub(crate) fn add_large_freed(&self, bytes: usize) {
         add(word!(self.0, header.large_freed_bytes), bytes as u64);
     }

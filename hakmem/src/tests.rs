@@ -1,4 +1,4 @@
-//! Tests of the crate as a whole, and what tests of its parts share.
+//! Tests of the crate as a whole, and code that tests of its parts share.
 #![allow(unsafe_code)]
 
 mod carry;
@@ -12,19 +12,19 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Starts the allocator, unpublished: tests must not leave segments behind.
+/// Starts the allocator without publishing: tests must not leave segments behind.
 pub(crate) fn start() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
-        // SAFETY: of the tests, only those that come here read or write the environment, and they
-        // wait for this.
+        // SAFETY: the only tests that read or write the environment come here, and they wait for
+        // this.
         unsafe { std::env::set_var("HAKMEM_TELEMETRY", "off") };
         crate::entry::start();
     });
 }
 
-/// This program of tests once more, to be run as a process of its own; by the runner that cargo was
-/// given, where this machine is not the target's.
+/// This test program as a command, to run in a process of its own; under the runner that cargo was
+/// given if the target is another machine.
 pub(crate) fn these_tests() -> Command {
     const RUNNER: &str = "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER";
     let program = std::env::current_exe().expect("the tests run");
@@ -39,8 +39,8 @@ pub(crate) fn these_tests() -> Command {
     }
 }
 
-/// Starts the allocator and keeps others that use it away while the guard lives: for tests that
-/// look at what the whole process holds.
+/// Starts the allocator, and keeps other tests that use it away while the guard lives: for tests
+/// that look at the memory of the whole process.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     start();
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)

@@ -28,7 +28,7 @@ fn every_request_gets_a_block_that_is_large_and_aligned_enough() {
             if let Some(&entry) = table.get(size) {
                 assert_eq!(usize::from(entry), bin, "{layout:?} {size}");
             }
-            // What the fast path does, which does not know the layout of mid sizes.
+            // The fast path guesses so, because it does not know the layout of mid sizes.
             let guess = if size <= bins::SMALL_MAX { bin } else { bins::of_size(size) };
             assert_eq!(layout.serving(guess), bin, "{layout:?} {size}");
         }

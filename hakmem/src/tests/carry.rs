@@ -1,4 +1,4 @@
-//! Counters that run out of room in their word.
+//! Tests of counters that run out of room in their word.
 
 use hakmem_segment::ListWord;
 use hakmem_segment::word::CHECK_PERIOD;
@@ -17,7 +17,7 @@ fn fast_frees_are_carried_into_the_record_before_the_word_is_full() {
     let pair = || {
         let block = entry::malloc(SIZE);
         assert!(!block.is_null());
-        // SAFETY: just allocated.
+        // SAFETY: the block was just allocated.
         unsafe { entry::free(block) };
     };
     pair();
@@ -25,7 +25,8 @@ fn fast_frees_are_carried_into_the_record_before_the_word_is_full() {
     let bin = Layout::current().bin_of_size(SIZE);
     let word = || ListWord(slot.list_word(bin).load(Ordering::Relaxed));
     let total = || u128::from(word().freed_fast()) + u128::from(slot.fast_frees_carried(bin));
-    // As after half of what the word has room for, less than a period.
+    // Moves the word to less than a check period before half of the count's range, where the carry
+    // is due.
     let begun = word();
     let periods = (1_u64 << 36) - 1;
     let shifted = begun.0 + ((periods - (begun.0 >> 27)) << 27);
@@ -40,7 +41,7 @@ fn fast_frees_are_carried_into_the_record_before_the_word_is_full() {
         last = total();
     }
     assert_eq!(slot.fast_frees_carried(bin), ListWord::CARRY);
-    // All but the few that are slow because a check was due.
+    // All frees count but the few that are slow because a check was due.
     assert!((pairs - 8..=pairs).contains(&((last - before) as u64)), "{}", last - before);
     assert_eq!(slot.live_blocks(bin), live);
 }

@@ -1,4 +1,4 @@
-//! What the front gate says of a pointer is right whatever the blocks hold, under every routing but
+//! The front gate is right about every pointer, whatever the blocks hold, under every routing but
 //! `e3`.
 
 use std::process::Output;
@@ -10,7 +10,7 @@ use crate::entry;
 use crate::gate;
 use crate::routing::{Choice, Layout};
 
-/// Blocks of every size up to 4096 bytes, at every alignment up to a page, several of each so that
+/// Blocks of every size up to 4096 bytes, at every alignment up to a page; several of each, so that
 /// they are neighbours.
 fn blocks() -> Vec<(*mut u8, usize, usize)> {
     let mut blocks = Vec::new();
@@ -28,17 +28,17 @@ fn blocks() -> Vec<(*mut u8, usize, usize)> {
     blocks
 }
 
-/// Fills all that a program may write with one byte.
+/// Fills with `byte` all memory that the program may write.
 fn fill(blocks: &[(*mut u8, usize, usize)], byte: u8) {
     for &(block, ..) in blocks {
-        // SAFETY: live.
+        // SAFETY: the block is live.
         let usable = unsafe { entry::usable_size(block) };
-        // SAFETY: all that is usable may be used.
+        // SAFETY: the program may write all usable bytes.
         unsafe { block.write_bytes(byte, usable) };
     }
 }
 
-/// Compares both doors of the gate with the layout, for every block; the number of wrong answers.
+/// The number of wrong answers: compares both doors of the gate with the layout, for every block.
 fn wrong_answers(blocks: &[(*mut u8, usize, usize)]) -> usize {
     let layout = Layout::current();
     let is_wrong = |&&(block, size, alignment): &&(*mut u8, usize, usize)| {
@@ -50,7 +50,7 @@ fn wrong_answers(blocks: &[(*mut u8, usize, usize)]) -> usize {
     blocks.iter().filter(is_wrong).count()
 }
 
-/// Run by the tests below, in a process of its own; here under `direct`.
+/// The tests below run this in a process of its own; on its own it runs under `direct`.
 #[test]
 fn contents_never_mislead_the_gate() {
     let _alone = alone();
@@ -60,7 +60,7 @@ fn contents_never_mislead_the_gate() {
         assert_eq!(wrong_answers(&blocks), 0, "byte {number} under {:?}", Choice::current());
     }
     for &(block, ..) in &blocks {
-        // SAFETY: live, and forgotten.
+        // SAFETY: the block is live, and the test forgets it.
         unsafe { entry::free(block) };
     }
 }

@@ -1,4 +1,4 @@
-//! The order of layers that `lib.rs` documents holds in the code.
+//! The code keeps to the order of layers that `lib.rs` documents.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,14 +10,14 @@ fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// The layers, bottom to top: lines such as "//! - `os`: system calls" of `lib.rs`.
+/// The layers, bottom to top: from lines of `lib.rs` such as "//! - `os`: system calls".
 fn documented() -> Vec<String> {
     let text = fs::read_to_string(source().join("lib.rs")).expect("lib.rs is there");
     let names = text.lines().filter_map(|line| line.strip_prefix("//! - `")?.split('`').next());
     names.map(ToString::to_string).collect()
 }
 
-/// All files but tests, with the layer that they belong to.
+/// All files but tests, each with its layer.
 fn files(directory: &Path, found: &mut Vec<(String, PathBuf)>) {
     for entry in fs::read_dir(directory).expect("readable") {
         let path = entry.expect("readable").path();
@@ -35,7 +35,7 @@ fn files(directory: &Path, found: &mut Vec<(String, PathBuf)>) {
     }
 }
 
-/// Layers named after `crate::` in the code: `crate::a::b`, `crate::{a, b::{c, d}}`.
+/// Layers that the code names after `crate::`: `crate::a::b`, `crate::{a, b::{c, d}}`.
 fn used(code: &str) -> BTreeSet<String> {
     let lines = code.lines().map(|line| line.split("//").next().unwrap_or(""));
     let code: String = lines.collect::<Vec<_>>().join(" ");

@@ -1,4 +1,5 @@
-//! The allocator against a model: what every live block should hold, checked at each step.
+//! Tests of the allocator against a model that knows the contents of every live block, checked at
+//! each step.
 
 use std::collections::HashMap;
 use std::string::String;
@@ -32,11 +33,12 @@ impl Live {
     }
 
     fn bytes(&self) -> &'static mut [u8] {
-        // SAFETY: the model says that the block is live and of this size, and one thread has it.
+        // SAFETY: the model says that the block is live and of this size, and only one thread has
+        // it.
         unsafe { core::slice::from_raw_parts_mut(self.address as *mut u8, self.size) }
     }
 
-    /// Bytes looked at: all of a small block, the ends of a large one.
+    /// Offsets of the bytes that are checked: all of a small block, the ends of a large one.
     fn places(&self) -> impl Iterator<Item = usize> + use<> {
         let size = self.size;
         (0..size.min(300)).chain((300..size).step_by(997)).chain(size.saturating_sub(20)..size)
@@ -48,8 +50,8 @@ impl Live {
         }
     }
 
-    /// What belongs at an offset. Every byte looks like a header, to mislead the routings that read
-    /// what is in front of a block.
+    /// The expected byte at an offset. Every byte looks like a header, to mislead the routings that
+    /// read the byte in front of a block.
     fn content(&self, at: usize) -> u8 {
         0xa0 | (self.seed.wrapping_add(at as u8).wrapping_mul(29) >> 5)
     }
@@ -64,13 +66,15 @@ impl Live {
         self.check(self.size);
         let block = self.address as *mut u8;
         match how % 2 {
-            // SAFETY: live, and forgotten by the model.
+            // SAFETY: the block is live, and the model forgets it.
             0 => unsafe { entry::free(block) },
-            // SAFETY: as above; size and alignment are those that were asked for.
+            // SAFETY: the block is live, and the model forgets it; size and alignment are those
+            // that were requested.
             _ if self.alignment > 1 => unsafe {
                 entry::free_aligned_sized(block, self.alignment, self.size);
             },
-            // SAFETY: as above.
+            // SAFETY: the block is live, and the model forgets it; the size is the one that was
+            // requested.
             _ => unsafe { entry::free_sized(block, self.size) },
         }
     }
@@ -122,7 +126,7 @@ impl Model {
             new.address < other.address + other_size && other.address < new.address + size
         };
         assert!(self.live.iter().find(overlaps).is_none(), "{new:?} overlaps another block");
-        // SAFETY: just allocated.
+        // SAFETY: the block was just allocated.
         assert!(unsafe { entry::usable_size(block) } >= size);
         self.live.push(new);
     }
@@ -132,7 +136,7 @@ impl Model {
             Step::Allocate { size } => self.add(entry::malloc(size), size, 1),
             Step::AllocateZeroed { size } => {
                 let block = entry::calloc(size, 1);
-                // SAFETY: just allocated with that size.
+                // SAFETY: the block was just allocated with that size.
                 let bytes = unsafe { core::slice::from_raw_parts(block, size) };
                 assert!(bytes.iter().all(|&byte| byte == 0), "{size} bytes of calloc");
                 self.add(block, size, 1);
@@ -156,7 +160,7 @@ impl Model {
     fn reallocate(&mut self, which: usize, size: usize) {
         let Some(old) = self.take(which) else { return };
         old.check(old.size);
-        // SAFETY: live, and forgotten by the model.
+        // SAFETY: the block is live, and the model forgets it.
         let block = unsafe { entry::realloc(old.address as *mut u8, size) };
         if size == 0 {
             assert!(block.is_null(), "realloc to 0 frees");
@@ -175,7 +179,7 @@ impl Model {
 }
 
 impl Live {
-    /// Checks the places that a block of `size` bytes had written, as far as they were kept.
+    /// Checks the bytes that a block of `size` bytes had written, as far as they were kept.
     fn check_prefix(&self, size: usize) {
         let written = Self { size, ..*self };
         for at in written.places().filter(|&at| at < self.size) {
@@ -192,7 +196,7 @@ fn cases() -> u32 {
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..Default::default() })]
 
-    /// Blocks are disjoint, aligned, as large as asked for, and keep their contents.
+    /// Blocks are disjoint, aligned, as large as requested, and keep their contents.
     #[test]
     fn one_thread_agrees_with_the_model(steps in steps()) {
         let _alone = alone();
@@ -235,7 +239,7 @@ fn threads_that_free_each_others_blocks_agree_with_the_model() {
                     let block = Live::new(entry::malloc(size), size, 1, state as u8);
                     if let Some(old) = own.insert(key, block) {
                         old.check(old.size);
-                        // The neighbour may have ended; then the block is freed here.
+                        // If the neighbour has ended, the block is freed here.
                         if let Err(unsent) = neighbour.send(old) {
                             unsent.0.free(1);
                         }
@@ -244,7 +248,7 @@ fn threads_that_free_each_others_blocks_agree_with_the_model() {
                 }
                 own.into_values().for_each(|block| block.free(0));
                 drop(neighbour);
-                // Whatever is still under way was sent before its sender ended.
+                // Any block still under way was sent before its sender ended.
                 receiver.try_iter().for_each(|block| block.free(0));
             });
         }

@@ -1,6 +1,7 @@
-//! The life of the allocator in a few hundred calls: every entry point, every way that a block takes
-//! between two threads, and what is done only after a while. Few enough for Miri, which looks at each
-//! access; each test says which slow paths it is there for, and fails if it does not reach them.
+//! The life of the allocator in a few hundred calls: every entry point, every way by which a block
+//! passes between two threads, and the work that is done only after a while. The calls are few
+//! enough for Miri, which examines each access. Each test names the slow paths that it is there
+//! for, and fails if it does not reach them.
 #![allow(unsafe_code)]
 
 use core::ffi::c_void;
@@ -20,27 +21,27 @@ use crate::os::clock;
 use crate::sync::Ordering;
 use crate::threads;
 
-/// Tiny, mid and large, with the ends of classes.
+/// Tiny, mid and large sizes, including the ends of classes.
 const SIZES: [usize; 7] = [1, 24, 100, 1024, 5000, 70_000, 270_000];
 
 /// Writes the first and the last byte.
 fn mark(block: *mut u8, size: usize, mark: u8) {
     assert!(!block.is_null());
-    // SAFETY: a live block of that size, which the test alone has.
+    // SAFETY: a live block of that size, which only the test has.
     unsafe { block.write(mark) };
-    // SAFETY: as above.
+    // SAFETY: a live block of that size, which only the test has.
     unsafe { block.wrapping_add(size - 1).write(mark) };
 }
 
 fn assert_marked(block: *mut u8, size: usize, mark: u8) {
     // SAFETY: a live block of that size, whose first byte was written.
     assert_eq!(unsafe { block.read() }, mark);
-    // SAFETY: as above, and so was the last.
+    // SAFETY: a live block of that size, whose last byte was written.
     assert_eq!(unsafe { block.wrapping_add(size - 1).read() }, mark);
 }
 
 fn free(block: *mut u8) {
-    // SAFETY: live, and the test forgets it.
+    // SAFETY: the block is live, and the test forgets it.
     unsafe { entry::free(block) }
 }
 
@@ -51,8 +52,9 @@ struct SlowCalls {
 }
 
 impl SlowCalls {
-    /// To be called first in a test: also gives back what waits in the central store since other tests,
-    /// which refills would be served from. Another thread does it, as this one may have made no call.
+    /// Counts from now on. Every test calls this first, because it also empties the central store,
+    /// which would otherwise serve refills with blocks of earlier tests. Another thread does so, as
+    /// this one may not have made a call yet.
     fn from_now_on() -> Self {
         thread::spawn(entry::trim).join().expect("does not panic");
         Self::until_now()
@@ -76,7 +78,7 @@ impl SlowCalls {
         calls
     }
 
-    /// Fails if a reason is not among the calls since then.
+    /// Fails if one of the reasons did not occur since then.
     fn assert_since(&self, allocations: &[Alloc], frees: &[Free]) {
         let now = Self::until_now();
         for &reason in allocations {
@@ -110,17 +112,17 @@ fn every_entry_point_serves_every_size() {
     for size in SIZES {
         let block = entry::malloc(size);
         mark(block, size, 1);
-        // SAFETY: live.
+        // SAFETY: the block is live.
         assert!(unsafe { entry::usable_size(block) } >= size);
-        // SAFETY: live, and only the new address is used afterwards.
+        // SAFETY: the block is live, and only the new address is used afterwards.
         let larger = unsafe { entry::realloc(block, 2 * size) };
-        // SAFETY: live, and its first byte was kept.
+        // SAFETY: the block is live, and its first byte was kept.
         assert_eq!(unsafe { larger.read() }, 1);
         mark(larger, 2 * size, 2);
-        // SAFETY: as above.
+        // SAFETY: the block is live, and only the new address is used afterwards.
         let smaller = unsafe { entry::realloc(larger, size) };
         mark(smaller, size, 3);
-        // SAFETY: live, of that size, and forgotten.
+        // SAFETY: the block is live, of that size, and forgotten.
         unsafe { entry::free_sized(smaller, size) };
         let zeros = entry::calloc(1, size);
         assert_marked(zeros, size, 0);
@@ -129,11 +131,11 @@ fn every_entry_point_serves_every_size() {
             let aligned = entry::aligned_alloc(alignment, size);
             assert!((aligned as usize).is_multiple_of(alignment));
             mark(aligned, size, 4);
-            // SAFETY: live, of that size and alignment, and forgotten.
+            // SAFETY: the block is live, of that size and alignment, and forgotten.
             unsafe { entry::free_aligned_sized(aligned, alignment, size) };
         }
     }
-    // No bin has blocks that are aligned so.
+    // No bin has blocks of this alignment.
     free(entry::aligned_alloc(128 << 10, 100));
     assert!(entry::malloc(usize::MAX).is_null());
     free(core::ptr::null_mut());
@@ -155,7 +157,8 @@ fn lists_run_full_and_empty_and_slabs_come_and_go() {
             for (number, &block) in all {
                 assert_marked(block as *mut u8, size, number as u8);
             }
-            // Neither in order nor against it, and then the rest.
+            // Frees every other block first and then the rest, neither in the order of addresses
+            // nor against it.
             let (even, odd): (Vec<_>, Vec<_>) =
                 (0..count).partition(|number| number.is_multiple_of(2));
             free_all(even.into_iter().chain(odd).map(|number| blocks[number]));
@@ -171,7 +174,7 @@ fn lists_run_full_and_empty_and_slabs_come_and_go() {
 #[test]
 fn blocks_go_from_thread_to_thread() {
     const ROUNDS: usize = 3;
-    // Lists of larger blocks are full sooner.
+    // Lists of larger blocks fill up sooner.
     let (count, size) = if cfg!(miri) { (30, 3000) } else { (150, 200) };
     let _alone = alone();
     let before = SlowCalls::from_now_on();
@@ -181,7 +184,7 @@ fn blocks_go_from_thread_to_thread() {
         scope.spawn(move || {
             for round in 0..ROUNDS {
                 if round == ROUNDS - 1 {
-                    // What the other thread has freed by then is what there is to be had.
+                    // The blocks that the other thread has freed by then can be allocated.
                     wait_until_freed.iter().take(round).for_each(drop);
                 }
                 sender.send(allocate(count, size)).expect("the other thread is there");
@@ -190,7 +193,7 @@ fn blocks_go_from_thread_to_thread() {
         scope.spawn(move || {
             for blocks in receiver {
                 free_all(blocks);
-                // After the last round nobody waits.
+                // After the last round no thread waits.
                 let _ = freed.send(());
             }
         });
@@ -222,11 +225,11 @@ fn threads_meet_at_the_slabs_of_one_bin_and_of_two() {
         }
     });
     before.assert_since(&[Alloc::RefillSlab, Alloc::NewSlab], &[Free::FlushFull, Free::FlushSpare]);
-    // Elsewhere two threads may happen not to meet; Miri takes the same turns each time.
+    // Without Miri two threads may happen not to meet; Miri takes the same turns each time.
     assert!(WAITS.load(Ordering::Relaxed) > waits || !cfg!(miri), "no lock was waited for");
 }
 
-/// Lets time pass; Miri's kernel has a clock that goes on by being read.
+/// Lets time pass; under Miri the simulated clock advances by being read.
 fn pass_ms(ms: u64) {
     let begun_ns = clock::monotonic_ns();
     while clock::monotonic_ns() - begun_ns < ms * 1_000_000 {
@@ -242,12 +245,12 @@ fn what_nobody_needs_goes_back_after_a_while() {
     const SIZE: usize = 1000;
     let returned = || arena::usage().returned_total;
     let before = returned();
-    // Some stay, so that pages of slabs go back that are in use, and slabs as a whole.
+    // Some blocks stay, so that memory of slabs in use is returned as well as whole slabs.
     let blocks = allocate(if cfg!(miri) { 70 } else { 150 }, SIZE);
     let (kept, given) = blocks.split_at(5);
     free_all(given.iter().copied());
     free_all(allocate(10, 20_000));
-    // First what is on lists, then what the slabs got of that.
+    // First the blocks on lists go back, then the memory of the slabs that received them.
     for _ in 0..4 {
         pass_ms(300);
         free_all(allocate(1, 270_000));
@@ -260,7 +263,7 @@ fn what_nobody_needs_goes_back_after_a_while() {
     free_all(kept.iter().copied());
 }
 
-/// Frees its block when its thread's own values are destroyed.
+/// Frees its block when its thread's thread-local values are destroyed.
 struct Late(usize);
 
 impl Drop for Late {
@@ -270,9 +273,9 @@ impl Drop for Late {
     }
 }
 
-/// Calls in every round of destructors; its value is the number of the round.
+/// Allocates and frees in every round of destructors; its value is the number of the round.
 unsafe extern "C" fn call_in_each_round(round: *mut c_void) {
-    /// What POSIX promises.
+    /// The number of rounds that POSIX guarantees.
     const ROUNDS: usize = 4;
     free_all(allocate(1, 300));
     if round.addr() < ROUNDS {
@@ -289,7 +292,7 @@ fn arm(round: usize) {
         assert_eq!(unsafe { libc::pthread_key_create(&mut key, Some(call_in_each_round)) }, 0);
         key
     });
-    // SAFETY: a key, and its destructor takes any value for a number.
+    // SAFETY: the key exists, and its destructor takes any value for a number.
     assert_eq!(unsafe { libc::pthread_setspecific(key, without_provenance(round)) }, 0);
 }
 
