@@ -1,4 +1,4 @@
-//! Takes the terminal and panics: a test looks at what is left of the terminal.
+//! Takes the terminal and panics. A test then checks the state in which the terminal was left.
 
 fn main() -> std::io::Result<()> {
     let _screen = hakmem_top::screen::Screen::enter()?;

@@ -29,7 +29,7 @@ pub enum BaselineError {
     Write(#[from] WriteError),
 }
 
-/// A baseline that will be written once the program has run.
+/// A baseline that is written once the program has run.
 #[derive(Debug)]
 pub struct Baseline {
     path: PathBuf,
@@ -37,7 +37,7 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Makes sure that the file can be written, without touching it.
+    /// Makes sure that the file can be written, without touching the existing one.
     ///
     /// # Errors
     ///
@@ -50,11 +50,12 @@ impl Baseline {
         }
     }
 
-    /// Writes the runs, each of which may be several processes. Returns the bytes of the file.
+    /// Writes `runs`, each of which may consist of several processes. Returns the length of the
+    /// file in bytes.
     ///
     /// # Errors
     ///
-    /// [`BaselineError`]; the file that was there before stays.
+    /// [`BaselineError`]; an existing file stays as it was.
     pub fn write(
         self,
         runs: Vec<Vec<Series>>,
@@ -94,7 +95,8 @@ fn first_moment(runs: &[Vec<Series>]) -> Option<prost_types::Timestamp> {
     moments.min_by(|a, b| seconds(a).total_cmp(&seconds(b)))
 }
 
-/// A run as the updates of a stream, in the order of time; with the last, its processes go.
+/// Turns a run into the updates of a stream, in order of time. The last update removes the run's
+/// processes.
 fn updates_of(
     series: Vec<Series>,
     run: u32,

@@ -1,7 +1,8 @@
-//! Records what an agent tells: two streams go into a file until somebody says that it is enough.
+//! Writes what an agent sends into a file: its stream of updates and its stream of events, until
+//! the caller ends the capture.
 //!
-//! If the agent goes away, the capture waits for it and goes on; what happened meanwhile is missing
-//! in the recording, and said at the end.
+//! If the agent goes away, the capture reconnects and continues. The gap is missing in the
+//! recording, and the number of gaps is told at the end.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -23,30 +24,30 @@ const END_PATIENCE: Duration = Duration::from_millis(1500);
 /// Time between two attempts to reach an agent that went away.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// What to record.
+/// The processes to record, and how often.
 #[derive(Clone, Debug)]
 pub struct Subject {
     /// Which processes.
     pub filter: proto::ProcessFilter,
     /// Milliseconds between two samples.
     pub interval_ms: u32,
-    /// Processes that started before this moment, in seconds of Unix time, are left out: the system
-    /// gives process ids again.
+    /// Processes that started before this moment, in seconds of Unix time, are left out, because
+    /// the system reuses process ids.
     pub since: f64,
 }
 
 /// How long to record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// No end is in sight.
+    /// Record without an end in sight.
     Further,
-    /// Until the agent has seen that all processes have ended, or a moment has passed.
+    /// Record until the agent has seen every process end, or a short time has passed.
     Ended,
-    /// No longer.
+    /// Stop at once.
     Now,
 }
 
-/// What was recorded.
+/// Counts of what was recorded and what was lost.
 #[derive(Clone, Debug, Default)]
 pub struct Captured {
     /// Processes seen.
@@ -55,11 +56,12 @@ pub struct Captured {
     pub updates: u64,
     /// Events.
     pub events: u64,
-    /// Updates that the agent skipped because we were slow.
+    /// Updates that the agent skipped because this client read too slowly.
     pub skipped_updates: u64,
-    /// Events overwritten before the agent read them, or dropped because we were slow.
+    /// Events that were overwritten before the agent read them, or dropped because this client read
+    /// too slowly.
     pub lost_events: u64,
-    /// Times that the agent went away.
+    /// How often the agent went away.
     pub interruptions: u64,
     /// Length of the file.
     pub bytes: u64,
@@ -81,11 +83,11 @@ pub enum CaptureError {
     Refused(#[source] Box<Status>),
 }
 
-/// Records until `until` says that it is enough.
+/// Records until `until` ends it.
 ///
 /// # Errors
 ///
-/// [`CaptureError`]; what was written until then can be read.
+/// [`CaptureError`]; what was written before the error can be read.
 pub async fn capture(
     endpoint: Arc<Endpoint>,
     subject: Subject,
@@ -102,7 +104,7 @@ pub async fn capture(
         ignored: HashSet::new(),
         stream: Stream::default(),
     };
-    // A wrong address is an error now; what is lost later is waited for.
+    // The first failure to connect is an error; after that, the capture retries.
     let mut client = Some(TelemetryClient::new(endpoint.channel().await?));
     let mut was_open = false;
     while *until.borrow() != Until::Now {
@@ -129,7 +131,7 @@ pub async fn capture(
     capture.finish()
 }
 
-/// Why following ended.
+/// Why following a connection ended.
 enum Lost {
     Agent { status: Box<Status>, opened: bool },
     Failed(CaptureError),
@@ -141,22 +143,23 @@ impl From<WriteError> for Lost {
     }
 }
 
-/// A recording under way.
+/// A recording in progress.
 struct Capture {
     subject: Subject,
     writer: RecordingWriter,
     captured: Captured,
     known: HashSet<String>,
     running: HashSet<String>,
-    /// Processes that are none of ours.
+    /// Keys of processes that started before `subject.since` and only share a pid with a recorded
+    /// process.
     ignored: HashSet<String>,
     stream: Stream,
 }
 
-/// What is particular to one connection.
+/// The state of one connection.
 #[derive(Default)]
 struct Stream {
-    /// Keys in the first update, until it is complete.
+    /// Keys in the first update; `None` once that update is complete.
     first: Option<HashSet<String>>,
     /// Processes that an earlier connection knew.
     before: HashSet<String>,
@@ -165,7 +168,7 @@ struct Stream {
 }
 
 impl Capture {
-    /// Records from one connection until it breaks or it is enough.
+    /// Records from one connection until it breaks or the capture is to end.
     async fn follow(
         &mut self,
         mut client: TelemetryClient<tonic::transport::Channel>,
@@ -226,7 +229,7 @@ impl Capture {
     ) -> Result<Streaming<proto::WatchEventsResponse>, Status> {
         let request = proto::WatchEventsRequest {
             filter: Some(self.subject.filter.clone()),
-            // Of a program that we started, all there are.
+            // The whole backlog of a program that this command started.
             include_recent: self.subject.since > 0.0 && self.known.is_empty(),
             kinds: Vec::new(),
         };
@@ -250,7 +253,7 @@ impl Capture {
         }
         if update.complete {
             if let Some(first) = self.stream.first.take() {
-                // What ended while the agent was away never comes again.
+                // Processes that ended while the agent was away are never mentioned again.
                 let gone = std::mem::take(&mut self.stream.before).into_iter();
                 update.removed.extend(gone.filter(|key| !first.contains(key)));
             }
@@ -265,7 +268,8 @@ impl Capture {
         self.writer.push(proto::RecordingEntry { entry: Some(Entry::Update(update)) })
     }
 
-    /// Leaves out processes that only have the pid of one of ours.
+    /// Leaves out processes that started before `subject.since`: they only share a pid with a
+    /// recorded process.
     fn leave_out_others(&mut self, update: &mut proto::WatchProcessesResponse) {
         update.changed.retain(|process| {
             let started = process.identity.as_ref().and_then(|it| it.started_at.as_ref());
@@ -285,7 +289,7 @@ impl Capture {
         self.writer.push(proto::RecordingEntry { entry: Some(Entry::Events(events)) })
     }
 
-    /// Makes ready for another connection.
+    /// Prepares the state for the next connection.
     fn interrupt(&mut self) {
         self.captured.interruptions += 1;
         let before = self.known.iter().filter(|key| !self.ignored.contains(*key)).cloned();

@@ -277,7 +277,7 @@ pub struct WorkloadOptions {
     pub phase_seconds: f64,
 }
 
-/// Commands whose exit codes are those of `sysexits.h`: small ones may be answers.
+/// Commands with the exit codes of `sysexits.h`, because their small codes are answers.
 const SYSEXITS_COMMANDS: [&str; 6] = ["check", "cut", "diff", "export", "info", "record"];
 
 impl Cli {
@@ -285,7 +285,7 @@ impl Cli {
     ///
     /// # Errors
     ///
-    /// What to print instead, which may be the help that was asked for, and the exit code.
+    /// The error or the help text that was asked for, to be printed, and the exit code.
     pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, (clap::Error, u8)> {
         let words: Vec<OsString> = words.into_iter().collect();
         Self::try_parse_from(&words).map_err(|error| {
@@ -298,7 +298,7 @@ impl Cli {
     }
 }
 
-/// Whether a command line, which may be wrong otherwise, is one of a command with such codes.
+/// Whether `words` invoke one of [`SYSEXITS_COMMANDS`], even if they are wrong otherwise.
 fn has_sysexits(words: &[OsString]) -> bool {
     use clap::CommandFactory as _;
     let matches = Cli::command().ignore_errors(true).try_get_matches_from(words);

@@ -1,4 +1,4 @@
-//! What each command does, from start to exit code.
+//! The commands, each from start to exit code.
 
 mod answer;
 mod attach;
@@ -37,7 +37,7 @@ use crate::view_state::ThemeName;
 pub use error::CommandError;
 use error::{ExitCodes, RUN_FAILED};
 
-/// Does what the command line asks for; errors are printed as one line.
+/// Executes the command line; an error is printed as one line.
 pub fn execute(cli: Cli) -> ExitCode {
     saying::end_on_panics(end_broken);
     if let Some(Command::DemoWorkload(options)) = &cli.command {
@@ -51,14 +51,14 @@ pub fn execute(cli: Cli) -> ExitCode {
         .map_err(CommandError::system("cannot start"));
     let result = runtime.and_then(|runtime| {
         let result = runtime.block_on(dispatch(cli));
-        // A read of the terminal may be under way that nothing can cancel.
+        // A blocking read of the terminal may be in progress, and nothing can cancel it.
         runtime.shutdown_background();
         result
     });
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            // Nothing that this program started is left behind.
+            // The program that this command started must not stay behind.
             if !program::outlive(&error.to_string()) {
                 say!("hakmem-top: {error}");
             }
@@ -67,9 +67,9 @@ pub fn execute(cli: Cli) -> ExitCode {
     }
 }
 
-/// What becomes of this program when a part of it broke: the exit code.
+/// Ends this program after a panic in one of its parts; returns the exit code.
 fn end_broken(words: &str) -> u8 {
-    // Parts that break after the first wait for the end.
+    // A second part that panics waits while the first one ends the process.
     while !program::is_first_to_leave() {
         std::thread::park();
     }
@@ -80,7 +80,7 @@ fn end_broken(words: &str) -> u8 {
     PANICKED
 }
 
-/// The exit code of a program that panicked, as Rust's own.
+/// The exit code of a panic, as in Rust's runtime.
 const PANICKED: u8 = 101;
 
 async fn dispatch(cli: Cli) -> Result<u8, CommandError> {
@@ -109,7 +109,7 @@ async fn dispatch(cli: Cli) -> Result<u8, CommandError> {
     }
 }
 
-/// Where `--connect` and `--directory` say the data is.
+/// The endpoint that `--connect` and `--directory` name.
 async fn endpoint(global: &GlobalOptions) -> Result<Endpoint, CommandError> {
     Ok(match (&global.connect, &global.directory) {
         (Some(_), Some(_)) => {
@@ -130,7 +130,7 @@ async fn endpoint(global: &GlobalOptions) -> Result<Endpoint, CommandError> {
     })
 }
 
-/// The theme that `--no-color`, `NO_COLOR` or neither asks for.
+/// The theme: monochrome under `--no-color` or `NO_COLOR`.
 fn theme(global: &GlobalOptions) -> ThemeName {
     let variable = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     if global.no_color || variable { ThemeName::Mono } else { ThemeName::Dark }
@@ -155,14 +155,14 @@ async fn print_once(global: &GlobalOptions, json: bool) -> Result<u8, CommandErr
 async fn list(global: &GlobalOptions) -> Result<u8, CommandError> {
     let endpoint = endpoint(global).await?;
     let mut snapshot = snapshot::fetch_all(&endpoint).await?;
-    // Running ones first; those that ended keep the order in which they started.
+    // Running processes first; those that ended keep the order in which they started.
     snapshot.processes.sort_by_key(|process| process.state != "running");
     say_source(&endpoint, &snapshot);
     print(&report::list(&snapshot.processes))?;
     Ok(0)
 }
 
-/// Says on standard error what a reader of the table could not know.
+/// Says on standard error what the table does not show: which agent answered, and its problems.
 fn say_source(endpoint: &Endpoint, snapshot: &Snapshot) {
     if let Endpoint::Embedded { stands_in: true, .. } = endpoint {
         say!("hakmem-top: {}", endpoint.describe());
@@ -180,7 +180,7 @@ fn say_source(endpoint: &Endpoint, snapshot: &Snapshot) {
     }
 }
 
-/// The snapshot document of some processes.
+/// The snapshot document of `processes`.
 fn document(processes: &[proto::Process]) -> String {
     let document = hakmem_agent::snapshot_document(processes);
     let mut text = serde_json::to_string_pretty(&document)
@@ -189,13 +189,14 @@ fn document(processes: &[proto::Process]) -> String {
     text
 }
 
-/// A file of what was recorded, which only its owner may read; with `force` it may exist.
+/// Begins a file of recorded data that only its owner may read. With `force`, it may replace an
+/// existing file.
 fn begin_file(path: &Path, force: bool) -> Result<Replacement, CommandError> {
     let begin = if force { Replacement::begin } else { Replacement::begin_new };
     begin(path, Readers::Owner).map_err(|error| file_error(path, error))
 }
 
-/// Why a file that a command was asked for is not there.
+/// The error for a file that a command was to write and could not.
 fn file_error(path: &Path, error: io::Error) -> CommandError {
     let path = path.to_owned();
     match error.kind() {
@@ -212,12 +213,12 @@ fn print_environment(global: &GlobalOptions) -> Result<u8, CommandError> {
     Ok(0)
 }
 
-/// Prints to standard output; a reader that has gone away (`| head`) is no error.
+/// Prints to standard output; a closed pipe (`| head`) is not an error.
 fn print(text: &str) -> Result<(), CommandError> {
     printed(saying::print(text))
 }
 
-/// Prints a document in JSON.
+/// Prints a JSON document.
 fn print_json(document: &str) -> Result<(), CommandError> {
     printed(saying::print_json(document))
 }

@@ -1,7 +1,8 @@
-//! Two sides compared, as people and scripts read it: text, a page, a document, an exit code.
+//! A comparison of two sides in its forms for people and scripts: text, page, document and exit
+//! code.
 //!
-//! What is told comes from [`hakmem_diagnosis`]; only the course over time that the page draws is
-//! read from the samples themselves.
+//! The answer comes from [`hakmem_diagnosis`]; only the course over time that the page draws is
+//! computed here, from the samples.
 
 mod page;
 mod text;
@@ -13,18 +14,18 @@ use hakmem_diagnosis::{Diagnosis, Side, Verdict};
 pub use text::TextStyle;
 pub use trend::{Course, Trend};
 
-/// Two sides compared.
+/// A comparison of two sides.
 #[derive(Clone, Debug)]
 pub struct Comparison {
     /// The answer.
     pub diagnosis: Diagnosis,
-    /// How slow shares went over time, those of strata that changed most first.
+    /// How the slow shares changed over time; the strata that changed most come first.
     pub trends: Vec<Trend>,
-    /// What the sides consist of.
+    /// The units of which the sides consist.
     pub units: Units,
 }
 
-/// What a side consists of.
+/// The units of which a side consists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Units {
     /// Processes.
@@ -35,13 +36,13 @@ pub enum Units {
 }
 
 impl Comparison {
-    /// Joins an answer with the samples that it was found in.
+    /// Joins `diagnosis` with the samples of both sides.
     pub fn new(diagnosis: Diagnosis, before: &Side, after: &Side) -> Self {
         let trends = trend::trends(&diagnosis.strata, before, after);
         Self { diagnosis, trends, units: Units::Processes }
     }
 
-    /// The same, of sides that consist of such units.
+    /// Sets the units of which the sides consist.
     pub fn of(self, units: Units) -> Self {
         Self { units, ..self }
     }
@@ -51,7 +52,7 @@ impl Comparison {
         text::write(self, style)
     }
 
-    /// The verdict and what was looked at, where the rest is of no interest.
+    /// The verdict and what was compared, for an answer whose details are of no interest.
     pub fn summary(&self, style: TextStyle) -> String {
         text::write_summary(self, style)
     }
@@ -69,7 +70,7 @@ impl Comparison {
         text
     }
 
-    /// For whoever waits for the command: 0 unchanged or better, 1 regressed, 2 not enough data.
+    /// The verdict as an exit code: 0 unchanged or better, 1 regressed, 2 not enough data.
     pub fn exit_code(&self) -> u8 {
         match self.diagnosis.verdict {
             Verdict::Improved | Verdict::Unchanged => 0,

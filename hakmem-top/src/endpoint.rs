@@ -1,4 +1,4 @@
-//! How to reach an agent: one inside this process, a unix socket, or TCP.
+//! How to reach an agent: inside this process, through a unix socket, or over TCP.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tonic::transport::{Channel, Uri};
 
-/// How long a connection may take, so that a dead host is reported and retried.
+/// How long connecting may take, so that an unreachable host is reported and retried.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Where the data comes from.
@@ -18,11 +18,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 pub enum Endpoint {
     /// An agent inside this process.
     Embedded {
-        /// It runs as long as the endpoint lives.
+        /// Runs as long as the endpoint lives.
         agent: Box<RunningAgent>,
-        /// The directory it reads.
+        /// The directory that the agent reads.
         directory: PathBuf,
-        /// Whether it stands in for an agent that was not running.
+        /// Whether it stands in for an agent that is not running.
         stands_in: bool,
     },
     /// An agent that listens on this socket.
@@ -34,10 +34,10 @@ pub enum Endpoint {
 /// Why an agent cannot be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// `--connect` was given something else.
+    /// The argument of `--connect` is neither a URL nor a path.
     #[error("cannot connect to `{0}`: give http://HOST:PORT, unix:PATH or a path with a slash")]
     BadAddress(String),
-    /// Nothing listens on the socket, or it is not ours to use.
+    /// Nothing listens on the socket, or permission is denied.
     #[error(
         "cannot connect to the agent's socket {}: {error}; is hakmem-agent running?", path.display()
     )]
@@ -60,19 +60,19 @@ pub enum ConnectError {
     Embedded(#[from] StartError),
 }
 
-/// Why nothing can be read in a directory of segments.
+/// Why a segment directory cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryProblem {
-    /// There is none.
+    /// The directory does not exist.
     #[error("there is no directory {}", .0.display())]
     Missing(PathBuf),
-    /// It cannot be listed.
+    /// The directory cannot be listed.
     #[error("cannot read the directory {}: {}", .0.display(), .1)]
     Unreadable(PathBuf, String),
 }
 
 impl DirectoryProblem {
-    /// What is wrong with a directory, if anything is.
+    /// The problem with `directory`, if there is one.
     pub fn of(directory: &Path) -> Option<Self> {
         match std::fs::read_dir(directory) {
             Ok(_) => None,
@@ -85,7 +85,7 @@ impl DirectoryProblem {
 }
 
 impl Endpoint {
-    /// The directory that an agent inside this process reads.
+    /// The directory that an agent inside this process reads; `None` for any other agent.
     pub fn directory(&self) -> Option<&Path> {
         match self {
             Self::Embedded { directory, .. } => Some(directory),
@@ -116,7 +116,7 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// [`ConnectError::Embedded`] if it does not start.
+    /// [`ConnectError::Embedded`] if the agent does not start.
     pub async fn embedded(directory: PathBuf, interval: Duration) -> Result<Self, ConnectError> {
         let config =
             AgentConfig { watched_interval: interval, ..AgentConfig::for_directory(&directory) };
@@ -125,12 +125,12 @@ impl Endpoint {
     }
 
     /// The user's own agent, else the system's, else one inside this process that reads
-    /// `directory`. If the directory was `told`, the system's agent, which may not read it, is left
-    /// out.
+    /// `directory`. If the user `told` the directory, the system's agent is skipped, because it may
+    /// not be allowed to read that directory.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] if no agent runs and none starts.
+    /// [`ConnectError`] if no agent runs and none can be started.
     pub async fn attach(
         directory: PathBuf,
         told: bool,
@@ -142,7 +142,7 @@ impl Endpoint {
                 continue;
             }
             let Ok(stream) = UnixStream::connect(&path).await else { continue };
-            // In a directory that everyone can write to, anyone can lay a socket.
+            // Anyone can create a socket in a directory that is writable for everyone.
             match stream.peer_cred().map(|it| it.uid()) {
                 Ok(uid) if uid == 0 || uid == user.as_raw() => return Ok(Self::Unix(path)),
                 _ => continue,
@@ -155,7 +155,7 @@ impl Endpoint {
         Ok(endpoint)
     }
 
-    /// What to tell the person about it.
+    /// Describes the endpoint for the user.
     pub fn describe(&self) -> String {
         match self {
             Self::Embedded { directory, stands_in: true, .. } => {
@@ -167,11 +167,11 @@ impl Endpoint {
         }
     }
 
-    /// Connects.
+    /// Connects to the agent.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] names the address and what went wrong.
+    /// [`ConnectError`] names the address and the cause.
     pub async fn channel(&self) -> Result<Channel, ConnectError> {
         match self {
             Self::Embedded { agent, .. } => Ok(agent.connect().await),
@@ -182,7 +182,7 @@ impl Endpoint {
 }
 
 async fn unix_channel(path: &Path) -> Result<Channel, ConnectError> {
-    // The transport's own error says nothing of the cause: try first, and report that.
+    // The transport's own error hides the cause, so a plain connection is tried first.
     let failed = |error| ConnectError::Unix { path: path.to_owned(), error };
     UnixStream::connect(path).await.map_err(failed)?;
     let socket = path.to_owned();
@@ -199,7 +199,7 @@ async fn unix_channel(path: &Path) -> Result<Channel, ConnectError> {
 
 async fn tcp_channel(address: &str) -> Result<Channel, ConnectError> {
     let failed = |error: tonic::transport::Error| {
-        // The outermost message is only "transport error"; the innermost names the cause.
+        // The outermost message is only "transport error"; the innermost one names the cause.
         let mut cause: &dyn std::error::Error = &error;
         while let Some(inner) = cause.source() {
             cause = inner;

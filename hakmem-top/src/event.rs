@@ -1,4 +1,4 @@
-//! Everything that can happen: the one closed type that the loop takes.
+//! The events that the loop handles, as one closed type.
 
 use hakmem_proto::v1 as proto;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
@@ -6,30 +6,30 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use crate::comparison::Comparison;
 use crate::model::{ProgramEnd, Stream};
 
-/// Everything that can happen.
+/// An event for the loop.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// A key, the mouse, a new size.
+    /// A key press, a mouse event or a new size of the terminal.
     Input(crossterm::event::Event),
     /// The terminal is gone.
     InputClosed,
     /// Data from the agent, or its loss.
     Feed(FeedEvent),
-    /// The program printed something that we capture.
+    /// Captured output of the program.
     Output(Vec<u8>),
-    /// The demo's workload says what it does now.
+    /// The phase that the demo's workload has begun.
     Phase(String),
-    /// The program that we started has ended.
+    /// The program that this command started has ended.
     ProgramEnded(ProgramEnd),
-    /// A signal for us.
+    /// A signal to this process.
     Signal(Received),
-    /// The time given to the demo is over.
+    /// The demo's time is over.
     TimeOver,
     /// Some time has passed.
     Tick,
 }
 
-/// What was fetched.
+/// An event from the feed.
 #[derive(Clone, Debug)]
 pub enum FeedEvent {
     /// One message of a stream of processes.
@@ -47,11 +47,11 @@ pub enum FeedEvent {
     FindingsBegin,
     /// Findings of all processes.
     Findings(Box<proto::WatchFindingsResponse>),
-    /// The last minute of a process against the one before, or why that cannot be told.
+    /// The comparison of a process's last minute with the minute before, or why it failed.
     Compared(Box<Result<Comparison, String>>),
     /// The agent cannot be reached; another attempt follows.
     Lost {
-        /// Why.
+        /// The cause.
         reason: String,
         /// Attempts so far.
         attempts: u32,
@@ -63,8 +63,8 @@ pub enum FeedEvent {
 pub struct Received {
     /// Its number.
     pub signal: i32,
-    /// Whether the kernel sent it, which for these signals means the terminal: then the whole
-    /// foreground group has it.
+    /// Whether the kernel sent it. For these signals that means the terminal, which has signalled
+    /// the whole foreground group.
     pub from_terminal: bool,
 }
 
@@ -74,7 +74,7 @@ impl Received {
         matches!(self.signal, SIGINT | SIGTERM | SIGHUP | SIGQUIT)
     }
 
-    /// Whether the signal says that this program was stopped and goes on.
+    /// Whether the signal says that this program was stopped and has been continued.
     pub fn is_continue(self) -> bool {
         self.signal == SIGCONT
     }

@@ -1,12 +1,13 @@
-//! One-line explanations of the vocabulary's words. Words that this version does not know explain
-//! themselves: they are shown as they came.
+//! One-line explanations of the vocabulary's words. A word that this version does not know is shown
+//! as it came.
 
 use hakmem_proto::v1 as proto;
 use hakmem_segment::{AllocReason, Class, FreeReason, Outcome, Routing};
 
-/// Request sizes that a class serves in a process, as its bins say; the usual ones if it tells none.
+/// The request sizes that a class serves in a process, derived from its bins; without bins, the
+/// usual sizes.
 ///
-/// A header takes its bytes from the largest request of a bin, which then belongs to the next one.
+/// A header takes its bytes from the largest request of a bin, which then belongs to the next bin.
 pub fn class_sizes(identity: &proto::Identity, class: &str) -> String {
     let is_tiny = |name: &str| Class::from_name(name).is_some_and(|class| class < Class::Mid);
     let largest = |below: Class, inclusive: bool| {
@@ -31,7 +32,7 @@ pub fn class_sizes(identity: &proto::Identity, class: &str) -> String {
     }
 }
 
-/// Request sizes that a class serves where blocks have no headers.
+/// The request sizes that a class serves if blocks have no headers.
 fn usual_class_sizes(class: &str) -> &'static str {
     match Class::from_name(class) {
         Some(Class::C0) => "≤ 8",
@@ -126,19 +127,19 @@ pub fn outcome(outcome: &str) -> &'static str {
     }
 }
 
-/// Whether the value of an event with this outcome is the byte in front of the pointer.
+/// Whether the value of an event with this outcome is the byte before the pointer.
 pub fn is_of_header(outcome: &str) -> bool {
     let outcome = Outcome::from_name(outcome);
     matches!(outcome, Some(Outcome::HeaderFalsePositive | Outcome::HeaderMissing))
 }
 
-/// Whether an outcome can only come from a bug; false for words this version does not know.
+/// Whether only a bug can cause `outcome`; false for words that this version does not know.
 pub fn is_anomaly(outcome: &str) -> bool {
     Outcome::from_name(outcome).is_some_and(Outcome::is_anomaly)
 }
 
-/// The name of a signal (`signal(7)`, the numbers of x86-64 and aarch64): `SIGTERM`; `signal 40` for
-/// one without a name.
+/// The name of a signal as in `signal(7)`, with the numbers of x86-64 and aarch64: `SIGTERM`, or
+/// `signal 40` if it has no name.
 pub fn signal_name(signal: i32) -> String {
     const NAMES: [&str; 31] = [
         "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",

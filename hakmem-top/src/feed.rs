@@ -1,8 +1,8 @@
-//! Fetches updates from the agent and reconnects when it is lost.
+//! Fetches updates from the agent, and reconnects when the connection is lost.
 //!
-//! One task holds four streams: all processes with totals, what the agent found to be slower, the
-//! process in focus with classes and threads, and its events. A new focus or interval replaces
-//! streams, not the connection.
+//! One task holds four streams: all processes with totals, the agent's findings, the process in
+//! focus with classes and threads, and its events. A new focus or interval replaces streams, not
+//! the connection.
 
 mod recent;
 
@@ -19,11 +19,11 @@ use crate::endpoint::Endpoint;
 use crate::event::{Event, FeedEvent};
 use crate::model::Stream;
 
-/// The wait before the first attempt to reconnect; it doubles up to [`RETRY_MAX`].
+/// Delay before the first attempt to reconnect; it doubles up to [`RETRY_MAX`].
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
-/// What to fetch.
+/// The data that the session wants.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wish {
     /// The processes of the overview.
@@ -34,11 +34,11 @@ pub struct Wish {
     pub detail_ms: u32,
     /// Key of the process in focus.
     pub focus: Option<String>,
-    /// Key of the process to compare with its own past, and a number that rises with each time.
+    /// Key of the process to compare with its own past, and a number that rises with each request.
     pub compare: Option<(String, u64)>,
 }
 
-/// Fetches until the receiver of `events` is gone.
+/// Fetches until the receiver of `events` is dropped.
 pub async fn run(
     endpoint: Arc<Endpoint>,
     mut wish: watch::Receiver<Wish>,
@@ -72,15 +72,15 @@ pub async fn run(
     }
 }
 
-/// Why following ended.
+/// Why following a connection ended.
 enum End {
-    /// Nobody wants the events any more.
+    /// The receiver of the events is gone.
     Closed,
     /// The agent went away.
     Lost { reason: String, received: bool },
 }
 
-/// The streams of one connection; one that is absent never yields.
+/// The streams of one connection; an absent stream never yields.
 struct Streams {
     client: TelemetryClient<Channel>,
     overview: Option<Streaming<proto::WatchProcessesResponse>>,
@@ -127,7 +127,7 @@ impl Streams {
                     },
                     message = next(&mut self.detail) => match message {
                         Ok(Some(it)) => FeedEvent::Update(Stream::Detail, Box::new(it)),
-                        // The process is gone: the overview tells.
+                        // The process is gone, which the overview reports.
                         Ok(None) | Err(_) => { self.detail = None; continue }
                     },
                     message = next(&mut self.events) => match message {
@@ -146,7 +146,7 @@ impl Streams {
         }
     }
 
-    /// Opens the streams whose wish has changed.
+    /// Opens the streams that differ between `current` and `wanted`.
     async fn open(
         &mut self,
         current: &Wish,
@@ -164,7 +164,7 @@ impl Streams {
                 include_classes: false,
             };
             self.overview = Some(self.client.watch_processes(request).await?.into_inner());
-            // If nobody listens any more, the next message says so.
+            // If the receiver is gone, the next message ends the feed.
             let _ = sender.send(Event::Feed(FeedEvent::OverviewBegin)).await;
         }
         if is_first || current.filter != wanted.filter {
@@ -176,7 +176,7 @@ impl Streams {
             let (client, sender) = (self.client.clone(), sender.clone());
             tokio::spawn(async move {
                 let compared = recent::compare(client, key).await;
-                // If nobody listens any more, nobody needs it.
+                // If the receiver is gone, nobody needs the comparison.
                 let _ = sender.send(Event::Feed(FeedEvent::Compared(Box::new(compared)))).await;
             });
         }
@@ -202,7 +202,7 @@ impl Streams {
         self.detail = Some(self.client.watch_processes(request).await?.into_inner());
         if new_focus || self.events.is_none() {
             let begin = Event::Feed(FeedEvent::EventsBegin { key: key.clone() });
-            // If nobody listens any more, the next message says so.
+            // If the receiver is gone, the next message ends the feed.
             let _ = sender.send(begin).await;
             let request = proto::WatchEventsRequest {
                 filter: Some(filter),
@@ -216,7 +216,8 @@ impl Streams {
 }
 
 impl Streams {
-    /// An agent may be too old for findings, or not look for them: then there are none.
+    /// Opens the stream of findings. An agent that is too old, or does not look for findings, has
+    /// none.
     async fn open_findings(
         &mut self,
         filter: &proto::ProcessFilter,
@@ -230,7 +231,7 @@ impl Streams {
             Err(status) => return Err(status),
         };
         if self.findings.is_some() {
-            // If nobody listens any more, the next message says so.
+            // If the receiver is gone, the next message ends the feed.
             let _ = sender.send(Event::Feed(FeedEvent::FindingsBegin)).await;
         }
         Ok(())
@@ -248,7 +249,7 @@ async fn next<T>(stream: &mut Option<Streaming<T>>) -> Result<Option<T>, Status>
     }
 }
 
-/// What a status says, for a person.
+/// A gRPC status in words for the user.
 fn said(status: &Status) -> String {
     match status.code() {
         tonic::Code::Unimplemented => "the agent is older than this program".into(),

@@ -1,4 +1,4 @@
-//! A recording as JSON lines: one object per line, told apart by `type`.
+//! A recording as JSON lines: one object per line; `type` names its kind.
 
 use hakmem_proto::v1 as proto;
 use hakmem_recording::Recording;
@@ -6,10 +6,10 @@ use hakmem_recording::replay::Sample;
 use hakmem_recording::window::seconds;
 use serde_json::{Value, json};
 
-/// Version of the lines; raised when a member changes its meaning or goes.
+/// Version of the lines; it rises when a member changes its meaning or is removed.
 pub const LINES_VERSION: u32 = 1;
 
-/// The first line: what was recorded, and what is missing.
+/// The first line: the recording's head and its losses.
 pub fn recording(recording: &Recording) -> String {
     let (start, summary) = (recording.start(), recording.summary());
     let machine = start.machine.clone().unwrap_or_default();
@@ -41,7 +41,7 @@ pub fn recording(recording: &Recording) -> String {
     }))
 }
 
-/// A sample, with the members of a process in the snapshot document.
+/// A sample, with the same members as a process in the snapshot document.
 pub fn sample(sample: &Sample<'_>) -> String {
     let process = proto::Process { sampled_at: Some(sample.at), ..sample.process.clone() };
     let document = hakmem_agent::snapshot_document(&[process]);

@@ -1,4 +1,4 @@
-//! What a key, a click or a turn of the wheel means.
+//! The meaning of keys, clicks and the mouse wheel.
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton};
 use crossterm::event::{MouseEvent, MouseEventKind};
@@ -8,12 +8,12 @@ use crate::model::Model;
 use crate::view::{Areas, Hit, hit, scrolled};
 use crate::view_state::{Action, Tab, ViewState};
 
-/// Rows that a page key moves.
+/// Rows that a page key moves by.
 const PAGE_ROWS: i64 = 10;
-/// Rows that a notch of the wheel moves.
+/// Rows that one notch of the wheel moves by.
 const WHEEL_ROWS: i64 = 3;
 
-/// The action that an input asks for on a screen of size `area`, if it asks for one.
+/// The action that an input asks for on a screen of size `area`, if any.
 pub fn action(event: &Event, state: &ViewState, model: &Model, area: Rect) -> Option<Action> {
     let action = match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => key_action(*key, state),
@@ -23,7 +23,7 @@ pub fn action(event: &Event, state: &ViewState, model: &Model, area: Rect) -> Op
     Some(on_top(action, state, model, area))
 }
 
-/// What moves through rows scrolls what lies over them instead.
+/// Actions that move through rows scroll the topmost overlay instead, if one is open.
 fn on_top(action: Action, state: &ViewState, model: &Model, area: Rect) -> Action {
     let by = match action {
         Action::Move(by) => by,

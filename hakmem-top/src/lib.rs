@@ -5,21 +5,23 @@
 //!
 //! - [`quantity`], [`paragraph`], [`explanation`], [`time_window`], [`subject`]: numbers, words,
 //!   times and sides for people; no state, no I/O
-//! - [`model`]: what is known, merged from updates, and the rates derived from it; no I/O
+//! - [`model`]: the agent and its processes, merged from updates, and the rates derived from them;
+//!   no I/O
 //! - [`comparison`]: two sides compared, as text, page and document; no I/O
-//! - [`event`]: everything that can happen, one closed type
-//! - [`view_state`]: what the person looks at, and how actions change that; no I/O
+//! - [`event`]: the events that the loop handles, as one closed type
+//! - [`view_state`]: what the user looks at, and how actions change that; no I/O
 //! - [`view`]: draws a model and a view state, and changes neither; no I/O
-//! - [`keys`]: what input means, given what is drawn where; no I/O
-//! - [`report`]: the same as plain text tables; no I/O
-//! - [`table`], [`json_lines`]: a recording for other programs; no I/O
-//! - [`story`]: what one segment tells of a process, and what it may have died of; no I/O
+//! - [`keys`]: the meaning of input, given the current screen; no I/O
+//! - [`report`]: the same data as plain text tables; no I/O
+//! - [`table`], [`json_lines`]: recordings in formats for other programs; no I/O
+//! - [`story`]: the story that one segment tells of a process, and its likely cause of death; no
+//!   I/O
 //! - [`runs`]: several processes as one run of a program; no I/O
 //! - [`library`], [`signals`], [`program`], [`endpoint`], [`feed`], [`capture`], [`snapshot`],
-//!   [`sampling`], [`side_source`], [`baseline`], [`replacement`], [`screen`], [`saying`]: I/O,
-//!   one matter each
+//!   [`sampling`], [`side_source`], [`baseline`], [`replacement`], [`screen`], [`saying`]: I/O, one
+//!   matter each
 //! - [`session`]: the one loop that ties input, data and screen together
-//! - [`cli`], [`command`]: what the command line offers
+//! - [`cli`], [`command`]: the command line and its commands
 
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]

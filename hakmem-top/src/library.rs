@@ -1,17 +1,17 @@
-//! Finds the allocator library, and says how a program is put under it.
+//! Finds the allocator library and preloads it into programs.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// File name of the library.
 pub const LIBRARY: &str = "libhakmem_preload.so";
-/// Names the library, where the command line does not.
+/// Environment variable that names the library unless the command line does.
 pub const LIBRARY_VARIABLE: &str = "HAKMEM_LIBRARY";
 
-/// Why no program can be put under the allocator.
+/// Why the allocator library cannot be preloaded.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum LibraryError {
-    /// The file that was named is not there.
+    /// The named file does not exist.
     #[error(
         "no allocator library at {} (named by {named_by}); build it with `cargo build \
          --release` or name another", path.display()
@@ -19,16 +19,16 @@ pub enum LibraryError {
     NamedMissing {
         /// The file.
         path: PathBuf,
-        /// Who named it.
+        /// The option or variable that named it.
         named_by: &'static str,
     },
-    /// It is in none of the places where it could be.
+    /// The library is in none of the places that were searched.
     #[error(
         "{LIBRARY} not found: looked for {looked_for}; run `cargo build \
          --release`, or name it with --library PATH"
     )]
     NotFound {
-        /// The places.
+        /// The places that were searched.
         looked_for: String,
     },
     /// `LD_PRELOAD` separates its entries with these characters.
@@ -39,12 +39,12 @@ pub enum LibraryError {
     Unloadable(PathBuf),
 }
 
-/// Finds the library: `named` by the command line, else by `HAKMEM_LIBRARY`, else next to this
-/// executable (and, for one in cargo's `deps`, next to that), else in `../lib/hakmem`.
+/// Finds the library: `named` by the command line, else by `HAKMEM_LIBRARY`, else beside this
+/// executable (for one in cargo's `deps`, also beside that folder), else in `../lib/hakmem`.
 ///
 /// # Errors
 ///
-/// [`LibraryError`] says what was looked for and what to do.
+/// [`LibraryError`] says where the library was searched and what to do.
 pub fn find(named: Option<&Path>) -> Result<PathBuf, LibraryError> {
     let variable = std::env::var_os(LIBRARY_VARIABLE).filter(|value| !value.is_empty());
     if let Some(path) = named {
@@ -95,7 +95,7 @@ fn loadable(path: &Path) -> Result<PathBuf, LibraryError> {
     Ok(path)
 }
 
-/// The value of `LD_PRELOAD` that loads `library` before whatever it held already.
+/// The value of `LD_PRELOAD` that loads `library` before its `already` set entries.
 pub fn preload_value(library: &Path, already: Option<&OsStr>) -> OsString {
     let mut value = library.as_os_str().to_owned();
     if let Some(already) = already.filter(|it| !it.is_empty()) {
@@ -105,7 +105,7 @@ pub fn preload_value(library: &Path, already: Option<&OsStr>) -> OsString {
     value
 }
 
-/// The assignment for a shell; quoted only where the shell needs it.
+/// The assignment for a shell; quoted only if the shell needs it.
 pub fn shell_assignment(value: &OsStr) -> String {
     let text = value.to_string_lossy();
     let is_plain = |it: char| it.is_ascii_alphanumeric() || "/._-+:=,@%".contains(it);

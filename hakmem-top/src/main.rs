@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     match Cli::read(std::env::args_os()) {
         Ok(cli) => hakmem_top::command::execute(cli),
         Err((error, code)) => {
-            // Nobody is left to tell if the terminal is gone.
+            // If the terminal is gone, there is nobody to report an error to.
             let _ = error.print();
             ExitCode::from(code)
         }

@@ -1,8 +1,8 @@
-//! What is known of the agent and its processes, merged from updates.
+//! The agent and its processes, merged from updates.
 //!
-//! Two streams feed it: one of all processes with totals only, one of the process in focus with
-//! classes and threads. Both carry cumulative values with the moment they were sampled, so the
-//! order of their messages does not matter: older values than those known are ignored, and
+//! Two streams feed the model: one of all processes with totals only, one of the process in focus
+//! with classes and threads. Both carry cumulative values with the time of their sample, so the
+//! order of their messages does not matter: values older than the known ones are ignored, and
 //! counters never fall.
 
 mod ends;
@@ -27,7 +27,7 @@ pub use history::{History, HistoryPoint, STEP_SECONDS, anomalies};
 pub use output::OutputTail;
 pub use process::{ClassName, Process, labels};
 
-/// How the agent can be reached now.
+/// The state of the connection to the agent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Connection {
     /// Not yet connected for the first time.
@@ -36,14 +36,14 @@ pub enum Connection {
     Live,
     /// The last attempt failed or the stream broke; another attempt follows.
     Lost {
-        /// What went wrong, for the person at the screen.
+        /// What went wrong, in words for the user.
         reason: String,
-        /// Attempts since it was lost.
+        /// Attempts since the connection was lost.
         attempts: u32,
     },
 }
 
-/// Which of the two streams an update came from.
+/// The stream from which an update came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     /// All processes, totals only.
@@ -62,7 +62,7 @@ pub enum ProgramEnd {
 }
 
 impl ProgramEnd {
-    /// The exit code that a shell would report: 128 and the signal for a killed program.
+    /// The exit code that a shell would report: for a killed program, 128 plus the signal.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Exited(code) => code,
@@ -71,20 +71,20 @@ impl ProgramEnd {
     }
 }
 
-/// The program that this command started, if it started one.
+/// The program that this command started.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Program {
-    /// What was started, as the person would type it.
+    /// The command as the user would type it.
     pub command: String,
     /// Its process id.
     pub pid: u32,
     /// How it ended; `None` while it runs.
     pub end: Option<ProgramEnd>,
-    /// What keeps it from publishing, as far as its file tells.
+    /// The obstacle to its publishing, as far as its file shows one.
     pub obstacle: Option<String>,
-    /// What the demo's workload is doing.
+    /// The phase of the demo's workload.
     pub phase: Option<String>,
-    /// The last of what it printed.
+    /// The end of its output.
     pub output: OutputTail,
 }
 
@@ -95,28 +95,28 @@ pub struct Model {
     pub endpoint: String,
     /// Whether updates arrive.
     pub connection: Connection,
-    /// How long somebody has watched.
+    /// How long the user has watched.
     pub watched_for: Duration,
     /// How long nothing has come from the agent.
     pub silent_for: Duration,
     /// The agent's own state.
     pub agent: Option<proto::AgentStatus>,
-    /// By key.
+    /// The processes by key.
     pub processes: BTreeMap<String, Process>,
     /// Events of the process in focus.
     pub events: EventLog,
-    /// What the agent has found.
+    /// The agent's findings.
     pub findings: FindingList,
     /// Processes that ended badly while they were watched.
     pub bad_ends: BadEnds,
-    /// What is wrong with the directory that is read, if that is known and anything is.
+    /// The problem with the segment directory, if there is one and it is known.
     pub directory_problem: Option<String>,
     /// The program that this command started.
     pub program: Option<Program>,
     updated_at: f64,
     skipped_earlier: u64,
     skipped: u64,
-    /// Keys in the first update of the overview's stream, until that is complete.
+    /// Keys in the first update of the overview's stream; `None` once that update is complete.
     first_keys: Option<BTreeSet<String>>,
 }
 
@@ -142,14 +142,14 @@ impl Model {
         }
     }
 
-    /// Says that a new stream of all processes begins, perhaps from another agent. Its first update
-    /// names every process there is; all others are forgotten then.
+    /// Begins a new stream of all processes, perhaps from another agent. Its first update names
+    /// every process; all others are forgotten then.
     pub fn begin_overview(&mut self) {
         self.first_keys = Some(BTreeSet::new());
         self.skipped_earlier += std::mem::take(&mut self.skipped);
     }
 
-    /// Updates that the agent skipped because we were slow.
+    /// Updates that the agent skipped because this client read too slowly.
     pub fn skipped_updates(&self) -> u64 {
         self.skipped_earlier + self.skipped
     }
@@ -202,13 +202,13 @@ impl Model {
         }
     }
 
-    /// The moment of the newest update, in seconds of Unix time: what the agent's clock says.
+    /// The time of the newest update by the agent's clock, in seconds of Unix time.
     pub fn now(&self) -> f64 {
         self.updated_at
     }
 
-    /// Marks the time of a complete update for processes that did not change in it, so that their
-    /// rates fall to zero instead of standing still.
+    /// Records, for processes that a complete update does not mention, that nothing changed until
+    /// its time, so that their rates fall to zero instead of standing still.
     fn settle(&mut self, stream: Stream, at: f64, changed: &[String]) {
         for process in self.processes.values_mut() {
             match stream {
@@ -226,7 +226,7 @@ impl Model {
         self.program.as_ref().is_some_and(|program| program.end.is_some())
     }
 
-    /// The process that a replaced one became: calling `exec` gives it another key.
+    /// The process that `process` became by calling `exec`, which changes the key.
     pub fn successor(&self, process: &Process) -> Option<&Process> {
         let pid = process.identity.pid;
         let later = self
@@ -252,7 +252,7 @@ pub(crate) fn seconds(timestamp: &prost_types::Timestamp) -> f64 {
     timestamp.seconds as f64 + f64::from(timestamp.nanos) / 1e9
 }
 
-/// A moment in seconds since the Unix epoch as a message.
+/// Converts seconds since the Unix epoch to a timestamp message.
 pub(crate) fn timestamp(seconds: f64) -> prost_types::Timestamp {
     let whole = seconds.floor();
     let nanos = ((seconds - whole) * 1e9).round().min(999_999_999.0);

@@ -21,52 +21,52 @@ use crate::model::ProgramEnd;
 pub use unfinished::{is_first_to_leave, outlive};
 pub use unpublished::{likely_reason, likely_reason_of_process, reason_at_start};
 
-/// What to start, and how.
+/// The program to start, and how.
 #[derive(Clone, Debug)]
 pub struct ProgramSpec {
     /// Program and arguments.
     pub words: Vec<OsString>,
     /// The allocator library.
     pub library: PathBuf,
-    /// Where the program publishes.
+    /// The directory in which the program publishes.
     pub directory: PathBuf,
-    /// Which of the program's streams stay its own.
+    /// Which of the program's streams are redirected.
     pub streams: Streams,
     /// Whether each line of its captured output names a phase, as the demo's workload does.
     pub says_phases: bool,
 }
 
-/// Which streams are ours to read because the screen takes the terminal.
+/// How the program's streams are redirected, for example because the screen takes the terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Streams {
-    /// Standard input is empty instead of ours.
+    /// Standard input is empty instead of inherited.
     pub empty_input: bool,
-    /// Standard output is read by us.
+    /// hakmem-top reads standard output.
     pub captured_output: bool,
-    /// Standard error is read by us.
+    /// hakmem-top reads standard error.
     pub captured_error: bool,
-    /// Standard output goes where standard error goes.
+    /// Standard output is sent to standard error.
     pub output_to_error: bool,
-    /// Standard input is a pipe that we keep open until the program shall end.
+    /// Standard input is a pipe that hakmem-top keeps open until the program is to end.
     pub kept_input: bool,
 }
 
-/// Why a program did not start.
+/// Why a program could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
-    /// There is no such program.
+    /// No such program exists.
     #[error("cannot run `{0}`: no such program; give its path or install it")]
     NotFound(String),
-    /// It exists and must not be run.
+    /// The program exists but may not be executed.
     #[error("cannot run `{0}`: permission denied; is it executable?")]
     NotExecutable(String),
-    /// The system refused otherwise.
+    /// The system refused for another reason.
     #[error("cannot run `{0}`: {1}")]
     Other(String, io::Error),
 }
 
 impl ProgramError {
-    /// The exit code that a shell would give.
+    /// The exit code that a shell would report.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NotFound(_) => 127,
@@ -75,22 +75,22 @@ impl ProgramError {
     }
 }
 
-/// A program that runs.
+/// A running program.
 #[derive(Debug)]
 pub struct RunningProgram {
     /// Its process id.
     pub pid: u32,
-    /// Its standard input, if we keep it; dropping it closes it.
+    /// Its standard input if that is kept; dropping it closes the pipe.
     pub input: Option<ChildStdin>,
     child: Child,
     readers: Vec<JoinHandle<()>>,
 }
 
-/// Starts the program. What it prints on captured streams comes as [`Event::Output`].
+/// Starts the program. Captured output arrives as [`Event::Output`].
 ///
 /// # Errors
 ///
-/// [`ProgramError`] names the program and what is wrong with it.
+/// [`ProgramError`] names the program and the problem.
 pub fn start(
     spec: &ProgramSpec,
     events: &mpsc::Sender<Event>,
@@ -137,13 +137,13 @@ pub fn start(
     if let Some(stderr) = child.stderr.take() {
         readers.push(tokio::spawn(forward(stderr, events.clone())));
     }
-    // Waiting for a child closes its input first, which is why the pipe is kept outside of it.
+    // Waiting for a child closes its standard input first, so the pipe is kept outside of it.
     let input = child.stdin.take();
     Ok(RunningProgram { pid, input, child, readers })
 }
 
 impl RunningProgram {
-    /// Waits until the program has ended and what it printed has been read, then sends
+    /// Waits until the program has ended and its output has been read, then sends
     /// [`Event::ProgramEnded`].
     pub async fn report_end(mut self, events: mpsc::Sender<Event>) {
         let end = match self.child.wait().await {
@@ -151,7 +151,7 @@ impl RunningProgram {
             Err(_) => ProgramEnd::Exited(u8::MAX),
         };
         unfinished::end(self.pid);
-        // A child of the program may hold the pipe open for as long as it likes.
+        // A child of the program may hold the pipe open indefinitely.
         let patience = std::time::Duration::from_millis(200);
         for reader in self.readers {
             let _ = tokio::time::timeout(patience, reader).await;
@@ -185,7 +185,7 @@ async fn forward_phases(stream: impl AsyncRead + Unpin, events: mpsc::Sender<Eve
     }
 }
 
-/// The file that a shell would run for this word.
+/// The file that a shell would execute for `program`.
 pub fn resolve(program: &Path) -> Option<PathBuf> {
     if program.components().count() > 1 || program.is_absolute() {
         return program.is_file().then(|| program.to_owned());

@@ -1,17 +1,17 @@
-//! Numbers for people: three significant digits, a unit, and never more exact than the data.
+//! Numbers for people: three significant digits, a unit, and no more precision than the data has.
 
 /// A count: `0`, `999`, `1.23k`, `45.6M`, `7.89G`, `1.20T`.
 pub fn count(value: u64) -> String {
     if value < 1000 { value.to_string() } else { scaled(value as f64, 1000.0, &SI) }
 }
 
-/// A signed count, as [`count`].
+/// A signed count, formatted like [`count`].
 pub fn signed_count(value: i64) -> String {
     let text = count(value.unsigned_abs());
     if value < 0 { format!("-{text}") } else { text }
 }
 
-/// A rate per second: `0`, `0.42`, `12.3`, `123`, `1.23k`; an unmeasurably small one is `0`.
+/// A rate per second: `0`, `0.42`, `12.3`, `123`, `1.23k`; below 0.005 it is `0`.
 pub fn rate(per_second: f64) -> String {
     if per_second < 0.005 {
         return "0".into();
@@ -29,13 +29,13 @@ pub fn bytes(value: i64) -> String {
     format!("{sign}{}iB", scaled(magnitude as f64, 1024.0, &BINARY))
 }
 
-/// Bytes that are live. Threads are not read at one instant, so blocks that cross over between two
-/// of them can make the sum fall below what it can be: that is nothing.
+/// Live bytes, at least 0. Threads are not read at one instant, so blocks that move between two
+/// threads can make the sum negative.
 pub fn live_bytes(value: i64) -> String {
     bytes(value.max(0))
 }
 
-/// Blocks on lists against what these may hold: `96/256`, and without a bound `5`.
+/// Blocks on lists and the capacity of the lists, `96/256`; without a capacity, `5`.
 pub fn depth(blocks: u64, capacity: u64) -> String {
     match capacity {
         0 => count(blocks),
@@ -43,7 +43,7 @@ pub fn depth(blocks: u64, capacity: u64) -> String {
     }
 }
 
-/// A duration: `480 ns`, `1.23 µs`, `45.6 ms`, `1.00 s`; zero, which means no sample, is `–`.
+/// A duration: `480 ns`, `1.23 µs`, `45.6 ms`, `1.00 s`; `–` for zero, which means no sample.
 pub fn duration_ns(value: u64) -> String {
     match value {
         0 => "–".into(),
@@ -57,12 +57,12 @@ pub fn duration_ns(value: u64) -> String {
 }
 
 /// A share in percent, without the sign. Only the whole is `100`: 99.999 % shows as `99.99`, so
-/// that a slow path that exists is never rounded away.
+/// that an existing slow path is never rounded away.
 pub fn percent(part: f64, whole: f64) -> String {
     if whole <= 0.0 {
         return "–".into();
     }
-    // Counters of different threads are not read at one instant: a part may come out below nothing.
+    // Counters of different threads are not read at one instant, so a part may be negative.
     let share = part / whole * 100.0;
     if share <= 0.0 {
         "0.0".into()
@@ -75,14 +75,13 @@ pub fn percent(part: f64, whole: f64) -> String {
     }
 }
 
-/// What is said in the place of a share of calls where there are none: of those of the last moments,
-/// or of all so far.
+/// The text in place of a share of calls if there were no calls: recently, or so far.
 pub fn no_calls(of_late: bool) -> &'static str {
     if of_late { "no calls now" } else { "no calls so far" }
 }
 
 /// A share of a whole in percent, without the sign: `0`, `0.012`, `1.23`, `45.6`, `99.99`, `100`.
-/// Neither a slow path that exists nor a fast one is rounded away.
+/// Neither an existing slow path nor a fast one is rounded away.
 pub fn share_percent(share: f64) -> String {
     let percent = share * 100.0;
     match percent {
@@ -98,20 +97,20 @@ pub fn cost_ns(value: f64) -> String {
     if value.abs() < 0.0005 { "0".into() } else { small(value) }
 }
 
-/// What is added to nanoseconds per operation: `+1.23`, `-0.012`, `0`.
+/// A change in nanoseconds per operation: `+1.23`, `-0.012`, `0`.
 pub fn added_ns(value: f64) -> String {
     let text = cost_ns(value);
     if value > 0.0 && text != "0" { format!("+{text}") } else { text }
 }
 
-/// By what share something grew, in percent, without the unit: `+1.2`, `-0.3`, and `0` for what
-/// rounds to nothing.
+/// A relative change in percent, without the sign: `+1.2`, `-0.3`, and `0` for a change that rounds
+/// to zero.
 pub fn added_percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent.abs() < 0.05 { "0".into() } else { format!("{percent:+.1}") }
 }
 
-/// Three significant digits as far as three decimals reach.
+/// Three significant digits, but at most three decimals.
 fn small(value: f64) -> String {
     match value.abs() {
         0.0..0.0995 => format!("{value:.3}"),
@@ -131,7 +130,7 @@ pub fn span_seconds(seconds: u64) -> String {
     }
 }
 
-/// How long ago something was: hundredths of seconds below a minute.
+/// Time since an event: hundredths of seconds below a minute.
 pub fn ago_seconds(seconds: f64) -> String {
     let seconds = seconds.max(0.0);
     if seconds < 60.0 { format!("{seconds:.2}s") } else { span_seconds(seconds as u64) }

@@ -1,8 +1,8 @@
-//! Files that appear, or are replaced, in one step: what exists stays until its successor is whole
-//! and on the disk, and nobody ever sees half of one.
+//! Files that are created or replaced in one step: the existing file stays until its successor is
+//! whole and on the disk, and no reader ever sees an incomplete one.
 //!
-//! The successor is written to a new file beside its target and renamed. What is no regular file (a
-//! device, a pipe, this program's own standard output) has no successor and is written to directly.
+//! The successor is written to a new file beside its target and renamed. A target that is not a
+//! regular file (a device, a pipe, this program's own standard output) is written to directly.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
@@ -12,17 +12,17 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-/// Links that are followed from a name to its file, as many as Linux follows.
+/// Symbolic links that are followed, the limit of Linux.
 const LINKS_MAX: u32 = 40;
 /// Names that are tried for the file beside the target.
 const NAMES_MAX: u32 = 100;
 
-/// Who may read a file that is made anew. One that is replaced keeps its permissions.
+/// Who may read a newly created file. A replaced file keeps its permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readers {
-    /// Its owner alone: command lines are in it.
+    /// The owner alone, because the file contains command lines.
     Owner,
-    /// Whoever the user's `umask` lets.
+    /// The users that the `umask` allows.
     Usual,
 }
 
@@ -35,32 +35,32 @@ impl Readers {
     }
 }
 
-/// A file in the making, beside the one that it will become. Dropped, it leaves nothing behind.
+/// A file that is being written, beside its target. Dropping it removes it.
 #[derive(Debug)]
 pub struct Replacement {
     target: PathBuf,
     file: File,
-    /// `None` if the target is no regular file and is written to directly.
+    /// `None` if the target is not a regular file and is written to directly.
     temporary: Option<PathBuf>,
-    /// Whether a file that appears at the target meanwhile may be replaced.
+    /// Whether a file that appears at the target in the meantime may be replaced.
     replaces: bool,
 }
 
 impl Replacement {
-    /// Makes sure that the file can be made or replaced, without touching what exists.
+    /// Makes sure that the file can be created or replaced, without touching the existing one.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The system's error.
     pub fn begin(path: &Path, readers: Readers) -> io::Result<Self> {
         Self::of(path, readers, true)
     }
 
-    /// Makes sure that the file can be made.
+    /// Makes sure that the file can be created.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::AlreadyExists`] if there is one, otherwise what the system says.
+    /// [`io::ErrorKind::AlreadyExists`] if it exists, otherwise the system's error.
     pub fn begin_new(path: &Path, readers: Readers) -> io::Result<Self> {
         if std::fs::symlink_metadata(path).is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -81,7 +81,7 @@ impl Replacement {
             Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
             Ok(metadata) if !metadata.is_file() => return directly(target),
             Ok(metadata) => {
-                // A file that its owner has protected is not replaced behind his back.
+                // Opening the file refuses to replace one that is write-protected.
                 drop(OpenOptions::new().append(true).open(&target)?);
                 Some(metadata)
             }
@@ -99,34 +99,34 @@ impl Replacement {
         Ok(made)
     }
 
-    /// What to write to; what is written through it begins at the start of an empty file.
+    /// The file to write to; it is empty at first, unless the target is written to directly.
     pub fn file(&self) -> &File {
         &self.file
     }
 
-    /// Where the file is until it is in its place.
+    /// The path of the file until it is committed.
     pub fn path(&self) -> &Path {
         self.temporary.as_ref().unwrap_or(&self.target)
     }
 
-    /// Puts the file in its place, once it is on the disk.
+    /// Syncs the file to the disk and renames it to its target.
     ///
     /// # Errors
     ///
-    /// What the system says; what was there before is there still.
+    /// The system's error; the existing file stays as it was.
     pub fn commit(mut self) -> io::Result<()> {
         let Some(temporary) = self.temporary.clone() else { return Ok(()) };
         self.file.sync_all()?;
         self.rename(&temporary)?;
         self.temporary = None;
         if let Some(directory) = self.target.parent().filter(|it| !it.as_os_str().is_empty()) {
-            // Not every file system can do that, and the file itself is safe.
+            // Not every file system can sync a directory, and the file itself is safe.
             let _ = File::open(directory).and_then(|it| it.sync_all());
         }
         Ok(())
     }
 
-    /// Leaves what was written beside the target, and says where.
+    /// Keeps the file beside the target, and returns its path.
     pub fn keep(mut self) -> PathBuf {
         self.temporary.take().unwrap_or_else(|| self.target.clone())
     }
@@ -134,7 +134,7 @@ impl Replacement {
     fn rename(&self, temporary: &Path) -> io::Result<()> {
         if self.replaces {
             return match std::fs::rename(temporary, &self.target) {
-                // A mount point, as a container's single file is, has a place but no other name.
+                // A mount point, such as a container's single file, cannot be renamed over.
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
                     std::fs::copy(temporary, &self.target)?;
                     std::fs::remove_file(temporary)
@@ -143,7 +143,7 @@ impl Replacement {
             };
         }
         match renameat_with(CWD, temporary, CWD, &self.target, RenameFlags::NOREPLACE) {
-            // A file system that cannot rename so.
+            // The file system does not support a rename without replacing.
             Err(Errno::INVAL | Errno::NOSYS) => {
                 std::fs::hard_link(temporary, &self.target)?;
                 std::fs::remove_file(temporary)
@@ -156,20 +156,20 @@ impl Replacement {
 impl Drop for Replacement {
     fn drop(&mut self) {
         if let Some(temporary) = &self.temporary {
-            // There is nobody to tell, and the name says what it is.
+            // There is nobody to report an error to, and the file's name says what it is.
             let _ = std::fs::remove_file(temporary);
         }
     }
 }
 
-/// Whether a path names a file that this process has open: others hold it open, too, and a rename
-/// would leave them with the old one.
+/// Whether a path names a file that this process has open: other processes may have it open too,
+/// and would keep the old one after a rename.
 fn names_open_file(path: &Path) -> bool {
     let standard = ["/dev/stdout", "/dev/stderr"].iter().any(|it| path == Path::new(it));
     standard || path.starts_with("/dev/fd") || path.starts_with("/proc")
 }
 
-/// The file that a name stands for, which need not exist: behind a link, the file is replaced and
+/// The target of `path` after following symbolic links; it need not exist. The target is replaced,
 /// not the link.
 fn behind_links(path: &Path) -> io::Result<PathBuf> {
     let mut target = path.to_owned();
@@ -180,7 +180,7 @@ fn behind_links(path: &Path) -> io::Result<PathBuf> {
     Err(Errno::LOOP.into())
 }
 
-/// Makes a new file beside the target. A link that somebody has laid there is not followed.
+/// Creates a new file beside the target. It never follows a link at that name.
 fn make_beside(target: &Path, mode: u32) -> io::Result<(PathBuf, File)> {
     let mut number = 0;
     loop {

@@ -1,4 +1,4 @@
-//! Plain text tables: what is printed where there is no screen. Numbers are exact here.
+//! Plain text tables, for output without a screen. Numbers are exact here.
 
 mod recording;
 
@@ -20,8 +20,8 @@ const LABELS_MAX: usize = 120;
 /// Processes that a summary names; it counts the others.
 const LISTED_MAX: usize = 20;
 
-/// The final summary of a program: how it ended, one row per class over all its processes, one
-/// line per process if there are several, and what is missing.
+/// The final summary of a program: how it ended, one row per class over all its processes, one line
+/// per process if there are several, and the losses.
 pub fn summary(
     command: &str,
     end: ProgramEnd,
@@ -50,7 +50,7 @@ pub fn summary(
     text
 }
 
-/// The processes with most allocations, in the order given.
+/// The processes with the most allocations, in their original order.
 fn busiest(processes: &[proto::Process]) -> Vec<proto::Process> {
     let allocations = |it: &proto::Process| it.totals.map_or(0, |it| it.allocations);
     let mut counts: Vec<u64> = processes.iter().map(allocations).collect();
@@ -60,7 +60,7 @@ fn busiest(processes: &[proto::Process]) -> Vec<proto::Process> {
     busy.take(LISTED_MAX).cloned().collect()
 }
 
-/// The counts of every process: a line that names it, then a row per class.
+/// The counts of every process: a line that names it, then one row per class.
 pub fn once(processes: &[proto::Process]) -> String {
     let mut text = String::new();
     for (index, process) in processes.iter().enumerate() {
@@ -119,7 +119,7 @@ fn list_with(processes: &[proto::Process], command_max: usize) -> String {
     text
 }
 
-/// The rates of one process now, one row per class; what the demo prints every second.
+/// The current rates of one process, one row per class; the demo prints them every second.
 pub fn rates(process: &Process, phase: &str, second: u64) -> String {
     let flow = process.totals_flow(Measure::Rate).unwrap_or_default();
     let operations = flow.operations();
@@ -164,7 +164,7 @@ pub fn rates(process: &Process, phase: &str, second: u64) -> String {
     text
 }
 
-/// The command as it was given, as far as it is known, on one line.
+/// The command line as it was given, as far as it is known, on one line.
 pub fn command_line(identity: &proto::Identity) -> String {
     let words = match identity.arguments.as_slice() {
         [] => identity.executable.clone(),
@@ -173,7 +173,7 @@ pub fn command_line(identity: &proto::Identity) -> String {
     one_line(&words, COMMAND_MAX)
 }
 
-/// A command with the labels of its process behind it, which must not be cut off with it.
+/// A command followed by the labels of its process, which must not be cut off with it.
 fn labelled(command: String, identity: &proto::Identity) -> String {
     match labels(identity) {
         labels if labels.is_empty() => command,
@@ -235,7 +235,7 @@ fn write_classes(text: &mut String, classes: &BTreeMap<ClassName, ClassSum>) {
     }
 }
 
-/// What the numbers do not hold, one clause each.
+/// The losses, one clause each.
 fn missing(processes: &[proto::Process], lost_events: u64) -> Vec<String> {
     let losses = || processes.iter().filter_map(|it| it.loss.as_ref());
     let threads: u64 = losses().map(|it| it.unpublished_threads_total).sum();

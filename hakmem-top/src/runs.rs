@@ -1,13 +1,13 @@
-//! Runs of a program, each of which may be several processes.
+//! Runs of a program, each of one process or several.
 //!
-//! A comparison takes whole runs as its units, because what varies between runs varies in all
-//! processes of a run alike. Processes are of one run if a recording of several runs says so, else
-//! if one descends from the other, a program that replaced itself from what it was before.
+//! A comparison takes whole runs as its units, because differences between runs affect all
+//! processes of a run alike. Processes belong to one run if a recording of several runs marks them
+//! so, if one descends from the other, or if one replaced the other by `exec`.
 //!
 //! The processes of a run become one series: at each moment at which one of them was sampled, the
-//! sum of the newest samples of all. Counters of a process stay in the sum when it has ended, and
-//! are there as they were first seen before that, so that the sum never falls, nor rises by what
-//! happened outside of the window. What processes hold counts only while they live.
+//! sum of the newest samples of all. Counters of a process stay in the sum after its end, and
+//! before its first sample they count with the values of that sample. So the sum never falls, and
+//! never rises by activity outside of the window. Live memory counts only while its process lives.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,27 +16,27 @@ use hakmem_proto::v1 as proto;
 
 use crate::model::seconds;
 
-/// The label that names the run a process belongs to, in recordings of several runs.
+/// The label that names a process's run, in recordings of several runs.
 const RUN_LABEL: &str = "hakmem.run";
-/// Slots of one process are told apart from those of another by this much.
+/// Offset between the slot numbers of two processes in a sum.
 const SLOTS_MAX: u32 = 1 << 16;
 
-/// Moments of a sum at most: each costs time for each process.
+/// Moments of a sum at most, because each one costs time for each process.
 const MOMENTS_MAX: usize = 1000;
 
-/// Adds without overflow: recordings come from anywhere.
+/// Adds and saturates, because recordings are not trusted.
 macro_rules! add {
     ($sum:expr, $part:expr) => {
         $sum = $sum.saturating_add($part)
     };
 }
 
-/// Says which run a process belonged to.
+/// Marks a series as part of a run.
 pub fn mark(series: &mut Series, run: u32) {
     series.identity.labels.insert(RUN_LABEL.into(), run.to_string());
 }
 
-/// Joins the processes of each run. Marks are gone afterwards.
+/// Joins the processes of each run, and removes the marks.
 pub fn join(all: Vec<Series>) -> Vec<Series> {
     let mut runs: BTreeMap<u32, Vec<Series>> = BTreeMap::new();
     let mut unmarked = Vec::new();
@@ -55,8 +55,8 @@ pub fn join(all: Vec<Series>) -> Vec<Series> {
     trees.into_values().chain(runs.into_values()).map(sum).collect()
 }
 
-/// Whether series are, or will be, runs rather than single processes: some are marked, or of one
-/// tree.
+/// Whether the series are runs, or will be joined to runs, rather than single processes: some are
+/// marked, or belong to one process tree.
 pub fn are_runs(all: &[Series]) -> bool {
     let identities: Vec<&proto::Identity> = all.iter().map(|it| &it.identity).collect();
     let is_marked = |it: &&proto::Identity| it.labels.contains_key(RUN_LABEL);
@@ -64,7 +64,7 @@ pub fn are_runs(all: &[Series]) -> bool {
     identities.iter().any(is_marked) || roots(&identities).into_iter().enumerate().any(is_of_tree)
 }
 
-/// For each process the index of the one that it descends from, which may be itself.
+/// For each process, the index of the oldest process from which it descends, perhaps itself.
 pub fn roots(identities: &[&proto::Identity]) -> Vec<usize> {
     let started = |index: &usize| identities[*index].started_at.as_ref().map_or(0.0, seconds);
     let mut order: Vec<usize> = (0..identities.len()).collect();
@@ -73,8 +73,8 @@ pub fn roots(identities: &[&proto::Identity]) -> Vec<usize> {
     let mut roots: Vec<usize> = (0..identities.len()).collect();
     for index in order {
         let identity = identities[index];
-        // Ids are used again, so what has this id now may be one that replaced itself, but a
-        // parent that is known is the better evidence.
+        // The process that had this pid earlier may have become this one by `exec`; but pids are
+        // reused, so a known parent is the better evidence.
         let known = root_of_pid.get(&identity.parent_pid).or(root_of_pid.get(&identity.pid));
         let root = known.copied().unwrap_or(index);
         root_of_pid.insert(identity.pid, root);
@@ -83,7 +83,7 @@ pub fn roots(identities: &[&proto::Identity]) -> Vec<usize> {
     roots
 }
 
-/// One series of several; the identity is that of the process that did most.
+/// Joins several series into one, with the identity of the busiest process.
 fn sum(mut all: Vec<Series>) -> Series {
     if all.len() == 1 {
         return all.swap_remove(0);
@@ -104,10 +104,10 @@ fn sum(mut all: Vec<Series>) -> Series {
     Series { samples, lost_events, lost_samples, ..busiest }
 }
 
-/// The moments of the sum, of very many a part. Processes of a run are sampled one after the other,
-/// so samples of several processes that follow each other are of one moment, the last of them. A
-/// moment for each sample would cut every interval into one in which only one process did
-/// something, and a rest, and neighbours would seem to depend on each other less than they do.
+/// The moments of the sum, thinned out to [`MOMENTS_MAX`]. The processes of a run are sampled one
+/// after the other, so consecutive samples of different processes form one moment, the last of
+/// theirs. One moment per sample would divide every interval into one in which a single process was
+/// active and a rest, and adjacent intervals would look more independent than they are.
 fn moments(all: &[Series]) -> Vec<prost_types::Timestamp> {
     let of_process = |(process, series): (usize, &Series)| {
         let sampled = series.samples.iter().filter_map(|it| it.sampled_at);
@@ -139,7 +139,7 @@ fn moments(all: &[Series]) -> Vec<prost_types::Timestamp> {
     moments
 }
 
-/// A walk through the samples of a process.
+/// A cursor over the samples of a process.
 struct Newest<'a> {
     samples: &'a [proto::Process],
     at: usize,
@@ -152,7 +152,7 @@ impl<'a> Newest<'a> {
         }
     }
 
-    /// The newest sample, and whether the process was there at that moment.
+    /// The newest sample, and whether the process lived at that moment.
     fn sample(&self, now: f64) -> Option<(&'a proto::Process, bool)> {
         let sample = self.samples.get(self.at)?;
         Some((sample, sample.state == "running" && moment(sample) <= now))
@@ -168,7 +168,7 @@ fn operations(series: &Series) -> u64 {
     totals.allocations.saturating_add(totals.frees)
 }
 
-/// The sum at a moment, of samples and whether their processes lived then.
+/// The sum at a moment of samples, each with the information whether its process lived then.
 fn sum_samples<'a>(
     at: prost_types::Timestamp,
     parts: impl Iterator<Item = (&'a proto::Process, bool)>,
@@ -284,8 +284,8 @@ fn add_reasons(sum: &mut Vec<proto::ReasonCount>, part: &[proto::ReasonCount]) {
     }
 }
 
-/// Adds bin by bin, before the reasons of the class: a bin counts by the place of a reason there,
-/// and the sum may have the reasons in another order.
+/// Adds bin by bin, before the reasons of the class are added: a bin refers to a reason by its
+/// place in the class, and the sum may order the reasons differently.
 fn add_bins(sum: &mut proto::ClassCounters, part: &proto::ClassCounters) {
     let places = |known: &[proto::ReasonCount], new: &[proto::ReasonCount]| -> Vec<usize> {
         let mut words: Vec<&str> = known.iter().map(|it| it.reason.as_str()).collect();
@@ -322,7 +322,7 @@ fn add_numbers(sum: &mut Vec<u64>, part: &[u64], places: &[usize]) {
     }
 }
 
-/// Adds bucket by bucket. Quantiles are left out: they follow from the buckets.
+/// Adds bucket by bucket. Quantiles are left out, because they follow from the buckets.
 fn add_durations(sum: &mut proto::DurationHistogram, part: &proto::DurationHistogram) {
     add!(sum.count, part.count);
     for bucket in &part.buckets {

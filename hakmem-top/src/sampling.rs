@@ -1,8 +1,8 @@
-//! Samples processes again and again, as sides of a comparison need it: each sample whole.
+//! Samples processes repeatedly for a comparison, which needs whole samples.
 //!
-//! The agent is asked for one process after the other, which makes it look at that moment. So the
-//! last sample of a program that has ended holds everything that it did, however short it was, and
-//! its first one can be told without having been there: all counters start at 0.
+//! The agent is asked for each process individually, which makes it read the segment at that
+//! moment. So the last sample of a program that has ended contains everything it did, however short
+//! it was; and its first sample follows without being taken, because all counters start at 0.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::endpoint::Endpoint;
 use crate::model::seconds;
 use crate::snapshot::SnapshotError;
 
-/// Samples of some processes, collected so far.
+/// The samples collected so far.
 #[derive(Debug)]
 pub struct Sampling {
     client: TelemetryClient<Channel>,
@@ -26,8 +26,8 @@ pub struct Sampling {
 }
 
 impl Sampling {
-    /// Begins to sample the processes that pass the filter and have started at `since` (seconds of
-    /// Unix time) or later: others had the same pid earlier.
+    /// Begins to sample the processes that pass `filter` and have started at `since` (seconds of
+    /// Unix time) or later: earlier processes may have had the same pid.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl Sampling {
             let request = proto::GetProcessRequest { key: process.key };
             match self.client.get_process(request).await {
                 Ok(response) => self.take(response.into_inner().process.unwrap_or_default()),
-                // It went away since it was listed.
+                // The process ended after it was listed.
                 Err(status) if status.code() == Code::NotFound => {}
                 Err(status) => return Err(status.into()),
             }
@@ -64,7 +64,7 @@ impl Sampling {
         Ok(())
     }
 
-    /// Takes in a sample that was fetched otherwise.
+    /// Adds a sample that was fetched elsewhere.
     pub fn take(&mut self, mut sample: proto::Process) {
         let Some(identity) = sample.identity.take() else { return };
         let at = sample.sampled_at.as_ref().map(seconds);
@@ -74,7 +74,7 @@ impl Sampling {
             .or_insert_with(|| Series { identity, ..Series::default() });
         let last = series.samples.last();
         let newest = last.and_then(|it| it.sampled_at.as_ref()).map(seconds);
-        // An ended process keeps the time of its last sample; its end is news all the same.
+        // A process that has ended keeps the time of its last sample, but its new state counts.
         if at > newest {
             series.samples.push(sample);
         } else if last.is_some_and(|it| it.state != sample.state) {
@@ -83,23 +83,23 @@ impl Sampling {
         }
     }
 
-    /// Whether no process was seen yet.
+    /// Whether no process has been seen yet.
     pub fn is_empty(&self) -> bool {
         self.series.is_empty()
     }
 
-    /// Whether nothing new can come of a process.
+    /// Whether a process has ended and its last sample is taken.
     fn is_over(&self, key: &str) -> bool {
         let last = self.series.get(key).and_then(|it| it.samples.last());
         last.is_some_and(|it| it.state != "running")
     }
 
-    /// Whether every process that was seen has ended; no if none was.
+    /// Whether every process that was seen has ended; false if none was.
     pub fn all_over(&self) -> bool {
         !self.series.is_empty() && self.series.keys().all(|key| self.is_over(key))
     }
 
-    /// The samples, one series for each process, in the order in which they started.
+    /// The samples, one series per process, ordered by start.
     pub fn into_series(self) -> Vec<Series> {
         let mut series: Vec<Series> = self.series.into_values().collect();
         for it in &mut series {
@@ -111,8 +111,8 @@ impl Sampling {
     }
 }
 
-/// Puts a sample in front that says what was so when the process started: nothing had happened.
-/// Forks are left as they are, because they began with blocks of their parents.
+/// Inserts a first sample with zero counts at the start of the process. Forks stay as they are,
+/// because they begin with blocks of their parents.
 pub fn complete_start(series: &mut Series) {
     let (identity, Some(first)) = (&series.identity, series.samples.first()) else { return };
     let (Some(started_at), false) = (identity.started_at, identity.forked) else { return };

@@ -1,26 +1,27 @@
-//! Words on standard output and standard error: never a panic, never a control character that
-//! somebody else wrote.
+//! Output to standard output and standard error that never panics and never passes on control
+//! characters from elsewhere.
 //!
-//! `println!` and `eprintln!` panic where nothing can be written (`| head`, a full disk), and pass
-//! on whatever a name in a segment or a recording holds, which rules the terminal.
+//! `println!` and `eprintln!` panic if they cannot write (`| head`, a full disk), and they pass on
+//! any control sequence in a name from a segment or a recording, which could take over the
+//! terminal.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write as _};
 
 use hakmem_agent::printable::printable_lines;
 
-/// Says a line on standard error, if somebody listens.
+/// Prints a line to standard error; errors are ignored.
 macro_rules! say {
     ($($words:tt)*) => {
         $crate::saying::line(format_args!($($words)*))
     };
 }
 
-/// What `say!` does.
+/// The function behind `say!`.
 pub(crate) fn line(words: Arguments<'_>) {
     let text = words.to_string();
     let mut stderr = io::stderr().lock();
-    // Nobody is left to tell if this fails.
+    // If this fails, there is nobody to report it to.
     let _ = writeln!(stderr, "{}", printable_lines(text.trim_end()));
 }
 
@@ -28,26 +29,26 @@ pub(crate) fn line(words: Arguments<'_>) {
 ///
 /// # Errors
 ///
-/// What the system says; a reader that has gone away (`| head`) is no error.
+/// The system's error; a closed pipe (`| head`) is not an error.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     print_as_it_is(&printable_lines(text))
 }
 
-/// Prints text whose colours are our own.
+/// Prints text that contains this program's own colours.
 ///
 /// # Errors
 ///
-/// As [`print()`].
+/// Those of [`print()`].
 pub(crate) fn print_coloured(text: &str) -> io::Result<()> {
     print_as_it_is(&with_colours_only(text))
 }
 
-/// Prints a JSON document. Its strings have most control characters escaped already, but not those
-/// above 0x7e, which are in strings only.
+/// Prints a JSON document. Most control characters in its strings are escaped already, but not
+/// those above 0x7e, which occur only in strings.
 ///
 /// # Errors
 ///
-/// As [`print()`].
+/// Those of [`print()`].
 pub(crate) fn print_json(document: &str) -> io::Result<()> {
     let mut out = String::with_capacity(document.len());
     for character in document.chars() {
@@ -59,11 +60,11 @@ pub(crate) fn print_json(document: &str) -> io::Result<()> {
     print_as_it_is(&out)
 }
 
-/// Prints what another program reads.
+/// Prints text for other programs, unchanged.
 ///
 /// # Errors
 ///
-/// As [`print()`].
+/// Those of [`print()`].
 pub(crate) fn print_as_it_is(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -72,7 +73,7 @@ pub(crate) fn print_as_it_is(text: &str) -> io::Result<()> {
     }
 }
 
-/// The text with colours (`ESC [ digits m`) as they are, and every other control character escaped.
+/// Keeps colours (`ESC [ digits m`) and escapes every other control character.
 fn with_colours_only(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -86,7 +87,7 @@ fn with_colours_only(text: &str) -> String {
             None => 0,
         };
         out.push_str(&sequence[..length]);
-        // What is no colour is escaped from its first character on.
+        // A sequence that is not a colour is escaped from its first character on.
         let escaped = if length == 0 { 1 } else { 0 };
         out.push_str(&printable_lines(&sequence[length..length + escaped]));
         rest = &sequence[length + escaped..];
@@ -95,10 +96,10 @@ fn with_colours_only(text: &str) -> String {
     out
 }
 
-/// Makes a panic of any thread or task the end of this program. A screen or an agent inside it
-/// without one of its parts would go on with figures that never change.
+/// Makes a panic in any thread or task end this program. A screen or an agent in this process that
+/// lost one of its parts would go on with figures that never change.
 ///
-/// `end` gets what the panic says, on one line, and returns the exit code.
+/// `end` gets the panic's message on one line, and returns the exit code.
 pub(crate) fn end_on_panics(end: fn(&str) -> u8) {
     std::panic::set_hook(Box::new(move |panic| {
         let words = panic.to_string();

@@ -1,4 +1,4 @@
-//! The terminal while the screen is ours: entered, left, and left on panics too.
+//! The terminal while the screen has it: taken, restored, and restored on panics too.
 
 use std::io::{self, IsTerminal as _, Stdout, stdout};
 use std::sync::Once;
@@ -13,13 +13,13 @@ use crossterm::terminal::{
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
-/// Whether the terminal is in our hands, so that it is given back once.
+/// Whether this program has taken the terminal, so that it is restored once.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// The terminal, taken. Dropping it gives it back.
+/// The terminal while it is taken. Dropping the screen restores it.
 #[derive(Debug)]
 pub struct Screen {
-    /// What draws.
+    /// The drawing backend.
     pub terminal: Terminal<CrosstermBackend<Stdout>>,
 }
 
@@ -28,7 +28,7 @@ impl Screen {
     ///
     /// # Errors
     ///
-    /// What the system says if standard output is no terminal that can be used so.
+    /// The system's error if standard output is not a terminal with these features.
     pub fn enter() -> io::Result<Self> {
         restore_on_panic();
         take()?;
@@ -36,7 +36,7 @@ impl Screen {
         Ok(Self { terminal })
     }
 
-    /// Gives the terminal back for a while.
+    /// Restores the terminal temporarily.
     pub fn pause(&self) {
         give_back();
     }
@@ -45,32 +45,32 @@ impl Screen {
     ///
     /// # Errors
     ///
-    /// As for [`Screen::enter`].
+    /// Those of [`Screen::enter`].
     pub fn resume(&mut self) -> io::Result<()> {
         take()?;
         self.draw_anew()
     }
 
-    /// Takes the terminal again after something else had it without our doing: whoever stopped this
-    /// program and continued it may have changed the terminal's settings and written to it.
+    /// Takes the terminal again after this program was stopped and continued without
+    /// [`Screen::pause`]: others may have changed the terminal's settings and written to it.
     ///
     /// # Errors
     ///
-    /// As for [`Screen::enter`].
+    /// Those of [`Screen::enter`].
     pub fn take_back(&mut self) -> io::Result<()> {
         give_back();
         self.resume()
     }
 
-    /// Clears the screen, so that the next picture is drawn whole.
+    /// Clears the screen, so that the next frame is drawn completely.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The system's error.
     pub fn draw_anew(&mut self) -> io::Result<()> {
         execute!(stdout(), Clear(ClearType::All))?;
-        // A fresh one draws everything. `Terminal::clear` would ask the terminal where the cursor
-        // is, and wait for an answer that the reader of keys takes away.
+        // A new backend draws everything. `Terminal::clear` would ask the terminal for the position
+        // of the cursor, and wait for an answer that the reader of keys takes away.
         self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
         Ok(())
     }
@@ -91,12 +91,12 @@ pub fn is_available() -> bool {
 fn take() -> io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::Release);
-    // Not every terminal has another screen, and what stands on this one would shine through where
-    // the picture is blank.
+    // Not every terminal has an alternate screen, and old text would show through where the frame
+    // is blank.
     execute!(stdout(), EnterAlternateScreen, Clear(ClearType::All), EnableMouseCapture)
 }
 
-/// Gives the terminal back if it is taken. Errors are of no use here: there is nobody to tell.
+/// Restores the terminal if it is taken. There is nobody to report errors to.
 fn give_back() {
     if TAKEN.swap(false, Ordering::AcqRel) {
         let _ = execute!(stdout(), DisableMouseCapture, LeaveAlternateScreen, Show);
@@ -104,14 +104,14 @@ fn give_back() {
     }
 }
 
-/// Makes panics of any thread give the terminal back before they are printed.
+/// Makes a panic in any thread restore the terminal before its message is printed.
 fn restore_on_panic() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            // Whoever draws waits from now on: the hook may wait for a program to end, and nobody
-            // may draw on the terminal that was given back.
+            // Blocks all drawing from now on: the hook may wait for a program to end, and nothing
+            // may be drawn on the restored terminal.
             std::mem::forget(stdout().lock());
             give_back();
             previous(info);

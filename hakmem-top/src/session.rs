@@ -1,4 +1,4 @@
-//! The one loop: an event comes, the model or the view changes, the screen is drawn.
+//! The one loop: an event arrives, the model or the view state changes, the screen is drawn.
 
 use std::io;
 use std::path::PathBuf;
@@ -20,46 +20,46 @@ use crate::signals;
 use crate::view;
 use crate::view_state::{Compared, Effect, ViewState};
 
-/// The shortest time between two pictures.
+/// Least time between two frames.
 const FRAME: Duration = Duration::from_millis(33);
-/// How often time alone (silence of the agent) is looked at.
+/// How often the loop checks for the agent's silence.
 const TICK: Duration = Duration::from_millis(500);
-/// Events that wait before their senders do.
+/// Capacity of the event channel; senders wait when it is full.
 pub const EVENTS_WAITING: usize = 256;
 
 /// Why the loop ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// The person quit.
+    /// The user quit.
     Quit,
-    /// The person left the screen; the program goes on.
+    /// The user left the screen; the program continues.
     Left,
     /// The demo's time is over.
     TimeOver,
-    /// A signal asked for it.
+    /// A signal asked the loop to end.
     Signal(i32),
 }
 
 /// The loop's state.
 #[derive(Debug)]
 pub struct Session {
-    /// What is known.
+    /// The data.
     pub model: Model,
-    /// What is looked at.
+    /// The state of the view.
     pub state: ViewState,
-    /// The picture that stands still while paused.
+    /// The model that is shown while the view is paused.
     frozen: Option<Box<Model>>,
     wish: watch::Sender<Wish>,
     began: Instant,
     last_data: Instant,
-    /// The directory that an agent inside this process reads, and when it was looked at.
+    /// The directory that an agent inside this process reads, and when it was last checked.
     directory: Option<PathBuf>,
     looked_at: Option<Instant>,
 }
 
 impl Session {
-    /// A session that asks for data through `wish`; `directory` is read by an agent inside this
-    /// process, if one does.
+    /// A session that requests data through `wish`. `directory` is the one that an agent inside
+    /// this process reads, if there is such an agent.
     pub fn new(
         model: Model,
         state: ViewState,
@@ -70,11 +70,11 @@ impl Session {
         Self { model, state, frozen: None, wish, began, last_data, directory, looked_at: None }
     }
 
-    /// Runs until something ends it. Senders of `events` must be all but `sender`'s clones.
+    /// Runs until an event ends the loop. All senders of `events` must be clones of `sender`.
     ///
     /// # Errors
     ///
-    /// What the system says if the terminal cannot be drawn on.
+    /// The system's error if the terminal cannot be drawn on.
     pub async fn run(
         &mut self,
         screen: &mut Screen,
@@ -105,8 +105,8 @@ impl Session {
             let area = Rect::new(0, 0, size.width, size.height);
             let first = tokio::time::timeout(TICK, events.recv()).await;
             let mut next = Some(first.ok().flatten().unwrap_or(Event::Tick));
-            // Everything that comes before the next picture is due goes into it, and no more: a
-            // flood of events must not keep the screen from being drawn.
+            // All events that arrive before the next frame is due go into it, and no more: a flood
+            // of events must not keep the screen from being drawn.
             while let Some(event) = next {
                 let urgent = matches!(event, Event::Input(_));
                 if let Some(ended) = self.handle(event, screen, area)? {
@@ -141,7 +141,8 @@ impl Session {
             }
             Event::Signal(received) => {
                 if let Some(program) = self.model.program.as_ref().filter(|it| it.end.is_none()) {
-                    // In raw mode the terminal sends no signals: what comes was sent to us.
+                    // In raw mode the terminal sends no signals, so this one was sent to hakmem-top
+                    // alone.
                     signals::send(program.pid, received.signal);
                 }
                 if received.is_fatal() {
@@ -158,8 +159,8 @@ impl Session {
         Ok(None)
     }
 
-    /// Changes the model by an event that is data. Public so that what follows the screen (a
-    /// program that runs on) can go on with the same model.
+    /// Applies an event that carries data to the model. It is public so that the model can be kept
+    /// up to date after the screen was left while the program runs on.
     pub fn take_in(&mut self, event: Event) {
         match event {
             Event::Feed(feed) => self.take_in_feed(feed),
@@ -200,7 +201,7 @@ impl Session {
         }
     }
 
-    /// Finds out, now and then, whether the directory is there, where its processes would be shown.
+    /// Checks, now and then, whether the segment directory is readable while no process is known.
     fn look_at_directory(&mut self) {
         let directory = self.directory.as_deref().filter(|_| self.model.processes.is_empty());
         if directory.is_none() || self.looked_at.is_some_and(|it| it.elapsed() < TICK) {
@@ -211,7 +212,7 @@ impl Session {
         self.model.directory_problem = problem.map(|it| it.to_string());
     }
 
-    /// Shows a comparison if it is still waited for.
+    /// Shows a comparison if the user still waits for it.
     fn show_compared(&mut self, compared: Result<Comparison, String>) {
         if let Some(shown) = &mut self.state.compared {
             *shown = match compared {
@@ -221,7 +222,7 @@ impl Session {
         }
     }
 
-    /// Asks for a comparison of the process in focus with its own past.
+    /// Requests a comparison of the process in focus with its own past.
     fn ask_to_compare(&mut self) {
         let Some(key) = self.state.focused(&self.model).map(|it| it.key.clone()) else { return };
         self.wish.send_modify(|wish| {
@@ -246,7 +247,8 @@ impl Session {
         Ok(None)
     }
 
-    /// Gives the terminal back to the shell until it continues us, the program stopping with us.
+    /// Gives the terminal back to the shell and stops, together with the program, until the shell
+    /// continues this process.
     fn suspend(&mut self, screen: &mut Screen) -> io::Result<()> {
         let program = self.model.program.as_ref().filter(|it| it.end.is_none());
         let pid = program.map(|it| it.pid);
@@ -269,9 +271,9 @@ impl Session {
         }
     }
 
-    /// Asks for the process in focus at the interval chosen.
+    /// Requests the process in focus at the chosen interval.
     pub fn update_wish(&mut self) {
-        // The focus is asked for also while nobody knows it: it may come back with its agent.
+        // The focus is requested even while no agent knows it: it may come back with its agent.
         let focus = match &self.state.focus {
             Some(focus) => Some(focus.key.clone()),
             None => self.state.focused(&self.model).map(|process| process.key.clone()),

@@ -1,4 +1,4 @@
-//! Reads the sides of a comparison, wherever they are.
+//! Reads the sides of a comparison from their sources.
 
 mod finding;
 mod history;
@@ -27,31 +27,31 @@ pub use live::Sampled;
 pub use programs::same_program;
 pub use recording::read_file;
 
-/// Which processes of a source belong to the side.
+/// Which processes of a source belong to a side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Only this one.
+    /// Only the process with this pid.
     pub pid: Option<u32>,
-    /// Only those with this text in their executable or command line.
+    /// Only processes with this text in their executable or command line.
     pub name: Option<String>,
 }
 
 /// Why a side cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SideError {
-    /// It is none.
+    /// The text does not name a side.
     #[error(transparent)]
     Subject(#[from] SubjectError),
-    /// It is no finding.
+    /// The text after `finding:` does not name a finding.
     #[error(transparent)]
     FindingName(#[from] FindingNameError),
-    /// The agent has no such finding, or has lost its samples.
+    /// The agent does not know the finding, or no longer has its samples.
     #[error("{0}")]
     NoFinding(String),
     /// The recording cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The window is none of this source.
+    /// The window is malformed, or lies outside the source.
     #[error("{name}: {error}")]
     Window {
         /// The side.
@@ -59,12 +59,12 @@ pub enum SideError {
         /// What is wrong.
         error: TimeError,
     },
-    /// No process is left.
+    /// The selection leaves no process.
     #[error("{name}: no process passes; {known}")]
     Empty {
         /// The side.
         name: String,
-        /// What there is.
+        /// The processes of the source.
         known: String,
     },
     /// The window lies between two samples.
@@ -73,15 +73,15 @@ pub enum SideError {
         /// The side.
         name: String,
     },
-    /// Several programs are there, and none was chosen.
+    /// The source contains several programs, and none was selected.
     #[error("{name}: choose a program with --name or --pid; {known}")]
     Ambiguous {
         /// The side.
         name: String,
-        /// What there is.
+        /// The processes of the source.
         known: String,
     },
-    /// They are not of one program.
+    /// The sides are of different programs.
     #[error(
         "the sides are of different programs, {before} and {after}; --different-programs compares \
          them all the same"
@@ -95,7 +95,7 @@ pub enum SideError {
     /// No such process publishes.
     #[error("no running process {0} publishes; see `hakmem-top ls`")]
     NoProcess(u32),
-    /// Nobody was there to keep anything.
+    /// No agent runs that could have kept a history.
     #[error(
         "{name}: no agent runs that could have kept a history; start hakmem-agent, or give a PID \
          without a window to sample it now"
@@ -104,7 +104,7 @@ pub enum SideError {
         /// The side.
         name: String,
     },
-    /// The agent has nothing of that time.
+    /// The agent has kept nothing of the process, or of the window.
     #[error("{name}: the agent has kept nothing of it; leave the window out to sample it now")]
     NoHistory {
         /// The side.
@@ -132,31 +132,31 @@ impl Selection {
         self.pid.is_none_or(|pid| pid == identity.pid) && self.name.as_ref().is_none_or(is_named)
     }
 
-    /// Whether it chooses nothing.
+    /// Whether the selection contains every process.
     pub fn is_all(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// A side that was read.
+/// A side that has been read.
 #[derive(Clone, Debug, Default)]
 pub struct ReadSide {
     /// The side.
     pub side: Side,
-    /// What its series are.
+    /// The units of its series.
     pub units: Units,
-    /// What is missing from it, in sentences for people.
+    /// Its losses, in sentences for the user.
     pub caveats: Vec<String>,
 }
 
 impl ReadSide {
-    /// A side of series that are compared as they are.
+    /// A side whose series are compared as they are.
     fn whole(name: &str, series: Vec<Series>) -> Self {
         let side = Side { name: name.to_owned(), series };
         Self { side, units: Units::Processes, caveats: Vec::new() }
     }
 
-    /// A side of processes, those of one run joined.
+    /// A side of processes; those of one run are joined.
     pub fn join(name: &str, series: Vec<Series>) -> Self {
         let units = if runs::are_runs(&series) { Units::Runs } else { Units::Processes };
         let side = Side { name: name.to_owned(), series: runs::join(series) };
@@ -164,27 +164,27 @@ impl ReadSide {
     }
 }
 
-/// A side as it was typed, on its way to be read.
+/// A side as the user named it, before it is read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedSubject {
-    /// What the person typed.
+    /// The user's text.
     pub name: String,
-    /// What that means.
+    /// Its meaning.
     pub subject: Subject,
 }
 
 impl NamedSubject {
-    /// Reads what a person typed.
+    /// Parses a side.
     ///
     /// # Errors
     ///
-    /// [`SubjectError`] if it is no side.
+    /// [`SubjectError`] if `name` does not name a side.
     pub fn parse(name: &str) -> Result<Self, SubjectError> {
         let subject = Subject::parse(name, Path::is_file)?;
         Ok(Self { name: name.to_owned(), subject })
     }
 
-    /// Whether an agent is needed to read it.
+    /// Whether reading the side requires an agent.
     pub fn needs_agent(&self) -> bool {
         !matches!(self.subject.source, Source::Recording(_))
     }
@@ -218,13 +218,13 @@ pub async fn read(
     }
 }
 
-/// Whether runs are not all of one program: a mixture is no side of a comparison.
+/// Whether `roots` belong to different programs: a mixture cannot be a side of a comparison.
 fn are_several_programs<'a>(mut roots: impl Iterator<Item = &'a Identity>) -> bool {
     let first = roots.next();
     roots.any(|it| first.is_some_and(|first| first.executable != it.executable))
 }
 
-/// What there is to choose from, for a person: a few processes and how many more.
+/// The processes to choose from, for a message: the first few, and the number of the others.
 fn known<'a>(identities: impl Iterator<Item = &'a Identity>) -> String {
     const NAMED_MAX: usize = 4;
     const COMMAND_MAX: usize = 40;

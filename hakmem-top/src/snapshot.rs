@@ -1,4 +1,4 @@
-//! Fetches everything about some processes once.
+//! Fetches complete data about processes once.
 
 use std::collections::HashSet;
 use std::fs::DirEntry;
@@ -16,11 +16,11 @@ use crate::model::seconds;
 
 /// How long the end of a program may take to reach the agent.
 const END_PATIENCE: Duration = Duration::from_millis(1500);
-/// How long an agent that has just started may take to look through its directory.
+/// How long an agent that has just started may take to scan its directory.
 const READY_PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(20);
 
-/// Why there is no snapshot.
+/// Why a snapshot could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// The agent cannot be reached.
@@ -34,17 +34,17 @@ pub enum SnapshotError {
 /// A snapshot.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// Each with its classes and threads, in the order in which they started.
+    /// The processes with their classes and threads, ordered by start.
     pub processes: Vec<proto::Process>,
     /// The agent's own state.
     pub agent: Option<proto::AgentStatus>,
 }
 
-/// Fetches the processes that pass the filter, once the agent has looked for processes at all.
+/// Fetches the processes that pass `filter`, once the agent has scanned its directory.
 ///
 /// # Errors
 ///
-/// [`SnapshotError`] if the agent cannot be asked.
+/// [`SnapshotError`] if the agent cannot be reached or refuses.
 pub async fn fetch(
     endpoint: &Endpoint,
     filter: proto::ProcessFilter,
@@ -56,7 +56,7 @@ pub async fn fetch(
         let request = proto::GetProcessRequest { key: listed.key };
         match client.get_process(request).await {
             Ok(response) => processes.extend(response.into_inner().process),
-            // It went away since it was listed.
+            // The process is gone since it was listed.
             Err(status) if status.code() == Code::NotFound => {}
             Err(status) => return Err(status.into()),
         }
@@ -65,12 +65,12 @@ pub async fn fetch(
     Ok(Snapshot { processes, agent: list.agent })
 }
 
-/// Lists the processes that pass the filter, with totals only, once the agent has looked for
-/// processes at all.
+/// Lists the processes that pass `filter`, with totals only, once the agent has scanned its
+/// directory.
 ///
 /// # Errors
 ///
-/// [`SnapshotError`] if the agent cannot be asked.
+/// [`SnapshotError`] if the agent cannot be reached or refuses.
 pub async fn list(
     endpoint: &Endpoint,
     filter: proto::ProcessFilter,
@@ -96,36 +96,36 @@ async fn list_when_ready(
     }
 }
 
-/// Fetches every process, ended ones too.
+/// Fetches every process, including those that have ended.
 ///
 /// # Errors
 ///
-/// [`SnapshotError`] if the agent cannot be asked.
+/// [`SnapshotError`] if the agent cannot be reached or refuses.
 pub async fn fetch_all(endpoint: &Endpoint) -> Result<Snapshot, SnapshotError> {
     fetch(endpoint, proto::ProcessFilter { include_ended: true, ..Default::default() }).await
 }
 
-/// The shortest interval that the agent has, in milliseconds.
+/// The shortest interval of the agent, in milliseconds.
 ///
 /// # Errors
 ///
-/// [`SnapshotError`] if the agent cannot be asked.
+/// [`SnapshotError`] if the agent cannot be reached or refuses.
 pub async fn interval_ms(endpoint: &Endpoint) -> Result<u32, SnapshotError> {
     let mut client = TelemetryClient::new(endpoint.channel().await?);
-    // A key that no process has: only the agent's own state is wanted.
+    // No process has this key: the request is only for the agent's own state.
     let filter = proto::ProcessFilter { keys: vec![String::new()], ..Default::default() };
     let request = proto::ListProcessesRequest { filter: Some(filter) };
     let agent = client.list_processes(request).await?.into_inner().agent;
     Ok(agent.map_or(0, |it| it.interval_ms))
 }
 
-/// Fetches a program and its descendants after its end: waits, for a moment, until the agent has
-/// seen that end, and every segment that `directory` holds by then. Processes that started before
-/// `since` (seconds of Unix time) had the same pid earlier and are left out.
+/// Fetches a program and its descendants after its end. Waits a moment for the agent to see that
+/// end, and every segment that `directory` then contains. Leaves out processes that started before
+/// `since` (seconds of Unix time): they had the same pid earlier.
 ///
 /// # Errors
 ///
-/// [`SnapshotError`] if the agent cannot be asked.
+/// [`SnapshotError`] if the agent cannot be reached or refuses.
 pub async fn fetch_ended(
     endpoint: &Endpoint,
     filter: proto::ProcessFilter,
@@ -140,11 +140,11 @@ pub async fn fetch_ended(
         let everything = proto::ProcessFilter { include_ended: true, ..Default::default() };
         let request = proto::ListProcessesRequest { filter: Some(everything) };
         let known = client.list_processes(request).await?.into_inner().processes;
-        // Behind the name of the segment's file a key has owner and namespace.
+        // A key is the name of the segment's file, then `@` with owner and namespace.
         let keys = known.iter().map(|process| process.key.split('@').next().unwrap_or_default());
         let keys: HashSet<&str> = keys.collect();
-        // A process that ended within the agent's interval is still called running; asking for it
-        // alone makes the agent look.
+        // A process that ended within the agent's interval still counts as running; asking for it
+        // individually makes the agent read its segment.
         let own = known.iter().filter(|it| {
             started_at(it) >= since && it.identity.as_ref().is_some_and(|it| it.pid == pid)
         });
@@ -165,8 +165,8 @@ pub async fn fetch_ended(
     Ok(snapshot)
 }
 
-/// Keys of the segments in a directory that were made since a moment, in seconds of Unix time;
-/// older ones, which nobody may be able to read, are none of a program that started then.
+/// Keys of the segments in `directory` that were written at `since` (seconds of Unix time) or
+/// later. Older ones, which may be unreadable, do not belong to a program that started then.
 fn segments(directory: &Path, since: f64) -> Vec<String> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let is_new = |entry: &DirEntry| {

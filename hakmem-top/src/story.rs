@@ -1,9 +1,8 @@
-//! The story of one process: who it was, what happened last, how it ended, and what the most
-//! likely cause is if it crashed.
+//! The story of one process: its identity, its last events, its end and, if it crashed, the most
+//! likely cause.
 //!
-//! Counters are complete; events are what the rings still hold. So numbers come from counters,
-//! and the order and the detail of things from events. A verdict is only given where something
-//! was found.
+//! Counters are complete; events are those that the rings still hold. So numbers come from
+//! counters, and order and details from events. A verdict is only given if evidence was found.
 
 mod document;
 mod sentence;
@@ -19,16 +18,16 @@ use crate::model::ClassName;
 use crate::quantity;
 pub use sentence::Sentence;
 
-/// Everything that is known of the process.
+/// All data about the process.
 #[derive(Clone, Debug)]
 pub struct Story {
-    /// Where the segment lies.
+    /// The path of the segment.
     pub path: String,
     /// The process, with all its classes.
     pub process: proto::Process,
-    /// The events that are left, by time.
+    /// The remaining events, by time.
     pub events: Vec<proto::Event>,
-    /// When somebody noted that the process was dead; it died before that.
+    /// When the process was found dead; it died earlier.
     pub found_dead_at: Option<prost_types::Timestamp>,
 }
 
@@ -39,12 +38,12 @@ pub struct AnomalyCount {
     pub class: String,
     /// The outcome.
     pub outcome: String,
-    /// How many.
+    /// The number of frees.
     pub count: u64,
 }
 
 impl Story {
-    /// Who it is.
+    /// The identity of the process.
     fn identity(&self) -> proto::Identity {
         self.process.identity.clone().unwrap_or_default()
     }
@@ -53,12 +52,12 @@ impl Story {
         self.process.identity.as_ref().map_or("", |identity| identity.routing.as_str())
     }
 
-    /// Whether it crashed, as far as is known.
+    /// Whether it crashed, or may have crashed.
     fn may_have_crashed(&self) -> bool {
         matches!(self.process.state.as_str(), "crashed" | "ended")
     }
 
-    /// Counted anomalies, in the order of the classes.
+    /// The counts of anomalies, ordered by class.
     pub fn anomalies(&self) -> Vec<AnomalyCount> {
         let counts = self.process.classes.iter().flat_map(|class| {
             let found = class.outcomes.iter().filter(|it| explanation::is_anomaly(&it.outcome));
@@ -73,7 +72,7 @@ impl Story {
         counts
     }
 
-    /// Nanoseconds from the allocator's start to a moment.
+    /// Nanoseconds from the start of the allocator to `at`.
     fn since_start_ns(&self, at: Option<&prost_types::Timestamp>) -> u64 {
         let ns = |at: &prost_types::Timestamp| {
             i128::from(at.seconds) * 1_000_000_000 + i128::from(at.nanos)
@@ -87,12 +86,12 @@ impl Story {
         self.since_start_ns(event.at.as_ref())
     }
 
-    /// Events that say an anomaly.
+    /// Events that report an anomaly.
     fn anomaly_events(&self) -> impl DoubleEndedIterator<Item = &proto::Event> {
         self.events.iter().filter(|event| explanation::is_anomaly(&event.detail))
     }
 
-    /// How it ended.
+    /// How the process ended.
     pub fn ending(&self) -> String {
         let last = self.events.last().map(|event| self.event_ns(event));
         match self.process.state.as_str() {
@@ -111,8 +110,8 @@ impl Story {
         }
     }
 
-    /// A process that did not call `exit` leaves no note of its time: only what came before and when
-    /// somebody found it dead are known.
+    /// A process that did not call `exit` does not record the time of its death. Only the last
+    /// event before it and the time when it was found dead are known.
     fn sudden_end(&self, last_ns: Option<u64>) -> String {
         let signal = self.process.end_signal.map(signal_name);
         let mut text = match (self.process.state.as_str(), &signal) {
@@ -146,7 +145,7 @@ impl Story {
         text
     }
 
-    /// What it most likely died of, if it may have crashed.
+    /// The most likely cause of death, if the process may have crashed.
     pub fn verdict(&self) -> Option<String> {
         if !self.may_have_crashed() {
             return None;
@@ -236,12 +235,12 @@ impl Story {
     }
 }
 
-/// A moment after the start: `+1.234567 s`.
+/// Time since the start: `+1.234567 s`.
 fn clock_ns(since_start_ns: u64) -> String {
     format!("+{}.{:06} s", since_start_ns / 1_000_000_000, since_start_ns / 1000 % 1_000_000)
 }
 
-/// A span that may be zero.
+/// A time span; unlike [`quantity::duration_ns`], zero is a duration.
 fn span_ns(ns: u64) -> String {
     match ns {
         0 => "0 ns".to_owned(),

@@ -1,12 +1,12 @@
-//! What a side of a comparison is, as people type it.
+//! The sides of a comparison, as the user types them.
 //!
 //! - `FILE`, `FILE@WINDOW`: a recording, or a part of it;
 //! - `PID`, `pid:N`: a process, sampled from now on for some seconds;
-//! - `pid:N@WINDOW`, `N@WINDOW`: what the agent's history has of it;
-//! - `agent`, `agent@WINDOW`: the agent's history of what `--pid` or `--name` choose.
+//! - `pid:N@WINDOW`, `N@WINDOW`: the agent's history of a process;
+//! - `agent`, `agent@WINDOW`: the agent's history of the processes that `--pid` or `--name` select.
 //!
-//! What exists as a file is a file, whatever else its name looks like. [`crate::time_window`] says
-//! what a window is.
+//! The name of an existing file is a file, whatever else it looks like. [`crate::time_window`]
+//! defines windows.
 
 use std::path::{Path, PathBuf};
 
@@ -15,44 +15,44 @@ use crate::time_window::{TimeError, TimeWindow};
 /// One side.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
-    /// Where the data is.
+    /// The source of the data.
     pub source: Source,
-    /// The part of it; `None` means all of it or, of a process, what happens from now on.
+    /// The part of the source; `None` means all of it or, for a process, from now on.
     pub window: Option<TimeWindow>,
 }
 
-/// Where the data of a side is.
+/// The source of a side's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A recording.
     Recording(PathBuf),
     /// A process.
     Process(u32),
-    /// Whatever the agent has a history of.
+    /// The processes in the agent's history.
     Agent,
 }
 
-/// Why a text is no side.
+/// Why a text does not name a side.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubjectError {
-    /// What follows the `@` is no window.
+    /// The text after `@` is not a window.
     #[error("`{text}`: {error}")]
     Window {
         /// The side.
         text: String,
-        /// What is wrong with it.
+        /// The problem.
         error: TimeError,
     },
-    /// What follows `pid:` is no process.
+    /// The text after `pid:` is not a process id.
     #[error("`{0}` names no process; give a process id, for example pid:4242")]
     Pid(String),
-    /// Nothing is in front of the `@`.
+    /// The text before `@` is empty.
     #[error("`{0}` names no side; give FILE, FILE@FROM..TO, PID, pid:N@last 5m or agent@last 5m")]
     Nothing(String),
 }
 
 impl Subject {
-    /// Reads a side; `is_file` says which names are files that exist.
+    /// Parses a side; `is_file` tells whether a file exists.
     ///
     /// # Errors
     ///
@@ -77,13 +77,13 @@ impl Subject {
         } else if name.is_empty() {
             return Err(SubjectError::Nothing(text.to_owned()));
         } else {
-            // That it does not exist is said by whoever opens it.
+            // If the file does not exist, opening it reports that.
             Source::Recording(name.into())
         };
         Ok(Self { source, window })
     }
 
-    /// Whether its samples are taken from now on.
+    /// Whether the side is sampled from now on.
     pub fn is_live(&self) -> bool {
         matches!(self.source, Source::Process(_)) && self.window.is_none()
     }

@@ -1,7 +1,7 @@
 //! A recording as a table of comma-separated values (RFC 4180): one row per sample and class.
 //!
-//! Counts are cumulative since the process started. Every reason and outcome that occurs has a
-//! column, and is 0 where it does not.
+//! Counts are cumulative since the process started. Every reason and outcome that occurs anywhere
+//! has a column, which is 0 in rows without it.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use hakmem_recording::window::seconds;
 
 use crate::time_window::rfc3339;
 
-/// Columns that every table has.
+/// The columns of every table.
 const FIXED: [&str; 22] = [
     "time",
     "unix_seconds",
@@ -37,7 +37,7 @@ const FIXED: [&str; 22] = [
     "p999_ns",
 ];
 
-/// The words that occur in a recording.
+/// The reasons and outcomes that occur in a recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
     slow_allocations: BTreeSet<String>,
@@ -46,7 +46,7 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// Takes in the words of a sample.
+    /// Adds the reasons and outcomes of a sample.
     pub fn see(&mut self, process: &proto::Process) {
         for class in &process.classes {
             see_all(&mut self.slow_allocations, class.slow_allocations.iter().map(|it| &it.reason));
@@ -55,7 +55,7 @@ impl Columns {
         }
     }
 
-    /// The first line.
+    /// The first line of the table.
     pub fn header(&self) -> String {
         let fixed = FIXED.iter().map(ToString::to_string);
         let allocations = self.slow_allocations.iter().map(|it| format!("slow_allocations_{it}"));
@@ -136,8 +136,8 @@ fn row(cells: impl Iterator<Item = String>) -> String {
     cells.join(",") + "\n"
 }
 
-/// A cell, in quotes where it needs them. Programs choose their own names, and a spreadsheet would
-/// take one that begins like a formula for one.
+/// A cell, quoted if necessary. Programs choose their own names, and a spreadsheet would evaluate
+/// one that looks like a formula.
 fn quoted(cell: &str) -> String {
     let is_formula = cell.starts_with(['=', '@', '+']);
     let cell = if is_formula { format!("'{cell}") } else { cell.to_owned() };

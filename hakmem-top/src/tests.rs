@@ -1,8 +1,8 @@
-//! The order of layers that the crate's documentation tells is the one that the sources keep.
+//! The sources keep the order of layers that the crate's documentation lists.
 
 use std::path::Path;
 
-/// Modules in the order of the layers; those of one line may use each other.
+/// Modules in the order of their layers; those of one list item may use each other.
 fn layers() -> Vec<Vec<String>> {
     let mut layers: Vec<Vec<String>> = Vec::new();
     for line in include_str!("lib.rs").lines().filter_map(|line| line.strip_prefix("//! ")) {

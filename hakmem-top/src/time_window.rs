@@ -1,16 +1,16 @@
-//! Moments and windows as people type them.
+//! Moments and windows, as the user types them.
 //!
 //! A moment is one of
 //!
 //! - RFC 3339, `2026-11-26T10:00:00Z`; without an offset it is the local time of this machine;
-//! - a clock time, `10:00`, `10:00:30` or `10:00:30.5`, local time of this machine: the first such
-//!   moment within the recording or, if it has none, the one nearest to it, so that a window may
-//!   begin or end a little outside;
-//! - `+90`, `+90s`, `+5m` or `+1h`: that long after the recording's start.
+//! - a clock time, `10:00`, `10:00:30` or `10:00:30.5`, in the local time of this machine: the
+//!   first such moment within the recording or, if there is none, the one nearest to it, so that a
+//!   window may begin or end a little outside;
+//! - `+90`, `+90s`, `+5m` or `+1h`: a time after the recording's start.
 //!
 //! A window is `FROM..TO`, either of which may be left out, or `last 5m`, which ends at the end.
-//! What clock times mean depends on the recording, so parsing and resolving are two steps, both
-//! without I/O: the time zone comes in from outside.
+//! The meaning of a clock time depends on the recording, so parsing and resolving are two steps,
+//! both without I/O: the caller provides the time zone.
 
 use std::str::FromStr;
 
@@ -19,39 +19,39 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
-/// Why a text is no moment or window, or not one of this recording.
+/// Why a text is not a moment or window, or not one of this recording.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimeError {
-    /// The text is no moment.
+    /// The text is not a moment.
     #[error("`{0}` is no time; give HH:MM[:SS], RFC 3339 (2026-11-26T10:00:00Z) or +SECONDS")]
     Moment(String),
-    /// The text is no window.
+    /// The text is not a window.
     #[error("`{0}` is no window; give FROM..TO, of which one may be left out, or `last 5m`")]
     Window(String),
-    /// It ends before it begins.
+    /// The window ends before it begins.
     #[error("the window ends at {to}, before it begins at {from}; exchange them")]
     Backwards {
-        /// Its beginning.
+        /// The beginning of the window.
         from: String,
-        /// Its end.
+        /// The end of the window.
         to: String,
     },
-    /// It has nothing in common with the recording.
+    /// The window and the recording do not overlap.
     #[error("nothing was recorded in that window: the recording goes from {start} to {end}")]
     Outside {
         /// The recording's start.
         start: String,
-        /// Its end.
+        /// The recording's end.
         end: String,
     },
 }
 
-/// A moment as it was typed.
+/// A parsed moment, before it is resolved.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Moment {
     /// Seconds of Unix time.
     Unix(f64),
-    /// Date and time of this machine's zone.
+    /// Date and time in this machine's zone.
     Local(DateTime),
     /// Time of day in this machine's zone.
     Clock(Time),
@@ -59,12 +59,12 @@ pub enum Moment {
     AfterStart(f64),
 }
 
-/// A window as it was typed.
+/// A parsed window, before it is resolved.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum TimeWindow {
     /// From one moment to another.
     Between(Option<Moment>, Option<Moment>),
-    /// The last so many seconds.
+    /// This many seconds before the end of the recording.
     Last(f64),
 }
 
@@ -80,7 +80,7 @@ impl FromStr for Moment {
         if let Ok(timestamp) = text.parse::<Timestamp>() {
             return Ok(Self::Unix(unix_seconds(timestamp)));
         }
-        // The parser of dates is generous; a clock time must look like one.
+        // The date parser is lenient; a clock time must look like one.
         let is_clock = text.len() >= 4 && text.find(':').is_some_and(|at| at <= 2);
         if is_clock {
             return clock(text).map(Self::Clock).ok_or_else(wrong);
@@ -110,8 +110,8 @@ impl FromStr for TimeWindow {
 }
 
 impl Moment {
-    /// Seconds of Unix time, in a recording that goes from `start` to `end`. Clock times before
-    /// `not_before` are moved to the next day.
+    /// The moment in seconds of Unix time, for a recording from `start` to `end`. A clock time
+    /// before `not_before` is moved to the next day.
     fn resolve(self, start: f64, end: f64, not_before: f64, zone: &TimeZone) -> f64 {
         match self {
             Self::Unix(seconds) => seconds,
@@ -121,7 +121,7 @@ impl Moment {
                 let candidates = occurrences(time, start, end, zone);
                 let candidates = candidates.into_iter().filter(|&at| at >= not_before);
                 let distance = |at: f64| (start - at).max(at - end).max(0.0);
-                // The first of equals, so the earliest within the recording.
+                // The first of equally near ones, so the earliest within the recording.
                 let nearest = candidates.min_by(|a, b| distance(*a).total_cmp(&distance(*b)));
                 nearest.unwrap_or(start)
             }
@@ -130,11 +130,12 @@ impl Moment {
 }
 
 impl TimeWindow {
-    /// The window in a recording that goes from `start` to `end`, in seconds of Unix time.
+    /// The window in seconds of Unix time, for a recording from `start` to `end`.
     ///
     /// # Errors
     ///
-    /// [`TimeError::Backwards`], and [`TimeError::Outside`] if it does not touch the recording.
+    /// [`TimeError::Backwards`], and [`TimeError::Outside`] if the window does not overlap the
+    /// recording.
     pub fn resolve(&self, start: f64, end: f64, zone: &TimeZone) -> Result<Window, TimeError> {
         let window = match *self {
             Self::Last(seconds) => Window { from: Some(end - seconds), to: None },
@@ -209,9 +210,9 @@ fn two_digits(text: &str) -> Option<i8> {
     text.parse().ok().filter(|_| is_number)
 }
 
-/// Every moment with this time of day, from a day before the recording to a day after it.
+/// Every moment with this time of day, from the day before the recording to the day after it.
 fn occurrences(time: Time, start: f64, end: f64, zone: &TimeZone) -> Vec<f64> {
-    /// A recording of years is not worth the time of a longer list.
+    /// A longer list for a recording of years is not worth its time.
     const DAYS_MAX: usize = 4000;
     let date =
         |at: f64| -> Option<Date> { Some(timestamp(at)?.to_zoned_datetime(zone.clone()).date()) };
@@ -235,7 +236,7 @@ fn unix_seconds(timestamp: Timestamp) -> f64 {
 }
 
 fn timestamp(unix_seconds: f64) -> Option<Timestamp> {
-    // Microseconds: what a double can tell of our time.
+    // Microseconds are the precision of a double for today's dates.
     Timestamp::from_microsecond((unix_seconds * 1e6).round() as i64).ok()
 }
 

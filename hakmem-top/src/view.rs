@@ -1,7 +1,7 @@
 //! Draws a model and a view state, and changes neither.
 //!
-//! The screen has a title, tabs, a body and a line of hints. [`Areas`] decides where they are, for
-//! drawing and for the mouse alike.
+//! The screen has a title, tabs, a body and a line of hints. [`Areas`] computes their places, both
+//! for drawing and for the mouse.
 
 mod areas;
 mod bar;
@@ -27,16 +27,16 @@ use crate::view_state::{Tab, ViewState};
 pub use areas::Areas;
 pub use overlay::scrolled;
 
-/// What lies under a position of the screen.
+/// The item at a position of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hit {
     /// A tab.
     Tab(Tab),
-    /// The row with this index, of the tab shown.
+    /// The row with this index in the tab that is shown.
     Row(usize),
 }
 
-/// Draws everything.
+/// Draws the whole screen.
 pub fn draw(frame: &mut Frame, model: &Model, state: &ViewState) {
     let areas = Areas::of(frame.area(), model, state);
     chrome::draw_title(frame, areas.title, model, state);
@@ -61,7 +61,7 @@ pub fn draw(frame: &mut Frame, model: &Model, state: &ViewState) {
     overlay::draw(frame, areas.body, model, state);
 }
 
-/// What lies at a column and row of a screen of size `area`.
+/// The item at `column` and `row` of a screen of size `area`.
 pub fn hit(area: Rect, column: u16, row: u16, state: &ViewState, model: &Model) -> Option<Hit> {
     let areas = Areas::of(area, model, state);
     let position = Position::new(column, row);
@@ -78,7 +78,7 @@ pub fn hit(area: Rect, column: u16, row: u16, state: &ViewState, model: &Model) 
     (index < count).then_some(Hit::Row(index))
 }
 
-/// Whether numbers of this process are incomplete in a way that a person must know.
+/// Whether the process has losses that the user must know of.
 fn is_lossy(process: &Process) -> bool {
     let loss = &process.loss;
     loss.unpublished_threads > 0 || loss.unpublished_threads_total > 0 || loss.torn

@@ -1,5 +1,5 @@
-//! What the person looks at: tab, selection, sorting, filter, theme. Input changes it through
-//! [`Action`]s; whatever reaches beyond it comes back as an [`Effect`].
+//! What the user looks at: tab, selection, sorting, filter, theme. Input changes it through
+//! [`Action`]s; effects beyond it are returned as an [`Effect`].
 
 mod action;
 mod filter;
@@ -15,63 +15,63 @@ pub use focus::Focus;
 pub use tab::{SortColumn, Tab};
 pub use theme::{Theme, ThemeName};
 
-/// Intervals that `+` and `-` step through, in milliseconds.
+/// Intervals through which `+` and `-` step, in milliseconds.
 const INTERVALS_MS: [u32; 7] = [50, 100, 200, 500, 1000, 2000, 5000];
 /// The interval at the start, in milliseconds.
 pub const INTERVAL_MS_DEFAULT: u32 = 100;
 
-/// Everything that decides how a model is shown.
+/// All settings that decide how a model is shown.
 #[derive(Clone, Debug)]
 pub struct ViewState {
-    /// The screen shown.
+    /// The tab that is shown.
     pub tab: Tab,
-    /// The process that is looked at; `None` before there is any.
+    /// The process in focus; `None` before the first process.
     pub focus: Option<Focus>,
-    /// Selected row of each tab whose rows have no name.
+    /// The selected row of each tab whose rows have no names.
     pub rows: [usize; Tab::ALL.len()],
     /// The selected class.
     pub class: String,
-    /// How processes are sorted.
+    /// The column by which processes are sorted.
     pub sort: SortColumn,
     /// Whether the order is inverted.
     pub inverted: bool,
-    /// Text that rows must contain, of each tab.
+    /// The text that rows must contain, for each tab.
     pub filters: [String; Tab::ALL.len()],
-    /// Whether keys go to the filter.
+    /// Whether the filter is being edited and receives the keys.
     pub editing_filter: bool,
     /// Whether the help is shown.
     pub help: bool,
     /// Whether the program's output is shown.
     pub output: bool,
-    /// The last minute of the process against the one before, while that is looked at.
+    /// The comparison of the process's last minute with the minute before, while it is shown.
     pub compared: Option<Compared>,
-    /// Lines by which what lies on top is scrolled: down, or up from its end where that is shown
-    /// first.
+    /// Scroll position of the topmost overlay in lines: downwards, or upwards for one that shows
+    /// its end first.
     pub scroll: usize,
-    /// Whether the picture stands still.
+    /// Whether the view is paused.
     pub paused: bool,
-    /// Whether the person is asked what shall become of the running program.
+    /// Whether the user is asked what to do with the running program.
     pub asking: bool,
-    /// Whether ending asks first: only `run` has a program worth asking for.
+    /// Whether quitting asks first: only `run` has a program for which that is needed.
     pub asks_before_quit: bool,
     /// Whether ended processes are hidden.
     pub hide_ended: bool,
-    /// Chosen measure; without a choice, rates while the process runs and totals after.
+    /// The chosen measure; `None` means rates for running processes and totals for ended ones.
     pub measure: Option<Measure>,
-    /// Milliseconds between updates.
+    /// Milliseconds between two updates.
     pub interval_ms: u32,
     /// Colours.
     pub theme: Theme,
 }
 
-/// A comparison on its way to the screen.
+/// A comparison that the user has requested.
 #[derive(Clone, Debug)]
 pub enum Compared {
-    /// It was asked for.
+    /// It was requested.
     Pending,
-    /// It is here.
+    /// It has arrived.
     Ready(Box<Comparison>),
-    /// It cannot be made, because of this.
+    /// It failed, for this reason.
     Failed(String),
 }
 
@@ -101,7 +101,7 @@ impl ViewState {
         }
     }
 
-    /// Does what input asks for.
+    /// Applies an action.
     pub fn apply(&mut self, action: Action, model: &Model) -> Option<Effect> {
         match action {
             Action::Tab(tab) => self.show_tab(tab),
@@ -148,13 +148,13 @@ impl ViewState {
         None
     }
 
-    /// Shows a tab. What is typed from then on is no filter.
+    /// Shows a tab, and ends the editing of a filter.
     fn show_tab(&mut self, tab: Tab) {
         (self.tab, self.editing_filter) = (tab, false);
     }
 
-    /// Moves the selection by rows. Where the process in focus is none of the rows, the first one
-    /// is selected: nobody could see where the way began.
+    /// Moves the selection by rows. If the process in focus is not among the rows, the first row is
+    /// selected, because the user cannot see where the move starts.
     fn move_selection(&mut self, by: i64, model: &Model) {
         let begins = self.tab == Tab::Processes && !self.is_focus_listed(model);
         let row = self.selected_row(model).saturating_add_signed(by as isize);
@@ -187,14 +187,14 @@ impl ViewState {
             Tab::Findings => {
                 let findings = self.findings(model);
                 let key = findings.get(self.selected_row(model)).map(|it| &it.process_key);
-                // The process may be gone since.
+                // The process may be gone.
                 if let Some(process) = key.and_then(|it| model.processes.get(it)) {
                     self.choose(process);
                     self.tab = Tab::Classes;
                 }
             }
             Tab::Processes => {
-                // The row that is opened is the one that is marked, or the first.
+                // The marked row is opened, or the first one.
                 self.select(self.selected_row(model), model);
                 self.tab = Tab::Classes;
             }
@@ -204,7 +204,7 @@ impl ViewState {
     }
 
     fn back(&mut self) {
-        // What lies on top goes first.
+        // The topmost overlay closes first.
         if self.asking {
             self.asking = false;
         } else if self.help {
@@ -245,7 +245,7 @@ impl ViewState {
         self.measure.unwrap_or(natural)
     }
 
-    /// Rows of the tab shown.
+    /// The number of rows in the tab that is shown.
     pub fn row_count(&self, model: &Model) -> usize {
         match self.tab {
             Tab::Processes => self.processes(model).len(),
@@ -271,7 +271,7 @@ impl ViewState {
         }
     }
 
-    /// The selected row of the tab shown, within its rows.
+    /// The selected row in the tab that is shown, limited to its rows.
     pub fn selected_row(&self, model: &Model) -> usize {
         match self.tab {
             Tab::Processes => {
@@ -293,7 +293,7 @@ impl ViewState {
         row.unwrap_or_else(|| process.classes().count().saturating_sub(1))
     }
 
-    /// The selected class, or what stands in for it where the process never used it.
+    /// The class of the selected row, see [`ViewState::class_row`].
     pub fn selected_class(&self, process: &Process) -> Option<String> {
         let (name, _) = process.classes().nth(self.class_row(process))?;
         Some(name.as_str().to_owned())

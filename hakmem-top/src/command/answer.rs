@@ -1,4 +1,4 @@
-//! Where the answer of a comparison goes: standard output, and a page if one is asked for.
+//! Where a comparison's answer goes: to standard output and, on request, to a page.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -10,10 +10,10 @@ use crate::replacement::{Readers, Replacement};
 use crate::saying;
 use crate::view_state::ThemeName;
 
-/// Columns of text that no terminal shows.
+/// Width of the text when standard output is not a terminal, in columns.
 const COLUMNS: u16 = 100;
 
-/// An answer that will be given.
+/// An answer whose outputs are prepared.
 #[derive(Debug)]
 pub(super) struct Answer {
     json: bool,
@@ -22,7 +22,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Makes sure, before anything takes time, that the answer can be given.
+    /// Makes sure, before any lengthy work, that the answer can be written.
     pub(super) fn begin(
         output: &OutputOptions,
         global: &GlobalOptions,
@@ -42,13 +42,13 @@ impl Answer {
         Ok(Self { json: output.json, style, page })
     }
 
-    /// Gives the whole answer and returns the exit code that says the verdict.
+    /// Writes the whole answer; returns the exit code of the verdict.
     pub(super) fn give(self, comparison: &Comparison) -> Result<u8, CommandError> {
         let text = comparison.text(self.style);
         self.give_text(comparison, &text)
     }
 
-    /// As [`Answer::give`], but with only the verdict as text where nothing is wrong.
+    /// Like [`Answer::give`], but prints only the summary if nothing regressed.
     pub(super) fn give_briefly(self, comparison: &Comparison) -> Result<u8, CommandError> {
         let text = match comparison.exit_code() {
             0 => comparison.summary(self.style),
@@ -58,7 +58,7 @@ impl Answer {
     }
 
     fn give_text(self, comparison: &Comparison, text: &str) -> Result<u8, CommandError> {
-        // The page first: a reader of standard output that goes away must not cost it.
+        // The page comes first, so that a closed standard output does not cost it.
         if let Some((path, replacement)) = self.page {
             let page = comparison.page();
             replacement.file().write_all(page.as_bytes()).map_err(wrote(&path))?;

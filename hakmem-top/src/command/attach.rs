@@ -1,4 +1,4 @@
-//! Attaching to whatever runs already.
+//! Attaches to an agent that is already running.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use crate::session::{EVENTS_WAITING, Ended};
 use crate::signals;
 use crate::view_state::Tab;
 
-/// The least time between two updates of all processes, in milliseconds: the agent samples those
-/// that nobody looks into less often.
+/// Least interval between two updates of all processes, in milliseconds. The agent samples
+/// processes that nobody inspects less often than those on screen.
 const OVERVIEW_MS_MIN: u32 = 250;
 
-/// Shows the overview until the person quits.
+/// Shows the overview until the user quits.
 pub(super) async fn attach(global: &GlobalOptions) -> Result<u8, CommandError> {
     let endpoint = Arc::new(super::endpoint(global).await?);
-    // A wrong address is an error now; what is lost later is waited for.
+    // The first failure to connect is an error; after that, the feed reconnects.
     endpoint.channel().await?;
     let (sender, mut events) = mpsc::channel(EVENTS_WAITING);
     signals::listen(sender.clone()).map_err(CommandError::system("cannot handle signals"))?;

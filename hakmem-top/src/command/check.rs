@@ -1,7 +1,8 @@
-//! `check`: a program, run several times and compared with its baseline.
+//! `check`: runs a program several times and compares it with its baseline.
 //!
 //! Each run is one unit of the comparison, from its first to its last operation, so that the noise
-//! between runs counts as such. The runs follow each other: two at once would measure each other.
+//! between runs counts as noise. The runs follow each other, because two at once would disturb each
+//! other.
 
 use hakmem_diagnosis::{Options, Series, Side};
 
@@ -14,7 +15,7 @@ use crate::cli::{CheckOptions, GlobalOptions};
 use crate::runs;
 use crate::side_source::{self, ReadSide};
 
-/// Runs the program; returns the exit code that says the verdict.
+/// Runs the program; returns the exit code of the verdict.
 pub(super) async fn check(
     options: &CheckOptions,
     global: &GlobalOptions,
@@ -43,8 +44,8 @@ pub(super) async fn check(
     answer.give_briefly(&compare(before, after, &rules))
 }
 
-/// As for any comparison, but each run may be as short as a single interval, and how much runs
-/// differ tells the least change that counts, unless a person says it.
+/// The rules of any comparison, except that a run may be as short as a single interval and that,
+/// unless `--floor` is given, the differences between runs determine the least change that counts.
 fn check_rules(options: &CheckOptions, before: &Side) -> Options {
     let runs = (options.runs as usize).min(before.series.len());
     let rules = rules(&options.output);
@@ -77,7 +78,7 @@ fn operations(series: &Series) -> u64 {
     totals.allocations.saturating_add(totals.frees)
 }
 
-/// All runs, each with its processes.
+/// Runs the program `--runs` times; returns the processes of each run.
 async fn measure(
     options: &CheckOptions,
     global: &GlobalOptions,

@@ -1,6 +1,6 @@
-//! `cut`: a part of a recording as a recording.
+//! `cut`: copies a part of a recording into another recording.
 //!
-//! What was lost in the part stays told: missing samples are said as skipped updates.
+//! Losses within the part are preserved: missing samples become skipped updates.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,7 +17,7 @@ use super::{CommandError, begin_file, file_error};
 use crate::cli::CutOptions;
 use crate::quantity;
 
-/// Copies the part and says what is in it.
+/// Copies the part and prints a summary of it.
 pub(super) fn cut(options: &CutOptions) -> Result<u8, CommandError> {
     let recording = Recording::open(&options.file)?;
     let window = window(&options.part, &recording)?;
@@ -28,7 +28,8 @@ pub(super) fn cut(options: &CutOptions) -> Result<u8, CommandError> {
     warn_of_damage(&options.file, &recording);
     let mut start = recording.start().clone();
     if let Some(from) = window.from {
-        // What processes did before is not in the part, even of those that began in between.
+        // Activity before the window is not in the part, even if its process started later than the
+        // recording.
         let (seconds, fraction) = (from.floor(), from.fract().abs());
         start.started_at =
             Some(Timestamp { seconds: seconds as i64, nanos: (fraction * 1e9) as i32 });
@@ -60,12 +61,12 @@ struct Cutting {
     writer: RecordingWriter,
     /// The last state of each process that was written.
     written: HashMap<String, proto::Process>,
-    /// What changed in the update under way.
+    /// Processes that changed in the current update.
     changed: Vec<proto::Process>,
     events: Vec<proto::Event>,
     updates: u64,
     skipped_updates: u64,
-    /// Samples that one process misses in the update under way.
+    /// Samples missing in the current update, of the process that misses most.
     lost_samples: u64,
     last: Option<Timestamp>,
     failure: Option<WriteError>,
@@ -134,7 +135,8 @@ impl Audience for Cutting {
     fn sample(&mut self, sample: Sample<'_>) {
         let process = proto::Process { sampled_at: Some(sample.at), ..sample.process.clone() };
         let part = match self.written.get(&process.key) {
-            // A rest follows from the updates that do not mention the process.
+            // A process that did not change is left out; readers infer its samples from the
+            // updates.
             Some(before) => delta::changed(before, &process, Detail::ALL),
             None => Some(delta::whole(&process, Detail::ALL)),
         };

@@ -1,7 +1,7 @@
-//! `demo`: a workload whose phases repeat, started from this very executable.
+//! `demo`: a workload with repeating phases, started from this very executable.
 //!
-//! The workload prints the name of each phase as it begins and ends when its standard input does,
-//! so that nothing of it outlives this command.
+//! The workload prints the name of each phase as it begins. It ends when its standard input is
+//! closed, so it does not outlive this command.
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::{library, report, signals, snapshot};
 /// How long the workload may take to end.
 const END_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Runs the demo until it is quit or its time is over.
+/// Runs the demo until the user quits or its time is over.
 pub(super) async fn demo(
     options: &DemoOptions,
     global: &GlobalOptions,
@@ -57,7 +57,7 @@ pub(super) async fn demo(
     );
     watch.set_program("demo".into(), pid, None);
     let with_screen = crate::screen::is_available();
-    // Without a person to quit, one round of the phases is the whole show.
+    // Without a user to quit, the demo ends after one round of the phases.
     let round = workload::PHASES.len() as u64 * workload::PHASE_SECONDS;
     let seconds = options.seconds.or((!with_screen).then_some(round));
     if let Some(seconds) = seconds {
@@ -96,7 +96,7 @@ fn spec(global: &GlobalOptions) -> Result<ProgramSpec, CommandError> {
 
 async fn end_after(seconds: u64, events: mpsc::Sender<Event>) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
-    // If nobody listens any more, it is over already.
+    // A closed channel means that the demo is over already.
     let _ = events.send(Event::TimeOver).await;
 }
 
@@ -140,7 +140,7 @@ fn print_table(watch: &Watch, second: u64) -> Result<(), CommandError> {
     }
 }
 
-/// Ends the workload by closing its input; one that does not end is killed.
+/// Ends the workload by closing its standard input, and kills it if it does not end.
 async fn end_workload(
     pid: u32,
     input: Option<ChildStdin>,

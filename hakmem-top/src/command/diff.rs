@@ -1,4 +1,4 @@
-//! `diff`: two sides, compared.
+//! `diff`: compares two sides.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::side_source::{
 };
 use crate::subject::Source;
 
-/// Compares, tells, and returns the exit code that says the verdict.
+/// Compares the sides, prints the answer and returns the exit code of the verdict.
 pub(super) async fn diff(
     options: &DiffOptions,
     global: &GlobalOptions,
@@ -44,7 +44,7 @@ pub(super) async fn diff(
     answer.give(&compare(before, after, &rules(&options.output)))
 }
 
-/// What the agent compared when it found something, by the rules that it has.
+/// Repeats the comparison behind one of the agent's findings, under the agent's own rules.
 async fn diff_finding(
     finding: &FindingName,
     options: &DiffOptions,
@@ -62,7 +62,7 @@ fn usage(text: &str) -> CommandError {
     CommandError::Usage(text.to_owned())
 }
 
-/// Refuses sides of different programs, unless a person asks for them.
+/// Refuses to compare sides of different programs, unless `output` allows it.
 pub(super) fn refuse_others(
     before: &ReadSide,
     after: &ReadSide,
@@ -74,7 +74,7 @@ pub(super) fn refuse_others(
     side_source::same_program(&before.side, &after.side)
 }
 
-/// Compares, and adds what reading the sides has shown.
+/// Compares the sides and adds the caveats from reading them.
 pub(super) fn compare(before: ReadSide, after: ReadSide, rules: &Options) -> Comparison {
     let mut diagnosis = diagnose(&before.side, &after.side, rules);
     let caveats = before.caveats.into_iter().chain(after.caveats);
@@ -83,7 +83,7 @@ pub(super) fn compare(before: ReadSide, after: ReadSide, rules: &Options) -> Com
     Comparison::new(diagnosis, &before.side, &after.side).of(units)
 }
 
-/// What counts as a change.
+/// The rules that `output` sets for what counts as a change.
 pub(super) fn rules(output: &OutputOptions) -> Options {
     let default = Options::default();
     Options {
@@ -93,7 +93,7 @@ pub(super) fn rules(output: &OutputOptions) -> Options {
     }
 }
 
-/// What sides are read with.
+/// What both sides are read with.
 struct Sources {
     selection: Selection,
     endpoint: Option<Endpoint>,
@@ -102,8 +102,8 @@ struct Sources {
 }
 
 impl Sources {
-    /// Reads both sides. What lies in the past is read first, so that mistakes show at once; two
-    /// live processes are sampled in the same seconds.
+    /// Reads both sides. Sides in the past are read first, so that mistakes show at once; two live
+    /// processes are sampled during the same seconds.
     async fn read(
         &self,
         before: &NamedSubject,

@@ -1,4 +1,4 @@
-//! Why commands fail, and the exit codes that say so.
+//! Why commands fail, and the exit code of each failure.
 
 use std::path::PathBuf;
 
@@ -16,30 +16,30 @@ use crate::side_source::SideError;
 use crate::snapshot::SnapshotError;
 use crate::time_window::TimeError;
 
-/// Exit code of `run` when this program failed and not the one it runs, as `env` and `nohup` have;
+/// Exit code of `run` when hakmem-top itself failed and not the program, as with `env` and `nohup`;
 /// of `check` when a run of the program failed.
 pub(super) const RUN_FAILED: u8 = 125;
 
-/// Exit codes of `sysexits.h`: an input that cannot be read, a service that is not there, the
-/// system's own failure, an output that cannot be written.
+/// Exit codes of `sysexits.h`: an input that cannot be read, a service that is unavailable, a
+/// failure of the system, an output that cannot be written.
 const EX_NOINPUT: u8 = 66;
 const EX_UNAVAILABLE: u8 = 69;
 const EX_OSERR: u8 = 71;
 const EX_IOERR: u8 = 74;
 
-/// By what custom a command chooses the exit code of its own failures.
+/// The convention by which a command chooses the exit code of its own failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ExitCodes {
-    /// 125, because others are the program's.
+    /// 125, because the other codes are the program's.
     Run,
     /// 2 for a mistake on the command line, otherwise 1.
     Plain,
-    /// Those of `sysexits.h`.
+    /// The codes of `sysexits.h`.
     Sysexits,
 }
 
 impl ExitCodes {
-    /// The custom of a command.
+    /// The convention of `command`.
     pub(super) fn of(command: Option<&Command>) -> Self {
         match command {
             Some(Command::Run(_)) => Self::Run,
@@ -55,7 +55,7 @@ impl ExitCodes {
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// Options that exclude each other.
+    /// Options that exclude each other, or that a command does not have.
     #[error("{0}")]
     Usage(String),
     /// The allocator library is missing.
@@ -67,10 +67,10 @@ pub enum CommandError {
     /// The agent cannot be reached.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// The agent does not answer.
+    /// The agent does not answer the request for a snapshot.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
-    /// There is no such segment, or it cannot be read.
+    /// The segment does not exist, or it cannot be read.
     #[error(transparent)]
     Inspection(#[from] InspectionError),
     /// A side of a comparison cannot be read.
@@ -87,44 +87,44 @@ pub enum CommandError {
     /// The baseline cannot be written.
     #[error(transparent)]
     WriteBaseline(#[from] BaselineError),
-    /// The program that is measured failed.
+    /// The measured program failed.
     #[error("run {run} of {of}: `{command}` {}; nothing was compared", ended(*end))]
     Failed {
         /// The program and its arguments.
         command: String,
         /// Which run it was.
         run: u32,
-        /// Runs that were wanted.
+        /// Number of runs.
         of: u32,
         /// How it ended.
         end: ProgramEnd,
     },
-    /// The program that is measured did not publish.
+    /// The measured program did not publish.
     #[error("{program} published nothing: {reason}")]
     Unpublished {
         /// The program.
         program: String,
-        /// What is most likely in the way.
+        /// The most likely obstacle.
         reason: String,
     },
-    /// A signal asked for the end.
+    /// A signal interrupted the command.
     #[error("interrupted by signal {0}; nothing was compared")]
     Interrupted(i32),
-    /// The process that is to be recorded does not publish.
+    /// The process to be recorded does not publish.
     #[error("process {pid} publishes nothing: {reason}")]
     NoSuchProcess {
         /// Its id.
         pid: u32,
-        /// What is most likely in the way.
+        /// The most likely obstacle.
         reason: String,
     },
-    /// Nothing came that could be recorded.
+    /// No process was recorded.
     #[error(
         "no {subject} published, so {} was not written; `hakmem-top ls` lists those that do",
         path.display()
     )]
     NothingRecorded {
-        /// What was to be recorded.
+        /// The processes that were to be recorded, for the message.
         subject: String,
         /// The file.
         path: PathBuf,
@@ -141,10 +141,10 @@ pub enum CommandError {
     /// Nothing can be recorded.
     #[error(transparent)]
     Capture(#[from] CaptureError),
-    /// A time is not understood, or not in the recording.
+    /// A time is malformed, or lies outside the recording.
     #[error(transparent)]
     Time(#[from] TimeError),
-    /// The document cannot be written.
+    /// The file cannot be written.
     #[error("cannot write {}: {error}", path.display())]
     Write {
         /// The file.
@@ -155,7 +155,7 @@ pub enum CommandError {
     /// The terminal or a signal handler fails.
     #[error("{what}: {error}")]
     System {
-        /// What was tried.
+        /// The operation that failed.
         what: &'static str,
         /// What the system said.
         error: std::io::Error,
@@ -167,7 +167,7 @@ impl CommandError {
         move |error| Self::System { what, error }
     }
 
-    /// The exit code, by the custom of the command.
+    /// The exit code under the convention `custom`.
     pub(super) fn exit_code(&self, custom: ExitCodes) -> u8 {
         match (self, custom) {
             (Self::Program(error), _) => error.exit_code(),
@@ -198,7 +198,7 @@ impl CommandError {
     }
 }
 
-/// The exit code for a side that cannot be read.
+/// The exit code of a side that cannot be read.
 fn of_side(error: &SideError) -> u8 {
     match error {
         SideError::Subject(_) | SideError::FindingName(_) | SideError::Ambiguous { .. } => EX_USAGE,
@@ -207,7 +207,7 @@ fn of_side(error: &SideError) -> u8 {
     }
 }
 
-/// How a program ended, for a sentence about it.
+/// Describes how a program ended, as a predicate.
 fn ended(end: ProgramEnd) -> String {
     match end {
         ProgramEnd::Exited(code) => format!("exited {code}"),

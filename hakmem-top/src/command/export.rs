@@ -1,4 +1,4 @@
-//! `export`: a recording as JSON lines or CSV.
+//! `export`: writes a recording as JSON lines or CSV.
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::cli::{ExportFormat, ExportOptions, PartOptions};
 use crate::table::Columns;
 use crate::{json_lines, table};
 
-/// Writes the part of the recording that is asked for.
+/// Writes the selected part of the recording.
 pub(super) fn export(options: &ExportOptions) -> Result<u8, CommandError> {
     let recording = Recording::open(&options.file)?;
     let window = window(&options.part, &recording)?;
@@ -35,7 +35,7 @@ pub(super) fn export(options: &ExportOptions) -> Result<u8, CommandError> {
         }
     };
     match written {
-        // A reader that has gone away (`| head`) is no error.
+        // A closed pipe (`| head`) is not an error.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(CommandError::Write { path, error })
         }
@@ -72,7 +72,7 @@ fn write_csv(
     part: &PartOptions,
 ) -> io::Result<()> {
     let selection = |identity: &_| selects(part, identity);
-    // The columns depend on which reasons and outcomes there are.
+    // The columns depend on the reasons and outcomes that occur.
     let mut columns = Columns::default();
     recording.for_each_sample(window, selection, |sample| columns.see(sample.process));
     out.write_all(columns.header().as_bytes())?;

@@ -1,4 +1,4 @@
-//! `info`: what is in a recording.
+//! `info`: says what a recording contains.
 
 use hakmem_recording::Recording;
 use jiff::tz::TimeZone;
@@ -7,7 +7,7 @@ use super::{CommandError, print};
 use crate::cli::InfoOptions;
 use crate::report;
 
-/// Prints what is in the recording.
+/// Prints the contents and the losses of the recording.
 pub(super) fn info(options: &InfoOptions) -> Result<u8, CommandError> {
     let recording = Recording::open(&options.file)?;
     let name = options.file.display().to_string();

@@ -20,7 +20,7 @@ use crate::sampling::{self, Sampling};
 use crate::session::EVENTS_WAITING;
 use crate::{library, signals, snapshot};
 
-/// How long a program that was asked to end may take.
+/// How long a program may take to end after it was asked to.
 const END_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Runs a program again and again.
@@ -32,19 +32,19 @@ pub(super) struct Measurer {
     events: mpsc::Receiver<Event>,
 }
 
-/// What became of a run.
+/// The result of a run.
 #[derive(Debug)]
 pub(super) enum Run {
-    /// It ended well; its processes, each sampled from start to end.
+    /// The program succeeded; its processes, each sampled from start to end.
     Measured(Vec<Series>),
     /// The program failed.
     Failed(ProgramEnd),
-    /// This signal asked us to end.
+    /// This signal asked hakmem-top to end.
     Interrupted(i32),
 }
 
 impl Measurer {
-    /// Starts an agent for the runs to come.
+    /// Starts an agent that samples all runs.
     pub(super) async fn begin(
         words: &[OsString],
         global: &GlobalOptions,
@@ -53,7 +53,7 @@ impl Measurer {
             words: words.to_vec(),
             library: library::find(global.library.as_deref())?,
             directory: global.segment_directory(),
-            // Standard output is the answer's.
+            // Standard output is reserved for the answer.
             streams: Streams { empty_input: true, output_to_error: true, ..Streams::default() },
             says_phases: false,
         };
@@ -69,7 +69,7 @@ impl Measurer {
         let program = program::start(&self.spec, &self.sender)?;
         let pid = program.pid;
         tokio::spawn(program.report_end(self.sender.clone()));
-        // The program and its descendants, ended ones too.
+        // The program and its descendants, including those that have ended.
         let filter = proto::ProcessFilter {
             pids: vec![pid],
             include_ended: true,
@@ -101,7 +101,7 @@ impl Measurer {
         Ok(Run::Measured(series))
     }
 
-    /// Samples until the program ends, or a signal has ended it.
+    /// Samples until the program ends, by itself or by a signal.
     async fn follow(
         &mut self,
         pid: u32,
@@ -142,7 +142,7 @@ fn forward(pid: u32, received: Received) {
         signals::send(pid, received.signal);
     }
     if received.is_stop() {
-        // A shell that waits for us must see us stop with the program.
+        // A shell that waits for hakmem-top must see it stop with the program.
         signals::stop_self();
     }
 }

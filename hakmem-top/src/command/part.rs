@@ -1,4 +1,4 @@
-//! The part of a recording that a command concerns.
+//! The part of a recording on which a command works.
 
 use hakmem_proto::v1::Identity;
 use hakmem_recording::{Recording, Window};
@@ -8,11 +8,11 @@ use super::CommandError;
 use crate::cli::PartOptions;
 use crate::time_window::{Moment, TimeWindow};
 
-/// The window that `--from` and `--to` name in a recording.
+/// The window of `recording` that `--from` and `--to` name.
 ///
 /// # Errors
 ///
-/// [`CommandError::Time`] if it is no time, or nothing was recorded then.
+/// [`CommandError::Time`] if a time is malformed, or nothing was recorded in the window.
 pub(super) fn window(part: &PartOptions, recording: &Recording) -> Result<Window, CommandError> {
     let moment = |text: &Option<String>| -> Result<Option<Moment>, CommandError> {
         Ok(text.as_deref().map(str::parse).transpose()?)
@@ -32,7 +32,7 @@ pub(super) fn selects(part: &PartOptions, identity: &Identity) -> bool {
     is_named && (part.pid.is_empty() || part.pid.contains(&identity.pid))
 }
 
-/// Says on standard error what is wrong with a recording; nothing if nothing is.
+/// Warns on standard error of damage in the recording, if there is any.
 pub(super) fn warn_of_damage(path: &std::path::Path, recording: &Recording) {
     let damage = recording.damage();
     let Some(first) = damage.first() else { return };

@@ -1,4 +1,4 @@
-//! `record`: what a program does, or what runs already, into a file.
+//! `record`: writes into a file what a program does, or what running processes do.
 
 mod output;
 
@@ -26,10 +26,10 @@ use crate::signals;
 use crate::snapshot;
 use output::Output;
 
-/// Exit code of a program whose recording could not be written, `EX_IOERR`.
+/// Exit code if the program succeeded and its recording could not be written, `EX_IOERR`.
 const RECORDING_FAILED: u8 = 74;
 
-/// Records, and says what was recorded.
+/// Records, and prints a summary.
 pub(super) async fn record(
     options: &RecordOptions,
     global: &GlobalOptions,
@@ -44,7 +44,7 @@ pub(super) async fn record(
     run(options, global).await
 }
 
-/// Starts the program and records it and its descendants to their end.
+/// Starts the program and records it and its descendants until they end.
 async fn run(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, CommandError> {
     let spec = ProgramSpec {
         words: options.words.clone(),
@@ -53,7 +53,7 @@ async fn run(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, Comm
         streams: Streams::default(),
         says_phases: false,
     };
-    // Before the program runs: what it does must not be lost to a wrong name.
+    // The file is created before the program runs: a wrong name must not cost a recording.
     let (output, writer) = create(options, global.interval_ms())?;
     let endpoint = Endpoint::embedded(spec.directory.clone(), global.interval).await?;
     let mut run = Run::start(spec, endpoint)?;
@@ -89,10 +89,10 @@ async fn run(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, Comm
     }
 }
 
-/// Records what runs already until a signal or the time says that it is enough.
+/// Records running processes until a signal or `--seconds` ends it.
 async fn attach(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, CommandError> {
     let endpoint = Arc::new(super::endpoint(global).await?);
-    // An agent may be slower than what was asked for, and the recording says how fast it is.
+    // An agent may sample less often than `--interval`; the recording states its interval.
     let interval_ms = global.interval_ms().max(snapshot::interval_ms(&endpoint).await?);
     let (sender, mut events) = mpsc::channel(EVENTS_WAITING);
     signals::listen(sender.clone()).map_err(CommandError::system("cannot handle signals"))?;
@@ -140,8 +140,8 @@ async fn attach(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, C
     Ok(0)
 }
 
-/// Makes sure, before a file is made, that a process with each given id publishes. One that shall
-/// have a text in its command line may come later.
+/// Makes sure, before the file is created, that each process of `--pid` publishes. A process that
+/// `--name` selects may start later.
 async fn check_subject(
     options: &RecordOptions,
     endpoint: &Endpoint,
@@ -165,7 +165,7 @@ async fn check_subject(
     Ok(())
 }
 
-/// What was to be recorded, for a sentence about it.
+/// The processes to record, as a phrase for a message.
 fn said_subject(options: &RecordOptions) -> String {
     match &options.name {
         Some(text) => format!("process with `{text}` in its command line"),
@@ -173,15 +173,15 @@ fn said_subject(options: &RecordOptions) -> String {
     }
 }
 
-/// Says where the part of a recording is that could not be finished, and that the file which it
-/// should have replaced is as it was.
+/// Says where the unfinished part of a recording is. The file that it should have replaced is
+/// unchanged.
 fn say_kept(output: Output) {
     if let Some(kept) = output.keep() {
         say!("hakmem-top: what was recorded until then is in {}", kept.display());
     }
 }
 
-/// A capture in a task of its own.
+/// A capture that runs in a task of its own.
 struct Capturing {
     until: Arc<watch::Sender<Until>>,
     task: JoinHandle<Result<Captured, CaptureError>>,
@@ -217,18 +217,18 @@ impl Capturing {
 fn joined(
     ended: Result<Result<Captured, CaptureError>, tokio::task::JoinError>,
 ) -> Result<Captured, CaptureError> {
-    // Nobody aborts the task, so it can only have panicked.
+    // Nobody aborts the task, so an error is always a panic.
     ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
-/// The file, with what it says at its start.
+/// Creates the file and writes the recording's head.
 fn create(
     options: &RecordOptions,
     interval_ms: u32,
 ) -> Result<(Output, RecordingWriter), CommandError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let words: Vec<_> = std::env::args_os().map(|it| it.to_string_lossy().into_owned()).collect();
-    // A program that is started here has the limits and variables of this one.
+    // A program that is started here inherits the limits and variables of this process.
     let machine =
         if options.words.is_empty() { this_machine() } else { this_machine_for_children() };
     let start = proto::RecordingStart {
@@ -251,7 +251,7 @@ fn default_name() -> PathBuf {
     PathBuf::from(format!("hakmem-{}{FILE_SUFFIX}", now.strftime("%Y%m%d-%H%M%S")))
 }
 
-/// One line on what was recorded, and one for each kind of loss.
+/// Prints one line on what was recorded, and one for each kind of loss.
 fn say(captured: &Captured) {
     let plural = |count: u64, what: &str| {
         let s = match (count, what.ends_with('s')) {

@@ -1,8 +1,8 @@
-//! `run`: a program under the allocator, with an agent inside this process.
+//! `run`: runs a program under the allocator, with an agent inside this process.
 //!
-//! With a screen, the program's output is kept and shown on demand; without one, the program has
-//! all streams to itself and the loop only forwards signals. Either way the end is the same: a
-//! last snapshot, the summary on standard error, the document if asked for, the program's code.
+//! With a screen, the program's output is kept and shown on demand. Without one, the program keeps
+//! its streams, and the loop only forwards signals. Both end with a last snapshot, the summary on
+//! standard error, the document on request, and the program's exit code.
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
@@ -28,7 +28,7 @@ use crate::signals;
 use crate::snapshot::{self, Snapshot};
 use crate::view_state::Tab;
 
-/// How long a program that was asked to end may take.
+/// How long a program may take to end after it was asked to.
 const END_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Runs a program and returns its exit code.
@@ -45,7 +45,7 @@ pub(super) async fn run(options: &RunOptions, global: &GlobalOptions) -> Result<
         streams: if with_screen { captured() } else { Streams::default() },
         says_phases: false,
     };
-    // Before the program runs: what it does must not be lost to a wrong name.
+    // The file is created before the program runs: a wrong name must not cost a result.
     let json = match &options.json {
         None => None,
         Some(path) => {
@@ -72,7 +72,7 @@ pub(super) async fn run(options: &RunOptions, global: &GlobalOptions) -> Result<
     Ok(end.exit_code())
 }
 
-/// Streams of a program that shares the terminal with the screen: those that are the terminal.
+/// Captures those streams of the program that are the terminal, which the screen needs.
 fn captured() -> Streams {
     Streams {
         empty_input: std::io::stdin().is_terminal(),
@@ -94,7 +94,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Starts the program.
+    /// Starts the program, and handles signals from then on.
     pub(super) fn start(spec: ProgramSpec, endpoint: Endpoint) -> Result<Self, CommandError> {
         let (sender, events) = mpsc::channel(EVENTS_WAITING);
         signals::listen(sender.clone()).map_err(CommandError::system("cannot handle signals"))?;
@@ -111,17 +111,17 @@ impl Run {
         Arc::clone(&self.endpoint)
     }
 
-    /// Before this moment, in seconds of Unix time, nothing of it had started.
+    /// A moment before the program started, in seconds of Unix time.
     pub(super) fn since(&self) -> f64 {
         self.since
     }
 
-    /// What was started, as the person would type it.
+    /// The command as the user would type it.
     fn command(&self) -> String {
         typed(&self.spec.words)
     }
 
-    /// The program and its descendants, ended ones too.
+    /// The program and its descendants, including those that have ended.
     pub(super) fn filter(&self) -> proto::ProcessFilter {
         proto::ProcessFilter {
             pids: vec![self.pid],
@@ -131,7 +131,7 @@ impl Run {
         }
     }
 
-    /// Shows the screen until the person leaves it; returns the number of lost events.
+    /// Shows the screen until the user leaves it; returns the number of lost events.
     async fn show(&mut self, global: &GlobalOptions) -> Result<u64, CommandError> {
         let interval_ms = global.interval_ms();
         let mut watch = Watch::begin(
@@ -155,7 +155,7 @@ impl Run {
         if self.end.is_none() {
             match ended {
                 Ended::Left => {}
-                // It has the signal already.
+                // The program has received the signal already.
                 Ended::Signal(_) => self.expect_end().await,
                 Ended::Quit | Ended::TimeOver => {
                     signals::send(self.pid, signal_hook::consts::SIGTERM);
@@ -166,13 +166,13 @@ impl Run {
         Ok(lost_events)
     }
 
-    /// Forwards signals until the program ends. Nothing is known of lost events here.
+    /// Forwards signals until the program ends. Without a screen, lost events are not counted.
     async fn follow_plain(&mut self) -> u64 {
         self.wait().await;
         0
     }
 
-    /// Waits for the end of a program that was asked for it, and kills it if it takes too long.
+    /// Waits for a program that was asked to end, and kills it after [`END_PATIENCE`].
     async fn expect_end(&mut self) {
         if tokio::time::timeout(END_PATIENCE, self.wait()).await.is_err() {
             say!("hakmem-top: {} ignores SIGTERM, sending SIGKILL", self.pid);
@@ -180,8 +180,7 @@ impl Run {
         }
     }
 
-    /// Waits for the program's end; what it prints meanwhile goes to standard output, signals go
-    /// to it.
+    /// Waits until the program ends, prints its output and forwards signals to it.
     pub(super) async fn wait(&mut self) -> ProgramEnd {
         loop {
             if let Some(end) = self.end {
@@ -202,7 +201,7 @@ impl Run {
             signals::send(self.pid, received.signal);
         }
         if received.is_stop() {
-            // A shell that waits for us must see us stop with the program.
+            // A shell that waits for hakmem-top must see it stop with the program.
             signals::stop_self();
         }
     }
@@ -219,7 +218,7 @@ impl Run {
         }
     }
 
-    /// Says why nothing is known of the program.
+    /// Says why the program published nothing.
     pub(super) fn explain_unpublished(&self) {
         let program = std::path::Path::new(&self.spec.words[0]);
         let reason = program::likely_reason(program, &self.spec.directory);
@@ -227,20 +226,20 @@ impl Run {
     }
 }
 
-/// A command as a person would type it.
+/// The command as the user would type it.
 pub(super) fn typed(words: &[OsString]) -> String {
     let words: Vec<_> = words.iter().map(|it| it.to_string_lossy()).collect();
     words.join(" ")
 }
 
-/// Seconds since the Unix epoch, a moment ago: clocks of different sources need some slack.
+/// The time in seconds since the Unix epoch, less some slack for clocks that differ.
 pub(super) fn unix_seconds() -> f64 {
     const SLACK_SECONDS: f64 = 0.1;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     now.as_secs_f64() - SLACK_SECONDS
 }
 
-/// Prints what was captured while the screen was taken.
+/// Prints the output that was captured while the screen was shown.
 fn replay(output: &crate::model::OutputTail) {
     if output.dropped_bytes > 0 {
         let bytes = output.dropped_bytes;
@@ -251,6 +250,6 @@ fn replay(output: &crate::model::OutputTail) {
 
 fn print_bytes(bytes: &[u8]) {
     let mut stdout = std::io::stdout().lock();
-    // Nobody is left to tell if the terminal is gone.
+    // If the terminal is gone, there is nobody to report an error to.
     let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
 }

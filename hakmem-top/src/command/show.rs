@@ -1,4 +1,4 @@
-//! `show`: the story of one process, read from its segment.
+//! `show`: tells the story of one process from its segment.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ pub(super) fn show(options: &ShowOptions, global: &GlobalOptions) -> Result<u8, 
     Ok(0)
 }
 
-/// A number is a process; anything else is a file.
+/// Reads the segment of a process if `subject` is a number, and the file `subject` otherwise.
 fn inspect(subject: Option<&Path>, directory: &Path) -> Result<Inspection, CommandError> {
     let Some(subject) = subject else { return Ok(inspection::inspect_last_ended(directory)?) };
     let pid = subject.to_str().and_then(|text| text.parse().ok());

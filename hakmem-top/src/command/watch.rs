@@ -1,4 +1,4 @@
-//! What every command with a screen does: fetch, and run a session on the terminal.
+//! The part that all commands with a screen share: a feed, and a session on the terminal.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use crate::screen::Screen;
 use crate::session::{Ended, Session};
 use crate::view_state::{Tab, ViewState};
 
-/// A session and what feeds it.
+/// A session and the task that feeds it.
 pub(super) struct Watch {
     pub(super) session: Session,
     feed: JoinHandle<()>,
 }
 
 impl Watch {
-    /// Begins to fetch.
+    /// Starts the feed.
     pub(super) fn begin(
         endpoint: &Arc<Endpoint>,
         filter: proto::ProcessFilter,
@@ -43,13 +43,13 @@ impl Watch {
         Self { session, feed }
     }
 
-    /// Says which program this command started, and what keeps that from publishing.
+    /// Sets the program that this command started, and the obstacle to its publishing, if any.
     pub(super) fn set_program(&mut self, command: String, pid: u32, obstacle: Option<String>) {
         let program = Program { command, pid, obstacle, ..Program::default() };
         self.session.model.program = Some(program);
     }
 
-    /// Takes the terminal, runs the session, gives the terminal back.
+    /// Takes the terminal, runs the session and restores the terminal.
     pub(super) async fn show(
         &mut self,
         sender: &mpsc::Sender<Event>,

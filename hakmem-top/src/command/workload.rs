@@ -1,7 +1,7 @@
-//! The demo's workload: phases that each make another path of the allocator busy.
+//! The demo's workload: each phase keeps another path of the allocator busy.
 //!
 //! Blocks are plain `Vec<u8>`s from the system allocator, which the preload library replaces. Work
-//! comes in short bursts with as long pauses, so that a demo leaves the machine usable.
+//! comes in short bursts, each followed by an equally long pause, so the machine stays usable.
 
 use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use crate::cli::WorkloadOptions;
 
-/// Seconds that a phase lasts unless it is told otherwise.
+/// Default length of a phase, in seconds.
 pub(super) const PHASE_SECONDS: u64 = 5;
-/// The phases in their order.
+/// The phases in order.
 pub(super) const PHASES: [&str; 4] =
     ["steady mix", "C7-heavy", "producer/consumer", "growth and release"];
 
-/// Work between two looks at the clock, and the pause after it.
+/// Length of a burst of work, and of the pause after it.
 const BURST: Duration = Duration::from_millis(2);
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -29,7 +29,7 @@ pub(super) fn run(options: &WorkloadOptions) -> ExitCode {
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = stop.clone();
     thread::spawn(move || {
-        // Whatever comes is no matter; the end is what counts, and an error is an end.
+        // End of file and an error both mean that the parent has gone.
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         stopped.store(true, Ordering::Relaxed);
     });
@@ -54,7 +54,7 @@ pub(super) fn run(options: &WorkloadOptions) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Says when a phase is over.
+/// Tells when a phase is over.
 #[derive(Clone)]
 struct Clock {
     until: Instant,
@@ -80,7 +80,7 @@ impl Clock {
     }
 }
 
-/// A xorshift generator: fast, and the same on every run.
+/// An xorshift generator: fast, and identical on every run.
 struct Random(u64);
 
 impl Random {
@@ -92,14 +92,14 @@ impl Random {
     }
 }
 
-/// A block of this size that nothing can prove unused.
+/// A block of `bytes` that the compiler cannot optimise away.
 fn block(bytes: usize) -> Vec<u8> {
     let mut block = Vec::with_capacity(bytes);
     block.push(bytes as u8);
     std::hint::black_box(block)
 }
 
-/// Replaces random blocks of a working set, sizes chosen by `size`.
+/// Replaces random blocks of a working set of `blocks`; `size` chooses their sizes.
 fn replace_blocks(clock: &Clock, seed: u64, blocks: usize, size: impl Fn(usize) -> usize) {
     let mut random = Random(seed);
     let mut held: Vec<Vec<u8>> = (0..blocks).map(|_| block(size(random.next()))).collect();
@@ -109,7 +109,7 @@ fn replace_blocks(clock: &Clock, seed: u64, blocks: usize, size: impl Fn(usize) 
     });
 }
 
-/// Two threads, all tiny sizes and now and then a mid one.
+/// Two threads allocate all tiny sizes and, occasionally, a mid one.
 fn steady_mix(clock: &Clock) {
     let size = |random: usize| match random % 64 {
         0 => 1024 + random / 64 % 16_384,
@@ -126,7 +126,7 @@ fn steady_mix(clock: &Clock) {
     );
 }
 
-/// Nine of ten blocks are C7, and the working set swings, so that lists empty and fill.
+/// Nine of ten blocks are C7, and the working set oscillates, so that lists run empty and full.
 fn c7_heavy(clock: &Clock) {
     let mut random = Random(13);
     let mut held: VecDeque<Vec<u8>> = VecDeque::new();
@@ -136,7 +136,7 @@ fn c7_heavy(clock: &Clock) {
             0 => 16 + random.next() % 256,
             _ => 513 + random.next() % 512,
         };
-        // Two steps this way, one step back, between two sizes of the working set.
+        // Two steps in one direction, one step back, between two sizes of the working set.
         match held.len() {
             0..64 => grows = true,
             4096.. => grows = false,
@@ -151,7 +151,7 @@ fn c7_heavy(clock: &Clock) {
     });
 }
 
-/// One thread allocates, another frees: every block crosses over.
+/// One thread allocates and another frees, so every block is freed remotely.
 fn producer_consumer(clock: &Clock) {
     let (sender, receiver) = mpsc::sync_channel::<Vec<Vec<u8>>>(64);
     let consume = move |_: &Clock| receiver.into_iter().for_each(drop);
@@ -161,7 +161,7 @@ fn producer_consumer(clock: &Clock) {
         clock.bursts(|| {
             batch.push(block(16 + random.next() % 512));
             if batch.len() == 256 {
-                // A consumer that is gone ends the phase soon enough.
+                // If the consumer is gone, the phase ends soon anyway.
                 let _ = sender.send(std::mem::take(&mut batch));
             }
         });
@@ -169,7 +169,7 @@ fn producer_consumer(clock: &Clock) {
     });
 }
 
-/// Grows to some 100 MiB of all sizes in the first part of the phase, then lets go of them.
+/// Allocates about 100 MiB in all sizes during the first part of the phase, then frees them.
 fn growth_and_release(clock: &Clock, seconds: f64) {
     const BYTES_HELD: usize = 96 << 20;
     let mut random = Random(19);
@@ -178,7 +178,7 @@ fn growth_and_release(clock: &Clock, seconds: f64) {
     let mut bytes_held = 0;
     while !clock.is_over() {
         let elapsed = began.elapsed().as_secs_f64() / seconds;
-        // Up to six tenths of the time it grows, then it shrinks to nothing by nine tenths.
+        // It grows during the first six tenths of the phase and shrinks to nothing by nine tenths.
         let share = if elapsed < 0.6 { elapsed / 0.6 } else { (0.9 - elapsed).max(0.0) / 0.3 };
         let wanted = (share * BYTES_HELD as f64) as usize;
         while bytes_held < wanted {
@@ -198,7 +198,7 @@ fn growth_and_release(clock: &Clock, seconds: f64) {
     }
 }
 
-/// Runs `here` while a second thread runs `there`, and waits for both.
+/// Runs `here` on this thread and `there` on a second one, and waits for both.
 fn with_thread(
     name: &str,
     clock: &Clock,
@@ -209,7 +209,7 @@ fn with_thread(
     let second = thread::Builder::new().name(name.into()).spawn(move || there(&its_clock));
     here();
     if let Ok(second) = second {
-        // A panic there has been printed there.
+        // The second thread's panic has been printed already.
         let _ = second.join();
     }
 }

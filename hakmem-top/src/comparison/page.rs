@@ -1,8 +1,8 @@
 //! A comparison as one HTML file that needs nothing else: no script, no network, no font.
 //!
-//! Names in it are those of other people's processes: everything passes [`markup::escape`], and a
-//! content policy in the file forbids whatever would still get through. Colours are variables of
-//! the style sheet, so that one drawing serves light and dark screens and paper.
+//! Names in it may come from other people's processes, so everything passes [`markup::escape`], and
+//! a content security policy in the file forbids what would still get through. Colours are
+//! variables of the style sheet, so one drawing serves light and dark screens and paper.
 
 mod causes;
 mod markup;
@@ -47,7 +47,7 @@ pub(super) fn write(comparison: &Comparison) -> String {
     )
 }
 
-/// A word for the style sheet, and a sign for those who see no colours.
+/// The verdict's class in the style sheet, and a sign that needs no colours.
 fn look(verdict: Verdict) -> (&'static str, &'static str) {
     match verdict {
         Verdict::Regressed => ("regressed", "▲"),
@@ -57,7 +57,7 @@ fn look(verdict: Verdict) -> (&'static str, &'static str) {
     }
 }
 
-/// The answer, and the figures that everybody asks for first.
+/// The verdict and the main figures.
 fn hero(diagnosis: &Diagnosis) -> String {
     let (class, sign) = look(diagnosis.verdict);
     let verdict = words::verdict(diagnosis.verdict);
@@ -122,7 +122,7 @@ fn tiles(diagnosis: &Diagnosis) -> [(&'static str, String, String); 4] {
     ]
 }
 
-/// What limits the answer, and how it was found.
+/// The caveats and the method.
 fn footing(diagnosis: &Diagnosis) -> String {
     let mut text = String::new();
     if !diagnosis.caveats.is_empty() {

@@ -1,4 +1,4 @@
-//! A diagnosis for tests: a program whose C7 frees were routed the slow way.
+//! A diagnosis for tests: a program whose C7 frees took a slow routing.
 
 use hakmem_diagnosis::diagnosis::{
     Cause, CauseKind, Caveat, Change, DOCUMENT_VERSION, Difference, Direction, Estimate, Method,
@@ -135,7 +135,7 @@ pub(crate) fn diagnosis() -> Diagnosis {
     }
 }
 
-/// A side with samples of C3 and C7, `slow` of whose operations are slow.
+/// A side with samples of C3 and C7; `slow` is the share of slow operations.
 pub(crate) fn samples(slow: f64) -> Side {
     let class = |name: &str, operations: u64| proto::ClassCounters {
         class: name.into(),

@@ -164,7 +164,7 @@ fn the_page_is_well_formed_and_refers_to_nothing_outside() {
         assert!(page.contains(drawn), "{drawn}");
     }
     assert_eq!(page.matches("<polyline class=\"course before\"").count(), 4);
-    // Every picture has a title and a description that its label names.
+    // Every picture has a title and a description, to which `aria-labelledby` refers.
     assert_eq!(page.matches("role=\"img\"").count(), page.matches("<desc id=").count());
 }
 
@@ -189,7 +189,7 @@ fn numbers_that_are_none_break_no_drawing() {
     assert!(!page.contains("=\"NaN") && !page.contains("=\"inf"), "{page}");
 }
 
-/// Puts a text wherever a diagnosis has one that may come from elsewhere.
+/// Puts `text` into every field of `diagnosis` that may hold text from elsewhere.
 fn spoil(diagnosis: &mut Diagnosis, text: &str) {
     let texts = |side: &mut hakmem_diagnosis::diagnosis::SideSummary| {
         side.name = text.into();
@@ -215,7 +215,7 @@ fn spoil(diagnosis: &mut Diagnosis, text: &str) {
     diagnosis.caveats.iter_mut().for_each(|it| it.text = text.into());
 }
 
-/// Every element that begins ends, in the right order, and attributes have quotes.
+/// Checks that every element is closed in the right order and that attributes are quoted.
 fn check_markup(page: &str) {
     const VOID: [&str; 1] = ["meta"];
     let (_, body) = page.split_once("<html").unwrap();

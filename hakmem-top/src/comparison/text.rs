@@ -9,11 +9,11 @@ use super::{Comparison, words};
 use crate::paragraph::{self, one_line, plain};
 use crate::quantity::{self, added_ns, cost_ns, share_percent};
 
-/// Narrowest and widest text, in columns.
+/// Least and greatest width of the text, in columns.
 const WIDTHS: (usize, usize) = (80, 120);
-/// Reasons that are shown at most: those that cost most.
+/// Reasons that are shown at most, the most expensive ones.
 const REASONS_MAX: usize = 10;
-/// Build-ids are long, and their beginnings tell them apart.
+/// Longest value that is shown whole: build ids are long, and their beginnings differ.
 const VALUE_MAX: usize = 34;
 
 /// How the text is laid out.
@@ -24,17 +24,17 @@ pub struct TextStyle {
 }
 
 impl TextStyle {
-    /// Text for so many columns (80 to 120 are used), with or without colours.
+    /// Text of `columns` columns, limited to 80 to 120, with or without colours.
     pub fn new(columns: usize, has_colours: bool) -> Self {
         Self { width: columns.clamp(WIDTHS.0, WIDTHS.1), has_colours }
     }
 
-    /// Whether there are escape sequences of colours in the text.
+    /// Whether the text contains escape sequences for colours.
     pub fn has_colours(self) -> bool {
         self.has_colours
     }
 
-    /// Text with an SGR attribute, where colours are wanted.
+    /// `text` with an SGR attribute if colours are wanted.
     fn painted(self, text: &str, attribute: &str) -> String {
         if self.has_colours { format!("\x1b[{attribute}m{text}\x1b[0m") } else { text.into() }
     }
@@ -59,7 +59,7 @@ pub(super) fn write(comparison: &Comparison, style: TextStyle) -> String {
     text
 }
 
-/// The verdict, the sides and what limits the answer.
+/// The verdict, the sides and the caveats.
 pub(super) fn write_summary(comparison: &Comparison, style: TextStyle) -> String {
     let mut text = String::new();
     write_verdict(&mut text, comparison, style);
@@ -102,7 +102,7 @@ fn write_cause(text: &mut String, number: usize, cause: &Cause, style: TextStyle
     let name = format!("{} · {}", words::kind(cause.kind), words::place(cause));
     let name = name.trim_end_matches(" · ");
     let cost = match cause.cost_ns {
-        // It costs memory, not time.
+        // The cause costs memory, not time.
         Estimate { value: 0.0, low: 0.0, high: 0.0 } => String::new(),
         cost => format!("{} ({})", added_ns(cost.value), words::interval(&cost)),
     };
@@ -174,7 +174,7 @@ fn write_strata(text: &mut String, diagnosis: &Diagnosis, style: TextStyle) {
     }
 }
 
-/// Whether a class makes more than a thousandth of the calls on a side, or of the change.
+/// Whether a class makes more than a thousandth of one side's calls or of the change.
 fn matters(stratum: &Stratum, diagnosis: &Diagnosis) -> bool {
     let least = diagnosis.change.total.value.abs() / 1000.0;
     let parts = [stratum.mix_ns, stratum.frequency_ns, stratum.duration_ns];

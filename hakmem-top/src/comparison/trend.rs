@@ -1,7 +1,7 @@
-//! How slow a class was over time, on both sides: what the page draws.
+//! How slow a class was over time, on both sides: the data for the page's plots.
 //!
-//! Counters are cumulative, so that a course of any coarseness follows from a subset of the
-//! samples, with nothing lost between two of them.
+//! Counters are cumulative, so any subset of the samples yields a coarser course without losing
+//! operations between two samples.
 
 use hakmem_diagnosis::diagnosis::{Direction, Stratum};
 use hakmem_diagnosis::{Series, Side};
@@ -9,13 +9,13 @@ use hakmem_proto::v1::{ClassCounters, Process};
 
 use crate::model::seconds;
 
-/// Points of a course at most: more are of no use to the eye.
+/// Points of a course at most: the eye cannot use more.
 const POINTS_MAX: f64 = 60.0;
-/// A course waits for enough operations as long as this part of it, then it has a gap.
+/// How long a course waits for enough operations, as a fraction of its length, before it has a gap.
 const GAPS_MAX: f64 = 12.0;
-/// Courses of a side at most; the others are counted.
+/// Courses per side at most; the others are counted.
 const COURSES_MAX: usize = 8;
-/// Operations that a share is computed of at least: one of few is noise.
+/// Least number of operations for a share; a share of fewer is noise.
 const OPERATIONS_MIN: u64 = 500;
 
 /// One class and direction over time.
@@ -23,7 +23,7 @@ const OPERATIONS_MIN: u64 = 500;
 pub struct Trend {
     /// The class.
     pub class: String,
-    /// Which calls.
+    /// Allocations or frees.
     pub direction: Direction,
     /// Before and after.
     pub sides: [Vec<Course>; 2],
@@ -34,12 +34,12 @@ pub struct Trend {
 /// One process over time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Course {
-    /// Ends of intervals in seconds since the side's series began, and the slow share within;
-    /// `None` where too little happened.
+    /// Ends of intervals, in seconds since the side's series began, and the slow share within each;
+    /// `None` where too few operations happened.
     pub points: Vec<(f64, Option<f64>)>,
 }
 
-/// The trends of strata, those that changed most first.
+/// The trends of `strata`; those that changed most come first.
 pub(super) fn trends(strata: &[Stratum], before: &Side, after: &Side) -> Vec<Trend> {
     let weight = |it: &Stratum| it.frequency_ns.abs() + it.duration_ns.abs();
     let mut strata: Vec<&Stratum> = strata.iter().collect();
@@ -56,7 +56,7 @@ pub(super) fn trends(strata: &[Stratum], before: &Side, after: &Side) -> Vec<Tre
     strata.into_iter().map(of).collect()
 }
 
-/// The courses of a side's processes that used the class at all.
+/// The courses of the processes on a side that used the class.
 fn courses(side: &Side, class: &str, direction: Direction) -> Vec<Course> {
     let courses = side.series.iter().map(|series| course(series, class, direction));
     courses.filter(|it| it.points.iter().any(|(_, share)| share.is_some())).collect()

@@ -1,4 +1,4 @@
-//! What the words of a diagnosis are called for people.
+//! The words for people that stand for the terms of a diagnosis.
 
 use hakmem_diagnosis::diagnosis::{
     Cause, CauseKind, Change, Direction, Estimate, Method, ReasonChange, SideSummary, Stratum,
@@ -9,14 +9,14 @@ use super::Units;
 use crate::paragraph::plain;
 use crate::quantity::{self, added_ns};
 
-/// What the parts of a change are.
+/// What the mix part of a change means.
 pub(super) const MIX: &str = "other sizes are used";
-/// See [`MIX`].
+/// What the frequency part of a change means.
 pub(super) const FREQUENCY: &str = "more or fewer calls are slow";
-/// See [`MIX`].
+/// What the duration part of a change means.
 pub(super) const DURATION: &str = "slow calls take more or less time";
 
-/// The verdict, as it stands in front of everything else.
+/// The verdict, as it stands before everything else.
 pub(super) fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Regressed => "regressed",
@@ -26,7 +26,7 @@ pub(super) fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
-/// What kind of thing a cause is.
+/// The kind of a cause.
 pub(super) fn kind(kind: CauseKind) -> &'static str {
     match kind {
         CauseKind::Routing => "routing",
@@ -45,7 +45,7 @@ pub(super) fn kind(kind: CauseKind) -> &'static str {
     }
 }
 
-/// The calls of a stratum.
+/// The direction of a stratum.
 pub(super) fn direction(direction: Direction) -> &'static str {
     match direction {
         Direction::Allocation => "alloc",
@@ -53,25 +53,25 @@ pub(super) fn direction(direction: Direction) -> &'static str {
     }
 }
 
-/// Where a cause shows: class, calls and reason, as far as it has them.
+/// The place of a cause: class, direction and reason, as far as it has them.
 pub(super) fn place(cause: &Cause) -> String {
     let class = cause.class.as_deref();
     let words = [class, cause.direction.map(direction), cause.reason.as_deref()];
     plain(&words.into_iter().flatten().collect::<Vec<_>>().join(" "))
 }
 
-/// An interval, without its confidence.
+/// An interval without its confidence.
 pub(super) fn interval(estimate: &Estimate) -> String {
     format!("{} to {}", added_ns(estimate.low), added_ns(estimate.high))
 }
 
-/// Whether an interval lies on one side of 0, so that the change is sure.
+/// Whether an interval lies on one side of 0, so that the direction of the change is certain.
 pub(super) fn is_sure(estimate: &Estimate) -> bool {
     estimate.low > 0.0 || estimate.high < 0.0
 }
 
-/// The cost after, so that cost before and change lead to it exactly. (What a side costs by itself
-/// is told at prices that both share, and so without the change of durations.)
+/// The cost after, computed so that the cost before plus the change equals it exactly. A side's own
+/// cost is computed at prices that both sides share, and so without the change of durations.
 pub(super) fn cost_after(diagnosis: &Diagnosis) -> f64 {
     diagnosis.before.cost_ns + diagnosis.change.total.value
 }
@@ -87,7 +87,7 @@ pub(super) fn headline(diagnosis: &Diagnosis) -> &str {
     }
 }
 
-/// The whole change, with its relation to the cost before: a percentage, a factor if it is large.
+/// The whole change, and its ratio to the cost before: a percentage, or a factor if it is large.
 pub(super) fn total(change: &Change) -> String {
     let total = added_ns(change.total.value);
     match change.relative {
@@ -102,7 +102,7 @@ pub(super) fn confidence(confidence: f64) -> String {
     format!("{} %", (confidence * 1000.0).round() / 10.0)
 }
 
-/// How much was looked at: processes or runs, samples, seconds and operations.
+/// The extent of a side: processes or runs, samples, seconds and operations.
 pub(super) fn extent(side: &SideSummary, units: Units) -> String {
     let units = match (units, side.processes) {
         (Units::Processes, 1) => "process",
@@ -119,7 +119,7 @@ pub(super) fn extent(side: &SideSummary, units: Units) -> String {
     )
 }
 
-/// A time span; below ten seconds with decimals.
+/// A time span; with decimals below ten seconds.
 pub(super) fn seconds(seconds: f64) -> String {
     match seconds {
         0.0..9.95 => format!("{seconds:.1}s"),
@@ -132,19 +132,19 @@ pub(super) fn took(nanoseconds: Option<f64>) -> String {
     nanoseconds.map_or_else(|| "–".into(), |it| quantity::duration_ns(it.max(1.0).round() as u64))
 }
 
-/// The reasons of all strata, those that change the cost most first, then the most frequent; those
-/// that neither side has are left out.
+/// The reasons of all strata: first those that change the cost most, then the most frequent ones.
+/// Reasons that occur on neither side are left out.
 pub(super) fn reasons(strata: &[Stratum]) -> Vec<(&Stratum, &ReasonChange)> {
     let all = strata.iter().flat_map(|it| it.reasons.iter().map(move |reason| (it, reason)));
     let mut used: Vec<_> = all.filter(|(_, reason)| reason.count != [0, 0]).collect();
-    // What is less than is shown counts as nothing: then the more frequent one comes first.
+    // A cost that rounds to zero counts as zero, so that frequency decides.
     let cost = |it: &ReasonChange| (it.frequency_ns.abs() * 1000.0).round();
     let count = |it: &ReasonChange| it.count[0].max(it.count[1]);
     used.sort_by(|(_, a), (_, b)| cost(b).total_cmp(&cost(a)).then(count(b).cmp(&count(a))));
     used
 }
 
-/// What counts as a change.
+/// The rules for what counts as a change.
 pub(super) fn rules(method: &Method) -> String {
     format!(
         "A path regressed if its part of the cost rose by more than {} % and {} ns per operation \
@@ -157,7 +157,7 @@ pub(super) fn rules(method: &Method) -> String {
     )
 }
 
-/// How intervals and parts were found.
+/// How the intervals and the parts were computed.
 pub(super) fn sources(method: &Method) -> String {
     format!("Intervals: {}. Mix and path: {}.", method.intervals, method.decomposition)
 }

@@ -1,4 +1,4 @@
-//! Compares the last moments of a process with those before, from what the agent has kept.
+//! Compares the recent past of a process with the time before, from the agent's history.
 
 use hakmem_diagnosis::{Options, Series, Side, diagnose};
 use hakmem_proto::v1 as proto;
@@ -10,10 +10,10 @@ use crate::comparison::Comparison;
 use crate::model::{seconds, timestamp};
 use crate::quantity;
 
-/// Length of each of the two windows, if there is as much.
+/// Length of each of the two windows, unless the history is shorter.
 const WINDOW_SECONDS: f64 = 60.0;
 
-/// Compares the last minute of a process with the one before; says why it cannot.
+/// Compares the last minute of a process with the minute before, or says why that is impossible.
 pub(super) async fn compare(
     mut client: TelemetryClient<Channel>,
     key: String,
@@ -28,7 +28,7 @@ pub(super) async fn compare(
     let window = ((newest - oldest) / 2.0).min(WINDOW_SECONDS);
     let from = Some(timestamp(newest - 2.0 * window));
     let (series, _) = fetch(&mut client, proto::GetHistoryRequest { from, ..request }).await?;
-    // A large process takes a while, and the screen must not wait.
+    // A large process takes a while, and the screen must not wait for it.
     let compared = tokio::task::spawn_blocking(move || halves(&series, newest - window, window));
     compared.await.map_err(|error| error.to_string())
 }
@@ -48,7 +48,7 @@ async fn fetch(
     Ok((series, coverage))
 }
 
-/// What happened before a moment against what happened after it.
+/// Compares the samples before `middle` with those after it.
 fn halves(series: &Series, middle: f64, window: f64) -> Comparison {
     let at = |it: &proto::Process| it.sampled_at.as_ref().map_or(0.0, seconds);
     let split = series.samples.partition_point(|it| at(it) <= middle);

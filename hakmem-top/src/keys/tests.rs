@@ -103,7 +103,7 @@ fn what_lies_on_top_is_scrolled_instead_of_the_rows_below() {
     assert_eq!(press(&state, KeyCode::Char('g')), Some(Action::ScrollTo(0)));
     state.help = false;
     assert_eq!(press(&state, KeyCode::Char('j')), Some(Action::Move(1)));
-    // What the program printed shows its end, and scrolls up from there.
+    // The program's output is shown from its end, and scrolls up from there.
     let mut model = sample::model();
     let mut program = crate::model::Program::default();
     program.output.push("line\n".repeat(100).as_bytes());

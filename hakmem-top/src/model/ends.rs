@@ -1,21 +1,21 @@
-//! Processes that ended badly while somebody watched.
+//! Processes that ended badly while the user watched.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Process;
 
-/// Ends kept.
+/// Ends that are kept.
 const CAPACITY: usize = 100;
-/// For how long an end is announced; it stays in the list of processes after that.
+/// For how long an end is announced; the list of processes keeps it after that.
 const ANNOUNCED: Duration = Duration::from_secs(60);
 
-/// One end that nobody asked for.
+/// A crash, or a kill by `SIGKILL`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BadEnd {
     /// The process's key.
     pub key: String,
-    /// The name by which people know the program.
+    /// The name by which users know the program.
     pub name: String,
     /// Its process id.
     pub pid: u32,
@@ -23,19 +23,19 @@ pub struct BadEnd {
     pub state: String,
     /// Number of the signal, if known.
     pub signal: Option<i32>,
-    /// When it was seen, as [`super::Model::watched_for`] was then: the agent's clock stands still
-    /// while none of its processes does anything.
+    /// When the model saw the end, on the scale of [`super::Model::watched_for`]: the agent's clock
+    /// stands still while its processes are idle.
     pub at: Duration,
 }
 
-/// The newest of them, oldest first.
+/// The newest bad ends, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct BadEnds {
     ends: VecDeque<BadEnd>,
 }
 
 impl BadEnds {
-    /// Takes note of a process that has just ended badly.
+    /// Adds a process that has just ended badly.
     pub(super) fn push(&mut self, process: &Process, at: Duration) {
         if self.ends.len() == CAPACITY {
             self.ends.pop_front();
@@ -50,7 +50,7 @@ impl BadEnds {
         });
     }
 
-    /// Those that are announced at a moment, newest first.
+    /// The ends that are announced at `now`, newest first.
     pub fn announced(&self, now: Duration) -> impl Iterator<Item = &BadEnd> {
         self.ends.iter().rev().filter(move |it| now.saturating_sub(it.at) < ANNOUNCED)
     }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use hakmem_proto::v1 as proto;
 
-/// Events kept.
+/// Events that are kept.
 const CAPACITY: usize = 2000;
 
-/// Events in the order they came, each once, whatever streams repeat.
+/// Events in the order in which they came, each one once, even if a stream repeats it.
 #[derive(Clone, Debug, Default)]
 pub struct EventLog {
     key: String,
@@ -20,7 +20,7 @@ pub struct EventLog {
 }
 
 impl EventLog {
-    /// Adds what a stream brought; events already seen are left out.
+    /// Adds the events of a message; events that are known already are left out.
     pub fn merge(&mut self, update: proto::WatchEventsResponse) {
         self.lost = self.lost.max(update.lost_events);
         self.dropped = self.dropped.max(update.dropped_events);
@@ -37,8 +37,8 @@ impl EventLog {
         }
     }
 
-    /// Says that a new stream begins, whose losses count from zero. Events of another process
-    /// than that with this key are forgotten.
+    /// Begins a new stream, whose losses count from zero. Events of any process other than `key`
+    /// are forgotten.
     pub fn begin_stream(&mut self, key: &str) {
         if self.key != key {
             *self = Self { key: key.to_owned(), ..Self::default() };
@@ -52,7 +52,7 @@ impl EventLog {
         self.events.iter().rev()
     }
 
-    /// Events that were overwritten before anyone read them, or dropped on the way.
+    /// Events that were overwritten before the agent read them, or dropped on the way.
     pub fn missing(&self) -> u64 {
         self.lost_earlier + self.lost + self.dropped_earlier + self.dropped
     }

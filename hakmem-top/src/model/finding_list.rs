@@ -1,4 +1,4 @@
-//! What the agent has found to be slower than in its own past.
+//! The agent's findings: paths that became slower than in the process's own past.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -7,10 +7,10 @@ use hakmem_proto::v1 as proto;
 
 use super::seconds;
 
-/// Findings kept: an agent keeps fewer.
+/// Findings that are kept: an agent keeps fewer.
 const CAPACITY: usize = 1000;
 
-/// Findings by number, each as the agent told it last.
+/// Findings by number, each in its latest version.
 #[derive(Clone, Debug, Default)]
 pub struct FindingList {
     findings: BTreeMap<u64, proto::Finding>,
@@ -20,15 +20,15 @@ pub struct FindingList {
 }
 
 impl FindingList {
-    /// Says that a new stream begins. It tells everything again, and numbers are those of an agent
-    /// that may be another one.
+    /// Begins a new stream. It repeats all findings, and their numbers may be those of another
+    /// agent.
     pub fn begin_stream(&mut self) {
         self.findings.clear();
         self.is_watched = true;
         self.dropped_earlier += std::mem::take(&mut self.dropped);
     }
 
-    /// Adds what the stream brought; what is known under the same number is replaced.
+    /// Adds the findings of a message, and replaces known ones with the same number.
     pub fn merge(&mut self, update: proto::WatchFindingsResponse) {
         self.is_watched = true;
         self.dropped = self.dropped.max(update.dropped_findings);
@@ -36,12 +36,12 @@ impl FindingList {
             self.findings.insert(finding.id, finding);
         }
         while self.findings.len() > CAPACITY {
-            // The oldest have the lowest numbers.
+            // The lowest numbers are the oldest.
             self.findings.pop_first();
         }
     }
 
-    /// Those that go on first, each kind newest first.
+    /// All findings: ongoing ones first, each kind newest first.
     pub fn ordered(&self) -> Vec<&proto::Finding> {
         let mut findings: Vec<&proto::Finding> = self.findings.values().collect();
         let since = |it: &proto::Finding| it.since.as_ref().map_or(0.0, seconds);
@@ -52,12 +52,12 @@ impl FindingList {
         findings
     }
 
-    /// How many go on.
+    /// The number of ongoing findings.
     pub fn ongoing(&self) -> usize {
         self.findings.values().filter(|it| is_ongoing(it)).count()
     }
 
-    /// Whether the agent looks for findings at all, as far as is known.
+    /// Whether the agent is known to look for findings at all.
     pub fn is_watched(&self) -> bool {
         self.is_watched
     }
@@ -68,7 +68,7 @@ impl FindingList {
     }
 }
 
-/// Whether a finding is not over.
+/// Whether a finding is not over yet.
 pub fn is_ongoing(finding: &proto::Finding) -> bool {
     finding.until.is_none()
 }

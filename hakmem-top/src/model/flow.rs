@@ -1,4 +1,4 @@
-//! What flowed between two moments: differences of cumulative counters, divided by time.
+//! Flow between two moments: differences of cumulative counters, divided by time.
 
 use hakmem_proto::v1 as proto;
 use hakmem_segment::duration::{bucket, bucket_start_ns};
@@ -6,7 +6,7 @@ use hakmem_segment::duration::{bucket, bucket_start_ns};
 /// Whether numbers are per second or since the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// Per second, now.
+    /// Per second, over the last second.
     Rate,
     /// Since the start.
     Total,
@@ -39,9 +39,9 @@ pub struct ThreadFlow {
 pub struct OutcomeFlow {
     /// Word of the outcome.
     pub outcome: String,
-    /// All of them.
+    /// All frees with the outcome.
     pub all: f64,
-    /// Those on the fast path.
+    /// Frees with the outcome on the fast path.
     pub fast: f64,
 }
 
@@ -50,21 +50,21 @@ pub struct OutcomeFlow {
 pub struct ClassFlow {
     /// Successful allocations.
     pub allocations: f64,
-    /// Those on the fast path.
+    /// Allocations on the fast path.
     pub allocations_fast: f64,
     /// Frees.
     pub frees: f64,
-    /// Those on the fast path.
+    /// Frees on the fast path.
     pub frees_fast: f64,
-    /// Slow allocations by reason, most first; failed requests are under `out_of_memory`.
+    /// Slow allocations by reason, most frequent first; failed requests count as `out_of_memory`.
     pub slow_allocations: Vec<(String, f64)>,
-    /// Slow frees by reason, most first.
+    /// Slow frees by reason, most frequent first.
     pub slow_frees: Vec<(String, f64)>,
-    /// Frees by how the pointer was recognised, most first.
+    /// Frees by outcome, most frequent first.
     pub outcomes: Vec<OutcomeFlow>,
-    /// Median of timed slow paths in nanoseconds; 0 if there is no sample.
+    /// Median of timed slow paths in nanoseconds; 0 without samples.
     pub p50_ns: u64,
-    /// 99th percentile of timed slow paths in nanoseconds; 0 if there is no sample.
+    /// 99th percentile of timed slow paths in nanoseconds; 0 without samples.
     pub p99_ns: u64,
 }
 
@@ -98,8 +98,7 @@ impl ThreadFlow {
 }
 
 impl ClassFlow {
-    /// The flow from `start` to `end`, divided by `seconds`; quantiles are those of the time
-    /// between.
+    /// The flow from `start` to `end`, divided by `seconds`; the quantiles cover the same time.
     pub fn between(start: &proto::ClassCounters, end: &proto::ClassCounters, seconds: f64) -> Self {
         let mut flow = Self {
             allocations: difference(start.allocations, end.allocations, seconds),
@@ -116,7 +115,7 @@ impl ClassFlow {
         flow
     }
 
-    /// Takes the quantiles of the slow paths between two moments.
+    /// Sets the quantiles to those of the slow paths between two moments.
     pub(super) fn set_quantiles(
         &mut self,
         start: &proto::ClassCounters,
@@ -132,17 +131,17 @@ impl ClassFlow {
         self.allocations + self.frees
     }
 
-    /// Those of them on the fast path.
+    /// Operations on the fast path.
     pub fn fast(&self) -> f64 {
         self.allocations_fast + self.frees_fast
     }
 
-    /// Those of them that were slow.
+    /// Operations on the slow path.
     pub fn slow(&self) -> f64 {
         (self.operations() - self.fast()).max(0.0)
     }
 
-    /// Slow allocations and frees by reason, most first.
+    /// Slow allocations and frees by reason, most frequent first.
     pub fn slow_reasons(&self) -> Vec<(&str, f64)> {
         let both = self.slow_allocations.iter().chain(&self.slow_frees);
         let mut reasons: Vec<(&str, f64)> =
@@ -194,7 +193,7 @@ fn outcomes(
     flows
 }
 
-/// Samples between two moments, by the start of their bucket.
+/// Timed slow paths between two moments, by the start of their bucket.
 fn durations(start: &proto::ClassCounters, end: &proto::ClassCounters) -> Vec<(u64, u64)> {
     let buckets = |it: &proto::ClassCounters| {
         it.slow_durations.as_ref().map(|it| it.buckets.clone()).unwrap_or_default()
@@ -211,7 +210,7 @@ fn durations(start: &proto::ClassCounters, end: &proto::ClassCounters) -> Vec<(u
     samples
 }
 
-/// The middle of the bucket in which the quantile lies, 0 without samples.
+/// The middle of the bucket that contains the quantile; 0 without samples.
 fn quantile_ns(samples: &[(u64, u64)], quantile: f64) -> u64 {
     let count: u64 = samples.iter().map(|(_, count)| count).sum();
     let rank = ((count as f64 * quantile).ceil() as u64).max(1);

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use hakmem_proto::v1 as proto;
 use hakmem_segment::Outcome;
 
-/// Seconds that one point covers.
+/// Length of a step in seconds.
 pub const STEP_SECONDS: f64 = 0.5;
 /// Points that are kept: two minutes.
 const POINTS: usize = 240;
@@ -15,13 +15,13 @@ const POINTS: usize = 240;
 pub struct HistoryPoint {
     /// Allocations on the fast path.
     pub allocations_fast: f64,
-    /// Slow ones.
+    /// Allocations on the slow path.
     pub allocations_slow: f64,
     /// Frees on the fast path.
     pub frees_fast: f64,
-    /// Slow ones.
+    /// Frees on the slow path.
     pub frees_slow: f64,
-    /// Frees whose outcome only a bug explains.
+    /// Frees with an outcome that only a bug explains.
     pub anomalies: f64,
 }
 
@@ -43,7 +43,7 @@ struct Mark {
     anomalies: u64,
 }
 
-/// Frees of a class whose outcome only a bug explains.
+/// Frees of a class with an outcome that only a bug explains.
 pub fn anomalies(counters: &proto::ClassCounters) -> u64 {
     let known = |it: &&proto::OutcomeCount| {
         Outcome::from_name(&it.outcome).is_some_and(Outcome::is_anomaly)
@@ -52,7 +52,7 @@ pub fn anomalies(counters: &proto::ClassCounters) -> u64 {
 }
 
 impl History {
-    /// Takes note of the counters at a moment; ends the step if it is long enough.
+    /// Records the counters at `at`, and ends the step if it is long enough.
     pub(super) fn record(&mut self, at: f64, counters: &proto::ClassCounters) {
         let mark = Mark {
             allocations: counters.allocations,
@@ -73,8 +73,8 @@ impl History {
             return;
         };
         let seconds = at - began;
-        // Samples come at the interval, give or take the scheduler: a tenth of tolerance keeps
-        // five samples of 100 ms one step.
+        // Samples come at the interval, give or take the scheduler: a tenth of tolerance makes five
+        // samples of 100 ms one step.
         if seconds < STEP_SECONDS * 0.9 {
             return;
         }
@@ -89,8 +89,8 @@ impl History {
             frees_slow: (rate(start.frees, mark.frees) - frees_fast).max(0.0),
             anomalies: rate(start.anomalies, mark.anomalies),
         };
-        // A gap (a lost connection) becomes as many equal steps as it lasted, so that the time
-        // axis stays true.
+        // A gap, such as a lost connection, becomes steps of equal rate, so that the time axis
+        // stays true.
         let steps = ((seconds / STEP_SECONDS).round() as usize).clamp(1, POINTS);
         for _ in 0..steps {
             self.points.push_back(point);
@@ -101,12 +101,12 @@ impl History {
         self.step_began = Some((at, mark));
     }
 
-    /// When the number of anomalies was last seen to grow.
+    /// When the number of anomalies last grew.
     pub fn anomaly_seen_at(&self) -> Option<f64> {
         self.anomaly_seen_at
     }
 
-    /// The newest `width` values of one kind, oldest first.
+    /// The newest `width` values of `value`, oldest first.
     pub fn newest(&self, width: usize, value: impl Fn(&HistoryPoint) -> f64) -> Vec<f64> {
         let skipped = self.points.len().saturating_sub(width);
         self.points.iter().skip(skipped).map(value).collect()

@@ -1,11 +1,11 @@
-//! The last of what the program printed while the screen was taken.
+//! The end of the program's output while it is captured.
 
 use std::collections::VecDeque;
 
-/// Bytes kept.
+/// Bytes that are kept.
 const CAPACITY_BYTES: usize = 256 * 1024;
 
-/// The end of a byte stream, and how much came before it.
+/// The end of a stream of bytes, and the number of bytes before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OutputTail {
     bytes: VecDeque<u8>,
@@ -14,7 +14,7 @@ pub struct OutputTail {
 }
 
 impl OutputTail {
-    /// Adds what was printed.
+    /// Adds a chunk of output.
     pub fn push(&mut self, chunk: &[u8]) {
         self.bytes.extend(chunk);
         let excess = self.bytes.len().saturating_sub(CAPACITY_BYTES);
@@ -22,7 +22,7 @@ impl OutputTail {
         self.dropped_bytes += excess as u64;
     }
 
-    /// Everything kept, as it came.
+    /// All kept bytes, unchanged.
     pub fn bytes(&self) -> Vec<u8> {
         self.bytes.iter().copied().collect()
     }
@@ -34,7 +34,7 @@ impl OutputTail {
 
     /// The last `lines` lines as text without control characters, oldest first.
     pub fn last_lines(&self, lines: usize) -> Vec<String> {
-        // Long enough for any screen; keeps drawing independent of how much was printed.
+        // Enough for any screen; it keeps the cost of drawing independent of the output's length.
         const LOOK_BACK_BYTES: usize = 32 * 1024;
         let skipped = self.bytes.len().saturating_sub(LOOK_BACK_BYTES);
         let tail: Vec<u8> = self.bytes.iter().skip(skipped).copied().collect();

@@ -1,4 +1,4 @@
-//! One process: its newest values, and the windows from which its rates come.
+//! One process: its newest values, and the windows from which its rates are computed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,12 +12,13 @@ use super::window::{WINDOW_SECONDS, Window};
 use super::{Stream, seconds};
 use crate::paragraph::plain;
 
-/// Rates are means over this many seconds: long enough to be readable, short enough to be live.
+/// Rates are means over this many seconds: long enough to read, short enough to be live.
 const RATE_SECONDS: f64 = 1.0;
-/// A process that is first seen this soon after its start is taken to have begun at zero then.
+/// A process that is first seen within this time after its start is assumed to have had zero counts
+/// at its start.
 const YOUNG_SECONDS: f64 = 3.0;
 
-/// The name of a class; ordered as the vocabulary is, unknown names last.
+/// The name of a class; ordered like the vocabulary, unknown names last.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClassName {
     order: u8,
@@ -25,44 +26,44 @@ pub struct ClassName {
 }
 
 impl ClassName {
-    /// The class with this word.
+    /// The class with this name.
     pub fn new(name: impl Into<String>) -> Self {
         let name = name.into();
         let order = Class::from_name(&name).map_or(u8::MAX, |class| class as u8);
         Self { order, name }
     }
 
-    /// The word.
+    /// The name.
     pub fn as_str(&self) -> &str {
         &self.name
     }
 }
 
-/// Classes and threads at one moment; shares what did not change with the moments before.
+/// Classes and threads at one moment; unchanged values are shared with earlier moments.
 #[derive(Clone, Debug, Default)]
 struct Details {
     classes: BTreeMap<ClassName, Arc<proto::ClassCounters>>,
     threads: BTreeMap<u32, Arc<proto::Thread>>,
 }
 
-/// What is known of a process.
+/// One process.
 #[derive(Clone, Debug)]
 pub struct Process {
-    /// The agent's name for it.
+    /// The agent's key for it.
     pub key: String,
-    /// Who it is.
+    /// The identity of the process.
     pub identity: proto::Identity,
     /// `running`, `exited`, `killed`, `crashed`, `replaced` or `ended`.
     pub state: String,
-    /// If known.
+    /// The exit code, if known.
     pub exit_code: Option<i32>,
     /// Number of the signal that ended it, if known.
     pub end_signal: Option<i32>,
     /// Newest totals.
     pub totals: proto::Totals,
-    /// Newest bytes that belong to no thread.
+    /// The newest memory figures, of bytes that belong to no thread.
     pub memory: proto::Memory,
-    /// What is missing from the numbers.
+    /// Losses: what is missing from the numbers.
     pub loss: proto::Loss,
     /// The last minutes of each class.
     pub history: BTreeMap<ClassName, History>,
@@ -96,7 +97,7 @@ impl Process {
         process
     }
 
-    /// Takes over what an update says. Numbers older than those known are ignored.
+    /// Applies an update. Numbers older than the known ones are ignored.
     pub fn merge(&mut self, stream: Stream, at: f64, update: proto::Process) {
         if let Some(identity) = update.identity {
             self.identity = identity;
@@ -137,15 +138,15 @@ impl Process {
         self.settle_details(at);
     }
 
-    /// Says that totals had not changed at a moment.
+    /// Records that the totals had not changed until `at`.
     pub(super) fn settle_totals(&mut self, at: f64) {
-        // Time stands still for a process that has ended: its age is that at its end.
+        // The age of a process that has ended stays at its value at the end.
         if self.is_running() {
             self.totals_window.push(at, self.totals);
         }
     }
 
-    /// Says that classes and threads had not changed at a moment.
+    /// Records that classes and threads had not changed until `at`.
     pub(super) fn settle_details(&mut self, at: f64) {
         if !self.details_window.push(at, self.details.clone()) {
             return;
@@ -155,18 +156,18 @@ impl Process {
         }
     }
 
-    /// Whether classes and threads have ever been seen.
+    /// Whether an update with classes and threads has arrived.
     pub fn is_detailed(&self) -> bool {
         self.details_window.newest().is_some()
     }
 
-    /// Whether it runs.
+    /// Whether the process runs.
     pub fn is_running(&self) -> bool {
         self.state == "running"
     }
 
-    /// Whether it ended as nobody wants: it crashed, or something killed it at once, as the system
-    /// does when memory runs out.
+    /// Whether the process crashed, or was killed by `SIGKILL`, as the system does when memory runs
+    /// out.
     pub fn has_ended_badly(&self) -> bool {
         const KILLED: i32 = signal_hook::consts::SIGKILL;
         self.state == "crashed" || (self.state == "killed" && self.end_signal == Some(KILLED))
@@ -177,18 +178,18 @@ impl Process {
         labels(&self.identity)
     }
 
-    /// When its allocator started, in seconds since the epoch.
+    /// When its allocator started, in seconds since the Unix epoch.
     pub fn started_at(&self) -> f64 {
         self.identity.started_at.as_ref().map_or(0.0, seconds)
     }
 
-    /// How long it has run (or ran, as far as was seen), in seconds.
+    /// Its age in seconds; for a process that has ended, its age at the last sample.
     pub fn age_seconds(&self) -> f64 {
         let newest = self.totals_window.newest().map_or(0.0, |(at, _)| *at);
         (newest - self.started_at()).max(0.0)
     }
 
-    /// The name by which people know the program, or the file name of its executable.
+    /// The name by which users know the program, or the file name of its executable.
     pub fn name(&self) -> &str {
         Some(self.identity.program_name()).filter(|name| !name.is_empty()).unwrap_or("?")
     }
@@ -219,7 +220,7 @@ impl Process {
         }
     }
 
-    /// What flowed through one class, per second or since the start.
+    /// The flow of one class, per second or since the start.
     pub fn class_flow(&self, name: &ClassName, measure: Measure) -> Option<ClassFlow> {
         let nothing = proto::ClassCounters::default();
         if measure == Measure::Total {
@@ -229,14 +230,14 @@ impl Process {
         let (start, end, seconds) = self.details_window.span(RATE_SECONDS)?;
         let end = end.classes.get(name)?;
         let mut flow = ClassFlow::between(start.class_or(name, &nothing), end, seconds);
-        // Slow paths are rare: their quantiles need a longer look back than rates do.
+        // Slow paths are rare, so their quantiles need a longer window than rates do.
         if let Some((start, _, _)) = self.details_window.span(WINDOW_SECONDS) {
             flow.set_quantiles(start.class_or(name, &nothing), end);
         }
         Some(flow)
     }
 
-    /// What flowed through one thread slot, per second or since the start.
+    /// The flow of one thread slot, per second or since the start.
     pub fn thread_flow(&self, slot: u32, measure: Measure) -> Option<ThreadFlow> {
         let nothing = proto::Thread::default();
         if measure == Measure::Total {

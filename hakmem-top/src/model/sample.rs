@@ -1,4 +1,4 @@
-//! A synthetic process for tests: what an agent would say of it at a moment.
+//! A synthetic process for tests, as an agent would report it at a given moment.
 
 use hakmem_proto::v1 as proto;
 
@@ -30,7 +30,7 @@ fn reason(reason: &str, count: u64) -> proto::ReasonCount {
     proto::ReasonCount { reason: reason.into(), count }
 }
 
-/// A class after `operations` allocations and a few less frees.
+/// A class after `operations` allocations and nine tenths as many frees.
 pub(crate) fn class(name: &str, operations: u64) -> proto::ClassCounters {
     let slow = operations / 50;
     let frees = operations - operations / 10;
@@ -89,7 +89,7 @@ fn thread(slot: u32, name: &str, operations: u64) -> proto::Thread {
     }
 }
 
-/// The process `at` seconds after its start, at `rate` C7 allocations a second.
+/// The process `at` seconds after its start, with `rate` C7 allocations per second.
 pub(crate) fn process(pid: u32, executable: &str, at: f64, rate: f64) -> proto::Process {
     let operations = (at * rate) as u64;
     let classes = vec![
@@ -127,7 +127,7 @@ pub(crate) fn process(pid: u32, executable: &str, at: f64, rate: f64) -> proto::
     }
 }
 
-/// An update of these processes, complete, sampled `at` seconds after the start.
+/// A complete update of the processes `changed`, sampled `at` seconds after the start.
 pub(crate) fn update(at: f64, changed: Vec<proto::Process>) -> proto::WatchProcessesResponse {
     proto::WatchProcessesResponse {
         sampled_at: Some(timestamp(STARTED_AT as f64 + at)),
@@ -141,12 +141,12 @@ pub(crate) fn update(at: f64, changed: Vec<proto::Process>) -> proto::WatchProce
     }
 }
 
-/// A model that has watched two processes for some seconds, the first of them in detail.
+/// A model that has watched two processes for some seconds, the first one in detail.
 pub(crate) fn model() -> Model {
     let mut model = Model::new("/run/agent.sock");
     for step in 0..=60 {
         let at = 10.0 + f64::from(step) * 0.1;
-        // A rate that swings gives the sparklines a shape.
+        // An oscillating rate gives the sparklines a shape.
         let swing = 1e6 * (1.0 + 0.3 * (at * 2.0).sin() / at);
         let first = process(4000, "redis-server", at, swing);
         let second = process(4100, "python3", at, 2e4);
@@ -156,7 +156,7 @@ pub(crate) fn model() -> Model {
     model
 }
 
-/// As a stream of totals sends it.
+/// The process as the stream of totals sends it.
 pub(crate) fn strip(process: &proto::Process) -> proto::Process {
     proto::Process { classes: Vec::new(), threads: Vec::new(), ..process.clone() }
 }

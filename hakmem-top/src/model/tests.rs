@@ -197,7 +197,7 @@ fn a_new_stream_of_all_processes_replaces_the_set_once_it_is_complete() {
     first.complete = false;
     model.merge(Stream::Overview, first);
     assert_eq!(model.processes.len(), 3, "the rest may follow");
-    // The stream of the process in focus says nothing of the others.
+    // The stream of the process in focus does not mention the others.
     model.merge(Stream::Detail, update(3.0, vec![process(9, "a", 3.0, 1.0)]));
     model.merge(Stream::Overview, update(3.0, vec![of(10, 3.0)]));
     let pids: Vec<u32> = model.processes.values().map(|it| it.identity.pid).collect();

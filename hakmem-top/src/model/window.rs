@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-/// Points no older than this before the newest are kept, in seconds.
+/// How far the points reach back before the newest one, in seconds.
 pub(super) const WINDOW_SECONDS: f64 = 10.0;
 
-/// Values with the moment they were sampled, oldest first; moments strictly rise.
+/// Values with the time of their sample, oldest first; times strictly increase.
 #[derive(Clone, Debug)]
 pub(super) struct Window<T> {
     points: VecDeque<(f64, T)>,
@@ -18,13 +18,13 @@ impl<T> Default for Window<T> {
 }
 
 impl<T> Window<T> {
-    /// Adds a point; one that is not newer than the newest is ignored and `false` returned.
+    /// Adds a point. Ignores it and returns `false` if it is not newer than the newest one.
     pub(super) fn push(&mut self, at: f64, value: T) -> bool {
         if self.points.back().is_some_and(|(newest, _)| at <= *newest) {
             return false;
         }
         self.points.push_back((at, value));
-        // The first point outside the window stays: without it, a slow interval has no past.
+        // The first point outside the window stays: it is the start of a slow interval.
         while self.points.len() > 2 && self.points[1].0 <= at - WINDOW_SECONDS {
             self.points.pop_front();
         }
@@ -36,8 +36,8 @@ impl<T> Window<T> {
         self.points.back()
     }
 
-    /// The newest point, the youngest one at least `seconds` before it (or the oldest there is),
-    /// and the seconds between them; `None` until there are two.
+    /// The newest point, the youngest point at least `seconds` before it (or the oldest one), and
+    /// the seconds between the two; `None` with fewer than two points.
     pub(super) fn span(&self, seconds: f64) -> Option<(&T, &T, f64)> {
         let (end_at, end) = self.points.back()?;
         let older = self.points.iter().rev().skip(1);

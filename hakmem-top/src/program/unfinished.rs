@@ -1,9 +1,9 @@
-//! What becomes of a program that runs when this one cannot go on.
+//! The end of hakmem-top while the program that it started still runs.
 //!
-//! A program that has its streams to itself is not to suffer from whoever watches it: it runs on, and
-//! this one waits for it and passes signals on. Where its output comes through this one, nobody is
-//! left to read it and it would block for ever: it is asked to end, as by the key `q`, and killed if
-//! it takes too long.
+//! A program with its own streams must not suffer from its watcher: it continues, and hakmem-top
+//! waits for it and forwards signals. A program whose output comes through hakmem-top would block
+//! for ever, as nobody reads the output any more: it is asked to end, as by the key `q`, and killed
+//! if it takes too long.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,35 +14,35 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::signals;
 
-/// How long a program that was asked to end may take.
+/// How long a program may take to end after it was asked to.
 const END_PATIENCE: Duration = Duration::from_secs(3);
-/// Time between two looks at whether it has ended.
+/// Time between two checks whether it has ended.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 static RUNNING: Mutex<Option<Unfinished>> = Mutex::new(None);
 static IS_LEFT: AtomicBool = AtomicBool::new(false);
 
-/// A program that was started and has not been waited for.
+/// A program that was started and not yet waited for.
 #[derive(Clone, Debug)]
 struct Unfinished {
     pid: u32,
     program: PathBuf,
-    /// Whether what it prints is read by this program.
+    /// Whether hakmem-top reads its output.
     is_captured: bool,
 }
 
-/// Notes that a program runs.
+/// Registers a started program.
 pub(super) fn begin(pid: u32, program: PathBuf, is_captured: bool) {
     *running() = Some(Unfinished { pid, program, is_captured });
 }
 
-/// Notes that it has been waited for.
+/// Removes a program that has been waited for.
 pub(super) fn end(pid: u32) {
     running().take_if(|program| program.pid == pid);
 }
 
-/// Says why this program cannot go on, and waits for the one that it has started; `false` if there
-/// is none. May be called by any thread, and needs nothing of the others.
+/// Prints why this process cannot continue, and waits for the program that it started; `false` if
+/// there is none. Any thread may call it; it depends on no other thread.
 pub fn outlive(why: &str) -> bool {
     let Some(program) = running().take() else { return false };
     let Some(pid) = i32::try_from(program.pid).ok().and_then(Pid::from_raw) else { return false };
@@ -62,7 +62,7 @@ pub fn outlive(why: &str) -> bool {
     true
 }
 
-/// Whether this thread is the first to find that this program cannot go on.
+/// Whether this thread is the first to end this process.
 pub fn is_first_to_leave() -> bool {
     !IS_LEFT.swap(true, Ordering::Relaxed)
 }
@@ -70,7 +70,7 @@ pub fn is_first_to_leave() -> bool {
 fn has_ended_within(pid: Pid, patience: Duration) -> bool {
     let begun = Instant::now();
     loop {
-        // If somebody else has waited for it, it has ended too.
+        // If another thread has waited for it, it has ended too.
         if !matches!(waitpid(Some(pid), WaitOptions::NOHANG), Ok(None)) {
             return true;
         }

@@ -1,4 +1,4 @@
-//! Why a program that ran published nothing.
+//! Why a program published nothing.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -7,10 +7,10 @@ use std::path::Path;
 
 use super::resolve;
 
-/// Bytes of a file that hold its ELF header and program headers, or its `#!` line.
+/// Bytes at the start of a file that hold its ELF header and program headers, or its `#!` line.
 const LOOK_AT_BYTES: u64 = 4096;
 
-/// The likely reason, in one clause; general advice if nothing is found.
+/// The likely reason, as one clause; general advice if none is found.
 pub fn likely_reason(program: &Path, directory: &Path) -> String {
     if std::env::var_os("HAKMEM_TELEMETRY").is_some_and(|value| value == "off") {
         return "HAKMEM_TELEMETRY=off turns telemetry off".into();
@@ -27,12 +27,12 @@ pub fn likely_reason(program: &Path, directory: &Path) -> String {
     )
 }
 
-/// What will keep a program from publishing, as far as its file tells before it runs.
+/// The obstacle to a program's publishing, as far as its file shows one before it runs.
 pub fn reason_at_start(program: &Path) -> Option<String> {
     reason_of_file(&resolve(program)?)
 }
 
-/// The likely reason why a process that may run publishes nothing, in one clause.
+/// The likely reason why a process publishes nothing, as one clause; the process may not exist.
 pub fn likely_reason_of_process(pid: u32) -> String {
     let folder = Path::new("/proc").join(pid.to_string());
     let Ok(metadata) = std::fs::metadata(&folder) else {
@@ -42,7 +42,7 @@ pub fn likely_reason_of_process(pid: u32) -> String {
     if !user.is_root() && metadata.uid() != user.as_raw() {
         return format!("it belongs to the user with the id {}, and not to you", metadata.uid());
     }
-    // Through the link itself: the file may have another name by now, or be in a container.
+    // Through the link itself: the file may have been renamed, or lie in a container.
     let executable = folder.join("exe");
     if let Some(reason) = reason_of_file(&executable) {
         let name = std::fs::read_link(&executable).unwrap_or_default().display().to_string();

@@ -1,4 +1,4 @@
-//! What is in a recording, as text.
+//! The contents of a recording, as text.
 
 use std::fmt::Write as _;
 
@@ -11,12 +11,12 @@ use jiff::tz::TimeZone;
 use crate::quantity::{bytes, count, span_seconds};
 use crate::time_window::text;
 
-/// Damaged places that are listed one by one.
+/// Damaged places that are listed individually.
 const PLACES_MAX: usize = 20;
-/// Processes that are listed unless all are asked for.
+/// Processes that are listed by default.
 const LISTED_MAX: usize = 20;
 
-/// What `hakmem-top info` prints: of `all` processes, or of the busiest.
+/// The output of `hakmem-top info`: `all` processes, or only the busiest.
 pub fn recording(name: &str, recording: &Recording, zone: &TimeZone, all: bool) -> String {
     let (start, summary) = (recording.start(), recording.summary());
     let state = if recording.is_complete() {
@@ -139,12 +139,12 @@ fn processes(out: &mut String, processes: &[ProcessSummary], zone: &TimeZone, al
     }
 }
 
-/// Tenths of seconds below a minute.
+/// A time span; below a minute with tenths of seconds.
 fn span_text(seconds: f64) -> String {
     if seconds < 59.95 { format!("{seconds:.1}s") } else { span_seconds(seconds as u64) }
 }
 
-/// What else a comparison would look at.
+/// The other facts of a process that a comparison considers.
 fn about(out: &mut String, identity: &proto::Identity, zone: &TimeZone) {
     let mut facts = vec![format!("executable {}", plain(&identity.executable))];
     let mut add = |label: &str, value: &str| {
@@ -178,7 +178,7 @@ fn size(length: u64) -> String {
     bytes(i64::try_from(length).unwrap_or(i64::MAX))
 }
 
-/// Text of a file that anyone may have written, safe for a terminal and in one line.
+/// Text from a file that anyone may have written, made safe for one line of a terminal.
 fn plain(text: &str) -> String {
     let one = |it: char| match it {
         '\n' | '\t' => ' ',

@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::sample;
 
-/// A process that ran from one second to another, marked as of a run.
+/// A process that ran from `from` to `to`, marked as part of `run`.
 fn series(run: u32, pid: u32, from: f64, to: f64) -> Series {
     let sample = |at: f64, state: &str| proto::Process {
         sampled_at: Some(sample::timestamp(at)),
@@ -36,7 +36,7 @@ fn without_marks_descendants_and_replacements_are_of_one_run() {
         series.identity.parent_pid = parent;
         series
     };
-    // A shell that was env before, its child and grandchild; and a stranger of another parent.
+    // A shell that was `env` before, its child and grandchild; and an unrelated process.
     let all = vec![
         process(12, 11, 3.0),
         process(10, 1, 1.0),
@@ -117,6 +117,6 @@ fn processes_that_are_sampled_in_turn_make_no_empty_intervals() {
         joined[0].samples.iter().map(|it| it.totals.unwrap_or_default().allocations).collect();
     let steps: Vec<u64> = allocations.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert_eq!(steps.len(), 19);
-    // Numbers of the made-up processes are rounded.
+    // Numbers of the synthetic processes are rounded.
     assert!(steps.iter().all(|step| step.abs_diff(steps[0]) <= 4), "{steps:?}");
 }

@@ -1,4 +1,4 @@
-//! A finding of the agent, which is both sides at once.
+//! Reads a finding of the agent, which provides both sides at once.
 
 use hakmem_diagnosis::Series;
 use hakmem_proto::v1 as proto;
@@ -9,14 +9,15 @@ use prost_types::Timestamp;
 use super::{ReadSide, SideError};
 use crate::endpoint::Endpoint;
 
-/// `finding:ID`, or `finding:ID@SINCE`, as the agent writes it: numbers begin anew with each agent.
+/// `finding:ID` or `finding:ID@SINCE`, as the agent writes it. The moment is needed because each
+/// agent numbers its findings anew.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FindingName {
     id: u64,
     since: Option<Timestamp>,
 }
 
-/// What follows `finding:` is none.
+/// The text after `finding:` does not name a finding.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` names no finding; paste the command that is told with it: finding:7@2026-11-26T10:00:00Z"
@@ -24,11 +25,11 @@ pub struct FindingName {
 pub struct FindingNameError(String);
 
 impl FindingName {
-    /// Reads what a person pasted; `None` if it is something else than a finding.
+    /// Parses what the user pasted; `None` if it does not begin with `finding:`.
     ///
     /// # Errors
     ///
-    /// [`FindingNameError`] if number or moment are none.
+    /// [`FindingNameError`] if the number or the moment is malformed.
     pub fn parse(text: &str) -> Result<Option<Self>, FindingNameError> {
         let Some(name) = text.strip_prefix("finding:") else { return Ok(None) };
         let wrong = || FindingNameError(text.to_owned());
@@ -40,11 +41,11 @@ impl FindingName {
     }
 }
 
-/// Reads what the agent compared, before and after, as it keeps it with the finding.
+/// Reads both sides of the comparison behind a finding, which the agent keeps with it.
 ///
 /// # Errors
 ///
-/// [`SideError`] if the agent does not answer or has it no more.
+/// [`SideError`] if the agent does not answer or no longer has the finding.
 pub async fn read(endpoint: &Endpoint, name: &FindingName) -> Result<[ReadSide; 2], SideError> {
     if let Endpoint::Embedded { .. } = endpoint {
         return Err(SideError::NoAgent { name: format!("finding:{}", name.id) });

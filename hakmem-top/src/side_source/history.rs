@@ -1,4 +1,4 @@
-//! Sides that an agent has kept.
+//! Reads sides from an agent's history.
 
 use hakmem_diagnosis::Series;
 use hakmem_proto::v1 as proto;
@@ -15,10 +15,11 @@ use crate::runs;
 use crate::sampling;
 use crate::time_window::TimeWindow;
 
-/// Later than anything that was ever sampled, in seconds of Unix time: asks for no sample at all.
+/// Later than any sample, in seconds of Unix time: a request from then on returns no samples, only
+/// the coverage.
 const NEVER: f64 = 4e9;
 
-/// Reads what the agent has kept of the processes selected.
+/// Reads the history of the selected processes.
 pub(super) async fn read(
     endpoint: &Endpoint,
     window: Option<&TimeWindow>,
@@ -63,11 +64,11 @@ pub(super) async fn read(
     Ok(ReadSide::join(name, series))
 }
 
-/// What an agent has kept of one process.
+/// The history of one process.
 #[derive(Debug, Default)]
 struct Kept {
     samples: Vec<proto::Process>,
-    /// The oldest and the newest sample, in seconds of Unix time.
+    /// The times of the oldest and the newest sample, in seconds of Unix time.
     coverage: Option<(f64, f64)>,
 }
 
@@ -76,8 +77,8 @@ struct Agent {
 }
 
 impl Agent {
-    /// Keys and identities of the processes selected. Without a selection they must be of one
-    /// program: a mixture of several is no side.
+    /// Keys and identities of the selected processes. Without a selection they must be of one
+    /// program: a mixture cannot be a side.
     async fn processes(
         &mut self,
         selection: &Selection,

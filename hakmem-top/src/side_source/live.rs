@@ -1,4 +1,4 @@
-//! Sides that happen now.
+//! Samples live processes as sides.
 
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ impl Sampled {
     ///
     /// # Errors
     ///
-    /// [`SideError::NoProcess`] if it does not publish.
+    /// [`SideError::NoProcess`] if the process does not publish.
     pub async fn begin(endpoint: &Endpoint, pid: u32, name: &str) -> Result<Self, SideError> {
         let filter = proto::ProcessFilter { pids: vec![pid], ..Default::default() };
-        // Whoever asks first waits until the agent has looked through its directory.
+        // The first request waits until the agent has scanned its directory.
         let snapshot = crate::snapshot::fetch(endpoint, filter.clone()).await?;
         let mut sampling = Sampling::begin(endpoint, filter, 0.0).await?;
         for process in snapshot.processes {
@@ -38,7 +38,7 @@ impl Sampled {
         Ok(Self { name: name.to_owned(), pid, sampling })
     }
 
-    /// Samples it for some time, or until it ends.
+    /// Samples the process for `duration`, or until it ends.
     ///
     /// # Errors
     ///

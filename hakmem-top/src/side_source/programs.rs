@@ -1,4 +1,4 @@
-//! Which program a side is of.
+//! The program to which a side belongs.
 
 use std::collections::BTreeSet;
 
@@ -7,11 +7,11 @@ use hakmem_proto::v1::Identity;
 
 use super::SideError;
 
-/// Programs that run others: what they run is what a side is of.
+/// Programs that run scripts: the script is the program of a side.
 const INTERPRETERS: [&str; 10] =
     ["bash", "dash", "java", "lua", "node", "perl", "php", "python", "ruby", "sh"];
 
-/// Refuses two sides of different programs: whatever differs, it is not what changed.
+/// Refuses two sides of different programs, because their differences are not a change.
 ///
 /// # Errors
 ///
@@ -20,7 +20,7 @@ pub fn same_program(before: &Side, after: &Side) -> Result<(), SideError> {
     let [before, after] = [before, after].map(|side| {
         side.series.iter().map(|it| program(&it.identity)).collect::<BTreeSet<String>>()
     });
-    // Who does not say what it is may be anything.
+    // A process without a name may be any program.
     let is_known = |side: &BTreeSet<String>| side.iter().any(|it| !it.is_empty());
     if !is_known(&before) || !is_known(&after) || !before.is_disjoint(&after) {
         return Ok(());
@@ -30,8 +30,8 @@ pub fn same_program(before: &Side, after: &Side) -> Result<(), SideError> {
     Err(SideError::OtherProgram { before, after })
 }
 
-/// The name by which people know the program, or the script that an interpreter runs. It has no
-/// folders: a program may be built in another one.
+/// The name by which users know the program, or the script that an interpreter runs. It has no
+/// folders, because another build of the program may lie in another folder.
 fn program(identity: &Identity) -> String {
     let executable = file_name(&identity.executable);
     let stem = executable.trim_end_matches(|it: char| it.is_ascii_digit() || it == '.');
@@ -39,12 +39,12 @@ fn program(identity: &Identity) -> String {
         return file_name(identity.program_name()).to_owned();
     }
     let script = identity.arguments.iter().skip(1).find(|it| !it.starts_with('-'));
-    // The version of an interpreter is a change like another.
+    // A new version of an interpreter is a change like any other.
     script.map_or(stem.to_owned(), |script| format!("{stem} {}", file_name(script)))
 }
 
 fn file_name(path: &str) -> &str {
-    // The kernel marks executables that were replaced since the process began.
+    // The kernel marks executables that were replaced after the process started.
     path.trim_end_matches(" (deleted)").rsplit('/').next().unwrap_or_default()
 }
 
@@ -69,7 +69,7 @@ mod tests {
         assert!(is_same(&server, &side("/build/b/server (deleted)", &["server"])));
         assert!(is_same(&server, &side("", &[])));
         assert!(!is_same(&server, &side("/usr/bin/client", &["server"])));
-        // Debian's server is a link to a checker of files.
+        // Debian's `redis-server` is a link to `redis-check-rdb`.
         let known = |name: &str| {
             let mut side = side("/usr/bin/redis-check-rdb", &[]);
             side.series[0].identity.command_name = name.to_owned();

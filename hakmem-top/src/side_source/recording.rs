@@ -1,4 +1,4 @@
-//! Sides that are recordings, or parts of them.
+//! Reads recordings, or parts of them, as sides.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use crate::time_window::TimeWindow;
 ///
 /// # Errors
 ///
-/// [`SideError`] if it cannot be opened, or has no process.
+/// [`SideError`] if it cannot be opened, or contains no process.
 pub fn read_file(path: &Path) -> Result<ReadSide, SideError> {
     let name = path.display().to_string();
     read(path, None, &Selection::default(), &name, &TimeZone::UTC)
@@ -62,7 +62,7 @@ pub(super) fn read(
         let machine = recording.start().machine.clone();
         let mut series = Series { identity, machine, samples, lost_events, lost_samples };
         let started = series.identity.started_at.as_ref().map(seconds);
-        // Its start was witnessed, even if the first sample came a moment later.
+        // The recording covers the start, even if the first sample came a moment later.
         if started.is_some_and(|it| window.contains(it)) && began <= started {
             sampling::complete_start(&mut series);
         }
@@ -76,7 +76,7 @@ pub(super) fn read(
     Ok(ReadSide { caveats: damage.into_iter().collect(), ..read })
 }
 
-/// What could not be read, in a sentence.
+/// The damage, in one sentence.
 fn damage(damage: &[Damage], name: &str) -> Option<String> {
     let first = damage.first()?;
     let bytes = damage.iter().map(|it| it.length).fold(0, u64::saturating_add);

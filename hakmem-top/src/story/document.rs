@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use super::{Sentence, Story};
 use crate::explanation;
 
-/// Version of the document: grows when a member changes its meaning or goes.
+/// Version of the document; it rises when a member changes its meaning or is removed.
 const DOCUMENT_VERSION: u32 = 1;
 
 impl Story {
-    /// The same as the text, as JSON; `process` is as in the snapshot document.
+    /// The story as JSON, with the facts of the text; `process` is as in the snapshot document.
     pub fn document(&self) -> String {
         let snapshot = hakmem_agent::snapshot_document([&self.process]);
         let anomalies = self

@@ -9,14 +9,14 @@ use crate::quantity;
 /// An event in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sentence {
-    /// What happened.
+    /// The event itself.
     pub said: String,
-    /// What that led to under the routing in force; empty where it goes without saying.
+    /// Its consequence under the routing in force; empty if it is obvious.
     pub meaning: String,
 }
 
 impl Sentence {
-    /// Says what an event says, under a routing.
+    /// Puts an event into words, under `routing`.
     pub fn new(event: &proto::Event, routing: &str) -> Self {
         if matches!(event.kind.as_str(), "anomaly" | "check_finding") {
             let (said, meaning) = finding(event, routing);
@@ -27,7 +27,7 @@ impl Sentence {
     }
 }
 
-/// What a free of a wrong or misread pointer was, and what it led to.
+/// Describes a free of a wrong or misread pointer, and its consequence.
 fn finding(event: &proto::Event, routing: &str) -> (String, String) {
     let class = &event.class;
     let claimed = event.claimed_class.as_str();
@@ -39,7 +39,7 @@ fn finding(event: &proto::Event, routing: &str) -> (String, String) {
                 "C7" if routing != "uniform" => "the block is C7, which has no header".to_owned(),
                 class => format!("the block is {class}"),
             };
-            // C7 mistaken for itself: a header that nothing wrote.
+            // C7 mistaken for C7: a byte that passes for a header, though C7 blocks have none.
             let said = match claimed == class {
                 true => format!(
                     "the byte in front, {byte:#04x}, passes for a header of {class}, which has none"
@@ -80,7 +80,7 @@ fn finding(event: &proto::Event, routing: &str) -> (String, String) {
     }
 }
 
-/// What a byte that passes for a header leads to.
+/// The consequence of a byte that passes for a header.
 fn misreading(class: &str, claimed: &str, routing: &str) -> String {
     match (routing, claimed) {
         ("e3", "") => String::new(),

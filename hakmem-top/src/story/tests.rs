@@ -4,7 +4,7 @@ use hakmem_reader::{AllocReason, Check, Class, EventKind, FreeReason, Outcome, P
 
 use super::*;
 
-/// A process of a fixed name and time, so that texts are the same each time.
+/// A process with a fixed name and time, so that texts are identical on every run.
 fn process(routing: Routing) -> FixtureProcess {
     FixtureProcess {
         pid: 5_000_000,
@@ -44,7 +44,8 @@ fn finding(at_ms: u64, outcome: Outcome, claimed_class: Class, byte: u8) -> NewE
     }
 }
 
-/// The story of a process that did `work` and was then killed, or exited with a code.
+/// The story of a process that did `work` and then was killed or, with `exit`, exited with that
+/// code.
 fn story(process: &FixtureProcess, exit: Option<i32>, work: impl FnOnce(&mut SlotWriter)) -> Story {
     let directory = tempfile::tempdir().unwrap();
     let mut writer = SegmentWriter::create(directory.path(), process);
@@ -123,7 +124,7 @@ fn the_bug_of_e3_is_told_from_the_first_wrong_list_to_the_crash() {
     allocation that pops it follows user data as a pointer: a segmentation fault. Every other routing is
     exact.
     ");
-    // Whoever found it dead bounds the time of the crash.
+    // The time when it was found dead bounds the time of the crash.
     let last = story.events.last().and_then(|event| event.at).unwrap();
     story.found_dead_at = Some(prost_types::Timestamp { nanos: 500_000_000, ..last });
     assert!(story.ending().contains("at +0.017000 s, and was found dead at +0.500000 s. That"));

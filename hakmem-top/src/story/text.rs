@@ -12,13 +12,13 @@ use crate::paragraph;
 use crate::quantity;
 use crate::report;
 
-/// Lines of the story that are printed: the newest ones.
+/// Lines of the story that are printed at most, the newest ones.
 const LINES_MAX: usize = 40;
-/// Equal anomalies in a row from which on they are summed up.
+/// Number of consecutive equal anomalies from which on they are summed up.
 const REPEATED_MIN: usize = 3;
-/// Width that running text is broken at.
+/// Width at which running text is wrapped.
 const WIDTH: usize = 100;
-/// Columns that the mark and the time of an event take.
+/// Columns for the mark and the time of an event.
 const EVENT_INDENT: usize = 18;
 
 impl Story {
@@ -78,7 +78,7 @@ impl Story {
         }
         line("segment", &self.path);
         let totals = self.process.totals.unwrap_or_default();
-        // Blocks that a misread header moved to another class make the sum of bytes meaningless.
+        // A misread header moves blocks to another class, so the sum of bytes is meaningless.
         let bytes = match totals.live_bytes {
             0.. => format!(" of {}", quantity::bytes(totals.live_bytes)),
             _ => String::new(),
@@ -105,7 +105,7 @@ impl Story {
         }
     }
 
-    /// What the system did not take back, if anything.
+    /// Memory calls that the system refused, if any.
     fn write_refusals(&self, line: &mut dyn FnMut(&str, &str)) {
         let memory = self.process.memory.unwrap_or_default();
         let kinds = [
@@ -188,7 +188,7 @@ impl Story {
         }
     }
 
-    /// One entry per event, or per run of events that say the same.
+    /// One entry per event, or per run of equal events.
     fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let mut told: Vec<String> = Vec::new();
@@ -210,7 +210,7 @@ impl Story {
         lines
     }
 
-    /// An event; what it led to is said the first time.
+    /// The line of an event; its consequence is told only the first time.
     fn line(&self, event: &proto::Event, told: &mut Vec<String>) -> String {
         let Sentence { said, meaning } = Sentence::new(event, self.routing());
         let mut line = String::new();
@@ -234,7 +234,7 @@ impl Story {
         line
     }
 
-    /// Slow paths between two other events: how many of which.
+    /// The slow paths between two other events, counted by class and reason.
     fn slow_run(&self, run: &[proto::Event], last: &proto::Event) -> String {
         let mut counts: Vec<(String, usize)> = Vec::new();
         for event in run {
@@ -257,7 +257,7 @@ fn is_slow(event: &proto::Event) -> bool {
     matches!(event.kind.as_str(), "slow_allocation" | "slow_free")
 }
 
-/// Events that are told as one line if they follow each other.
+/// The kind of an event; consecutive events of one kind are told on one line.
 fn kind_of_line(event: &proto::Event) -> (&str, &str, &str, &str) {
     if is_slow(event) {
         return ("slow", "", "", "");
@@ -265,7 +265,7 @@ fn kind_of_line(event: &proto::Event) -> (&str, &str, &str, &str) {
     (&event.kind, &event.detail, &event.class, &event.claimed_class)
 }
 
-/// Appends running text behind `start`.
+/// Appends running text after `start`.
 fn wrap(text: &mut String, words: &str, start: &str) {
     text.push_str(&paragraph::wrap(words, start, WIDTH));
 }

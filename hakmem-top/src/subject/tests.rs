@@ -1,6 +1,6 @@
 use super::*;
 
-/// What a text is read as, where `12` and `odd@name.hakrec` are files.
+/// How `text` is parsed, if `12` and `odd@name.hakrec` are files.
 fn read(text: &str) -> String {
     let is_file = |path: &Path| ["12", "odd@name.hakrec"].iter().any(|it| path == Path::new(it));
     match Subject::parse(text, is_file) {

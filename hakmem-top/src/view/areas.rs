@@ -1,41 +1,41 @@
-//! Where the parts of the screen are.
+//! The places of the parts of the screen.
 
 use ratatui::layout::Rect;
 
 use crate::model::Model;
 use crate::view_state::{Tab, ViewState};
 
-/// Rows that panels below the classes need to be worth showing.
+/// Least height of the panels below the classes; lower ones are not worth showing.
 const PANEL_ROWS_MIN: u16 = 6;
 
-/// The parts of the screen; any of them may be empty on a small one.
+/// The parts of the screen; on a small screen any of them may be empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Areas {
-    /// Who is shown, and whether the data is live.
+    /// The process that is shown, and whether the data is live.
     pub title: Rect,
     /// The tabs.
     pub tabs: Rect,
-    /// One line on a process that has just ended badly; empty while there is none.
+    /// One line on a process that has just ended badly; empty without such a process.
     pub notice: Rect,
-    /// Everything between tabs and footer.
+    /// The area between tabs and footer.
     pub body: Rect,
-    /// One line of sums above the table; empty where the tab has none.
+    /// One line of sums above the table; empty on tabs without it.
     pub strip: Rect,
     /// The table's line of titles.
     pub heading: Rect,
     /// The table's rows.
     pub rows: Rect,
-    /// What is below the table.
+    /// The area below the table.
     pub panels: Rect,
     /// Hints, or the filter that is being edited.
     pub footer: Rect,
 }
 
-/// Rows that the body needs to give one away.
+/// Least height of the body from which it gives one row to the notice.
 const NOTICE_ROWS_MIN: u16 = 2;
 
 impl Areas {
-    /// Divides a screen.
+    /// Divides the screen.
     pub fn of(screen: Rect, model: &Model, state: &ViewState) -> Self {
         let mut rest = screen;
         let title = take_top(&mut rest, 1);
@@ -45,7 +45,7 @@ impl Areas {
         let notice_rows = u16::from(is_alarming && rest.height >= NOTICE_ROWS_MIN);
         let notice = take_top(&mut rest, notice_rows);
         let body = rest;
-        // The events' strip says what is missing, the classes' sums up the process.
+        // The strip shows the losses of events and the sums of classes.
         let has_strip =
             matches!(state.tab, Tab::Classes | Tab::Events | Tab::Threads | Tab::Findings);
         let strip_rows = u16::from(has_strip && rest.height >= 4);

@@ -10,7 +10,7 @@ const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 pub(super) fn bar(share: f64, width: u16, filled: Style, empty: Style) -> Vec<Span<'static>> {
     let width = usize::from(width);
     let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
-    // What exists at all must be seen.
+    // A share above 0 must be visible.
     let least = usize::from(share > 0.0);
     let eighths = ((share * width as f64 * 8.0).round() as usize).max(least);
     let full = eighths / 8;
@@ -36,7 +36,7 @@ pub(super) fn sparkline(values: &[f64], highest: f64) -> String {
         .collect()
 }
 
-/// One character for how full something is; a blank for empty.
+/// One character for a fill level; a blank for empty.
 pub(super) fn level(share: f64) -> char {
     sparkline(&[share], 1.0).chars().next().unwrap_or(' ')
 }

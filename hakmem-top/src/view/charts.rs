@@ -1,4 +1,4 @@
-//! The last minutes of a class as a chart of block characters.
+//! The recent past of a class as a chart of block characters.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -10,7 +10,7 @@ use crate::model::{ClassName, HistoryPoint, Process, STEP_SECONDS};
 use crate::quantity;
 use crate::view_state::Theme;
 
-/// Which operations a chart shows.
+/// The operations that a chart shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Path {
     Fast,
@@ -33,7 +33,7 @@ impl Path {
     }
 }
 
-/// Draws allocations and frees of one path, on a scale of its own, the newest at the right.
+/// Draws allocations and frees of one path, on their own scale, the newest at the right.
 pub(super) fn draw(
     frame: &mut Frame,
     area: Rect,
@@ -55,7 +55,8 @@ pub(super) fn draw(
     let style = if path == Path::Fast { theme.good } else { theme.warn };
     let rows = area.height.saturating_sub(1);
     for row in 0..rows {
-        // Each row shows its slice of the height: full below, empty above, eighths within.
+        // Each row shows its slice of the height: full below the value, empty above, eighths
+        // within.
         let floor = f64::from(rows - 1 - row);
         let scale = if peak > 0.0 { f64::from(rows) / peak } else { 0.0 };
         let slice: Vec<f64> = values.iter().map(|it| it * scale - floor).collect();

@@ -12,10 +12,10 @@ use crate::model::{Connection, Model, Process, ProgramEnd};
 use crate::quantity;
 use crate::view_state::{Tab, Theme, ViewState};
 
-/// Silence after which the data is called stale, in milliseconds; slower intervals get more.
+/// Silence after which the data is stale, in milliseconds; longer intervals allow more.
 const STALE_MS: u128 = 2500;
 
-/// Draws who is shown on the left, and whether the data is live on the right.
+/// Draws the process that is shown on the left, and the state of the connection on the right.
 pub(super) fn draw_title(frame: &mut Frame, area: Rect, model: &Model, state: &ViewState) {
     let theme = &state.theme;
     let health = shortened(health(model, state), usize::from(area.width / 2));
@@ -57,7 +57,7 @@ fn subject<'a>(model: &'a Model, state: &ViewState) -> Vec<Span<'a>> {
             }
         }
     }
-    // The program may have ended otherwise than the process shown, which may be its child.
+    // The program may have ended differently from the process shown, which may be its child.
     let shown = state.focused(model).filter(|_| !is_of_all(state.tab));
     let is_program = shown.is_some_and(|it| Some(it.key.as_str()) == model.program_key());
     if let Some(end) = model.program.as_ref().and_then(|it| it.end) {
@@ -112,7 +112,7 @@ fn process_words<'a>(process: &'a Process, theme: &Theme) -> Vec<Span<'a>> {
     spans
 }
 
-/// How a process's state looks.
+/// The style of a process's state.
 pub(super) fn state_style(process: &Process, theme: &Theme) -> ratatui::style::Style {
     match process.state.as_str() {
         "running" => theme.good,
@@ -141,7 +141,7 @@ fn health(model: &Model, state: &ViewState) -> Line<'static> {
             Span::styled(format!("✗ silent for {} s ", silent_ms / 1000), theme.bad)
         }
         Connection::Live => {
-            // No update comes faster than the agent samples.
+            // Updates cannot be faster than the agent's sampling.
             let agent_ms = model.agent.as_ref().map_or(0, |agent| agent.interval_ms);
             let interval_ms = state.interval_ms.max(agent_ms);
             Span::styled(format!("● {interval_ms} ms "), theme.good)
@@ -150,7 +150,7 @@ fn health(model: &Model, state: &ViewState) -> Line<'static> {
     Line::from(spans)
 }
 
-/// Draws which process has just ended badly.
+/// Draws the notice of a process that has just ended badly.
 pub(super) fn draw_notice(frame: &mut Frame, area: Rect, model: &Model, theme: &Theme) {
     let mut announced = model.bad_ends.announced(model.watched_for);
     let Some(end) = announced.next() else { return };
@@ -167,12 +167,12 @@ pub(super) fn draw_notice(frame: &mut Frame, area: Rect, model: &Model, theme: &
     frame.render_widget(shortened(Line::styled(text, theme.bad), usize::from(area.width)), area);
 }
 
-/// Whether a tab shows all processes and not the one in focus.
+/// Whether a tab shows all processes instead of the one in focus.
 fn is_of_all(tab: Tab) -> bool {
     matches!(tab, Tab::Processes | Tab::Findings)
 }
 
-/// The tabs' texts, from left to right; short ones where the width does not allow more.
+/// The texts of the tabs, from left to right; shorter ones if the width requires it.
 fn tab_texts(width: u16, model: &Model, state: &ViewState) -> Vec<(Tab, String)> {
     let count = |tab| match tab {
         Tab::Processes => format!(" {}", state.processes(model).len()),
@@ -192,7 +192,7 @@ fn tab_texts(width: u16, model: &Model, state: &ViewState) -> Vec<(Tab, String)>
     let text =
         |tab: Tab, title: &str, count: &str| format!(" {} {title}{count} ", tab as usize + 1);
     let full = |tab: Tab| text(tab, tab.title(), &count(tab));
-    // Counts give way first, except those that are alarms.
+    // Counts are dropped first, except those that are alarms.
     let brief = |tab: Tab| match tab {
         Tab::Routing => text(tab, "C7", ""),
         Tab::Events | Tab::Findings => full(tab),
@@ -286,7 +286,7 @@ pub(super) fn draw_footer(frame: &mut Frame, area: Rect, model: &Model, state: &
     let source = Line::styled(format!("{} ", model.endpoint), theme.faint);
     let width = source.width() as u16;
     if source.width() <= room {
-        // A rectangle of its own: a line's style covers all of its area.
+        // A separate rectangle, because the style of a line covers its whole area.
         frame.render_widget(source, Rect { x: area.right() - width, width, ..area });
     }
 }

@@ -1,5 +1,5 @@
-//! A process: sums, one row per class, and below them C7's routing and the selected class's slow
-//! paths.
+//! One process: its sums, one row per class, and below them C7's routing and the selected class's
+//! slow paths.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -16,13 +16,13 @@ use crate::model::{ClassName, Measure, Model, Process};
 use crate::quantity;
 use crate::view_state::{Theme, ViewState};
 
-/// Cells of the depth bar: as many as let the column into 80.
+/// Cells of the depth bar: the most that fit the column into a screen of 80 columns.
 const BAR_WIDTH: u16 = 7;
-/// Index of the reasons among the columns.
+/// Index of the column of reasons.
 const REASONS: usize = 6;
-/// Rows that a chart needs to be worth showing.
+/// Least height of a chart; a lower one is not worth showing.
 const CHART_ROWS_MIN: u16 = 4;
-/// Width from which the two panels are side by side.
+/// Least width for two panels side by side.
 const TWO_PANELS_WIDTH: u16 = 100;
 
 const RATE_COLUMNS: [Column; 11] = [
@@ -64,7 +64,7 @@ pub(super) fn draw(
     draw_panels(frame, areas.panels, model, process, state);
 }
 
-/// Draws the process as a preview: its sums and its classes, nothing of it selected.
+/// Draws a preview of the process: its sums and its classes, without a selection.
 pub(super) fn draw_preview(frame: &mut Frame, area: Rect, process: &Process, state: &ViewState) {
     let [rule, strip, heading, rows] = Layout::vertical([
         Constraint::Length(1),
@@ -110,7 +110,7 @@ fn draw_table(
     table::draw(frame, areas, table, &state.theme);
 }
 
-/// Draws what there is room for: two panels side by side or C7's alone, charts below them.
+/// Draws the panels that fit: two side by side, or C7's alone, and charts below them.
 fn draw_panels(frame: &mut Frame, area: Rect, model: &Model, process: &Process, state: &ViewState) {
     let Some(class) = state.selected_class(process).filter(|_| area.height > 0) else { return };
     if area.width < TWO_PANELS_WIDTH {
@@ -182,7 +182,7 @@ fn draw_strip(frame: &mut Frame, area: Rect, process: &Process, state: &ViewStat
     frame.render_widget(fitting(line, area.width), area);
 }
 
-/// The pairs of label and value that fit: half a number would be a wrong number.
+/// Drops the pairs of label and value that do not fit: half a number would be a wrong number.
 fn fitting(mut line: Line<'_>, width: u16) -> Line<'_> {
     while line.width() > usize::from(width) + 2 && line.spans.len() > 3 {
         let pairs = line.spans.len() - 2;
@@ -225,7 +225,7 @@ fn cells<'a>(
         number(flow.allocations),
         number(flow.frees),
         match name.as_str() {
-            // Spans of their own have no fast path that they could miss.
+            // Spans have no fast path that a call could miss.
             "large" => Line::styled(quantity::percent(flow.fast(), flow.operations()), theme.dim),
             _ => fast_share(flow.fast(), flow.operations(), theme),
         },
@@ -238,8 +238,8 @@ fn cells<'a>(
     ]
 }
 
-/// Reasons with their flow, most first, as many as fit whole; those that do not flow now are left
-/// out.
+/// Reasons with their flow, most frequent first, as many as fit completely; reasons without flow
+/// are left out.
 fn reasons(flows: &[(&str, f64)], measure: Measure, width: usize, theme: &Theme) -> Line<'static> {
     let mut line = Line::default();
     let flowing = flows.iter().filter(|(_, flow)| *flow > 0.0);
@@ -247,7 +247,7 @@ fn reasons(flows: &[(&str, f64)], measure: Measure, width: usize, theme: &Theme)
     for (reason, flow) in flowing {
         let amount = amount(*flow, measure);
         let gap = if line.spans.is_empty() { " " } else { "  " };
-        // Room for the mark of what is left out, unless this is the last.
+        // Room for the mark of further reasons, unless this is the last one.
         let mark = if left_out > 1 { "  +9".len() } else { 0 };
         let needed = gap.len() + reason.len() + 1 + amount.len() + mark;
         if line.width() + needed > width && !line.spans.is_empty() {
@@ -262,7 +262,7 @@ fn reasons(flows: &[(&str, f64)], measure: Measure, width: usize, theme: &Theme)
     line
 }
 
-/// How full the threads' lists are: a bar, and the two numbers.
+/// The fill level of the threads' lists: a bar, and the two numbers.
 fn depth(counters: &proto::ClassCounters, theme: &Theme) -> Line<'static> {
     let (depth, capacity) = (counters.depth_blocks, counters.capacity_blocks);
     if capacity == 0 && depth == 0 {

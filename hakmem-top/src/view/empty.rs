@@ -1,4 +1,4 @@
-//! What the body says where there is nothing to show, and why that is so.
+//! Explanations in place of an empty body.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -10,7 +10,7 @@ use crate::model::{Connection, Model, Process};
 use crate::paragraph;
 use crate::view_state::{Focus, Tab, Theme, ViewState};
 
-/// Draws why the list of processes is empty, or the tab of a process has none.
+/// Draws why the list of processes is empty, or why a tab has no process to show.
 pub(super) fn draw_no_process(frame: &mut Frame, area: Rect, model: &Model, state: &ViewState) {
     let theme = &state.theme;
     let mut lines = vec![Line::raw("")];
@@ -37,12 +37,12 @@ pub(super) fn draw_no_process(frame: &mut Frame, area: Rect, model: &Model, stat
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-/// What is said of the process that is looked at once nobody knows it any more.
+/// The message about a process in focus that the agent no longer knows.
 pub(super) fn gone(focus: &Focus) -> String {
     format!("{} {} is gone, and the agent has kept nothing of it", focus.name, focus.pid)
 }
 
-/// Why no process is known at all.
+/// Why no process is known.
 fn why_none(model: &Model, theme: &Theme) -> (String, ratatui::style::Style) {
     if let Some(program) = &model.program {
         let command = program.command.split(' ').next().unwrap_or_default();
@@ -64,7 +64,7 @@ fn why_none(model: &Model, theme: &Theme) -> (String, ratatui::style::Style) {
     }
 }
 
-/// Why none of the processes that are known is shown.
+/// Why none of the known processes is shown.
 fn why_hidden(model: &Model, state: &ViewState) -> String {
     let hidden = model.processes.values().filter(|it| state.hides(it)).count();
     let others = model.processes.len() - hidden;
@@ -81,12 +81,12 @@ fn why_hidden(model: &Model, state: &ViewState) -> String {
     format!("no process is shown: {}", reasons.join(", "))
 }
 
-/// Draws one line in place of a list without rows.
+/// Draws one line in place of an empty list.
 pub(super) fn draw_no_row(frame: &mut Frame, area: Rect, text: &str, theme: &Theme) {
     frame.render_widget(Line::styled(format!("  {}", one_line(text)), theme.text), area);
 }
 
-/// Why a tab with rows of a process has none: its filter, or else `otherwise`.
+/// Why a tab of a process has no rows: its filter, or else `otherwise`.
 pub(super) fn why_no_row(what: &str, otherwise: &str, state: &ViewState) -> String {
     match state.filter() {
         "" => otherwise.to_owned(),
@@ -94,7 +94,7 @@ pub(super) fn why_no_row(what: &str, otherwise: &str, state: &ViewState) -> Stri
     }
 }
 
-/// Why nothing is known of a process's classes and threads.
+/// Why the classes and threads of a process are unknown.
 pub(super) fn why_no_details(process: &Process, what: &str) -> String {
     match (process.is_detailed(), process.is_running()) {
         (false, true) => format!("waiting for its {what} …"),

@@ -1,4 +1,4 @@
-//! Events, newest first, and how many are missing.
+//! Events, newest first, and the number of lost ones.
 
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
@@ -55,13 +55,13 @@ pub(super) fn draw(
     table::draw(frame, areas, table, theme);
 }
 
-/// Events of a process that nobody saw: lost since it started as far as the agent knows, or since
-/// they are watched.
+/// The lost events of a process: since its start, as far as the agent knows, or since they are
+/// watched.
 pub(super) fn lost(model: &Model, process: &Process) -> u64 {
     model.events.missing().max(process.loss.lost_events)
 }
 
-/// What the list does not show, said before what it shows.
+/// The losses, above the events.
 fn missing(model: &Model, process: &Process, theme: &Theme) -> Line<'static> {
     let lost = lost(model, process);
     let suppressed = process.loss.suppressed_events;
@@ -103,7 +103,7 @@ fn cells(event: &proto::Event, now: f64, theme: &Theme) -> Vec<Line<'static>> {
     ]
 }
 
-/// The class, where the event is about one.
+/// The class of the event, or an empty string if it concerns none.
 fn class(event: &proto::Event) -> &str {
     match event.class.as_str() {
         "none" => "",
@@ -111,7 +111,7 @@ fn class(event: &proto::Event) -> &str {
     }
 }
 
-/// The value in the unit that the kind gives it.
+/// The value in the unit of the event's kind.
 fn value(event: &proto::Event) -> String {
     match event.kind.as_str() {
         "thread_start" | "thread_exit" | "routing_chosen" => String::new(),

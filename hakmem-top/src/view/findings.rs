@@ -1,4 +1,4 @@
-//! Findings: paths that became slower, and how to look into them.
+//! Findings: paths that became slower, and the commands that show more about them.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -49,7 +49,7 @@ pub(super) fn draw(frame: &mut Frame, areas: &Areas, model: &Model, state: &View
     }
 }
 
-/// How many go on, and what is missing.
+/// The number of ongoing findings, and of dropped ones.
 fn strip(model: &Model, theme: &Theme) -> Line<'static> {
     let (ongoing, missing) = (model.findings.ongoing(), model.findings.missing());
     let style = if ongoing > 0 { theme.bad } else { theme.dim };
@@ -86,7 +86,7 @@ fn cells(finding: &proto::Finding, model: &Model, theme: &Theme) -> Vec<Line<'st
         "" => finding.executable.rsplit('/').next().unwrap_or_default(),
         known => known,
     };
-    // An agent that does not tell the name may know the process, which does.
+    // If the agent does not send the name, the model may know the process.
     let program = model.processes.get(&finding.process_key).map_or(told, Process::name);
     let places = [&finding.class, &finding.direction, &finding.reason];
     let places: Vec<&str> =
@@ -103,7 +103,7 @@ fn cells(finding: &proto::Finding, model: &Model, theme: &Theme) -> Vec<Line<'st
     ]
 }
 
-/// The sentence and the command line of the selected finding.
+/// The summary and the command of the selected finding.
 fn draw_selected(frame: &mut Frame, area: Rect, finding: &proto::Finding, theme: &Theme) {
     let width = usize::from(area.width).saturating_sub(1).max(20);
     let told = paragraph::wrap(&plain(&finding.summary), " ", width);

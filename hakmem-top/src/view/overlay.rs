@@ -1,4 +1,4 @@
-//! What lies over the body for a while: help, the program's output, a question.
+//! Overlays: boxes over the body for help, comparison, the program's output, or a question.
 
 use hakmem_diagnosis::Verdict;
 use ratatui::Frame;
@@ -34,29 +34,29 @@ const HELP: [(&str, &str); 19] = [
     ("P50 P99", "of timed slow paths, last 10 s; faint: since the start"),
 ];
 
-/// One thing that lies over the body.
+/// A box over the body.
 struct Overlay<'a> {
     title: String,
     lines: Vec<Line<'a>>,
-    /// Where it is; its border is one cell wide.
+    /// Its place, including a border of one cell.
     place: Rect,
     /// Whether it shows its end first, and scrolls up from there.
     from_end: bool,
 }
 
-/// Draws what is open, if anything is.
+/// Draws the open overlays.
 pub(super) fn draw(frame: &mut Frame, area: Rect, model: &Model, state: &ViewState) {
     let open = all(area, model, state);
     let last = open.len().saturating_sub(1);
     for (index, overlay) in open.into_iter().enumerate() {
-        // What lies below does not move while what lies on top does.
+        // Only the topmost overlay scrolls.
         let scroll = if index == last { state.scroll } else { 0 };
         overlay.draw(frame, scroll, &state.theme);
     }
 }
 
-/// How far what lies on top is scrolled after moving by some lines down, on a body of size `area`;
-/// `None` if nothing can be scrolled.
+/// The scroll position of the topmost overlay after moving down by `by` lines, on a body of size
+/// `area`; `None` if nothing can be scrolled.
 pub fn scrolled(area: Rect, model: &Model, state: &ViewState, by: i64) -> Option<usize> {
     if state.asking {
         return None;
@@ -67,7 +67,7 @@ pub fn scrolled(area: Rect, model: &Model, state: &ViewState, by: i64) -> Option
     Some(now.saturating_add_signed(by as isize).min(top.scroll_max()))
 }
 
-/// Everything that is open, from bottom to top.
+/// All open overlays, from bottom to top.
 fn all<'a>(area: Rect, model: &'a Model, state: &'a ViewState) -> Vec<Overlay<'a>> {
     let theme = &state.theme;
     let mut open = Vec::new();
@@ -87,7 +87,7 @@ fn all<'a>(area: Rect, model: &'a Model, state: &'a ViewState) -> Vec<Overlay<'a
 }
 
 impl<'a> Overlay<'a> {
-    /// In the middle, as large as its lines and the area allow.
+    /// A centred overlay, as large as its lines and the area allow.
     fn centred(area: Rect, title: &str, lines: Vec<Line<'a>>) -> Self {
         let wanted = lines.iter().map(Line::width).max().unwrap_or(0) as u16 + 2;
         let width = wanted.min(area.width);
@@ -101,7 +101,7 @@ impl<'a> Overlay<'a> {
         Self { title: title.to_owned(), lines, place, from_end: false }
     }
 
-    /// Lines that there is room for.
+    /// The number of lines that fit.
     fn rows(&self) -> usize {
         usize::from(self.place.height.saturating_sub(2))
     }
@@ -126,7 +126,7 @@ impl<'a> Overlay<'a> {
     }
 }
 
-/// The last minute against the one before; the verdict stands first.
+/// The comparison of the last minute with the minute before; the verdict comes first.
 fn compared<'a>(area: Rect, compared: &Compared, theme: &Theme) -> Overlay<'a> {
     let text = match compared {
         Compared::Pending => "comparing the last minute with the one before …".into(),
@@ -154,7 +154,7 @@ fn compared<'a>(area: Rect, compared: &Compared, theme: &Theme) -> Overlay<'a> {
     Overlay::centred(area, "the last minute · Esc closes", lines)
 }
 
-/// The blanks that a line begins with.
+/// The leading blanks of a line.
 fn leading(line: &str) -> &str {
     &line[..line.len() - line.trim_start().len()]
 }
@@ -186,7 +186,7 @@ fn question<'a>(area: Rect, model: &'a Model, theme: &Theme) -> Overlay<'a> {
     Overlay::centred(area, "the program still runs", lines)
 }
 
-/// The last of what the program printed, over the lower half.
+/// The end of the program's output, over the lower half.
 fn output<'a>(area: Rect, model: &'a Model, theme: &Theme) -> Option<Overlay<'a>> {
     let program = model.program.as_ref()?;
     let height = (area.height / 2).max(3).min(area.height);

@@ -70,7 +70,7 @@ fn cells<'a>(process: &'a Process, state: &ViewState) -> Vec<Line<'a>> {
     let theme = &state.theme;
     let rates = state.measure_of(process) == Measure::Rate;
     let flow = process.totals_flow(state.measure_of(process)).unwrap_or_default();
-    // What an ended process did in all must not be read as a rate.
+    // The totals of an ended process must not be mistaken for rates.
     let number = |value: f64| if rates { quantity::rate(value) } else { total(value) };
     let style = if process.is_running() { theme.text } else { theme.dim };
     let anomalies = process.totals.anomalies;
@@ -80,7 +80,7 @@ fn cells<'a>(process: &'a Process, state: &ViewState) -> Vec<Line<'a>> {
         Line::styled(process.state.as_str(), state_style(process, theme)),
         match process.is_running() {
             true => Line::styled(quantity::span_seconds(process.age_seconds() as u64), theme.dim),
-            // When it ended is not known if it ended before anyone watched.
+            // The time of the end is unknown if the process ended before anyone watched.
             false => Line::styled("–", theme.faint),
         },
         Line::styled(process.identity.routing.as_str(), theme.dim),
@@ -98,12 +98,12 @@ fn cells<'a>(process: &'a Process, state: &ViewState) -> Vec<Line<'a>> {
     ]
 }
 
-/// A total, marked so that nobody takes it for a rate.
+/// A total, marked so that it is not mistaken for a rate.
 fn total(value: f64) -> String {
     format!("Σ{}", quantity::count(value as u64))
 }
 
-/// The executable in full weight, its arguments dimmed.
+/// The program's name in normal weight, its arguments dimmed.
 fn program<'a>(process: &'a Process, theme: &Theme) -> Line<'a> {
     let mut line = Line::styled(process.name(), theme.text);
     if is_lossy(process) {
@@ -119,12 +119,12 @@ fn program<'a>(process: &'a Process, theme: &Theme) -> Line<'a> {
     line
 }
 
-/// Text from another process, without what would break a line or the terminal.
+/// Text from another process, without characters that would break a line or the terminal.
 pub(super) fn one_line(text: &str) -> String {
     text.chars().map(|it| if it.is_control() { ' ' } else { it }).take(200).collect()
 }
 
-/// The share of the fast path, coloured by how good it is.
+/// The share of the fast path, coloured by its size.
 pub(super) fn fast_share(fast: f64, all: f64, theme: &Theme) -> Line<'static> {
     let share = if all > 0.0 { fast / all } else { 1.0 };
     let style = match share {

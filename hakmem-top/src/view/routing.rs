@@ -1,5 +1,5 @@
-//! C7's routing: what is in force and what it does, how C7's frees were recognised, fast and slow
-//! by reason, anomalies first, and the last minutes.
+//! C7's routing: the routing in force and its effect, the outcomes of C7's frees, fast and slow by
+//! reason, anomalies first, and the recent past.
 
 use std::collections::BTreeMap;
 
@@ -23,13 +23,13 @@ use crate::model::{
 use crate::quantity;
 use crate::view_state::{Theme, ViewState};
 
-/// The class that this is about.
+/// The class of this tab.
 const C7: &str = "C7";
-/// Width from which the tab has its slow paths beside it.
+/// Least width for the slow paths beside the routing.
 const TWO_COLUMNS_WIDTH: u16 = 100;
-/// Rows below it that are worth using.
+/// Least height below the panel that is worth using.
 const ROWS_BELOW_MIN: u16 = 6;
-/// Rows that sparklines and their title need.
+/// Rows for the sparklines and their title.
 const HISTORY_ROWS: u16 = 5;
 
 /// Draws the whole tab.
@@ -62,7 +62,7 @@ pub(super) fn draw(
     charts::draw(frame, slow, process, C7, charts::Path::Slow, &state.theme);
 }
 
-/// Rows that the panel fills: title, explanation, paths, outcomes, sparklines, and a blank one.
+/// Rows of the full panel: title, explanation, paths, outcomes, sparklines, and a blank one.
 pub(super) fn rows_wanted(process: &Process) -> u16 {
     let outcomes = process.class(C7).map_or(0, |it| it.outcomes.len()).max(1);
     let anomalous = if has_anomalies(process) { 3 } else { 0 };
@@ -73,7 +73,7 @@ fn has_anomalies(process: &Process) -> bool {
     process.class(C7).is_some_and(|counters| anomalies(counters) > 0)
 }
 
-/// Draws the panel: explanation, outcomes, sparklines, as far as there is room.
+/// Draws the parts of the panel that fit: explanation, outcomes, sparklines.
 pub(super) fn draw_panel(
     frame: &mut Frame,
     area: Rect,
@@ -120,8 +120,8 @@ pub(super) fn draw_panel(
     }
 }
 
-/// C7's anomalies: how many ever and when the last, and as which classes the blocks were freed, as
-/// far as events still tell.
+/// C7's anomalies: their number, the time of the last one, and the classes as which the blocks were
+/// freed, as far as the remaining events show them.
 fn anomaly_lines(model: &Model, process: &Process, theme: &Theme) -> Vec<Line<'static>> {
     if !has_anomalies(process) {
         return Vec::new();
@@ -161,7 +161,7 @@ fn routing_style(routing: &str, theme: &Theme) -> Style {
     }
 }
 
-/// Draws a line with a title in it.
+/// Draws a horizontal line with a title.
 pub(super) fn draw_rule(frame: &mut Frame, area: Rect, title: Vec<Span<'_>>, theme: &Theme) {
     frame.render_widget(Line::styled("─".repeat(usize::from(area.width)), theme.faint), area);
     let mut line = Line::from(vec![Span::styled("─ ", theme.faint)]);
@@ -183,7 +183,7 @@ fn draw_outcomes(
         path_line("frees", flow.frees_fast, flow.frees, measure, theme),
     ];
     if flow.outcomes.is_empty() {
-        // Before the second sample there is no flow, whatever was counted.
+        // Before the second sample there is no flow, whatever the counts.
         let words = if has_frees { "" } else { "no C7 block has been freed yet" };
         lines.push(Line::styled(words, theme.faint));
     } else {
@@ -213,7 +213,7 @@ fn draw_outcomes(
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-/// One direction: how much, and a bar of the fast path's share.
+/// One direction: its flow, and a bar of the fast path's share.
 fn path_line(
     label: &'static str,
     fast: f64,
@@ -241,7 +241,7 @@ fn path_line(
 type HistoryValue = fn(&HistoryPoint) -> f64;
 type Look = fn(&Theme) -> Style;
 
-/// What the sparklines show, and how it looks.
+/// The values of the sparklines, and their styles.
 const SERIES: [(&str, HistoryValue, Look); 5] = [
     ("alloc fast", |it| it.allocations_fast, |theme| theme.good),
     ("alloc slow", |it| it.allocations_slow, |theme| theme.warn),
@@ -259,12 +259,12 @@ fn draw_sparklines(frame: &mut Frame, area: Rect, process: &Process, theme: &The
         theme.heading,
     )];
     let history = process.history.get(&ClassName::new(C7));
-    // The last one only where there is something to see.
+    // The anomalies are shown only if there are any.
     let shown = if has_anomalies(process) { SERIES.len() } else { SERIES.len() - 1 };
     for (label, value, style) in &SERIES[..shown] {
         let values = history.map(|it| it.newest(points, value)).unwrap_or_default();
         let peak = values.iter().copied().fold(0.0, f64::max);
-        // The newest is at the right edge from the first point on.
+        // The newest value is always at the right edge.
         let graph = format!("{:>points$}", sparkline(&values, peak));
         lines.push(Line::from(vec![
             Span::styled(format!("{label:<11}"), theme.dim),

@@ -1,4 +1,4 @@
-//! The slow paths of one class: each reason with its flow, its share and what it means.
+//! The slow paths of one class: each reason with its flow, its share and its meaning.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -14,7 +14,7 @@ use crate::model::{ClassName, Measure, Process};
 use crate::quantity;
 use crate::view_state::{Theme, ViewState};
 
-/// Rows that the panel fills: title, two sums, the reasons, two lines of facts, and a blank one.
+/// Rows of the full panel: title, two sums, the reasons, two lines of facts, and a blank one.
 pub(super) fn rows_wanted(process: &Process, class: &str) -> u16 {
     let reasons =
         process.class(class).map_or(0, |it| it.slow_allocations.len() + it.slow_frees.len());

@@ -1,4 +1,4 @@
-//! A table that fits its columns to the width: less important ones give way, one grows.
+//! A table that fits its columns to the width: less important ones are dropped, one grows.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use super::Areas;
 use crate::view_state::Theme;
 
-/// Where a cell's text goes.
+/// The alignment of a cell's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Align {
     Left,
@@ -21,9 +21,9 @@ pub(super) struct Column {
     pub(super) title: &'static str,
     pub(super) width: u16,
     pub(super) align: Align,
-    /// 0 never gives way; of the others, the highest goes first.
+    /// 0 is never dropped; among the others, the highest rank is dropped first.
     pub(super) rank: u8,
-    /// Whether it takes the width that is left.
+    /// Whether the column takes the remaining width.
     pub(super) grows: bool,
 }
 
@@ -48,20 +48,20 @@ pub(super) struct Table<'a> {
     pub(super) selected: Option<usize>,
     /// Index of the first of `rows` in the whole list, and the length of that list.
     pub(super) position: (usize, usize),
-    /// Column by which rows are sorted, and whether the other way round.
+    /// The column by which rows are sorted, and whether the order is inverted.
     pub(super) sorted: Option<(usize, bool)>,
 }
 
 /// Blank cells between two columns.
 const GAP: u16 = 1;
 
-/// The first row to show of `count` in `height` lines, so that the selected one stays in the
-/// middle where it can.
+/// The first of `count` rows to show in `height` lines, so that the selected row is in the middle
+/// if possible.
 pub(super) fn first_row(selected: usize, count: usize, height: usize) -> usize {
     selected.saturating_sub(height / 2).min(count.saturating_sub(height))
 }
 
-/// Widths of the columns that fit, `None` for those that give way.
+/// Widths of the columns that fit; `None` for a dropped column.
 pub(super) fn widths(columns: &[Column], available: u16) -> Vec<Option<u16>> {
     let mut widths: Vec<Option<u16>> = columns.iter().map(|it| Some(it.width)).collect();
     let needed = |widths: &[Option<u16>]| {
@@ -140,7 +140,7 @@ fn draw_row(
     }
 }
 
-/// The line cut to a width, with an ellipsis where something is missing.
+/// The line cut to a width, with an ellipsis in place of the rest.
 pub(super) fn shortened(line: Line<'_>, width: usize) -> Line<'_> {
     if line.width() <= width {
         return line;

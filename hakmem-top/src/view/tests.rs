@@ -12,7 +12,7 @@ fn state(tab: Tab) -> ViewState {
     ViewState::new(tab, INTERVAL_MS_DEFAULT, ThemeName::Mono)
 }
 
-/// What is on the screen, lines without their trailing blanks.
+/// The text on the screen, without trailing blanks.
 fn drawn(width: u16, height: u16, model: &Model, state: &ViewState) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| draw(frame, model, state)).unwrap();

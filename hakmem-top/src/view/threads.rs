@@ -1,4 +1,4 @@
-//! Threads: what each does, and how full its lists are.
+//! Threads: the activity of each, and the fill levels of its lists.
 
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
@@ -16,7 +16,7 @@ use crate::view_state::{Tab, Theme, ViewState};
 
 /// Classes that have lists.
 const LISTED: [&str; 9] = ["C0", "C1", "C2", "C3", "C4", "C5", "C6", "C7", "mid"];
-/// Columns before those of the classes.
+/// Number of columns before those of the classes.
 const FIXED: usize = 6;
 
 const COLUMNS: [Column; FIXED + LISTED.len()] = {
@@ -40,7 +40,7 @@ const COLUMNS: [Column; FIXED + LISTED.len()] = {
     let mut index = 0;
     while index < LISTED.len() {
         columns[FIXED + index].title = LISTED[index];
-        // C7 stays longest, the smallest classes give way first.
+        // C7 stays longest; the smallest classes are dropped first.
         columns[FIXED + index].rank = if index == 7 { 4 } else { 14 - index as u8 };
         index += 1;
     }
@@ -96,7 +96,7 @@ fn cells(process: &Process, thread: &proto::Thread, state: &ViewState) -> Vec<Li
     };
     let mut cells = vec![
         match thread.thread_id {
-            // What the process counts outside of threads has a slot too, named in parentheses.
+            // The counts outside of threads have a slot too, with a name in parentheses.
             0 if thread.name.starts_with('(') => Line::styled("–", theme.faint),
             0 => Line::styled("ended", theme.faint),
             id => Line::styled(id.to_string(), theme.text),
@@ -120,7 +120,7 @@ fn name(thread: &proto::Thread, theme: &Theme) -> Line<'static> {
     line
 }
 
-/// Depth as a number and as a level of the capacity.
+/// The depth as a number, and as a level relative to the capacity.
 fn depth(thread: &proto::Thread, class: &str, theme: &Theme) -> Line<'static> {
     let Some(list) = thread.lists.iter().find(|it| it.class == class) else {
         return Line::raw("");

@@ -1,17 +1,17 @@
-//! What input asks for, and what of that reaches beyond the view.
+//! Actions that input requests, and effects beyond the view.
 
 use super::Tab;
 
-/// What input asks for.
+/// A request of the user.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Show a tab.
     Tab(Tab),
-    /// The next tab, or the one before.
+    /// Show the next tab, or the one before.
     TabStep(bool),
     /// Move the selection by rows.
     Move(i64),
-    /// Scroll what lies on top to a line.
+    /// Scroll the topmost overlay to a line.
     ScrollTo(usize),
     /// Select the first row.
     First,
@@ -21,7 +21,7 @@ pub enum Action {
     Row(usize),
     /// Open the selected row.
     Open,
-    /// Close the topmost thing, or go back to the processes.
+    /// Close the topmost overlay, or go back to the processes.
     Back,
     /// Show or hide the help.
     Help,
@@ -37,43 +37,43 @@ pub enum Action {
     SortNext,
     /// Sort the other way round.
     SortInvert,
-    /// Stop or resume the picture.
+    /// Pause or resume the view.
     Pause,
-    /// A shorter interval, or a longer one.
+    /// Use a shorter interval, or a longer one.
     Interval(bool),
-    /// The next theme.
+    /// Use the next theme.
     ThemeNext,
-    /// Rates or totals.
+    /// Show rates or totals.
     Measure,
     /// Show or hide ended processes.
     Ended,
-    /// Compare the last minute of the process with the one before, or stop looking at that.
+    /// Compare the last minute of the process with the minute before, or close the comparison.
     Compare,
-    /// Show or hide what the program printed.
+    /// Show or hide the program's output.
     Output,
-    /// Draw everything anew.
+    /// Redraw the screen.
     Redraw,
     /// Stop this program until the shell continues it.
     Suspend,
-    /// Leave the screen; the program that was started goes on.
+    /// Leave the screen while the started program continues.
     Leave,
-    /// End.
+    /// Quit.
     Quit,
 }
 
-/// What reaches beyond the view.
+/// An effect beyond the view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Ask the agent for this interval.
+    /// Request this interval from the agent.
     SetInterval(u32),
-    /// Fetch what is to be compared.
+    /// Request the comparison of the process in focus with its past.
     Compare,
-    /// Draw everything anew.
+    /// Redraw the screen.
     Redraw,
     /// Stop this program until the shell continues it.
     Suspend,
-    /// Leave the screen, let the program go on.
+    /// Leave the screen while the program continues.
     Leave,
-    /// End, and the program with it.
+    /// Quit, and end the program.
     Quit,
 }

@@ -1,4 +1,4 @@
-//! Each tab's rows, as far as they contain the text that its filter asks for.
+//! The rows of each tab that pass its filter.
 
 use hakmem_proto::v1 as proto;
 
@@ -6,12 +6,12 @@ use super::{Tab, ViewState};
 use crate::model::{Model, Process};
 
 impl ViewState {
-    /// Text that the rows of the tab shown must contain.
+    /// The filter of the tab that is shown.
     pub fn filter(&self) -> &str {
         self.filter_of(self.tab)
     }
 
-    /// Text that the rows of a tab must contain.
+    /// The filter of a tab.
     pub fn filter_of(&self, tab: Tab) -> &str {
         &self.filters[tab as usize]
     }
@@ -48,8 +48,8 @@ impl ViewState {
         processes
     }
 
-    /// Whether a process is hidden with those that have ended. A bad end cannot be hidden, and
-    /// neither can that of the process which is looked at.
+    /// Whether a process is hidden because it has ended. Processes that ended badly are never
+    /// hidden, and neither is the process in focus.
     pub fn hides(&self, process: &Process) -> bool {
         let is_focus = self.focus.as_ref().is_some_and(|it| it.key == process.key);
         self.hide_ended && !process.is_running() && !process.has_ended_badly() && !is_focus
@@ -80,7 +80,7 @@ impl ViewState {
         model.events.newest_first().filter(passes)
     }
 
-    /// Findings that pass the filter, those that go on first.
+    /// Findings that pass the filter, ongoing ones first.
     pub fn findings<'a>(&self, model: &'a Model) -> Vec<&'a proto::Finding> {
         let mut findings = model.findings.ordered();
         findings.retain(|it| {

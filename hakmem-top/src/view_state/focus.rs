@@ -1,19 +1,19 @@
-//! The process that is looked at. Once there is one it stays the same, whatever others do, until
-//! the person chooses another: also after its end, and when the agent has forgotten it.
+//! The process in focus. It stays the same, whatever other processes do, until the user chooses
+//! another one: also after its end, and when the agent has forgotten it.
 
 use super::{Tab, ViewState};
 use crate::model::{Measure, Model, Process};
 
-/// Which process is looked at.
+/// A reference to the process in focus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Focus {
     /// Its key.
     pub key: String,
-    /// The name by which people know it, for when it is gone.
+    /// The name by which users know it, for the time after it is gone.
     pub name: String,
     /// Its process id.
     pub pid: u32,
-    /// Whether a person chose it; otherwise the program that was started may take its place.
+    /// Whether the user chose it; if not, the started program may replace it.
     pub chosen: bool,
 }
 
@@ -25,14 +25,14 @@ impl Focus {
 }
 
 impl ViewState {
-    /// Looks at a process that a person chose.
+    /// Puts the focus on a process that the user chose.
     pub fn choose(&mut self, process: &Process) {
         self.focus = Some(Focus::on(process, true));
     }
 
-    /// Keeps the focus where it is, or finds one: the program that was started, else the first of
-    /// the list once there are rates to sort it by. Where a process called `exec`, the focus is on
-    /// what it became.
+    /// Keeps the focus, or sets it for the first time: to the program that was started, else to the
+    /// first row, once there are rates by which to sort. After an `exec`, the focus moves to the
+    /// successor of the process.
     pub fn settle_focus(&mut self, model: &Model) {
         if let Some(focus) = &self.focus
             && let Some(process) = model.processes.get(&focus.key)
@@ -58,8 +58,8 @@ impl ViewState {
         }
     }
 
-    /// The process in focus; before any is, the program that was started, else the first of the
-    /// list. `None` if it is gone.
+    /// The process in focus. Without a focus, the program that was started, else the first row;
+    /// `None` if it is gone.
     pub fn focused<'a>(&self, model: &'a Model) -> Option<&'a Process> {
         if let Some(focus) = &self.focus {
             return model.processes.get(&focus.key);

@@ -1,24 +1,24 @@
-//! The screens, and the columns by which processes are sorted.
+//! The tabs, and the columns by which processes are sorted.
 
-/// One screen.
+/// A tab of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tab {
     /// All processes.
     Processes,
     /// The classes of the process in focus.
     Classes,
-    /// How its C7 blocks are routed.
+    /// The routing of its C7 blocks.
     Routing,
     /// Its threads.
     Threads,
     /// Its events.
     Events,
-    /// What became slower, in any process.
+    /// Paths of any process that became slower.
     Findings,
 }
 
 impl Tab {
-    /// In the order of their number keys.
+    /// All tabs, in the order of their number keys.
     pub const ALL: [Self; 6] = [
         Self::Processes,
         Self::Classes,
@@ -28,7 +28,7 @@ impl Tab {
         Self::Findings,
     ];
 
-    /// The name on the tab.
+    /// The title of the tab.
     pub fn title(self) -> &'static str {
         match self {
             Self::Processes => "Processes",
@@ -52,7 +52,7 @@ impl Tab {
     }
 }
 
-/// Columns by which processes are sorted.
+/// A column by which processes are sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortColumn {
     /// Allocations per second.

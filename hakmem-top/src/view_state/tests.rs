@@ -31,7 +31,7 @@ fn ended_processes_come_last_and_can_be_hidden() {
     assert_eq!(names(&state, &model), ["python3", "redis-server"]);
     state.apply(Action::Ended, &model);
     assert_eq!(names(&state, &model), ["python3"]);
-    // Its own end is not hidden from a person who looks at it.
+    // The end of the process in focus is not hidden.
     state.choose(&model.processes["4000-1-00"]);
     assert_eq!(names(&state, &model), ["python3", "redis-server"]);
 }
@@ -92,7 +92,7 @@ fn a_filter_belongs_to_its_tab() {
     assert_eq!(names(&state, &model), ["redis-server"], "the list of processes keeps its own");
     state.apply(Action::Tab(Tab::Processes), &model);
     assert_eq!((state.filter(), state.editing_filter), ("redis", false));
-    // The table of classes has none.
+    // The table of classes has no filter.
     state.apply(Action::Tab(Tab::Classes), &model);
     state.apply(Action::FilterBegin, &model);
     assert!(!state.editing_filter);

@@ -1,8 +1,8 @@
-//! Colours. Views name what a thing means; a theme says what that looks like.
+//! Colours. Views name the meaning of an item; a theme defines its style.
 
 use ratatui::style::{Color, Modifier, Style};
 
-/// The themes, in the order of the key that changes them.
+/// The themes, in the order of the key that switches them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThemeName {
     /// For dark terminals.
@@ -27,13 +27,13 @@ impl ThemeName {
 /// Styles by meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Theme {
-    /// Which one it is.
+    /// The name of the theme.
     pub name: ThemeName,
     /// Ordinary text.
     pub text: Style,
     /// Text of less weight: units, explanations, zeros.
     pub dim: Style,
-    /// Titles and what is active.
+    /// Titles and active items.
     pub accent: Style,
     /// The name of this program, in the corner.
     pub badge: Style,
@@ -41,9 +41,9 @@ pub struct Theme {
     pub heading: Style,
     /// The selected row.
     pub selected: Style,
-    /// The fast path, and all that is well.
+    /// The fast path, and everything that is well.
     pub good: Style,
-    /// The slow path, and what deserves a look.
+    /// The slow path, and values that deserve attention.
     pub warn: Style,
     /// Loss, anomalies, crashes.
     pub bad: Style,
@@ -61,7 +61,7 @@ impl Theme {
         }
     }
 
-    /// Bars and marks that carry no judgement.
+    /// Bars and marks without a judgement.
     pub fn accent_bar(&self) -> Style {
         self.accent.remove_modifier(Modifier::BOLD)
     }
@@ -104,7 +104,7 @@ impl Theme {
     }
 }
 
-/// Indices into the 256-colour palette, which every terminal of the last decades has.
+/// Indices into the 256-colour palette, which every common terminal supports.
 struct Palette {
     dim: u8,
     accent: u8,

@@ -1,11 +1,11 @@
-//! Without a command: one agent, or the directory itself, printed once.
+//! Without a command: attaches to an agent, or reads the directory itself, and prints once.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use crate::built::{library, output, segments, stderr, stdout, top};
 
-/// A program under the library that waits until it is killed, and has published by now.
+/// A program under the library that has published and waits until it is killed.
 struct Sleeper(Child);
 
 impl Sleeper {
@@ -56,7 +56,7 @@ fn a_killed_program_is_shown_as_ended_with_its_counts() {
     let document: serde_json::Value = serde_json::from_str(&stdout(&once)).unwrap();
     let process = &document["processes"][0];
     assert_eq!(process["pid"], pid);
-    // Its parent has waited for it before anybody else looked.
+    // Its parent waited for it before the agent saw its end.
     assert_eq!(process["state"], "ended");
     let classes = process["classes"].as_array().unwrap();
     assert!(classes.iter().any(|class| class["allocations"].as_u64() > Some(10)), "{process}");
@@ -99,7 +99,7 @@ fn a_directory_that_is_missing_or_none_is_an_error_in_one_line() {
         check(&none, words, code, "hakmem-top: there is no directory ");
         check(&file, words, code, "hakmem-top: cannot read the directory ");
     }
-    // Nobody has named that one: it is made by the first program.
+    // The default directory was not given: the first program creates it.
     let list = output(top(&none).arg("ls"));
     assert_eq!(list.status.code(), Some(0), "{}", stderr(&list));
     assert!(stderr(&list).contains("there is no directory "), "{}", stderr(&list));

@@ -1,4 +1,4 @@
-//! What becomes of a program when the one that runs it breaks.
+//! What happens to a program when hakmem-top breaks while it runs that program.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::built::{TOP, segments, stderr, top};
 use crate::terminal::Terminal;
 
-/// Has the loop of events of every runtime fail as soon as a file exists.
+/// Makes the event loop of every runtime fail as soon as a file exists.
 const SHIM: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -27,7 +27,7 @@ int epoll_wait(int epoll, struct epoll_event *events, int most, int timeout) {
 }
 "#;
 
-/// How long anything may take on a busy machine.
+/// Timeout for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn shim(directory: &Path) -> PathBuf {
@@ -77,7 +77,7 @@ fn a_program_runs_on_and_is_waited_for_when_a_part_of_run_breaks() {
     let program = line();
     std::fs::write(&broken, "").unwrap();
     let pid = child.id().to_string();
-    // Wakes the loop up.
+    // The signal wakes the loop.
     signal("WINCH", &pid);
     let mut said = BufReader::new(child.stderr.take().unwrap());
     let mut told = String::new();

@@ -1,4 +1,4 @@
-//! What is under test, and where it may write.
+//! The programs under test, and folders for them to write to.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// The command.
 pub(crate) const TOP: &str = env!("CARGO_BIN_EXE_hakmem-top");
 
-/// `libhakmem_preload.so`. Cargo builds no `cdylib` of another crate for a test, so this asks it.
+/// `libhakmem_preload.so`. Cargo does not build the `cdylib` of another crate for a test, so this
+/// invokes it.
 pub(crate) fn library() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(build_library).clone()
@@ -19,8 +20,8 @@ fn build_library() -> PathBuf {
     target_directory().join("release/libhakmem_preload.so")
 }
 
-/// An example of this crate, built like the tests. Cargo builds them for `cargo test`, with the
-/// features that the whole workspace asks for, but not for `--test it`.
+/// An example of this crate, built like the tests. Cargo builds examples for `cargo test`, with the
+/// features of the whole workspace, but not for `--test it`.
 pub(crate) fn example(name: &str) -> PathBuf {
     let profile = profile_directory();
     let release = profile.ends_with("release").then_some("--release");
@@ -52,7 +53,7 @@ fn cargo(arguments: &[&str]) {
     assert!(output.status.success(), "cargo {arguments:?} failed:\n{message}");
 }
 
-/// A folder in shared memory, where segments can be; removed at the end.
+/// A folder for segments in shared memory; it is removed at the end.
 pub(crate) fn segments() -> tempfile::TempDir {
     tempfile::Builder::new()
         .prefix("hakmem-top-test-")
@@ -60,9 +61,9 @@ pub(crate) fn segments() -> tempfile::TempDir {
         .expect("/dev/shm takes a folder")
 }
 
-/// The command with a folder of its own for segments, the library, and no agent to attach to. `env`
-/// gives it signals that are not ignored: whoever runs the tests in the background ignores some, and
-/// the command passes that on.
+/// The command with its own folder for segments, the library, and no agent to attach to. `env`
+/// resets ignored signals: a test run in the background ignores some, and the command inherits
+/// that.
 pub(crate) fn top(segments: &Path) -> Command {
     let mut command = Command::new("env");
     command
@@ -74,7 +75,7 @@ pub(crate) fn top(segments: &Path) -> Command {
     command
 }
 
-/// Runs it to its end.
+/// Runs the command to its end.
 pub(crate) fn output(command: &mut Command) -> Output {
     command.output().expect("hakmem-top starts")
 }
@@ -89,7 +90,7 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("text")
 }
 
-/// A name that no other test of this run has.
+/// A name that is unique among the tests of this run.
 pub(crate) fn unique(prefix: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{prefix}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))

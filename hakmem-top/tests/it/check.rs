@@ -1,4 +1,4 @@
-//! `check`: baselines are written, kept, and told from what is worse.
+//! `check`: baselines are written and kept, and regressions against them are found.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -33,10 +33,10 @@ fn a_baseline_holds_until_something_is_worse() {
     assert!(stderr(&written).contains("base.hakrec: 3 runs, 2.4"), "{}", stderr(&written));
 
     let same = run(folder, &[]);
-    // On a busy machine there may be too little to say that nothing changed, but no more.
+    // A busy machine may yield too little data for "unchanged", but no worse verdict.
     assert!(matches!(same.status.code(), Some(0 | 2)), "{}{}", stdout(&same), stderr(&same));
     assert!(stdout(&same).contains("3 runs"), "{}", stdout(&same));
-    // What the program prints is told from the answer.
+    // The program's output is kept apart from the answer.
     assert_eq!(stderr(&same).matches("working\n").count(), 3, "{}", stderr(&same));
 
     let page = folder.join("why.html");
@@ -55,14 +55,14 @@ fn a_baseline_holds_until_something_is_worse() {
 fn every_operation_of_a_short_program_is_compared() {
     let segments = segments();
     let folder = segments.path();
-    // A few milliseconds: shorter than the interval between two samples.
+    // The runs take a few milliseconds, less than the interval between two samples.
     let written = output(&mut check(folder, &["--update"], &["20000"]));
     assert_eq!(written.status.code(), Some(0), "{}", stderr(&written));
     let result = output(&mut check(folder, &["--json"], &["20000"]));
     let document = document(&result);
     for side in ["before", "after"] {
         let operations = document[side]["operations"].as_u64().unwrap();
-        // 20 000 allocations and their frees in each of 5 runs, and a few of the C library.
+        // 20 000 allocations and their frees in each of 5 runs, and a few by the C library.
         assert!((200_000..202_000).contains(&operations), "{side}: {operations}");
     }
     assert_ne!(document["verdict"], "regressed", "{document}");

@@ -1,4 +1,4 @@
-//! Words and exit codes where nothing runs.
+//! Messages and exit codes of commands that run no program.
 
 use std::process::Command;
 
@@ -79,8 +79,8 @@ fn a_missing_library_says_where_it_was_looked_for() {
     }
     let segments = segments();
     let copy = segments.path().join("hakmem-top");
-    // Not by this process: a child of another test could hold the copy open, and keep it from being
-    // run.
+    // Not copied by this process: a child of another test could hold the copy open for writing, and
+    // then it cannot be executed.
     assert!(Command::new("cp").arg(TOP).arg(&copy).status().unwrap().success());
     let mut command = Command::new(&copy);
     let result = output(command.args(["run", "--", "true"]).env_remove("HAKMEM_LIBRARY"));

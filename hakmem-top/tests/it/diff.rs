@@ -1,4 +1,4 @@
-//! `diff`: recordings, parts of them, processes; text, documents, pages and exit codes.
+//! `diff` of recordings, parts of them, and processes: text, documents, pages and exit codes.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -10,11 +10,11 @@ use hakmem_agent::{AgentConfig, RunningAgent};
 use crate::built::{library, output, segments, stderr, stdout, top};
 use crate::load::{ROUNDS, load};
 
-/// A recording of one run under a routing.
+/// A recording of one run under `routing`.
 fn recording(folder: &Path, name: &str, routing: &str) {
     let mut command = top(folder);
     command.args(["record", "--interval", "20ms", "-o"]).arg(folder.join(name)).arg("--");
-    // A second or so where nothing leaves the fast path: what is shorter may be one wave.
+    // About one second in which no operation leaves the fast path; a shorter run may be one wave.
     let calls = "100000000";
     let result = output(command.arg(load()).arg(calls).env("HAKMEM_ROUTING", routing));
     assert_eq!(result.status.code(), Some(0), "{}", stderr(&result));
@@ -108,7 +108,7 @@ fn windows_and_selections_say_what_there_is() {
 
     check(&["a.hakrec", "a.hakrec@+0.00001..+0.00002"], 66, "no sample lies in that window");
 
-    // The same recording twice, and a part of it that is too small to say anything.
+    // The same recording twice, and a part of it that is too small for a verdict.
     let twice = diff(folder, &["a.hakrec", "a.hakrec"]);
     assert!(matches!(twice.status.code(), Some(0 | 2)), "{}", stdout(&twice));
     let part = diff(folder, &["a.hakrec", "a.hakrec@+0..+0.05"]);
@@ -128,7 +128,7 @@ fn damage_of_a_recording_is_said_with_the_answer() {
     let caveats = document["caveats"].to_string();
     assert!(caveats.contains("b.hakrec: a part of it, "), "{caveats}");
     assert!(!caveats.contains("a.hakrec: a part"), "{caveats}");
-    // Runs are written at once: one block has everything.
+    // The runs are written at once, so one block contains everything.
     let tail = bytes.len() - 3;
     bytes[tail] ^= 0x55;
     std::fs::write(folder.join("c.hakrec"), &bytes).unwrap();
@@ -138,8 +138,8 @@ fn damage_of_a_recording_is_said_with_the_answer() {
     assert!(said.contains("none at all; c.hakrec: a part of it, "), "{said}");
 }
 
-/// A program that works until it is killed, and its process id. It leaves others their turn: two of
-/// it keep two processors busy.
+/// A program that works until it is killed, and its process id. It runs at low priority, because
+/// two of it keep two processors busy.
 fn endless(folder: &Path, routing: &str) -> (Child, String) {
     let mut command = Command::new("nice");
     command
@@ -155,7 +155,7 @@ fn endless(folder: &Path, routing: &str) -> (Child, String) {
     (child, pid)
 }
 
-/// Waits until a process publishes, having become the program that is to be watched.
+/// Waits until the process publishes and has become the program to be watched.
 fn wait_for(folder: &Path, pid: &str) {
     let began = Instant::now();
     loop {
@@ -215,7 +215,7 @@ fn a_reader_that_goes_away_costs_no_page() {
     assert!(folder.join("page.html").exists());
 }
 
-/// A thread with an agent that keeps ten samples a second; it ends when the sender is dropped.
+/// A thread with an agent that keeps ten samples per second; it ends when the sender is dropped.
 fn agent(segments: &Path, socket: &Path) -> std::sync::mpsc::Sender<()> {
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     let (ready, started) = std::sync::mpsc::channel();
@@ -229,7 +229,7 @@ fn agent(segments: &Path, socket: &Path) -> std::sync::mpsc::Sender<()> {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let agent = runtime.block_on(RunningAgent::start(config)).expect("the agent starts");
         ready.send(()).unwrap();
-        // An error is what ends it.
+        // Dropping the sender makes `recv` return an error.
         let _ = stopped.recv();
         drop(agent);
     });

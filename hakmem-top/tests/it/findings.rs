@@ -1,4 +1,5 @@
-//! What the agent finds while programs run: told, shown, and opened with the command that is told.
+//! The agent's findings about running programs: they are told, shown, and opened with the command
+//! that they name.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -18,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 
 const STEP: Duration = Duration::from_millis(20);
 
-/// An agent for which seconds are tenths, at a place with a blank in it.
+/// An agent that detects regressions within seconds, at a path with a blank.
 async fn agent(segments: &Path, socket: &Path) -> RunningAgent {
     let detection = DetectionConfig {
         window: Duration::from_millis(1000),
@@ -38,7 +39,7 @@ async fn agent(segments: &Path, socket: &Path) -> RunningAgent {
     RunningAgent::start(config).await.expect("the agent starts")
 }
 
-/// Allocates and frees until it is told to stop; `slow` says how many of each 40 go the slow way.
+/// Allocates and frees until `stop`. Each round has 20 fast pairs of calls, and `slow` slow ones.
 fn work(mut writer: SegmentWriter, slow: &AtomicU64, stop: &AtomicBool) {
     let bin = bin_of(Class::C7);
     let main = writer.take_slot(42, "main");
@@ -58,7 +59,7 @@ fn work(mut writer: SegmentWriter, slow: &AtomicU64, stop: &AtomicBool) {
     }
 }
 
-/// Reads findings until one goes on.
+/// Reads findings until one is ongoing.
 async fn first(events: &mut mpsc::Receiver<Event>) -> FindingList {
     let mut findings = FindingList::default();
     let search = async {
@@ -77,7 +78,7 @@ async fn first(events: &mut mpsc::Receiver<Event>) -> FindingList {
     findings
 }
 
-/// Runs what a person would paste.
+/// Runs a command line as a user would paste it.
 fn paste(line: &str) -> Output {
     let top = Path::new(env!("CARGO_BIN_EXE_hakmem-top")).parent().unwrap();
     let path = format!("{}:/usr/bin:/bin", top.display());
@@ -108,7 +109,7 @@ async fn a_finding_is_in_the_model_and_its_command_opens_its_diff() {
     let since = finding.since.unwrap();
     let named = format!(" diff finding:{}@{since}", finding.id);
     assert!(finding.command.ends_with(&named), "{finding:?}");
-    // What the agent compared is kept, also when the history no longer has it.
+    // The agent keeps the samples that it compared, even after the history has dropped them.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let command = finding.command.clone();
     let opened = tokio::task::spawn_blocking(move || paste(&command)).await.unwrap();

@@ -1,11 +1,11 @@
-//! A program with a known load, for tests that compare runs of it.
+//! A program with a known load, for tests that compare its runs.
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Replaces blocks of all tiny classes and a mid one in a working set, in an order that is the same
-/// in every run; the argument says how many times.
+/// Replaces blocks of all tiny classes and a mid one in a working set, in an order that is
+/// identical on every run; the argument is the number of replacements.
 const SOURCE: &str = r#"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-//! The command `hakmem-top` from outside: its words, its exit codes, and what it does to the
-//! programs and terminals it is given.
+//! The command `hakmem-top` from outside: its messages, its exit codes, and its effects on programs
+//! and terminals.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Where a test keeps its segments and its files.
+//! A place for the segments and the files of a test.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};

@@ -1,4 +1,4 @@
-//! Where nothing can be written, and where what is written was made to rule the terminal.
+//! Output that cannot be written, and output with control sequences from elsewhere.
 
 use std::process::{Command, Stdio};
 
@@ -9,13 +9,13 @@ use hakmem_recording::RecordingWriter;
 
 use crate::built::{library, output, segments, stderr, stdout, top};
 
-/// Where standard output or standard error goes.
+/// The destination of standard output or standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Kept,
     /// A full disk.
     Full,
-    /// A pipe whose reader has gone.
+    /// A pipe whose reader is gone.
     Closed,
 }
 
@@ -56,7 +56,7 @@ fn streams_that_take_nothing_are_one_line_and_a_code_and_no_panic() {
         assert_eq!(end(words, Place::Closed, Place::Closed).0, Some(0), "{words:?}");
         assert_eq!(end(words, Place::Kept, Place::Full).0, Some(0), "{words:?}");
         let (code, said) = end(words, Place::Full, Place::Kept);
-        // The demo's own lines on standard output are shown on the way and not the answer.
+        // The demo's lines on standard output are progress and not its answer.
         if words[0] != "demo" {
             assert_eq!(code, Some(1), "{words:?}: {said}");
             assert!(
@@ -67,7 +67,7 @@ fn streams_that_take_nothing_are_one_line_and_a_code_and_no_panic() {
     }
 }
 
-/// A name that clears the screen, forges a line, and hides what follows.
+/// A name that clears the screen, forges a line, and hides the text after it.
 const HOSTILE: &str = "/bin/a\u{1b}[2J\u{1b}]0;owned\u{7}\nhakmem-top: all is well\u{9b}8m";
 
 #[test]

@@ -21,7 +21,7 @@ async fn start_agent(segments: &Path, socket: &Path) -> RunningAgent {
     RunningAgent::start(config).await.expect("the agent starts")
 }
 
-/// The next event of the feed that `wanted` picks.
+/// The next event of the feed that `wanted` accepts.
 async fn next<T>(events: &mut mpsc::Receiver<Event>, wanted: impl Fn(FeedEvent) -> Option<T>) -> T {
     let search = async {
         loop {

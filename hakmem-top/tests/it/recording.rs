@@ -1,5 +1,4 @@
-//! `record`, `info`, `cut` and `export`, on real programs and on files that are not as they should
-//! be.
+//! `record`, `info`, `cut` and `export`, on real programs and on damaged files.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -137,7 +136,7 @@ fn the_time_is_over_when_it_is() {
     assert!(said.starts_with("hakmem-top: no process publishes yet; waiting for one\n"), "{said}");
     assert!(said.contains("no process published, so c.hakrec was not written"), "{said}");
     assert!(!place.file("c.hakrec").exists());
-    // A program runs on, and its exit code is still its own.
+    // The program continues, and its exit code is preserved.
     let arguments =
         ["record", "-o", "d.hakrec", "--seconds", "1", "--", "sh", "-c", "sleep 2; exit 9"];
     let result = place.run(&arguments);
@@ -162,7 +161,7 @@ fn info_tells_what_is_in_it_and_what_is_missing() {
     assert!(info.contains("--all lists them"), "{info}");
     let all = stdout(&place.run(&["info", "--all", "a.hakrec"]));
     assert!(all.lines().count() > info.lines().count());
-    // As its writer had been killed in the middle of a block.
+    // The file looks as if its writer had been killed in the middle of a block.
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() - 10]).unwrap();
     let info = stdout(&place.run(&["info", "a.hakrec"]));
@@ -184,7 +183,7 @@ fn a_cut_holds_the_part_and_nothing_else() {
     assert!(from - start >= 0.3 && to - start <= 0.8, "{} to {}", from - start, to - start);
     let named = part.summary().processes.iter();
     assert!(named.clone().all(|it| it.identity.arguments.contains(&"by-a-test".to_owned())));
-    // The samples are those of the whole.
+    // The samples equal those of the whole recording.
     let window = Window { from: Some(start + 0.3), to: Some(start + 0.8) };
     let selection =
         |it: &hakmem_proto::v1::Identity| it.arguments.contains(&"by-a-test".to_owned());
@@ -282,7 +281,7 @@ fn a_damaged_file_is_used_as_far_as_it_goes() {
     let place = Place::new();
     let path = place.recorded();
     let mut bytes = std::fs::read(&path).unwrap();
-    // In the last block; the program lasts longer than what a first one holds.
+    // In the last block: the program runs longer than the first block lasts.
     let place_of_damage = bytes.len() - 20;
     bytes[place_of_damage] ^= 0xff;
     std::fs::write(&path, bytes).unwrap();
@@ -320,7 +319,7 @@ fn kill_9_of_the_recorder_leaves_a_recording() {
     assert!(recording.summary().updates >= 15);
 }
 
-/// The process that a recording was made of.
+/// The pid of the recorded program.
 fn program_of(path: &Path) -> u32 {
     Recording::open(path).unwrap().summary().processes[0].identity.pid
 }

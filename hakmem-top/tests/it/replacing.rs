@@ -1,4 +1,4 @@
-//! A file that exists stays until its successor is whole, whatever happens on the way.
+//! An existing file stays until its successor is whole, even if writing fails.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -10,7 +10,7 @@ use crate::built::{TOP, output, stderr, unique};
 use crate::place::Place;
 
 impl Place {
-    /// With a recording `a.hakrec`.
+    /// A place with a recording `a.hakrec`.
     fn with_recording() -> Self {
         let place = Self::new();
         let made = place.run(&["record", "-o", "a.hakrec", "--", "sh", "-c", "ls /; sleep 0.3"]);
@@ -18,7 +18,7 @@ impl Place {
         place
     }
 
-    /// Runs it where no file can be longer than a kibibyte, as on a disk that is nearly full.
+    /// Runs the command with a limit of one kibibyte for files, as on a disk that is nearly full.
     fn run_on_full_disk(&self, arguments: &[&str]) -> Output {
         let script = "trap '' XFSZ; ulimit -f 1; exec \"$@\"";
         let mut command = Command::new("bash");
@@ -26,7 +26,7 @@ impl Place {
         output(command.current_dir(self.files.path()))
     }
 
-    /// Names of the files there, sorted.
+    /// The names of the files in the place, sorted.
     fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.files.path()).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());

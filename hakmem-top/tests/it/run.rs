@@ -1,4 +1,4 @@
-//! `run` without a terminal: the program is itself, and the counts are true.
+//! `run` without a terminal: the program is unaffected, and the counts are correct.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, Stdio};
@@ -112,7 +112,7 @@ fn the_document_holds_what_the_program_did() {
     }
 }
 
-/// Every member that the document promises, and conservation.
+/// Checks that the class has every documented member, and that its counts are conserved.
 fn check_class(class: &serde_json::Value) {
     let number = |name: &str| class[name].as_i64().unwrap_or_else(|| panic!("{name}: {class}"));
     let sum = |name: &str| -> i64 {
@@ -133,7 +133,7 @@ fn children_and_forks_are_counted() {
     let result = run(&["bash", "-c", "(exit 0); ls / >/dev/null; bash -c 'ls /' >/dev/null; :"]);
     let said = stderr(&result);
     assert!(said.contains("  bash -c"), "{said}");
-    // Two blanks stand before the command: `bash -c ls /` is another process.
+    // Two blanks precede the command: `bash -c ls /` is another process.
     assert_eq!(said.lines().filter(|line| line.ends_with("  ls /")).count(), 2, "{said}");
 }
 

@@ -1,4 +1,4 @@
-//! `show`, on segments that are made for it.
+//! `show`, on segments made for these tests.
 
 use hakmem_reader::fixture::{FixtureProcess, SegmentWriter, bin_of};
 use hakmem_reader::{Class, FreeReason, Outcome};
@@ -30,7 +30,7 @@ fn the_last_to_end_a_pid_and_a_file_are_shown() {
     assert!(last.starts_with("crashes, process "), "{last}");
     assert!(last.contains("\n! C7    double_free "), "{last}");
     assert!(last.contains("\nMost likely cause: the program frees blocks twice"), "{last}");
-    // A copy, wherever it is taken to, tells the same.
+    // A copy of the segment in another place yields the same story.
     let copy = segments.path().join("copy");
     std::fs::copy(&file, &copy).unwrap();
     let without_path = |text: &str| {

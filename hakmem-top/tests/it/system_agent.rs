@@ -1,4 +1,4 @@
-//! A user without an agent of their own finds the system's.
+//! A user without an agent finds the system's agent.
 
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -13,16 +13,16 @@ use crate::built::{TOP, library, segments, stderr, stdout};
 /// The user `nobody`.
 const USER: u32 = 65534;
 
-/// Copies a file to where that user may use it.
+/// Copies a file to a place where that user may use it.
 fn for_everyone(file: &Path, folder: &Path) -> PathBuf {
     let copy = folder.join(file.file_name().unwrap());
-    // Not by this process: a child of another test could hold the copy open, and keep it from being
-    // run.
+    // Not copied by this process: a child of another test could hold the copy open for writing, and
+    // then it cannot be executed.
     assert!(Command::new("cp").arg(file).arg(&copy).status().unwrap().success());
     copy
 }
 
-/// Runs a command line as that user, where `/run` has nothing but the system's agent's socket.
+/// Runs a command line as that user, with only the system agent's socket in `/run`.
 fn as_user(sockets: &Path, words: &[&str]) -> Output {
     let script = "mount -t tmpfs tmpfs /run && mkdir /run/hakmem-agent && \
                   mount --bind \"$1\" /run/hakmem-agent && shift && \
@@ -66,7 +66,7 @@ async fn a_user_finds_the_systems_agent_and_their_own_processes_there() {
         }
         assert!(began.elapsed() < Duration::from_secs(60), "{text}{said}");
     }
-    // Whoever names a directory wants to see that one.
+    // A user who names a directory wants to see that directory.
     let list = as_user(&sockets, &["env", "HAKMEM_DIR=/none", top, "ls"]);
     assert!(stderr(&list).contains("no agent runs: reading /none"), "{}", stderr(&list));
     program.kill().unwrap();

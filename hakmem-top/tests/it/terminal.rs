@@ -1,4 +1,4 @@
-//! On a terminal, which tmux provides: the screen is drawn, and the terminal is given back.
+//! On a terminal, which tmux provides: the screen is drawn, and the terminal is restored.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::built::{TOP, example, library, segments, unique};
 
-/// How long anything on the screen may take on a busy machine.
+/// Timeout for the screen on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A shell in a terminal.
@@ -78,7 +78,7 @@ impl Terminal {
         self.wait_for(text, |screen| screen.contains(text))
     }
 
-    /// Whether the terminal is as a shell needs it: no alternate screen, no mouse, echo.
+    /// Checks that the terminal is as a shell needs it: no alternate screen, no mouse, echo.
     pub(crate) fn check_restored(&self) {
         let state = "#{alternate_on} #{mouse_any_flag} #{cursor_flag}";
         assert_eq!(self.tmux(&["display", "-p", state]).trim(), "0 0 1");
@@ -89,7 +89,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // The server may be gone with its last shell.
+        // The server ends with its last shell, so it may be gone already.
         let _ = Command::new("tmux").args(["-L", &self.server, "kill-server"]).output();
     }
 }
@@ -104,7 +104,7 @@ fn the_demo_shows_live_data_within_two_seconds_and_gives_the_terminal_back() {
         let row = screen.lines().find(|line| line.starts_with("C7 "));
         row.and_then(|row| row.split_whitespace().nth(2)).is_some_and(|rate| rate.ends_with('M'))
     });
-    // The bar is two seconds; this is a debug build on a machine that runs other tests.
+    // The limit is two seconds; this is a debug build on a machine that runs other tests.
     assert!(began.elapsed() < Duration::from_secs(6), "it took {:?}", began.elapsed());
     terminal.wait_for_text("phase C7-heavy");
     for (key, expected) in [
@@ -117,7 +117,7 @@ fn the_demo_shows_live_data_within_two_seconds_and_gives_the_terminal_back() {
         terminal.press(key);
         terminal.wait_for_text(expected);
     }
-    // A key right after Escape would make an Alt key of both.
+    // A key right after Escape would be read as an Alt key.
     terminal.press("Escape");
     terminal.wait_for("closed help", |screen| !screen.contains("┌ help"));
     terminal.press("q");

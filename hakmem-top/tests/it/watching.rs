@@ -1,5 +1,5 @@
-//! What a person sees who watches: the process that they look at and no other, its end, why there
-//! is nothing to see, and nothing of what stood on the terminal before.
+//! What a user sees on the screen: the process in focus and no other, its end, why the screen is
+//! empty, and no remains of earlier text on the terminal.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -12,12 +12,12 @@ use hakmem_reader::fixture::{FixtureProcess, SegmentWriter, bin_of};
 use crate::built::{TOP, library, segments};
 use crate::terminal::Terminal;
 
-/// A program that allocates in bursts, so that now this one and now another is the busiest.
+/// A program that allocates in bursts, so that the busiest process changes all the time.
 struct Busy(Child);
 
 impl Busy {
     fn start(segments: &Path, name: &str, labels: &str) -> Self {
-        // Nothing of it forks: children of it would be processes as well.
+        // The script must not fork, because its children would be processes as well.
         let script = "exec 3<>\"$1\"; while :; do for ((i = 0; i < RANDOM % 4000; i++)); do \
                       x[i]=$RANDOM$i; done; unset x; read -t 0.$((RANDOM % 6 + 1)) -u 3; done";
         let pipe = segments.join(name);
@@ -52,7 +52,7 @@ impl Drop for Busy {
     }
 }
 
-/// The process id in the title of a tab of one process.
+/// The process id in the title of a process's tab.
 fn pid_in_title(screen: &str) -> Option<u32> {
     let title = screen.lines().next()?;
     title.split_whitespace().skip_while(|it| *it != "bash").nth(1)?.parse().ok()
@@ -86,19 +86,19 @@ fn the_process_that_is_watched_stays_the_same_also_after_kill_9() {
     assert!(screen.lines().next().unwrap().contains("killed by SIGKILL"), "{screen}");
     terminal.press("1");
     terminal.wait_for_text("1 crashed or killed");
-    // Hiding what has ended does not hide that.
+    // Hiding ended processes does not hide this one.
     terminal.press("e");
     terminal.press("s");
     let row = terminal.wait_for_text(&said);
     let row = row.lines().find(|line| line.trim_start().starts_with(&pid.to_string()));
     assert!(row.is_some_and(|row| row.contains(" killed ")), "{}", terminal.screen());
-    // A filter by pid is the list's own.
+    // A filter by pid applies to the list only.
     terminal.press("/");
     terminal.type_line("99999999");
     terminal.wait_for_text("do not pass the filter `99999999`");
     terminal.press("4");
     terminal.wait_for("a tab without that filter", |screen| !screen.contains("99999999"));
-    // Time goes on also when nothing runs any more.
+    // Time passes even when no process runs any more.
     let other = busy.iter_mut().find(|it| it.pid() != pid).unwrap();
     other.kill();
     let said = format!("✗ bash {} killed by SIGKILL ", other.pid());
@@ -147,7 +147,7 @@ async fn another_agent_knows_other_processes() {
 fn nothing_of_what_stood_on_the_terminal_shines_through() {
     let segments = segments();
     let terminal = Terminal::open(100, 30, segments.path());
-    // As the Linux console has none.
+    // The Linux console has no alternate screen either.
     terminal.tmux(&["set", "-g", "alternate-screen", "off"]);
     let directory = segments.path().display();
     let clean = |screen: &str| screen.contains("no process publishes") && !screen.contains("dust");
@@ -159,7 +159,7 @@ fn nothing_of_what_stood_on_the_terminal_shines_through() {
     terminal.wait_for_text("Stopped");
     terminal.type_line("yes 'dust dust dust dust' | head -40; fg");
     terminal.wait_for("a clean screen", clean);
-    // Stopped without our doing, which no program can see coming.
+    // SIGSTOP, which no program can handle.
     let pane = "#{pane_pid}";
     terminal.tmux(&["run-shell", &format!("pkill -STOP -P {pane} hakmem-top")]);
     terminal.wait_for_text("Stopped");

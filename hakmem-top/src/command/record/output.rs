@@ -1,5 +1,5 @@
-//! The recording's file: one that can be read while it is written, or, if it shall replace another,
-//! one beside that until it is whole.
+//! The file of a recording. A new file can be read while it is written; if it replaces an existing
+//! one, it lies beside that until it is complete.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use hakmem_recording::RecordingWriter;
 
 use super::super::{CommandError, begin_file, file_error};
 
-/// A file in the making. Dropped, it is gone, and what was there before is there still.
+/// A file that is being written. Dropping it removes it and leaves an existing file as it was.
 #[derive(Debug)]
 pub(super) struct Output {
     path: PathBuf,
@@ -22,12 +22,12 @@ enum Kind {
     New,
     /// A file beside the one that it will replace.
     Beside(crate::replacement::Replacement),
-    /// Whatever becomes of it now, it stays.
+    /// Dropping it leaves the file in place.
     Settled,
 }
 
 impl Output {
-    /// Makes the file and what writes to it.
+    /// Creates the file and the writer for it.
     pub(super) fn begin(
         path: PathBuf,
         force: bool,
@@ -44,7 +44,7 @@ impl Output {
         Ok((Self { path, kind: Kind::Beside(replacement) }, writer))
     }
 
-    /// Where it can be read meanwhile.
+    /// The path under which the file can be read until it is complete.
     pub(super) fn readable_path(&self) -> &Path {
         match &self.kind {
             Kind::Beside(replacement) => replacement.path(),
@@ -52,7 +52,7 @@ impl Output {
         }
     }
 
-    /// The file is whole: puts it in its place.
+    /// Puts the complete file in its place.
     pub(super) fn commit(mut self) -> Result<(), CommandError> {
         match std::mem::replace(&mut self.kind, Kind::Settled) {
             Kind::Beside(replacement) => {
@@ -62,8 +62,7 @@ impl Output {
         }
     }
 
-    /// The file cannot be finished: leaves what there is of it, and says where, unless that is its
-    /// name.
+    /// Keeps the incomplete file. Returns its path if that is not the requested one.
     pub(super) fn keep(mut self) -> Option<PathBuf> {
         match std::mem::replace(&mut self.kind, Kind::Settled) {
             Kind::Beside(replacement) => Some(replacement.keep()),
@@ -75,7 +74,7 @@ impl Output {
 impl Drop for Output {
     fn drop(&mut self) {
         if matches!(self.kind, Kind::New) {
-            // A recording of nothing helps nobody; there may be none any more.
+            // An empty recording is useless. Somebody else may have removed it already.
             let _: io::Result<()> = std::fs::remove_file(&self.path);
         }
     }

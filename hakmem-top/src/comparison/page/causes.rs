@@ -1,4 +1,4 @@
-//! The causes, each with its interval drawn on a scale that all of them share.
+//! The causes, each with its interval drawn on one common scale.
 
 use std::fmt::Write as _;
 

@@ -1,8 +1,8 @@
-//! The few pieces that every section is written with.
+//! The markup from which all sections are built.
 
 use crate::paragraph::plain;
 
-/// Text as the content or a quoted attribute of an element.
+/// Escapes text for use in an element or a quoted attribute.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for it in plain(text).chars() {
@@ -18,7 +18,7 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// A sentence, in which words between backquotes are code, and arrows are arrows.
+/// A sentence as HTML: text in backquotes becomes code, and `->` becomes an arrow.
 pub(super) fn prose(text: &str) -> String {
     let text = &text.replace(" -> ", " → ");
     let parts: Vec<String> = text.split('`').map(escape).collect();
@@ -32,17 +32,17 @@ pub(super) fn prose(text: &str) -> String {
     words.collect()
 }
 
-/// A number with the sign that is as wide as a plus.
+/// A number with the minus sign that is as wide as a plus sign.
 pub(super) fn number(text: &str) -> String {
     escape(&text.replace('-', "−"))
 }
 
-/// The colour that stands for a side or a part, in front of its name.
+/// A patch in the colour of a side or a part, to stand before its name.
 pub(super) fn key(class: &str) -> String {
     format!("<span class=\"key {class}\" aria-hidden=\"true\"></span>")
 }
 
-/// The beginning of a drawing that a screen reader announces as a picture with these words.
+/// Opens a drawing that a screen reader announces with `title` and `description`.
 pub(super) fn svg(id: &str, width: f64, height: f64, title: &str, description: &str) -> String {
     format!(
         "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\n\
@@ -67,7 +67,7 @@ pub(super) fn line(class: &str, [x1, y1, x2, y2]: [f64; 4]) -> String {
     )
 }
 
-/// A filled rectangle in a drawing, never too thin to be seen.
+/// A filled rectangle in a drawing, always wide enough to be seen.
 pub(super) fn bar(class: &str, [left, right]: [f64; 2], y: f64, height: f64) -> String {
     let (left, right) = (left.min(right), left.max(right));
     let width = (right - left).max(1.5);

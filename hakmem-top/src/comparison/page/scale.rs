@@ -1,4 +1,4 @@
-//! From numbers to places, and the round numbers in between.
+//! A linear scale from values to coordinates, and round numbers for its ticks.
 
 /// A linear scale.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -8,7 +8,7 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// A scale that maps a range of values, widened if it is empty, to a range of places.
+    /// A scale that maps `low..high`, or 0 to 1 if that is not a range, to `places`.
     pub(super) fn new([low, high]: [f64; 2], places: [f64; 2]) -> Self {
         let is_range = low.is_finite() && high.is_finite() && high > low;
         Self { values: if is_range { [low, high] } else { [0.0, 1.0] }, places }
@@ -32,12 +32,12 @@ impl Scale {
     }
 }
 
-/// A round number without the zeros behind it.
+/// A round number without trailing zeros.
 pub(super) fn tick(value: f64) -> String {
     format!("{}", (value * 1e6).round() / 1e6).replace('-', "−")
 }
 
-/// The least 1, 2 or 5 times a power of ten that is not below the value.
+/// The least 1, 2 or 5 times a power of ten that is not below `value`.
 pub(super) fn round_up(value: f64) -> f64 {
     if !value.is_finite() || value <= 0.0 {
         return 1.0;

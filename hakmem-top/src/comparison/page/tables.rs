@@ -1,4 +1,4 @@
-//! The tables behind the answer. They scroll by themselves on narrow screens.
+//! The tables behind the answer. Each scrolls by itself on a narrow screen.
 
 use std::fmt::Write as _;
 
@@ -9,19 +9,19 @@ use super::markup::{escape, number};
 use crate::comparison::{Comparison, words};
 use crate::quantity::{self, added_ns, cost_ns, count, share_percent};
 
-/// A table; the first cells of rows are their headings.
+/// A table; the first cells of each row are its headings.
 struct Table {
     id: &'static str,
     title: &'static str,
     note: &'static str,
-    /// Names of columns, and how many cells each covers.
+    /// Names of columns, and how many cells each of them spans.
     head: Vec<(&'static str, usize)>,
     rows: Vec<Row>,
-    /// Cells at the beginning that are words, not numbers.
+    /// Number of leading cells in a row that are words, not numbers.
     words: usize,
 }
 
-/// A row, and whether it stands out.
+/// A row, and whether it is highlighted.
 struct Row {
     cells: Vec<String>,
     stands_out: bool,

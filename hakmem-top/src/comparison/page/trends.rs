@@ -1,4 +1,4 @@
-//! How the slow share of each class went over time: one small plot each, both sides in it.
+//! How the slow share of each class changed over time: one small plot per class, both sides in it.
 
 use std::fmt::Write as _;
 
@@ -9,13 +9,13 @@ use crate::quantity::share_percent;
 
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 150.0;
-/// Where the courses are drawn.
+/// Horizontal and vertical extent of the curves.
 const X: [f64; 2] = [46.0, WIDTH - 10.0];
 const Y: [f64; 2] = [HEIGHT - 22.0, 10.0];
-/// Plots at most, of those that matter most; the rest is counted.
+/// Plots that are drawn at most, those that matter most; the others are counted.
 const PLOTS_MAX: usize = 8;
 
-/// The section; nothing if no sample tells of time.
+/// The section; empty if no trend has samples over time.
 pub(super) fn section(trends: &[Trend]) -> String {
     let is_drawn = |it: &&Trend| it.sides.iter().any(|side| !side.is_empty());
     let drawn: Vec<&Trend> = trends.iter().filter(is_drawn).collect();
@@ -78,7 +78,7 @@ fn plot(index: usize, trend: &Trend) -> String {
     text
 }
 
-/// A line for each stretch without a gap; a dot where it is a single point.
+/// A line for each stretch without a gap; a dot for a stretch of a single point.
 fn curve(course: &Course, class: &str, x: &Scale, y: &Scale) -> String {
     let mut text = String::new();
     for stretch in course.points.split(|(_, share)| share.is_none()) {
@@ -106,7 +106,7 @@ fn curve(course: &Course, class: &str, x: &Scale, y: &Scale) -> String {
     text
 }
 
-/// Least and largest share, in words.
+/// Least and greatest share, in words.
 fn spread(side: &[Course]) -> String {
     let shares = || side.iter().flat_map(|it| &it.points).filter_map(|(_, share)| *share);
     if shares().next().is_none() {

@@ -16,13 +16,13 @@ use crate::quantity::{added_ns, cost_ns};
 const WIDTH: f64 = 860.0;
 const ROW: f64 = 26.0;
 const BAR: f64 = 16.0;
-/// Where the bars begin and end; labels stand left of them, values right.
+/// Horizontal extent of the bars; labels stand on their left, values on their right.
 const BARS: [f64; 2] = [210.0, 760.0];
 /// Room for the numbers of the scale.
 const FOOT: f64 = 24.0;
-/// A step that is a smaller part of the drawing than one of so many is not seen.
+/// A step below the whole drawing's width divided by this number is too small to be seen.
 const VISIBLE: f64 = 300.0;
-/// Steps that are drawn for themselves.
+/// Steps that are drawn separately.
 const STEPS_MAX: usize = 9;
 
 /// One step.
@@ -47,7 +47,7 @@ pub(super) fn section(diagnosis: &Diagnosis) -> String {
     text
 }
 
-/// The three parts with their intervals, which is also what the colours mean.
+/// The three parts with their intervals; they double as the legend of the colours.
 fn parts(diagnosis: &Diagnosis) -> String {
     let change = &diagnosis.change;
     let mut text = String::from("<ul class=\"parts\">\n");
@@ -68,7 +68,7 @@ fn parts(diagnosis: &Diagnosis) -> String {
     text
 }
 
-/// The steps that are drawn: the largest, in the order of the parts, and what is left of the rest.
+/// The steps to draw: the largest ones in the order of the parts, then the rest, joined.
 fn steps(diagnosis: &Diagnosis) -> Vec<Step> {
     let of = |part: &'static str, value: fn(&Stratum) -> f64| {
         diagnosis.strata.iter().map(move |it| Step {
@@ -132,7 +132,7 @@ fn drawing(diagnosis: &Diagnosis) -> String {
     text
 }
 
-/// From the end of a row's bar to the beginning of the next one's.
+/// The line from the end of a row's bar to the beginning of the next one.
 fn joint(index: usize, x: f64) -> String {
     let top = index as f64 * ROW + 5.0;
     markup::line("joint", [x, top + BAR, x, top + ROW])

@@ -1,4 +1,4 @@
-//! What the screen says where something is missing, has ended badly, or does not fit.
+//! Tests of the screen with missing data, after bad ends, and in too little space.
 
 use super::*;
 

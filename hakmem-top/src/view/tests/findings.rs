@@ -1,4 +1,4 @@
-//! The tab Findings, and the last minute compared.
+//! Tests of the tab Findings, and of the comparison of the last minute.
 
 use super::*;
 
@@ -46,10 +46,10 @@ fn findings_that_go_on_come_first_with_the_command_that_opens_their_diff() {
 
     q quit  ? help  j k finding  Enter process  / filter  p pause  + - interval  t theme
     ");
-    // At 80 columns, counts give way but for this alarm.
+    // At 80 columns, all counts but this alarm are dropped.
     let narrow = drawn(80, 12, &model, &state(Tab::Findings));
     assert!(narrow.lines().nth(1).unwrap().ends_with("6 Findings 1"), "{narrow}");
-    // Enter goes to the process.
+    // Enter opens the process.
     let mut state = state(Tab::Findings);
     state.apply(Action::Open, &model);
     assert_eq!(state.tab, Tab::Classes);
