@@ -1,8 +1,9 @@
-//! The C library's other names for the family.
+//! The C library's other names for `malloc` and its family.
 //!
-//! A program that finds one of them in the C library mixes two allocators: what one returned is
-//! freed by the other. Old programs call `cfree`, which is no longer declared but still there;
-//! wrappers that were made before `dlsym` could be relied upon call `__libc_malloc` and the like.
+//! A program that finds one of these names in the C library mixes two allocators, each of which
+//! frees blocks of the other. Old programs call `cfree`, which the C library no longer declares but
+//! still exports; wrappers that are older than a reliable `dlsym` call `__libc_malloc` and the
+//! like.
 //!
 //! # Safety
 //! Each function's duties are those of the function that it stands for.
@@ -20,7 +21,7 @@ macro_rules! aliases {
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $alias($($argument: $type),*) $(-> $result)? {
             #[allow(unused_unsafe, reason = "some of the functions are safe")]
-            // SAFETY: the caller's duty.
+            // SAFETY: the caller keeps the duties of this function.
             unsafe { $module::$function($($argument),*) }
         }
     )*};

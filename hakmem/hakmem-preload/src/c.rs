@@ -23,7 +23,7 @@ pub extern "C" fn malloc(size: usize) -> *mut c_void {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".text.hakmem.free")]
 pub unsafe extern "C" fn free(pointer: *mut c_void) {
-    // SAFETY: the caller's duty.
+    // SAFETY: the caller keeps the duties of `free`.
     unsafe { entry::free(pointer.cast()) }
 }
 
@@ -38,7 +38,7 @@ pub extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".text.hakmem.realloc")]
 pub unsafe extern "C" fn realloc(pointer: *mut c_void, size: usize) -> *mut c_void {
-    // SAFETY: the caller's duty.
+    // SAFETY: the caller keeps the duties of `realloc`.
     unsafe { entry::realloc(pointer.cast(), size) }.cast()
 }
 
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn reallocarray(
     count: usize,
     size: usize,
 ) -> *mut c_void {
-    // SAFETY: the caller's duty.
+    // SAFETY: the caller keeps the duties of `reallocarray`.
     unsafe { entry::reallocarray(pointer.cast(), count, size) }.cast()
 }
 
@@ -57,14 +57,14 @@ pub unsafe extern "C" fn reallocarray(
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".text.hakmem.free_sized")]
 pub unsafe extern "C" fn free_sized(pointer: *mut c_void, size: usize) {
-    // SAFETY: the caller's duty.
+    // SAFETY: the caller keeps the duties of `free_sized`; the size may be wrong.
     unsafe { entry::free_claimed(pointer.cast(), size) }
 }
 
 /// C23's `free_aligned_sized`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn free_aligned_sized(pointer: *mut c_void, alignment: usize, size: usize) {
-    // SAFETY: the caller's duty.
+    // SAFETY: the caller keeps the duties of `free_aligned_sized`; size and alignment may be wrong.
     unsafe { entry::free_aligned_claimed(pointer.cast(), alignment, size) }
 }
 
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn posix_memalign(
     alignment: usize,
     size: usize,
 ) -> c_int {
-    // SAFETY: the caller's duty.
+    // SAFETY: the caller keeps the duties of `posix_memalign`.
     unsafe { entry::posix_memalign(out.cast(), alignment, size) }
 }
 
@@ -109,6 +109,6 @@ pub extern "C" fn pvalloc(size: usize) -> *mut c_void {
 /// `malloc_usable_size(3)`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn malloc_usable_size(pointer: *mut c_void) -> usize {
-    // SAFETY: the caller's duty.
+    // SAFETY: the caller keeps the duties of `malloc_usable_size`.
     unsafe { entry::usable_size(pointer.cast()) }
 }

@@ -1,8 +1,8 @@
-//! C++'s `operator new` and `operator delete` in all their forms, by their mangled names (Itanium
-//! C++ ABI, 5.1.3): `_Znw` new, `_Zna` new[], `_Zdl` delete, `_Zda` delete[]; `m` a size,
+//! All forms of C++'s `operator new` and `operator delete`, by their mangled names (Itanium C++
+//! ABI, 5.1.3): `_Znw` new, `_Zna` new[], `_Zdl` delete, `_Zda` delete[]; `m` a size,
 //! `St11align_val_t` an alignment, `RKSt9nothrow_t` without exceptions.
 //!
-//! What cannot be served is left to the C++ library's form of the same name.
+//! A request that cannot be served is left to the C++ library's form of the same name.
 //!
 //! # Safety
 //! Each function's duties are those that C++ gives to its form.
@@ -27,7 +27,7 @@ macro_rules! operator_new {
         #[unsafe(no_mangle)]
         #[unsafe(link_section = concat!(".text.hakmem.", stringify!($name)))]
         pub extern "C-unwind" fn $name(size: usize) -> *mut c_void {
-            /// What `operator new` leaves to others, so that it needs no frame.
+            /// The slow path, out of line so that `operator new` needs no stack frame.
             #[inline(never)]
             extern "C-unwind" fn slow(size: usize) -> *mut c_void {
                 let block = entry::malloc(size);
@@ -99,7 +99,7 @@ macro_rules! operator_delete {
         #[unsafe(no_mangle)]
         #[unsafe(link_section = concat!(".text.hakmem.", stringify!($name)))]
         pub unsafe extern "C" fn $name(pointer: *mut c_void, $(_: $type),*) {
-            // SAFETY: the caller's duty.
+            // SAFETY: the caller keeps the duties of `operator delete`.
             unsafe { entry::free(pointer.cast()) }
         }
     )*};
@@ -121,13 +121,14 @@ macro_rules! operator_delete_sized {
         #[unsafe(no_mangle)]
         #[unsafe(link_section = concat!(".text.hakmem.", stringify!($name)))]
         pub unsafe extern "C" fn $name(pointer: *mut c_void, size: usize) {
-            // SAFETY: the caller's duty.
+            // SAFETY: the caller keeps the duties of `operator delete`; the size may be wrong.
             unsafe { entry::free_claimed(pointer.cast(), size) }
         }
         #[doc = "`operator delete(pointer, size, alignment)`, plain or array form."]
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $aligned(pointer: *mut c_void, size: usize, alignment: usize) {
-            // SAFETY: the caller's duty.
+            // SAFETY: the caller keeps the duties of `operator delete`; size and alignment may be
+            // wrong.
             unsafe { entry::free_aligned_claimed(pointer.cast(), alignment, size) }
         }
     )*};

@@ -1,17 +1,19 @@
-//! The preload library: `malloc` and its family, C++'s `operator new` and `delete`, and what tells
-//! the segment how the process ended.
+//! The preload library: `malloc` and its family, C++'s `operator new` and `delete`, and functions
+//! that note in the segment how the process ended.
 //!
 //! ```text
 //! LD_PRELOAD=target/release/libhakmem_preload.so PROGRAM
 //! ```
 //!
-//! Nothing else may depend on this crate: whoever links it gets its `malloc`.
+//! Nothing else may depend on this crate: a program that links it gets its `malloc`.
 
-/// Makes functions begin at a cache line, whose `link_section` is `.text.hakmem.` and these names.
+/// Makes the functions whose `link_section` is `.text.hakmem.` and one of these names begin at a
+/// cache line.
 ///
-/// `malloc` and `free` fill a line and a bit. One that begins in the middle of a line reaches into
-/// a third, which costs a loop of allocations and frees a tenth of its throughput. Compilers have no
-/// stable way to ask for that, but an assembler has: a section is aligned as its strictest part.
+/// `malloc` and `free` fill a little more than one cache line. A function that begins in the middle
+/// of a line reaches into a third, which costs a loop of allocations and frees a tenth of its
+/// throughput. Compilers offer no stable way to ask for the alignment, but the assembler does: a
+/// section has the alignment of its strictest part.
 macro_rules! begin_at_cache_line {
     ($($name:literal)*) => {
         core::arch::global_asm!($(

@@ -1,20 +1,21 @@
 //! `dlopen` and `dlmopen`, in front of the C library's.
 //!
 //! A library that is loaded with `RTLD_DEEPBIND` finds the C library before this one, which comes
-//! first for all others: it allocates there, and what it gives to the program, or takes from it, is
-//! freed by the other allocator. PHP loads its extensions so, and ends at its start. So the flag is
-//! taken away; what is lost is that the library prefers its own symbols to those of the program.
+//! first for all others. It allocates with the C library, and the other allocator frees the blocks
+//! that it passes to the program or receives from it. PHP loads its extensions in this way, and
+//! dies at its start. So the flag is removed; the price is that the library no longer prefers its
+//! own symbols to those of the program.
 //!
-//! A library in another namespace has a C library of its own, and nothing in front of it. That is
-//! what its program asked for; it is noted, because pointers that cross are foreign.
+//! A library in another namespace has a C library of its own, and nothing in front of it. Its
+//! program asked for that; it is noted, because pointers that cross are foreign.
 //!
-//! The loader judges by the address of return who called: where it looks for the library, and in
-//! which namespace, depends on that. So both functions end by a jump, with the caller's address of
-//! return in its place, and cannot be written in Rust.
+//! The loader looks at the return address to find its caller, on which it depends where the library
+//! is searched and in which namespace. So both functions end with a jump that leaves the caller's
+//! return address in place, and cannot be written in Rust.
 //!
 //! # Safety
-//! The jumps lead to functions of the same names and types, with all arguments but the flags as
-//! they came.
+//! The jumps lead to functions of the same names and types, and pass on all arguments but the flags
+//! unchanged.
 #![allow(unsafe_code, clippy::missing_safety_doc)]
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
@@ -24,22 +25,22 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use hakmem::entry;
 
-/// The next function of the name: where the jumps lead.
+/// The next function of this name, to which the jump leads.
 static DLOPEN: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 static DLMOPEN: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 
-/// `RTLD_DEEPBIND`. To a C library that does not know it, the bit means nothing.
+/// `RTLD_DEEPBIND`. A C library that does not know the bit ignores it.
 const DEEPBIND: c_int = 8;
 /// glibc's `LM_ID_BASE`: the namespace of the program.
 const PROGRAM: c_long = 0;
 
-/// The flags that `dlopen` is called with, in place of these.
+/// The flags to pass on to the next `dlopen`.
 extern "C" fn flags_of_dlopen(_name: *const c_char, flags: c_int) -> c_int {
     find(&DLOPEN, c"dlopen");
     flags & !DEEPBIND
 }
 
-/// The flags that `dlmopen` is called with, in place of these.
+/// The flags to pass on to the next `dlmopen`.
 extern "C" fn flags_of_dlmopen(namespace: c_long, _name: *const c_char, flags: c_int) -> c_int {
     find(&DLMOPEN, c"dlmopen");
     if namespace == PROGRAM {
@@ -54,13 +55,13 @@ fn find(function: &AtomicPtr<c_void>, name: &CStr) {
     if !function.load(Ordering::Relaxed).is_null() {
         return;
     }
-    // SAFETY: a C string.
+    // SAFETY: `name` is a C string.
     let next = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
     let next = if next.is_null() { unavailable as *mut c_void } else { next };
     function.store(next, Ordering::Relaxed);
 }
 
-/// What a C library without such a function does.
+/// Stands in for the function where the C library has none.
 extern "C" fn unavailable() -> *mut c_void {
     ptr::null_mut()
 }

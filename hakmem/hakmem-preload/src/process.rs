@@ -1,4 +1,4 @@
-//! Start and end of the process.
+//! The start and the end of the process.
 //!
 //! # Safety
 //! The constructor has the type that the dynamic loader calls.
@@ -8,8 +8,8 @@ use core::ffi::c_int;
 
 use hakmem::entry;
 
-/// Registers the hooks for fork, exit and thread exit once libc is up, which it is when
-/// constructors run; then looks whether the program has hooks of its own that nobody calls.
+/// Registers the hooks for fork, exit and thread exit: libc is ready when constructors run. Then
+/// warns a program with malloc hooks that they are never called.
 extern "C" fn construct() {
     entry::start();
     entry::tell_of_hooks();
@@ -19,7 +19,7 @@ extern "C" fn construct() {
 #[unsafe(link_section = ".init_array")]
 static CONSTRUCTOR: extern "C" fn() = construct;
 
-/// `_exit(2)`: a normal end, but one that runs no hooks.
+/// `_exit(2)`: a normal end, but one that runs no exit handlers.
 #[unsafe(no_mangle)]
 pub extern "C" fn _exit(code: c_int) -> ! {
     entry::exit_process(code)

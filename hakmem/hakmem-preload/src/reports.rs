@@ -1,4 +1,4 @@
-//! The functions that report on the allocator and tune it.
+//! Functions that report on the allocator and tune it.
 //!
 //! # Safety
 //! Each function's duties are those that the C library documents for its name.
@@ -45,8 +45,8 @@ mallinfo! {
     Mallinfo of c_int
 }
 
-/// `mallinfo2(3)`: `arena` is the memory of slabs, of which `uordblks` is what the program holds
-/// and `fordblks` the rest; `hblkhd` is that of large spans in use.
+/// `mallinfo2(3)`: `arena` is the memory of slabs, which splits into `uordblks`, held by the
+/// program, and `fordblks`, the rest; `hblkhd` is the memory of large spans in use.
 #[unsafe(no_mangle)]
 pub extern "C" fn mallinfo2() -> Mallinfo2 {
     let live = entry::live_block_bytes();
@@ -62,8 +62,8 @@ pub extern "C" fn mallinfo2() -> Mallinfo2 {
     }
 }
 
-/// `mallinfo(3)`: [`mallinfo2`] in numbers that are too small for it; what does not fit is the
-/// largest number.
+/// `mallinfo(3)`: [`mallinfo2`] in narrower numbers. A value that does not fit becomes the largest
+/// number.
 #[unsafe(no_mangle)]
 pub extern "C" fn mallinfo() -> Mallinfo {
     let wide = mallinfo2();
@@ -85,8 +85,8 @@ pub extern "C" fn malloc_stats() {
     entry::print_stats();
 }
 
-/// `mallopt(3)`: nothing that it tunes exists here, so each parameter is accepted and ignored. What
-/// glibc refuses is refused: fast bins of a size that it cannot have.
+/// `mallopt(3)`: nothing that it tunes exists here, so each parameter is accepted and ignored,
+/// except for the value that glibc refuses too: a size of fast bins beyond its range.
 #[unsafe(no_mangle)]
 pub extern "C" fn mallopt(parameter: c_int, value: c_int) -> c_int {
     const M_MXFAST: c_int = 1;
@@ -96,33 +96,33 @@ pub extern "C" fn mallopt(parameter: c_int, value: c_int) -> c_int {
     is_accepted.into()
 }
 
-/// `malloc_get_state`, which glibc itself has given up: null, with `ENOSYS`.
+/// `malloc_get_state`, which glibc itself no longer supports: null, with `ENOSYS`.
 #[unsafe(no_mangle)]
 pub extern "C" fn malloc_get_state() -> *mut c_void {
-    // SAFETY: no precondition.
+    // SAFETY: the function has no precondition.
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: libc's location is valid for the calling thread.
     unsafe { *errno = libc::ENOSYS };
     ptr::null_mut()
 }
 
-/// `malloc_set_state`: no state is one that this library saved, which is -1.
+/// `malloc_set_state`: -1, because this library never saved a state.
 #[unsafe(no_mangle)]
 pub extern "C" fn malloc_set_state(_state: *mut c_void) -> c_int {
     -1
 }
 
-/// `malloc_info(3)`: XML in glibc's terms. Blocks that wait in the central store are the sizes of
-/// the one heap, with what else is free in slabs as the rest.
+/// `malloc_info(3)`: XML in glibc's terms. The sizes of its one heap are the blocks that wait in
+/// the central store, and its rest is the other free memory of slabs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn malloc_info(options: c_int, stream: *mut libc::FILE) -> c_int {
     if options != 0 {
         return libc::EINVAL;
     }
-    // Before anything is written, as the stream may allocate.
+    // Counted before anything is written, because the stream may allocate.
     let (info, totals) = (mallinfo2(), totals::totals());
     let mut out = Stream(stream);
-    // A stream that cannot be written to keeps its own error, as it does under glibc.
+    // A stream that cannot be written keeps its own error, as under glibc.
     let _ = write_info(&mut out, &info, &totals);
     0
 }
@@ -154,7 +154,7 @@ struct Stream(*mut libc::FILE);
 
 impl Write for Stream {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        // SAFETY: the caller's stream, and that many bytes.
+        // SAFETY: the stream is the caller's, and `text` has that many bytes.
         let written = unsafe { libc::fwrite(text.as_ptr().cast(), 1, text.len(), self.0) };
         if written == text.len() { Ok(()) } else { Err(fmt::Error) }
     }

@@ -1,18 +1,18 @@
-//! What is under test: the library, and the programs of `tests/programs`.
+//! Builds the code under test: the library, and the programs of `tests/programs`.
 //!
-//! Cargo builds no `cdylib` for an integration test, so this asks it to. The library is that of the
-//! tests' own profile: under `cargo test` its debug assertions are checked, under
-//! `cargo test --release` it is what users run. Instructions are always counted in the latter.
+//! Cargo builds no `cdylib` for an integration test, so this module asks it to. The library has the
+//! profile of the tests: `cargo test` checks its debug assertions, `cargo test --release` tests it
+//! as users run it. Instructions are always counted in the latter.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 
-/// Where the programs' sources are.
+/// Folder of the programs' sources.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs");
 
-/// The library, built like the tests.
+/// The library, built with the profile of the tests.
 pub(crate) fn library() -> PathBuf {
     if profile_directory().ends_with("release") {
         return release_library();
@@ -36,8 +36,8 @@ pub(crate) fn rust_plugin() -> PathBuf {
     target_directory().join("release/examples/libplugin.so")
 }
 
-/// A program in Rust with hakmem as its allocator, linked statically by GNU's linker, which leaves
-/// the program header of the program headers out.
+/// A program in Rust with hakmem as its allocator. GNU's linker links it statically, which omits
+/// the program header that describes the program headers.
 pub(crate) fn static_program() -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -70,7 +70,7 @@ pub(crate) fn program(source: &str) -> PathBuf {
     compile(source, "", &[])
 }
 
-/// A source compiled as a program with more options, which `kind` tells apart.
+/// A source compiled as a program with more `options`, distinguished by `kind`.
 pub(crate) fn program_with(source: &str, kind: &str, options: &[&str]) -> PathBuf {
     compile(source, kind, options)
 }
@@ -80,7 +80,7 @@ pub(crate) fn plugin(source: &str) -> PathBuf {
     plugin_with(source, "", &[])
 }
 
-/// A source compiled as a shared library with more options, which `kind` tells apart.
+/// A source compiled as a shared library with more `options`, distinguished by `kind`.
 pub(crate) fn plugin_with(source: &str, kind: &str, options: &[&str]) -> PathBuf {
     compile(source, kind, &[&["-shared", "-fPIC"], options].concat())
 }
@@ -96,10 +96,10 @@ fn compile(source: &str, kind: &str, options: &[&str]) -> PathBuf {
     }
     let (compiler, package) = if extension == "cc" { ("c++", "g++") } else { ("cc", "gcc") };
     let mut command = Command::new(compiler);
-    // Without optimisation no call is left out, which compilers may do with pairs of new and
-    // delete, malloc and free.
+    // Without optimisation the compiler removes no call; it may remove pairs of new and delete or
+    // malloc and free.
     command.args(["-O0", "-g", "-Wall", "-Wextra", "-Werror", "-fno-builtin", "-pthread"]);
-    // Many tests free what was freed or ask for what cannot be had: that is their purpose.
+    // Many tests free a block twice or request more than can be had: that is their purpose.
     command.args(["-Wno-alloc-size-larger-than", "-Wno-use-after-free", "-Wno-unused-result"]);
     if extension == "cc" {
         command.args(["-std=c++17", "-fsized-deallocation", "-faligned-new"]);
@@ -110,7 +110,8 @@ fn compile(source: &str, kind: &str, options: &[&str]) -> PathBuf {
     output
 }
 
-/// Runs a tool to its end; the Debian package that has it is named if it is missing.
+/// Runs a tool to its end. If the tool is missing, the failure names the Debian package that has
+/// it.
 pub(crate) fn run(command: &mut Command, tool: &str, package: &str) -> String {
     let output = command
         .output()
@@ -120,7 +121,7 @@ pub(crate) fn run(command: &mut Command, tool: &str, package: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &message
 }
 
-/// This test is `<target>/<profile>/deps/it-<hash>`.
+/// The profile's directory: this test is `<target>/<profile>/deps/it-<hash>`.
 fn profile_directory() -> PathBuf {
     let test = std::env::current_exe().expect("the system knows this program's path");
     test.ancestors().nth(2).expect("cargo puts tests two folders deep").to_path_buf()

@@ -1,4 +1,4 @@
-//! What befalls a process while its threads are in the middle of calls.
+//! Events that hit a process while its threads are in the middle of calls.
 
 use hakmem_reader::ProcessState;
 
@@ -9,7 +9,7 @@ fn a_process_may_exit_while_its_threads_allocate() {
     for _ in 0..15 {
         let finished = Loaded::new("busy.c").arg("exit").run();
         finished.assert_silent(3);
-        // Threads were stopped anywhere, also in the middle of a slow path; how it ended is known.
+        // Threads were stopped anywhere, even in the middle of a slow path; the exit code is known.
         let record = finished.record();
         assert_eq!(
             (record.state, record.sample.process.exit_code),

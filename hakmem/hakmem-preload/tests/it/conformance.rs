@@ -1,8 +1,8 @@
-//! What every entry point does, beside what the C and C++ libraries' own do.
+//! Compares the behaviour of every entry point with that of the C and C++ libraries.
 //!
 //! `conformance.c` and `conformance_cxx.cc` write a line for each case. Where the lines differ from
-//! those that the same programs write without the library, `conformance.txt` has the difference and
-//! its reason; a difference that it lists and that no longer occurs is a failure, too.
+//! those that the same programs write without the library, `conformance.txt` lists the difference
+//! and its reason. A listed difference that no longer occurs is a failure too.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::routings::{self, Setting};
 
 const DIFFERENCES: &str = include_str!("conformance.txt");
 
-/// A difference that has a reason. Texts may contain `*` for any text.
+/// A difference with its reason. In texts, `*` stands for any text.
 struct Difference {
     case: &'static str,
     theirs: &'static str,
@@ -31,7 +31,7 @@ fn differences() -> Vec<Difference> {
     lines.map(parse).collect()
 }
 
-/// Whether a text is a pattern with its stars replaced.
+/// Whether `text` is `pattern` with its stars replaced.
 fn matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
@@ -42,7 +42,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// Cases and what came of them.
+/// The cases and their results.
 fn cases(output: &str) -> BTreeMap<&str, &str> {
     let cases: BTreeMap<_, _> =
         output.lines().map(|line| line.split_once(": ").unwrap_or((line, ""))).collect();
@@ -50,7 +50,8 @@ fn cases(output: &str) -> BTreeMap<&str, &str> {
     cases
 }
 
-/// The number of lines of `conformance.txt` that are differences between these.
+/// Compares the results of both allocators; returns the numbers of the lines of `conformance.txt`
+/// that list a difference between them.
 fn assert_differ_as_listed(theirs: &str, ours: &str, context: &str) -> Vec<usize> {
     let (theirs, ours) = (cases(theirs), cases(ours));
     assert!(theirs.keys().eq(ours.keys()), "{context}: the cases are the same");

@@ -5,14 +5,15 @@ use hakmem_reader::{Class, Outcome};
 use crate::loaded::{Loaded, Record};
 
 fn run(turns: u32, size: usize, how: &str) -> Record {
-    // As many digits and bytes of arguments, so that nothing else differs.
+    // Arguments of equal length, so that nothing else differs.
     let loaded = Loaded::new("exact.c").arg(format!("{turns:09}")).arg(format!("{size:09}"));
     let record = loaded.arg(how).run_well().record();
     record.assert_sound();
     record
 }
 
-/// `turns` calls of `how` for `size` bytes are `turns` allocations and frees in `class`.
+/// Fails unless `turns` calls of `how` for `size` bytes are `turns` allocations and frees in
+/// `class`.
 fn check(turns: u32, size: usize, how: &str, class: Class) {
     let (full, empty) = (run(turns, size, how), run(0, size, how));
     for &each in Class::ALL {

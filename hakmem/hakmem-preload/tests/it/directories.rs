@@ -1,5 +1,5 @@
-//! Where segments are put: a small file system is shared with others, and a directory that somebody
-//! else was the first to make is replaced.
+//! Directories of segments: a small file system is shared with others, and a directory that another
+//! user made first is replaced.
 //!
 //! These tests need root: they mount file systems, in a namespace of their own, and change users.
 
@@ -9,8 +9,8 @@ use std::path::Path;
 use crate::built;
 use crate::loaded::{Finished, Loaded, records, segments_directory};
 
-/// Runs a shell script with mounts of its own. `$PROGRAM` and `$LIBRARY` can be run by any user;
-/// `$OUT` is the directory of the result.
+/// Runs a shell script with mounts of its own. Any user can run `$PROGRAM` and `$LIBRARY`; `$OUT`
+/// is the directory of the result.
 fn with_own_mounts(script: &str, program: &str) -> Finished {
     let setup = "set -e; tools=$(mktemp -d /tmp/hakmem-test-XXXXXX); chmod 755 $tools; \
         mkdir $tools/out; mount --bind $HAKMEM_DIR $tools/out || exit 99; OUT=$tools/out; \
@@ -32,7 +32,7 @@ fn with_own_mounts(script: &str, program: &str) -> Finished {
     finished
 }
 
-/// Mounts a file system of so many bytes at `$SMALL`, and lets programs publish there.
+/// Mounts a file system of 4 MiB at `$SMALL`, and lets programs publish there.
 const SMALL: &str = "SMALL=$tools/small; mkdir $SMALL; \
     mount -t tmpfs -o size=4m,mode=700 none $SMALL || exit 99; \
     run() { env HAKMEM_DIR=$SMALL LD_PRELOAD=$LIBRARY \"$@\"; };";
@@ -63,7 +63,7 @@ fn thousands_of_short_programs_leave_a_share_of_a_small_file_system_free() {
 
 #[test]
 fn programs_with_many_threads_leave_a_share_of_a_small_file_system_free() {
-    // Each would fill it alone, and the last are published as the first.
+    // Each of them would fill the file system alone, and the last are published like the first.
     let script = format!(
         "{SMALL} i=0; while [ $i -lt 20 ]; do run $PROGRAM 150 || exit 3; i=$((i + 1)); \
             percent=$(($(stat -f -c '%a * 100 / %b' $SMALL))); \
@@ -100,7 +100,8 @@ fn a_user_whose_directory_somebody_else_has_gets_another() {
         );
         let finished = with_own_mounts(&script, "allocate.c");
         finished.assert_silent(0);
-        // The usual one, another's that is named alike, and the one that three programs share.
+        // The usual directory, another user's with a similar name, and the one that three programs
+        // share.
         let listing = "done\ndone\ndone\n3\n54321 700\n65534 755\n";
         assert_eq!(finished.stdout, listing, "{way}");
         let records = finished.records();

@@ -1,4 +1,5 @@
-//! Other doors to the family: other names, reports, and libraries with surroundings of their own.
+//! Other doors to the allocator: other names, reports, and libraries with surroundings of their
+//! own.
 
 use std::path::Path;
 
@@ -14,7 +15,7 @@ fn what_one_name_allocates_another_one_frees() {
     assert_eq!(record.class(Class::None).frees, 0, "nothing was taken for foreign");
 }
 
-/// Fails unless every element is closed in its order and every attribute quoted.
+/// Fails unless every element is closed in its order and every attribute is quoted.
 fn assert_well_formed(document: &str) {
     let mut open = Vec::new();
     for part in document.split('<').skip(1) {
@@ -50,7 +51,7 @@ fn a_plugin_with_a_cxx_library_of_its_own_gets_its_exceptions() {
     let shared = built::plugin("cxx_plugin.cc");
     let options = ["-static-libstdc++", "-static-libgcc"];
     let contained = built::plugin_with("cxx_plugin.cc", "-static", &options);
-    // With symbols that nobody else sees, as many are linked.
+    // Symbols that no other library sees: many libraries are linked like that.
     let options = [&options[..], &["-Wl,--exclude-libs,ALL"]].concat();
     let hidden = built::plugin_with("cxx_plugin.cc", "-hidden", &options);
     for plugins in [vec![&shared], vec![&contained], vec![&hidden], vec![&contained, &shared]] {
@@ -73,7 +74,7 @@ fn a_cxx_library_behind_a_plugin_gets_its_exceptions() {
 
 #[test]
 fn a_library_with_an_allocator_of_its_own_can_be_closed_at_any_time() {
-    // Beside the C library's allocator, and beside ours.
+    // Beside the C library's allocator, and beside this one.
     for preload in ["".into(), built::library()] {
         let loaded = Loaded::new("closing.c").arg(built::rust_plugin());
         let finished = loaded.env("LD_PRELOAD", &preload).run_well();
@@ -87,7 +88,7 @@ fn a_library_with_an_allocator_of_its_own_can_be_closed_at_any_time() {
     }
 }
 
-/// A plugin that finds itself by its name in the folder that it is in, as its program does not.
+/// A plugin that finds itself by name in its own folder, where its program does not look.
 fn deep_plugin() -> std::path::PathBuf {
     built::plugin_with("deep_plugin.c", "", &["-Wl,-rpath,$ORIGIN"])
 }

@@ -1,5 +1,5 @@
-//! Settings, directories and limits: whatever is wrong with them, the program runs on, and one line
-//! says what is wrong.
+//! Settings, directories and limits: whatever is wrong with them, the program continues, and one
+//! line says what is wrong.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -15,7 +15,7 @@ fn in_directory(directory: &Path) -> Finished {
     Loaded::new("allocate.c").env("HAKMEM_DIR", directory).run()
 }
 
-/// The program ran as ever, and the line says `text`.
+/// Fails unless the program ran as usual and printed one line that says `text`.
 fn check_refused(directory: &Path, text: &str) {
     let finished = in_directory(directory);
     finished.assert_one_line(7, text);
@@ -24,8 +24,8 @@ fn check_refused(directory: &Path, text: &str) {
     assert!(records(directory).is_empty());
 }
 
-/// Runs a shell script that may use `$RUN`, which runs a program under the library; `$OUT` is the
-/// directory of the result.
+/// Runs a shell script, in which `$RUN` runs a program under the library; `$OUT` is the directory
+/// of the result.
 pub(crate) fn shell(script: &str, program: &str) -> Finished {
     Loaded::of(Path::new("/bin/sh"))
         .env("LD_PRELOAD", "")
@@ -76,7 +76,7 @@ fn a_directory_that_others_may_write_to_turns_telemetry_off() {
         fs::set_permissions(directory.path(), Permissions::from_mode(mode)).expect("own");
         check_refused(directory.path(), "make it mode 0700");
     }
-    // A sticky one of one's own is fit: others cannot remove or replace files in it.
+    // A sticky directory of the user's own will do: others cannot remove or replace files in it.
     fs::set_permissions(directory.path(), Permissions::from_mode(0o1777)).expect("own");
     in_directory(directory.path()).assert_silent(7);
     assert_eq!(records(directory.path()).len(), 1);
@@ -95,8 +95,8 @@ fn a_directory_on_another_file_system_turns_telemetry_off() {
     check_refused(Path::new("/proc/sys"), "is not on tmpfs");
 }
 
-/// `script` with a private tmpfs of these options at `$HAKMEM_DIR`; segments are copied to where
-/// the test can read them.
+/// Runs the program with a private tmpfs of these options at `$HAKMEM_DIR`; its segments are copied
+/// to where the test can read them.
 fn on_private_tmpfs(options: &str) -> Finished {
     let script = "copy=$(mktemp -d /dev/shm/hakmem-test-copy-XXXXXX); \
         unshare -m sh -c \"mount -t tmpfs -o $OPTIONS none $OUT || exit 99; \
@@ -124,7 +124,7 @@ fn a_full_directory_turns_telemetry_off() {
 
 #[test]
 fn a_directory_that_fills_up_leaves_later_threads_unpublished() {
-    // Room for the header and three slots, of 21 that are wanted.
+    // Room for the header and three slots of the 21 that are wanted.
     let finished = on_private_tmpfs("size=124k,mode=700");
     assert_eq!(finished.status.code(), Some(7), "{}", finished.stderr);
     assert!(finished.stderr.lines().count() <= 1, "{}", finished.stderr);
@@ -208,7 +208,7 @@ fn labels_are_published() {
 fn scarce_address_space_is_enough() {
     for kib in [524_288, 131_072, 65_536] {
         let finished = shell(&format!("ulimit -v {kib}; exec $RUN $PROGRAM"), "allocate.c");
-        // 20 threads need stacks of 8 MiB each, which the smallest limit has no room for.
+        // 20 threads need stacks of 8 MiB each, more than the smallest limit allows.
         if kib > 200_000 {
             finished.assert_silent(7);
             finished.record().assert_sound();
@@ -227,7 +227,7 @@ fn scarce_address_space_is_enough() {
     }
 }
 
-/// The class map is small then, and ends where a foreign pointer may lie.
+/// The class map is small then, and ends below addresses that a foreign pointer may have.
 #[test]
 fn scarce_address_space_leaves_frees_fast_and_exact() {
     let finished = shell("ulimit -v 524288; exec $RUN $PROGRAM", "hover.c");
@@ -250,7 +250,8 @@ fn closed_standard_streams_do_no_harm() {
         let finished = shell(&format!("exec $RUN $PROGRAM {closing}"), "allocate.c");
         assert_eq!(finished.status.code(), Some(7), "{closing}: {}", finished.stderr);
         finished.record().assert_sound();
-        // With something to say and nowhere to say it, nothing else may get the text.
+        // With a line to print and no standard error to print it to, no other file may receive the
+        // text.
         let script = format!("export HAKMEM_COLOUR=red; exec $RUN $PROGRAM {closing}");
         let finished = shell(&script, "allocate.c");
         assert_eq!(finished.status.code(), Some(7), "{closing}: {}", finished.stderr);
@@ -279,7 +280,7 @@ fn a_program_whose_directory_is_removed_runs_on() {
     running.wait_for_mark();
     let output = Command::new("rm").arg("-r").arg(running.directory()).output().expect("rm runs");
     assert!(output.status.success());
-    // The test's own directory must be there again, to be removed once more.
+    // The test's own directory must exist again, because it is removed at the end.
     fs::create_dir(running.directory()).expect("can be made");
     drop(running.child.stdin.take());
     let finished = running.finish();
@@ -293,8 +294,8 @@ fn lists_are_bounded_by_what_is_asked_for() {
         let loaded = Loaded::new("long_lists.c").env("HAKMEM_LIST_BYTES", setting);
         let record = loaded.run_well().record();
         record.assert_sound();
-        // List and spare of the main thread's bin of 64 bytes, and the first capacity, 32, of the
-        // other bin of that class.
+        // List and spare of the main thread's bin of 64 bytes, and those of the class's other bin,
+        // at its first capacity of 32.
         let other = 2 * 32.min(capacity.max(21));
         let found = record.class(Class::C3).capacity_blocks;
         assert_eq!(found, 2 * capacity + other, "HAKMEM_LIST_BYTES={setting}");

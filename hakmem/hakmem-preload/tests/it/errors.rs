@@ -1,5 +1,4 @@
-//! Memory errors of the program: what is found of them in which mode, and that no other block
-//! suffers.
+//! Memory errors of the program: which mode finds which, and that no other block suffers.
 
 use std::os::unix::process::ExitStatusExt;
 
@@ -24,7 +23,8 @@ fn full_checks_find_every_wrong_size_of_another_class() {
     for setting in settings().into_iter().filter(|setting| setting.2 == "full") {
         let finished = loaded("wrong_deletes.cc", setting).arg("told").run();
         let record = finished.record();
-        // Pairs of different sizes, less the four of mid sizes, which are of one class; each form.
+        // Pairs of different sizes without the four of mid sizes, which are of one class; in each
+        // form.
         let pairs = 6 * 5;
         let found: u64 = Class::ALL
             .iter()
@@ -94,7 +94,7 @@ fn what_is_found_later_aborts_where_that_is_wanted() {
     assert_eq!(anomalies(&finished.record()), 1, "counted before it ended");
 }
 
-/// Kinds of misuse that `misuse.c` knows, with what the line says that names each.
+/// Kinds of misuse that `misuse.c` knows, with the words by which the line names each.
 const KINDS: [(&str, &str); 10] = [
     ("double-at-once", "free already"),
     ("double-after-one", "free already"),
@@ -114,7 +114,7 @@ fn full_checks_find_each_kind_of_misuse_at_the_call_under_every_routing() {
         for (kind, text) in KINDS {
             for size in ["32", "1000", "5000", "400000"] {
                 let is_span = size == "400000";
-                // What lies beside spans is nothing of the allocator's, or inside the next span.
+                // Memory beside a span is not the allocator's, or lies inside the next span.
                 if is_span && kind == "unused" {
                     continue;
                 }
@@ -124,7 +124,7 @@ fn full_checks_find_each_kind_of_misuse_at_the_call_under_every_routing() {
                 let lines: Vec<_> = stderr.lines().collect();
                 let [before, line, after] = lines[..] else { panic!("{what}: {stderr}") };
                 assert_eq!((before, after), ("before", "after"), "{what}");
-                // Where a span was that went back to the system, there is nothing to be told.
+                // Where a span was returned to the system, nothing can be said of the pointer.
                 let is_named = line.contains(text) || is_span && line.contains("not a pointer");
                 assert!(line.starts_with("hakmem: ") && is_named, "{what}: {line}");
             }

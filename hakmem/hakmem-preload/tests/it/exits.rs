@@ -1,4 +1,4 @@
-//! How a process ends is what its segment says afterwards.
+//! A segment says how its process ended.
 
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
@@ -7,7 +7,8 @@ use hakmem_reader::{Class, ProcessState};
 
 use crate::loaded::{Finished, Loaded, Record, records};
 
-/// Other threads may have been stopped inside a slow path; the reader says which slots those are.
+/// Reads the record. Other threads may have been stopped inside a slow path; the reader says which
+/// slots those are.
 fn record(finished: &Finished) -> Record {
     let record = finished.record();
     if !record.sample.is_torn() {

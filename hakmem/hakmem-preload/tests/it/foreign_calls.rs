@@ -1,5 +1,5 @@
-//! What happens to the program when the allocator needs the system: other libraries that wrap
-//! libc's functions, threads that are to be cancelled, sandboxes.
+//! The program's view of the allocator's system calls: other libraries that wrap libc's functions,
+//! threads that are being cancelled, and sandboxes.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use hakmem_reader::Class;
 use crate::built;
 use crate::loaded::Loaded;
 
-/// A library that wraps functions of libc: its Debian package, its path, and what it asks of the
+/// A library that wraps functions of libc: its Debian package, its path, and its variables of the
 /// environment.
 struct Wrapper {
     package: &'static str,
@@ -52,7 +52,7 @@ fn installed(wrapper: &Wrapper) -> PathBuf {
     path.to_owned()
 }
 
-/// Runs a program with libraries preloaded in this order.
+/// Runs a program with `libraries` preloaded in this order.
 fn preloaded(program: Loaded, libraries: &[PathBuf]) -> Loaded {
     let names: Vec<_> = libraries.iter().map(|path| path.display().to_string()).collect();
     program.env("LD_PRELOAD", names.join(":"))
@@ -103,7 +103,8 @@ fn a_program_runs_beside_socket_wrapper() {
 
 #[test]
 fn no_call_is_a_cancellation_point() {
-    // Groups of slots are of 16: the thread finds one free, or has to map the second or third.
+    // Slots come in groups of 16: the thread finds a free one, or has to map the second or third
+    // group.
     for idle_threads in ["0", "13", "14", "15", "30"] {
         let finished = Loaded::new("cancelled.c").arg(idle_threads).run_well();
         for record in finished.records() {
@@ -114,7 +115,7 @@ fn no_call_is_a_cancellation_point() {
 
 #[test]
 fn a_sandbox_that_allows_memory_calls_and_futex_is_enough() {
-    // Groups of slots are of 16 threads, so more of them are mapped in the sandbox.
+    // Slots come in groups of 16, so more groups are mapped inside the sandbox.
     let record = Loaded::new("sandbox.c").arg("100").run_well().record();
     record.assert_sound();
     assert_eq!(record.sample.process.threads_unpublished_total, 0, "every thread is published");

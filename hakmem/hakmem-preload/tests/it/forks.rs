@@ -1,4 +1,4 @@
-//! Children, however they came about, have an allocator that works and a segment of their own.
+//! Children, however they were made, have an allocator that works and a segment of their own.
 
 use hakmem_reader::{Class, ProcessState, State};
 
@@ -20,14 +20,15 @@ fn two_hundred_forks_of_a_busy_process_do_not_hang() {
     for child in &children {
         assert_eq!(child.identity.parent_pid, parents[0].identity.pid);
         assert_eq!(child.sample.process.exit_code, Some(42));
-        // Main, the process's own, and the one thread that the child starts.
+        // Slots of the main thread, of the process itself, and of the one thread that the child
+        // starts.
         assert_eq!(child.sample.process.slots_used, 3);
         let frees = child.class(Class::C4).frees + child.class(Class::Mid).frees;
         assert!(frees > 50, "the child's frees are its own");
     }
 }
 
-/// By the trap flag, behind every 199th instruction of a thread's first call.
+/// Forks in the handler of the trap flag, after every 199th instruction of a thread's first call.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn a_first_call_may_be_interrupted_by_a_handler_that_forks_at_any_instruction() {
@@ -136,7 +137,7 @@ fn children_that_become_other_programs_count_for_themselves() {
         assert_eq!(leaf.sample.process.exit_code, Some(5), "{how}");
         assert!(leaf.class(Class::C7).allocations >= 700, "{how}");
         assert!(!leaf.identity.forked, "{how}");
-        // A child that allocates before `exec` has one segment more, a replaced one.
+        // A child that allocates before `exec` has one more segment, a replaced one.
         let between = &records[1..records.len() - 1];
         assert_eq!(between.len(), usize::from(how == "fork"), "{how}");
         for record in between {
@@ -164,7 +165,8 @@ fn children_of_children_inherit_from_all_before_them() {
     assert!(c7.inherited_blocks >= 12, "{} inherited", c7.inherited_blocks);
 }
 
-/// Runs a program whose processes all verify what they have, and looks at what they published.
+/// Runs a program whose processes all verify their blocks, and checks the segments that they
+/// published.
 fn forks_well(loaded: Loaded) {
     for record in loaded.run_well().records() {
         if !record.identity.forked {
@@ -184,14 +186,14 @@ fn a_signal_handler_may_fork_in_the_middle_of_the_allocator() {
     for how in ["exit", "go_on", "nested"] {
         forks_well(Loaded::new("fork_in_handler.c").arg("60").arg(how));
     }
-    // While other threads hold locks, too.
+    // Other threads hold locks at the same time.
     forks_well(Loaded::new("fork_in_handler.c").arg("40").arg("go_on").arg("2"));
 }
 
 #[test]
 fn handlers_of_other_libraries_may_allocate_before_and_after_a_fork() {
     let (ours, others) = (built::library(), built::plugin("fork_handlers.c"));
-    // The order of the libraries is that in which their handlers are registered, or its reverse.
+    // Handlers are registered in the order of the libraries, or in its reverse.
     for preload in [beside(&others, &ours), beside(&ours, &others)] {
         forks_well(Loaded::new("fork_with_handlers.c").env("LD_PRELOAD", preload).arg("12"));
     }

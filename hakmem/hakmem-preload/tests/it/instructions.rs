@@ -1,4 +1,4 @@
-//! What the common calls cost, counted by callgrind: the same on every machine and every day.
+//! The cost of the common calls, counted by callgrind: equal on every machine and every day.
 //!
 //! The counts include the calls through the PLT and the loop around them. They are recorded in
 //! `instructions.txt`, whose only author is the test that is ignored:
@@ -13,26 +13,26 @@ use std::process::Command;
 use crate::built;
 use crate::loaded::segments_directory;
 
-/// Cases of `calls.cc` and instructions of one turn when they were recorded.
+/// Cases of `calls.cc` with the instructions of one turn when they were recorded.
 const RECORDED: &str = include_str!("instructions.txt");
 
-/// What a case may cost beyond the record: less than a branch and what it is for. Compilers of one
-/// version do not differ at all.
+/// The margin that a case may cost beyond its record: less than a branch and the work behind it.
+/// Compilers of one version do not differ at all.
 const MARGIN: f64 = 2.0;
 
-/// Housekeeping now and then falls on one side of a count or the other, by the time of day, and more
-/// of it the longer a turn is. An instruction in every call shows as 1 in each turn, and as 10 in
-/// the long ones of `growth-to-4096`.
+/// Margin for housekeeping, which now and then falls on one side of a count or the other, by the
+/// time of day, and more of it the longer a turn is. An instruction in every call shows as 1 in
+/// each turn, and as 10 in the long turns of `growth-to-4096`.
 fn housekeeping(record: f64) -> f64 {
     (record / 1_000.0).max(0.25)
 }
 
-/// A pair of 64 bytes must stay below this, whatever the record says. It was below 48 once; plain
-/// addresses cost four instructions and save half of the cycles on recent Intel cores.
+/// A pair of 64 bytes must stay below this limit, whatever the record says. It was below 48 once;
+/// plain addresses cost four instructions and save half of the cycles on recent Intel cores.
 const PAIR_MAX: f64 = 52.0;
 
-/// Turns of the run that is taken off; they also fill the lists. Multiples of 128, the blocks of
-/// a turn of `stacked-128`.
+/// Turns of the run that is subtracted; they also fill the lists. Multiples of 128, the blocks of a
+/// turn of `stacked-128`.
 const FEW: u32 = 128 * 200;
 const MANY: u32 = 128 * 1_000;
 
@@ -43,7 +43,7 @@ fn count(case: &str, turns: u32, telemetry: &str) -> u32 {
     command
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(built::program("calls.cc"))
-        // As many digits in each run: reading the number counts too.
+        // Numbers of equal length in each run, because the reading of the number counts too.
         .args([case, &format!("{turns:09}")])
         .env("LD_PRELOAD", built::release_library())
         .env("HAKMEM_DIR", directory.path())

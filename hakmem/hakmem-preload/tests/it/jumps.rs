@@ -1,5 +1,5 @@
-//! What becomes of a program whose signal handler jumps out of the allocator, which C leaves undefined:
-//! blocks may be lost, none is given out twice, and a thread does not wait for itself.
+//! A program's signal handler jumps out of the allocator, which C leaves undefined: blocks may be
+//! lost, but no block is handed out twice, and no thread waits for itself.
 
 use std::os::unix::process::ExitStatusExt;
 

@@ -1,4 +1,4 @@
-//! A program under the library, with a segment directory of its own, and what it left behind.
+//! A program under the library, with a segment directory of its own, and the records that it left.
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use crate::built;
 
-/// A program that takes longer hangs: the slowest takes seconds, on two busy cores.
+/// A program that takes longer than this hangs: the slowest takes seconds, on two busy cores.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A program about to be run under the library.
@@ -58,7 +58,8 @@ impl Loaded {
         self
     }
 
-    /// A pipe instead of an empty standard input; it ends when the test drops the other end.
+    /// Connects a pipe instead of an empty standard input; it ends when the test drops the other
+    /// end.
     pub(crate) fn with_stdin(mut self) -> Self {
         self.command.stdin(Stdio::piped());
         self
@@ -77,12 +78,12 @@ impl Loaded {
         Running { child, stdout, stderr, directory: self.directory }
     }
 
-    /// Runs it to its end.
+    /// Runs the program to its end.
     pub(crate) fn run(self) -> Finished {
         self.start().finish()
     }
 
-    /// Runs it to its end, which must be a success without a word on standard error.
+    /// Runs the program to its end, which must be a success without output on standard error.
     pub(crate) fn run_well(self) -> Finished {
         let finished = self.run();
         finished.assert_silent(0);
@@ -93,13 +94,13 @@ impl Loaded {
 fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
     std::thread::spawn(move || {
         let mut text = Vec::new();
-        // A failure leaves what was read; the tests look at that.
+        // After a failure the text that was read is kept; the tests look at it.
         let _ = stream.read_to_end(&mut text);
         String::from_utf8_lossy(&text).into_owned()
     })
 }
 
-/// A program that runs, in a process group of its own, which does not outlive the test.
+/// A running program, in a process group of its own, which does not outlive the test.
 pub(crate) struct Running {
     pub(crate) child: Child,
     stdout: JoinHandle<String>,
@@ -108,12 +109,12 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Its segment directory.
+    /// The program's segment directory.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Waits until the program says that it has come as far as the test wants to see it.
+    /// Waits until the program says that it has reached the point that the test wants to see.
     pub(crate) fn wait_for_mark(&self) {
         let mark = self.directory.path().join("mark");
         let deadline = Instant::now() + PATIENCE;
@@ -123,7 +124,7 @@ impl Running {
         }
     }
 
-    /// Waits for its end.
+    /// Waits for the program's end.
     pub(crate) fn finish(mut self) -> Finished {
         drop(self.child.stdin.take());
         let status = wait(&mut self.child);
@@ -159,18 +160,20 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// It ended with this code and said nothing on standard error.
+    /// Fails unless the program exited with `code` and printed nothing on standard error.
     pub(crate) fn assert_silent(&self, code: i32) {
         self.assert_code(code);
         assert_eq!(self.stderr, "", "nothing to complain about");
     }
 
-    /// It ended with this code and one line on standard error, which contains `text`.
+    /// Fails unless the program exited with `code` and printed one line on standard error, with
+    /// `text` in it.
     pub(crate) fn assert_one_line(&self, code: i32, text: &str) {
         self.assert_lines(code, 1, text);
     }
 
-    /// It ended with this code and so many lines on standard error, each of which contains `text`.
+    /// Fails unless the program exited with `code` and printed `count` lines on standard error,
+    /// each with `text` in it.
     pub(crate) fn assert_lines(&self, code: i32, count: usize, text: &str) {
         self.assert_code(code);
         assert_eq!(self.stderr.lines().count(), count, "lines of {:?}", self.stderr);
@@ -185,13 +188,14 @@ impl Finished {
         assert_eq!(status, Some(code), "signal {signal:?}; {}{}", self.stdout, self.stderr);
     }
 
-    /// What each process left, oldest first. How the program itself ended is known.
+    /// The records that the processes left, oldest first. The program's own end is known.
     pub(crate) fn records(&self) -> Vec<Record> {
         self.records_with(false)
     }
 
-    /// The same where the system may have refused to remove a segment that could not be made: what
-    /// is unfinished is passed over if the program said that telemetry is off.
+    /// The records that the processes left where the system may have refused to remove a segment
+    /// that could not be made: unfinished segments are skipped if the program said that telemetry
+    /// is off.
     pub(crate) fn records_of_refused(&self) -> Vec<Record> {
         self.records_with(self.stderr.contains("telemetry is off"))
     }
@@ -202,7 +206,7 @@ impl Finished {
         records_with(self.directory.path(), &ending, passes_over_unfinished)
     }
 
-    /// What the only process left.
+    /// The record that the only process left.
     pub(crate) fn record(&self) -> Record {
         let mut records = self.records();
         assert_eq!(records.len(), 1, "one segment, not {}", records.len());
@@ -210,22 +214,23 @@ impl Finished {
     }
 }
 
-/// What a segment holds.
+/// The contents of a segment.
 pub(crate) struct Record {
     pub(crate) identity: Identity,
     pub(crate) sample: Sample,
     pub(crate) state: ProcessState,
-    /// Those that no later ones replaced, by time.
+    /// Events that were not overwritten by later ones, in the order of time.
     pub(crate) events: Vec<Event>,
 }
 
 impl Record {
-    /// What was counted for a class.
+    /// The counters of a class.
     pub(crate) fn class(&self, class: Class) -> ClassTotals {
         self.sample.classes()[class as usize].clone()
     }
 
-    /// Identity and conservation hold, and no slot was left in the middle of a slow path.
+    /// Fails unless identity and conservation hold and no slot was left in the middle of a slow
+    /// path.
     pub(crate) fn assert_sound(&self) {
         assert!(!self.sample.is_torn(), "a slot was left in the middle of a slow path");
         self.sample.check_identity().unwrap_or_else(|error| panic!("{error:?}"));
@@ -233,12 +238,12 @@ impl Record {
     }
 }
 
-/// What each process of a directory left or shows, oldest first.
+/// The record of each process with a segment in a directory, oldest first.
 pub(crate) fn records(path: &Path) -> Vec<Record> {
     records_with(path, &|_| None, false)
 }
 
-/// [`records`], where `ending` tells of a pid how it ended.
+/// [`records`], where `ending` tells how the process with a pid ended.
 fn records_with(
     path: &Path,
     ending: &dyn Fn(u32) -> Option<Ending>,

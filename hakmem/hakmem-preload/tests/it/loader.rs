@@ -1,4 +1,4 @@
-//! With the dynamic loader: libraries that come and go, other preloaded ones, early binding.
+//! The dynamic loader: libraries that come and go, other preloaded libraries, early binding.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -35,7 +35,8 @@ pub(crate) fn beside(first: &Path, second: &Path) -> OsString {
 #[test]
 fn another_preloaded_library_may_come_first_or_last() {
     let (ours, wrapper) = (built::library(), built::plugin("wrapper.c"));
-    // First: its calls reach the allocator. Last: it is never asked, and does no harm.
+    // A wrapper that comes first has its calls reach the allocator; one that comes last is never
+    // called, and does no harm.
     for (preload, wrapped) in [(beside(&wrapper, &ours), "some"), (beside(&ours, &wrapper), "none")]
     {
         let finished = Loaded::new("allocate.c").env("LD_PRELOAD", &preload).run();
@@ -49,7 +50,8 @@ fn another_preloaded_library_may_come_first_or_last() {
 
 #[test]
 fn real_programs_find_their_symbols() {
-    // A program that frees what libraries allocated, with getline, getcwd, strdup and the like.
+    // A program that frees blocks which libraries allocated: with getline, getcwd, strdup and the
+    // like.
     let finished = Loaded::of(Path::new("/bin/sh"))
         .arg("-c")
         .arg("cd /; for i in 1 2 3; do ls -l bin >/dev/null; x=$(pwd); done; echo $x; exit 7")

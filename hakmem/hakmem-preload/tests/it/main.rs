@@ -1,5 +1,6 @@
-//! The built library under programs in C and C++: what it exports, what its functions promise,
-//! and what threads, forks, exits and hostile surroundings do to it and to its segment.
+//! The built library under programs in C and C++: the functions that it exports, the promises of
+//! those functions, and the effect of threads, forks, exits and hostile surroundings on it and its
+//! segment.
 
 mod built;
 mod busy;

@@ -1,4 +1,4 @@
-//! Memory that is not needed goes back, and what is not the allocator's is left alone.
+//! Unused memory is returned to the system, and memory of others is left alone.
 
 use hakmem_reader::{Class, FreeReason, Outcome};
 
@@ -15,7 +15,7 @@ fn memory_that_was_freed_goes_back_to_the_system() {
         let [held, later, trimmed] = phase[..] else { panic!("{resident:?}") };
         assert!(held > 256 * MIB, "{resident:?} KiB");
         assert!(later < 32 * MIB, "{later} KiB a second after the free; {resident:?}");
-        // Trimming writes down which blocks came back, which may touch a few pages more.
+        // Trimming marks the returned blocks as free, which may touch a few more pages.
         assert!(trimmed <= later + MIB / 8, "{trimmed} KiB after malloc_trim, {later} before");
         assert!(trimmed < 16 * MIB, "{trimmed} KiB after malloc_trim");
     }
@@ -32,7 +32,7 @@ fn trimming_reaches_sparse_slabs_and_the_lists_of_all_threads() {
     let pairs: Vec<Vec<u64>> =
         finished.stdout.lines().map(|line| line.split(' ').map(number).collect()).collect();
     let [sparse, lists, ended] = &pairs[..] else { panic!("{pairs:?}") };
-    // 60 000 blocks of 1000 bytes, of which a sixteenth stays, each in a page or two.
+    // Of 60 000 blocks of 1000 bytes a sixteenth stays, each in a page or two.
     assert!(sparse[0] - sparse[1] > 30 << 10, "KiB before and after: {pairs:?}");
     assert!(lists[0] - lists[1] > 2 << 10, "KiB before and after: {pairs:?}");
     assert!(ended[1] <= ended[0], "KiB before and after: {pairs:?}");
@@ -43,14 +43,14 @@ fn trimming_reaches_sparse_slabs_and_the_lists_of_all_threads() {
 fn a_list_that_serves_one_block_at_a_time_gives_the_others_up() {
     let record = Loaded::new("hover.c").run_well().record();
     record.assert_sound();
-    // 200 bytes: C5, where nothing else has more than a handful.
+    // 200 bytes are C5, in which no other code has more than a handful of blocks.
     let c5 = record.class(Class::C5);
     assert!(c5.allocations >= 350_000);
-    // Its list and its spare held 600 each.
+    // The list and its spare held 600 blocks each.
     let held = c5.depth_blocks + c5.spare_blocks;
     assert!(held < 100, "{held} blocks on lists");
     assert!(c5.capacity_blocks < 1_000, "{}", c5.capacity_blocks);
-    // And it had enough: what was given up was not fetched again.
+    // The list had enough blocks: those that were given up were not fetched again.
     let slow = c5.slow_allocations() as f64 / c5.allocations as f64;
     assert!(slow < 0.01, "{slow}");
 }
@@ -87,7 +87,7 @@ fn memory_that_was_locked_is_counted_as_refused_and_never_passes_for_zeros() {
 fn requests_that_can_never_succeed_give_no_list_back() {
     let record = Loaded::new("too_large.c").run_well().record();
     record.assert_sound();
-    // Each of these would be a refill, had the failures between them flushed the list.
+    // Each of these would be a refill if the failures between them had flushed the list.
     let c5 = record.class(Class::C5);
     assert!(c5.allocations >= 20_000);
     assert!(c5.slow_allocations() < 100, "{} refills", c5.slow_allocations());

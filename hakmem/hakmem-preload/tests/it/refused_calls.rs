@@ -1,12 +1,12 @@
-//! The n-th system call of the library is refused, once or from then on: the program goes on, which
-//! ever call it is, and what is counted stays right.
+//! The n-th system call of the library is refused, once or from then on. The program continues
+//! whichever call it is, and the counters stay right.
 //!
-//! `nth_call.c` traces `all_calls.c` from outside and refuses the calls; here it is said which.
+//! `nth_call.c` traces `all_calls.c` from outside and refuses the calls; these tests choose them.
 
 use crate::built;
 use crate::loaded::{Finished, Loaded};
 
-/// Refuses the call of a number, the first of which is 1, and with `always` all later ones too.
+/// Refuses the call with this number, counted from 1; if `how` is `always`, all later calls too.
 fn refuse(number: usize, how: &str) -> Finished {
     let finished = Loaded::new("nth_call.c")
         .env("LD_PRELOAD", "")
@@ -25,7 +25,7 @@ fn refuse(number: usize, how: &str) -> Finished {
     finished
 }
 
-/// Calls that the library makes when none is refused.
+/// Number of calls that the library makes if none is refused.
 fn count_calls() -> usize {
     let text = refuse(0, "once").stdout;
     let count = text.strip_suffix(" calls\n").and_then(|count| count.parse().ok());
@@ -52,7 +52,7 @@ fn a_program_goes_on_when_one_of_the_calls_is_refused() {
 
 #[test]
 fn a_program_goes_on_when_all_calls_are_refused_from_one_on() {
-    // Where the segment is made, and can no longer be removed.
+    // The calls that make the segment: with all later ones refused, it can no longer be removed.
     for number in 25..42 {
         refuse(number, "always");
     }

@@ -1,4 +1,4 @@
-//! Every routing keeps the promises of `malloc`, and finds what is freed wrongly.
+//! Every routing keeps the promises of `malloc` and finds wrong frees.
 
 use std::os::unix::process::ExitStatusExt;
 
@@ -47,12 +47,13 @@ fn threads_and_forks_work_under_every_routing() {
     }
 }
 
-/// Small addresses, those beyond 47, 48 and 57 bits, those that no processor takes, the kernel's.
+/// Small addresses, addresses beyond 47, 48 and 57 bits, addresses that no processor accepts, and
+/// the kernel's.
 #[test]
 fn an_address_of_any_kind_is_foreign_under_every_routing() {
     for setting in settings() {
         let finished = loaded("any_pointer.c", setting).run();
-        // A few are told of, and all are counted.
+        // A few are printed, and all are counted.
         finished.assert_lines(0, 3, "not a pointer that hakmem returned");
         let record = finished.record();
         record.assert_sound();
@@ -102,7 +103,7 @@ fn c7_goes_the_way_that_its_routing_says() {
 #[test]
 fn one_free_in_1024_is_checked_or_none_or_every_one() {
     const TURNS: u64 = 500_000;
-    // What starts and ends the process frees something too.
+    // The code that starts and ends the process frees blocks too.
     let near = |found: u64, expected: u64| found.abs_diff(expected) <= 2 + expected / 1000;
     for routing in ["direct", "uniform", "hybrid", "registry", "exclude"] {
         for (check, expected) in [("off", 0), ("sample", TURNS / 1025), ("full", TURNS)] {
@@ -114,7 +115,7 @@ fn one_free_in_1024_is_checked_or_none_or_every_one() {
             assert!(near(checked, expected), "{routing} {check}: {checked}, not {expected}");
         }
     }
-    // Those that are slow anyway are counted down apart.
+    // Frees that are slow anyway have a countdown of their own.
     let loaded = loaded("turns.c", ("hybrid", "boxed", "sample"));
     let record = loaded.arg(TURNS.to_string()).arg("1000").run_well().record();
     let checked = record.class(Class::C7).free_reasons[FreeReason::Check as usize];
@@ -130,12 +131,13 @@ fn full_checks_leave_no_call_on_the_fast_path() {
     assert!(c4.alloc_reasons[AllocReason::RefillSlab as usize] > 4000);
 }
 
-/// Frees wrongly, and returns what was left.
+/// Makes the wrong frees that `what` names, and returns the finished program.
 fn wrong(what: &str, setting: Setting) -> Finished {
     loaded("wrong_frees.c", setting).arg(what).run()
 }
 
-/// One line that contains `text`, and one anomaly with this outcome in the class.
+/// Fails unless the program printed one line with `text` and counted one anomaly with this outcome
+/// in the class.
 pub(crate) fn finds(what: &str, setting: Setting, text: &str, class: Class, outcome: Outcome) {
     let finished = wrong(what, setting);
     finished.assert_lines(0, 1, text);

@@ -1,5 +1,5 @@
-//! Address space: the process is as large as what it uses, and keeps within any limit as well as under
-//! the C library's malloc.
+//! Address space: the process is as large as the memory it uses, and keeps within any limit as well
+//! as under the C library's malloc.
 
 use std::fs;
 use std::process::Command;
@@ -10,13 +10,13 @@ use crate::built;
 use crate::environment::shell;
 use crate::loaded::Loaded;
 
-/// The numbers that a program prints, one a line.
+/// The numbers that a program prints, one per line.
 fn numbers(text: &str) -> Vec<u64> {
     let parse = |line: &str| line.parse().unwrap_or_else(|_| panic!("{line:?} is no number"));
     text.lines().map(parse).collect()
 }
 
-/// What a shell script prints that runs a program under the C library's malloc.
+/// The number that a shell script prints whose program runs under the C library's malloc.
 fn by_the_c_library(script: &str, program: &str) -> u64 {
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(script).env("PROGRAM", built::program(program));
@@ -24,7 +24,8 @@ fn by_the_c_library(script: &str, program: &str) -> u64 {
     numbers(&String::from_utf8_lossy(&output.stdout))[0]
 }
 
-/// KiB of a program with some threads that hold a block each, and under the C library's malloc.
+/// KiB of a program with `threads` threads that hold a block each: under this allocator, and under
+/// the C library's malloc.
 fn sizes(threads: u32) -> (u64, u64) {
     let finished = Loaded::new("size.c").arg(threads.to_string()).run_well();
     let theirs = by_the_c_library(&format!("exec $PROGRAM {threads}"), "size.c");
@@ -52,8 +53,9 @@ fn a_limit_that_is_set_inside_a_running_process_leaves_what_it_allows() {
 
 #[test]
 fn as_much_can_be_had_under_a_limit_as_from_the_c_library() {
-    // KiB, sizes of blocks, and the least share of what the C library's malloc obtains. What a
-    // process has beside its blocks, 3 MiB more than there, weighs in the small ones.
+    // The limit in KiB, block sizes, and the least share of the memory that the C library's malloc
+    // obtains. The process's memory beside its blocks, 3 MiB more than under the C library, weighs
+    // most under the small limits.
     let cases: [(u64, &[u32], f64); 5] = [
         (32_000, &[64, 1024, 1 << 20], 0.85),
         (64_000, &[64, 1024, 1 << 20], 0.92),
@@ -79,7 +81,7 @@ fn as_much_can_be_had_under_a_limit_as_from_the_c_library() {
 #[test]
 fn with_hardly_any_address_space_one_line_says_that_telemetry_is_off() {
     for kib in (4_000..=14_000).step_by(500) {
-        // A directory that is none to put a file into, so that it is off from the start.
+        // Telemetry is off from the start, because no file can be made in this directory.
         let script = format!("ulimit -v {kib}; exec $RUN HAKMEM_DIR=/proc/sys $PROGRAM 100");
         let finished = shell(&script, "obtain.c");
         let said = finished.stderr.matches("telemetry is off").count();
@@ -97,14 +99,14 @@ fn addresses_that_somebody_has_taken_are_done_without() {
         let finished = Loaded::new("taken.c").arg(which).run();
         finished.assert_one_line(0, "not a pointer that hakmem returned");
         let far = numbers(&finished.stdout)[0];
-        // Up to 64 MiB behind the first slab were left.
+        // The program left free up to 64 MiB behind the first slab.
         assert!(far > 15_000, "{which}: only {far} blocks lie elsewhere");
         let record = finished.record();
         record.assert_sound();
         let mid = record.class(Class::Mid);
         assert!(mid.outcomes[Outcome::Mid as usize] + mid.outcomes[Outcome::Map as usize] > 59_000);
         assert_eq!(record.class(Class::None).outcomes[Outcome::Foreign as usize], 1);
-        // Also there, frees are fast.
+        // Frees of those blocks are fast as well.
         let fast: u64 = mid.outcomes_fast.iter().sum();
         assert!(fast > 50_000, "{which}: {fast} of {} frees were fast", mid.frees);
     }
@@ -127,7 +129,8 @@ fn every_layout_of_the_address_space_will_do() {
 
 #[test]
 fn locked_memory_is_little_and_never_taken_for_zeros() {
-    // Root locks beyond every limit. An ordinary user may, if this process can raise the limit.
+    // Root may lock memory beyond every limit; an ordinary user only if this process can raise the
+    // limit.
     let limit = rustix::process::getrlimit(rustix::process::Resource::Memlock).maximum;
     let may_raise = limit.is_none_or(|bytes| bytes >= 16 << 20);
     if !may_raise {
@@ -142,7 +145,7 @@ fn locked_memory_is_little_and_never_taken_for_zeros() {
     }
 }
 
-/// Sets back what it was when the test ends, however that is.
+/// Restores the setting when the test ends, however it ends.
 struct Overcommit(String);
 
 const OVERCOMMIT: &str = "/proc/sys/vm/overcommit_memory";

@@ -3,7 +3,8 @@
 use crate::built;
 use crate::loaded::Loaded;
 
-/// What a path may use: half of a coroutine's stack of 8 KiB, and a quarter of the smallest thread's.
+/// Bytes that a path may use: half of a coroutine's stack of 8 KiB, and a quarter of the smallest
+/// thread's stack.
 const BYTES_MAX: usize = 4096;
 
 #[test]
@@ -20,10 +21,10 @@ fn nor_does_the_first_call_if_it_has_to_complain() {
     check(complaints, 6);
 }
 
-/// Runs `stack_use.c`, which has so many lines printed on standard error.
+/// Runs `stack_use.c`, whose run prints `lines` lines on standard error.
 fn check(loaded: Loaded, lines: usize) {
-    // The library as users run it: without optimisation, frames are half as large again. The dynamic
-    // linker's own use is not the allocator's.
+    // The library as users run it: without optimisation, frames are half as large again. Early
+    // binding excludes the stack that the dynamic linker itself uses.
     let finished = loaded.env("LD_PRELOAD", built::release_library()).env("LD_BIND_NOW", "1").run();
     finished.assert_lines(0, lines, "");
     assert_eq!(finished.stderr.matches("not a pointer that hakmem returned").count(), 4);

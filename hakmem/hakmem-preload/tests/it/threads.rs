@@ -6,14 +6,14 @@ use hakmem_reader::{Class, EventKind, FreeReason, ProcessState};
 
 use crate::loaded::{Loaded, Record};
 
-/// Allocations and frees of the tiny and mid classes and of large blocks.
+/// Allocations and frees of all classes.
 fn calls(record: &Record) -> (u64, u64) {
     let classes = record.sample.classes();
     let sum = |count: fn(&hakmem_reader::ClassTotals) -> u64| classes.iter().map(count).sum();
     (sum(|class| class.allocations), sum(|class| class.frees))
 }
 
-/// What a program does in a class because of one argument, over what it does anyway.
+/// The allocations and frees in a class by which the first run exceeds the second.
 fn difference(program: &str, arguments: [&[&str]; 2], class: Class) -> (u64, u64) {
     let [more, less] = arguments.map(|arguments| {
         let loaded = arguments.iter().fold(Loaded::new(program), Loaded::arg);
@@ -30,13 +30,13 @@ fn thousands_of_short_threads_share_few_slots() {
     record.assert_sound();
     assert_eq!(record.state, ProcessState::Exited);
     let used = record.sample.process.slots_used;
-    // The process's own, main's, and those of 8 threads. A thread that pthread_join has seen end
-    // has given its slot back.
+    // Slots of the process, of the main thread, and of 8 threads. A thread whose end pthread_join
+    // has seen has given its slot back.
     assert!(used <= 10, "{used} slots for 8 threads at a time");
     let owners: u32 = record.sample.slots.iter().map(|slot| slot.owners).sum();
     assert_eq!(owners, 4000 + 2, "every thread owned a slot");
     assert_eq!(record.sample.process.threads_unpublished_total, 0);
-    // 80 blocks a thread, of 40 sizes; what other callers (libc, for threads) did is little.
+    // 80 blocks a thread, of 40 sizes; other callers (libc, for threads) add little.
     let (allocations, frees) = calls(&record);
     assert!((320_000..325_000).contains(&allocations), "{allocations}");
     assert!(frees <= allocations && allocations - frees < 100, "{allocations} and {frees}");
@@ -46,12 +46,12 @@ fn thousands_of_short_threads_share_few_slots() {
 fn every_event_names_the_thread_that_owned_the_slot_then() {
     let churn = Loaded::new("churn.c").arg("16").arg("8");
     assert!(threads_of_events(&churn.run_well().record()) >= 8);
-    // Here the threads' ends are told by those that take their heaps over.
+    // Here the threads that take over the heaps write the events of the threads' ends.
     let last_moment = Loaded::new("last_moment.c").arg("100");
     assert!(threads_of_events(&last_moment.run_well().record()) >= 8);
 }
 
-/// How many threads started, according to the events, which name the slot's owner.
+/// Number of threads that started, according to the events, which name the slot's owner.
 fn threads_of_events(record: &Record) -> usize {
     let mut started = HashSet::new();
     // Slot 0 is the process's own.
@@ -79,8 +79,8 @@ fn threads_of_events(record: &Record) -> usize {
 
 #[test]
 fn totals_of_short_threads_are_exact() {
-    // The program's sizes are 16 + 25 i for i below 40, twice for each thread. C6 is left out:
-    // libc's own blocks for threads are there.
+    // The program's sizes are 16 + 25 i for i below 40, twice for each thread. C6 is left out
+    // because it has libc's own blocks for threads.
     for (class, sizes) in [(Class::C1, 1), (Class::C3, 1), (Class::C4, 3), (Class::C7, 20)] {
         let made = difference("churn.c", [&["3016", "8"], &["1016", "8"]], class);
         assert_eq!(made, (2000 * 2 * sizes, 2000 * 2 * sizes), "{}", class.name());
@@ -150,7 +150,7 @@ fn a_producer_and_a_consumer_use_no_more_memory_over_time() {
         let resident: Vec<u64> =
             finished.stdout.lines().map(|line| line.parse().expect("a number")).collect();
         let [early, late] = resident[..] else { panic!("{:?}", finished.stdout) };
-        // The ring holds 1024 blocks: 20 MiB of the largest size, which come with time.
+        // The ring holds 1024 blocks: 20 MiB of the largest size, which accumulate with time.
         assert!(late < early + 8 * 1024, "{size} B: {early} KiB, later {late} KiB");
     }
 }
@@ -160,7 +160,7 @@ fn blocks_of_all_sizes_survive_a_storm_of_threads() {
     let record = Loaded::new("storm.c").arg("5").arg("6").run_well().record();
     record.assert_sound();
     for class in record.sample.classes() {
-        // All was freed; what is left is libc's, for threads and streams.
+        // The program freed all its blocks; the rest is libc's, for threads and streams.
         assert!(class.live_blocks.abs() < 50, "{}: {}", class.class.name(), class.live_blocks);
         assert_eq!(class.anomalies(), 0);
         let is_used = class.class == Class::None || class.allocations > 100;

@@ -1,14 +1,16 @@
-//! A segment that its owner cuts off while it is mapped turns telemetry off, and does nothing else.
+//! A segment that its owner truncates while it is mapped turns telemetry off, and does nothing
+//! else.
 
 use std::os::unix::process::ExitStatusExt;
 
 use crate::loaded::Loaded;
 
-/// Bytes of the header and of a slot; where they lie does not matter to what is tested.
+/// Bytes of the header and of a slot; the test does not depend on where they lie.
 const HEADER_BYTES: usize = 8192;
 const SLOT_BYTES: usize = 36 * 1024;
 
-/// Cuts the segment of a program with these settings off; it runs on, and says so in one line.
+/// Truncates the segment of a program with these settings to `length`. The program continues, and
+/// says so in one line.
 fn check(length: usize, settings: &[(&str, &str)]) {
     let loaded = Loaded::new("truncated.c").arg(length.to_string());
     let loaded = settings.iter().fold(loaded, |loaded, (name, value)| loaded.env(name, value));
@@ -16,8 +18,8 @@ fn check(length: usize, settings: &[(&str, &str)]) {
     finished.assert_one_line(7, "telemetry is off: its file was cut off");
 }
 
-/// To nothing, behind the header's first page, before a slot, inside the page of its words, between
-/// those and its counters.
+/// Truncates to nothing, behind the header's first page, before a slot, inside the page of its
+/// words, and between those and its counters.
 #[test]
 fn a_segment_cut_off_anywhere_leaves_the_program_and_its_blocks_alone() {
     let slot = HEADER_BYTES + 2 * SLOT_BYTES;
@@ -26,8 +28,8 @@ fn a_segment_cut_off_anywhere_leaves_the_program_and_its_blocks_alone() {
     }
 }
 
-/// What was cut off reads as zeros then, which bound no list: one run of some sixteen still loses a
-/// block, where a list is given more than it has room for before any slow path.
+/// The part that was cut off reads as zeros then, which bound no list. One run in sixteen or so
+/// still loses a block, when a list is given more blocks than it has room for before any slow path.
 #[test]
 #[ignore = "not promised (SECURITY.md), and fails now and then; .ci/faults runs it"]
 fn a_segment_cut_off_and_made_long_again_leaves_the_program_and_its_blocks_alone() {
