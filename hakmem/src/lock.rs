@@ -1,20 +1,21 @@
-//! The one kind of lock, and values behind it.
+//! The only kind of lock, and values behind it.
 //!
-//! A lock's word names its holder, so that a new child process can tell the locks that its only
-//! thread holds, because a signal handler forked in the middle of a slow path, from those of threads
-//! that do not exist there. Nobody waits for the latter: [`Lock::release_abandoned`].
+//! A lock's word names its holder. So a new child process can tell the locks that its only thread
+//! holds, because a signal handler forked in the middle of a slow path, from the locks of threads
+//! that do not exist in the child. [`Lock::release_abandoned`] frees the latter, so no thread waits
+//! for them.
 //!
-//! A thread that comes for a lock that it holds has interrupted itself: its signal handler allocates, or
-//! has jumped out of a slow path (`longjmp`). What the lock guards may be half changed, and nobody can
-//! tell whether the interrupted path will go on with it. To wait would be for ever, so after a second the
-//! process ends, with a line that says why.
+//! A thread that needs a lock that it already holds has interrupted itself: its signal handler
+//! allocates, or has jumped out of a slow path (`longjmp`). The data behind the lock may be half
+//! changed, and whether the interrupted path will ever go on is unknown. Waiting could last for
+//! ever, so after a second the process ends, with a line that says why.
 //!
 //! # Orderings
 //! [`Lock`]: taking it is an Acquire that pairs with the Release of giving it back, and publishes
 //! what the last holder wrote. `ON_STALL` is stored before the first thread is started.
 //!
 //! # Safety
-//! [`Locked`] gives out its content only through a guard that holds the lock.
+//! [`Locked`] gives access to its value only through a guard that holds the lock.
 #![allow(unsafe_code)]
 
 use core::cell::UnsafeCell;
@@ -39,29 +40,31 @@ fn fail() -> ! {
     process::abort()
 }
 
-/// A lock of one word that sleeps in the kernel when it has waited a little.
+/// A lock of one word. A thread that has waited a little sleeps in the kernel.
 ///
-/// 0: free; otherwise the holder's number, which is even, and [`SLEEPERS`] if somebody sleeps.
-/// (U. Drepper, "Futexes Are Tricky", mutex 2, whose word does not name the holder.)
+/// The word is 0 if the lock is free, otherwise the holder's number, which is even, with
+/// [`SLEEPERS`] set if a thread sleeps. (U. Drepper, "Futexes Are Tricky", mutex 2, whose word does
+/// not name the holder.)
 pub(crate) struct Lock(AtomicU32);
 
 const SPINS: u32 = 100;
-/// Set in the word of a lock for which somebody sleeps.
+/// Set in a lock's word if a thread sleeps until it is free.
 const SLEEPERS: u32 = 1;
 
-/// What a thread does before it waits for a lock: a `fn()`, or null. In a child process that nobody
-/// has told so, it releases what threads of the parent hold.
+/// The function that a thread calls before it waits for a lock: a `fn()`, or null. In a child
+/// process that has not noticed yet that it is one, the function releases the locks of the parent's
+/// threads.
 static ON_STALL: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
-/// Sets what a thread does before it waits for a lock.
+/// Sets the function that a thread calls before it waits for a lock.
 pub(crate) fn on_stall(act: fn()) {
     ON_STALL.store(act as *mut (), Ordering::Relaxed);
 }
 
 /// The calling thread's number, even and not 0: the page that its thread pointer points to. No two
-/// threads share one, but those of the main thread and of the first that it starts may lie side by
-/// side. Two numbers are equal where pages are a multiple of 4 TiB apart, and then a child may wait for
-/// a thread that does not exist.
+/// threads share a page, although those of the main thread and of the first thread that it starts
+/// may be adjacent. The numbers of two threads are equal if their pages are a multiple of 4 TiB
+/// apart; a child may then wait for a thread that does not exist.
 #[inline(always)]
 pub(crate) fn holder() -> u32 {
     number_of(thread_local::pointer())
@@ -88,7 +91,7 @@ impl Lock {
 
     /// Takes the lock if it is free.
     pub(crate) fn try_take(&self) -> bool {
-        // Acquire: pairs with `give`, publishes the last holder's writes.
+        // Acquire: pairs with `give`, and publishes the last holder's writes.
         self.0.compare_exchange(0, holder(), Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
@@ -112,7 +115,7 @@ impl Lock {
         }
         loop {
             let word = self.0.load(Ordering::Relaxed);
-            // Who may have slept does not know whether others still do.
+            // A thread that may have slept does not know whether others still sleep.
             let wanted = if word == 0 { holder() | SLEEPERS } else { word | SLEEPERS };
             // Acquire: as in `try_take`.
             let changed =
@@ -125,8 +128,9 @@ impl Lock {
         }
     }
 
-    /// Waits for a lock that the calling thread holds by its number, and ends the process if that lasts:
-    /// a program may switch contexts in a signal handler, or have threads whose numbers are equal.
+    /// Waits for a lock whose word has the calling thread's number, and ends the process if that
+    /// takes too long. The wait may succeed: a program may switch contexts in a signal handler, or
+    /// have threads whose numbers are equal.
     #[cold]
     #[inline(never)]
     fn wait_for_oneself(&self) {
@@ -139,9 +143,9 @@ impl Lock {
         }
     }
 
-    /// Gives the lock back.
+    /// Frees the lock.
     pub(crate) fn give(&self) {
-        // Release: pairs with the Acquires above, publishes this holder's writes.
+        // Release: pairs with the Acquires above, and publishes this holder's writes.
         if self.0.swap(0, Ordering::Release) & SLEEPERS != 0 {
             futex::wake_one(&self.0);
         }
@@ -152,7 +156,7 @@ impl Lock {
         self.0.load(Ordering::Relaxed) & !SLEEPERS == holder()
     }
 
-    /// Makes the lock, if the calling thread holds it, one that another thread holds.
+    /// If the calling thread holds the lock, makes another thread its holder.
     #[cfg(test)]
     pub(crate) fn leave_to_nobody(&self) {
         if self.is_mine() {
@@ -160,8 +164,8 @@ impl Lock {
         }
     }
 
-    /// Makes the lock free if another thread holds it; whether one did. Only right in a new child
-    /// process, where no other thread exists.
+    /// Frees the lock if another thread holds it; returns whether one did. Only correct in a new
+    /// child process, in which no other thread exists.
     pub(crate) fn release_abandoned(&self) -> bool {
         let is_abandoned = !self.is_mine() && self.0.load(Ordering::Relaxed) != 0;
         if is_abandoned {
@@ -177,8 +181,8 @@ pub(crate) struct Locked<T> {
     value: UnsafeCell<T>,
 }
 
-// SAFETY: the value is reached by the lock's holder only, one thread at a time, and may be handed
-// from thread to thread.
+// SAFETY: only the lock's holder reaches the value, one thread at a time, and the value may be
+// handed from thread to thread.
 unsafe impl<T: Send> Sync for Locked<T> {}
 
 impl<T> Locked<T> {
@@ -192,17 +196,17 @@ impl<T> Locked<T> {
         Guard(self)
     }
 
-    /// The value, for whoever has taken the lock without a guard, as around a fork.
+    /// The value, for a caller that has taken the lock without a guard, as around a fork.
     ///
     /// # Safety
     /// The calling thread holds the lock, and no other reference to the value exists.
     #[allow(clippy::mut_from_ref)]
     pub(crate) unsafe fn held(&self) -> &mut T {
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller holds the lock, and has no other reference to the value.
         unsafe { &mut *self.value.get() }
     }
 
-    /// The guard if the lock is free.
+    /// A guard if the lock is free.
     pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
         self.lock.try_take().then(|| Guard(self))
     }

@@ -1,19 +1,18 @@
 //! Regions: address space that grows in place, in steps.
 //!
-//! What a region may become is only a plan: addresses of which nothing is mapped. Its used part is
-//! mapped from its start, further pages right behind those that there are, so the size of the
-//! process is what it uses, and a limit on address space (`RLIMIT_AS`, set at whatever time) takes
-//! nothing that is not needed. A step that the system refuses is tried again with half of its
-//! surplus.
+//! A region is planned as a range of addresses, none of which is mapped. Its used part is mapped
+//! from the start, and each step maps further pages directly behind. So the process is only as
+//! large as what it uses, and nothing unused counts against a limit on address space (`RLIMIT_AS`,
+//! set at any time). A step that the system refuses is tried again with half of its surplus.
 //!
-//! Plans lie where the kernel never maps anything of its own accord: low, behind what executables
-//! and 32-bit heaps use and far below the kernel's own choices (`place`). They begin at a random
-//! address and follow each other with gaps, so what overflows from a program's span or from one
-//! region runs into addresses that nobody has. Where somebody has mapped a planned address after
-//! all, the region ends there ([`Refusal::Taken`]), and its owner plans another.
+//! Plans lie where the kernel never maps anything of its own accord: low, behind the addresses of
+//! executables and 32-bit heaps, and far below the kernel's own choices (`place`). They begin at a
+//! random address and follow each other with gaps, so an overflow from a program's span or out of a
+//! region runs into unmapped addresses. If other code has mapped a planned address after all, the
+//! region ends there ([`Refusal::Taken`]), and its owner plans another.
 //!
-//! Where the system gives no address that it is asked for, a region is reserved without access, at
-//! an address of the system's choice, and made usable in the same steps.
+//! Where the system refuses every address that it is asked for, a region is reserved without
+//! access, at an address of the system's choice, and made usable in the same steps.
 //!
 //! # Safety
 //! A region's range belongs to its owner, and is never unmapped.
@@ -27,32 +26,33 @@ use crate::os::memory::{self, Access, PAGE, Refusal};
 use crate::steps;
 pub(crate) use place::Scale;
 
-/// Places that are tried for a region before it is reserved where the system likes.
+/// Number of places that are tried for a region before it is reserved at an address of the system's
+/// choice.
 const PLACES_MAX: usize = 8;
 /// Inaccessible bytes in front of a reserved region.
 const GUARD_BYTES: usize = place::UNIT;
 
-/// A planned range, usable from its start on.
+/// A planned range, of which a part from its start on is usable.
 pub(crate) struct Region {
     start: usize,
-    /// Bytes that there may be, and bytes that are usable.
+    /// Bytes that the region may grow to, and bytes that are usable.
     planned: usize,
     usable: usize,
-    /// Bytes that the next step may ask for beyond what is needed.
+    /// Maximum number of bytes that the next step may ask for beyond what is needed.
     surplus_max: usize,
     backing: Backing,
 }
 
-/// What the unused part of a region is.
+/// State of the unused part of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backing {
-    /// Addresses that belong to nobody.
+    /// Unmapped addresses.
     Plan,
     /// Inaccessible memory.
     Reserved,
 }
 
-/// Addresses for regions, which the owner divides among them.
+/// Addresses for regions, among which the plan's owner divides them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) start: usize,
@@ -64,9 +64,9 @@ impl Plan {
     /// No addresses.
     pub(crate) const NOTHING: Self = Self { start: 0, bytes: 0, backing: Backing::Plan };
 
-    /// Plans `bytes` at a place where `try_first` can map the first of them; where there is none,
-    /// reserves them, or the half or a quarter … of them, `least` at the least. The places are
-    /// aligned to 64 KiB.
+    /// Plans `bytes` at a place where `try_first` can map the first of them. If there is no such
+    /// place, reserves them, or a half or a quarter … of them, but no fewer than `least`. The
+    /// places are aligned to 64 KiB.
     pub(crate) fn find<T>(
         bytes: usize,
         least: usize,
@@ -102,8 +102,7 @@ impl Plan {
         Some(Self { start, bytes, backing: Backing::Reserved })
     }
 
-    /// Unmaps a reservation in which nothing has been used; addresses that are but planned belong to
-    /// nobody.
+    /// Unmaps a reservation of which nothing has been used; a mere plan has nothing mapped.
     pub(crate) fn give_up(self) {
         if self.backing == Backing::Plan {
             return;
@@ -114,7 +113,7 @@ impl Plan {
         let _ = unsafe { memory::unmap(guard, GUARD_BYTES + self.bytes) };
     }
 
-    /// Makes part of the plan usable that was not, whose bytes read as zeros then.
+    /// Makes an unused part of the plan usable. Its bytes then read as zeros.
     pub(crate) fn make_usable(
         self,
         address: usize,
@@ -138,9 +137,9 @@ impl Region {
     pub(crate) const NONE: Self =
         Self { start: 0, planned: 0, usable: 0, surplus_max: 0, backing: Backing::Plan };
 
-    /// A region of its own, of `bytes` (a multiple of a page) or, where it must be reserved and those
-    /// are too many, of `least` at the least. The first `first` are usable at once. `None` if there is
-    /// no memory.
+    /// A region of its own, with a plan for `bytes` (a multiple of a page). If it must be reserved
+    /// and that is too much, it may be smaller, but no smaller than `least`. Its first `first`
+    /// bytes are usable at once. `None` if there is no memory.
     pub(crate) fn new(bytes: usize, least: usize, first: usize, access: Access) -> Option<Self> {
         Plan::find(bytes, least, |plan| {
             let mut region = plan.region(0, plan.bytes);
@@ -148,8 +147,8 @@ impl Region {
         })
     }
 
-    /// Puts another region in its place. A child process may find this half done, by a thread that does
-    /// not exist: then nothing is usable of either.
+    /// Replaces the region by `other`. A child process may find this half done, by a thread that no
+    /// longer exists; then nothing is usable of either.
     pub(crate) fn replace(&mut self, other: Self) {
         let usable = other.usable;
         self.usable = 0;
@@ -160,15 +159,15 @@ impl Region {
         steps::next();
     }
 
-    /// Unmaps all but the first `bytes`, a multiple of a page; false if the system refuses, or if the
-    /// region is reserved, as the addresses would be lost.
+    /// Unmaps all but the first `bytes`, a multiple of a page. False if the system refuses, or if
+    /// the region is reserved, because unmapping would lose the reservation of these addresses.
     pub(crate) fn retreat(&mut self, bytes: usize) -> bool {
         let Some(unused) = self.usable.checked_sub(bytes) else { return false };
         let Some(start) = NonNull::new((self.start + bytes) as *mut u8) else { return false };
         if self.backing == Backing::Reserved {
             return false;
         }
-        // SAFETY: the owner has no use for it any more.
+        // SAFETY: the owner no longer uses this part.
         let is_unmapped = unused == 0 || unsafe { memory::unmap(start, unused) };
         if is_unmapped {
             self.usable = bytes;
@@ -176,14 +175,14 @@ impl Region {
         is_unmapped
     }
 
-    /// Unmaps what is usable of a region that nothing has been put into.
+    /// Unmaps the usable part of a region that was never used.
     pub(crate) fn give_up(self) {
         if self.backing == Backing::Plan
             && self.usable > 0
             && let Some(start) = NonNull::new(self.start as *mut u8)
         {
             // A refusal is counted; what stays mapped costs address space only.
-            // SAFETY: the region's own mapping, in which nothing is.
+            // SAFETY: the region's own mapping, and nothing is in it.
             let _ = unsafe { memory::unmap(start, self.usable) };
         }
     }
@@ -193,7 +192,7 @@ impl Region {
         self.start
     }
 
-    /// Bytes that can be used, from its start.
+    /// Number of usable bytes, from the start.
     pub(crate) fn usable(&self) -> usize {
         self.usable
     }
@@ -218,7 +217,7 @@ impl Region {
         Ok(())
     }
 
-    /// [`Region::extend`] with the system call as a parameter.
+    /// [`Region::extend`] with the system call `map` as a parameter.
     fn extend_by(
         &mut self,
         needed: usize,
@@ -242,7 +241,7 @@ impl Region {
                     return Ok(());
                 }
                 Err(refusal) if wanted == needed => return Err(refusal),
-                // What was refused now is not asked for each time anew.
+                // The next step does not ask again for as much as was refused now.
                 Err(_) => {
                     surplus /= 2;
                     self.surplus_max = surplus.max(PAGE);
@@ -252,7 +251,7 @@ impl Region {
     }
 }
 
-/// Makes addresses usable that belong to a plan and were not so.
+/// Makes an unused part of a plan usable.
 fn make_usable(
     backing: Backing,
     address: usize,

@@ -1,20 +1,22 @@
 //! The ancestor's registry: a hash table from slabs' addresses to their bins.
 //!
-//! The ancestor kept SuperSlabs of 2 MiB in it; here it is slabs, by granule, so that one probe
-//! answers. An entry is one word, granule and bin together: readers take no lock and never see
-//! half an entry. Open addressing, linear probing, at most half full. A slab that goes out of use
-//! keeps its entry with bin 0, because its address comes into use again; so entries never move.
+//! The ancestor entered SuperSlabs of 2 MiB; this one enters slabs, by granule, so that one probe
+//! answers. An entry is one word, granule and bin together: readers take no lock and never see half
+//! an entry. The table uses open addressing with linear probing, and is at most half full. A slab
+//! that goes out of use keeps its entry with bin 0, because its address comes into use again; so
+//! entries never move.
 //!
-//! The table doubles by being copied. Readers may still probe the old one, so that stays mapped:
+//! The table doubles by being copied. Readers may still probe the old table, so that stays mapped:
 //! all old tables together are as large as the current one. A reader of an old table misses only
-//! slabs that came into use since it looked, of which its thread can hold no block yet.
+//! slabs that came into use after it loaded the table's address, and its thread cannot hold a block
+//! of those yet.
 //!
-//! Only the routings with headers keep it; `direct` asks the class map.
+//! Only the routings with headers keep the registry; `direct` asks the class map.
 //!
 //! # Orderings
-//! `TABLE` is stored with Release after the entries were copied and loaded with Acquire. Entries
-//! are relaxed: a thread that asks for a block's bin got the block, and with it the entry, by the
-//! program's own synchronisation (see `class_map`).
+//! `TABLE` is stored with Release after the entries were copied, and loaded with Acquire. Entries
+//! are relaxed: a thread that asks for a block's bin received the block, and with it the entry,
+//! through the program's own synchronisation (see `class_map`).
 //!
 //! # Safety
 //! `TABLE` is 0 or the address of a mapping of `2^n` words, with `n` in its low bits.
@@ -29,26 +31,26 @@ use crate::steps;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 const BIN_BITS: u32 = 8;
-/// Of the first table: one page.
+/// Capacity of the first table: one page.
 const CAPACITY_BITS_FIRST: u32 = (PAGE_MIN / size_of::<u64>()).ilog2();
 
 static TABLE: AtomicUsize = AtomicUsize::new(0);
-/// Entries taken in the current table.
+/// Number of entries that are taken in the current table.
 static LENGTH: Locked<usize> = Locked::new(0);
 
-/// The entries in force.
+/// A table of entries.
 #[derive(Clone, Copy)]
 struct Table {
     base: usize,
     capacity_bits: u32,
 }
 
-/// The lock, for fork.
+/// The lock, which fork needs.
 pub(crate) fn lock() -> &'static Lock {
     &LENGTH.lock
 }
 
-/// The bin of the slab that an address lies in; 0 if it lies in none.
+/// The bin of the slab that `address` lies in; 0 if it lies in none.
 #[inline(always)]
 pub(crate) fn bin(address: usize) -> usize {
     let Some(table) = Table::current() else { return 0 };
@@ -66,7 +68,7 @@ pub(crate) fn bin(address: usize) -> usize {
     }
 }
 
-/// Sets the bin of a run of granules, 0 when it goes out of use; false if there is no memory.
+/// Sets the bin of a run of granules; 0 takes the run out of use. False if there is no memory.
 pub(crate) fn set(address: usize, granules: usize, bin: u8) -> bool {
     let mut length = LENGTH.lock();
     let first = (address >> GRANULE_SHIFT) as u64;
@@ -78,8 +80,8 @@ pub(crate) fn set(address: usize, granules: usize, bin: u8) -> bool {
     true
 }
 
-/// Counts the entries anew, and takes those out of use of which `is_used` says that they are not: for a
-/// child process, where a thread may have ceased to exist in the middle of [`set`].
+/// Recounts the entries, and takes out of use those of granules for which `is_used` is false. For a
+/// child process, in which a thread may have ceased to exist in the middle of [`set`].
 #[cold]
 pub(crate) fn repair(is_used: &dyn Fn(usize) -> bool) {
     let mut length = LENGTH.lock();
@@ -95,7 +97,7 @@ pub(crate) fn repair(is_used: &dyn Fn(usize) -> bool) {
     }
 }
 
-/// The table, grown if it is half full.
+/// The current table; if that is half full, its successor of twice the size.
 fn make_room(length: &mut usize) -> Option<Table> {
     let old = Table::current();
     let bits = match old {
@@ -114,7 +116,7 @@ fn make_room(length: &mut usize) -> Option<Table> {
             }
         }
     }
-    // Release: pairs with the Acquire in `current`, publishes the copied entries.
+    // Release: pairs with the Acquire in `current`, and publishes the copied entries.
     TABLE.store(new.base | bits as usize, Ordering::Release);
     Some(new)
 }
@@ -130,7 +132,8 @@ impl Table {
         })
     }
 
-    /// Where a granule's probe sequence begins: Fibonacci hashing (D. Knuth, TAOCP 3, 6.4).
+    /// Index at which a granule's probe sequence begins: Fibonacci hashing (D. Knuth, TAOCP 3,
+    /// 6.4).
     #[inline(always)]
     fn start(self, granule: u64) -> usize {
         (granule.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - self.capacity_bits)) as usize
@@ -148,7 +151,8 @@ impl Table {
         unsafe { &*(address as *const AtomicU64) }
     }
 
-    /// Writes an entry; true if the granule had none. There must be room, and the lock is held.
+    /// Writes an entry; true if the granule had none. There must be room, and the lock must be
+    /// held.
     fn insert(self, granule: u64, bin: u8) -> bool {
         let mut index = self.start(granule);
         loop {

@@ -25,7 +25,7 @@ fn every_size_gets_the_smallest_bin_that_fits() {
 
 #[test]
 fn at_most_a_quarter_is_wasted_and_an_eighth_on_average() {
-    // Below 64 bytes it is the alignment that wastes.
+    // Below 64 bytes, the alignment of 16 bytes wastes more.
     let mut wasted = 0.0;
     for size in 65..=MID_MAX {
         let waste = (stride(of_size(size)) - size) as f64 / stride(of_size(size)) as f64;
@@ -81,7 +81,7 @@ fn slabs_hold_eight_blocks_and_lists_stay_far_from_the_words_limit() {
     }
 }
 
-/// What dividing would say.
+/// The index, found by division.
 fn index(bin: usize, offset: u32) -> Option<usize> {
     let offset = offset as usize;
     offset.is_multiple_of(stride(bin)).then(|| offset / stride(bin))

@@ -1,8 +1,8 @@
 //! Maps for single arenas that the class map does not reach.
 //!
 //! # Orderings
-//! Maps are appended only. The count is stored with Release after a map's place and loaded with
-//! Acquire before the places are read.
+//! Maps are only ever appended. The count is stored with Release after a map's address and range,
+//! and loaded with Acquire before these are read.
 //!
 //! # Safety
 //! A map has as many entries as it says, and is never unmapped.
@@ -12,12 +12,12 @@ use crate::os::memory::Access;
 use crate::region::Region;
 use crate::sync::{AtomicU8, AtomicUsize, Ordering};
 
-/// Maps that there may be: one for each arena.
+/// Maximum number of maps: one for each arena.
 pub(crate) const FAR_MAX: usize = 64;
 
 struct Far {
     base: AtomicUsize,
-    /// First granule that it covers, and how many.
+    /// The first granule that the map covers, and the number of granules.
     first: AtomicUsize,
     granules: AtomicUsize,
 }
@@ -33,7 +33,8 @@ pub(super) fn is_empty() -> bool {
     COUNT.load(Ordering::Acquire) == 0
 }
 
-/// Makes a map for some granules, under the arenas' lock. False if there is no memory.
+/// Makes a map for `granules` granules from `first` on, under the arenas' lock. False if there is
+/// no memory.
 pub(super) fn add(first: usize, granules: usize) -> bool {
     let count = COUNT.load(Ordering::Relaxed);
     if count == FAR_MAX {
@@ -44,12 +45,12 @@ pub(super) fn add(first: usize, granules: usize) -> bool {
     MAPS[count].base.store(region.start(), Ordering::Relaxed);
     MAPS[count].first.store(first, Ordering::Relaxed);
     MAPS[count].granules.store(granules, Ordering::Relaxed);
-    // Release: pairs with the Acquires here, publishes the map's place.
+    // Release: pairs with the Acquires in this file, and publishes the map's address and range.
     COUNT.store(count + 1, Ordering::Release);
     true
 }
 
-/// The entry of a granule, if such a map has one.
+/// The entry of a granule, if one of these maps has one.
 pub(super) fn entry(granule: usize) -> Option<&'static AtomicU8> {
     // Acquire: pairs with the Release in `add`.
     let count = COUNT.load(Ordering::Acquire);

@@ -45,7 +45,7 @@ fn every_address_has_an_answer_and_only_slabs_a_bin() {
     }
 }
 
-/// A map of the test's own, and its beginning: of four pages, which may become eight.
+/// A map of the test's own: it has four pages, and can grow to eight.
 fn small_extent() -> Extent {
     let (first, all) = (4 * PAGE, 8 * PAGE);
     let region = Region::new(all, first, first, Access::Read).expect("there is memory");
@@ -64,7 +64,7 @@ fn only_what_is_covered_becomes_writable_and_keeps_what_was_written() {
     assert!(extent.cover(100 * GRANULE, 5 * GRANULE));
     entry_at(&extent, 104).store(3, Ordering::Relaxed);
     assert_eq!(extent.writable, 0..PAGE);
-    // Across a page of the map.
+    // A range of two granules whose entries lie on different pages of the map.
     assert!(extent.cover((PAGE - 1) * GRANULE, 2 * GRANULE));
     entry_at(&extent, PAGE).store(4, Ordering::Relaxed);
     assert_eq!(extent.writable, 0..2 * PAGE);
@@ -85,7 +85,7 @@ fn what_the_map_does_not_reach_is_not_covered() {
 fn a_map_that_cannot_be_extended_leaves_an_arena_to_a_map_of_its_own() {
     let _alone = alone();
     let mut extent = small_extent();
-    // Far behind everything that the process's own map covers, and in no arena.
+    // Far above all addresses that the process's own map covers, and in no arena.
     let address = (1 << 46) + 7 * GRANULE;
     assert_eq!(far::entry(address >> GRANULE_SHIFT).map(|_| ()), None);
     assert!(extent.reach(address, 10 * GRANULE));

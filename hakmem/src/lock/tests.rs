@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Locked;
 
-/// How often a thread has come for a lock that was taken.
+/// Number of times that a thread found a lock taken.
 pub(crate) static WAITS: AtomicU32 = AtomicU32::new(0);
 
 #[test]
@@ -31,7 +31,7 @@ fn one_thread_at_a_time_has_the_value() {
                     assert_eq!(inside.fetch_add(1, Ordering::Relaxed), 0);
                     *guard += 1;
                     if turn % 1000 == 0 {
-                        // Long enough for the others to sleep, so that they must be woken.
+                        // Long enough for the other threads to sleep, so that they must be woken.
                         thread::sleep(Duration::from_micros(200));
                     }
                     inside.fetch_sub(1, Ordering::Relaxed);
@@ -75,7 +75,7 @@ fn a_lock_of_another_thread_is_abandoned_also_where_somebody_slept() {
     }
 }
 
-/// In a process of its own, which ends.
+/// Runs in a process of its own, which ends.
 #[test]
 #[ignore = "ends the process; run by the test below"]
 fn wait_for_a_lock_of_ones_own() {
@@ -117,7 +117,8 @@ fn threads_that_live_at_once_have_numbers_of_their_own() {
 
 #[test]
 fn threads_whose_descriptors_lie_on_neighbouring_pages_have_numbers_of_their_own() {
-    // As the main thread's and the first one's do, and where only the high bits differ.
+    // As for the main thread and the first thread that it starts, and where only the high bits
+    // differ.
     let main = 0x7f60_75df_f780;
     for other in [main - 0x1000, main + 0x1000, main - 0x3000, main ^ 1 << 41] {
         assert_ne!(super::number_of(main), super::number_of(other), "{other:#x}");

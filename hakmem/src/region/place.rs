@@ -1,46 +1,46 @@
 //! Where regions lie.
 //!
 //! The class map has an entry for each 64 KiB of the address space from 0 on, so it is small if
-//! slabs lie low. Below 40 GiB there is what programs want low: executables at fixed addresses
-//! and their `brk` heaps (below 4 GiB), and the heaps that the JVM addresses by 32 bits (below
-//! 33 GiB). Mappings that nobody asked an address for, libraries and position-independent
-//! executables lie at 42 TiB and above (`mmap_base` and `ELF_ET_DYN_BASE` on x86-64 and aarch64), so
-//! what lies behind 40 GiB stays free unless a program names such an address itself. Go does so
+//! slabs lie low. The addresses below 40 GiB are left to code that needs them: executables at fixed
+//! addresses and their `brk` heaps (below 4 GiB), and the heaps that the JVM addresses by 32 bits
+//! (below 33 GiB). Mappings without a requested address, libraries and position-independent
+//! executables lie at 42 TiB and above (`mmap_base` and `ELF_ET_DYN_BASE` on x86-64 and aarch64).
+//! So the addresses above 40 GiB stay free unless a program asks for one of them itself. Go does so
 //! from 768 GiB on, the JVM's ZGC from 4 TiB.
 //!
-//! Under a tight limit on address space the class map must be smaller: then regions begin between 4
+//! Under a tight limit on address space the class map must be smaller; then regions begin between 4
 //! and 6 GiB.
 //!
 //! # Orderings
-//! Relaxed: the next place is taken by read-modify-write, and publishes nothing.
+//! Relaxed: the next place is taken by an atomic read-modify-write, and publishes nothing.
 
 use crate::os::{memory, process};
 use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
 /// Places are multiples of this: the granule of the class map.
 pub(super) const UNIT: usize = 1 << 16;
-/// Addresses between two plans that belong to nobody.
+/// Unmapped addresses between two plans.
 const GAP_BYTES: usize = 16 << 20;
 /// A limit on address space below this is tight.
 const TIGHT_BYTES: usize = 512 << 20;
-/// No place ends behind this: addresses that any kernel gives to any process.
+/// All places end before this: any kernel gives these addresses to any process.
 const END: usize = 1 << 46;
 
-/// How much is planned.
+/// How large plans are, and where the first one may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Scale {
-    /// Addresses from 0 on that the class map covers at first, and may cover in place.
+    /// Number of addresses from 0 on that the class map covers at first, and may cover in place.
     pub(crate) window_bytes: usize,
     pub(crate) window_bytes_max: usize,
     /// Bytes of an arena.
     pub(crate) arena_bytes: usize,
-    /// The first place is one of a range.
+    /// The first place is chosen at random from `first_range` bytes from `first` on.
     first: usize,
     first_range: usize,
 }
 
 impl Scale {
-    /// 2^20 places for the first plan, of which each has room for an arena.
+    /// There are 2^20 places for the first plan, each with room for an arena.
     const WIDE: Self = Self {
         window_bytes: 128 << 30,
         window_bytes_max: 1 << 47,
@@ -56,20 +56,20 @@ impl Scale {
         first_range: 2 << 30,
     };
 
-    /// The scale for a limit on address space.
+    /// The scale for a limit of `bytes` on address space.
     const fn of_limit(bytes: usize) -> Self {
         if bytes < TIGHT_BYTES { Self::TIGHT } else { Self::WIDE }
     }
 }
 
-/// Where the next plan begins; 0 before [`Scale::current`] was asked.
+/// Address at which the next plan begins; 0 before the first call of [`Scale::current`].
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 /// Whether the scale is the tight one.
 static IS_TIGHT: AtomicBool = AtomicBool::new(false);
 
 impl Scale {
-    /// The process's scale, and where its regions begin, which is chosen at the first call. That one
-    /// must be made by the process's only thread, or under a lock.
+    /// The process's scale. The first call chooses where the process's regions begin; it must be
+    /// made by the process's only thread, or under a lock.
     pub(crate) fn current() -> Self {
         if NEXT.load(Ordering::Relaxed) == 0 {
             let scale = Self::of_limit(memory::address_space_limit());
@@ -82,7 +82,7 @@ impl Scale {
 
 fn first_place(scale: Scale, random: u64) -> usize {
     let places = scale.first_range / UNIT;
-    // The remainder of a word of random bits: no place is likelier than another by 2^-43.
+    // A remainder of 64 random bits: no place is more likely than another by more than 2^-43.
     scale.first + (random % places as u64) as usize * UNIT
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::os::memory::faults;
 
-/// A region over no memory.
+/// A region of addresses that are never mapped.
 fn imagined(planned_pages: usize) -> Region {
     let plan = Plan { start: 1 << 40, bytes: planned_pages * PAGE, backing: Backing::Plan };
     plan.region(0, plan.bytes)
@@ -22,7 +22,7 @@ fn a_step_that_is_refused_is_tried_with_half_of_its_surplus() {
         if bytes > 4 * PAGE { Err(Refusal::NoMemory) } else { Ok(()) }
     });
     assert_eq!((outcome, asked), (Ok(()), [18, 10, 6, 4].to_vec()));
-    // The next one begins where the last one succeeded, and doubles from there.
+    // The next step begins where the last one succeeded, and doubles from there.
     let mut asked = Vec::new();
     for _ in 0..3 {
         let needed = region.usable() + PAGE;
@@ -54,8 +54,8 @@ fn a_region_ends_with_its_plan() {
 }
 
 proptest! {
-    /// Whatever is refused when, pages are asked for in order, without gaps or overlaps and within
-    /// the plan; what is needed is usable after a success; and a failure loses nothing.
+    /// Whichever steps are refused, pages are asked for in order, without gaps or overlaps and
+    /// within the plan; the needed bytes are usable after a success; and a failure loses nothing.
     #[test]
     fn regions_grow_without_gaps_whatever_is_refused(
         steps in prop::collection::vec((1_usize..40, 0_usize..40, 0_usize..60), 1..60),
@@ -93,11 +93,11 @@ fn a_region_reads_as_zeros_and_lies_between_addresses_of_nobody() {
     assert_eq!(region.usable(), 3 * PAGE);
     let first = region.start() as *mut u8;
     for at in 0..3 * PAGE {
-        // SAFETY: a usable byte of a region of the test's own.
+        // SAFETY: a usable byte of a region that the test owns.
         let byte = unsafe { first.wrapping_add(at).read() };
         assert_eq!(byte, 0);
     }
-    // Nothing is mapped around it: so there it can be mapped.
+    // The pages around it are unmapped, so the test can map them.
     for address in [region.start() - PAGE, region.start() + 3 * PAGE] {
         assert_eq!(memory::map_at(address, PAGE, Access::Read), Ok(()), "{address:#x}");
     }
@@ -129,7 +129,7 @@ fn where_no_address_can_be_had_a_region_is_reserved_behind_a_guard() {
     assert_eq!(memory::map_at(plan.start - PAGE, PAGE, Access::Read), Err(Refusal::Taken));
     let mut region = plan.region(PAGE, plan.bytes);
     assert_eq!(region.extend(5 * PAGE, 0, Access::ReadWrite), Ok(()));
-    // SAFETY: usable, and the test's own.
+    // SAFETY: the byte is usable, and the test owns the region.
     unsafe { ((region.start() + 5 * PAGE - 1) as *mut u8).write(1) };
     plan.give_up();
     assert_eq!(memory::map_at(plan.start - PAGE, PAGE, Access::Read), Ok(()), "it is gone");

@@ -3,7 +3,7 @@ use std::thread;
 
 use super::*;
 
-/// Granules of this test only: far above what the system maps.
+/// First granule of this test's own range, far above the addresses that the system maps.
 const FIRST: usize = 0x7000_0000;
 
 fn address(granule: usize) -> usize {
@@ -16,7 +16,7 @@ fn the_registry_is_a_map_that_readers_may_ask_while_it_grows() {
     let known = AtomicUsize::new(0);
     thread::scope(|scope| {
         scope.spawn(|| {
-            // A slab that is known stays known, whatever table is in force.
+            // A slab that is known stays known, whichever table is current.
             while done.load(Ordering::Acquire) == 0 {
                 let count = known.load(Ordering::Acquire);
                 for granule in (0..count).step_by(7) {

@@ -8,7 +8,7 @@ fn the_first_arena_lies_inside_of_the_first_window_wherever_it_begins() {
         for random in [0, 1, u64::MAX, u64::MAX / 3, 0x1234_5678_9abc_def0] {
             let place = first_place(scale, random);
             assert!(place.is_multiple_of(UNIT) && place >= scale.first, "{place:#x}");
-            // The class map's own plan comes first.
+            // The class map's own plan lies in front of the arena's.
             let arena = place + scale.window_bytes_max / UNIT + 2 * GAP_BYTES;
             assert!(arena + scale.arena_bytes <= scale.window_bytes, "{place:#x}");
         }
