@@ -1,18 +1,20 @@
-//! Whose `malloc` the processes of a program call, from what the dynamic linker says.
+//! Finds out which `malloc` the processes of a program call, from the dynamic linker's debug
+//! output.
 //!
 //! With `LD_DEBUG=bindings,files` the linker writes a file for each process: which programs began
-//! in it, and to which file each symbol was bound. That slows a start, so it is asked once for a
-//! program and an allocator, in a run that is not timed; the timed ones have the same environment.
+//! in it, and to which file each symbol was bound. This slows the start, so it happens once for
+//! each program and allocator, in an untimed run; the timed runs have the same environment
+//! otherwise.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What the linker said of one process.
+/// What the linker reports of one process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bound {
-    /// The programs that began in it; more than one if it calls `exec`.
+    /// The programs that began in the process; more than one if it calls `exec`.
     pub programs: Vec<String>,
     /// The files that `malloc` was bound to.
     pub libraries: BTreeSet<PathBuf>,
@@ -21,13 +23,13 @@ pub struct Bound {
 const BINDS_MALLOC: &str = ": normal symbol `malloc'";
 const BEGINS: &str = "initialize program: ";
 
-/// Makes the linker write into this folder.
+/// Makes the linker of `command`'s processes write into `folder`.
 pub fn ask(command: &mut Command, folder: &Path) {
     let prefix: OsString = folder.join("process").into();
     command.env("LD_DEBUG", "bindings,files").env("LD_DEBUG_OUTPUT", prefix);
 }
 
-/// Reads what it wrote, and removes it.
+/// Reads and removes the files that the linker wrote into `folder`.
 pub fn take(folder: &Path) -> std::io::Result<Vec<Bound>> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(folder)? {
@@ -38,8 +40,8 @@ pub fn take(folder: &Path) -> std::io::Result<Vec<Bound>> {
     Ok(all)
 }
 
-/// `None` if all processes call the `malloc` of this library and a process of this name is among
-/// them; otherwise what is wrong.
+/// Checks that all processes call the `malloc` of `library` and that a process named `name` is
+/// among them; returns what is wrong otherwise.
 pub fn objection(processes: &[Bound], name: &str, library: &Path) -> Option<String> {
     let is_served = |found: &PathBuf| found.canonicalize().is_ok_and(|found| found == library);
     for process in processes {

@@ -10,32 +10,32 @@ use crate::programs_race::sources;
 /// A program that can run.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    /// Which one.
+    /// The program.
     pub program: Program,
-    /// The executable and its arguments; a server without those that say where it listens.
+    /// The executable and its arguments, without those that tell a server where to listen.
     pub words: Vec<OsString>,
-    /// Environment variables of its own.
+    /// Environment variables that the program needs.
     pub environment: Vec<(&'static str, &'static str)>,
-    /// Folder that it runs in, and that holds what it reads and writes.
+    /// Working directory, which also holds the files that the program reads and writes.
     pub folder: PathBuf,
-    /// File that it writes, which is compared like its output.
+    /// File that the program writes; it is compared like the output.
     pub product: Option<&'static str>,
-    /// File name of the executable that does the work: telemetry and linker know it so.
+    /// File name of the executable that does the work, by which telemetry and the linker know it.
     pub process: String,
-    /// Allocations of that process, at the very least.
+    /// Least number of allocations of that process.
     pub allocations_min: u64,
-    /// Units of the load.
+    /// Size of the load in its own units.
     pub load: u64,
 }
 
-/// Allocations that every one of the programs makes before it looks at its load.
+/// Least number of allocations that each of the programs makes before it looks at its load.
 const ALLOCATIONS_MIN: u64 = 200;
 
 /// Why a program cannot run here: what is missing, and how to get it.
 pub type Reason = String;
 
 impl Prepared {
-    /// Prepares the program with so many percent of the usual load.
+    /// Prepares the program with `percent` percent of the usual load.
     pub fn new(program: Program, folder: &Path, percent: u64) -> Result<Self, Reason> {
         let load = (program.load() * percent / 100).max(1);
         let folder = folder.join(program.name());
@@ -65,7 +65,7 @@ impl Prepared {
     }
 
     fn python(&mut self, script: &str, is_all_from_malloc: bool) -> Result<(), Reason> {
-        // The command may be a script that looks for the interpreter; that is not to be timed.
+        // The command may be a script that looks for the interpreter, which must not be timed.
         let question = ["-c", "import sys; print(sys.executable)"];
         let answer = Command::new("python3").args(question).output().ok();
         let answer = answer.filter(|answer| answer.status.success());
@@ -74,7 +74,7 @@ impl Prepared {
         let executable = self.executable(path.trim(), "python3")?;
         self.words =
             vec![executable.into(), "-c".into(), script.into(), self.load.to_string().into()];
-        // The same hashes, and so the same tables, in every run.
+        // Equal hashes, and therefore equal tables, in every run.
         self.environment.push(("PYTHONHASHSEED", "0"));
         if is_all_from_malloc {
             self.environment.push(("PYTHONMALLOC", "malloc"));
@@ -109,7 +109,8 @@ impl Prepared {
     }
 
     fn rustc(&mut self) -> Result<(), Reason> {
-        // The toolchains of rustup define malloc in the executable, which no preloading changes.
+        // rustup's toolchains define `malloc` in the executable, where preloading does not change
+        // it.
         let reason = || {
             "there is no rustc that calls the C library's malloc: apt-get install rustc".to_owned()
         };
@@ -126,8 +127,8 @@ impl Prepared {
         Ok(())
     }
 
-    /// Path of the executable; links are resolved for the name only, because some programs behave
-    /// by the name that they are called by.
+    /// Path of the executable. Links are resolved for its name only, because some programs behave
+    /// according to the name that they are called by.
     fn executable(&mut self, name: &str, package: &str) -> Result<PathBuf, Reason> {
         let path = find(name).ok_or_else(|| missing(name, package))?;
         let file = path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))?;
@@ -145,7 +146,7 @@ fn missing(command: &str, package: &str) -> Reason {
     format!("{command} is not installed: apt-get install {package}")
 }
 
-/// A command in `PATH`, or the file if it is a path.
+/// Finds a command in `PATH`, or the file itself if `command` is a path.
 fn find(command: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let mut paths = std::env::split_paths(&folders).map(|folder| folder.join(command));

@@ -43,7 +43,7 @@ impl Program {
         }
     }
 
-    /// What a user may conclude from it.
+    /// The real programs that this one represents.
     pub fn stands_for(self) -> &'static str {
         match self {
             Self::PythonJson => "services that read and write documents",
@@ -58,7 +58,7 @@ impl Program {
         }
     }
 
-    /// Units of the usual load: rows, rounds, lines, trees, requests, functions or modules.
+    /// Size of the usual load, in rows, rounds, lines, trees, requests, functions or modules.
     pub(super) fn load(self) -> u64 {
         match self {
             Self::PythonJson => 80_000,
@@ -73,7 +73,7 @@ impl Program {
         }
     }
 
-    /// Allocations of the process for each unit, at the very least: what hakmem must have counted.
+    /// Least number of allocations per unit, which hakmem must have counted.
     pub(super) fn allocations_min_per_unit(self) -> u64 {
         match self {
             Self::PythonJson => 20,
@@ -82,7 +82,7 @@ impl Program {
             Self::PythonTree => 6_000,
             Self::Redis => 1,
             Self::Gcc | Self::Rustc => 100,
-            // Small objects do not reach malloc here, and pages are reused there.
+            // Small objects of these do not reach `malloc`, and pages are reused.
             Self::PythonDefault | Self::Sqlite => 0,
         }
     }

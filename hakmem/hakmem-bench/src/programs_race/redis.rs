@@ -1,7 +1,7 @@
-//! redis-server under the allocator, redis-benchmark beside it under none.
+//! Runs redis-server under the allocator, and redis-benchmark beside it under none.
 //!
-//! Every run has a server of its own. What is timed is the benchmark; processor time and memory are
-//! the server's, its start included.
+//! Every run has a server of its own. The benchmark is timed; processor time and memory are those
+//! of the server, its start included.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -12,16 +12,16 @@ use std::time::{Duration, Instant};
 use crate::peak;
 use crate::programs_race::run::{Outcome, Run, RunError};
 
-/// Values come and are read, lists and hashes grow: what most servers of this kind do.
+/// Sets and reads values, and grows lists and hashes: what most servers of this kind do.
 const REQUESTS: &str = "set,get,lpush,hset";
 
-/// Keys that are used at random.
+/// Number of keys, which are used at random.
 const KEYS: &str = "50000";
 
 /// Bytes of a value.
 const VALUE: &str = "256";
 
-/// Requests under way in one connection. Without, the network would be what is measured.
+/// Requests in flight in one connection. With one at a time, the network would be measured.
 const UNDER_WAY: &str = "8";
 
 /// A server that does not answer by then never will.
@@ -29,7 +29,7 @@ const START_MAX: Duration = Duration::from_secs(30);
 
 const SOCKET: &str = "redis.sock";
 
-/// A server, killed when it is no longer needed unless it ended before.
+/// A server, killed when the value is dropped unless the server has ended before.
 struct Server {
     child: Child,
     has_ended: bool,
@@ -38,7 +38,7 @@ struct Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if !self.has_ended {
-            // Both fail only if it has ended, which is what they are for.
+            // Both fail only if the server has ended, which is their purpose.
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
@@ -101,7 +101,7 @@ fn wait_until_it_answers(
     Ok(())
 }
 
-/// A command and its short answer.
+/// Sends a command and returns its short answer.
 fn ask(socket: &Path, command: &str) -> std::io::Result<Vec<u8>> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(START_MAX))?;

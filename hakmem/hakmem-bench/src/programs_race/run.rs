@@ -14,38 +14,38 @@ use crate::race::contender::Contender;
 use crate::race::lap::Track;
 use crate::race::segment_counts::SegmentCounts;
 
-/// What a run cost and what it answered.
+/// The cost of a run, and its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// From the start to the end of the program, or of the server's client.
+    /// Time from the start to the end of the program, or of the server's client.
     pub wall: Duration,
     /// Processor time of the program and its children, or of the server.
     pub cpu: Duration,
-    /// Most memory that one of the processes held at once.
+    /// Peak resident memory of the largest process.
     pub resident_peak_kib: u64,
-    /// What it printed, and its product.
+    /// What the program printed, and its product.
     pub answer: Vec<u8>,
 }
 
 /// Why a run does not count.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// A process or a file cannot be had.
+    /// A process does not start, or a file cannot be used.
     #[error("{program} under {contender}: {error}")]
     System {
-        /// What ran.
+        /// The program that ran.
         program: Program,
-        /// Under which allocator.
+        /// Its allocator.
         contender: String,
-        /// What the system said.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// The program failed, answered something else, or was served by another allocator.
+    /// The program failed, gave another answer, or was served by another allocator.
     #[error("{program} under {contender}: {message}")]
     Wrong {
-        /// What ran.
+        /// The program that ran.
         program: Program,
-        /// Under which allocator.
+        /// Its allocator.
         contender: String,
         /// What is wrong.
         message: String,
@@ -55,16 +55,16 @@ pub enum RunError {
 /// A program, an allocator, and where the run takes place.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
-    /// What runs.
+    /// The program.
     pub prepared: &'a Prepared,
-    /// Under which allocator.
+    /// The allocator.
     pub contender: &'a Contender,
-    /// Where.
+    /// The place.
     pub track: &'a Track,
 }
 
 impl Run<'_> {
-    /// Runs without being timed; the linker tells whose `malloc` was called.
+    /// Runs without being timed; the linker reports whose `malloc` was called.
     pub fn prove(&self) -> Result<Outcome, RunError> {
         let folder = tempfile::tempdir().map_err(|error| self.system(error))?;
         let outcome = self.run(Some(folder.path()))?;
@@ -73,7 +73,7 @@ impl Run<'_> {
         Ok(outcome)
     }
 
-    /// Runs and takes the time; hakmem's counters prove it once more.
+    /// Runs and takes the time; hakmem's counters prove once more that it served.
     pub fn time(&self) -> Result<Outcome, RunError> {
         self.run(None)
     }
@@ -91,7 +91,7 @@ impl Run<'_> {
 
     fn run_to_end(&self, linker: Option<&Path>) -> Result<Outcome, RunError> {
         if let Some(product) = self.product() {
-            // It is there from the second run on.
+            // The product exists from the second run on.
             let _ = std::fs::remove_file(product);
         }
         let mut command = self.command(linker)?;
@@ -110,7 +110,7 @@ impl Run<'_> {
         Ok(Outcome { wall, cpu: account.cpu, resident_peak_kib, answer })
     }
 
-    /// The program under the allocator, its output in files.
+    /// The command that runs the program under the allocator, with its output in files.
     pub(super) fn command(&self, linker: Option<&Path>) -> Result<Command, RunError> {
         let Prepared { words, environment, folder, .. } = self.prepared;
         let file = |path: PathBuf| File::create(path).map_err(|error| self.system(error));
@@ -119,7 +119,8 @@ impl Run<'_> {
         command.stdin(Stdio::null()).stdout(file(self.output())?).stderr(file(self.errors())?);
         self.track.put_under(&mut command, self.contender);
         if self.prepared.program == Program::Redis {
-            // Debian's is linked to jemalloc: without this, glibc's figures would be jemalloc's.
+            // Debian's redis-server is linked to jemalloc: without this, glibc's figures would be
+            // jemalloc's.
             command.env("LD_PRELOAD", &self.contender.library);
         }
         if let Some(folder) = linker {
@@ -169,7 +170,7 @@ impl Run<'_> {
         std::fs::read(path).map_err(|error| self.system(error))
     }
 
-    /// The program ended with this exit code, or by a signal.
+    /// The error of a program that ended with `exit_code`, or by a signal.
     pub(super) fn failed(&self, exit_code: Option<i32>) -> RunError {
         let errors = std::fs::read(self.errors()).unwrap_or_default();
         let errors = String::from_utf8_lossy(&errors);

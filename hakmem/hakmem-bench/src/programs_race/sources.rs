@@ -1,18 +1,17 @@
-//! What the programs are given: scripts, statements and generated source files, the same every
-//! time.
+//! The input of the programs: scripts, statements and generated source files, equal in every run.
 
 use std::fmt::Write as _;
 
-/// Documents to JSON text and back; the argument is the number of rows.
+/// Converts documents to JSON text and back; the argument is the number of rows.
 pub const JSON_SCRIPT: &str = include_str!("scripts/json.py");
-/// Counting, grouping and joining with dicts and sets; the argument is the rounds.
+/// Counts, groups and joins with dicts and sets; the argument is the number of rounds.
 pub const DICTS_SCRIPT: &str = include_str!("scripts/dicts.py");
-/// A log that is written, split, searched and joined; the argument is its lines.
+/// Writes, splits, searches and joins the text of a log; the argument is the number of lines.
 pub const STRINGS_SCRIPT: &str = include_str!("scripts/strings.py");
-/// Trees of objects that point to each other; the argument is the number of trees.
+/// Builds trees of objects that point to each other; the argument is the number of trees.
 pub const TREE_SCRIPT: &str = include_str!("scripts/tree.py");
 
-/// Statements for sqlite3: a table, an index, queries and a check of it all.
+/// Statements for sqlite3, which make a table and an index, query them and check everything.
 pub fn sql(rows: u64) -> String {
     format!(
         "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT, value REAL);

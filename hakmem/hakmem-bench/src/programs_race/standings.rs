@@ -22,7 +22,7 @@ pub struct Standings {
     pub absent: Vec<Absent>,
 }
 
-/// A program that is not measured.
+/// A program that cannot be measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Left {
     /// Its name.
@@ -34,13 +34,13 @@ pub struct Left {
 /// One program.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Standing {
-    /// What ran.
+    /// Name of the program.
     pub program: String,
-    /// What a user may conclude from it.
+    /// The real programs that it represents.
     pub stands_for: &'static str,
     /// One entry per contender that can run it, hakmem first.
     pub figures: Vec<Figure>,
-    /// Contenders that cannot.
+    /// Contenders that cannot run it.
     pub absent: Vec<Absent>,
     /// Time from start to end, against the fastest peer.
     pub wall: Comparison,
@@ -50,10 +50,10 @@ pub struct Standing {
     pub memory_ratio: f64,
 }
 
-/// One contender in one row; all are medians.
+/// One contender in one row; all figures are medians.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figure {
-    /// Who.
+    /// Name of the allocator.
     pub allocator: String,
     /// Time from start to end.
     pub wall_seconds: f64,
@@ -74,19 +74,20 @@ pub struct Comparison {
     pub ratio_quartile_low: f64,
     /// A quarter of the rounds had a larger ratio.
     pub ratio_quartile_high: f64,
-    /// hakmem's best run divided by the best run of any peer: what disturbs a run only adds to it.
+    /// hakmem's best run divided by the best run of any peer, because a disturbance can only
+    /// lengthen a run.
     pub ratio_of_best_runs: f64,
-    /// Who won.
+    /// The outcome.
     pub verdict: Verdict,
 }
 
-/// Who won, as far as the rounds agree: a difference counts if three quarters of them show it.
+/// The outcome, as far as the rounds agree: a difference counts if three quarters of them show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// hakmem needs less.
     Won,
-    /// Neither shows.
+    /// Neither difference shows.
     Even,
     /// The peer needs less.
     Lost,
@@ -105,7 +106,7 @@ struct Entry {
     walls: Vec<f64>,
     cpus: Vec<f64>,
     peaks_kib: Vec<f64>,
-    /// Why it cannot run the program.
+    /// Why the contender cannot run the program.
     excluded: Option<String>,
 }
 
@@ -217,7 +218,7 @@ impl fmt::Display for Comparison {
 }
 
 impl Standings {
-    /// The result of so many rounds.
+    /// The result after `rounds` rounds.
     pub fn new(rounds: usize, rows: Vec<Row>, left: Vec<Left>, absent: Vec<Absent>) -> Self {
         Self { rounds, rows: rows.iter().map(Row::standing).collect(), left, absent }
     }
@@ -296,7 +297,8 @@ impl fmt::Display for Standings {
     }
 }
 
-/// The value that this part of the values lies below, between two of them if need be; 0 of none.
+/// The value below which the share `part` of `values` lies, interpolated if need be; 0 without
+/// values.
 pub(super) fn quantile(values: &[f64], part: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

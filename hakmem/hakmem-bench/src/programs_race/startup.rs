@@ -1,4 +1,4 @@
-//! What an allocator adds to the start and the end of a program that does nothing.
+//! Measures what an allocator adds to the start and the end of a program that does nothing.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use crate::race::segment_counts::{CountError, SegmentCounts};
 /// What to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Startup {
-    /// Times that the program runs under each allocator.
+    /// Number of times that the program runs under each allocator.
     pub runs: usize,
     /// `libhakmem_preload.so`.
     pub hakmem: PathBuf,
@@ -28,19 +28,19 @@ pub struct Startup {
 /// Why there are no figures.
 #[derive(Debug, thiserror::Error)]
 pub enum StartupError {
-    /// A contender is not there.
+    /// A contender is missing.
     #[error(transparent)]
     Field(#[from] FieldError),
-    /// There is no place for telemetry segments.
+    /// No folder can be made for telemetry segments.
     #[error(transparent)]
     Track(#[from] LapError),
-    /// A process or a file cannot be had.
+    /// A process does not start, or a file cannot be used.
     #[error("cannot run {PROGRAM}: {0}")]
     System(#[from] std::io::Error),
     /// The program failed, or another allocator served it.
     #[error("{PROGRAM} under {contender}: {message}")]
     Wrong {
-        /// Under which allocator.
+        /// Its allocator.
         contender: String,
         /// What is wrong.
         message: String,
@@ -48,14 +48,14 @@ pub enum StartupError {
     /// hakmem left no segment.
     #[error("{PROGRAM} under {contender} cannot be proven: {error}")]
     Unproven {
-        /// Under which allocator.
+        /// Its allocator.
         contender: String,
         /// What is wrong.
         error: CountError,
     },
 }
 
-/// The smallest program there is: the allocator's own start is most of what it does.
+/// The smallest program there is: most of its work is the allocator's start.
 const PROGRAM: &str = "/bin/true";
 const PROCESS: &str = "true";
 
@@ -73,9 +73,9 @@ pub struct Starts {
 /// One contender.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Start {
-    /// Who.
+    /// Name of the allocator.
     pub allocator: String,
-    /// Milliseconds from the start to the end of the program; median.
+    /// Median of the milliseconds from the start to the end of the program.
     pub wall_ms: f64,
     /// A quarter of the runs took less.
     pub wall_quartile_low_ms: f64,
@@ -87,7 +87,7 @@ impl Startup {
     /// Runs everything, one contender directly after the other.
     pub fn run(&self) -> Result<Starts, StartupError> {
         let Field { contenders: field, absent } = Field::new(&self.hakmem, &self.peers)?;
-        // No program of ours runs, so their folder does not matter.
+        // The folder of our own programs does not matter, because none of them runs.
         let track = Track::new(&PathBuf::new())?;
         for contender in &field {
             prove(&track, contender)?;
@@ -117,7 +117,7 @@ fn command(track: &Track, contender: &Contender) -> Command {
     command
 }
 
-/// The linker must say that the contender serves it.
+/// Checks that the linker binds the program to the contender.
 fn prove(track: &Track, contender: &Contender) -> Result<(), StartupError> {
     let folder = tempfile::tempdir()?;
     let mut command = command(track, contender);
@@ -134,7 +134,7 @@ fn time_ms(track: &Track, contender: &Contender) -> Result<f64, StartupError> {
     finish(track, contender, &mut command(track, contender))
 }
 
-/// Runs it to its end; the segment that hakmem leaves is removed when the time is taken.
+/// Runs `command` to its end and returns the milliseconds. hakmem's segment is removed afterwards.
 fn finish(
     track: &Track,
     contender: &Contender,

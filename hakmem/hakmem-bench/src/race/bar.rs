@@ -1,4 +1,4 @@
-//! What hakmem has to reach, and whether it did.
+//! The bars that hakmem has to reach, and whether it did.
 
 use std::fmt;
 
@@ -15,38 +15,39 @@ pub enum Measure {
     OwnThroughput,
     /// hakmem's peak resident memory divided by the median peer's.
     PeakResident,
-    /// hakmem's resident memory divided by what is live, at the last moment that the load tells of.
+    /// hakmem's resident memory divided by its live memory, at the last moment that the load
+    /// reports.
     ResidentPerLive,
-    /// hakmem's resident memory at the last moment that the load tells of, divided by the first.
+    /// hakmem's resident memory at the last moment that the load reports, divided by the first.
     ResidentGrowth,
 }
 
-/// What a limit is compared with.
+/// The rows that a limit applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
     /// Every row.
     Each,
     /// The geometric mean of all rows.
     GeometricMean,
-    /// The row with the first name divided by the one with the second.
+    /// The row with the first name, divided by the row with the second.
     Quotient(&'static str, &'static str),
 }
 
 /// A limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bar {
-    /// Of what.
+    /// The figure that is limited.
     pub measure: Measure,
-    /// Compared with what.
+    /// The rows that the limit applies to.
     pub extent: Extent,
-    /// The least throughput, the most memory.
+    /// The least throughput, or the most memory.
     pub limit: f64,
 }
 
 /// Whether a bar holds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verdict {
-    /// The rows it is about.
+    /// The group of rows that the bar applies to.
     pub group: String,
     /// The bar in words.
     pub bar: String,
@@ -54,11 +55,11 @@ pub struct Verdict {
     pub limit: f64,
     /// Whether it holds.
     pub holds: bool,
-    /// The mean, or the figure of the row that is furthest to the wrong side.
+    /// The mean, or the figure of the row that is furthest on the wrong side.
     pub value: f64,
     /// That row, unless the bar is about the mean.
     pub row: Option<String>,
-    /// Rows in which it does not hold.
+    /// Rows that miss the bar.
     pub missed: Vec<String>,
 }
 
@@ -67,21 +68,21 @@ pub struct Verdict {
 pub struct Summary {
     /// Name of the group.
     pub group: String,
-    /// Rows.
+    /// Number of rows.
     pub rows: usize,
-    /// Those in which hakmem's throughput is the highest.
+    /// Number of rows in which hakmem's throughput is the highest.
     pub won: usize,
     /// Geometric mean of throughput divided by the best peer's.
     pub throughput_mean: f64,
-    /// The least of these.
+    /// The smallest of these ratios.
     pub throughput_least: f64,
-    /// In which row.
+    /// The row that has it.
     pub throughput_least_row: String,
     /// Geometric mean of peak resident memory divided by the median peer's.
     pub peak_resident_mean: f64,
-    /// The largest of these.
+    /// The largest of these ratios.
     pub peak_resident_largest: f64,
-    /// In which row.
+    /// The row that has it.
     pub peak_resident_largest_row: String,
 }
 
@@ -115,7 +116,7 @@ impl Measure {
         matches!(self, Self::Throughput | Self::OwnThroughput)
     }
 
-    /// The row that is furthest to the wrong side.
+    /// The row that is furthest on the wrong side.
     fn worst(self, rows: &[&Standing]) -> Option<(f64, String)> {
         let figures = rows.iter().filter_map(|row| Some((self.of(row)?, row.cell.clone())));
         figures.max_by(
@@ -165,7 +166,7 @@ impl Bar {
 }
 
 impl Summary {
-    /// `None` of no rows.
+    /// `None` without rows.
     pub fn of(group: &str, rows: &[&Standing]) -> Option<Self> {
         let (throughput_least, throughput_least_row) = Measure::Throughput.worst(rows)?;
         let (peak_resident_largest, peak_resident_largest_row) =
@@ -229,7 +230,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// 1 of no values.
+/// 1 without values.
 fn geometric_mean(values: impl Iterator<Item = f64>) -> f64 {
     let (count, logarithms) =
         values.fold((0_u32, 0.0), |(count, sum), value| (count + 1, sum + value.ln()));

@@ -29,7 +29,7 @@ pub enum Cell {
     },
     /// `bench_fixed_size --calloc`.
     Zeroed {
-        /// Bytes of a block.
+        /// Size of a block in bytes.
         size: usize,
         /// Blocks held at a time.
         working_set: usize,
@@ -38,7 +38,7 @@ pub enum Cell {
     Aligned {
         /// Bytes of a block.
         size: usize,
-        /// What its address is a multiple of.
+        /// Alignment in bytes.
         alignment: usize,
     },
     /// `bench_random_mixed`.
@@ -55,7 +55,7 @@ pub enum Cell {
     },
     /// `bench_drift`.
     Drift {
-        /// Bytes that are live, in KiB.
+        /// Live memory in KiB.
         live_kib: u64,
     },
     /// `bench_handover`.
@@ -77,21 +77,21 @@ pub enum Cell {
         /// Threads.
         threads: u64,
     },
-    /// `bench_successors` with [`GENERATIONS`] threads after each other.
+    /// `bench_successors` with [`GENERATIONS`] threads one after the other.
     Successors {
-        /// Threads at a time.
+        /// Threads that run at once.
         threads: u64,
     },
-    /// `bench_short_threads` with [`SHORT_LIFE_BLOCKS`] each.
+    /// `bench_short_threads` with [`SHORT_LIFE_BLOCKS`] blocks per thread.
     ShortThreads {
-        /// Threads at a time.
+        /// Threads that run at once.
         at_once: u64,
     },
     /// `bench_mixed_threads`.
     MixedThreads {
         /// Threads.
         threads: u64,
-        /// Places for blocks of each thread.
+        /// Places for blocks, per thread.
         working_set: usize,
     },
     /// `bench_exchange` with [`Cell::exchange_places`].
@@ -100,7 +100,7 @@ pub enum Cell {
         threads: u64,
         /// Blocks that are swapped at a time, as an array.
         objects: u64,
-        /// Swaps before what they brought is freed.
+        /// Swaps that a thread makes before it frees the blocks that they brought.
         burst: u64,
         /// Sizes are skewed and stay below this.
         largest: Option<usize>,
@@ -111,38 +111,38 @@ pub enum Cell {
         size: usize,
         /// Blocks of a batch.
         blocks: u64,
-        /// How they are freed.
+        /// Order in which they are freed.
         order: Order,
     },
     /// `bench_growth`, from [`GROWTH_FIRST`] bytes.
     Growth {
-        /// Bytes that a block reaches.
+        /// Largest size in bytes of a block.
         last: usize,
-        /// How it gets there.
+        /// How much a block grows at a time.
         step: Step,
     },
     /// `bench_release`.
     Release {
         /// Threads.
         threads: u64,
-        /// What is not freed.
+        /// Which blocks are not freed.
         survivors: Survivors,
-        /// Whether light work goes on.
+        /// Whether light work goes on afterwards.
         busy: bool,
     },
 }
 
-/// What a cell's throughput is measured by.
+/// The clock by which a cell's throughput is measured.
 ///
 /// On a machine of two cores on which some thirty processes ran, the middle half of 25 ratios of
-/// laps under hakmem and jemalloc reached over 18 to 25 % of their median by the wall's clock, and
-/// over 3 to 9 % by processor time; the medians were the same within 8 % (`bench_fixed_size` with
-/// working sets of 1 and 128, `bench_random_mixed`, `bench_batches`). Where several threads run,
-/// time that they wait for each other belongs to the load, and processor time does not show it.
+/// laps under hakmem and jemalloc spread over 18 to 25 % of their median by wall-clock time, and
+/// over 3 to 9 % by processor time; the medians agreed within 8 % (`bench_fixed_size` with working
+/// sets of 1 and 128, `bench_random_mixed`, `bench_batches`). With several threads, the time that
+/// they wait for each other belongs to the load, and processor time does not show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Clock {
-    /// Time that passes: loads of several threads, and loads that wait.
+    /// Wall-clock time: loads of several threads, and loads that wait.
     Wall,
     /// Processor time of the process: loads of one thread.
     Processor,
@@ -158,13 +158,13 @@ impl Clock {
     }
 }
 
-/// Blocks that the cells of one size hold.
+/// Blocks that cells of one size hold.
 pub const FIXED_WORKING_SET: usize = 128;
 
-/// Threads that leave their blocks to each other.
+/// Threads that leave their blocks to each other, one after the other.
 pub const GENERATIONS: u64 = 100;
 
-/// Blocks in a short thread's life.
+/// Blocks that a short-lived thread allocates.
 pub const SHORT_LIFE_BLOCKS: u64 = 1_000;
 
 /// Bytes of a block before it grows.
@@ -192,7 +192,7 @@ impl Cell {
         }
     }
 
-    /// What its throughput is measured by.
+    /// The clock by which the cell's throughput is measured.
     pub fn clock(self) -> Clock {
         match self {
             Self::Handover { .. }
@@ -221,15 +221,15 @@ impl Cell {
         (1_000 / objects).max(16)
     }
 
-    /// Which part of the frees must be of blocks that other threads allocated, so that the cell
-    /// measures what it says; `None` if the program does not tell.
+    /// Least share of frees that must be of blocks which another thread allocated, so that the cell
+    /// measures what its name says; `None` if the program does not report it.
     ///
-    /// Two threads that run at once come to a half, two that share a core to a third.
+    /// Two threads that run at the same time reach a half, two threads on one core a third.
     pub fn frees_elsewhere_least(self) -> Option<f64> {
         matches!(self, Self::Exchange { .. }).then_some(0.2)
     }
 
-    /// What real programs do that this resembles.
+    /// The behaviour of real programs that this cell resembles.
     pub fn stands_for(self) -> &'static str {
         match self {
             Self::Fixed { .. } => {
@@ -271,7 +271,7 @@ impl Cell {
     }
 }
 
-/// A size with the largest unit that fits.
+/// A size, printed with the largest unit that fits.
 struct Bytes(usize);
 
 impl fmt::Display for Bytes {

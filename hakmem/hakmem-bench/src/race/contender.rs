@@ -1,6 +1,6 @@
-//! Who races: hakmem, the allocators that Debian packages, and those that come as crates.
+//! The contenders: hakmem, the allocators that Debian packages, and those that come as crates.
 //!
-//! A peer that is not there does not end the race: its place in the table says why.
+//! A missing peer does not end the race: its place in the table says why it is missing.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,21 +9,22 @@ use serde::Serialize;
 
 use crate::race::peer::{BUILT_PEERS, DEBIAN_PEERS, DebianPeer, Listed, listed};
 
-/// An allocator and how a program gets it.
+/// An allocator, and how it is put under a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contender {
     /// Name in the table.
     pub name: String,
-    /// File that must turn out to serve `malloc`, with symbolic links resolved.
+    /// The file that must turn out to serve `malloc`, with symbolic links resolved.
     pub library: PathBuf,
     /// Whether the library must be preloaded; the C library need not be.
     pub preload: bool,
-    /// Whether the allocator counts calls in a telemetry segment, which must show the program's.
+    /// Whether the allocator counts calls in a telemetry segment, which then must show the
+    /// program's calls.
     pub publishes: bool,
-    /// A symbol of the allocator's own that the file of `malloc` must define; `None` if the
-    /// segment proves more.
+    /// A symbol that only this allocator defines, and that the file of `malloc` must define; `None`
+    /// if the segment proves more.
     pub marker: Option<&'static str>,
-    /// Settings of the allocator, by the names of environment variables.
+    /// Settings of the allocator, as environment variables.
     pub environment: Vec<(&'static str, &'static str)>,
 }
 
@@ -36,19 +37,19 @@ pub struct Absent {
     pub reason: String,
 }
 
-/// Who races and who cannot.
+/// The contenders that race and the peers that cannot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     /// hakmem first; the C library, which is always there, last.
     pub contenders: Vec<Contender>,
-    /// The others.
+    /// The peers that cannot race.
     pub absent: Vec<Absent>,
 }
 
 /// Why there is no race.
 #[derive(Debug, thiserror::Error)]
 pub enum FieldError {
-    /// The C library's file is not where the dynamic linker says.
+    /// The C library's file is not where the dynamic linker reports it.
     #[error("ldconfig -p does not know {0}")]
     CLibraryMissing(&'static str),
     /// The preload library is not built.
@@ -73,7 +74,7 @@ const C_LIBRARY: DebianPeer = DebianPeer {
 };
 
 impl Contender {
-    /// hakmem, with settings of its own.
+    /// hakmem with the settings in `environment`.
     pub fn hakmem(
         name: &str,
         library: &Path,
@@ -105,7 +106,7 @@ impl Contender {
 }
 
 impl Field {
-    /// Everybody; `peers` is the list that the build of the peers from crates left.
+    /// All contenders; `peers` is the list that the build of the peers from crates left.
     pub fn new(hakmem: &Path, peers: &Path) -> Result<Self, FieldError> {
         let mut field = Self {
             contenders: vec![Contender::hakmem(HAKMEM, hakmem, Vec::new())?],
@@ -148,12 +149,12 @@ fn installed(known: &str, peer: &DebianPeer) -> Option<PathBuf> {
 }
 
 fn linker_cache() -> std::io::Result<String> {
-    // It lives in a folder that the PATH of ordinary users lacks.
+    // ldconfig lives in a folder that the PATH of ordinary users lacks.
     let output = Command::new("/sbin/ldconfig").arg("-p").output()?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Path of a library in the output of `ldconfig -p`, of this machine's architecture.
+/// Path of a library of this machine's architecture, in `known`, the output of `ldconfig -p`.
 fn find(known: &str, library: &str) -> Option<PathBuf> {
     let architecture = if cfg!(target_arch = "aarch64") { "AArch64" } else { "x86-64" };
     known.lines().find_map(|line| {

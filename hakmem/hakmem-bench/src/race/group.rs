@@ -8,7 +8,7 @@ use crate::race::bar::{Bar, Extent, Measure};
 use crate::race::cell::Cell;
 use crate::release::Survivors;
 
-/// Which groups run.
+/// The groups that run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Cells {
     /// The seven cells of the verification matrix
@@ -40,26 +40,26 @@ pub enum Cells {
 /// Rows that are judged together.
 #[derive(Clone, Copy, Debug)]
 pub struct Group {
-    /// How it is asked for.
+    /// The word that asks for the group.
     pub cells: Cells,
-    /// Name in the table.
+    /// The rows, in the order of the table.
     pub name: &'static str,
     /// In the order of the table.
     pub rows: &'static [Cell],
-    /// What its rows have to reach.
+    /// The bars that its rows have to reach.
     pub bars: &'static [Bar],
-    /// Whether it belongs to [`Cells::All`]. Those whose laps wait do not, and have bars on memory
-    /// of their own.
+    /// Whether the group belongs to [`Cells::All`]. Groups whose laps wait do not; they have bars
+    /// on memory of their own.
     pub in_all: bool,
 }
 
 const EACH_AS_FAST: Bar = Bar { measure: Measure::Throughput, extent: Extent::Each, limit: 1.0 };
 const FASTER: Bar = Bar { measure: Measure::Throughput, extent: Extent::GeometricMean, limit: 1.1 };
 
-/// C7 is no slower than the class below it: the question that this allocator began with.
+/// C7 must not be slower than the class below it: the question that this allocator began with.
 const C7_AGAINST_C6: Extent = Extent::Quotient("fixed 1024 B", "fixed 512 B");
 
-/// What all rows of a race together have to reach, without the groups that wait.
+/// Bars of all rows of a race together, without the groups whose laps wait.
 pub const MEMORY_BARS: &[Bar] = &[
     Bar { measure: Measure::PeakResident, extent: Extent::GeometricMean, limit: 1.1 },
     Bar { measure: Measure::PeakResident, extent: Extent::Each, limit: 1.5 },
@@ -136,14 +136,14 @@ pub const SEVEN: &[Cell] = &[
     Cell::Mixed { working_set: 8192 },
 ];
 
-/// Blocks that the pairs hold.
+/// Numbers of blocks that the pairs hold.
 const PAIR_WORKING_SETS: [usize; 4] = [1, 2, 4, 16];
 /// Sizes of the pairs: 8 B, and each doubling up to 64 KiB.
 const PAIR_SIZES: usize = 14;
 
-/// Every class from the smallest up, and what lies beyond the tiny ones: first all sizes with one
-/// block, which is a chain of stores and loads of the same few words, then with more, which gives
-/// the processor room to overlap them.
+/// Every class from the smallest up, and sizes beyond the tiny ones: first all sizes with one
+/// block, which is a chain of stores and loads of the same few words, then with more blocks, which
+/// lets the processor overlap them.
 const PAIRS: &[Cell] = &pairs();
 
 const fn pairs() -> [Cell; PAIR_SIZES * PAIR_WORKING_SETS.len()] {
@@ -196,8 +196,8 @@ const fn exchange(threads: u64, objects: u64, burst: u64) -> Cell {
     Cell::Exchange { threads, objects, burst, largest: None }
 }
 
-/// Single blocks, with as many threads as the smallest machine has cores and with more, in bursts
-/// and with sizes that are mostly small; and arrays of them.
+/// Single blocks, with as many threads as the smallest machine has cores and with more threads, in
+/// bursts, and with mostly small sizes; and arrays of blocks.
 const EXCHANGE: &[Cell] = &[
     exchange(2, 1, 1),
     exchange(4, 1, 1),
@@ -208,14 +208,14 @@ const EXCHANGE: &[Cell] = &[
     exchange(2, 1_000, 1),
 ];
 
-/// Small vectors, large ones, and strings.
+/// Small vectors, large vectors, and strings.
 const GROWTH: &[Cell] = &[
     Cell::Growth { last: 4 << 10, step: Step::Double },
     Cell::Growth { last: 1 << 20, step: Step::Double },
     Cell::Growth { last: 2 << 10, step: Step::Add(16) },
 ];
 
-/// Some 250 KiB that are live, then 4 MiB, then some 14 MiB; and 32 MiB whose sizes move.
+/// Some 250 KiB of live memory, then 4 MiB, then some 14 MiB; and 32 MiB whose sizes drift.
 const SIZES: &[Cell] = &[
     Cell::Skewed { largest: 32 << 10, working_set: 512 },
     Cell::Skewed { largest: 32 << 10, working_set: 8192 },
@@ -236,7 +236,8 @@ const fn release(threads: u64, survivors: Survivors, busy: bool) -> Cell {
     Cell::Release { threads, survivors, busy }
 }
 
-/// A program that goes on and one that does not, with the caches of one thread and of several.
+/// A program that goes on working and one that sleeps, with the caches of one thread and of
+/// several.
 const RELEASE: &[Cell] = &[
     release(1, Survivors::Generations, false),
     release(1, Survivors::Generations, true),
@@ -244,11 +245,11 @@ const RELEASE: &[Cell] = &[
     release(4, Survivors::Generations, true),
 ];
 
-/// The same, harder.
+/// The harder variant: the survivors lie scattered.
 const SCATTERED: &[Cell] =
     &[release(1, Survivors::Random, false), release(4, Survivors::Random, true)];
 
-/// One producer for each consumer.
+/// One producer per consumer.
 const SUSTAINED: &[Cell] = &[
     Cell::Sustained { producers: 1, consumers: 1 },
     Cell::Sustained { producers: 2, consumers: 2 },
@@ -263,7 +264,7 @@ impl Cells {
     }
 }
 
-/// The groups that several words ask for, each once, in the order of the table.
+/// The groups that `cells` ask for, each once, in the order of the table.
 pub fn chosen(cells: &[Cells]) -> Vec<&'static Group> {
     let is_wanted = |group: &&Group| {
         let mut wanted = cells.iter().flat_map(|cells| cells.groups());
@@ -272,7 +273,7 @@ pub fn chosen(cells: &[Cells]) -> Vec<&'static Group> {
     GROUPS.iter().filter(is_wanted).collect()
 }
 
-/// All rows and what they stand for, as text.
+/// Lists all rows and what they stand for, as text.
 pub fn list() -> String {
     let line = |cell: &Cell| format!("  {cell:<34} {}\n", cell.stands_for());
     let group = |group: &Group| {

@@ -1,22 +1,22 @@
-//! How sure a median is: an interval between two order statistics.
+//! The uncertainty of a median, as an interval between two order statistics.
 //!
-//! Of n independent values the k-th smallest and the k-th largest enclose the median of what they
-//! were drawn from, unless fewer than k values lie on one of its sides, whose probability is
-//! 2 P(B < k), B being binomial with n tries of one half. Nothing is assumed of the distribution,
-//! and no random number is drawn, so equal laps give equal intervals (Conover, "Practical
-//! Nonparametric Statistics", 3rd edition, 1999, section 3.2; Le Boudec, "Performance Evaluation of
-//! Computer and Communication Systems", 2010, chapter 2). The largest k is taken whose interval
-//! holds with [`CONFIDENCE`]; fewer than six values have none, and the interval from the least to
-//! the most then says with which confidence it holds.
+//! Of n independent values, the k-th smallest and the k-th largest enclose the median of the
+//! distribution, unless fewer than k values lie on one of its sides, which has the probability 2
+//! P(B < k), where B is binomial with n trials of one half. Nothing is assumed about the
+//! distribution, and no random number is drawn, so equal laps give equal intervals (Conover,
+//! "Practical Nonparametric Statistics", 3rd edition, 1999, section 3.2; Le Boudec, "Performance
+//! Evaluation of Computer and Communication Systems", 2010, chapter 2). The largest k is taken
+//! whose interval holds with [`CONFIDENCE`]. For fewer than six values there is none; the interval
+//! then reaches from the least to the greatest value and states its own confidence.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Probability that an interval of enough values shall have at least.
+/// Least confidence of an interval from enough values.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// Where a median lies.
+/// The interval in which a median lies.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Interval {
     /// Lower end.
@@ -28,7 +28,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// That of the median of these values; from 0 to 0 with confidence 0 of none.
+    /// The interval of the median of `values`; from 0 to 0 with confidence 0 without values.
     pub fn of_median(values: &[f64]) -> Self {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -40,12 +40,12 @@ impl Interval {
         Self { low: sorted[rank - 1], high: sorted[count - rank], confidence }
     }
 
-    /// From end to end.
+    /// Distance of the two ends.
     pub fn width(self) -> f64 {
         self.high - self.low
     }
 
-    /// Whether it holds with the confidence that is asked for and is no wider than this.
+    /// Whether the interval holds with [`CONFIDENCE`] and is no wider than `width`.
     pub fn is_within(self, width: f64) -> bool {
         self.confidence >= CONFIDENCE && self.width() <= width
     }
@@ -53,15 +53,15 @@ impl Interval {
 
 impl fmt::Display for Interval {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Never more than is true: 94.9 % is not 95 %.
+        // Rounded down, so that the text never claims more than is true: 94.9 % is not 95 %.
         let percent = (self.confidence * 100.0).floor();
         write!(out, "{:.3}..{:.3} at {percent} %", self.low, self.high)
     }
 }
 
-/// The k of so many values, more than none, and its confidence.
+/// The rank k for `count` values, at least 1, and its confidence.
 fn rank(count: usize) -> (usize, f64) {
-    // Beyond a thousand values, 2^-n is no number any more; the first terms then are nothing.
+    // Beyond a thousand values, 2^-n underflows to 0, and the first terms then vanish.
     let mut term = 0.5_f64.powi(i32::try_from(count).unwrap_or(i32::MAX));
     let mut below = term;
     let mut best = (1, (1.0 - 2.0 * below).max(0.0));

@@ -8,7 +8,7 @@ use crate::race::contender::Contender;
 use crate::race::segment_counts::{CountError, SegmentCounts};
 use crate::report::Report;
 
-/// Where laps run: the programs, and a folder of their own for telemetry segments.
+/// The place where laps run: the programs, and a folder of its own for telemetry segments.
 #[derive(Debug)]
 pub struct Track {
     programs: PathBuf,
@@ -18,49 +18,49 @@ pub struct Track {
 /// Why a lap does not count.
 #[derive(Debug, thiserror::Error)]
 pub enum LapError {
-    /// The benchmark program is not there, or does not start.
+    /// The benchmark program is missing or does not start.
     #[error("cannot run {program}: {error}; cargo build --release -p hakmem-bench")]
     Start {
         /// The program.
         program: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// There is no place for telemetry segments.
+    /// No folder can be made for telemetry segments.
     #[error("cannot make a folder in /dev/shm for telemetry: {0}")]
     Segments(std::io::Error),
     /// The program failed.
     #[error("{cell} under {contender} ended with {status}: {message}")]
     Failed {
-        /// What ran.
+        /// The cell that ran.
         cell: Cell,
-        /// Under which allocator.
+        /// Its allocator.
         contender: String,
-        /// How it ended.
+        /// The exit status of the program.
         status: ExitStatus,
-        /// What it printed to standard error, or what is missing from its output.
+        /// What it printed to standard error, or what its output lacks.
         message: String,
     },
     /// Another library's `malloc` was called.
     #[error("{cell} should run under {contender}, but malloc came from {found:?}")]
     NotServed {
-        /// What ran.
+        /// The cell that ran.
         cell: Cell,
-        /// Under which allocator.
+        /// Its allocator.
         contender: String,
-        /// The library that answered.
+        /// The library whose `malloc` was called.
         found: Option<PathBuf>,
     },
-    /// The library's file is right, but the allocator is not in it.
+    /// The library's file is right, but it does not contain the allocator.
     #[error("{cell} should run under {contender}, but {library} defines no {marker}")]
     NotLinked {
-        /// What ran.
+        /// The cell that ran.
         cell: Cell,
-        /// Under which allocator.
+        /// Its allocator.
         contender: String,
-        /// The library that answered.
+        /// The library whose `malloc` was called.
         library: PathBuf,
-        /// What the allocator defines.
+        /// The symbol that the allocator defines.
         marker: &'static str,
     },
     /// hakmem's own counters do not show the program's calls.
@@ -68,40 +68,40 @@ pub enum LapError {
         "{cell} under {contender} made {made} calls of {call}, but its segment shows {counted}"
     )]
     NotCounted {
-        /// What ran.
+        /// The cell that ran.
         cell: Cell,
-        /// Under which allocator.
+        /// Its allocator.
         contender: String,
         /// `malloc` or `free`.
         call: &'static str,
-        /// Calls the program made.
+        /// Calls that the program made.
         made: u64,
-        /// Calls in the segment.
+        /// Calls that the segment shows.
         counted: u64,
     },
-    /// The load should have freed many blocks in other threads than allocated them.
+    /// The load should have freed many blocks in another thread than had allocated them.
     #[error(
         "{cell} under {contender} freed {found} of {frees} blocks in another thread than allocated \
          them, too few; hakmem's counters show {counted}"
     )]
     NotExchanged {
-        /// What ran.
+        /// The cell that ran.
         cell: Cell,
-        /// Under which allocator.
+        /// Its allocator.
         contender: String,
-        /// Such frees by the program's account.
+        /// Number of such frees, as the program counted them.
         found: u64,
-        /// All its frees.
+        /// Number of all frees.
         frees: u64,
-        /// The least number of such frees by hakmem's own counters, where it served.
+        /// Least number of such frees by hakmem's own counters, if hakmem served.
         counted: String,
     },
     /// hakmem's own counters cannot be read.
     #[error("{cell} under {contender} cannot be proven: {error}")]
     Unproven {
-        /// What ran.
+        /// The cell that ran.
         cell: Cell,
-        /// Under which allocator.
+        /// Its allocator.
         contender: String,
         /// What is wrong.
         error: CountError,
@@ -113,12 +113,12 @@ pub enum LapError {
 pub struct Lap {
     /// What the program printed.
     pub report: Report,
-    /// What the allocator counted, if it counts.
+    /// What the allocator counted, if it counts calls.
     pub counts: Option<SegmentCounts>,
 }
 
 impl Track {
-    /// A track that finds the programs in this folder.
+    /// A track that finds the programs in the folder `programs`.
     pub fn new(programs: &Path) -> Result<Self, LapError> {
         let segments = tempfile::Builder::new()
             .prefix("hakmem-race-")
@@ -153,7 +153,7 @@ impl Track {
         }
     }
 
-    /// Runs the program and checks that the contender, and nobody else, served its calls.
+    /// Runs the program and checks that the contender, and no other allocator, served its calls.
     pub fn run(&self, cell: Cell, length: Length, contender: &Contender) -> Result<Lap, LapError> {
         let mut command = self.command(cell.program(), contender);
         command.args(cell.arguments(length));
@@ -190,8 +190,8 @@ impl Track {
         Ok(lap)
     }
 
-    /// The segment of the process must show all its calls; it is removed afterwards, so that each
-    /// lap finds only its own.
+    /// Checks that the segment of the process shows all its calls, and removes it, so that each lap
+    /// finds only its own segment.
     fn proven_counts(
         &self,
         cell: Cell,
@@ -218,7 +218,7 @@ impl Track {
 }
 
 impl Lap {
-    /// A load that exchanges blocks must have done so: by its own account, and by hakmem's
+    /// Checks that a load that exchanges blocks did so: by its own account, and by hakmem's
     /// counters, which show threads that freed more blocks of a bin than they allocated.
     fn prove_exchange(&self, cell: Cell, contender: &Contender) -> Result<(), LapError> {
         let Some(least) = cell.frees_elsewhere_least() else { return Ok(()) };

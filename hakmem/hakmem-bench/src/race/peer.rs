@@ -1,7 +1,7 @@
 //! The peers by name, and the list that the build of those from crates leaves.
 //!
-//! Each has a marker: a symbol that it defines and no other allocator here does, so that a file
-//! which serves `malloc` and defines the marker contains the allocator's own code.
+//! Each peer has a marker: a symbol that it defines and no other allocator here does. A file that
+//! serves `malloc` and defines the marker therefore contains the allocator's own code.
 
 use std::path::PathBuf;
 
@@ -10,29 +10,29 @@ use std::path::PathBuf;
 pub struct DebianPeer {
     /// Name in the table.
     pub name: &'static str,
-    /// Name that the dynamic linker knows the library by.
+    /// Name by which the dynamic linker knows the library.
     pub library: &'static str,
     /// Package that holds it.
     pub package: &'static str,
-    /// Symbol that proves it.
+    /// Symbol that proves the peer.
     pub marker: &'static str,
 }
 
-/// A peer that comes as a crate, and that `peers/build` makes a library of.
+/// A peer that comes as a crate, and that `peers/build` makes into a library.
 #[derive(Clone, Copy, Debug)]
 pub struct BuiltPeer {
     /// Name in the table and in the list.
     pub name: &'static str,
-    /// Symbol that proves it.
+    /// Symbol that proves the peer.
     pub marker: &'static str,
 }
 
-/// What the list says of a peer.
+/// The entry of a peer in the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listed {
     /// Its library.
     Library(PathBuf),
-    /// Why there is none.
+    /// Why it has none.
     Absent(String),
 }
 
@@ -65,8 +65,8 @@ pub const BUILT_PEERS: &[BuiltPeer] = &[
     BuiltPeer { name: "snmalloc", marker: "__malloc_end_pointer" },
 ];
 
-/// What a list of lines `name TAB library` or `name TAB - TAB reason` says of this peer; `None` if
-/// it does not name the peer.
+/// The entry of peer `name` in `list`, whose lines are `name TAB library` or `name TAB - TAB
+/// reason`; `None` if the list does not name the peer.
 pub fn listed(list: &str, name: &str) -> Option<Listed> {
     let rest = list.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('\t'))?;
     Some(match rest.strip_prefix("-\t") {

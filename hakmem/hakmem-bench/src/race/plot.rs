@@ -1,12 +1,12 @@
-//! The standings as a picture: two small charts per cell, throughput and peak resident memory, one
-//! bar per allocator; and a third where the load tells what was live.
+//! The standings as a picture: two small charts per cell, throughput and peak resident memory, with
+//! one bar per allocator; and a third chart if the load reports live memory.
 
 use crate::bar_charts::{Bar, Chart, GREY, Series, Sheet};
 use crate::race::bar::{Summary, Verdict};
 use crate::race::standings::{Figure, Standing, Standings};
 
 /// One colour for each allocator, distinguishable by the colour-blind (Okabe and Ito); the C
-/// library's is grey.
+/// library is grey.
 const COLOURS: [(&str, &str); 7] = [
     ("hakmem", "#0072b2"),
     ("jemalloc", "#d55e00"),
@@ -78,7 +78,7 @@ fn memory_chart(row: &Standing, absent: usize) -> Chart {
     chart(title, row, absent, bar)
 }
 
-/// Resident memory divided by what is live, at the last moment that the load tells of.
+/// Resident memory divided by live memory, at the last moment that the load reports.
 fn held_chart(row: &Standing, absent: usize) -> Option<Chart> {
     let last = |figure: &Figure| figure.holdings.last().filter(|one| one.live_kib > 0).cloned();
     let moment = last(row.figures.first()?)?.moment;

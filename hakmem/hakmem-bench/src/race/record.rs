@@ -1,8 +1,8 @@
 //! A file in Markdown that keeps the figures of several processors, so that no claim rests on one.
 //!
 //! Each processor has one section, from its heading (`## ` and the processor's name) to the next
-//! one. A new recording replaces the section of its processor and leaves all other text as it is,
-//! but for the overview, which shows the ratios of all sections side by side and is made anew from
+//! heading. A new recording replaces the section of its processor and keeps all other text, except
+//! for the overview, which shows the ratios of all sections side by side and is made anew from
 //! them.
 
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use crate::race::bar::{Summary, Verdict};
 use crate::race::group::GROUPS;
 use crate::race::standings::{Figure, Standing, Standings};
 
-/// What stands above the sections of a file that did not exist.
+/// Text above the sections of a new file.
 const PREAMBLE: &str = "\
 # Figures of the race
 
@@ -21,10 +21,10 @@ Written by `.ci/race --record BENCHMARKS.md`, which replaces the section of its 
 
 const OVERVIEW: &str = "Overview";
 
-/// Last part of a heading of the column with the ratio; the overview finds it by this.
+/// Last part of a heading of the column with the ratio, by which the overview finds it.
 const RATIO: &str = "hakmem / best";
 
-/// The text of the file with these figures in the place of earlier ones of the same processor.
+/// The text of `file` with these figures in place of earlier ones of the same processor.
 pub fn recorded(file: Option<&str>, standings: &Standings) -> String {
     let (mut preamble, mut sections) = split(file.unwrap_or(PREAMBLE));
     let processor = &standings.circumstances.machine.processor;
@@ -47,14 +47,14 @@ pub fn recorded(file: Option<&str>, standings: &Standings) -> String {
     text
 }
 
-/// What a heading stands above.
+/// A heading and the text below it.
 struct Section {
     name: String,
     /// All lines below the heading.
     text: String,
 }
 
-/// What stands above the first section, and the sections.
+/// Splits `file` into the text above the first section, and the sections.
 fn split(file: &str) -> (String, Vec<Section>) {
     let (mut preamble, mut sections) = (String::new(), Vec::<Section>::new());
     for line in file.lines() {
@@ -115,7 +115,7 @@ fn ratios(section: &str) -> Vec<(&str, &str)> {
     found
 }
 
-/// The section of these figures, without its heading.
+/// The text of the section for `standings`, without its heading.
 fn section(standings: &Standings) -> String {
     let mut text = format!("\n{}\n", standings.circumstances);
     let _ = writeln!(
@@ -200,7 +200,7 @@ mod tests {
         let again = recorded(Some(&by_hand), &on("New (model 2)", 120.0));
         assert_eq!(again.matches("## Old (model 1)\n").count(), 1);
         assert_eq!(again.matches("## New (model 2)\n").count(), 1);
-        // That of the other processor stays, and that of this one is gone.
+        // The other processor's section stays, and this one's old section is gone.
         assert_eq!(again.matches("A remark by hand.").count(), 1, "{again}");
         assert!(again.contains("| fixed 128 B | 110 | 100 | 50 | jemalloc | 1.100 |"), "{again}");
         assert!(again.contains("| fixed 128 B | 120 | 100 | 50 | jemalloc | 1.200 |"), "{again}");

@@ -1,5 +1,4 @@
-//! What hakmem itself counted, read from the telemetry segment that a program leaves or still
-//! writes.
+//! hakmem's own counts, read from the telemetry segment that a program leaves or still writes.
 
 use std::path::{Path, PathBuf};
 
@@ -9,21 +8,21 @@ use hakmem_reader::{
     Segment,
 };
 
-/// What a segment shows of a whole process.
+/// The counts of a whole process in its segment.
 #[derive(Clone, Debug)]
 pub struct SegmentCounts {
-    /// Who the process is, and the routing that it really has.
+    /// The identity of the process, with the routing in force.
     pub identity: Identity,
-    /// Sums by class.
+    /// Totals by class.
     pub classes: [ClassTotals; CLASSES],
-    /// What belongs to no thread.
+    /// Counts that belong to the process and to no thread.
     pub process: ProcessSample,
-    /// Blocks that are live, by bin.
+    /// Live blocks by bin.
     pub live_blocks: Vec<i128>,
-    /// Frees, by threads, beyond what the same thread had allocated in the same bin: at least so
-    /// many frees were of blocks that another thread had allocated.
+    /// Sum, over threads and bins, of the frees beyond the same thread's allocations in the bin: at
+    /// least this number of frees were of blocks that another thread had allocated.
     pub frees_elsewhere_least: i128,
-    /// Events of findings that the rings hold.
+    /// Number of findings among the events in the rings.
     pub check_findings: u64,
 }
 
@@ -58,8 +57,8 @@ impl SegmentCounts {
         Ok(counts)
     }
 
-    /// Reads the only segment of this program and removes all segments of the folder: what starts
-    /// the program may leave some of its own.
+    /// Reads the only segment of `program` and removes all segments of the folder: a program that
+    /// starts `program` may leave some of its own.
     pub fn take_of(program: &str, directory: &Path) -> Result<Self, CountError> {
         let mut found = Vec::new();
         for path in segments(directory)? {
@@ -73,7 +72,7 @@ impl SegmentCounts {
         }
     }
 
-    /// Sums of one class.
+    /// Totals of one class.
     pub fn class(&self, class: Class) -> &ClassTotals {
         &self.classes[class as usize]
     }
@@ -93,7 +92,7 @@ impl SegmentCounts {
         self.classes.iter().map(ClassTotals::anomalies).sum()
     }
 
-    /// The part of all calls that took a slow path; 0 of no calls.
+    /// Share of all calls that took a slow path; 0 without calls.
     pub fn slow_share(&self) -> f64 {
         let slow: u64 =
             self.classes.iter().map(|class| class.slow_allocations() + class.slow_frees()).sum();

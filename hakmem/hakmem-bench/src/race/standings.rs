@@ -14,19 +14,19 @@ use crate::race::lap::Lap;
 use crate::race::segment_counts::SegmentCounts;
 use crate::report::{Holding, Report};
 
-/// Name of all rows together, without those that wait.
+/// Name of all rows together, without the groups whose laps wait.
 const ALL_ROWS: &str = "all rows";
 
 /// All figures of a race.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Standings {
-    /// Where and when.
+    /// Machine, date and load.
     pub circumstances: Circumstances,
     /// One row per cell.
     pub rows: Vec<Standing>,
-    /// One line per group, and one for all rows that do not wait.
+    /// One line per group, and one for all rows outside the groups whose laps wait.
     pub summaries: Vec<Summary>,
-    /// Which bars hold.
+    /// Which bars hold and which do not.
     pub verdicts: Vec<Verdict>,
     /// Peers that could not race.
     pub absent: Vec<Absent>,
@@ -35,13 +35,13 @@ pub struct Standings {
 /// One cell.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Standing {
-    /// The rows it is judged with.
+    /// Name of the row's group.
     pub group: String,
-    /// What ran.
+    /// Name of the cell.
     pub cell: String,
     /// Laps behind each median.
     pub rounds: usize,
-    /// What throughput is measured by.
+    /// The clock by which throughput is measured.
     pub clock: Clock,
     /// One entry per contender, hakmem first.
     pub figures: Vec<Figure>,
@@ -51,9 +51,9 @@ pub struct Standing {
     pub winner: String,
     /// Median, over the rounds, of hakmem's throughput divided by the best peer's.
     pub ratio: f64,
-    /// Where the median of such ratios lies.
+    /// The interval in which the median of these ratios lies.
     pub interval: Interval,
-    /// What the interval says.
+    /// The conclusion from the interval.
     pub outcome: Outcome,
     /// Smallest of these ratios.
     pub ratio_min: f64,
@@ -61,13 +61,13 @@ pub struct Standing {
     pub ratio_max: f64,
     /// hakmem's peak resident memory divided by the median of the peers'.
     pub peak_resident_ratio: f64,
-    /// The same of what is resident once everything is freed.
+    /// hakmem's resident memory after everything is freed, divided by the median of the peers'.
     pub final_resident_ratio: f64,
-    /// The part of hakmem's calls that took a slow path, by its own counters; a median.
+    /// Median share of hakmem's calls that took a slow path, by its own counters.
     pub slow_share: f64,
 }
 
-/// What can be said of a row.
+/// What can be concluded of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -77,19 +77,19 @@ pub enum Outcome {
     Level,
     /// It lies below 1.
     Behind,
-    /// There are too few rounds for an interval with the confidence that is asked for.
+    /// There are too few rounds for an interval with the required confidence.
     Undecided,
 }
 
 /// One contender in one cell.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figure {
-    /// Who.
+    /// Name of the allocator.
     pub allocator: String,
-    /// Median of millions of calls a second of the row's clock, a call being one `malloc` or one
+    /// Median of millions of calls a second by the row's clock, a call being one `malloc` or one
     /// `free`.
     pub million_operations_per_second: f64,
-    /// The same by the wall's clock, whatever the row's is.
+    /// Median of millions of calls a second by wall-clock time, whatever the row's clock is.
     pub million_operations_per_wall_second: f64,
     /// The slowest lap.
     pub million_operations_per_second_min: f64,
@@ -97,9 +97,9 @@ pub struct Figure {
     pub million_operations_per_second_max: f64,
     /// Median of the processes' peak resident memory.
     pub peak_resident_kib: f64,
-    /// Median of what is resident once the program has freed everything.
+    /// Median of the resident memory after the program has freed everything.
     pub final_resident_kib: f64,
-    /// What was resident and live at the moments that the load tells of, medians.
+    /// Medians of resident and live memory, at the moments that the load reports.
     pub holdings: Vec<Holding>,
 }
 
@@ -119,7 +119,7 @@ struct Entry {
     wall_rates: Vec<f64>,
     peaks_kib: Vec<f64>,
     finals_kib: Vec<f64>,
-    /// Those of each lap.
+    /// Resident and live memory during each lap.
     holdings: Vec<Vec<Holding>>,
 }
 
@@ -138,7 +138,7 @@ impl Row {
         Self { group: group.name, cell, entries, slow_shares: Vec::new() }
     }
 
-    /// What runs.
+    /// The cell of this row.
     pub fn cell(&self) -> Cell {
         self.cell
     }
@@ -159,13 +159,14 @@ impl Row {
         self.slow_shares.extend(lap.counts.as_ref().map(SegmentCounts::slow_share));
     }
 
-    /// Whether the row is about throughput. Those that wait are not, and more rounds would make
-    /// their interval no narrower.
+    /// Whether the row is about throughput. Rows of groups whose laps wait are not, and more rounds
+    /// would not narrow their interval.
     pub fn has_throughput(&self) -> bool {
         GROUPS.iter().any(|group| group.name == self.group && group.in_all)
     }
 
-    /// Whether the interval of its ratio is known and no wider than this.
+    /// Whether the interval of the row's ratio holds with the required confidence and is no wider
+    /// than `width`.
     pub fn is_within(&self, width: f64) -> bool {
         let (hakmem, best) = self.hakmem_and_best();
         Interval::of_median(&ratios(hakmem, best)).is_within(width)
@@ -224,7 +225,7 @@ impl Outcome {
         }
     }
 
-    /// Before the peer's name.
+    /// The words that stand before the peer's name.
     pub fn words(self) -> &'static str {
         match self {
             Self::Ahead => "ahead of",
@@ -253,7 +254,7 @@ impl Entry {
         }
     }
 
-    /// All laps tell of the same moments.
+    /// Medians of the moments over all laps; all laps report the same moments.
     fn median_holdings(&self) -> Vec<Holding> {
         let moments = self.holdings.first().map_or(&[][..], |first| first);
         let at = |(index, moment): (usize, &Holding)| {
@@ -285,7 +286,7 @@ impl Standing {
 }
 
 impl Standings {
-    /// The result of these laps.
+    /// The result of the laps in `rows`.
     pub fn new(circumstances: Circumstances, rows: Vec<Row>, absent: Vec<Absent>) -> Self {
         let rows: Vec<Standing> = rows.iter().map(Row::standing).collect();
         let (mut all, mut summaries, mut verdicts) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,5 +1,5 @@
-//! What a block of 1024 bytes really takes: a program holds many, and the segment and the kernel
-//! are asked before and after.
+//! Measures the memory that a block of 1024 bytes really takes: a program holds many blocks, and
+//! the segment and the kernel are read before and after it allocates them.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Stdio};
@@ -8,26 +8,26 @@ use crate::race::contender::Contender;
 use crate::race::lap::Track;
 use crate::race::segment_counts::{CountError, SegmentCounts};
 
-/// Bytes asked for.
+/// Size of the blocks, in bytes.
 pub const SIZE: usize = 1024;
-/// Blocks held: slabs that are not full yet must not matter.
+/// Number of blocks: enough that partly filled slabs do not matter.
 pub const BLOCKS: u64 = 20_000;
 
 /// Bytes of one block, by three accounts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Footprint {
-    /// Distance of two blocks in the bin that served.
+    /// Distance of two neighbouring blocks in the bin that served them.
     pub stride_bytes: u32,
-    /// Growth of the slabs in use, for each live block.
+    /// Growth of the slabs in use, per live block.
     pub slab_bytes: f64,
-    /// Growth of the process's resident memory that is no file's, for each live block.
+    /// Growth of the process's resident anonymous memory, per live block.
     pub resident_bytes: f64,
 }
 
-/// Why nothing is known.
+/// Why there is no footprint.
 #[derive(Debug, thiserror::Error)]
 pub enum FootprintError {
-    /// The program does not start or cannot be talked to.
+    /// The program does not start, or its pipes fail.
     #[error("cannot run bench_hold: {0}; cargo build --release -p hakmem-bench")]
     Program(#[from] std::io::Error),
     /// The program ended before it held the blocks.
@@ -39,14 +39,14 @@ pub enum FootprintError {
     /// The segment does not show the blocks.
     #[error("bench_hold under {contender} holds {BLOCKS} blocks, but its segment shows {found}")]
     NotCounted {
-        /// Under which allocator.
+        /// Its allocator.
         contender: String,
-        /// Growth of the bin that grew most.
+        /// Growth of the bin that grew the most.
         found: i128,
     },
 }
 
-/// The program at one moment.
+/// The state of the program at one moment.
 struct Moment {
     counts: SegmentCounts,
     resident_bytes: u64,
@@ -58,13 +58,13 @@ pub fn of_block(track: &Track, contender: &Contender) -> Result<Footprint, Footp
     command.args([BLOCKS.to_string(), SIZE.to_string()]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let result = watch(&mut child, track, contender);
-    // The program ends with its input, which `watch` has closed; whatever it did not is an error
-    // already.
+    // The program ends with its input, which `watch` has closed. If `watch` failed, the program may
+    // still wait, and the error is known already.
     if result.is_err() {
         let _ = child.kill();
     }
     child.wait()?;
-    // The segment stays, and the next lap must find only its own.
+    // The segment outlives the program, and the next lap must find only its own.
     let taken = SegmentCounts::take(track.segments());
     let footprint = result?;
     taken.map_err(|error| FootprintError::Unproven(contender.name.clone(), error))?;
@@ -115,8 +115,9 @@ fn growth(
     })
 }
 
-/// The exact account; the one in `/proc/<pid>/status` may lag behind by some hundred pages. Blocks are
-/// anonymous memory; pages of files come and go with the page cache, and would count as theirs.
+/// Reads the exact account; the one in `/proc/<pid>/status` may lag behind by some hundred pages.
+/// Blocks are anonymous memory; file pages come and go with the page cache, and would distort the
+/// figure.
 fn resident_bytes(pid: u32) -> std::io::Result<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("Anonymous:"));

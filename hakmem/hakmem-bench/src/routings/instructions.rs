@@ -1,4 +1,4 @@
-//! Instructions of a pair of `malloc` and `free`, counted by callgrind, the loop included.
+//! Instructions per pair of `malloc` and `free`, counted by callgrind, the loop included.
 
 use std::process::{Command, Stdio};
 
@@ -17,22 +17,22 @@ pub enum InstructionsError {
     /// Valgrind does not start.
     #[error("cannot run valgrind: {0}")]
     Start(#[from] std::io::Error),
-    /// The program failed, or callgrind printed no number.
+    /// The program failed, or callgrind printed no count.
     #[error("callgrind of {size} B under {contender} failed: {message}")]
     Failed {
-        /// Bytes of a block.
+        /// Size of a block in bytes.
         size: usize,
-        /// Under which allocator.
+        /// Its allocator.
         contender: String,
-        /// What it printed last.
+        /// Its last output.
         message: String,
     },
     /// The allocator's own counters do not show the pairs.
     #[error("callgrind of {size} B under {contender} cannot be proven: {error}")]
     Unproven {
-        /// Bytes of a block.
+        /// Size of a block in bytes.
         size: usize,
-        /// Under which allocator.
+        /// Its allocator.
         contender: String,
         /// What is wrong.
         error: CountError,
@@ -42,13 +42,13 @@ pub enum InstructionsError {
         "callgrind of {size} B under {contender} made {pairs} pairs, its segment shows {found}"
     )]
     NotCounted {
-        /// Bytes of a block.
+        /// Size of a block in bytes.
         size: usize,
-        /// Under which allocator.
+        /// Its allocator.
         contender: String,
-        /// Pairs the program made.
+        /// Pairs that the program made.
         pairs: u64,
-        /// Allocations in the segment.
+        /// Allocations that the segment shows.
         found: u64,
     },
 }
@@ -56,20 +56,20 @@ pub enum InstructionsError {
 /// Instructions under one contender.
 #[derive(Clone, Debug)]
 pub struct Instructions {
-    /// Of one pair.
+    /// Instructions per pair.
     pub per_pair: f64,
-    /// Who ran, and how.
+    /// The identity of the process, with its settings.
     pub identity: Identity,
 }
 
-/// Whether there is a valgrind to ask.
+/// Whether valgrind is installed.
 pub fn is_valgrind_there() -> bool {
     let mut command = Command::new("valgrind");
     command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
-/// What pairs of this size cost: a run with them less a run without.
+/// Instructions per pair of this size: a run with `pairs` pairs less a run without any.
 pub fn per_pair(
     track: &Track,
     size: usize,
@@ -98,7 +98,7 @@ fn collect(
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     command.arg(track.program(PROGRAM));
     command.args([pairs.to_string(), size.to_string(), FIXED_WORKING_SET.to_string()]);
-    // Valgrind passes the library on to the program; what else it runs may load it too.
+    // Valgrind passes the library on to the program; other programs that it runs may load it too.
     track.put_under(&mut command, contender);
     let output = command.output()?;
     let text = String::from_utf8_lossy(&output.stderr);

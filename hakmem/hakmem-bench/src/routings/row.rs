@@ -1,4 +1,4 @@
-//! One routing's laps, while they run, and its figures.
+//! The laps of one routing while they run, and its figures.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::routings::footprint::Footprint;
 use crate::routings::variant::Variant;
 use crate::routings::{LOOKUP_CELL, cells};
 
-/// What was measured of one routing so far.
+/// What has been measured of one routing so far.
 #[derive(Clone, Debug)]
 pub struct Row {
     variant: Variant,
@@ -41,21 +41,21 @@ pub struct Figures {
     pub push: Option<&'static str>,
     /// Throughput, in the order of the cells.
     pub throughput: Vec<Throughput>,
-    /// Instructions of a pair of 64 B; null without valgrind.
+    /// Instructions per pair of 64 B; null without valgrind.
     pub instructions_64: Option<f64>,
-    /// Instructions of a pair of 1024 B; null without valgrind.
+    /// Instructions per pair of 1024 B; null without valgrind.
     pub instructions_1024: Option<f64>,
-    /// Distance of two blocks that serve 1024 B.
+    /// Distance of two neighbouring blocks that serve 1024 B.
     pub stride_bytes_1024: Option<u32>,
-    /// Slabs in use for each live block of 1024 B.
+    /// Growth of the slabs in use, per live block of 1024 B.
     pub slab_bytes_1024: Option<f64>,
-    /// Resident memory for each live block of 1024 B.
+    /// Growth of resident memory, per live block of 1024 B.
     pub resident_bytes_1024: Option<f64>,
-    /// Frees of C7, over all laps.
+    /// Number of frees of C7, over all laps.
     pub c7_frees: u64,
-    /// The part of them that took the fast path, 0 to 1; null if there were none.
+    /// Share of them that took the fast path, from 0 to 1; null if there were none.
     pub c7_frees_fast_share: Option<f64>,
-    /// The others by reason.
+    /// Frees of C7 on a slow path, by reason.
     pub c7_frees_slow: BTreeMap<&'static str, u64>,
     /// Frees that only a bug can explain, over all laps.
     pub anomalies: u64,
@@ -66,7 +66,7 @@ pub struct Figures {
 /// Throughput in one cell.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Throughput {
-    /// What ran.
+    /// Name of the cell.
     pub cell: String,
     /// Median of millions of calls a second, a call being one `malloc` or one `free`.
     pub million_operations_per_second: f64,
@@ -90,7 +90,7 @@ impl Row {
         }
     }
 
-    /// Whose row it is.
+    /// The variant of this row.
     pub fn variant(&self) -> Variant {
         self.variant
     }
@@ -108,31 +108,31 @@ impl Row {
         self.check_findings += counts.check_findings;
     }
 
-    /// Adds a throughput alone.
+    /// Adds a throughput without counts.
     pub(crate) fn record_rate(&mut self, cell: Cell, rate: f64) {
         let entry = self.rates.iter_mut().find(|(known, _)| *known == cell);
         entry.expect("the table has this cell").1.push(rate);
     }
 
-    /// Adds the instructions of a pair, in the order of
+    /// Adds the instructions per pair, in the order of
     /// [`COUNTED_SIZES`](crate::routings::COUNTED_SIZES).
     pub fn record_instructions(&mut self, per_pair: f64) {
         self.instructions.push(per_pair);
     }
 
-    /// Sets what a block takes.
+    /// Sets the memory that a block takes.
     pub fn record_footprint(&mut self, footprint: Footprint) {
         self.footprint = Some(footprint);
     }
 
-    /// Nanoseconds of a pair in the cell of the lookup.
+    /// Nanoseconds per pair in the cell of the lookup.
     pub fn lookup_pair_ns(&self) -> f64 {
         let rates = self.rates.iter().find(|(cell, _)| *cell == LOOKUP_CELL);
         let rate = median(&rates.expect("the table has the cell of the lookup").1);
         2e3 / rate
     }
 
-    /// The figures, once all laps are there.
+    /// The figures, once all laps are complete.
     pub fn figures(&self) -> Figures {
         let footprint = self.footprint.as_ref();
         Figures {
@@ -155,7 +155,7 @@ impl Row {
 }
 
 impl Figures {
-    /// Routing and form, as the table names them.
+    /// Routing and push, as the table names them.
     pub fn name(&self) -> String {
         match self.push {
             Some(push) => format!("{}, {push}", self.routing),

@@ -16,22 +16,23 @@ pub struct Table {
     pub check: &'static str,
     /// Laps behind each median.
     pub rounds: usize,
-    /// Clock of the core; null where it is not known.
+    /// Clock frequency of the core; null if it is not known.
     pub core_gigahertz: Option<f64>,
     /// One row per routing and form.
     pub rows: Vec<Figures>,
-    /// What the registry costs, for each of its rows; empty without a row `direct` to compare.
+    /// Cost of the registry's lookup, for each of its rows; empty without a row `direct` to compare
+    /// with.
     pub registry_lookup: Vec<LookupCost>,
 }
 
-/// What a pair of 64 B costs more under `registry` than under `direct`.
+/// The additional cost of a pair of 64 B under `registry`, compared with `direct`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LookupCost {
-    /// The row compared with `direct`.
+    /// Name of the row compared with `direct`.
     pub row: String,
-    /// Difference of the medians, for a pair of `malloc` and `free`.
+    /// Difference of the medians, per pair of `malloc` and `free`.
     pub nanoseconds: f64,
-    /// The same in cycles of the core; null where its clock is not known.
+    /// The difference in cycles of the core; null if its clock is not known.
     pub cycles: Option<f64>,
 }
 

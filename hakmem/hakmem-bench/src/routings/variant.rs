@@ -1,4 +1,4 @@
-//! A routing, with the form of its push where it has two.
+//! A routing, with the form of its push if it has two.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use hakmem_reader::{Check, Push, Routing};
 pub struct Variant {
     /// How `free` finds a block's class.
     pub routing: Routing,
-    /// How blocks get onto lists; `None` where the routing has one form only.
+    /// How blocks get onto lists; `None` if the routing has one form only.
     pub push: Option<Push>,
 }
 
@@ -18,7 +18,8 @@ pub const SAFE_ROUTINGS: [Routing; 5] =
     [Routing::Direct, Routing::Registry, Routing::Exclude, Routing::Uniform, Routing::Hybrid];
 
 impl Variant {
-    /// The settings that ask for it. All that matter are named, whatever the environment says.
+    /// The settings that select the variant. All of them are set, so that the environment cannot
+    /// interfere.
     pub fn environment(self, check: Check) -> Vec<(&'static str, &'static str)> {
         vec![
             ("HAKMEM_ROUTING", self.routing.name()),
@@ -39,7 +40,7 @@ impl fmt::Display for Variant {
     }
 }
 
-/// A safe routing from its name; `e3` corrupts memory, so its figures would mean nothing.
+/// Parses the name of a safe routing; `e3` corrupts memory, so its figures would mean nothing.
 pub fn parse_routing(name: &str) -> Result<Routing, String> {
     let found = SAFE_ROUTINGS.into_iter().find(|routing| routing.name() == name);
     found.ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! The agent: started, asked, measured and stopped.
+//! The agent of a soak: it is started, scraped, measured and stopped.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
@@ -10,16 +10,16 @@ use std::time::{Duration, Instant};
 use super::curve::Curves;
 use super::{Findings, Soak, SoakError, status_kib};
 
-/// How long an agent may take until it answers.
+/// Time until an agent must answer, or end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One life of an agent.
+/// One agent, from its start to its restart.
 #[derive(Debug)]
 pub(super) struct Agent {
     child: Child,
     address: SocketAddr,
     begun: Instant,
-    /// The last value of every series that only rises.
+    /// The last value of every series that must only rise.
     counters: HashMap<String, f64>,
 }
 
@@ -30,7 +30,7 @@ impl Agent {
         let address = free.map_err(failed)?;
         let mut command = Command::new(&soak.agent);
         command.arg("--directory").arg(folder).args(["--socket", "off", "--log", "warn"]);
-        // What it remembers is complete soon, so that its memory can be judged.
+        // The agent's history fills up soon, so that its memory can be judged.
         command.args(["--history-minutes", "1", "--http", &address.to_string()]);
         let child = command.stdin(Stdio::null()).spawn().map_err(failed)?;
         Ok(Self { child, address, begun: Instant::now(), counters: HashMap::new() })
@@ -40,7 +40,8 @@ impl Agent {
         self.begun.elapsed()
     }
 
-    /// Asks for `/metrics` as a Prometheus does, and holds it against the last answer.
+    /// Reads `/metrics` as a Prometheus does, and compares the counters with those of the last
+    /// scrape.
     pub(super) fn scrape(&mut self, found: &mut Findings) {
         let Some(page) = get(self.address, "/metrics") else {
             if self.age() > PATIENCE {
@@ -65,7 +66,7 @@ impl Agent {
         curves.note("descriptors of the agent", descriptors);
     }
 
-    /// Asks it to end, which it has to do well.
+    /// Asks the agent to end, and adds a violation unless it exits with success.
     pub(super) fn stop(mut self, found: &mut Findings) {
         let pid = self.child.id().to_string();
         let _ = Command::new("kill").args(["-TERM", &pid]).status();
@@ -93,7 +94,7 @@ fn get(address: SocketAddr, path: &str) -> Option<String> {
     (head.split_whitespace().nth(1) == Some("200")).then(|| body.to_owned())
 }
 
-/// The series of counters and histograms, with their values, of a page in text format.
+/// Series of counters and histograms with their values, from `page` in text format.
 fn rising(page: &str) -> impl Iterator<Item = (&str, f64)> {
     let rises = |line: &&str| line.ends_with(" counter") || line.ends_with(" histogram");
     let types = page.lines().filter(|line| line.starts_with("# TYPE ")).filter(rises);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Findings;
 
-/// Samples that a curve needs before it is judged.
+/// Values that a curve needs before it is judged.
 const SAMPLES_MIN: usize = 90;
 
 /// Named curves, one value a second.
@@ -26,8 +26,9 @@ impl Curves {
     }
 }
 
-/// The highest value of the middle third and of the last one, if the last is higher by more than a
-/// tenth and some: what was reached once may be reached again, and a leak goes on.
+/// The highest values of the middle third and of the last third, if the last is higher by more than
+/// a tenth and a little more. A plateau that was reached once may be reached again, but a leak goes
+/// on.
 fn growth(values: &[u64]) -> Option<(u64, u64)> {
     if values.len() < SAMPLES_MIN {
         return None;

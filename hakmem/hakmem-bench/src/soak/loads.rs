@@ -1,4 +1,4 @@
-//! The programs under the library.
+//! The programs that run under the library during a soak.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -10,17 +10,17 @@ use super::{Findings, Soak, SoakError, status_kib};
 /// How a program is meant to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// By itself, well.
+    /// By itself, with success.
     Well,
-    /// By this signal, sent after so many turns and in each one from then on: a Rust program takes the
-    /// first SIGSEGV for a fault of its stack's, and dies of the next.
+    /// By this signal, first sent after this number of turns and again in each turn from then on: a
+    /// Rust program takes the first SIGSEGV for a stack overflow, and dies of the next.
     Signal(i32, u32),
 }
 
-/// Turns that a short program may take: it hangs if it takes more.
+/// Most turns of a short program: it hangs if it takes more.
 const TURNS_MAX: u32 = 120;
 
-/// What comes and goes, one after the other.
+/// The short programs, which run one after the other.
 const SHORT: [(&str, &[&str], End); 6] = [
     ("bench_random_mixed", &["200000", "512"], End::Well),
     ("busy_threads", &["4", "1000000000000"], End::Signal(libc::SIGKILL, 2)),
@@ -30,7 +30,7 @@ const SHORT: [(&str, &[&str], End); 6] = [
     ("busy_threads", &["2", "1000000000000"], End::Signal(libc::SIGTERM, 3)),
 ];
 
-/// What runs all the time.
+/// The steady programs, which run all the time.
 const STEADY: [(&str, &[&str]); 2] = [
     ("busy_threads", &["4", "1000000000000"]),
     ("bench_handover", &["--seconds", "86400", "1", "1"]),
@@ -58,7 +58,8 @@ impl Loads {
         Ok(Self { steady, short: None, next: 0, turns: 0 })
     }
 
-    /// Sees to the short programs: ends what is due, starts the next, complains of wrong ends.
+    /// Takes care of the short programs: ends the one that is due, starts the next, and reports
+    /// wrong ends.
     pub(super) fn turn(
         &mut self,
         soak: &Soak,
@@ -104,7 +105,7 @@ impl Loads {
     pub(super) fn stop(self) {
         let short = self.short.map(|(running, _)| running);
         for mut running in self.steady.into_iter().chain(short) {
-            // A child that has ended already cannot be killed, and is waited for all the same.
+            // `kill` fails if the child has ended already; it must be waited for even then.
             let _ = running.child.kill();
             let _ = running.child.wait();
         }

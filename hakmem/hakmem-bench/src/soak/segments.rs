@@ -1,4 +1,4 @@
-//! The segments, read directly: what must hold of each, and between two looks at one.
+//! Reads the segments directly: checks each sample, and each pair of successive samples.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -7,8 +7,9 @@ use hakmem_reader::{Sample, Segment, directory};
 
 use super::Findings;
 
-/// A segment that is followed, and its last sample. A reader that follows a segment tells counts that
-/// never fall, also of a list that changes while it is read; one that opens it anew cannot.
+/// A segment that is followed, and its last sample. Only a reader that follows a segment reports
+/// counts that never fall, even of a list that changes while it is read; a reader that opens the
+/// segment anew cannot.
 #[derive(Debug)]
 struct Followed {
     segment: Segment,
@@ -20,14 +21,14 @@ struct Followed {
 pub(super) struct Segments(HashMap<PathBuf, Followed>);
 
 impl Segments {
-    /// Looks at all segments of a folder once.
+    /// Takes a sample of every segment in `folder` and checks it.
     pub(super) fn check(&mut self, folder: &Path, found: &mut Findings) {
         let paths = directory::scan(folder).map(|scan| scan.paths).unwrap_or_default();
         let there: HashSet<&PathBuf> = paths.iter().collect();
         self.0.retain(|path, _| there.contains(path));
         for path in &paths {
             if !self.0.contains_key(path) {
-                // It may be removed, or not be ready yet.
+                // The file may have been removed, or may not be ready yet.
                 let Ok(segment) = Segment::open(path) else { continue };
                 self.0.insert(path.clone(), Followed { segment, last: None });
             }
@@ -52,8 +53,8 @@ impl Followed {
     }
 }
 
-/// A sample without its torn slots: a process that is killed on a slow path leaves one that is torn for
-/// good and lacks a part of what that path counts.
+/// `sample` without its torn slots: a process that is killed on a slow path leaves its slot torn
+/// for good, and without a part of what that path counts.
 fn at_rest(sample: &Sample) -> Sample {
     let mut rest = sample.clone();
     rest.slots.retain(|slot| !slot.torn);

@@ -1,19 +1,19 @@
 //! `bench_exchange`: threads exchange blocks of mixed sizes at random.
 //!
-//! The places are shared. A thread allocates a parcel of blocks, swaps it for what lies in a random
-//! place, and frees what came out, so a block that lay in a place is freed by a thread that its
-//! allocator cannot foresee. Every place holds one parcel at most and every thread one hand full,
-//! so memory is bounded.
+//! The places are shared. A thread allocates a parcel of blocks, swaps it for the parcel in a
+//! random place, and frees the blocks that it gets, so the allocator cannot foresee which thread
+//! frees a block. Every place holds one parcel at most and every thread one burst of parcels, so
+//! memory is bounded.
 //!
 //! Each parcel bears its maker's number, so the load knows how many frees were of blocks that
-//! another thread allocated, and says so: the race counts no lap in which they were few. On a busy
-//! machine threads run one after the other, and one that ran for a whole time slice would exchange
-//! blocks with itself: so no thread is further ahead of the slowest than there are blocks in all
-//! places.
+//! another thread allocated, and reports it: the race counts no lap with few of them. On a busy
+//! machine threads run one after the other, and a thread that ran for a whole time slice would
+//! exchange blocks with itself. So no thread may be further ahead of the slowest than there are
+//! blocks in all places.
 //!
-//! A place is a mutex that nobody waits for. A thread that finds one taken turns to the next place:
-//! a swap costs one more atomic instruction than a swap of pointers would, under all allocators
-//! alike, and any kind of block can lie in a place without unsafe code.
+//! A place is a mutex that no thread waits for: a thread that finds one locked turns to the next
+//! place. Thus a swap costs one more atomic instruction than a swap of pointers, under all
+//! allocators alike, and any kind of block can lie in a place without unsafe code.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, TryLockError};
@@ -37,38 +37,38 @@ pub struct Exchange<S> {
     pub blocks: u64,
     /// Places that all threads share, at least 1 and below 2^32.
     pub places: usize,
-    /// Blocks that are swapped at a time, as an array; 1 swaps the blocks themselves.
+    /// Blocks in a parcel: 1 swaps single blocks, more swap arrays of them.
     pub objects: usize,
-    /// Swaps that a thread makes before it frees what they brought, at least 1.
+    /// Swaps that a thread makes before it frees the blocks that they brought, at least 1.
     pub burst: usize,
-    /// Start of the random numbers; equal seeds make equal calls of `malloc`.
+    /// Seed of the random numbers; equal seeds make equal calls of `malloc`.
     pub seed: u64,
     /// How large the blocks are.
     pub sizes: S,
 }
 
-/// What an exchange has done.
+/// The result of an exchange.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Exchanged {
-    /// Blocks that were allocated, and freed.
+    /// Blocks that were allocated and freed.
     pub blocks: u64,
-    /// Those of them that another thread freed than the one that had allocated them.
+    /// Number of those that were freed by another thread than had allocated them.
     pub freed_elsewhere: u64,
 }
 
-/// What lies in a place.
+/// The content of a place.
 struct Parcel<T> {
     maker: usize,
     content: T,
 }
 
-/// How blocks lie in a place: one alone, or an array of them.
+/// The blocks of a parcel: a single block, or an array.
 trait Content<B>: Send + Sized {
-    /// A thread's own, empty, with room for so many blocks.
+    /// An empty content with room for `objects` blocks.
     fn empty(objects: usize) -> Self;
     /// Adds a block; there is room for it.
     fn add(&mut self, block: B);
-    /// Frees all blocks; how many those were.
+    /// Frees all blocks and returns their number.
     fn free_all(&mut self) -> Result<u64, RunError>;
 }
 
@@ -109,11 +109,11 @@ impl<B: Held + Send> Content<B> for Vec<B> {
 
 type Places<T> = [Mutex<Parcel<T>>];
 
-/// A thread may be so many blocks ahead in any case: to look at the others more often would cost
-/// more than the blocks.
+/// Least lead of a thread, in blocks: to look at the other threads more often would cost more than
+/// the blocks do.
 const LEAD_MIN: u64 = 256;
 
-/// How far each thread is, each on cache lines of its own, so that only a look costs a cache miss.
+/// The progress of each thread, on cache lines of its own, so that only a look costs a cache miss.
 struct Progress(Vec<Made>);
 
 #[repr(align(128))]
@@ -124,9 +124,10 @@ impl Progress {
         Self((0..threads).map(|_| Made(AtomicU64::new(0))).collect())
     }
 
-    /// One thread has made so many blocks; it waits while that is too far ahead of another one.
+    /// Notes that thread `index` has made `made` blocks, and waits until no thread is more than
+    /// `lead` blocks behind it.
     fn wait(&self, index: usize, made: u64, lead: u64) {
-        // The numbers order nothing but themselves.
+        // Relaxed suffices: the numbers order no other memory.
         self.0[index].0.store(made, Ordering::Relaxed);
         let is_behind = |one: &Made| one.0.load(Ordering::Relaxed) < made.saturating_sub(lead);
         while self.0.iter().any(is_behind) {
@@ -134,22 +135,22 @@ impl Progress {
         }
     }
 
-    /// Nobody waits for this thread any more.
+    /// Thread `index` is done; no other thread waits for it any more.
     fn leave(&self, index: usize) {
         self.0[index].0.store(u64::MAX, Ordering::Relaxed);
     }
 }
 
 impl<S: Sizes> Exchange<S> {
-    /// The same load with blocks of other sizes.
+    /// The same load with blocks of the sizes `sizes`.
     pub fn with_sizes<T>(self, sizes: T) -> Exchange<T> {
         let Self { threads, blocks, places, objects, burst, seed, .. } = self;
         Exchange { threads, blocks, places, objects, burst, seed, sizes }
     }
 
-    /// Runs the load and tells how many frees were of other threads' blocks. `verify` fills each
-    /// block and checks its contents before it is freed; otherwise only its first and last byte are
-    /// written.
+    /// Runs the load, and also returns the number of frees of other threads' blocks. With `verify`,
+    /// every block is filled, and its contents are checked before it is freed; otherwise only its
+    /// first and last byte are written.
     pub fn run(self, verify: bool) -> Result<(Tally, u64), RunError> {
         let watch = Stopwatch::start();
         let done = match verify {
@@ -162,7 +163,7 @@ impl<S: Sizes> Exchange<S> {
         Ok((tally, freed_elsewhere))
     }
 
-    /// The calls of the load, with blocks of this kind.
+    /// Makes the calls of the load, with blocks of type `B`.
     pub(super) fn calls<B: Held + Send>(self) -> Result<Exchanged, RunError> {
         if self.objects == 1 { self.among::<B, Option<B>>() } else { self.among::<B, Vec<B>>() }
     }
@@ -177,7 +178,7 @@ impl<S: Sizes> Exchange<S> {
             let traded = one.trade(self, &places, &progress);
             progress.leave(index);
             traded?;
-            // The counts are read after all threads have been waited for.
+            // Relaxed suffices: the count is read after all threads have been joined.
             elsewhere.fetch_add(one.done.freed_elsewhere, Ordering::Relaxed);
             Ok(one.done.blocks)
         })?;
@@ -186,15 +187,16 @@ impl<S: Sizes> Exchange<S> {
             let parcel = place.into_inner();
             left += parcel.expect("no trader panics").content.free_all()?;
         }
-        // What is left is freed by the thread that started the others, and is no trader's work.
+        // The remaining blocks are freed by the thread that started the others, and are no trader's
+        // work.
         Ok(Exchanged { blocks: freed + left, freed_elsewhere: elsewhere.into_inner() })
     }
 }
 
-/// One thread.
+/// One thread of the exchange.
 struct Trader<T> {
     index: usize,
-    /// Parcels of one burst: made, and after the swaps what came in their place.
+    /// Parcels of one burst: its own ones, and after the swaps those that came in their place.
     hand: Vec<Parcel<T>>,
     /// Blocks that this thread freed.
     done: Exchanged,
@@ -246,22 +248,22 @@ impl<T> Trader<T> {
     }
 }
 
-/// Swaps the parcel for what lies in a place that the random number names, or in the next one that
-/// no other thread is at.
+/// Swaps `parcel` for the content of a place that `random` selects, or of the next place that no
+/// other thread is at.
 #[inline(always)]
 fn swap<T>(parcel: &mut Parcel<T>, places: &Places<T>, random: u64) {
     let mut at = (((random >> 32) * places.len() as u64) >> 32) as usize;
     loop {
         match places[at].try_lock() {
             Ok(mut place) => break std::mem::swap(&mut *place, parcel),
-            // A swap cannot panic in between.
+            // A swap cannot panic while it holds the lock.
             Err(TryLockError::Poisoned(place)) => {
                 break std::mem::swap(&mut *place.into_inner(), parcel);
             }
             Err(TryLockError::WouldBlock) if at + 1 < places.len() => at += 1,
             Err(TryLockError::WouldBlock) => {
                 at = 0;
-                // With few places, the one that holds them may wait for this very core.
+                // With few places, the thread that holds them may wait for this very core.
                 thread::yield_now();
             }
         }

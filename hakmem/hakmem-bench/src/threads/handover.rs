@@ -1,8 +1,8 @@
 //! `bench_handover`: producers allocate, consumers free.
 //!
 //! Blocks travel in batches. A producer takes an empty batch from the yard, fills it and puts it
-//! into the queue; a consumer empties it and brings it back. There are so many batches and no more,
-//! so memory is bounded however much faster one side is.
+//! into the queue; a consumer empties it and puts it back into the yard. The number of batches is
+//! fixed, so memory is bounded however much faster one side is.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,13 +12,14 @@ use crate::random_mixed::XorShift;
 use crate::threads::queue::Queue;
 use crate::threads::{Load, allocate, side_by_side};
 
-/// Blocks in a batch, some 34 KB.
+/// Blocks in a batch, which take some 34 KB.
 pub const BATCH: usize = 64;
-/// Batches for each producer: it may be two megabytes ahead.
+/// Batches for each producer, which therefore may be two megabytes ahead.
 const BATCHES_PER_PRODUCER: usize = 64;
-/// Of all batches, the part that must be ready before a sleeper is woken. With fewer batches, and a
-/// wake for each, half of the time went into the kernel's switches and not into the allocator. Less
-/// than half, so that not all can sleep at once.
+/// Divisor of the number of batches: a quarter of them must be ready before a sleeping thread is
+/// woken. With fewer batches and a wake-up for each, half of the time went into the kernel's
+/// context switches instead of the allocator. The share must be less than half, so that not all
+/// threads can sleep at once.
 pub(super) const WAKING_PART: usize = 4;
 
 /// What to run.
@@ -37,7 +38,7 @@ enum Side {
     Consumer,
 }
 
-/// What travels between the two sides, empty one way and full the other.
+/// The way of batches between the two sides, empty in the yard and full in the queue.
 struct Road<B> {
     yard: Queue<Vec<B>>,
     queue: Queue<Vec<B>>,
@@ -50,7 +51,7 @@ impl Load for Handover {
 }
 
 impl Handover {
-    /// Makes the calls, but no new batch once `stop` is set.
+    /// Makes the calls, but starts no new batch once `stop` is set.
     pub(super) fn calls_until<B: Held + Send>(self, stop: &AtomicBool) -> Result<u64, RunError> {
         let batches = self.producers * BATCHES_PER_PRODUCER;
         let wake_at = batches / WAKING_PART;
@@ -67,7 +68,7 @@ impl Handover {
                 Side::Consumer => consume(&road),
             };
             if result.is_err() {
-                // Nobody may wait for a thread that has given up.
+                // No thread may wait for one that has given up.
                 road.yard.close();
                 road.queue.close();
             }
@@ -84,7 +85,7 @@ impl Handover {
         let mut random = XorShift::new(index as u64);
         let first = index as u64 * self.blocks;
         let mut made = 0;
-        // Nothing is read because of the flag, so that its order to other memory does not matter.
+        // Relaxed suffices: the flag publishes no other memory.
         while made < self.blocks && !stop.load(Ordering::Relaxed) {
             let Some(mut batch) = road.yard.take() else { break };
             while batch.len() < BATCH && made < self.blocks {
@@ -98,7 +99,7 @@ impl Handover {
     }
 }
 
-/// Frees until nothing more comes; how many blocks those were.
+/// Frees blocks until the queue ends, and returns their number.
 fn consume<B: Held>(road: &Road<B>) -> Result<u64, RunError> {
     let mut freed = 0;
     while let Some(mut batch) = road.queue.take() {

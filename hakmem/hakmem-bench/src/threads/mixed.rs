@@ -11,9 +11,9 @@ use crate::threads::{Load, side_by_side};
 pub struct MixedThreads {
     /// Threads, at least 1.
     pub threads: usize,
-    /// Calls that each thread makes; what is left is freed besides.
+    /// Calls that each thread makes, besides the frees of the blocks that are left.
     pub iterations: u64,
-    /// Places for blocks of each thread.
+    /// Places for blocks, per thread.
     pub working_set: usize,
 }
 

@@ -1,4 +1,4 @@
-//! A queue whose capacity is known beforehand, so that it allocates nothing while it is used.
+//! A queue of fixed capacity, which allocates nothing while it is used.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,20 +14,22 @@ struct State<T> {
     writers: usize,
     /// Threads that wait for an item.
     waiting: usize,
-    /// Items there must be before one of them is woken.
+    /// Items that there must be before a sleeping thread is woken.
     wake_at: usize,
 }
 
 impl<T> Queue<T> {
-    /// Room for `capacity` items, which nobody exceeds, and so many threads that put some in.
+    /// A queue with room for `capacity` items, which the callers do not exceed, and for `writers`
+    /// threads that put items in.
     pub(crate) fn new(capacity: usize, writers: usize) -> Self {
         let items = VecDeque::with_capacity(capacity);
         let state = State { items, writers, waiting: 0, wake_at: 1 };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// The same queue, but who found it empty sleeps until there are so many items, or no writers: to
-    /// wake a thread costs as much as hundreds of calls to an allocator.
+    /// Sets the number of items that must be there, unless all writers have left, before a thread
+    /// that found the queue empty is woken: a wake-up costs as much as hundreds of calls to an
+    /// allocator.
     pub(crate) fn waking_at(self, items: usize) -> Self {
         self.state().wake_at = items;
         self
@@ -60,7 +62,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// One writer will add no more.
+    /// Notes that one writer will add no more items.
     pub(crate) fn leave(&self) {
         let mut state = self.state();
         state.writers = state.writers.saturating_sub(1);
@@ -68,14 +70,14 @@ impl<T> Queue<T> {
         self.changed.notify_all();
     }
 
-    /// Ends the queue whoever would still write: something went wrong.
+    /// Ends the queue even if writers are left, because something went wrong.
     pub(crate) fn close(&self) {
         self.state().writers = 0;
         self.changed.notify_all();
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
-        // A push or a pop that panicked has not happened.
+        // A push or a pop that panicked did not take place, so the state is valid.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,9 +1,9 @@
-//! `bench_ring`: every thread allocates, and frees what another one allocated.
+//! `bench_ring`: every thread allocates blocks, and frees those of its predecessor.
 //!
 //! Batches go round: a thread empties one that its predecessor filled, fills it again with blocks
-//! of its own and passes it to its successor. There are so many batches and no more, so memory is
-//! bounded. As all threads allocate equally many, each gets a batch to empty for each that it has
-//! to fill, and nobody waits for ever.
+//! of its own and passes it to its successor. The number of batches is fixed, so memory is bounded.
+//! As all threads allocate equally many blocks, each thread gets a batch to empty for each that it
+//! has to fill, and no thread waits for ever.
 
 use crate::contents::Held;
 use crate::fixed_size::RunError;
@@ -12,18 +12,18 @@ use crate::threads::handover::{BATCH, WAKING_PART};
 use crate::threads::queue::Queue;
 use crate::threads::{Load, allocate, side_by_side};
 
-/// Batches for each thread: it may be a megabyte ahead. With more, the loads wait for each other's
-/// caches and the allocators no longer differ.
+/// Batches for each thread, which therefore may be a megabyte ahead. With more batches, the loads
+/// wait for each other's caches and the allocators no longer differ.
 const BATCHES_PER_THREAD: usize = 32;
-/// Batches in an inbox that wake its thread if it sleeps; as in a handover.
+/// Batches in an inbox that wake its thread if it sleeps, by the same share as in a handover.
 const WAKE_AT: usize = BATCHES_PER_THREAD / WAKING_PART;
 
 /// What to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ring {
-    /// Threads, at least 1; with 1, no block is freed elsewhere.
+    /// Threads, at least 1; with 1, every block is freed by its own thread.
     pub threads: usize,
-    /// Blocks that each allocates; it frees as many.
+    /// Blocks that each thread allocates; it frees equally many.
     pub blocks: u64,
 }
 
@@ -35,7 +35,7 @@ impl Load for Ring {
         side_by_side(0..self.threads, |index| {
             let result = self.live(index, &inboxes);
             if result.is_err() {
-                // Nobody may wait for a thread that has given up.
+                // No thread may wait for one that has given up.
                 inboxes.iter().for_each(Queue::close);
             }
             result
@@ -44,7 +44,7 @@ impl Load for Ring {
 }
 
 impl Ring {
-    /// One thread; how many blocks it freed.
+    /// Body of thread `index`; returns the number of blocks that it freed.
     fn live<B: Held>(self, index: usize, inboxes: &[Queue<Vec<B>>]) -> Result<u64, RunError> {
         let (own, next) = (&inboxes[index], &inboxes[(index + 1) % self.threads]);
         let mut random = XorShift::new(index as u64);

@@ -8,9 +8,9 @@ use crate::threads::{Load, allocate, one_thread, side_by_side};
 /// What to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShortLived {
-    /// Threads that run at a time, at least 1.
+    /// Threads that run at once, at least 1.
     pub at_once: usize,
-    /// Threads that follow each other in each of these places.
+    /// Number of threads that follow each other in each of these places.
     pub threads: u64,
     /// Blocks that each thread allocates and then frees.
     pub blocks: u64,
@@ -19,7 +19,7 @@ pub struct ShortLived {
 impl Load for ShortLived {
     fn calls<B: Held + Send>(self) -> Result<u64, RunError> {
         side_by_side(0..self.at_once, |line| {
-            // At least one, so that the calls besides the load's do not depend on its size.
+            // At least one, so that the number of other calls does not depend on the load's size.
             let mut held = Vec::with_capacity(self.blocks.max(1) as usize);
             let mut blocks = 0;
             for index in 0..self.threads {

@@ -1,7 +1,7 @@
-//! `bench_successors`: threads die and leave their blocks to the next.
+//! `bench_successors`: threads end and leave their blocks to the next.
 //!
-//! The idea is Larson and Krishnan's ("Memory allocation for long-running server applications",
-//! 1998): a server whose threads come and go while its objects live on.
+//! The idea is that of Larson and Krishnan ("Memory allocation for long-running server
+//! applications", 1998): a server whose threads come and go while its objects live on.
 
 use crate::contents::Held;
 use crate::fixed_size::RunError;
@@ -11,9 +11,9 @@ use crate::threads::{Load, allocate, one_thread, side_by_side};
 /// What to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Successors {
-    /// Threads that run at a time, at least 1.
+    /// Threads that run at once, at least 1.
     pub threads: usize,
-    /// Threads that follow each other in each of these places, at least 1.
+    /// Number of threads that follow each other in each of these places, at least 1.
     pub generations: u64,
     /// Blocks that each thread allocates.
     pub rounds: u64,
@@ -40,7 +40,7 @@ impl Load for Successors {
 }
 
 impl Successors {
-    /// One thread's life: most of what it frees in the beginning is its predecessor's.
+    /// Body of one thread: most of the blocks that it frees at first are its predecessor's.
     fn live<B: Held>(self, seed: u64, held: &mut [Option<B>]) -> Result<u64, RunError> {
         let mut random = XorShift::new(seed);
         for round in 0..self.rounds {

@@ -1,7 +1,7 @@
-//! A handover that goes on for seconds while somebody looks how much memory is resident.
+//! A handover that goes on for seconds, with a thread beside it that watches resident memory.
 //!
 //! A load whose threads keep pace holds the same few batches all the time. Memory that still grows
-//! after some seconds is memory that one side's frees never bring back to the other.
+//! after some seconds is memory that the frees of one side never return to the other.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -13,13 +13,13 @@ use crate::report::{Holding, Tally};
 use crate::stopwatch::Stopwatch;
 use crate::threads::handover::Handover;
 
-/// After this memory should not grow any more, unless the run is shorter than twice this.
+/// Time after which memory should not grow any more, unless the run is shorter than twice this.
 const SETTLED: Duration = Duration::from_secs(5);
-/// Looks before memory has settled.
+/// Measurements before memory has settled.
 const LOOKS: u32 = 5;
 
-/// Runs the load for so long, more than 0, and tells what was resident when it had settled, and the
-/// most that was resident later. How many blocks the load has counts too, if they are fewer.
+/// Runs the load for `duration`, more than 0, and returns the resident memory when it had settled,
+/// and the highest later. The load ends earlier if it has fewer blocks.
 pub fn run(
     load: Handover,
     duration: Duration,
@@ -49,7 +49,7 @@ fn watch(start: Instant, duration: Duration, has_ended: impl Fn() -> bool) -> Ve
         thread::sleep((interval * look).saturating_sub(start.elapsed()));
         Holding::now(format!("highest after {:.1} s", settled.as_secs_f64()), 0)
     };
-    // The early looks make sure that looking is not what makes memory grow.
+    // The early measurements make sure that measuring is not what makes memory grow.
     (1..LOOKS).for_each(|early| drop(look(early)));
     let after = look(LOOKS);
     let mut highest = after.clone();

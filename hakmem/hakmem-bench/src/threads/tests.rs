@@ -8,7 +8,7 @@ use super::*;
 use crate::random_mixed::RandomMixed;
 use crate::sizes::Tiny;
 
-/// Verified or not, a load makes the same calls.
+/// A load makes the same calls with `verify` and without.
 fn check(load: impl Load, blocks: u64) {
     for verify in [false, true] {
         let tally = run(load, verify).expect("the load runs");

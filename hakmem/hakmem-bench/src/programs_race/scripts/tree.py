@@ -37,7 +37,7 @@ for tree in range(int(sys.argv[1])):
         state = (state * 69069 + 1) & 0xffffffff
         insert(root, state >> 9)
         if state >> 24 == 0:
-            # A branch goes, and with it whatever hangs on it.
+            # A branch goes, and with it everything below it.
             root.left, root.right = root.right and root.right.left, root.left
     total += keys(root)
 print(total)

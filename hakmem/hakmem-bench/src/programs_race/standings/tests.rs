@@ -53,7 +53,7 @@ fn the_fastest_peer_is_compared_round_by_round() {
         1.1,
         Verdict::Lost,
     );
-    // One round says so, another the contrary.
+    // The two rounds contradict each other.
     let standing = row(&[("hakmem", &[110, 120]), ("peer", &[100, 140]), slow]).standing();
     assert!((standing.wall.ratio_of_best_runs - 1.1).abs() < 1e-9);
     check(

@@ -1,11 +1,11 @@
-//! How a cell's program is called.
+//! The arguments of a cell's program.
 
 use crate::batches::Order;
 use crate::growth::{Growth, Step};
 use crate::race::cell::{Cell, FIXED_WORKING_SET, GENERATIONS, GROWTH_FIRST, SHORT_LIFE_BLOCKS};
 use crate::release::Survivors;
 
-/// How long a lap is.
+/// Length of a lap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Length {
     /// Timed calls of the loads that count calls.
@@ -15,43 +15,45 @@ pub struct Length {
 }
 
 impl From<u64> for Length {
-    /// So many operations, and the minute that the sustained loads are meant to last.
+    /// `operations` operations, and the full minute of the sustained loads.
     fn from(operations: u64) -> Self {
         Self { operations, seconds: 60 }
     }
 }
 
-/// Beyond this a block's bytes cost more than its calls, and so there are fewer blocks.
+/// Size in bytes beyond which the bytes of a growing block cost more than its calls, so that a lap
+/// has fewer blocks.
 const GROWTH_CHEAP: usize = 8 * 1024;
 
-/// Operations for each MiB that memory grows to before most of it is released, between the least
-/// and the most that are worth looking at.
+/// Operations for each MiB that memory grows to before most of it is released; the two bounds in
+/// MiB limit the size to the range that is worth looking at.
 const OPERATIONS_PER_MIB: u64 = 100_000;
 const LEAST_MIB: u64 = 8;
 const MOST_MIB: u64 = 256;
 
 impl Cell {
-    /// How many ordinary calls take as long as one of this cell, roughly, under a fast allocator:
-    /// its laps have fewer calls accordingly, so that none lasts much longer than the others.
+    /// Roughly, the number of ordinary calls that take as long as one call of this cell under a
+    /// fast allocator. Its laps have fewer calls accordingly, so that none lasts much longer than
+    /// the others.
     fn weight(self) -> u64 {
         match self {
-            // There are many of them.
+            // The group has many cells.
             Self::Pairs { .. } => 4,
-            // Zeros are written, or pages faulted in.
+            // The call writes zeros, or page faults do.
             Self::Zeroed { size, .. } if size >= 1 << 20 => 512,
             Self::Zeroed { size, .. } if size >= 1 << 12 => 4,
-            // Some peers give the memory back after each batch.
+            // Some peers return the memory to the system after each batch.
             Self::Batches { size, .. } if size >= 1 << 10 => 2,
             Self::Skewed { largest, .. } if largest >= 1 << 20 => 8,
-            // Hardly anything it touches is in a cache.
+            // Hardly any memory that it touches is in a cache.
             Self::Drift { .. } => 2,
             Self::Growth { last, .. } => (last / GROWTH_CHEAP).max(1) as u64,
             _ => 1,
         }
     }
 
-    /// Arguments that make the program time about so many calls, or fewer if they are slow ones,
-    /// never more, and leave the blocks alone.
+    /// Arguments that make the program time about `length.operations` calls and never more, fewer
+    /// if its calls are slow ones, and leave the contents of blocks alone.
     pub fn arguments(self, length: Length) -> Vec<String> {
         let numbers = self.numbers(length.operations / self.weight());
         let mut words = self.options(length.seconds);
@@ -101,7 +103,7 @@ impl Cell {
         }
     }
 
-    /// Options, which come first.
+    /// The options, which come before the numbers.
     fn options(self, seconds: u64) -> Vec<String> {
         let option = |name: &str, value: u64| vec![name.to_owned(), value.to_string()];
         match self {

@@ -3,7 +3,7 @@ use hakmem_reader::{AllocReason, FreeReason, Outcome};
 
 use super::*;
 
-/// A program that allocated so many blocks of 1024 B and freed two of them, one of them wrongly.
+/// A program that allocated `blocks` blocks of 1024 B and freed two of them, one of them wrongly.
 fn program(directory: &Path, executable: &str, blocks: u64) {
     let mut writer = SegmentWriter::create(directory, &FixtureProcess::new(executable));
     let bin = bin_of(Class::C7);

@@ -7,7 +7,7 @@ pub(crate) fn standings(laps: &[[f64; 3]]) -> Standings {
     standings_of(&GROUPS[0], laps, |_| Vec::new())
 }
 
-/// Those of the first cell of a group, with what each contender's laps held.
+/// Standings of the first cell of `group`, from the contenders' laps and holdings.
 fn standings_of(
     group: &Group,
     laps: &[[f64; 3]],
@@ -72,7 +72,7 @@ fn the_ratio_is_taken_within_a_round_and_against_the_best_peer() {
 
 #[test]
 fn the_best_peer_is_the_best_of_all_rounds_and_not_the_luckiest_of_each() {
-    // In every round one of the peers is as fast as hakmem, but neither is in most.
+    // In every round one of the peers is as fast as hakmem, but neither peer is in most rounds.
     let laps = [[100.0, 100.0, 50.0], [100.0, 50.0, 100.0], [100.0, 60.0, 50.0]];
     let standings = standings(&laps);
     assert_eq!(standings.rows[0].best_peer, "jemalloc");

@@ -77,7 +77,7 @@ impl Standings {
             write!(out, "{:<width$}", row.cell)?;
             for figure in &row.figures {
                 let value = value(figure);
-                // A rate below 1 would have no digit but zeros.
+                // A rate below 1 would show no digits but zeros.
                 let decimals = if value < 1.0 { 3 * decimals } else { decimals };
                 write!(out, "{value:>10.decimals$}")?;
             }
@@ -104,8 +104,8 @@ impl Standings {
         writeln!(out)
     }
 
-    /// One line per moment of each row that tells of some: what was resident divided by what was
-    /// live, or in KiB where the load does not know what is live.
+    /// One line per moment of each row that reports any: resident memory divided by live memory, or
+    /// in KiB if the load does not know its live memory.
     fn holdings(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moments = |row: &Standing| row.figures.first().map_or(0, |one| one.holdings.len());
         let name = |row: &Standing, at: usize| {

@@ -73,7 +73,7 @@ fn a_missing_valgrind_is_said() {
 #[test]
 fn the_lookup_is_the_difference_of_a_pair() {
     let mut rows: Vec<Row> = variants(&SAFE_ROUTINGS[..2]).into_iter().map(Row::new).collect();
-    // 200 M ops/s are 10 ns a pair, 100 M are 20 ns.
+    // 200 M ops/s are 10 ns per pair, 100 M are 20 ns.
     for (row, rates) in rows.iter_mut().zip([[200.0, 200.0], [100.0, 100.0], [200.0, 200.0]]) {
         rates.iter().for_each(|&rate| row.record_rate(cells().next().expect("a cell"), rate));
     }
