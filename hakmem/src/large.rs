@@ -1,14 +1,15 @@
 //! Large allocations: page-aligned spans of their own.
 //!
-//! A table finds a span in use by its address (`live`). The address space of freed ones is kept,
-//! joined with its neighbours, for spans to come (`ranges`): for half a second with its memory,
-//! within a bound, because a program that frees a buffer often asks for one like it, and the
-//! kernel's clearing of pages costs more than everything else about a large allocation; after that
-//! its memory goes back where it lies, which splits no mapping, and it reads as zeros. Only where
-//! there is much of it, or the system refuses more, is address space unmapped (`give_back`).
+//! A table finds a span in use by its address (`live`). The address space of freed spans is kept
+//! and joined with its neighbours, to serve further spans (`ranges`). A free range keeps its memory
+//! for half a second, within a bound: a program that frees a buffer often asks for a similar one,
+//! and the kernel's clearing of pages costs more than everything else about a large allocation.
+//! Then the range is purged in place, which splits no mapping, and it reads as zeros. Address space
+//! is unmapped only if there is much of it, or if the system refuses more (`give_back`).
 //!
-//! So the process has few mappings however many spans come and go: the system allows each process
-//! 65 530 of them, or what [`bound_mappings`] was told, and refuses all else beyond that.
+//! So the process has few mappings however many spans come and go. The system allows each process
+//! 65 530 of them, or the number that [`bound_mappings`] was told, and refuses every call that
+//! would make more.
 //!
 //! A child process whose parent was in the middle of a change calls [`repair`].
 //!
@@ -16,8 +17,8 @@
 //! `CAREFREE` is one relaxed word: it is set before the first span, and bounds nothing exactly.
 //!
 //! # Safety
-//! A span in the table belongs to the program, a free range to this module; both change hands under
-//! the lock. What a thread has taken out of both is that thread's.
+//! A span in the table belongs to the program, a free range to this module; both change owners
+//! under the lock. A span or range that a thread has taken out of both belongs to that thread.
 #![allow(unsafe_code)]
 
 mod give_back;
@@ -44,18 +45,19 @@ use crate::sync::{AtomicUsize, Ordering};
 pub(crate) use give_back::PURGE_AFTER_MS;
 pub(crate) use resize::resize;
 
-/// No processor has so much address space.
+/// No processor has this much address space.
 const SPAN_BYTES_MAX: usize = 1 << 56;
-/// What is left over of a range with memory goes with the span if it is smaller.
+/// The rest of a range with memory goes to the span as well if it is smaller than this.
 const LEFTOVER_MIN: usize = MID_MAX;
-/// Spans and free ranges up to which nothing needs care: each is one mapping at most, and the
-/// system allows four times as many.
+/// Number of spans and free ranges up to which mappings need no care: each is one mapping at most,
+/// and the system allows four times this number.
 static CAREFREE: AtomicUsize = AtomicUsize::new(CAREFREE_MAX);
 const CAREFREE_MAX: usize = 16 << 10;
-/// A larger span is moved by the system even when there are more: there cannot be many.
+/// The system is asked to move a span of this size or more even if there are more mappings, because
+/// there cannot be many such spans.
 const MOVED_BYTES_MIN: usize = 64 << 20;
-/// New address space is taken for spans to come as well: this share of what is in use, and at
-/// most so many bytes.
+/// Further spans will need address space too, so a new mapping is larger than the request: by this
+/// share of the bytes in use, up to this number of bytes.
 const AHEAD_SHARE: usize = 64;
 const AHEAD_BYTES_MAX: usize = 4 << 20;
 
@@ -69,23 +71,25 @@ struct Span {
 struct Spans {
     live: LiveSpans,
     ranges: FreeRanges,
-    /// Spans that threads are moving without the lock, which are in neither.
+    /// Number of spans that threads are moving without the lock, which are in neither.
     moving: usize,
-    /// Where the newest mapping is.
+    /// Address of the newest mapping.
     newest: usize,
-    /// Small ranges that were unmapped among many, because the system refused address space.
+    /// Number of small ranges that were unmapped while there were many, because the system refused
+    /// address space.
     holes: usize,
-    /// How often free ranges were given up: what was hidden before that is in no range.
+    /// How often the free ranges were given up. A range that was hidden before the last time is
+    /// lost.
     given_up: u32,
 }
 
-/// What spans hold, in bytes.
+/// Bytes of spans.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) live: usize,
-    /// Freed, and kept with memory.
+    /// Freed spans that still have memory.
     pub(crate) cached: usize,
-    /// Address space that is kept without memory.
+    /// Free address space without memory.
     pub(crate) purged: usize,
 }
 
@@ -95,18 +99,18 @@ static SPANS: Locked<Spans> = Locked::new(Spans::new());
 pub(crate) struct Allocated {
     pub(crate) address: NonNull<u8>,
     pub(crate) bytes: usize,
-    /// Whether it has no memory yet, and so reads as zeros.
+    /// Whether the span has no memory yet, and so reads as zeros.
     pub(crate) is_fresh: bool,
 }
 
-/// What a free did with a span.
+/// Result of freeing a span.
 pub(crate) struct Freed {
     pub(crate) bytes: usize,
     /// Whether the memory went back to the system.
     pub(crate) unmapped: bool,
 }
 
-/// Takes it that the system allows the process so many mappings.
+/// Tells this module that the system allows the process `mappings_max` mappings.
 pub(crate) fn bound_mappings(mappings_max: usize) {
     CAREFREE.store((mappings_max / 4).min(CAREFREE_MAX), Ordering::Relaxed);
 }
@@ -115,25 +119,26 @@ fn carefree() -> usize {
     CAREFREE.load(Ordering::Relaxed)
 }
 
-/// The lock, for fork.
+/// The lock, which fork needs.
 pub(crate) fn lock() -> &'static Lock {
     &SPANS.lock
 }
 
-/// What spans hold now.
+/// Bytes of spans now.
 pub(crate) fn usage() -> Usage {
     SPANS.lock().usage()
 }
 
-/// The same if nobody is at it: for a process that is ending.
+/// [`usage`], or `None` if another thread holds the lock; for a process that is ending.
 pub(crate) fn try_usage() -> Option<Usage> {
     SPANS.try_lock().map(|spans| spans.usage())
 }
 
-/// Puts in order what a child process inherited: called by its only thread, with the lock free.
-/// If another thread held the lock at the fork, the spans in use are found again, and free ranges
-/// are given up, as it may have been anywhere; otherwise the calling thread is in the middle of
-/// nothing. Returns the bytes of address space given up.
+/// Repairs the state that a child process inherited. Called by its only thread, with the lock free.
+/// If another thread held the lock at the fork (`in_doubt`), it may have been in the middle of any
+/// change, so the spans in use are found again, and the free ranges are given up. Otherwise only
+/// calls that threads make without the lock can have been under way. Returns the bytes of address
+/// space that were given up.
 pub(crate) fn repair(in_doubt: bool) -> usize {
     SPANS.lock().repair(in_doubt)
 }
@@ -172,7 +177,8 @@ fn allocated(span: Span, is_fresh: bool) -> Option<Allocated> {
     Some(Allocated { address, bytes: span.bytes, is_fresh })
 }
 
-/// New address space for an aligned span, with some for spans to come if the system has it.
+/// Maps address space for an aligned span, with `ahead` bytes for further spans if the system has
+/// them.
 fn map(hint: usize, bytes: usize, alignment: usize, ahead: usize) -> Option<Span> {
     let exact = bytes.checked_add(alignment - page_bytes())?;
     let new = |bytes| {
@@ -185,7 +191,7 @@ fn map(hint: usize, bytes: usize, alignment: usize, ahead: usize) -> Option<Span
             if let Some(span) = new(exact) {
                 return Some(span);
             }
-            // What is kept for reuse may be what is missing.
+            // Ranges that are kept for reuse may take up the missing address space.
             if give_back::run(SPANS.lock(), Want::Room { bytes: exact }, 0) == 0 {
                 return None;
             }
@@ -193,7 +199,7 @@ fn map(hint: usize, bytes: usize, alignment: usize, ahead: usize) -> Option<Span
     })
 }
 
-/// Frees the span that starts at an address; `None` if there is none.
+/// Frees the span that starts at `address`; `None` if there is none.
 pub(crate) fn free(address: usize, now_ms: u32) -> Option<Freed> {
     let mut spans = SPANS.lock();
     let live = spans.live.remove(address)?;
@@ -205,24 +211,23 @@ pub(crate) fn free(address: usize, now_ms: u32) -> Option<Freed> {
     Some(Freed { bytes, unmapped: matches!(want, Some(Want::Newest)) })
 }
 
-/// Bytes of the span that starts at an address; `None` if there is none.
+/// Bytes of the span that starts at `address`; `None` if there is none.
 pub(crate) fn bytes(address: usize) -> Option<usize> {
     SPANS.lock().live.find(address).map(|live| live.span.bytes)
 }
 
-/// What there is at an address that is the start of no span.
+/// State of an address that is not the start of a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Nearby {
-    /// A span in use lies around it.
+    /// The address lies inside a span in use.
     Inside,
-    /// A span may have begun there that was freed.
+    /// The address lies in a free range, so a freed span may have started there.
     Freed,
     /// Neither.
     Nothing,
 }
 
-/// Tells what is wrong with an address that was freed and is the start of no span. Looks through
-/// all spans.
+/// Tells what is wrong with a freed address that is not the start of a span. Searches all spans.
 #[cold]
 pub(crate) fn nearby(address: usize) -> Nearby {
     let spans = SPANS.lock();
@@ -232,7 +237,8 @@ pub(crate) fn nearby(address: usize) -> Nearby {
     if spans.live.surround(address) { Nearby::Inside } else { Nearby::Nothing }
 }
 
-/// Gives the memory of spans that have been free for `older_than_ms` back to the system; the bytes.
+/// Returns to the system the memory of spans that have been free for `older_than_ms`. Returns the
+/// number of bytes.
 pub(crate) fn purge(now_ms: u32, older_than_ms: u32) -> usize {
     match SPANS.try_lock() {
         Some(spans) => give_back::run(spans, Want::Older { ms: older_than_ms }, now_ms),
@@ -265,14 +271,14 @@ impl Spans {
         }
     }
 
-    /// Makes sure that one more span, cut out of the middle of a range, can be told of, and that
-    /// every span can be freed.
+    /// Makes sure that there are nodes and table entries for one more span, cut out of the middle
+    /// of a range, and for freeing every span.
     fn make_room(&mut self) -> Option<()> {
         self.live.make_room(1 + self.moving)?;
         self.ranges.ensure(self.live.count() + self.moving + 3)
     }
 
-    /// Where new address space is best, and how much to take beyond what is asked for.
+    /// The best address for a new mapping, and the number of bytes to map beyond those asked for.
     fn plan(&self, bytes: usize, alignment: usize) -> (usize, usize) {
         let is_many = self.items() > carefree() / 4;
         let hint =
@@ -283,15 +289,15 @@ impl Spans {
         (hint.saturating_sub(ahead), ahead)
     }
 
-    /// Makes a span of the beginning of new address space, or of its first aligned part, for which
-    /// there is room; what lies around it is kept for others.
+    /// Turns the beginning of new address space, or its first aligned part, into a span, for which
+    /// there is room. The rest around it is kept for further spans.
     fn adopt(&mut self, new: Span, bytes: usize, alignment: usize) -> Span {
         let address = new.address.next_multiple_of(alignment);
         self.newest = new.address;
         let (end, new_end) = (address + bytes, new.address + new.bytes);
         let lead = Span { bytes: address - new.address, ..new };
         for rest in [lead, Span { address: end, bytes: new_end - end }] {
-            // There was room made for both.
+            // `make_room` has made room for both.
             let _ = self.ranges.put(rest, Kind::Clean, 0);
         }
         let span = Span { address, bytes };
@@ -299,7 +305,7 @@ impl Spans {
         span
     }
 
-    /// Spans and free ranges: the system has at most as many mappings of them.
+    /// Number of spans and free ranges: they have at most this number of mappings.
     fn items(&self) -> usize {
         self.live.count() + self.ranges.count()
     }
@@ -312,7 +318,7 @@ impl Spans {
         self.live.repair();
         let given_up = self.ranges.forget_all();
         self.given_up += 1;
-        // Where there is no memory for it, a free unmaps its span.
+        // If there is no memory for nodes, a free unmaps its span.
         let _ = self.ranges.ensure(self.live.count());
         given_up
     }

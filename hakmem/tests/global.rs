@@ -1,5 +1,5 @@
-//! A Rust program whose global allocator is hakmem. A binary of its own: a program has one global
-//! allocator, and loom's models bring theirs.
+//! A Rust program whose global allocator is hakmem. It is a binary of its own: a program has one
+//! global allocator, and loom's models bring theirs.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -9,7 +9,7 @@ use std::thread;
 #[global_allocator]
 static GLOBAL: hakmem::Hakmem = hakmem::Hakmem;
 
-/// Wider than any C type.
+/// More strictly aligned than any C type.
 #[repr(align(256))]
 #[derive(Clone)]
 struct Wide([u8; 300]);

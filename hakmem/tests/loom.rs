@@ -1,4 +1,4 @@
-//! All interleavings, explored by loom, of the protocols that do without locks: the stack of
+//! The protocols that work without locks, in all interleavings that loom explores: the stack of
 //! batches, compiled from the allocator's own source against loom's atomics, and, in miniature, the
 //! sequence by which a slot's writer and its readers agree, and the growth of the registry.
 //!

@@ -1,18 +1,18 @@
-//! What goes back to the system, and when.
+//! Returning memory and address space to the system: which ranges, and when.
 //!
-//! Ranges with memory are kept for [`PURGE_AFTER_MS`] and within [`DIRTY_BYTES_MAX`], the newest
-//! ones. Their memory goes back where it lies: the system gives up the pages and keeps the mapping.
-//! Address space without memory is unmapped where it is much beside what is in use, the largest
-//! range first, and only while that cannot make many mappings of few ([`Spans::may_unmap`]): later,
-//! by housekeeping, or at once where it is very much; and without regard to all this when the system
-//! refuses new address space.
+//! Free ranges keep their memory for [`PURGE_AFTER_MS`], the newest ones up to [`DIRTY_BYTES_MAX`]
+//! in all. Then they are purged in place: the system takes the pages and keeps the mapping. Address
+//! space without memory is unmapped if there is much of it beside what is in use, the largest range
+//! first, and only while that cannot turn few mappings into many ([`Spans::may_unmap`]).
+//! Housekeeping does it later, or the free itself if there is very much. If the system refuses new
+//! address space, ranges are unmapped without regard to all this.
 //!
-//! No call is made under the lock: the range is hidden, the lock given up, the call made, and the
-//! range shown again as what it is then. What the system refuses stays known as what it was and is
-//! tried again later, after whatever else is due.
+//! No system call is made under the lock: the thread hides the range, releases the lock, makes the
+//! call, and shows the range again in its new state. A range that the system refuses to take keeps
+//! its state, and is tried again later, after any others that are due.
 //!
 //! # Safety
-//! A hidden range is that of the thread that hid it.
+//! A hidden range belongs to the thread that hid it.
 #![allow(unsafe_code)]
 
 use core::ptr::NonNull;
@@ -25,35 +25,37 @@ use crate::os::memory;
 
 /// How long a freed span keeps its memory.
 pub(crate) const PURGE_AFTER_MS: u32 = crate::arena::PURGE_AFTER_MS;
-/// Bytes of freed spans that keep their memory at most. A larger one loses it at once.
+/// Maximum bytes of freed spans that keep their memory. A span larger than this is purged at once.
 pub(super) const DIRTY_BYTES_MAX: usize = 32 << 20;
-/// Address space without memory that is kept whatever is in use, and the share of what is in use
-/// that is kept beside it.
+/// Bytes of address space without memory that are kept however little is in use; and the divisor
+/// for the share of the bytes in use that may be kept beside them.
 const CLEAN_BYTES_MIN: usize = 32 << 20;
 const CLEAN_SHARE: usize = 2;
-/// While a program is at it, nothing is unmapped before there is so many times as much: what is
-/// unmapped now would be mapped again soon.
+/// Factor by which a bound must be exceeded before a busy program's calls unmap anything: they
+/// would soon map it again.
 pub(super) const PATIENCE: usize = 2;
-/// Where spans and ranges are many, a range is unmapped that is this part of all address space, as
-/// there can be no more of them than this: half as many as need no care.
+/// Maximum number of holes while there are many spans and ranges: half the number that needs no
+/// care. A range may then be unmapped if all address space is at most this many times as large,
+/// because there cannot be more such ranges than this.
 fn holes_max() -> usize {
     (carefree() / 2).clamp(1, CAREFREE_MAX / 2)
 }
 
-/// What is to be given back.
+/// What is to be returned to the system.
 #[derive(Clone, Copy)]
 pub(super) enum Want {
-    /// What has been free for so long, and what is too much.
+    /// Ranges that have been free for `ms`, and any excess.
     Older { ms: u32 },
-    /// What is too much.
+    /// Any excess.
     Excess,
-    /// What was freed last, being too large to keep its memory, and what is too much.
+    /// The range that was freed last, which is too large to keep its memory, and any excess.
     Newest,
-    /// Address space of so many bytes, or all there is: the system refused new.
+    /// `bytes` of address space, or all that there is, because the system refused new address
+    /// space.
     Room { bytes: usize },
 }
 
-/// A hidden range.
+/// A hidden range, and what is done with it.
 struct Job {
     node: u32,
     span: Span,
@@ -61,7 +63,8 @@ struct Job {
     unmaps: bool,
 }
 
-/// Gives back what is wanted, until the system refuses something; the bytes.
+/// Returns to the system what `want` says, until the system refuses something. Returns the number
+/// of bytes.
 pub(super) fn run(mut spans: Guard<'_, Spans>, want: Want, now_ms: u32) -> usize {
     let (mut given, mut patience) = (0, if let Want::Older { .. } = want { 1 } else { PATIENCE });
     while let Some(job) = spans.next_job(want, now_ms, given, patience) {
@@ -70,7 +73,7 @@ pub(super) fn run(mut spans: Guard<'_, Spans>, want: Want, now_ms: u32) -> usize
         let after = job.perform();
         spans = SPANS.lock();
         if spans.given_up != given_up {
-            // This is a child process now, which has forgotten the range.
+            // This process has become a child, which has forgotten the range.
             break;
         }
         spans.ranges.show(job.node, after, now_ms);
@@ -78,7 +81,7 @@ pub(super) fn run(mut spans: Guard<'_, Spans>, want: Want, now_ms: u32) -> usize
             break;
         }
         if job.before == Kind::Clean {
-            // Once at it, down to what is allowed.
+            // Once a range has been unmapped, others follow until the excess is gone.
             patience = 1;
         }
         let counts = matches!(want, Want::Room { .. }) || job.before != Kind::Clean;
@@ -87,20 +90,20 @@ pub(super) fn run(mut spans: Guard<'_, Spans>, want: Want, now_ms: u32) -> usize
     given
 }
 
-/// Unmaps what cannot be kept for want of memory to tell of it. A refusal is counted, and leaves
-/// address space that is lost.
+/// Unmaps a span that cannot be kept for lack of a node. A refusal is counted, and the address
+/// space is lost.
 pub(super) fn unmap(span: Span) {
     if let Some(base) = NonNull::new(span.address as *mut u8) {
-        // SAFETY: in neither table nor ranges, so nothing uses it.
+        // SAFETY: the span is neither in the table nor among the ranges, so nothing uses it.
         let _ = unsafe { memory::unmap(base, span.bytes) };
     }
 }
 
 impl Job {
-    /// Makes the call; what the range is then, or `None` if it is gone.
+    /// Makes the system call. Returns the new kind of the range, or `None` if it is gone.
     fn perform(&self) -> Option<Kind> {
         let base = NonNull::new(self.span.address as *mut u8)?;
-        // SAFETY: hidden, so it is this thread's, and nothing uses it.
+        // SAFETY: the range is hidden, so it belongs to this thread, and nothing uses it.
         if self.unmaps && unsafe { memory::unmap(base, self.span.bytes) } {
             return None;
         }
@@ -114,10 +117,10 @@ impl Job {
 }
 
 impl Spans {
-    /// Keeps what a span leaves; what is to be given back for it.
+    /// Keeps the range of a freed span. Returns what is to be given back as a result.
     pub(super) fn keep(&mut self, live: Live, now_ms: u32) -> Option<Want> {
         let kind = if live.is_moved { Kind::Moved } else { Kind::Dirty };
-        // A child process may have lost its nodes, and had no memory for others.
+        // A child process may have lost its nodes, and may have had no memory for others.
         let _ = self.ranges.ensure(self.live.count() + self.moving + 1);
         if let Err(span) = self.ranges.put(live.span, kind, now_ms) {
             unmap(span);
@@ -130,7 +133,8 @@ impl Spans {
         is_excess.then_some(Want::Excess)
     }
 
-    /// Whether there is so many times too much address space without memory, and some can go.
+    /// Whether there is more than `times` the allowed address space without memory, and the largest
+    /// range of it may be unmapped.
     pub(super) fn has_clean_excess(&self, times: usize) -> bool {
         self.ranges.clean_bytes() > times * self.clean_bytes_max()
             && self.ranges.largest_clean().is_some_and(|(_, node)| self.may_unmap(node.span.bytes))
@@ -140,14 +144,14 @@ impl Spans {
         (self.live.bytes() / CLEAN_SHARE).max(CLEAN_BYTES_MIN)
     }
 
-    /// Whether a range of so many bytes may be unmapped: that leaves a hole, and with it one mapping
-    /// more.
+    /// Whether a range of `bytes` may be unmapped, which leaves a hole, and so makes one more
+    /// mapping.
     fn may_unmap(&self, bytes: usize) -> bool {
         let mapped = self.live.bytes() + self.ranges.dirty_bytes() + self.ranges.clean_bytes();
         self.items() <= carefree() || bytes >= mapped / holes_max()
     }
 
-    /// Hides what is to be given back next.
+    /// Hides the range that is to be given back next.
     fn next_job(&mut self, want: Want, now_ms: u32, given: usize, patience: usize) -> Option<Job> {
         if let Want::Room { bytes } = want {
             return if given < bytes { self.job_for_room() } else { None };
@@ -171,16 +175,16 @@ impl Spans {
         Some(Job { node, span, before: found.kind, unmaps: true })
     }
 
-    /// Hides a range that is due, or else so many bytes of the oldest.
+    /// Hides the range that is due, or else `excess` bytes of the oldest.
     fn job_for_dirty(&mut self, due: Option<(u32, Node)>, excess: usize) -> Option<Job> {
         let oldest = if excess > 0 { self.ranges.oldest_dirty(0, 0) } else { None };
         let (node, found) = due.or(oldest)?;
         let is_due = due.is_some();
-        // What the system moved is a mapping of its own, which goes as a whole.
+        // A range that the system moved is a mapping of its own, and is unmapped as a whole.
         let unmaps = found.kind == Kind::Moved
             || self.ranges.clean_bytes() > PATIENCE * self.clean_bytes_max()
                 && self.may_unmap(found.span.bytes);
-        // A range that was freed part by part gives up no more of itself than it must.
+        // A range that was freed part by part loses no more of its memory than necessary.
         let is_part = !is_due
             && found.kind == Kind::Dirty
             && excess < found.span.bytes
@@ -191,8 +195,9 @@ impl Spans {
         Some(Job { node, span, before: found.kind, unmaps })
     }
 
-    /// Hides a range that is unmapped for what the system refuses otherwise. So many small ones may
-    /// go in all, and no more, as the holes that they leave make mappings.
+    /// Hides a range that is to be unmapped because the system refuses new address space. Only a
+    /// limited number of small ranges may be unmapped in all, as the holes that they leave make
+    /// mappings.
     fn job_for_room(&mut self) -> Option<Job> {
         let (node, found) =
             self.ranges.largest_clean().or_else(|| self.ranges.oldest_dirty(0, 0))?;

@@ -1,15 +1,16 @@
-//! The table of spans in use, in memory of its own that lies between inaccessible pages: a program
+//! The table of spans in use. It lies in memory of its own between inaccessible pages, so a program
 //! that writes past a span does not reach it. It grows by doubling.
 //!
-//! One word names the table: its address, and in the lowest bits, which are 0 there, the logarithm
-//! of its entries. So a child process finds either table whole, with its own size.
+//! One word names the table: it holds the table's address and, in the lowest bits, which are 0 in
+//! the address, the logarithm of the number of entries. So a child process finds either the old
+//! table or the new one, each whole and with its own size.
 //!
 //! # Orderings
-//! That word is stored with Release after the table it names is complete. Everything is loaded
-//! relaxed: under the lock, or by the only thread.
+//! That word is stored with Release after the table that it names is complete. All loads are
+//! relaxed: they happen under the lock, or in the only thread.
 //!
 //! # Safety
-//! The table that the word names stays mapped while it does.
+//! A table stays mapped while the word names it.
 #![allow(unsafe_code)]
 
 use core::ptr::NonNull;
@@ -22,7 +23,7 @@ use crate::sync::{AtomicUsize, Ordering};
 const ENTRY_BYTES: usize = 2 * size_of::<usize>();
 const ENTRIES_MIN: usize = PAGE_MIN / ENTRY_BYTES;
 
-/// The spans in use. Invariants: `length` is their number, `bytes` the sum of theirs.
+/// The spans in use. Invariants: `length` is their number, `bytes` the sum of their bytes.
 pub(super) struct LiveSpans {
     table: AtomicUsize,
     length: usize,
@@ -59,7 +60,7 @@ impl Mapped {
         unsafe { &*place }
     }
 
-    /// A table without entries; `None` if there is no memory.
+    /// An empty table; `None` if there is no memory.
     fn new(entries: usize) -> Option<Self> {
         let base = memory::map_guarded(entries * ENTRY_BYTES)?;
         Some(Self { base: base.as_ptr() as usize, entries })
@@ -67,7 +68,8 @@ impl Mapped {
 
     fn unmap(self) {
         if let Some(base) = NonNull::new(self.base as *mut u8) {
-            // A refusal is counted. There is none to fear: this mapping ends where its guards do.
+            // A refusal is counted. None is to be expected, as this mapping ends where its guards
+            // do.
             // SAFETY: no word names this table any more.
             let _ = unsafe { memory::unmap_guarded(base, self.entries * ENTRY_BYTES) };
         }
@@ -79,17 +81,17 @@ impl LiveSpans {
         Self { table: AtomicUsize::new(0), length: 0, bytes: 0 }
     }
 
-    /// Spans there are.
+    /// Number of spans.
     pub(super) fn count(&self) -> usize {
         self.length
     }
 
-    /// Their bytes.
+    /// Bytes of all spans.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Makes sure that so many more spans fit at a load of at most one half.
+    /// Makes sure that `more` further spans fit, with the table at most half full.
     pub(super) fn make_room(&mut self, more: usize) -> Option<()> {
         let Entries(old) = self.entries();
         if (self.length + more) * 2 <= old.entries {
@@ -103,30 +105,30 @@ impl LiveSpans {
             }
         }
         let word = new.0.base | new.0.entries.trailing_zeros() as usize;
-        // Release: the table is complete before it is named.
+        // Release: the table is complete before the word names it.
         self.table.store(word, Ordering::Release);
         old.unmap();
         Some(())
     }
 
-    /// The span that begins at an address.
+    /// The span that begins at `address`.
     pub(super) fn find(&self, address: usize) -> Option<Live> {
         let entries = self.entries();
         entries.find(address).map(|index| entries.get(index))
     }
 
-    /// Adds a span, for which there is room.
+    /// Adds a span, for which there must be room.
     pub(super) fn insert(&mut self, live: Live) {
         self.bytes += live.span.bytes;
         match self.entries().insert(live) {
             None => self.length += 1,
             // The system moved that span while the process was forked, which the child does not
-            // know, and has given its address out anew.
+            // know, and has handed out its address anew.
             Some(replaced) => self.bytes -= replaced.span.bytes,
         }
     }
 
-    /// Takes a span out.
+    /// Removes the span that begins at `address`, and returns it.
     pub(super) fn remove(&mut self, address: usize) -> Option<Live> {
         let mut entries = self.entries();
         let index = entries.find(address)?;
@@ -137,7 +139,7 @@ impl LiveSpans {
         Some(live)
     }
 
-    /// Changes a span's bytes, where it stays.
+    /// Changes the bytes of a span that keeps its address.
     pub(super) fn change(&mut self, new: Live) {
         let mut entries = self.entries();
         let Some(index) = entries.find(new.span.address) else { return };
@@ -145,7 +147,7 @@ impl LiveSpans {
         entries.set_bytes(index, new);
     }
 
-    /// Whether an address lies in a span. Looks at all of them.
+    /// Whether `address` lies in a span. Searches all of them.
     pub(super) fn surround(&self, address: usize) -> bool {
         let entries = self.entries();
         let lies_in =
@@ -153,7 +155,7 @@ impl LiveSpans {
         (0..entries.0.entries).any(|index| lies_in(entries.get(index).span))
     }
 
-    /// Puts the table in order in a child process whose parent was in the middle of a change.
+    /// Repairs the table in a child process whose parent was in the middle of a change.
     pub(super) fn repair(&mut self) {
         (self.length, self.bytes) = self.entries().repair();
     }
@@ -169,7 +171,7 @@ impl LiveSpans {
 
 #[cfg(test)]
 impl Drop for LiveSpans {
-    /// Tables of tests come and go.
+    /// Tables of tests are dropped.
     fn drop(&mut self) {
         self.entries().0.unmap();
     }

@@ -1,9 +1,9 @@
 //! Memory for the nodes that describe free ranges.
 //!
 //! Nodes are numbered. They lie in chunks, each twice as large as the one before, which are never
-//! moved or given back, and between inaccessible pages, so that a program that writes past a span
-//! does not reach them. The first `used` nodes of all chunks were ever taken; those of them that
-//! are free again are linked through their tree of addresses.
+//! moved or given back. Inaccessible pages surround each chunk, so that a program that writes past
+//! a span does not reach the nodes. The first `used` nodes of all chunks have been taken at least
+//! once; those of them that are free again are linked through their tree of addresses.
 //!
 //! # Safety
 //! A number below `capacity` names a node in a chunk that stays mapped. References to nodes are
@@ -18,25 +18,25 @@ use super::Span;
 use super::tree::Links;
 use crate::os::memory;
 
-/// What is at neither end of a link.
+/// Marks the end of a link.
 pub(super) const NONE: u32 = u32::MAX;
-/// Nodes of the first chunk, which fits in a page.
+/// Number of nodes in the first chunk, which fits in a page.
 const FIRST: usize = 64;
 const FIRST_BITS: u32 = FIRST.trailing_zeros();
 const CHUNKS: usize = 24;
 
-/// What a free range is.
+/// State of a free range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// It has memory, with whatever the program left there.
+    /// The range has memory, which holds whatever the program left there.
     Dirty,
-    /// The same where the system moved it, so that it is a mapping of its own.
+    /// The range has memory, and is a mapping of its own because the system moved it.
     Moved,
-    /// It has no memory, and reads as zeros.
+    /// The range has no memory, and reads as zeros.
     Clean,
-    /// A thread is giving its memory back without the lock.
+    /// A thread is purging the range without the lock.
     Purging,
-    /// A thread is unmapping it without the lock.
+    /// A thread is unmapping the range without the lock.
     Unmapping,
 }
 
@@ -44,13 +44,13 @@ pub(super) enum Kind {
 #[derive(Clone, Copy)]
 pub(super) struct Node {
     pub(super) span: Span,
-    /// Links in the tree by address and in the one by size.
+    /// Links in the tree by address and in the tree by size.
     pub(super) links: [Links; 2],
-    /// Neighbours in the list of ranges with memory, by age. Of a hidden range, `newer` is the
+    /// Neighbours in the list of ranges with memory, by age. In a hidden range, `newer` is the
     /// number of the thread that hid it.
     pub(super) older: u32,
     pub(super) newer: u32,
-    /// When it was freed, in milliseconds of the monotonic clock.
+    /// Time at which the range was freed, in milliseconds of the monotonic clock.
     pub(super) freed_at_ms: u32,
     pub(super) kind: Kind,
 }
@@ -64,25 +64,25 @@ pub(super) struct Nodes {
     free: u32,
 }
 
-// SAFETY: the chunks are this pool's alone.
+// SAFETY: only this pool has the chunks.
 unsafe impl Send for Nodes {}
 
 impl Nodes {
     pub(super) const EMPTY: Self =
         Self { chunks: [ptr::null_mut(); CHUNKS], capacity: 0, used: 0, in_use: 0, free: NONE };
 
-    /// Nodes that describe a range now.
+    /// Number of nodes that describe a range now.
     pub(super) fn in_use(&self) -> usize {
         self.in_use
     }
 
-    /// Makes sure that so many nodes can be in use; `None` if there is no memory.
+    /// Makes sure that `nodes` nodes can be in use; `None` if there is no memory.
     pub(super) fn ensure(&mut self, nodes: usize) -> Option<()> {
         while self.capacity < nodes {
             let index = (self.capacity + FIRST).ilog2() - FIRST_BITS;
             let count = FIRST << index;
             let chunk = self.chunks.get_mut(index as usize)?;
-            // In a child process the chunk may be there already.
+            // In a child process the chunk may exist already.
             if chunk.is_null() {
                 *chunk = memory::map_guarded(count * size_of::<Node>())?.as_ptr().cast();
             }
@@ -91,7 +91,7 @@ impl Nodes {
         Some(())
     }
 
-    /// Takes a node for a range; `None` if [`Nodes::ensure`] was not asked for so many.
+    /// Takes a node for a range; `None` if [`Nodes::ensure`] has not made room for it.
     pub(super) fn take(&mut self, span: Span, kind: Kind, freed_at_ms: u32) -> Option<u32> {
         let number = if self.free != NONE {
             let number = self.free;
@@ -106,12 +106,13 @@ impl Nodes {
         self.in_use += 1;
         let links = [Links::NONE; 2];
         let node = Node { span, links, older: NONE, newer: NONE, freed_at_ms, kind };
-        // SAFETY: below `capacity`, so it lies in a chunk; the old contents need no drop.
+        // SAFETY: the number is below `capacity`, so the node lies in a chunk; the old contents
+        // need no drop.
         unsafe { self.place(number).write(node) };
         Some(number)
     }
 
-    /// Gives a node back that is in neither tree nor list.
+    /// Gives back a node that is in neither tree nor list.
     pub(super) fn give(&mut self, number: u32) {
         let free = self.free;
         self.get_mut(number).links[0].left = free;
@@ -129,7 +130,7 @@ impl Nodes {
         unsafe { &mut *self.place(number) }
     }
 
-    /// Forgets all nodes, whatever state they are in. The chunks stay for those to come.
+    /// Forgets all nodes, whatever state they are in. The chunks stay, for further nodes.
     pub(super) fn forget_all(&mut self) {
         (self.capacity, self.used, self.in_use, self.free) = (0, 0, 0, NONE);
     }
@@ -144,12 +145,12 @@ impl Nodes {
 
 #[cfg(test)]
 impl Drop for Nodes {
-    /// Pools of tests come and go.
+    /// Pools of tests are dropped.
     fn drop(&mut self) {
         for (index, chunk) in self.chunks.iter().enumerate() {
             if let Some(chunk) = NonNull::new(*chunk) {
                 let bytes = (FIRST << index) * size_of::<Node>();
-                // SAFETY: mapped by `ensure` with this size, and used for the last time.
+                // SAFETY: mapped by `ensure` with this size, and not used again.
                 assert!(unsafe { memory::unmap_guarded(chunk.cast(), bytes) });
             }
         }

@@ -1,34 +1,34 @@
-//! Free address space: ranges that spans left, kept for the spans to come.
+//! Free address space: the ranges of freed spans, kept for further spans.
 //!
-//! A tree by address finds the neighbours that a range is joined with; one tree by size for those
-//! with memory and one for those without find the smallest that serves a request; and a list holds
-//! those with memory by age. Every step costs the logarithm of their number, so there may be any
-//! number of them: as none is unmapped while they are many (`give_back`), the number of the
-//! system's mappings stays small.
+//! A tree by address finds the neighbours with which a range is joined. Two trees by size, one of
+//! the ranges with memory and one of those without, find the smallest range that serves a request.
+//! A list holds the ranges with memory by age. Every step takes time logarithmic in the number of
+//! ranges, so there may be any number of them. While they are many, none is unmapped (`give_back`),
+//! so the number of the system's mappings stays small.
 //!
-//! Nothing here asks the system for anything but nodes. A range whose memory is being given back
-//! stays in the tree by address, joined with nothing, and is found by no request.
+//! This module asks the system only for memory for nodes. A range that is being purged or unmapped
+//! stays in the tree by address, is joined with no other, and is hidden from requests.
 
 use super::nodes::{Kind, NONE, Node, Nodes};
 use super::tree::{Order, Tree};
 use super::{LEFTOVER_MIN, Span};
 use crate::os::{clock, memory::page_bytes};
 
-/// Ranges that are looked at for one that an aligned span fits in, before a surely large one is.
+/// Number of ranges that are tried for an aligned span before one that is certainly large enough.
 const ALIGNED_TRIES: usize = 16;
 
-/// A part of a range that a request gets.
+/// The part of a range that a request receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Taken {
     pub(super) span: Span,
-    /// Whether it reads as zeros.
+    /// Whether the span reads as zeros.
     pub(super) is_clean: bool,
-    /// Whether it is not part of the mapping around it.
+    /// Whether the span, because the system moved it, is not part of the mapping around it.
     pub(super) is_moved: bool,
 }
 
-/// Free ranges. Invariants: no two ranges of one kind adjoin, of kinds that requests find;
-/// `dirty_bytes` and `clean_bytes` are the sums of what requests find of each.
+/// Free ranges. Invariants: no two ranges of one kind adjoin, except hidden ones; `dirty_bytes` and
+/// `clean_bytes` are the sums of the ranges with and without memory, except hidden ones.
 pub(super) struct FreeRanges {
     nodes: Nodes,
     by_address: Tree,
@@ -38,7 +38,7 @@ pub(super) struct FreeRanges {
     newest: u32,
     dirty_bytes: usize,
     clean_bytes: usize,
-    /// Bytes of ranges that are being given back.
+    /// Bytes of hidden ranges, which are being purged or unmapped.
     busy_bytes: usize,
 }
 
@@ -55,28 +55,28 @@ impl FreeRanges {
         busy_bytes: 0,
     };
 
-    /// Ranges there are.
+    /// Number of ranges.
     pub(super) fn count(&self) -> usize {
         self.nodes.in_use()
     }
 
-    /// Bytes with memory, those being given back included.
+    /// Bytes of ranges with memory; hidden ones do not count.
     pub(super) fn dirty_bytes(&self) -> usize {
         self.dirty_bytes
     }
 
-    /// Bytes without memory.
+    /// Bytes of ranges without memory; hidden ones do not count.
     pub(super) fn clean_bytes(&self) -> usize {
         self.clean_bytes
     }
 
-    /// Makes sure that there can be so many more ranges; `None` if there is no memory.
+    /// Makes sure that there are nodes for `more` further ranges; `None` if there is no memory.
     pub(super) fn ensure(&mut self, more: usize) -> Option<()> {
         self.nodes.ensure(self.nodes.in_use() + more)
     }
 
-    /// Keeps a range, joined with its neighbours of its kind. What there was no node ensured for is
-    /// handed back.
+    /// Keeps a range, joined with its neighbours of its kind. If there is no node for it, it is
+    /// returned as an error.
     pub(super) fn put(&mut self, mut span: Span, kind: Kind, now_ms: u32) -> Result<(), Span> {
         if span.bytes == 0 {
             return Ok(());
@@ -116,8 +116,8 @@ impl FreeRanges {
         })
     }
 
-    /// Takes the smallest range with memory that serves. A rest that is too small for other
-    /// requests, and little beside the span, goes with it.
+    /// Takes the smallest range with memory that serves. If the rest is too small for other
+    /// requests, and little beside the span, it becomes part of the span.
     pub(super) fn take_dirty(&mut self, bytes: usize, alignment: usize) -> Option<Taken> {
         let (node, at) = self.find(&self.dirty, bytes, alignment)?;
         let span = self.span(node);
@@ -127,7 +127,7 @@ impl FreeRanges {
         Some(self.cut(node, Span { address: at, bytes }))
     }
 
-    /// Takes so many bytes that begin at an address, where a span ends that is to grow.
+    /// Takes `bytes` bytes from `address` on, where a span that is to grow ends.
     pub(super) fn take_at(&mut self, address: usize, bytes: usize) -> Option<Taken> {
         let node = self.starting_at(address)?;
         let Node { span, kind, .. } = *self.nodes.get(node);
@@ -135,7 +135,7 @@ impl FreeRanges {
         (is_free && span.bytes >= bytes).then(|| self.cut(node, Span { address, bytes }))
     }
 
-    /// Whether an address lies in a free range.
+    /// Whether `address` lies in a free range.
     pub(super) fn holds(&self, address: usize) -> bool {
         self.by_address.below(&self.nodes, (address, 1)).is_some_and(|node| {
             let span = self.span(node);
@@ -143,7 +143,7 @@ impl FreeRanges {
         })
     }
 
-    /// The range that has been free for longest, if that is `older_than_ms`.
+    /// The range that has been free for longest, if it has been for `older_than_ms`.
     pub(super) fn oldest_dirty(&self, now_ms: u32, older_than_ms: u32) -> Option<(u32, Node)> {
         if self.oldest == NONE {
             return None;
@@ -164,9 +164,9 @@ impl FreeRanges {
         Some((node, *self.nodes.get(node)))
     }
 
-    /// Hides a range from requests while its memory or address space is given back; all of it, or
-    /// only its end, if there is a node ensured for the rest. Returns what is hidden, which is the
-    /// thread's that is the lock's `holder`.
+    /// Hides a range from requests while its memory or address space is returned to the system.
+    /// Hides only the last `bytes` of it, if there is a node for the rest. Returns the hidden
+    /// range, which belongs to the thread whose number is `holder`.
     pub(super) fn hide(&mut self, node: u32, bytes: usize, kind: Kind, holder: u32) -> (u32, Span) {
         let found = *self.nodes.get(node);
         let keep = found.span.bytes.saturating_sub(bytes);
@@ -191,18 +191,18 @@ impl FreeRanges {
         (hidden, span)
     }
 
-    /// Ends what [`FreeRanges::hide`] began: the range is of a kind again, or gone.
+    /// Ends what [`FreeRanges::hide`] began: the range has the kind `kind` again, or is gone.
     pub(super) fn show(&mut self, node: u32, kind: Option<Kind>, now_ms: u32) {
         let span = self.span(node);
         self.take_out(node);
         self.nodes.give(node);
         if let Some(kind) = kind {
-            // A node was given just now.
+            // A node was given back just now.
             let _ = self.put(span, kind, now_ms);
         }
     }
 
-    /// Forgets all ranges, in whatever state they are; the bytes that were known.
+    /// Forgets all ranges, whatever state they are in. Returns the number of their bytes.
     pub(super) fn forget_all(&mut self) -> usize {
         let bytes = self.dirty_bytes.wrapping_add(self.clean_bytes).wrapping_add(self.busy_bytes);
         self.nodes.forget_all();
@@ -213,10 +213,11 @@ impl FreeRanges {
         bytes
     }
 
-    /// Ends what threads had begun that do not exist in this child process: memory that was being
-    /// given back is still there, or zeros; what was being unmapped may be gone, and is forgotten.
-    /// The bytes of the latter. What the only thread hid itself stays hidden: a signal handler that
-    /// forked may have interrupted it, and it goes on here.
+    /// Ends the work of threads that do not exist in this child process. A range that was being
+    /// purged still has its memory, or zeros. One that was being unmapped may be gone, so it is
+    /// forgotten; returns the bytes of these. A range that the child's only thread hid stays
+    /// hidden: a signal handler that forked may have interrupted the thread, which then goes on
+    /// here.
     pub(super) fn show_all(&mut self, now_ms: u32, holder: u32) -> usize {
         let mut forgotten = 0;
         let mut from = 0;
@@ -254,7 +255,8 @@ impl FreeRanges {
         (self.span(node).address == address).then_some(node)
     }
 
-    /// The smallest range of a tree that so many bytes fit in, aligned so, and their address there.
+    /// The smallest range of `tree` with room for `bytes` bytes at `alignment`, and their address
+    /// there.
     fn find(&self, tree: &Tree, bytes: usize, alignment: usize) -> Option<(u32, usize)> {
         let fitting = |node: u32| {
             let span = self.span(node);
@@ -273,7 +275,7 @@ impl FreeRanges {
         fitting(tree.at_least(&self.nodes, (surely, 0))?)
     }
 
-    /// Cuts a span out of a range; what lies before and behind it stays.
+    /// Cuts a span out of a range; the parts in front of it and behind it stay.
     fn cut(&mut self, node: u32, span: Span) -> Taken {
         let Node { span: whole, kind, freed_at_ms, .. } = *self.nodes.get(node);
         let lead = Span { bytes: span.address - whole.address, ..whole };
@@ -296,7 +298,7 @@ impl FreeRanges {
         Taken { span, is_clean: kind == Kind::Clean, is_moved: kind == Kind::Moved }
     }
 
-    /// Changes a range that keeps its age.
+    /// Changes the addresses of a range, which keeps its age.
     fn resize(&mut self, node: u32, span: Span) {
         let older = self.nodes.get(node).older;
         self.take_out(node);
@@ -304,7 +306,8 @@ impl FreeRanges {
         self.put_in(node, older);
     }
 
-    /// Puts a node into the trees of its kind; into the list behind `older`.
+    /// Puts a node into the trees of its kind, and into the list next to `older`, if its kind has
+    /// one.
     fn put_in(&mut self, node: u32, older: u32) {
         let Node { span, kind, .. } = *self.nodes.get(node);
         self.by_address.insert(&mut self.nodes, node);
@@ -322,7 +325,7 @@ impl FreeRanges {
         }
     }
 
-    /// Takes a node out of the trees and the list; it is still in use.
+    /// Takes a node out of the trees and the list; it stays in use.
     fn take_out(&mut self, node: u32) {
         let Node { span, kind, .. } = *self.nodes.get(node);
         self.by_address.remove(&mut self.nodes, node);

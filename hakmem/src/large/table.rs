@@ -1,31 +1,32 @@
-//! The spans in use, in a hash table by address: open addressing, linear probing, deletion by
+//! A hash table of the spans in use by address: open addressing, linear probing, deletion by
 //! shifting back (Knuth, TAOCP 3, algorithm 6.4R).
 //!
-//! A child process may be forked while another thread is anywhere in here, and finds what had been
-//! stored until then. So an entry's bytes are stored before its address, which makes it one;
-//! deletion copies an entry before it clears the old one; and a new table is complete before the
-//! one word is stored that names it. Whatever stands there then holds each span that was in use,
-//! perhaps twice or behind a gap, and [`Entries::repair`] puts it in order.
+//! A child process may be forked while another thread is anywhere in this code, and finds what had
+//! been stored until then. So an entry's bytes are stored before its address, which makes it an
+//! entry; deletion copies an entry before it clears the old one; and a new table is complete before
+//! the one word that names it is stored. The table then holds each span that was in use, perhaps
+//! twice or behind a gap, and [`Entries::repair`] restores the order.
 //!
 //! # Orderings
 //! Words are stored with Release, so that a child process finds no store without those before it.
-//! They are loaded relaxed: under the lock, or by the only thread.
+//! All loads are relaxed: they happen under the lock, or in the only thread.
 
 use super::Span;
 use crate::os::memory::PAGE_MIN;
 
-/// Words that entries are made of, two each.
+/// The words that make up the entries, two for each.
 pub(super) trait Words {
-    /// Entries there are: a power of two, or 0.
+    /// Number of entries: a power of two, or 0.
     fn entries(&self) -> usize;
-    /// What a word holds.
+    /// The value of a word.
     fn load(&self, word: usize) -> usize;
     /// Stores a word, after all stores before it.
     fn store(&mut self, word: usize, value: usize);
 }
 
-/// A table's entries. An entry's first word is the address, 0 if it is empty; its second the bytes,
-/// whose lowest bit says that the span is not part of the mapping around it.
+/// The entries of a table. An entry's first word is the address, 0 if the entry is empty. Its
+/// second word is the bytes, whose lowest bit is set if the span is not part of the mapping around
+/// it.
 #[derive(Clone, Copy)]
 pub(super) struct Entries<W>(pub(super) W);
 
@@ -33,7 +34,8 @@ pub(super) struct Entries<W>(pub(super) W);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Live {
     pub(super) span: Span,
-    /// Whether the system moved it, or part of it, so that it is not part of the mapping around it.
+    /// Whether the system moved the span, or part of it, so that it is not part of the mapping
+    /// around it.
     pub(super) is_moved: bool,
 }
 
@@ -46,7 +48,7 @@ impl Live {
 }
 
 impl<W: Words> Entries<W> {
-    /// The index of the span that begins at an address.
+    /// Index of the span that begins at `address`.
     pub(super) fn find(&self, address: usize) -> Option<usize> {
         if self.0.entries() == 0 || address == 0 {
             return None;
@@ -61,7 +63,7 @@ impl<W: Words> Entries<W> {
         }
     }
 
-    /// The span at an index; of address 0 if there is none.
+    /// The span at an index; its address is 0 if the entry is empty.
     pub(super) fn get(&self, index: usize) -> Live {
         let word = self.0.load(2 * index + 1);
         let span = Span { address: self.address(index), bytes: word & !MOVED };
@@ -73,8 +75,8 @@ impl<W: Words> Entries<W> {
         self.0.store(2 * index + 1, live.word());
     }
 
-    /// Puts a span in, for which there must be room; what was said to begin there is replaced and
-    /// returned.
+    /// Inserts a span, for which there must be room. A span that the table has at the same address
+    /// is replaced and returned.
     pub(super) fn insert(&mut self, live: Live) -> Option<Live> {
         let mut index = self.start(live.span.address);
         loop {
@@ -92,7 +94,7 @@ impl<W: Words> Entries<W> {
         None
     }
 
-    /// Takes the span at an index out and closes the gap.
+    /// Removes the span at an index, and closes the gap.
     pub(super) fn remove(&mut self, index: usize) {
         let (mut gap, mut index) = (index, index);
         loop {
@@ -111,18 +113,18 @@ impl<W: Words> Entries<W> {
         self.0.store(2 * gap, 0);
     }
 
-    /// Puts the table in order, whatever stores its last writer did not come to; how many spans it
-    /// holds, and their bytes.
+    /// Repairs the table, whichever stores its last writer did not get to. Returns the number of
+    /// spans and their bytes.
     pub(super) fn repair(&mut self) -> (usize, usize) {
-        // Each round moves entries nearer to where their search begins or drops a second one, so
-        // there is a last round; and an entry that stays where it is is found.
+        // Each round moves entries nearer to the start of their probe sequence or drops a
+        // duplicate, so there is a last round; and an entry that does not move can be found.
         while self.settle() {}
         let all = (0..self.0.entries()).map(|index| self.get(index).span);
         all.filter(|span| span.address != 0)
             .fold((0, 0), |(count, bytes), span| (count + 1, bytes + span.bytes))
     }
 
-    /// Takes each entry out and puts it back in; whether one moved.
+    /// Removes each entry and inserts it again; returns whether one moved.
     fn settle(&mut self) -> bool {
         let mut has_changed = false;
         for index in 0..self.0.entries() {

@@ -10,7 +10,7 @@ fn address(span: &Allocated) -> usize {
     span.address.as_ptr() as usize
 }
 
-/// Fills a span, which must read as zeros if it is said to.
+/// Fills a span, which must read as zeros if it is fresh.
 fn fill(span: &Allocated, byte: u8) {
     // SAFETY: a live span of that size.
     let contents = unsafe { core::slice::from_raw_parts_mut(span.address.as_ptr(), span.bytes) };
@@ -24,7 +24,7 @@ fn allocate_filled(size: usize, byte: u8) -> Allocated {
     span
 }
 
-/// Gives everything back that is kept, so that a test begins with nothing.
+/// Gives back all free ranges, so that a test begins without any.
 fn clear() {
     while give_back::run(SPANS.lock(), Want::Room { bytes: usize::MAX }, 0) > 0 {}
 }
@@ -226,7 +226,8 @@ fn a_child_finds_the_spans_again_and_begins_without_free_ones() {
     assert!(allocate(300_000, PAGE_MIN).is_some_and(|span| free(address(&span), 0).is_some()));
 }
 
-/// Frees every second of so many adjacent spans: the system keeps about as many mappings as before.
+/// Frees every second one of `count` adjacent spans; the system must keep about as many mappings as
+/// before.
 fn check_holes(count: usize, mappings_more: usize) {
     let mappings = || std::fs::read_to_string("/proc/self/maps").expect("a file").lines().count();
     clear();

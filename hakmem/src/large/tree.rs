@@ -1,12 +1,13 @@
 //! Search trees over the nodes of free ranges, by address and by size.
 //!
-//! Treaps (C. Aragon and R. Seidel, "Randomized Search Trees"): a node's priority is a hash of its
-//! number, and no node has a lower priority than those below it, which keeps the depth at a small
-//! multiple of the logarithm. Nothing recurs, so a tree of any size needs no more stack.
+//! They are treaps (C. Aragon and R. Seidel, "Randomized Search Trees"): a node's priority is a
+//! hash of its number, and no node has a lower priority than the nodes below it, which keeps the
+//! depth at a small multiple of the logarithm. No function is recursive, so a tree of any size
+//! needs the same stack.
 
 use super::nodes::{NONE, Nodes};
 
-/// What lies below a node in one tree.
+/// The children of a node in one tree.
 #[derive(Clone, Copy)]
 pub(super) struct Links {
     pub(super) left: u32,
@@ -17,12 +18,12 @@ impl Links {
     pub(super) const NONE: Self = Self { left: NONE, right: NONE };
 }
 
-/// What a tree is sorted by; the number of its links in a node.
+/// What a tree is sorted by; its value is the index of the tree's links in a node.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     /// By address.
     Address = 0,
-    /// By bytes, and by address among equal ones.
+    /// By bytes, and by address among ranges of equal size.
     Size = 1,
 }
 
@@ -32,7 +33,7 @@ pub(super) struct Tree {
     order: Order,
 }
 
-/// Where a link to a node is.
+/// Position of a link to a node.
 #[derive(Clone, Copy)]
 enum Place {
     Root,
@@ -47,7 +48,7 @@ impl Tree {
         Self { root: NONE, order }
     }
 
-    /// Puts a node in whose range equals no other's.
+    /// Inserts a node, whose range must not equal that of another node.
     pub(super) fn insert(&mut self, nodes: &mut Nodes, new: u32) {
         let key = self.key(nodes, new);
         let mut at = Place::Root;
@@ -60,7 +61,7 @@ impl Tree {
             at = if is_left { Place::Left(found) } else { Place::Right(found) };
         };
         self.set_link(nodes, at, new);
-        // What was there goes below the new node, split by its key.
+        // The subtree that was there goes below the new node, split by its key.
         let (mut less, mut more) = (Place::Left(new), Place::Right(new));
         while rest != NONE {
             if self.key(nodes, rest) < key {
@@ -77,7 +78,7 @@ impl Tree {
         self.set_link(nodes, more, NONE);
     }
 
-    /// Takes a node out, whose range is still what it was put in with.
+    /// Removes a node, whose range must be the same as when it was inserted.
     pub(super) fn remove(&mut self, nodes: &mut Nodes, gone: u32) {
         let key = self.key(nodes, gone);
         let mut at = Place::Root;
@@ -94,7 +95,7 @@ impl Tree {
             at = if is_left { Place::Left(found) } else { Place::Right(found) };
         }
         let Links { mut left, mut right } = nodes.get(gone).links[self.order as usize];
-        // The two subtrees become one in its place.
+        // Its two subtrees are merged in its place.
         while left != NONE && right != NONE {
             let below = if priority(left) > priority(right) {
                 self.set_link(nodes, at, left);
@@ -110,7 +111,7 @@ impl Tree {
         self.set_link(nodes, at, if left == NONE { right } else { left });
     }
 
-    /// The first node whose key is at least this one.
+    /// The first node whose key is at least `key`.
     pub(super) fn at_least(&self, nodes: &Nodes, key: Key) -> Option<u32> {
         let (mut found, mut at) = (None, self.root);
         while at != NONE {
@@ -124,7 +125,7 @@ impl Tree {
         found
     }
 
-    /// The last node whose key is less than this one.
+    /// The last node whose key is less than `key`.
     pub(super) fn below(&self, nodes: &Nodes, key: Key) -> Option<u32> {
         let (mut found, mut at) = (None, self.root);
         while at != NONE {
@@ -168,8 +169,8 @@ impl Tree {
     }
 }
 
-/// A node's priority: its number, mixed (the finalizer of A. Appleby's MurmurHash3, which maps no
-/// two numbers to one).
+/// A node's priority: its number, mixed by the finalizer of A. Appleby's MurmurHash3, which maps no
+/// two numbers to the same one.
 fn priority(node: u32) -> u32 {
     let mut hash = node ^ (node >> 16);
     hash = hash.wrapping_mul(0x85EB_CA6B);
@@ -180,7 +181,7 @@ fn priority(node: u32) -> u32 {
 
 #[cfg(test)]
 impl Tree {
-    /// Nodes on the longest way down.
+    /// Number of nodes on the longest path from the root.
     pub(super) fn depth(&self, nodes: &Nodes) -> usize {
         fn below(nodes: &Nodes, node: u32, order: Order) -> usize {
             if node == NONE {

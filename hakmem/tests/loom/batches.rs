@@ -7,11 +7,11 @@ use loom::thread;
 
 use crate::batch_stack::{Batch, BatchStack, Links};
 
-/// Blocks there are; their addresses are 16, 32, ….
+/// Number of blocks; their addresses are 16, 32, ….
 const BLOCKS: usize = 3;
 
-/// A block: the word that links batches, and what its owner wrote, which is plain memory: loom
-/// reports a race if two threads hold one block.
+/// A block: the word that links batches, and its owner's data. The data is plain memory, so that
+/// loom reports a race if two threads hold one block.
 struct Block {
     word: AtomicU64,
     contents: UnsafeCell<usize>,
@@ -43,20 +43,21 @@ impl Memory {
 
     /// Writes into a batch that the caller owns, and pushes it.
     fn push(&self, address: usize, count: u16) {
-        // SAFETY: the caller owns the block; loom checks that nobody else does.
+        // SAFETY: the caller owns the block; loom checks that no other thread does.
         self.contents(address).with_mut(|contents| unsafe { *contents = address + 1 });
         // SAFETY: as above; addresses are multiples of 16.
         unsafe { self.stack.push(self, Batch { address, count }) };
     }
 
-    /// Pops a batch, and checks that what its former owner wrote has arrived.
+    /// Pops a batch, and checks that the data of its former owner has arrived.
     fn pop(&self) -> Option<Batch> {
         let batch = self.stack.pop(self)?;
-        // SAFETY: popped, so this thread owns it; loom checks that nobody else does.
+        // SAFETY: the batch was popped, so this thread owns it; loom checks that no other thread
+        // does.
         let contents = self.contents(batch.address).with(|contents| unsafe { *contents });
         assert_eq!(contents, batch.address + 1, "the contents came with the batch");
         assert_eq!(batch.count as usize, batch.address / 16, "and so did the count");
-        // The program writes over the link as soon as it has the block.
+        // The program overwrites the link as soon as it has the block.
         self.contents(batch.address).with_mut(|contents| {
             // SAFETY: as above.
             unsafe { *contents = 0 }
@@ -64,7 +65,7 @@ impl Memory {
         Some(batch)
     }
 
-    /// Everything left on the stack.
+    /// Pops all batches that are left on the stack.
     fn drain(&self) -> Vec<usize> {
         std::iter::from_fn(|| self.pop()).map(|batch| batch.address).collect()
     }
@@ -72,7 +73,7 @@ impl Memory {
 
 fn explore(model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
-    // More than two preemptions find hardly a bug that two do not (M. Musuvathi and S. Qadeer,
+    // More than two preemptions reveal hardly a bug that two do not (M. Musuvathi and S. Qadeer,
     // "Iterative Context Bounding", 2007), and take minutes.
     builder.preemption_bound = Some(3);
     builder.check(model);
@@ -112,7 +113,7 @@ fn a_batch_is_popped_once() {
 }
 
 /// The ABA problem: while one thread pops, another pops twice and pushes the first batch again, so
-/// that the top is what it was but the batch below it is not.
+/// that the top is the same as before, but the batch below it is not.
 #[test]
 fn a_stack_that_looks_the_same_again_is_not_taken_for_it() {
     explore(|| {

@@ -1,9 +1,9 @@
-//! The registry's growth: a reader that is handed a slab finds it, whichever table is in force when
+//! The registry's growth: a reader that was handed a slab finds it, whichever table is current when
 //! it looks.
 //!
 //! In miniature: two tables of two entries, no hashing. The writer, which holds the lock, enters a
-//! slab, copies the table and publishes the copy, as `registry` does; the reader gets the slab's
-//! block by some means of the program's, which here is a flag.
+//! slab, copies the table and publishes the copy, as `registry` does. The reader receives the
+//! slab's block through the program's own synchronisation, which here is a flag.
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ const SLAB: u64 = 7;
 struct Registry {
     tables: [[AtomicU64; 2]; 2],
     current: AtomicUsize,
-    /// The program's own synchronisation: the block is handed over.
+    /// The program's own synchronisation: 1 once the block has been handed over.
     handed_over: AtomicUsize,
 }
 
@@ -50,7 +50,7 @@ fn run(publish: Ordering) {
         let writer = Arc::clone(&registry);
         let writing = thread::spawn(move || {
             writer.insert(SLAB);
-            // Release: what a program does when it hands a block to another thread.
+            // Release: as a program does when it hands a block to another thread.
             writer.handed_over.store(1, Ordering::Release);
             writer.grow(publish);
         });

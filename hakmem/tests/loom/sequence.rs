@@ -1,10 +1,9 @@
-//! The sequence of a slot: what a reader copies while the sequence stayed even and unchanged
+//! The sequence of a slot: a copy that a reader makes while the sequence stays even and unchanged
 //! satisfies the identity.
 //!
 //! In miniature: one bin, whose word changes on the fast path with one store and on the slow path
-//! together with the number of refilled blocks. The real reader copies with `pread`; the kernel
-//! copies with loads of at least a word each, in between barriers, which is what the fences stand
-//! for here.
+//! together with the number of refilled blocks. The real reader copies with `pread`. The kernel
+//! copies with loads of at least a word each, between barriers; here the fences stand for these.
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering, fence};
@@ -27,14 +26,14 @@ impl Slot {
         Arc::new(Self { sequence: word(), word: word(), refilled: word(), flushed: word() })
     }
 
-    /// As `SlotWriter::update`.
+    /// A model of `SlotWriter::update`.
     fn update(&self, change: impl FnOnce(&Self)) {
         let begun = self.sequence.load(Ordering::Relaxed) + 1;
         self.sequence.store(begun, Ordering::Relaxed);
         // Release: the stores of `change` do not overtake the odd sequence.
         fence(Ordering::Release);
         change(self);
-        // Release: they are seen before the even one.
+        // Release: the stores of `change` are seen before the even sequence.
         self.sequence.store(begun + 1, Ordering::Release);
     }
 
@@ -59,20 +58,20 @@ impl Slot {
 
     /// Word, refilled and flushed blocks at one moment; `None` if the writer interfered.
     fn read(&self) -> Option<[u64; 3]> {
-        // Acquire: what is copied below is no older than this sequence.
+        // Acquire: the words copied below are no older than this sequence.
         let before = self.sequence.load(Ordering::Acquire);
         if before % 2 == 1 {
             return None;
         }
         let copy =
             [&self.word, &self.refilled, &self.flushed].map(|word| word.load(Ordering::Relaxed));
-        // Acquire: if any of that came from a later update, so does the sequence below.
+        // Acquire: if any of these words came from a later update, so does the sequence below.
         fence(Ordering::Acquire);
         (self.sequence.load(Ordering::Relaxed) == before).then_some(copy)
     }
 }
 
-/// Fast allocations by the identity; negative if the copy is torn.
+/// Number of fast allocations by the identity; negative if the copy is torn.
 fn allocated_fast([word, refilled, flushed]: [u64; 3]) -> i64 {
     let (depth, freed_fast) = (word & 0xffff, word >> 16);
     (refilled + freed_fast).cast_signed() - (flushed + depth).cast_signed()

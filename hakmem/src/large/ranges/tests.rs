@@ -121,7 +121,7 @@ fn a_child_takes_back_what_was_being_purged_and_forgets_what_was_being_unmapped(
 
 const PAGES: usize = 2000;
 
-/// What each page is, said simply: a kind, or nothing.
+/// A simple model: the kind of each page, or no entry.
 type Model = BTreeMap<usize, Kind>;
 
 #[derive(Clone, Debug)]
@@ -155,7 +155,7 @@ fn set(model: &mut Model, span: Span, kind: Option<Kind>) {
     }
 }
 
-/// The longest run of pages of a kind that begins at a multiple.
+/// Length of the longest run of pages of one of `kinds` that begins at a multiple of `alignment`.
 fn longest(model: &Model, kinds: &[Kind], alignment: usize) -> usize {
     let run = |first: usize| {
         let kind = model.get(&first);
@@ -169,7 +169,7 @@ fn longest(model: &Model, kinds: &[Kind], alignment: usize) -> usize {
     (0..PAGES + 80).step_by(alignment).map(run).max().unwrap_or(0)
 }
 
-/// Compares the ranges, of which there are as few as can be, with the model.
+/// Compares the ranges, which must be as few as possible, with the model.
 fn assert_agrees(ranges: &FreeRanges, model: &Model) {
     let (mut found, mut at, mut before) = (Model::new(), 0, None::<Node>);
     while let Some(node) = ranges.by_address.at_least(&ranges.nodes, (at, 0)) {
@@ -211,7 +211,7 @@ fn apply(step: &Step, ranges: &mut FreeRanges, model: &mut Model, now_ms: u32) {
             let taken = ranges.take(pages * PAGE_MIN, alignment * PAGE_MIN);
             let is_there = [&[Kind::Dirty, Kind::Moved][..], &[Kind::Clean]]
                 .map(|kinds| longest(model, kinds, alignment) >= pages);
-            // Of many ranges not all are looked at for an aligned span.
+            // If there are many ranges, not all of them are tried for an aligned span.
             assert!(taken.is_some() == (is_there[0] || is_there[1]) || alignment > 1);
             let Some(taken) = taken else { return };
             assert!(taken.span.bytes >= pages * PAGE_MIN);
@@ -251,8 +251,8 @@ fn apply(step: &Step, ranges: &mut FreeRanges, model: &mut Model, now_ms: u32) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..Default::default() })]
 
-    /// Whatever is freed, taken, purged and unmapped, also in vain: each page is in one range of its
-    /// kind or in none, and neighbours are joined.
+    /// Whatever is freed, taken, purged and unmapped, even if the system refuses it: each page is
+    /// in one range of its kind or in none, and neighbours are joined.
     #[test]
     fn ranges_agree_with_a_map_of_pages(steps in steps()) {
         let (mut ranges, mut model) = (FreeRanges::EMPTY, Model::new());

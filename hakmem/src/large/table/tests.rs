@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Words of a process that may be forked at any store: none is made after `left` more.
+/// Words of a process that may be forked at any store: after `left` more, none takes effect.
 #[derive(Clone)]
 struct Forked {
     words: Vec<usize>,
@@ -30,7 +30,7 @@ impl Words for Forked {
     }
 }
 
-/// What a thread sees that goes on while the child's copy stopped.
+/// The view of a thread that goes on while the child's copy has stopped.
 struct Both {
     parent: Forked,
     child: Forked,
@@ -78,8 +78,8 @@ enum Step {
 }
 
 fn steps(length: usize) -> impl Strategy<Value = Vec<Step>> {
-    // Few different pages, so that spans are found, removed and inserted again, and probe
-    // sequences run into each other and around the table's end.
+    // Few different pages, so that spans are found, removed and inserted again, and probe sequences
+    // run into each other and around the table's end.
     let (page, pages) = (1..60_usize, 1..100_usize);
     let step = prop_oneof![
         3 => (page.clone(), pages.clone()).prop_map(|(page, pages)| Step::Insert { page, pages }),
@@ -89,7 +89,7 @@ fn steps(length: usize) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..length)
 }
 
-/// Does a step, if it makes sense, and to the model as well.
+/// Applies a step to the table and to the model, if it makes sense.
 fn apply<W: Words>(step: &Step, entries: &mut Entries<W>, model: &mut HashMap<usize, usize>) {
     match *step {
         Step::Insert { page, pages } => {
@@ -134,8 +134,8 @@ proptest! {
         }
     }
 
-    /// Whichever store of a change was the last that a child process got, it finds every span after
-    /// the repair that was in use before and after the change, with its own bytes.
+    /// Whichever store of a change was the last to reach a child process, after the repair it finds
+    /// every span that was in use before and after the change, with its own bytes.
     #[test]
     fn a_child_finds_every_span_whatever_store_was_the_last(
         before in steps(60), last in steps(2),
