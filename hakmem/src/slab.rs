@@ -7,6 +7,9 @@
 //! keep the order of random frees for good; and a bin that serves ten blocks touches the pages of
 //! ten blocks.
 //!
+//! A block whose bit is set is *here*, every other block is *out*. A block that was out at least
+//! once is *carved*.
+//!
 //! Invariants of a slab in use:
 //!
 //! ```text

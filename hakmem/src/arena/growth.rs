@@ -3,9 +3,9 @@
 //! A step maps granules and their entries in both tables, and makes their part of the class map
 //! writable; only then do the granules count as committed. A step is an eighth of the granules that
 //! are usable, within bounds; where the system refuses one, smaller ones are tried (`region`). If
-//! memory is what is lacking, the request fails, or is served from free runs that are joined for
-//! it. If other code has mapped the addresses behind the arena, or the plan is used up, the arena
-//! ends there: the rest of it becomes free runs, and the next arena begins.
+//! there is no memory, the request fails, or is served from free runs that are joined for it. If
+//! other code has mapped the addresses behind the arena, or the plan is used up, the arena ends
+//! there: the rest of it becomes free runs, and the next arena begins.
 //!
 //! # Safety
 //! Functions here are called under the arenas' lock.

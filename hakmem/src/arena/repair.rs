@@ -26,7 +26,8 @@ use crate::class_map;
 use crate::slab::Idle;
 use crate::sync::Ordering;
 
-/// Time of the free that is noted for free runs: the true one is lost, so they are purged soon.
+/// Recorded as the time at which each free run became free: the true time is lost, and this one
+/// makes the run due soon.
 const LONG_AGO_MS: u32 = 0;
 
 /// State of the granules from a given one on.
@@ -113,7 +114,7 @@ pub(crate) fn repair(is_mine: &dyn Fn(usize) -> bool) {
     let Some(mut arenas) = ARENAS.try_lock() else { return };
     let frontier = arenas.frontier;
     arenas.begin_anew();
-    // Base of the arena, and first and last granule, of the current stretch of free granules.
+    // The stretch of free granules found last: base of its arena, first granule, and end.
     let (mut at, mut start, mut end) = (0, 0, 0);
     for_each_found(is_mine, frontier, &mut |base, granule, found| {
         if found != Found::Free || base != at || granule != end {

@@ -35,7 +35,7 @@ const FADE_MS: u32 = 1000;
 /// What the allocator has learnt from purging too early.
 #[derive(Clone, Copy)]
 pub(super) struct Regret {
-    /// Bytes that may be kept if they are more than the share of what is in use.
+    /// Bytes that may be kept, if more than the share of the bytes in use.
     kept_bytes: usize,
     /// Bytes that were purged lately and have not been needed since.
     given_bytes: usize,
@@ -47,8 +47,8 @@ impl Regret {
     pub(super) const NONE: Self =
         Self { kept_bytes: KEPT_BYTES_MIN, given_bytes: 0, given_at_ms: 0 };
 
-    /// Notes that a request takes new memory: as many of the bytes purged lately should have been
-    /// kept.
+    /// Notes that a request takes `bytes` of new memory: that many of the bytes purged lately should
+    /// have been kept.
     pub(super) fn took_new(&mut self, bytes: usize) {
         let regretted = bytes.min(self.given_bytes);
         self.given_bytes -= regretted;

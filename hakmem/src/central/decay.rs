@@ -3,8 +3,8 @@
 //!
 //! A slab with a few live blocks keeps all its pages, even those between these blocks. If no block
 //! came to the slab or left it from one look to the next, its whole pages without a live block are
-//! returned. A free block holds no data, so its page may read as zeros afterwards. Beside headers
-//! it holds one, and no pages are returned.
+//! returned. A free block holds no data, so its page may read as zeros afterwards. In the layouts
+//! with headers it holds a header, and no pages are returned.
 //!
 //! # Safety
 //! As in `central`.

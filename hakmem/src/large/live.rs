@@ -68,8 +68,7 @@ impl Mapped {
 
     fn unmap(self) {
         if let Some(base) = NonNull::new(self.base as *mut u8) {
-            // A refusal is counted. None is to be expected, as this mapping ends where its guards
-            // do.
+            // A refusal is counted, and not expected, as this mapping ends where its guards do.
             // SAFETY: no word names this table any more.
             let _ = unsafe { memory::unmap_guarded(base, self.entries * ENTRY_BYTES) };
         }

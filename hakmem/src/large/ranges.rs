@@ -3,8 +3,8 @@
 //! A tree by address finds the neighbours with which a range is joined. Two trees by size, one of
 //! the ranges with memory and one of those without, find the smallest range that serves a request.
 //! A list holds the ranges with memory by age. Every step takes time logarithmic in the number of
-//! ranges, so there may be any number of them. While they are many, none is unmapped (`give_back`),
-//! so the number of the system's mappings stays small.
+//! ranges, so there may be any number of them. No range is unmapped while there are many
+//! (`give_back`), so the number of the system's mappings stays small.
 //!
 //! This module asks the system only for memory for nodes. A range that is being purged or unmapped
 //! stays in the tree by address, is joined with no other, and is hidden from requests.
