@@ -1,11 +1,12 @@
-/* aliases: the C library's other names for the family, each mixed with each of the usual ones. */
+/* aliases: the C library's other names for malloc and its family, each mixed with each of the usual
+   names. */
 #include "check.h"
 
 #include <malloc.h>
 #include <stdint.h>
 #include <string.h>
 
-/* What programs call that were linked before cfree went out of use. */
+/* Programs call this if they were linked before cfree went out of use. */
 void old_cfree(void *pointer);
 #ifdef __aarch64__
 __asm__(".symver old_cfree,cfree@GLIBC_2.17");

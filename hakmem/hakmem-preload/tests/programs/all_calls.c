@@ -1,5 +1,6 @@
-/* Calls every entry point with sizes of every class, in two threads and in a child, and keeps on when a
-   request is refused: a refusal is a null with ENOMEM, and what is live keeps its contents. */
+/* Calls every entry point with sizes of every class, in two threads and in a child, and continues
+   when a request is refused: a refusal is a null with ENOMEM, and live blocks keep their
+   contents. */
 #include "check.h"
 
 #include <errno.h>
@@ -43,7 +44,7 @@ static void *allocate(unsigned way, size_t size) {
     return opaque(block);
 }
 
-/* Only the ends of large blocks are looked at. */
+/* Only the start of a large block is checked. */
 static size_t looked_at(size_t size) { return size < 2000 ? size : 2000; }
 
 static void check_and_free(struct live *live) {
@@ -95,7 +96,7 @@ static void *work(void *argument) {
 
 int main(void) {
     pthread_t thread;
-    /* Where nothing can be allocated there is no second thread. */
+    /* If no memory can be allocated, there is no second thread. */
     const int error = pthread_create(&thread, NULL, work, (void *)3);
     CHECK(error == 0 || error == EAGAIN || error == ENOMEM);
     work((void *)5);

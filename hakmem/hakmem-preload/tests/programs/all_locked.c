@@ -1,6 +1,6 @@
-/* all_locked: locks all of its memory, as an ordinary user under a limit in MiB, or, with `0`, as
-   root, and goes on allocating. What is locked is not given back, so nothing may take it for zeros.
-   Prints how many KiB are locked at first. */
+/* all_locked MIB: locks all of its memory and continues to allocate, as an ordinary user under a
+   limit of MIB, or as root if MIB is 0. Locked memory is not given back to the system, so the
+   allocator must not assume that it reads as zeros. Prints how many KiB are locked at first. */
 #include "size.h"
 
 #include <malloc.h>
@@ -41,7 +41,7 @@ int main(int count, char **arguments) {
         free(span);
         malloc_trim(0);
     }
-    /* Until there is no more that may be locked: a failure, and nothing worse. */
+    /* Until no more memory may be locked: requests fail then, and nothing worse happens. */
     void **last = NULL;
     size_t count_locked = 0;
     for (void **block; bytes && (block = malloc(SIZE)); count_locked++) {

@@ -1,5 +1,6 @@
-/* any_pointer: hands addresses of all kinds to the family that no allocator gave out: small ones, those
-   around the end of 47, 48 and 57 bits, those that no processor takes, and the kernel's. */
+/* any_pointer: passes addresses of all kinds that no allocator handed out to free and its family:
+   small ones, some around the end of 47, 48 and 57 bits, some that no processor accepts, and the
+   kernel's. */
 #include "check.h"
 
 #include <dlfcn.h>
@@ -8,7 +9,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-/* C23's, which the C library may lack. */
+/* A function of C23 that the C library may lack. */
 static void (*free_sized)(void *, size_t);
 
 enum { BLOCKS = 200 };
@@ -27,7 +28,8 @@ static void hand_over(uintptr_t address) {
     wrong += 4;
 }
 
-/* Memory above 47 bits, which only those get who ask for it, where processor and kernel have it. */
+/* Memory above 47 bits. The kernel maps it only on request, and only if the processor supports
+   it. */
 static void hand_over_high_memory(void) {
     char *hint = (char *)((uintptr_t)1 << 52);
     char *memory = mmap(hint, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -53,7 +55,7 @@ int main(void) {
         for (intptr_t offset = -1024; offset <= 1024; offset += 1008) hand_over(edge + (uintptr_t)offset);
     }
     for (uintptr_t top = 0xffff; top > 0; top >>= 1) hand_over(top << 48 | 0x7f1234560040);
-    /* An address that is a block's but for the bits that no processor looks up. */
+    /* An address that differs from a block's only in the bits that no processor looks up. */
     for (unsigned bit = 47; bit < 64; bit++) hand_over((uintptr_t)blocks[bit] | (uintptr_t)1 << bit);
     hand_over(UINTPTR_MAX);
     hand_over(UINTPTR_MAX - 15);

@@ -1,4 +1,4 @@
-/* bus_error HOW: a SIGBUS that is the program's own affair. */
+/* bus_error HOW: a SIGBUS of the program's own making. */
 #include "check.h"
 
 #include <signal.h>

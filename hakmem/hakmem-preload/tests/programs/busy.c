@@ -1,5 +1,5 @@
-/* Four threads allocate, free and hand blocks to each other, all the time; meanwhile the program
-   `exit`s, or loses its `descriptors` and starts more threads. */
+/* busy HOW: four threads allocate, free and pass blocks to each other all the time. Meanwhile the
+   program calls `exit`, or closes its `descriptors` and starts more threads. */
 #include "check.h"
 
 #include <pthread.h>
@@ -28,7 +28,7 @@ static void *work(void *argument) {
     return NULL;
 }
 
-/* Works a while and ends. */
+/* Works for a while and ends. */
 static void *work_little(void *argument) {
     (void)argument;
     for (size_t size = 1; size < 100000; size *= 2) {

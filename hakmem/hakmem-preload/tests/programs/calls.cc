@@ -1,10 +1,11 @@
-// calls CASE TURNS: makes the calls of one case so many times. What a turn is, says its function.
+// calls CASE TURNS: makes the calls of one case TURNS times. The function of a case defines its
+// turn.
 #include <cstdlib>
 #include <cstring>
 #include <malloc.h>
 #include <new>
 
-// Each case has a loop of its own, so that nothing but the calls is counted with it.
+// Each case has a loop of its own, so that only the calls are counted with it.
 template <size_t SIZE> static void pairs(long turns) {
     while (turns-- > 0) {
         void *volatile block = malloc(SIZE);
@@ -52,7 +53,7 @@ static void usable_size(long turns) {
         abort();
 }
 
-// A turn is a whole life: 16 bytes, doubled eight times to 4096.
+// A turn is the whole life of a block: 16 bytes, doubled eight times to 4096.
 static void growth(long turns) {
     while (turns-- > 0) {
         void *volatile block = malloc(16);
@@ -62,7 +63,7 @@ static void growth(long turns) {
     }
 }
 
-// The oldest of 128 blocks is freed, and another takes its place.
+// Frees the oldest of 128 blocks and allocates another in its place.
 static void held(long turns) {
     static void *blocks[128];
     while (turns-- > 0) {
@@ -74,8 +75,8 @@ static void held(long turns) {
         free(block);
 }
 
-// Lists run empty and full: 128 blocks are allocated, then freed, the last one first. A turn is
-// a block.
+// Lists run empty and full: allocates 128 blocks and frees them, the last one first. A turn is one
+// block.
 static void stacked(long turns) {
     static void *blocks[128];
     for (; turns >= 128; turns -= 128) {

@@ -1,6 +1,6 @@
-/* A thread that has been told to cancel makes its first calls, and is not cancelled in them: no
- * function of the family is a cancellation point. As many idle threads as the argument says have
- * heaps by then, so that the first call finds a free slot or has to map more of them. */
+/* cancelled THREADS: a thread with a pending cancellation makes its first calls, and is not
+   cancelled in them: no function of the allocator is a cancellation point. THREADS idle threads
+   have heaps by then, so that the first call finds a free slot or has to map more slots. */
 #include "check.h"
 #include <malloc.h>
 #include <pthread.h>

@@ -1,4 +1,4 @@
-/* What every test program uses: a check that names itself and ends the program with code 1. */
+/* Shared by all test programs: a check that names itself and ends the program with code 1. */
 #pragma once
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -16,7 +16,7 @@
         }                                                                                     \
     } while (0)
 
-/* Tells the test that the program has come this far, and waits until its input ends. */
+/* Tells the test that the program has reached this point, and waits until its input ends. */
 static inline void show_and_wait(void) {
     const char *path = getenv("MARK");
     int file = path ? open(path, O_CREAT | O_WRONLY, 0600) : -1;
@@ -25,7 +25,7 @@ static inline void show_and_wait(void) {
     CHECK(read(0, &byte, 1) == 0);
 }
 
-/* The compiler must not know where a pointer came from. */
+/* Hides from the compiler where a pointer came from. */
 static inline void *opaque(void *pointer) {
     void *volatile copy = pointer;
     return copy;
@@ -44,7 +44,7 @@ static inline int is_filled(const void *pointer, size_t size, unsigned seed) {
     return 1;
 }
 
-/* Memory of the process that is resident, in KiB. */
+/* Resident memory of the process, in KiB. */
 static inline long resident_kib(void) {
     char text[128];
     int file = open("/proc/self/statm", O_RDONLY);

@@ -1,5 +1,5 @@
-/* churn THREADS AT_ONCE: short threads; each allocates, hands half to the next one and frees what
-   it was handed. */
+/* churn THREADS AT_ONCE: runs short threads, each of which allocates, passes half of its blocks to
+   the next thread, and frees the blocks that it received. */
 #include "check.h"
 
 #include <pthread.h>

@@ -1,5 +1,5 @@
-/* closer: closes all descriptors from 3 on, opens its own, and goes on; waits for the end of its
-   input in between, so that it can be looked at. */
+/* closer: closes all descriptors from 3 on, opens its own, and continues. In between it waits for
+   the end of its input, so that the test can look at it. */
 #include "check.h"
 
 #include <pthread.h>

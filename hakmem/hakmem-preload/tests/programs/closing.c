@@ -1,5 +1,5 @@
-/* closing LIBRARY: loads a library with an allocator of its own and closes it, again and again;
-   then threads end that have used it, and a child is forked. */
+/* closing LIBRARY: loads a library with an allocator of its own and closes it, again and again.
+   Then threads that used it end, and a child is forked. */
 #include "check.h"
 
 #include <dlfcn.h>
@@ -23,7 +23,7 @@ static void *load(Work *work) {
     return library;
 }
 
-/* Loads it, uses it, closes it. */
+/* Loads the library, uses it and closes it. */
 static void use(void) {
     Work work;
     void *library = load(&work);
@@ -31,7 +31,7 @@ static void use(void) {
     CHECK(dlclose(library) == 0);
 }
 
-/* Ends when everybody has closed the library. */
+/* Ends after all others have closed the library. */
 static void *use_and_outlive(void *unused) {
     use();
     sem_post(&worked);

@@ -1,6 +1,6 @@
-/* conformance: what every entry point in C does, case by case, a line each: the case, a colon, and
-   what came of it. What is written must not depend on the allocator but where they differ: a test
-   compares the lines with those of the C library. */
+/* conformance: the behaviour of every entry point in C, case by case, a line each: the case, a
+   colon, and the result. The output must depend on the allocator only where the allocators really
+   differ: a test compares the lines with those of the C library. */
 #include "check.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
-/* C23's, which this C library may not have. */
+/* Functions of C23 that this C library may lack. */
 void free_sized(void *pointer, size_t size) __attribute__((weak));
 void free_aligned_sized(void *pointer, size_t alignment, size_t size) __attribute__((weak));
 
@@ -39,7 +39,7 @@ static const struct number alignments[] = {
     NUMBER(((size_t)1 << 63) + 1), {"SIZE_MAX", SIZE_MAX},
 };
 
-/* Sizes at which allocators change their ways. */
+/* Sizes at which allocators change their strategy. */
 static const size_t steps[] = {1,     8,      9,      16,     100,     1023,    1024,    1025,
                                5000,  60000,  131072, 262144, 262145,  300000,  1 << 20, 5 << 20,
                                33 << 20};
@@ -57,7 +57,7 @@ static const char *error_name(int error) {
     return "another error";
 }
 
-/* One word for what a call returned, with the error of a null; the block is freed. */
+/* The result of a call in one word, with the error of a null; frees the block. */
 static const char *outcome(unsigned char *block, size_t alignment, size_t size) {
     static char text[64];
     int error = errno;
@@ -74,7 +74,7 @@ static const char *outcome(unsigned char *block, size_t alignment, size_t size) 
     return text;
 }
 
-/* A run of equal outcomes is written once, with its last case. */
+/* Writes a run of equal results once, with its last case. */
 static void say_run(const char *case_name, const char *text, int is_last) {
     static char previous[64], name[64];
     if (previous[0] && (strcmp(previous, text) != 0 || is_last))
@@ -84,10 +84,10 @@ static void say_run(const char *case_name, const char *text, int is_last) {
     if (is_last) printf("\n");
 }
 
-/* What C promises for any type of that size. */
+/* The alignment that C promises for any type of that size. */
 static size_t natural(size_t size) { return size <= 8 ? 8 : 16; }
 
-/* Calls an entry with each size. */
+/* Calls an entry point with each size. */
 #define EACH_SIZE(title, multiple, call)                                                       \
     do {                                                                                       \
         printf("%s:", title);                                                                  \
@@ -100,7 +100,8 @@ static size_t natural(size_t size) { return size <= 8 ? 8 : 16; }
         say_run("", "", 1);                                                                    \
     } while (0)
 
-/* Bytes from one that is written or checked to the next: all of small blocks, some of large. */
+/* Distance between bytes that are written and checked: all bytes of small blocks, some of large
+   ones. */
 static size_t stride_of(size_t size) { return size <= 16384 ? 1 : 97; }
 
 static void mark(void *block, size_t size, unsigned seed) {
@@ -109,7 +110,8 @@ static void mark(void *block, size_t size, unsigned seed) {
     bytes[size - 1] = (unsigned char)~seed;
 }
 
-/* Whether the first `kept` bytes of a block that was marked as one of `size` are as they were. */
+/* Whether the first `kept` bytes of a block that was marked as one of `size` bytes are
+   unchanged. */
 static int is_marked(const void *block, size_t size, size_t kept, unsigned seed) {
     const unsigned char *bytes = block;
     for (size_t at = 0; at < kept && at < size - 1; at += stride_of(size))
@@ -134,7 +136,7 @@ static void requests_of_each_size(void) {
     EACH_SIZE("pvalloc", 4096, pvalloc(size));
 }
 
-/* What posix_memalign left in errno, which it is not said to set. */
+/* The value that posix_memalign left in errno, which POSIX does not say that it sets. */
 static int touched = UNTOUCHED;
 
 static void *posix(size_t alignment, size_t size) {
@@ -158,7 +160,7 @@ static void requests_of_each_alignment(void) {
         EACH_SIZE(name, least, posix(alignment, size));
         snprintf(name, sizeof name, "aligned_alloc at %s", alignments[i].name);
         EACH_SIZE(name, least, aligned_alloc(alignment, size));
-        /* What is no power of two is rounded up to one. */
+        /* An alignment that is not a power of two is rounded up to one. */
         while (least < alignment && least < (size_t)1 << 63) least *= 2;
         snprintf(name, sizeof name, "memalign at %s", alignments[i].name);
         EACH_SIZE(name, least, memalign(alignment, size));
@@ -185,7 +187,7 @@ static void products(void) {
         }
 }
 
-/* A failure leaves the block as it is; size 0 frees it. */
+/* A failure leaves the block unchanged; size 0 frees it. */
 static void changes_of_size(void) {
     for (size_t i = 0; i < COUNT(steps); i++) {
         unsigned char *block = block_of(steps[i]);
@@ -210,7 +212,8 @@ static void changes_of_size(void) {
     }
 }
 
-/* From every size and alignment to every size, also what lies behind the size but can be used. */
+/* From every size and alignment to every size; the usable bytes behind the size keep their contents
+   too. */
 static void contents_survive(void) {
     size_t moves = 0;
     for (size_t from = 0; from < COUNT(steps); from++)
@@ -254,7 +257,8 @@ static void calloc_is_zeroed(void) {
     printf("calloc over memory that was used: zeroed\n");
 }
 
-/* Every entry, every size up to 4096: aligned, usable to the last byte, and nobody else's. */
+/* Every entry point, every size up to 4096: aligned, usable to the last byte, and disjoint from
+   others. */
 static void blocks_are_disjoint(void) {
     enum { KINDS = 9, SIZES = 4097 };
     static unsigned char *blocks[SIZES][KINDS];
@@ -310,7 +314,7 @@ static void nothing_is_something(void) {
     printf("malloc_usable_size(NULL): %zu\n", malloc_usable_size(NULL));
 }
 
-/* By free on success and always, by the others on success, whatever ways they take inside. */
+/* free never changes errno and the others do not on success, whatever paths they take inside. */
 static void errno_is_left_alone(void) {
     enum { BLOCKS = 5000 };
     static void *blocks[BLOCKS];
@@ -413,7 +417,7 @@ static void reports(void) {
     fclose(nowhere);
 }
 
-/* Last, because it changes what some allocators do. */
+/* Called last, because it changes the behaviour of some allocators. */
 static void options(void) {
     static const struct number parameters[] = {
         {"M_MXFAST", M_MXFAST}, {"M_TRIM_THRESHOLD", (size_t)M_TRIM_THRESHOLD},

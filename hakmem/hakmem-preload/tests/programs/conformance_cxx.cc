@@ -1,6 +1,6 @@
-// conformance_cxx: what every form of operator new and delete does, case by case, a line each: the
-// case, a colon, and what came of it. A test compares the lines with those of the C++ library's own
-// forms.
+// conformance_cxx: the behaviour of every form of operator new and delete, case by case, a line
+// each: the case, a colon, and the result. A test compares the lines with those of the C++
+// library's own forms.
 #include "check.h"
 
 #include <cerrno>
@@ -14,7 +14,7 @@
 
 enum { UNTOUCHED = 77 };
 
-// A form of new, and those of delete that may free its blocks.
+// A form of new, and the forms of delete that may free its blocks.
 struct Form {
     const char *name;
     bool is_nothrow;
@@ -59,7 +59,7 @@ static std::vector<Form> aligned_forms(size_t bytes) {
 
 static size_t natural(size_t size) { return size <= 8 ? 8 : 16; }
 
-// Aligned, usable and disjoint, for all sizes, whichever delete frees it.
+// Blocks of all sizes are aligned, usable and disjoint, whichever form of delete frees them.
 static void check_blocks(const Form &form, size_t alignment) {
     for (const auto &release : form.release) {
         std::vector<std::pair<void *, size_t>> blocks;
@@ -93,7 +93,7 @@ static void throw_bad_alloc() {
     throw std::bad_alloc();
 }
 
-// What becomes of a request that cannot be served.
+// The result of a request that cannot be served.
 static std::string outcome(const Form &form, size_t size, void (*handler)()) {
     std::string said;
     handled = 0;
@@ -132,7 +132,8 @@ static void say_failures(const Form &form, const std::string &where) {
     }
 }
 
-// A handler may make room: the request is then served. Last, as it leaves little address space.
+// A handler may make room, and then the request is served. Last, because it leaves little address
+// space.
 static void *reserve;
 static void free_reserve() {
     handled++;
@@ -198,7 +199,7 @@ int main() {
     for (size_t alignment : {static_cast<size_t>(64), static_cast<size_t>(1) << 20})
         for (const Form &form : aligned_forms(alignment))
             say_failures(form, " at " + std::to_string(alignment));
-    // No alignment at all: an error of the request, about which no handler can do anything.
+    // Invalid alignments: an error of the request that no handler can remedy.
     for (size_t alignment : {0, 3, 24, 100})
         for (const Form &form : aligned_forms(alignment))
             printf("%s at %zu of 10: %s; %s\n", form.name, alignment,

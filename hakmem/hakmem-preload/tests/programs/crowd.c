@@ -1,5 +1,5 @@
-/* crowd THREADS: so many threads at the same time, each with blocks of its own. Prints how many
-   there were. */
+/* crowd THREADS: runs THREADS threads at the same time, each with blocks of its own. Prints how
+   many there were. */
 #include "check.h"
 
 #include <limits.h>

@@ -1,4 +1,4 @@
-// A plugin in C++ for a program that is not: memory that cannot be had is this plugin's to handle.
+// A plugin in C++ for a program that is not: the plugin's own handlers deal with a failed request.
 #include "check.h"
 
 #include <new>
@@ -22,7 +22,7 @@ template <typename Failure, typename Call> static bool throws(Call call) {
     return false;
 }
 
-// Each form throws, or returns null; each calls the new-handler before.
+// Each form throws, or returns null; each calls the new-handler first.
 template <typename Call> static void check(bool is_nothrow, Call call) {
     auto fails = [&] { return is_nothrow ? call() == nullptr : throws<std::bad_alloc>(call); };
     CHECK(fails());

@@ -1,5 +1,5 @@
-/* deep LIBRARY base|space: loads a library so that it looks for its functions in its own
-   surroundings first, or into a namespace of its own, and shares memory with it. */
+/* deep LIBRARY base|space: loads a library so that it finds its functions in its own surroundings
+   first, or loads it into a namespace of its own, and shares memory with it. */
 #include "check.h"
 
 #include <dlfcn.h>
@@ -32,7 +32,7 @@ static void share(void) {
     *kept = NULL;
 }
 
-/* What a library loads is looked for along that library's path, and with its flags. */
+/* The loader searches for a library along the path of the library that loads it, with its flags. */
 static void keep_the_callers_place(const char *path) {
     void *(*load)(const char *, int) = (void *(*)(const char *, int))function("plugin_load");
     const char *name = strrchr(path, '/') + 1;

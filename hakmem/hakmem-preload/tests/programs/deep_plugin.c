@@ -12,5 +12,5 @@ void *plugin_resize(void *block, size_t size) { return realloc(block, size); }
 
 void plugin_release(void *block) { free(block); }
 
-/* Loads what only this library's own path leads to. */
+/* Loads a library that only this library's own path leads to. */
 void *plugin_load(const char *name, int flags) { return dlopen(name, flags); }

@@ -1,4 +1,4 @@
-/* edges: pointers in front of which, or at which, a read would end the program. */
+/* edges: pointers at which, or in front of which, a read would crash the program. */
 #include "check.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 
 enum { PAGE = 4096 };
 
-/* Makes sure that a read of the byte before a span faults, unless that byte is a mapping's. */
+/* Makes a read of the byte in front of a span fault, unless that byte belongs to a mapping. */
 static int guard_front(char *span) {
     unsigned char there;
     if (mincore(span - PAGE, PAGE, &there) == 0 || errno != ENOMEM) return 0;
@@ -33,12 +33,12 @@ static void free_guarded_spans(void) {
     CHECK(guarded > 0);
 }
 
-/* Foreign pointers whose pages, or the ones before, must not be touched. */
+/* Foreign pointers whose pages, or the pages in front, must not be touched. */
 static void free_untouchable(void) {
     char *pages = mmap(NULL, 4 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(pages != MAP_FAILED);
     CHECK(mprotect(pages + 2 * PAGE, PAGE, PROT_READ | PROT_WRITE) == 0);
-    /* The end of user data: everything in front of the third page would fault. */
+    /* The end of user memory: any read in front of the third page would fault. */
     free(opaque(pages + 2 * PAGE));
     free(opaque(pages + 16));
     free(opaque(pages + PAGE + 1024));
@@ -49,7 +49,8 @@ static void free_untouchable(void) {
 }
 
 int main(void) {
-    /* The very first block may be the first of the first slab, with nothing in front of it. */
+    /* The very first block may be the first of the first slab, with nothing mapped in front of
+       it. */
     free(malloc(1000));
     for (size_t size = 1; size < 300000; size += 1 + size / 7) {
         char *block = malloc(size);

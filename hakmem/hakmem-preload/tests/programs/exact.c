@@ -1,5 +1,5 @@
-/* exact TURNS SIZE HOW: so many allocations of a size and as many frees, 100 of them held at a
-   time. HOW: malloc, calloc, aligned (to 64), posix, or realloc (of a null pointer). */
+/* exact TURNS SIZE HOW: makes TURNS allocations of SIZE bytes and TURNS frees, holding 100 blocks
+   at a time. HOW: malloc, calloc, aligned (to 64), posix, or realloc (of a null pointer). */
 #include "check.h"
 
 #include <string.h>

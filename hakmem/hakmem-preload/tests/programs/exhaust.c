@@ -1,4 +1,4 @@
-/* exhaust: takes memory of every size until there is none, is told so, gives all back, and goes on
+/* exhaust: takes memory of every size until a request fails, gives all of it back, and continues
    with another size. Prints how many MiB there were. */
 #include "check.h"
 
@@ -25,7 +25,7 @@ static size_t exhaust(size_t size) {
 }
 
 int main(void) {
-    /* Spans of their own come first: address space that slabs have used stays theirs. */
+    /* Large spans come first, because slabs keep the address space that they have used. */
     const size_t sizes[] = {1 << 20, 64, 1024, 20000, 100000, 5000, 16, 200000, 64};
     for (int i = 0; i < 9; i++) printf("%zu\n", exhaust(sizes[i]));
     void *block = malloc(100);

@@ -1,4 +1,4 @@
-/* foreign: frees what no allocator gave out. Nothing may come of it but a message. */
+/* foreign: frees pointers that no allocator handed out. The only effect may be a message. */
 #include "check.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* fork_and_stdio FORKS: forks while some threads read lines, so that they allocate with a stream
-   locked, and one flushes all streams, so that it waits for those with the list of streams locked. fork
-   takes the list's lock behind the handlers that prepare it. (glibc's bug 19431.) */
+   locked, and one thread flushes all streams, so that it waits for them with the list of streams
+   locked. fork locks the list after the handlers that prepare it. (glibc's bug 19431.) */
 #include "check.h"
 
 #include <pthread.h>

@@ -1,5 +1,5 @@
-/* fork_counts HOW: allocates 1000 blocks of 1024 bytes, forks, and then parent and child each make
-   their own calls, one class each. HOW names the call that forks: fork, raw, clone, or vfork. */
+/* fork_counts HOW: allocates 1000 blocks of 1024 bytes and forks; then parent and child each make
+   their own calls, in one class each. HOW names the call that forks: fork, raw, clone, or vfork. */
 #include "check.h"
 
 #include <signal.h>
@@ -25,7 +25,7 @@ int main(int count, char **arguments) {
     pid_t pid = fork_by(arguments[1]);
     CHECK(pid >= 0);
     if (pid == 0) {
-        /* Half of what the parent allocated, and 5000 blocks of C0. */
+        /* Frees half of the blocks that the parent allocated, and allocates 5000 blocks of C0. */
         for (int i = 0; i < 500; i++) {
             CHECK(is_filled(blocks[i], 1024, (unsigned)i));
             free(blocks[i]);

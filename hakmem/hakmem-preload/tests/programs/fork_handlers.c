@@ -1,5 +1,5 @@
 /* A library whose fork handlers allocate, free and resize, before and after the fork, in parent and
-   child; what one of them allocated, the next one frees. */
+   child; each handler frees a block that the previous one allocated. */
 #include "check.h"
 
 #include <pthread.h>
@@ -36,5 +36,5 @@ __attribute__((constructor)) static void start(void) {
     CHECK(pthread_atfork(allocate, allocate, allocate) == 0);
 }
 
-/* So that a program can be linked with the library. */
+/* Lets a program be linked with the library. */
 void handlers_are_here(void) {}

@@ -1,6 +1,6 @@
-/* fork_in_first_call STEP: threads make their first call to the allocator, each is interrupted behind
-   another of its instructions, STEP apart, by a signal handler that forks. Parent and child go on with the
-   call, and with others. Prints how many instructions a first call has. */
+/* fork_in_first_call STEP: threads make their first call to the allocator, and a signal handler
+   that forks interrupts each after another instruction, STEP apart. Parent and child finish the
+   call, and make others. Prints how many instructions a first call has. */
 #include "check.h"
 
 #include <pthread.h>
@@ -13,7 +13,7 @@ enum { TRAP = 0x100, BLOCKS = 100 };
 static volatile long count, target;
 static volatile int is_child;
 
-/* Runs behind every instruction of what is being stepped through. */
+/* Runs after every instruction of the code that is being stepped through. */
 static void on_step(int signal, siginfo_t *information, void *context) {
     (void)signal;
     (void)information;
@@ -28,7 +28,7 @@ static void on_step(int signal, siginfo_t *information, void *context) {
     }
     int status;
     CHECK(waitpid(pid, &status, 0) == pid);
-    /* CHECK allocates, which an interrupted call may not bear. */
+    /* CHECK allocates, which an interrupted call may not survive. */
     if (status) _exit(status > 255 ? status >> 8 : status);
 }
 

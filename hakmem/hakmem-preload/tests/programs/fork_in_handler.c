@@ -1,6 +1,7 @@
 /* fork_in_handler SIGNALS HOW [THREADS]: a signal handler that interrupts the allocator, or fork,
-   forks. HOW: "exit": the children end at once; "go_on": they return from the handler and go on with
-   what was interrupted, for thousands of calls; "nested": fork itself is interrupted most of the time. */
+   forks. HOW: "exit": the children end at once; "go_on": they return from the handler and continue
+   the interrupted code, for thousands of calls; "nested": fork itself is interrupted most of the
+   time. */
 #include "check.h"
 
 #include <pthread.h>
@@ -53,7 +54,7 @@ static void turn(unsigned *seed) {
     fill(blocks[at], size < 200 ? size : 200, at);
 }
 
-/* All blocks hold what was written to them, so none was given out twice. */
+/* All blocks hold the bytes that were written to them, so no block was handed out twice. */
 static void end_child(void) {
     for (unsigned at = 0; at < BLOCKS; at++) {
         CHECK(!blocks[at] || is_filled(blocks[at], sizes[at] < 200 ? sizes[at] : 200, at));
@@ -89,7 +90,7 @@ int main(int count, char **arguments) {
     for (size_t i = 0; i < (size_t)others; i++)
         CHECK(pthread_create(&threads[i], NULL, churn, (void *)(i + 1)) == 0);
     sigprocmask(SIG_UNBLOCK, &alarms, NULL);
-    /* The handler may be interrupted by itself, in the middle of fork. */
+    /* The handler may interrupt itself, in the middle of fork. */
     struct sigaction action = {.sa_handler = fork_now, .sa_flags = SA_RESTART | SA_NODEFER * nested};
     CHECK(sigaction(SIGPROF, &action, NULL) == 0);
     struct itimerval often = {{0, 300}, {0, 300}}, never = {{0, 0}, {0, 0}};
@@ -104,7 +105,7 @@ int main(int count, char **arguments) {
             int status;
             if (pid > 0) while (waitpid(pid, &status, 0) != pid) {}
         }
-        /* Timers are not inherited, so a child is left in peace. */
+        /* A child inherits no timers, so no signal interrupts it. */
         if (is_child && ++calls == CALLS_IN_CHILD) end_child();
     }
     CHECK(setitimer(ITIMER_PROF, &never, NULL) == 0);

@@ -1,6 +1,6 @@
-/* fork_storm HOW FORKS: forks while four threads allocate and free, spans too, and verifies in each
-   child what was inherited and what it allocates itself. HOW names the call: fork, _Fork, clone, vfork,
-   or "again", which is a child of _Fork that forks. */
+/* fork_storm HOW FORKS: forks while four threads allocate and free, large spans too. Each child
+   verifies the blocks that it inherited and those that it allocates. HOW names the call: fork,
+   _Fork, clone, vfork, or "again", a child of _Fork that forks. */
 #include "check.h"
 
 #include <pthread.h>
@@ -34,7 +34,7 @@ static size_t inherited_size(int at) { return at == 7 ? 700000 : 10 + (size_t)at
 static size_t own_size(int at) { return at % 200 == 0 ? 400000 : 1 + (size_t)at * 37 % 5000; }
 static size_t seen(size_t size) { return size < 300 ? size : 300; }
 
-/* 0 if all is well, otherwise a number that says what is not. */
+/* 0 if all is well, otherwise a number that names the error. */
 static int live_on(char **inherited) {
     char *own[OWN];
     for (int i = 0; i < OWN; i++) {

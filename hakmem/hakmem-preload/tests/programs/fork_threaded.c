@@ -1,5 +1,5 @@
-/* fork_threaded FORKS: forks while three threads allocate and free; each child frees what it
-   inherited, allocates, starts a thread, and ends. */
+/* fork_threaded FORKS: forks while three threads allocate and free. Each child frees the blocks
+   that it inherited, allocates, starts a thread, and ends. */
 #include "check.h"
 
 #include <pthread.h>

@@ -1,4 +1,4 @@
-/* fork_tree DEPTH: each process forks the next one, which frees what all before it allocated. */
+/* fork_tree DEPTH: each process forks the next one, which frees the blocks of all its ancestors. */
 #include "check.h"
 
 #include <sys/wait.h>

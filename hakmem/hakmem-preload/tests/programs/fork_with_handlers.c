@@ -1,5 +1,5 @@
-/* fork_with_handlers FORKS: forks under the handlers of fork_handlers.c, with threads that allocate;
-   the children verify what they inherited, allocate, fork again, and end. */
+/* fork_with_handlers FORKS: forks under the handlers of fork_handlers.c, with threads that
+   allocate. The children verify the blocks that they inherited, allocate, fork again, and end. */
 #include "check.h"
 
 #include <pthread.h>

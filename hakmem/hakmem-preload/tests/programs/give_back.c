@@ -1,5 +1,5 @@
-/* give_back: holds 256 MiB in blocks of several sizes, frees them, and goes on with little. Prints
-   resident KiB while it holds them, some time after, and after malloc_trim. */
+/* give_back: holds 256 MiB in blocks of several sizes, frees them, and continues with few blocks.
+   Prints resident KiB while it holds them, some time later, and after malloc_trim. */
 #include "check.h"
 
 #include <malloc.h>
@@ -18,7 +18,7 @@ int main(void) {
     const size_t sizes[] = {64, 1000, 9000, 300000};
     for (int i = 0; i < 4; i++) {
         hold_and_free(sizes[i], 256 << 20);
-        /* Some activity, as in any program: that is when memory is given back. */
+        /* Some activity, as in any program, during which the allocator gives memory back. */
         for (int turn = 0; turn < 120; turn++) {
             void *some[64];
             for (int j = 0; j < 64; j++) some[j] = malloc(2000);

@@ -1,4 +1,5 @@
-/* hooks: what a program does that was linked when glibc still called a hook for each malloc. */
+/* hooks: uses a hook, like a program that was linked when glibc still called one for each
+   malloc. */
 #include "check.h"
 
 typedef void *(*Hook)(size_t size, const void *caller);

@@ -1,4 +1,4 @@
-/* hover: fills the lists of one size, and then needs one block at a time for some seconds. */
+/* hover: fills the lists of one size, and then needs only one block at a time for some seconds. */
 #include "check.h"
 
 enum { BLOCKS = 100000, SIZE = 200 };

@@ -1,7 +1,7 @@
-/* jump_out JUMPS THREADS "small"|"all": signals interrupt threads in the allocator, and their handler jumps
-   out of it, so many times in all. What was in the threads' hands is lost; every other block holds what
-   was written to it, and all threads go on, unless the allocator ends the process. With "small" hardly
-   any call leaves the fast paths. */
+/* jump_out JUMPS THREADS "small"|"all": signals interrupt threads in the allocator, and their
+   handler jumps out of it, JUMPS times in all. The block that a thread is exchanging is lost; every
+   other block holds the bytes that were written to it, and all threads continue, unless the
+   allocator ends the process. With "small" hardly any call leaves the fast paths. */
 #include "check.h"
 
 #include <pthread.h>
@@ -33,7 +33,7 @@ struct blocks {
 
 static size_t head(size_t size) { return size < 200 ? size : 200; }
 
-/* Exchanges one block. Who jumps out of it has lost the block. */
+/* Exchanges one block, which is lost if the handler jumps out of it. */
 static void turn(struct blocks *mine, unsigned value, unsigned key) {
     unsigned at = value >> 8 & (BLOCKS - 1);
     size_t size = 1 + value % 60;
@@ -50,7 +50,7 @@ static void turn(struct blocks *mine, unsigned value, unsigned key) {
         new = malloc(size);
     }
     may_jump = 0;
-    /* Memory may be lost too, which a program must bear. */
+    /* Memory may be lost too, so a request may fail. */
     if (!new) return;
     fill(new, head(size), at + key);
     mine->size[at] = size;
@@ -82,7 +82,7 @@ int main(int count, char **arguments) {
     int wanted = atoi(arguments[1]), threads = atoi(arguments[2]);
     CHECK(threads <= THREADS_MAX);
     all_sizes = strcmp(arguments[3], "all") == 0;
-    /* A hang is seen as the signal's default action. */
+    /* A program that hangs is ended by the signal's default action. */
     alarm(100);
     struct sigaction action = {.sa_handler = jump};
     CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
@@ -93,7 +93,7 @@ int main(int count, char **arguments) {
         pthread_kill(ids[i % threads], SIGUSR1);
         usleep(20);
     }
-    /* All have turned on after the last jump. */
+    /* All threads have made turns after the last jump. */
     for (int i = 0; i < threads; i++) {
         long before = turns[i];
         while (turns[i] < before + 1000) usleep(100);

@@ -1,5 +1,5 @@
 /* killed_parent: a process that is killed while its child, which has made no call to the allocator,
- * waits until its input ends. */
+   waits until its input ends. */
 #include "check.h"
 
 #include <signal.h>
@@ -9,7 +9,7 @@ int main(void) {
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
-        /* The test waits for the end of both. */
+        /* The test waits until both have ended. */
         close(1);
         close(2);
         char byte;

@@ -1,5 +1,5 @@
-/* last_moment THREADS: the threads' first call comes in the last round of thread-exit destructors,
-   or they end by a system call of their own: no destructor of the allocator runs. */
+/* last_moment THREADS: the threads make their first call in the last round of thread-exit
+   destructors, or end by a system call of their own: no destructor of the allocator runs. */
 #include "check.h"
 
 #include <limits.h>
@@ -38,7 +38,7 @@ int main(int count, char **arguments) {
         CHECK(pthread_join(thread, NULL) == 0);
         int done = 0;
         CHECK(pthread_create(&thread, NULL, vanish, &done) == 0);
-        /* The kernel wakes who joins, also when the thread ends so. */
+        /* The kernel wakes the thread that joins, also if the other ends by a system call. */
         CHECK(pthread_join(thread, NULL) == 0);
         CHECK(done);
     }

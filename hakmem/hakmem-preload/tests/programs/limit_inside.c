@@ -1,5 +1,6 @@
-/* limit_inside: limits its address space while it runs, takes what there is, gives it back, and then
-   has room for everything else again. Prints how many KiB were left below the limit, and got. */
+/* limit_inside: limits its own address space, takes all memory that there is, gives it back, and
+   then has room for all other sizes again. Prints how many KiB were left below the limit, and how
+   many it got. */
 #include "size.h"
 
 #include <dlfcn.h>

@@ -1,4 +1,4 @@
-/* loading LIBRARY TIMES: loads, uses and unloads a library, also from a thread, so many times. */
+/* loading LIBRARY TIMES: loads, uses and unloads a library TIMES times, also from a thread. */
 #include "check.h"
 
 #include <dlfcn.h>

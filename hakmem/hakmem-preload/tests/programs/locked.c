@@ -1,5 +1,5 @@
 /* locked: a freed block that the program has locked in memory keeps its contents, whatever the
-   allocator asks of the system. The next one there must read as zeros all the same. */
+   allocator asks of the system. The next block there must read as zeros nevertheless. */
 #include "check.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
-/* many_spans: 140 000 large blocks side by side, of which every second is freed. The system allows a
-   process 65 530 mappings by default: the program must still get threads, blocks and mappings of its
-   own, and blocks that grow, now and once the freed ones have lost their memory. */
+/* many_spans: allocates 140 000 large blocks side by side and frees every second one. The system
+   allows a process 65 530 mappings by default: the program must still get threads, blocks, mappings
+   of its own, and blocks that grow, both now and after the freed ones have lost their memory. */
 #include "check.h"
 
 #include <malloc.h>
@@ -28,7 +28,7 @@ static void live_on(void) {
     CHECK(pthread_create(&thread, NULL, idle, NULL) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
     for (int i = 0; i < SMALL; i++) CHECK(malloc(472));
-    /* Neighbours that the system cannot join. */
+    /* Neighbouring mappings that the system cannot join. */
     for (int i = 0; i < 1000; i++) CHECK(mmap(NULL, 4096, i % 2 ? PROT_READ : PROT_NONE,
                                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
     for (int i = 1; i < 600; i += 2) {

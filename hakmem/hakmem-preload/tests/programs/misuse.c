@@ -12,7 +12,7 @@ static char *blocks[BLOCKS], *again[2 * BLOCKS];
 static size_t size;
 static int used;
 
-/* What is written to and looked at of each block. */
+/* Bytes of each block that are written and checked. */
 static size_t looked_at(void) { return size < 32 ? size : 32; }
 static _Alignas(16) char data[4096];
 
@@ -40,7 +40,7 @@ static void call_wrongly(const char *kind) {
     } else if (strcmp(kind, "static") == 0) {
         wrong = data + 64;
     } else if (strcmp(kind, "unused") == 0) {
-        /* Somewhere in memory of the allocator that it has not given out. */
+        /* An address in the allocator's memory that it has not handed out. */
         wrong = (void *)(((uintptr_t)blocks[used - 1] | 0xffff) - 0xffff + 0xf000);
         for (int i = 0; i < used; i++) CHECK(blocks[i] != wrong);
     } else if (strcmp(kind, "realloc-dead") == 0 || strcmp(kind, "usable-size-dead") == 0) {
@@ -58,7 +58,7 @@ static void call_wrongly(const char *kind) {
     say("after\n");
 }
 
-/* Whether any two of the blocks that are allocated now are the same. */
+/* Whether any two of the blocks that are allocated now are the same block. */
 static int overlap(void) {
     for (int i = 0; i < 2 * used; i++) {
         CHECK((again[i] = malloc(size)) != NULL);

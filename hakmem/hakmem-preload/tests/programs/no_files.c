@@ -1,4 +1,5 @@
-/* no_files THREADS: so many threads at once, in a sandbox that kills for any call about files. */
+/* no_files THREADS: runs THREADS threads at once, in a sandbox that kills for any call about
+   files. */
 #include "check.h"
 
 #include <linux/filter.h>

@@ -1,5 +1,6 @@
-/* no_mappings: the program itself makes mappings until the system refuses more. What needs none
-   still works, nothing is lost, and everything works again once the program has some back. */
+/* no_mappings: makes mappings of its own until the system refuses more. Requests that need none
+   still succeed, no block is lost, and all requests succeed again once the program has unmapped
+   some. */
 #include "check.h"
 
 #include <malloc.h>
@@ -12,7 +13,7 @@ static char *spans[SPANS];
 static void *made[ALL];
 
 static void *map_one(int number) {
-    /* Neighbours of different protection are not joined. */
+    /* The system does not join neighbours of different protection. */
     int protection = number % 2 ? PROT_READ : PROT_NONE;
     return mmap(NULL, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
@@ -34,7 +35,7 @@ int main(void) {
     for (int i = 0; i < SPANS; i += 2) free(spans[i]);
     rest();
     malloc_trim(0);
-    /* What was freed serves again, and it grows by copying: no call makes a mapping. */
+    /* Freed spans serve again, and grow by copying: no call makes a mapping. */
     for (int i = 0; i < SPANS; i += 4) {
         spans[i] = calloc(1, BYTES);
         CHECK(spans[i] && spans[i][0] == 0 && spans[i][BYTES / 2] == 0 && spans[i][BYTES - 1] == 0);

@@ -1,10 +1,11 @@
-/* Runs a program under the library that NTH_PRELOAD names, and lets system calls fail that the library
-   makes: `nth_call N once|always PROGRAM [ARGUMENT]...`. Of all calls that the library's own code
-   makes, in whatever process or thread, the Nth fails, or that one and all later ones. 0 lets none
-   fail. Prints how many calls there were; ends as the program does.
+/* nth_call N once|always PROGRAM [ARGUMENT]...: runs a program under the library that NTH_PRELOAD
+   names, and makes system calls of the library fail. Of all calls that the library's own code
+   makes, in any process or thread, the Nth fails, or that one and all later ones; with N = 0 none
+   fails. Prints how many calls there were; ends as the program does.
 
-   The tracer sees each call of the program by ptrace, and knows the library's own by the place of the
-   instruction. Calls that the kernel does not refuse are left alone, such as waking a sleeper and ending. */
+   The tracer sees each call of the program by ptrace, and recognises the library's own by the
+   address of the instruction. Calls that the kernel does not refuse are left alone, such as waking
+   a sleeper and ending. */
 #include "check.h"
 
 #include <errno.h>
@@ -16,14 +17,14 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 
-/* Programs at a time that are traced, and those of them whose current call is to fail. */
+/* Number of programs that may be traced at a time, and those whose current call is to fail. */
 enum { TRACED_MAX = 64 };
 static struct {
     pid_t task;
     int fails_with;
 } failing[TRACED_MAX];
 
-/* Where the library's code is mapped: the same in all processes, as they are forked. */
+/* Addresses of the library's code: equal in all processes, because they are forked. */
 static unsigned long code_begin, code_end;
 
 static void find_code(pid_t task) {
@@ -42,7 +43,7 @@ static void find_code(pid_t task) {
     if (maps) fclose(maps);
 }
 
-/* What the kernel says when it refuses a call; 0 for calls that it cannot refuse. */
+/* The error with which the kernel refuses a call; 0 for calls that it cannot refuse. */
 static int refusal(unsigned long number) {
     switch (number) {
     case SYS_futex:
@@ -54,7 +55,7 @@ static int refusal(unsigned long number) {
     case SYS_gettid:
     case SYS_getpid:
     case SYS_close: return 0;
-    /* Refused, it leaves a segment that is half made, which cannot be read; agents remove those. */
+    /* A refusal leaves a half-made segment, which cannot be read; agents remove such segments. */
     case SYS_unlinkat: return 0;
     case SYS_mmap:
     case SYS_munmap:

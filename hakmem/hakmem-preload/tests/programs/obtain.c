@@ -1,4 +1,4 @@
-/* obtain: takes blocks of a size until there are no more; prints how many KiB they are. */
+/* obtain: takes blocks of a size until a request fails; prints how many KiB they are. */
 #include "check.h"
 
 int main(int count, char **arguments) {

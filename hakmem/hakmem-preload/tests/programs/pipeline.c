@@ -1,5 +1,6 @@
-/* pipeline MILLIONS SIZE: one thread allocates, another frees, through a bounded ring. The memory
-   in use may not grow: prints resident KiB after a fifth of the way and at the end. */
+/* pipeline MILLIONS SIZE: one thread allocates and another frees, with a bounded ring between them.
+   The memory in use may not grow: prints resident KiB after a fifth of the blocks and at the
+   end. */
 #include "check.h"
 
 #include <pthread.h>

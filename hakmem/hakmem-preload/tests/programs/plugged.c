@@ -1,4 +1,5 @@
-/* plugged FUNCTION LIBRARY...: loads libraries that nobody else sees; calls a function of each. */
+/* plugged FUNCTION LIBRARY...: loads libraries that no other code sees, and calls a function of
+   each. */
 #include "check.h"
 
 #include <dlfcn.h>

@@ -1,5 +1,5 @@
-/* A shared library that allocates when it is loaded and frees when it is unloaded, with
-   thread-local storage of the static kind, nearly all that libc sets aside for late libraries. */
+/* A shared library that allocates when it is loaded and frees when it is unloaded. Its static
+   thread-local storage is nearly all that libc sets aside for libraries that are loaded late. */
 #include <stdlib.h>
 #include <string.h>
 

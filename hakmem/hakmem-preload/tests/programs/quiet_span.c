@@ -1,5 +1,5 @@
-/* quiet_span: frees a span after a second without a call. It is as fresh as any other then, and
-   waits for reuse. */
+/* quiet_span: frees a span after a second without a call. The span counts as freed just now, like
+   any other, and is kept for reuse. */
 #include "check.h"
 
 #include <malloc.h>
@@ -13,7 +13,8 @@ int main(void) {
     usleep(900 * 1000);
     free(span);
     CHECK(mallinfo2().keepcost >= 2 * mib);
-    /* Too large for what waits; on the way housekeeping looks twice whether it has waited for long. */
+    /* Too large for the kept span. On the way, housekeeping looks twice whether it was kept long
+       enough. */
     CHECK(malloc(3 * mib));
     usleep(30 * 1000);
     CHECK(malloc(5 * mib));

@@ -1,5 +1,5 @@
-/* reports: what the functions that report say of a program that knows better. Writes malloc_info's
-   document to standard output. */
+/* reports: checks the reporting functions in a program that knows the numbers itself. Writes
+   malloc_info's document to standard output. */
 #include "check.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@ enum { BLOCKS = 1000 };
 
 static void *blocks[BLOCKS];
 
-/* A leak of any size shows, and what is freed does not. */
+/* A leak of any size shows, and freed memory does not. */
 static void live_bytes_are_exact(void) {
     for (size_t size = 1; size < 200000; size += size / 2 + 1) {
         free(malloc(size));

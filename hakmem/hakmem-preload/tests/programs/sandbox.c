@@ -1,8 +1,8 @@
-/* Once the program has begun, the allocator makes the calls that every allocator needs and no
- * others: a filter answers each of the rest by SIGSYS, also in threads that begin in it.
- *
- * Messages are let through, so that whatever stops the program can be said: who starts it looks
- * whether something was. */
+/* After the program has begun, the allocator makes only the calls that every allocator needs: a
+   filter answers all others with SIGSYS, also in threads that begin under it.
+
+   Messages are let through, so that the program can print what stops it; the test checks that it
+   printed nothing. */
 #include "check.h"
 #include <errno.h>
 #include <linux/filter.h>
@@ -25,14 +25,14 @@
 
 static const struct sock_filter filter[] = {
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-    /* What the README says that the allocator needs, at the end of the process getpid. */
+    /* The calls that the README lists for the allocator; getpid at the end of the process. */
     ALLOWED(mmap), ALLOWED(munmap), ALLOWED(mremap), ALLOWED(madvise), ALLOWED(mprotect),
     ALLOWED(futex), ALLOWED(getpid),
-    /* What libc needs for threads and sleep, to say something, and to end. */
+    /* The calls that libc needs for threads, for sleeping, for printing, and to end. */
     ALLOWED(clone), ALLOWED(clone3), ALLOWED(set_robust_list), ALLOWED(rseq),
     ALLOWED(rt_sigprocmask), ALLOWED(clock_nanosleep), ALLOWED(restart_syscall),
     ALLOWED(write), ALLOWED(exit), ALLOWED(exit_group),
-    /* Skipped where the vDSO reads the clocks. */
+    /* The calls of the clocks, skipped where the vDSO reads them. */
     ALLOWED(clock_gettime),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
 };
@@ -50,8 +50,8 @@ static void refuse_all_others(int clock_is_a_call) {
     CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
 }
 
-/* Whether the vDSO makes a system call to read a clock, as it does where the kernel keeps time by
- * other means than the processor's counter. A child tries. */
+/* Whether the vDSO makes a system call to read a clock, as it does if the kernel keeps time by
+   other means than the processor's counter. A child tries it. */
 static int clock_is_a_call(void) {
     pid_t child = fork();
     CHECK(child >= 0);
@@ -109,7 +109,7 @@ int main(int count, char **arguments) {
     int threads = count > 1 ? atoi(arguments[1]) : 8;
     pthread_t all[256];
     CHECK(threads <= 256);
-    /* libc takes what it needs for its first thread. */
+    /* libc obtains the memory that it needs for its first thread. */
     CHECK(pthread_create(&all[0], NULL, work, NULL) == 0 && pthread_join(all[0], NULL) == 0);
     struct sigaction action = {.sa_sigaction = refused, .sa_flags = SA_SIGINFO};
     int by_call = clock_is_a_call();
@@ -117,7 +117,7 @@ int main(int count, char **arguments) {
     refuse_all_others(by_call);
     for (int round = 0; round < 3; round++) {
         use_everything(round);
-        /* Longer than housekeeping, and than freed memory is kept for reuse. */
+        /* Longer than the interval of housekeeping, and than freed memory is kept for reuse. */
         milliseconds(400);
     }
     malloc_trim(0);

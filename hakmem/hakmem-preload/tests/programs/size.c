@@ -1,4 +1,5 @@
-/* size: prints the size of its address space, in KiB, while some threads hold a block each. */
+/* size THREADS: prints the size of its address space, in KiB, while THREADS threads hold a block
+   each. */
 #include "size.h"
 
 #include <pthread.h>

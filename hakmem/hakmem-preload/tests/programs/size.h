@@ -1,4 +1,4 @@
-/* Reads a line of numbers out of /proc/self/status, in KiB, without allocating. */
+/* Reads a number in KiB from /proc/self/status, without allocating. */
 #pragma once
 #include "check.h"
 

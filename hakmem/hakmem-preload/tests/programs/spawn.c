@@ -1,4 +1,4 @@
-/* spawn HOW: starts itself once more as `spawn leaf`, in the way that HOW names. */
+/* spawn HOW: starts itself again as `spawn leaf`, in the way that HOW names. */
 #include "check.h"
 
 #include <spawn.h>

@@ -1,7 +1,7 @@
 /* stack_use: runs every path of the allocator on a painted stack of 8 KiB, and on threads with the
-   smallest stack that there is, in the parent and in a child, and prints how many bytes each path used
-   beyond what an empty function does; so also the first call of the process, the end of a thread and
-   that of a process. */
+   smallest stack that there is, in the parent and in a child, and prints how many bytes each path
+   used beyond an empty function. It also measures the first call of the process, the end of a
+   thread and the end of a process. */
 #include "check.h"
 
 #include <limits.h>
@@ -23,7 +23,8 @@ static void run_path(void) {
     swapcontext(&callee, &caller);
 }
 
-/* A small painted stack. Behind it lies a page that cannot be touched. A child's is its parent's too. */
+/* A small painted stack in front of a page that cannot be touched. A child shares it with its
+   parent. */
 static char *painted_stack(void) {
     char *memory = mmap(NULL, PAGE + STACK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(memory != MAP_FAILED && mprotect(memory, PAGE, PROT_NONE) == 0);
@@ -104,7 +105,7 @@ static void *in_thread(void *argument) {
     return NULL;
 }
 
-/* Its own stack is the smallest, and its end gives back what its lists hold. */
+/* Its own stack is the smallest, and at its end the blocks on its lists are given back. */
 static void *on_smallest_stack(void *argument) {
     (void)argument;
     void *mine[100];
@@ -125,7 +126,7 @@ static void run_thread(void *(*work)(void *), void *argument, size_t stack) {
     CHECK(pthread_attr_destroy(&attributes) == 0);
 }
 
-/* The first call of all: before any constructor runs, that of the allocator included. */
+/* The very first call: before any constructor runs, including that of the allocator. */
 static size_t first_call_use, empty_use;
 static void before_all(void) {
     empty_use = use_of(nothing);
@@ -133,8 +134,8 @@ static void before_all(void) {
 }
 __attribute__((section(".preinit_array"), used)) static void (*const before)(void) = before_all;
 
-/* The end of a thread. The allocator's destructor gives the lists back in the third round; another one
-   paints the stack below in the second, and looks at it in the third. */
+/* The end of a thread. The allocator's destructor gives the lists back in the third round; another
+   destructor paints the stack below in the second round, and looks at it in the third. */
 static pthread_key_t key;
 static size_t rounds, thread_end_use;
 
@@ -156,7 +157,7 @@ static void *end_with_lists(void *argument) {
     return NULL;
 }
 
-/* The end of a process: in a child, whose stack is seen from here. */
+/* The end of a process: of a child, whose stack can be seen from here. */
 static void end_at_once(void) { _exit(0); }
 static void end_well(void) { exit(0); }
 static void end_quickly(void) { quick_exit(0); }

@@ -1,5 +1,5 @@
 /* storm SECONDS THREADS: threads of all ages exchange blocks of all sizes through shared places,
-   check their contents, resize and trim; one of them keeps starting short-lived ones. */
+   check their contents, resize and trim; one of them keeps starting short-lived threads. */
 #include "check.h"
 
 #include <malloc.h>
@@ -31,7 +31,7 @@ static size_t random_size(unsigned *seed) {
     return value % 3000000;
 }
 
-/* All of a small block, the start of a large one. */
+/* Bytes that are checked: all of a small block, the start of a large one. */
 static size_t seen(const struct Block *block) { return block->size < 600 ? block->size : 600; }
 
 static void check_and_free(struct Block *block) {

@@ -1,6 +1,6 @@
-/* taken: somebody maps the addresses that the allocator would grow into: those behind its first slab
-   (`behind`), or wherever there is room below the libraries (`everywhere`). Blocks must come from
-   elsewhere then, and every one must be found again when it is freed, by whichever thread. */
+/* taken WHICH: maps the addresses into which the allocator would grow: those behind its first slab
+   (`behind`), or all room below the libraries (`everywhere`). Blocks must then come from elsewhere,
+   and any thread that frees one must find it again. */
 #include "check.h"
 
 #include <errno.h>
@@ -34,8 +34,8 @@ int main(int count, char **arguments) {
     const uintptr_t libraries = (uintptr_t)32 << 40, step = 64 << 20;
     uintptr_t first = (uintptr_t)malloc(100), next = (first + step) & -step;
     int is_everywhere = strcmp(arguments[1], "everywhere") == 0, taken = 0;
-    /* Piece by piece: what the allocator has stays, and ends where its piece does. Behind that it has
-       nothing. */
+    /* Takes address space piece by piece: the piece in which the allocator has memory stays free,
+       and the allocator's room ends with it. */
     const uintptr_t most = (uintptr_t)1 << 38;
     for (uintptr_t at = is_everywhere ? (uintptr_t)4 << 30 : next; at < most; at += step)
         taken += take(at, at + step);
@@ -54,7 +54,7 @@ int main(int count, char **arguments) {
         CHECK(is_filled(blocks[i], SIZE, (unsigned)i));
         free(blocks[i]);
     }
-    /* Foreign ones are recognised as ever. */
+    /* Foreign pointers are recognised as usual. */
     static char data[64];
     free(opaque(data + 16));
     return 0;

@@ -1,4 +1,4 @@
-// Destructors of thread-local objects free what the thread allocated.
+// Destructors of thread-local objects free memory that the thread allocated.
 #include "check.h"
 
 #include <cstring>
@@ -11,7 +11,7 @@ struct Holder {
     std::vector<std::string> texts;
     ~Holder() {
         for (auto &text : texts) CHECK(text.size() == 100 && text[50] == 'x');
-        // Allocating while ending is allowed, too.
+        // A thread may also allocate while it is ending.
         std::vector<std::string> copy = texts;
         CHECK(copy == texts);
     }

@@ -1,5 +1,5 @@
-/* trim: what malloc_trim gives back of sparse slabs, of other threads' lists, and of threads that
-   have ended. Prints resident KiB before and after each. */
+/* trim: measures how much malloc_trim returns from sparse slabs, from other threads' lists, and
+   from threads that have ended. Prints resident KiB before and after each. */
 #include "check.h"
 
 #include <malloc.h>
@@ -26,7 +26,7 @@ static void trim_sparse_slabs(void) {
     }
 }
 
-/* Lists of many sizes, as long as they get. */
+/* Fills lists of many sizes, up to their greatest length. */
 static void fill_lists(void) {
     enum { BLOCKS = 400 };
     char *blocks[BLOCKS];

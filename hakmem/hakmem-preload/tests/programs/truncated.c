@@ -1,6 +1,6 @@
-/* truncated LENGTH ["again"|"unseen"]: cuts its own segment off to so many bytes while four threads
-   allocate. "again": and makes it as long as it was, at once; "unseen": so that no thread touches it
-   in between. */
+/* truncated LENGTH ["again"|"unseen"]: truncates its own segment to LENGTH bytes while four threads
+   allocate. "again": restores its length at once; "unseen": restores it before a thread touches
+   it. */
 #include "check.h"
 
 #include <dirent.h>
@@ -24,7 +24,8 @@ static void *work(void *argument) {
         if (must_rest) {
             resting++;
             while (must_rest) usleep(100);
-            /* The promise ends where a list is given more than it has room for before any slow path. */
+            /* The promise does not cover a list that gets more blocks than it has room for before
+               any slow path. */
             free(opaque(malloc(1 << 20)));
         }
         seed = seed * 1664525 + 1013904223;
@@ -38,7 +39,7 @@ static void *work(void *argument) {
         blocks[i] = malloc(lengths[i]);
         CHECK(blocks[i]);
         fill(blocks[i], lengths[i], (unsigned)i);
-        /* Runs of one size fill and empty lists. */
+        /* Runs of one size fill and empty the lists. */
         if (round % 64 == 0) {
             void *run[300];
             for (int j = 0; j < 300; j++) CHECK((run[j] = malloc(48)));
@@ -84,7 +85,7 @@ int main(int count, char **arguments) {
     is_cut = 1;
     must_rest = 0;
     usleep(50000);
-    /* Threads that come later, more than a group has places. */
+    /* Threads that start later, more than a group has slots. */
     for (size_t i = THREADS; i < 2 * THREADS; i++)
         CHECK(pthread_create(&threads[i], NULL, work, (void *)(i + 1)) == 0);
     usleep(100000);

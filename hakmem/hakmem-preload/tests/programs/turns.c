@@ -1,4 +1,4 @@
-/* turns N SIZE: N times malloc(SIZE) and free. */
+/* turns N SIZE: calls malloc(SIZE) and free N times. */
 #include "check.h"
 
 int main(int count, char **arguments) {

@@ -1,5 +1,5 @@
-/* What libraries wrap that stand in for time, users, files and sockets: each of their wrappers may
- * allocate, at the start, in threads, in a child and at the end. */
+/* wrapped: uses the functions that libraries wrap to simulate time, users, files and sockets. Each
+   wrapper may allocate, at the start, in threads, in a child and at the end. */
 #include "check.h"
 #include <pthread.h>
 #include <string.h>

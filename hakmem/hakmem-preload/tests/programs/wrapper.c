@@ -1,5 +1,5 @@
-/* A library to preload beside the allocator: wraps malloc and free, as profilers do, and says at
-   the end how many calls it passed on. */
+/* A library to preload beside the allocator: it wraps malloc and free, as profilers do, and prints
+   at the end whether it passed on any calls. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>

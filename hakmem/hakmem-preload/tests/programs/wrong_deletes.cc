@@ -1,4 +1,5 @@
-// wrong_deletes WHAT: deletes what must not be deleted so. Undefined, but no other block may suffer.
+// wrong_deletes WHAT: makes a wrong delete. The behaviour is undefined, but no other block may
+// suffer.
 #include "check.h"
 
 #include <cstring>
@@ -13,7 +14,7 @@ using Aligned = std::align_val_t;
 static void (*free_sized)(void *, size_t);
 static void (*free_aligned_sized)(void *, size_t, size_t);
 
-// Each form that says a size.
+// Each form that passes a size.
 static void (*const forms[])(void *, size_t) = {
     [](void *block, size_t size) { ::operator delete(block, size); },
     [](void *block, size_t size) { ::operator delete[](block, size); },
@@ -23,8 +24,8 @@ static void (*const forms[])(void *, size_t) = {
     [](void *block, size_t size) { free_aligned_sized(block, 16, size); },
 };
 
-// A block of one size is freed with another, as by a base class without a virtual destructor; what
-// is allocated of that other size then must not lie on blocks of the first.
+// Frees a block of one size with another, as a base class without a virtual destructor does. Blocks
+// of the other size that are allocated then must not overlap blocks of the first.
 static void check_told(size_t size, size_t told, void (*form)(void *, size_t)) {
     static void *blocks[BLOCKS], *others[BLOCKS];
     size_t looked_at = size < 4096 ? size : 4096, written = told < 4096 ? told : 4096;
@@ -46,7 +47,7 @@ static void check_all_told() {
                 if (size != told) check_told(size, told, form);
 }
 
-// Twice with the right size, one call after the other: the second is found there and then.
+// Deletes a block twice in a row with the right size: the second delete is found at once.
 static void delete_twice(size_t size) {
     void *volatile block = ::operator new(size);
     ::operator delete(block, size);
@@ -54,7 +55,7 @@ static void delete_twice(size_t size) {
     CHECK(::operator new(size) != ::operator new(size));
 }
 
-// So often that one of them is looked at.
+// Deletes often enough for a sampled check to look at some.
 static void delete_often(size_t size, size_t told) {
     for (int i = 0; i < 5000; i++) ::operator delete(opaque(::operator new(size)), told);
 }

@@ -1,4 +1,4 @@
-/* wrong_frees WHAT: frees a pointer that must not be freed so, and runs on. */
+/* wrong_frees WHAT: makes a wrong free, and continues. */
 #include "check.h"
 
 #include <dlfcn.h>
@@ -14,13 +14,13 @@ static void allocate_all(size_t size) {
     for (int i = 0; i < BLOCKS; i++) CHECK((blocks[i] = malloc(size)) != NULL);
 }
 
-/* All but one. */
+/* Frees all blocks but `kept`. */
 static void free_all_but(int kept) {
     for (int i = 0; i < BLOCKS; i++)
         if (i != kept) free(blocks[i]);
 }
 
-/* No block is handed out twice: what was freed twice must not be on two lists. */
+/* No block is handed out twice: a block that was freed twice must not be on two lists. */
 static void check_disjoint(size_t size) {
     static char *again[4 * BLOCKS];
     for (int i = 0; i < 4 * BLOCKS; i++) {
@@ -41,7 +41,7 @@ static void free_sized(void *pointer, size_t size) {
     function(pointer, size);
 }
 
-/* Writes one byte too many into a block that has another one right behind it; that one. */
+/* Writes one byte too many into a block that has another right behind it, and returns that one. */
 static char *overflow(size_t size) {
     allocate_all(size);
     size_t usable = malloc_usable_size(blocks[0]);
@@ -62,8 +62,8 @@ static void allocate_many(void) {
     for (int i = 0; i < MANY; i++) CHECK((many[i] = malloc(100)) != NULL);
 }
 
-/* What nobody looks at when it is freed, the allocator finds when the block comes back to its slab:
-   when lists are full, and at the latest when everything is given back. */
+/* A wrong free that passes unchecked is found when the block comes back to its slab: when lists are
+   full, and at the latest when all lists are given back. */
 static int later(const char *what) {
     if (strcmp(what, "double-full") == 0) {
         allocate_many();
