@@ -47,8 +47,8 @@ impl Regret {
     pub(super) const NONE: Self =
         Self { kept_bytes: KEPT_BYTES_MIN, given_bytes: 0, given_at_ms: 0 };
 
-    /// Notes that a request takes `bytes` of new memory: that many of the bytes purged lately should
-    /// have been kept.
+    /// Notes that a request takes `bytes` of new memory: that many of the bytes purged lately
+    /// should have been kept.
     pub(super) fn took_new(&mut self, bytes: usize) {
         let regretted = bytes.min(self.given_bytes);
         self.given_bytes -= regretted;
