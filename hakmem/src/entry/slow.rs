@@ -116,8 +116,8 @@ pub(super) fn large(heap: *mut Heap, size: usize, alignment: usize) -> Option<Al
 }
 
 fn large_with(heap: &Heap, size: usize, alignment: usize, watch: Stopwatch) -> Option<Allocated> {
-    // A span fails for lack of address space. Free spans may hold some, lists and slabs do not:
-    // giving their blocks back would cost much and help nothing.
+    // The system refuses a span for lack of address space. Free spans may hold some, but lists and
+    // slabs do not: giving their blocks back would cost much and help nothing.
     let span = if size <= REQUEST_MAX { large::allocate(size, alignment) } else { None };
     let Some(span) = span else {
         heap.count_out_of_memory(BIN_LARGE, size);

@@ -26,12 +26,12 @@ use crate::central;
 use crate::os::clock;
 use crate::sync::{AtomicU32, Ordering};
 
-/// Longest time for which an idle list or spare keeps its blocks, and the most slabs that come and
-/// go meanwhile: where memory changes its shape faster than that, giving up blocks must not wait.
+/// An idle list or spare keeps its blocks for at most this time, and at most while this number of
+/// slabs come and go: where memory changes its shape faster, giving up blocks must not wait.
 const IDLE_MS: u32 = 250;
 const IDLE_CHANGES: u32 = 128;
 /// A list that holds little becomes small again if its capacity exceeds that of a new list by this
-/// factor: a refill or two beyond the first capacity are no reason.
+/// factor. One or two refills beyond the first capacity do not count.
 const OVERSIZED: u32 = 4;
 
 /// How often all threads were asked to give up their lists.
@@ -43,8 +43,8 @@ pub(crate) fn ask_all_to_give_up() {
 }
 
 impl Heap {
-    /// Whether all threads were asked to give up their lists since this heap last called this or
-    /// began.
+    /// Whether all threads were asked to give up their lists since this heap last called this, or
+    /// since it was opened.
     pub(crate) fn take_request(&self) -> bool {
         let requests = REQUESTS.load(Ordering::Relaxed);
         let is_new = requests != self.requests.get();

@@ -24,7 +24,7 @@ impl Heap {
     /// little would let the list overflow.
     ///
     /// # Safety
-    /// `heap` is a heap's page of a mapped group, and `slot` is zeroed memory that nobody else
+    /// `heap` is a heap's page of a mapped group, and `slot` is zeroed memory that no other code
     /// knows.
     pub(crate) unsafe fn describe_lists(heap: *mut Self, slot: *mut Slot) {
         macro_rules! copy {
@@ -36,7 +36,7 @@ impl Heap {
                 unsafe { ptr::read_volatile(field.cast::<$type>()) }
             }};
         }
-        // SAFETY: nobody else writes the slot, which the caller vouches for.
+        // SAFETY: only the caller knows the slot, so no other thread writes it.
         let writer = unsafe { SlotWriter::new(slot) };
         writer.update(|update| {
             for bin in 0..BINS {
