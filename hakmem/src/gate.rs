@@ -1,9 +1,10 @@
 //! The front gate: finds out what a freed pointer is.
 //!
 //! Only this module classifies pointers, and no other reads a header. The gate has two doors. The
-//! fast path of `free` asks the *fast* door ([`FrontGate::bin`]), which differs between routings: it
-//! names the bin of a pointer whose block may go on the thread's list, or nothing. All other code
-//! asks the *slow* door, [`classify`], which is exact for every live block under every routing.
+//! fast path of `free` asks the *fast* door ([`FrontGate::bin`]), which differs between routings:
+//! it names the bin of a pointer whose block may go on the thread's list, or nothing. All other
+//! code asks the *slow* door, [`classify`], which is exact for every live block under every
+//! routing.
 //!
 //! Under `direct` the fast door is one load from the class map. A pointer whose bin the map does
 //! not name is the start of a large span, or foreign.

@@ -12,8 +12,8 @@
 //! In the layouts with headers every block *without* one (C7, mid, large) is aligned to
 //! [`HEADERLESS_ALIGNMENT`]: slabs are aligned to 64 KiB, strides are multiples of 1024, and spans
 //! are aligned to pages. So a pointer that is not aligned so has a header. Blocks with headers
-//! begin [`HEADED_OFFSET`] bytes into their slab, which leaves room for the first header; only a few
-//! of them lie on the 1024-byte grid: one in 64 of those of 16 bytes.
+//! begin [`HEADED_OFFSET`] bytes into their slab, which leaves room for the first header; only a
+//! few of them lie on the 1024-byte grid: one in 64 of those of 16 bytes.
 //!
 //! # Orderings
 //! Relaxed: the choice is written once at start, before any heap exists.
