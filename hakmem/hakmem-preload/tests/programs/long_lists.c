@@ -1,4 +1,5 @@
-/* long_lists: frees more blocks at a time than a list holds, so that lists grow as far as they may. */
+/* long_lists: frees more blocks at a time than a list holds, so that lists grow to their full
+   length. */
 #include "check.h"
 
 enum { BLOCKS = 20000, TURNS = 3 };
