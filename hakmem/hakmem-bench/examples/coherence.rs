@@ -1,22 +1,22 @@
-//! Cache lines that pass between processors: a plugin for QEMU's user mode that counts, for a program
-//! of many threads, the transfers that a processor for each thread would make.
+//! Counts the cache lines that pass between processors: a plugin for QEMU's user mode that counts,
+//! for a program of many threads, the transfers on a machine with one processor for each thread.
 //!
-//! Each thread of the program stands for a processor, and every access to memory is seen
-//! (`hakmem_bench::coherence`). Transfers by the program's own instructions are told apart from those
-//! of libraries, which is where `malloc` is.
+//! Each thread of the program stands for a processor, and the plugin sees every access to memory
+//! (`hakmem_bench::coherence`). Transfers by the program's own instructions are counted apart from
+//! those by libraries, where `malloc` is.
 //!
-//! The threads run one at a time: after a quantum of blocks of code, of random length, another one goes
-//! on. So they are interleaved as finely as threads that run at once, on however few processors; what
-//! a retry costs on real ones is not modelled.
+//! The threads run one at a time: after a quantum of blocks of code, of random length, the next
+//! thread runs. So they interleave as finely as threads that run at the same time, on however few
+//! processors; the cost of a retry on real processors is not modelled.
 //!
-//! `qemu-x86_64 -plugin libcoherence.so,quantum=40,seed=1 PROGRAM`: the counts go to standard error at the
-//! program's end. `.ci/contention` runs it.
+//! `qemu-x86_64 -plugin libcoherence.so,quantum=40,seed=1 PROGRAM` prints the counts to standard
+//! error at the program's end. `.ci/contention` runs it.
 //!
 //! # Safety
-//! Only the thread that holds the baton touches the model, except for the queue, which has a lock.
-//! QEMU calls with what its plugin interface (version 1, `qemu-plugin.h`) says.
+//! Only the thread that holds the baton touches the model; the queue has a lock. QEMU passes to the
+//! callbacks what its plugin interface (version 1, `qemu-plugin.h`) says.
 #![allow(unsafe_code)]
-// QEMU's functions are called in groups, for one and the same reason.
+// QEMU's functions are called in groups that are sound for one and the same reason.
 #![allow(clippy::multiple_unsafe_ops_per_block)]
 
 use std::cell::UnsafeCell;
@@ -26,7 +26,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use hakmem_bench::coherence::{CACHES_MAX, Caches, Quanta};
 
-/// The interface's version, which QEMU asks for.
+/// Version of the interface, which QEMU reads.
 #[unsafe(no_mangle)]
 pub static qemu_plugin_version: c_int = 1;
 
@@ -66,25 +66,25 @@ unsafe extern "C" {
     fn qemu_plugin_end_code() -> u64;
 }
 
-/// No registers are asked for.
+/// The callbacks use no registers.
 const NO_REGISTERS: c_int = 0;
 /// Reads and writes.
 const ALL_ACCESSES: c_int = 3;
-/// What a callback hears of who made an access.
+/// Argument of the callback on accesses: whose code made the access.
 const BY_PROGRAM: *mut c_void = std::ptr::null_mut();
 const BY_LIBRARY: *mut c_void = std::ptr::without_provenance_mut(1);
 
-/// The caches, and what was counted.
+/// The caches and the counts.
 struct Model {
     caches: Caches,
-    /// In blocks of code: after each, the next thread goes on.
+    /// Counted in blocks of code; after each quantum, the next thread runs.
     quanta: Quanta,
     transfers_by_program: u64,
     transfers_by_library: u64,
     accesses_by_library: u64,
 }
 
-/// Who runs and who waits for it.
+/// The thread that runs, and the threads that wait for the baton.
 struct Queue {
     runs: Option<usize>,
     waiting: VecDeque<usize>,
@@ -96,7 +96,7 @@ struct Shared {
     turns: [Condvar; CACHES_MAX],
 }
 
-// SAFETY: the model is only touched by the thread that holds the baton, and before any has it.
+// SAFETY: only the thread that holds the baton touches the model, and the installation does before.
 unsafe impl Sync for Shared {}
 
 static SHARED: Shared = Shared {
@@ -114,7 +114,7 @@ fn queue() -> MutexGuard<'static, Queue> {
 /// # Safety
 /// The caller holds the baton, and keeps no other reference.
 unsafe fn model() -> &'static mut Model {
-    // SAFETY: the caller's duty.
+    // SAFETY: the caller holds the baton, and keeps no other reference.
     let model = unsafe { &mut *SHARED.model.get() };
     model.as_mut().expect("made when the plugin was installed")
 }
@@ -135,7 +135,7 @@ fn take_baton(vcpu: usize) {
     }
 }
 
-/// Gives the baton to the thread that has waited longest, if one waits.
+/// Passes the baton to the thread that has waited longest, if any waits.
 fn pass_baton(queue: &mut Queue) {
     queue.runs = queue.waiting.pop_front();
     if let Some(next) = queue.runs {
@@ -160,9 +160,9 @@ extern "C" fn on_block(vcpu: Vcpu, _: *mut c_void) {
 }
 
 extern "C" fn on_access(vcpu: Vcpu, info: u32, address: u64, data: *mut c_void) {
-    // SAFETY: this thread has the baton since its block began.
+    // SAFETY: this thread has had the baton since its block began.
     let model = unsafe { model() };
-    // SAFETY: information that QEMU handed out.
+    // SAFETY: `info` is information that QEMU passed to this callback.
     let (is_store, shift) =
         unsafe { (qemu_plugin_mem_is_store(info), qemu_plugin_mem_size_shift(info)) };
     let is_library = data == BY_LIBRARY;
@@ -176,7 +176,8 @@ extern "C" fn on_access(vcpu: Vcpu, info: u32, address: u64, data: *mut c_void) 
 }
 
 extern "C" fn on_translation(_: Id, block: *mut c_void) {
-    // SAFETY: QEMU hands out a block, its instructions and the bounds of the program's code.
+    // SAFETY: the block and its instructions come from QEMU, and so do the bounds of the program's
+    // code.
     unsafe {
         qemu_plugin_register_vcpu_tb_exec_cb(block, on_block, NO_REGISTERS, BY_PROGRAM);
         let own = qemu_plugin_start_code()..qemu_plugin_end_code();
@@ -195,7 +196,8 @@ extern "C" fn on_translation(_: Id, block: *mut c_void) {
     }
 }
 
-/// A system call may block, so it is made without the baton; the next block takes it again.
+/// Passes the baton on before a system call, which may block; the thread's next block takes it
+/// again.
 #[rustfmt::skip]
 extern "C" fn on_call(
     _: Id, vcpu: Vcpu, _: i64, _: u64, _: u64, _: u64, _: u64, _: u64, _: u64, _: u64, _: u64,
@@ -207,7 +209,7 @@ extern "C" fn on_call(
 }
 
 extern "C" fn on_exit(_: Id, _: *mut c_void) {
-    // SAFETY: the program has ended.
+    // SAFETY: the program has ended, so no other thread touches the model.
     let model = unsafe { model() };
     eprintln!(
         "transfers by libraries {}, by the program {}; accesses by libraries {}",
@@ -215,10 +217,10 @@ extern "C" fn on_exit(_: Id, _: *mut c_void) {
     );
 }
 
-/// QEMU's way in. 0 for success.
+/// QEMU's entry point. Returns 0 for success.
 ///
 /// # Safety
-/// As QEMU calls it: `count` arguments, each a C string.
+/// `arguments` has `count` elements, each a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qemu_plugin_install(
     id: Id,
@@ -228,7 +230,7 @@ pub unsafe extern "C" fn qemu_plugin_install(
 ) -> c_int {
     let (mut quantum, mut seed) = (40, 1);
     for index in 0..count as usize {
-        // SAFETY: the caller's duty.
+        // SAFETY: the caller guarantees `count` C strings, and `index` is below `count`.
         let argument = unsafe { CStr::from_ptr(*arguments.add(index)) }.to_string_lossy();
         let number = argument.split_once('=').and_then(|(_, number)| number.parse().ok());
         match (argument.split_once('=').map(|two| two.0), number) {

@@ -1,4 +1,4 @@
-//! A program whose global allocator is hakmem, without any preloading. The same workload as
+//! A program whose global allocator is hakmem, without any preloading. It runs the workload of
 //! `busy_threads`: with 1 thread it does next to nothing, with 64 it is loaded.
 
 use std::process::ExitCode;

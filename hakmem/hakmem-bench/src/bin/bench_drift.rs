@@ -1,4 +1,4 @@
-//! Holds as many bytes all the time, in blocks whose sizes move; see `--help`.
+//! Holds a constant number of live bytes, in blocks whose sizes drift; see `--help`.
 
 use std::process::ExitCode;
 

@@ -18,7 +18,7 @@ A working set of 1 makes pairs: malloc, free, malloc, free. --calloc asks calloc
 writes a byte in each page of them, so that zeros that were put off are paid for; with --verify it
 looks whether all bytes are 0. --aligned asks aligned_alloc for blocks at multiples of BYTES.";
 
-/// Where the blocks come from.
+/// The function that blocks come from.
 #[derive(Clone, Copy)]
 enum Origin {
     Malloc,

@@ -1,4 +1,4 @@
-//! Blocks that `realloc` makes longer; see `--help`.
+//! Grows blocks by `realloc`; see `--help`.
 
 use std::process::ExitCode;
 

@@ -22,7 +22,7 @@ is bounded does not grow any more then.
 --verify fills the blocks and checks their contents before they are freed. The calls are the same.
 The time is from the start of the first thread to the end of the last.";
 
-/// More than anybody waits for.
+/// More blocks than a run can make before its time is over.
 const ENDLESS: u64 = 1 << 50;
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! Holds blocks of one size while somebody looks; see `--help`.
+//! Holds blocks of one size while another program measures this one; see `--help`.
 
 use std::io::{BufRead, Write};
 use std::process::ExitCode;
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 fn hold(count: usize, size: usize) -> Result<(), Box<dyn std::error::Error>> {
     let mut input = std::io::stdin().lock();
     let mut line = String::new();
-    // Everything but the blocks is in memory before the first look.
+    // Everything but the blocks is in memory before the first measurement.
     let mut blocks: Vec<Option<Block>> = Vec::new();
     blocks.resize_with(count, || None);
     tell("ready")?;

@@ -71,7 +71,7 @@ struct Options {
     quiet: bool,
 }
 
-/// Exit code of a race that was run and lost: a bar that was asked for is missed.
+/// Exit code of a race that ran but missed a requested bar.
 const EXIT_BELOW_BAR: u8 = 2;
 
 fn main() -> ExitCode {
@@ -124,7 +124,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     Ok(judge(options, &standings))
 }
 
-/// What was missed of the bars that were asked for, on standard error.
+/// Prints to standard error which of the requested bars were missed.
 fn judge(options: &Options, standings: &Standings) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     for verdict in standings.verdicts.iter().filter(|verdict| options.bars && !verdict.holds) {

@@ -1,4 +1,4 @@
-//! Grows, frees most of it, and looks what is resident; see `--help`.
+//! Grows memory, frees most of it, and measures what is resident; see `--help`.
 
 use std::process::ExitCode;
 use std::time::Duration;

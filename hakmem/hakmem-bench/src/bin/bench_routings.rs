@@ -62,7 +62,7 @@ The registry lookup is the time of a malloc+free pair of 64 B under `registry` l
 the header that `registry` verifies and the stride of 128 B that a header makes of 64 B. Cycles are
 those of the core, whose clock is timed by a chain of dependent multiplications.";
 
-/// Pairs that callgrind counts: enough that what happens once does not show.
+/// Pairs that callgrind counts: enough that one-time work does not show.
 const COUNTED_PAIRS: u64 = 1_000_000;
 
 fn parse_check(word: &str) -> Result<Check, String> {

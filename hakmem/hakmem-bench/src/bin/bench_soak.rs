@@ -1,4 +1,4 @@
-//! Hours of programs under the library, with an agent; see `--help`.
+//! Runs programs under the library for hours, with an agent; see `--help`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,8 +9,8 @@ use hakmem_bench::usage;
 
 /// Runs programs under hakmem and an agent beside them, for hours: some programs all the time, some
 /// that end, are killed or crash; the agent is scraped every second and restarted now and then.
-/// Memory, descriptors and files must stay flat, counters must never fall, identity and conservation
-/// must hold in every sample. Exit code 1 if anything did not.
+/// Memory, descriptors and files must stay flat, counters must never fall, identity and
+/// conservation must hold in every sample. Exit code 1 if anything did not.
 #[derive(Debug, clap::Parser)]
 #[command(name = "bench_soak")]
 struct Options {

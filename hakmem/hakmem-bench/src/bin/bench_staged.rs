@@ -1,4 +1,4 @@
-//! A steady load of which one thing can be changed; see `--help`.
+//! Runs a steady load in which one thing can be changed; see `--help`.
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A program that goes wrong in one way, or does not yet; see `--help`.
+//! Runs a program that goes wrong in one way, or does not yet; see `--help`.
 
 use std::process::ExitCode;
 use std::time::Duration;

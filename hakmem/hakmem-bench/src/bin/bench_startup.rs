@@ -27,7 +27,7 @@ struct Options {
     bar: Option<f64>,
 }
 
-/// Exit code of a run that took longer than it may.
+/// Exit code of a run in which hakmem adds more time than the bar allows.
 const EXIT_ABOVE_BAR: u8 = 2;
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! Threads that die and leave their blocks to the next; see `--help`.
+//! Threads that end and leave their blocks to the next; see `--help`.
 
 use std::process::ExitCode;
 

@@ -1,8 +1,8 @@
 //! The files under test, built on demand.
 //!
-//! `cargo test` builds no `cdylib` of another crate, so this asks cargo for it. The preload
-//! library and the benchmarks are those of the release profile, which is what users run; agent and
-//! TUI are built like the tests, because their profile changes nothing but the build's duration.
+//! `cargo test` does not build a `cdylib` of another crate, so this module asks cargo for it. The
+//! preload library and the benchmarks are built in the release profile, which users run; agent and
+//! TUI are built in the profile of the tests, because it only changes how long the build takes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,7 +25,7 @@ pub(crate) fn benchmark(name: &str) -> PathBuf {
 /// An example of this crate, by name.
 pub(crate) fn example(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
-    // Of the whole workspace: `cargo test` has built the same, with the same features.
+    // `cargo test` has built the examples of the whole workspace with the same features.
     BUILT.get_or_init(|| cargo(&["build", "--release", "--workspace", "--examples"]));
     target_directory().join("release/examples").join(name)
 }
@@ -45,8 +45,8 @@ pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
-/// Builds both at once, and says where they are: each by itself would have dependencies with other
-/// features than `cargo test` has built them with, and take minutes.
+/// Builds agent and TUI in one go and returns their folder: each by itself would have dependencies
+/// with other features than `cargo test` has built them with, and take minutes.
 fn agent_and_top() -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {

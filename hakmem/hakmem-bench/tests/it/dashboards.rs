@@ -1,5 +1,5 @@
-//! What can be said of rules, runbooks and provisioning without running anything but the tools that
-//! come with Prometheus. The dashboards themselves are for `lint`.
+//! Checks of rules, runbooks and provisioning that run nothing but the tools that come with
+//! Prometheus. The dashboards themselves are checked by `lint`.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -107,7 +107,7 @@ fn every_alert_says_what_the_person_who_is_woken_needs() {
         assert!(alert.field("description").ends_with('.'), "{name} has no description");
         let command = alert.field("command");
         assert!(!command.is_empty(), "{name} names no command");
-        // A name of a program is not to be trusted in a shell.
+        // The name of a program must not be trusted in a shell.
         let raw = command.contains("{{ $labels.executable");
         assert!(!raw, "{name}: an executable's name gets into the command as it is");
         let runbook = alert.field("runbook_url");

@@ -1,6 +1,5 @@
-//! The bug of phase E3-1: it crashes programs, it is visible before it does, it is caught at the
-//! faulty call, and no other routing has it. The script `reproduce-e3` shows the same, with agent
-//! and TUI.
+//! The bug of phase E3-1 crashes programs, is visible before it does, is caught at the faulty call,
+//! and exists under no other routing. The script `reproduce-e3` shows the same with agent and TUI.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Output, Stdio};
@@ -13,12 +12,12 @@ use crate::{built, scratch};
 /// Numbers of Linux on every architecture that has a preload library.
 const SIGABRT: i32 = 6;
 const SIGSEGV: i32 = 11;
-/// e3 crashes after some hundred thousand on average.
+/// e3 crashes after some hundred thousand iterations on average.
 const ITERATIONS: &str = "20000000";
 const WORKING_SET: &str = "512";
 const UNSAFE: &[(&str, &str)] = &[("HAKMEM_ROUTING", "e3"), ("HAKMEM_ALLOW_UNSAFE", "1")];
 
-/// One run in a folder of its own.
+/// One run with its own folder for segments.
 struct Run {
     segments: tempfile::TempDir,
     child: Child,
@@ -48,7 +47,7 @@ impl Run {
         self.child.try_wait().expect("a child can be waited for").is_none()
     }
 
-    /// How it ended, and its segment after that.
+    /// Waits for the end of the program; returns its output and its segment after the end.
     fn end(self) -> (Output, Segment) {
         let output = self.child.wait_with_output().expect("a child can be waited for");
         let paths = scratch::segments(&self.segments);
@@ -96,8 +95,8 @@ fn e3_crashes_every_time() {
     }
 }
 
-/// The first misclassified free may be the one that kills, so not every seed shows something in
-/// time; most do.
+/// The first misclassified free may be the one that crashes the program, so not every seed shows an
+/// anomaly in time; most do.
 #[test]
 fn the_anomaly_is_in_the_segment_before_the_crash() {
     let settings = [UNSAFE, &[("HAKMEM_CHECK", "sample")]];
@@ -116,7 +115,7 @@ fn the_anomaly_is_in_the_segment_before_the_crash() {
     panic!("no run showed an anomaly while it was alive");
 }
 
-/// C7's false positives that a reader sees while the program runs; 0 if it ends without any.
+/// False positives of C7 that a reader sees while the program runs; 0 if it ends without any.
 fn seen_alive(run: &mut Run) -> u64 {
     let deadline = Instant::now() + Duration::from_secs(120);
     while run.is_running() {
@@ -132,7 +131,8 @@ fn seen_alive(run: &mut Run) -> u64 {
     0
 }
 
-/// The dead segment's last findings have address, header byte and both classes.
+/// The last findings in the dead program's segment have the address, the header byte and both
+/// classes.
 fn assert_tells_the_story(segment: &Segment) {
     let batch = segment.read_events(&mut EventCursor::from_oldest()).expect("events are there");
     let kinds = [EventKind::Anomaly, EventKind::CheckFinding];

@@ -1,4 +1,4 @@
-//! A program that makes exactly N calls in a class shows exactly N.
+//! A program that makes exactly N calls in a class is counted with exactly N.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use hakmem_reader::{Class, ClassTotals};
 
 use crate::{built, scratch};
 
-/// Runs a benchmark under the preload library and reads what hakmem counted of it.
+/// Runs a benchmark under the preload library and reads hakmem's counts of it.
 fn counted(program: &str, arguments: &[&str]) -> (Report, Vec<ClassTotals>) {
     let directory = scratch::segments_directory();
     let output = Command::new(built::benchmark(program))
@@ -30,8 +30,8 @@ fn class(totals: &[ClassTotals], class: Class) -> &ClassTotals {
     totals.iter().find(|total| total.class == class).expect("every class has totals")
 }
 
-/// Compares `iterations` with 0, which is written with as many digits so that the two programs
-/// differ in nothing else.
+/// Compares a run of `iterations` iterations with one of 0, which is written with as many digits,
+/// so that the two programs differ in nothing else.
 fn check(size: usize, expected: Class, iterations: u64) {
     let size_text = size.to_string();
     let number = format!("{iterations:09}");
@@ -57,9 +57,9 @@ fn each_tiny_class_shows_exactly_the_calls_that_were_made() {
     }
 }
 
-/// Compares two calls of a program that differ in how often the load's loop runs and in nothing
-/// else: the sums over all classes. The C library allocates something for each stack that it cannot
-/// take over from a thread that has ended; up to `stacks` times, how often is chance.
+/// Compares two calls of a program that differ only in how often the load's loop runs, by the sums
+/// over all classes. The C library allocates memory for each stack that it cannot take over from a
+/// thread that has ended; this happens by chance, up to `stacks` times.
 fn check_sums(program: &str, full: &[&str], empty: &[&str], stacks: i128) {
     let (report, full) = counted(program, full);
     let (nothing, empty) = counted(program, empty);
@@ -105,14 +105,14 @@ fn loads_of_several_threads_show_exactly_the_calls_that_were_made() {
             check_sums(program, &call("20000"), &call("00000"), stacks);
         }
     };
-    // All threads of these live until the last has begun.
+    // All threads of these programs live until the last one has begun.
     check("bench_handover", &["1", "1"], &[], 0);
     check("bench_handover", &["3", "2"], &[], 0);
     check("bench_mixed_threads", &["3"], &["512"], 0);
-    // Here one ends before the next begins.
+    // Here one thread ends before the next begins.
     check("bench_successors", &["1", "5"], &["1000"], 0);
     check("bench_short_threads", &["1", "3"], &[], 0);
-    // And here several do so side by side.
+    // And here several threads do so side by side.
     check("bench_successors", &["2", "5"], &["1000"], 1);
     check("bench_short_threads", &["4", "3"], &[], 3);
 }

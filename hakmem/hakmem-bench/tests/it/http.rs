@@ -1,4 +1,4 @@
-//! Just enough of an HTTP client to ask an agent and a Prometheus on this machine.
+//! A minimal HTTP client, for an agent and a Prometheus on this machine.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -13,13 +13,13 @@ pub(crate) struct Response {
     pub(crate) body: String,
 }
 
-/// A port that nobody uses now.
+/// A port that is free now.
 pub(crate) fn free_address() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     listener.local_addr().expect("a bound socket has an address")
 }
 
-/// Asks for a path; `None` while nobody listens there.
+/// Requests `path`; `None` while nothing listens at `address`.
 pub(crate) fn get(address: SocketAddr, path: &str, accept: &str) -> Option<Response> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
@@ -33,7 +33,7 @@ pub(crate) fn get(address: SocketAddr, path: &str, accept: &str) -> Option<Respo
     Some(Response { status, body: body.to_owned() })
 }
 
-/// A text as part of a query.
+/// Escapes a text as part of a query.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for byte in text.bytes() {

@@ -1,9 +1,9 @@
-//! What Grafana's own dashboard linter demands, and what makes the four dashboards one set.
+//! The rules of Grafana's own dashboard linter, and those that make the four dashboards one set.
 //!
 //! The rules have the linter's names (<https://github.com/grafana/dashboard-linter>, `docs/rules`):
 //! the linter is a Go program that the tests cannot rely on, and it knows nothing of these
-//! dashboards' links, legends and geometry. Rules of our own begin with `set-`. Each remark is one
-//! text, `rule: place: what is wrong`.
+//! dashboards' links, legends and geometry. Names of our own rules begin with `set-`. Each remark
+//! is one text, `rule: place: what is wrong`.
 
 mod panel;
 mod target;
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::queries::{Dashboard, list, text};
 
-/// Everything that is wrong with a dashboard, seen alone.
+/// Everything that is wrong with one dashboard by itself.
 pub(crate) fn lint(dashboard: &Dashboard) -> Vec<String> {
     let mut remarks = Remarks { place: dashboard.stem.clone(), all: Vec::new() };
     whole(dashboard, &mut remarks);
@@ -56,7 +56,7 @@ pub(crate) fn lint_set(dashboards: &[Dashboard]) -> Vec<String> {
     remarks.all
 }
 
-/// What was found so far.
+/// The remarks found so far.
 struct Remarks {
     place: String,
     all: Vec<String>,
@@ -102,7 +102,7 @@ fn annotations(dashboard: &Dashboard, remarks: &mut Remarks) {
     }
 }
 
-/// Panels have ids of their own and lie side by side on Grafana's grid of 24 columns.
+/// Checks that panels have ids of their own and lie side by side on Grafana's grid of 24 columns.
 fn geometry(dashboard: &Dashboard, remarks: &mut Remarks) {
     remarks.place.clone_from(&dashboard.stem);
     let mut ids = BTreeSet::new();

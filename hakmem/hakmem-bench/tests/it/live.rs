@@ -15,7 +15,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts a program; `remedy` says what to do if it is not there.
+    /// Starts a program; `remedy` says what to do if it does not start.
     pub(crate) fn start(command: &mut Command, remedy: &str) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
         let child = command
@@ -38,21 +38,21 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail only if the child has ended already, which is what they are for.
+        // Both fail only if the child has ended already, which is their purpose.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Threads under the preload library, with a routing, that run until the value is dropped.
+/// Threads under the preload library with a routing, which run until the value is dropped.
 pub(crate) fn busy_threads(threads: usize, routing: &str, directory: &Path) -> Running {
     let mut command = Command::new(built::benchmark("busy_threads"));
     command.args([&threads.to_string(), "1000000000000"]).env("HAKMEM_ROUTING", routing);
     under_hakmem(&mut command, directory, "cargo should have built it")
 }
 
-/// A program that asks for the impossible and frees blocks twice and pointers that are none, a
-/// hundred times a second, and is seen at each.
+/// A program that requests impossible sizes, frees blocks twice and frees pointers that are not
+/// blocks, a hundred times a second; hakmem finds each of these calls.
 pub(crate) fn wrong_frees(directory: &Path) -> Running {
     let script = "\
 import ctypes, mmap, time
@@ -84,12 +84,12 @@ fn under_hakmem(command: &mut Command, directory: &Path, remedy: &str) -> Runnin
     Running::start(command, remedy)
 }
 
-/// An agent that looks at one folder and serves `/metrics` at the address.
+/// An agent that watches one folder, and the address at which it serves `/metrics`.
 pub(crate) fn agent(directory: &Path) -> (Running, SocketAddr) {
     agent_naming(64, directory)
 }
 
-/// The same, where so many processes have series of their own, and others are summed by executable.
+/// An agent that gives `pids_max` processes series of their own, and sums the others by executable.
 pub(crate) fn agent_naming(pids_max: u32, directory: &Path) -> (Running, SocketAddr) {
     let address = http::free_address();
     let mut command = Command::new(built::agent());

@@ -1,5 +1,5 @@
-//! Every query of dashboards and rules against the real thing: it has data where it should, the
-//! data are plausible, and a query with a mistake in it is found.
+//! Every query of dashboards and rules against a real Prometheus: it has data where it should, the
+//! data are plausible, and a mistake in a query is found.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use crate::promql::{self, metrics};
 use crate::queries::{self, Query, dashboards, list, may_be_empty, substitute, text};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0";
-/// Rates reach back ten seconds, and comparisons five more.
+/// Time until data must be there: rates reach back ten seconds, and comparisons five more.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
@@ -42,8 +42,8 @@ fn every_query_of_dashboards_and_rules_returns_data() {
     }
 }
 
-/// For people: `.ci/dashboards --table` prints every panel with its query and its values under the
-/// test's load, to be read through for nonsense.
+/// `.ci/dashboards --table` prints every panel with its query and its values under the test's load,
+/// for a person to read through for nonsense.
 #[test]
 #[ignore = "prints a table to be read"]
 fn panel_table() {
@@ -71,7 +71,7 @@ fn panel_queries() -> Vec<Query> {
     all
 }
 
-/// Each metric with its matchers alone, so that no `or vector(0)` covers for a mistake in them.
+/// Each metric alone with its matchers, so that no `or vector(0)` hides a mistake in them.
 fn selector_queries(asked: &[Query]) -> Vec<Query> {
     let parts = asked.iter().flat_map(|query| {
         promql::selectors(&query.promql).into_iter().map(|it| (query.place.clone(), it))
@@ -87,8 +87,8 @@ fn selector_queries(asked: &[Query]) -> Vec<Query> {
     queries
 }
 
-/// What is recorded, what it is recorded from, and each metric that an alert reads: an alert itself
-/// has data only when something is wrong.
+/// Recorded series, the expressions that they are recorded from, and each metric that an alert
+/// reads: an alert itself has data only when something is wrong.
 fn rule_queries(prometheus: &Prometheus, served: &[String]) -> Vec<Query> {
     let mut asked = Vec::new();
     let mut ask = |place: &str, promql: String| {
@@ -101,7 +101,7 @@ fn rule_queries(prometheus: &Prometheus, served: &[String]) -> Vec<Query> {
             ask(name, name.to_owned());
             continue;
         }
-        // It is PromQL that can be asked.
+        // Fails unless Prometheus accepts the expression.
         prometheus.values(promql);
         for metric in metrics(promql) {
             if may_be_empty(&metric, served).is_none() {
@@ -128,13 +128,13 @@ fn served_metrics(agent: SocketAddr) -> Vec<String> {
     names
 }
 
-/// The remarks on queries of metrics that the agent does not serve.
+/// Remarks on queries of metrics that the agent does not serve.
 fn not_served(asked: &[Query], served: &[String]) -> Vec<String> {
     let absent = |name: &String| queries::MAY_BE_ABSENT.iter().any(|(absent, _)| absent == name);
     let mut remarks = Vec::new();
     for query in asked {
         for name in metrics(&query.promql) {
-            // Prometheus makes these three itself.
+            // Prometheus itself makes recorded series, `up` and `ALERTS`.
             let own = name.contains(':') || name == "up" || name == "ALERTS";
             if !own && !served.contains(&name) && !absent(&name) {
                 remarks.push(format!("{} reads {name}, which is not served", query.place));
@@ -144,7 +144,7 @@ fn not_served(asked: &[Query], served: &[String]) -> Vec<String> {
     remarks
 }
 
-/// Those that have no data in time and should.
+/// Queries that should have data, but have none in time.
 fn without_data(prometheus: &Prometheus, asked: &[Query], served: &[String]) -> Vec<String> {
     let deadline = Instant::now() + PATIENCE;
     let mut open: Vec<&Query> =
@@ -159,7 +159,7 @@ fn without_data(prometheus: &Prometheus, asked: &[Query], served: &[String]) -> 
     }
 }
 
-/// The negative control: the same queries with a mistake in them.
+/// The negative control: the same queries with a mistake in each.
 fn a_typo_is_found(prometheus: &Prometheus, asked: &[Query], served: &[String]) {
     for (right, wrong) in [
         ("hakmem_", "hakmen_"),
@@ -185,18 +185,19 @@ fn a_typo_is_found(prometheus: &Prometheus, asked: &[Query], served: &[String]) 
     }
 }
 
-/// No unit and no axis is contradicted by what the load gives.
+/// Checks that the values under this load contradict no unit and no axis.
 fn values_are_plausible(prometheus: &Prometheus, asked: &[Query]) {
     for query in asked {
         for (labels, value) in prometheus.samples(&query.promql) {
             let what = format!("{}: {value} {labels} {}", query.place, query.promql);
             let (low, high) = query.bounds;
             assert!(low.is_none_or(|low| value >= low), "below the axis: {what}");
-            // Counts of one instant are read one after the other.
+            // Counts of one instant are read one after the other, so a share may exceed its axis a
+            // little.
             assert!(high.is_none_or(|high| value <= high * 1.01), "above the axis: {what}");
             match query.unit.as_str() {
                 "percentunit" => assert!(value.abs() <= 1.01, "more than all: {what}"),
-                // Slow paths of this load take microseconds, programs run for a minute.
+                // Slow paths of this load take microseconds, and programs run for a minute.
                 "s" => assert!(value.abs() < 600.0, "not seconds: {what}"),
                 "bytes" => assert!(value < 1e12, "not bytes: {what}"),
                 _ => {}
@@ -205,7 +206,7 @@ fn values_are_plausible(prometheus: &Prometheus, asked: &[Query]) {
     }
 }
 
-/// A variable's query is `label_values(SELECTOR, LABEL)`, which Grafana asks like this.
+/// A variable's query is `label_values(SELECTOR, LABEL)`, which Grafana sends like this.
 fn variables_have_values(prometheus: &Prometheus) {
     for dashboard in dashboards() {
         let queried = dashboard.variables().iter().filter(|it| it["type"] == "query");
@@ -234,8 +235,8 @@ fn rules_work(prometheus: &Prometheus) {
     }
 }
 
-/// The alerts that wait for nothing fire for the program that gives reason to, with a command that
-/// names it, and for no other.
+/// Checks that the alerts without a waiting time fire for the program that gives reason to, with a
+/// command that names it, and for no other program.
 fn only_the_program_with_bugs_raises_an_alert(stack: &Stack) {
     let pid = stack.wrong.pid().to_string();
     let names = ["HakmemClassificationAnomaly", "HakmemAllocationsFail"];
@@ -245,7 +246,7 @@ fn only_the_program_with_bugs_raises_an_alert(stack: &Stack) {
             stack.prometheus.samples(&promql).len() == 2
         });
         for (labels, _) in stack.prometheus.samples(&promql) {
-            // Where processes are summed up, there is no pid.
+            // Sums over processes have no pid.
             assert!(labels.get("pid").is_none_or(|label| *label == pid), "{labels}");
         }
     }

@@ -1,7 +1,7 @@
-//! One agent, several users, none of whom may lie for another or harm another.
+//! One agent and several users: no user can lie for another or harm another.
 //!
-//! Everything runs on a `/dev/shm` of its own, in a mount namespace that a sleeping process holds.
-//! That takes root, as tests in CI have it; without, these tests fail and say so.
+//! Everything runs on a private `/dev/shm`, in a mount namespace that a sleeping process holds.
+//! That needs root, which tests in CI have; without it, these tests fail and say so.
 
 mod attacks;
 mod identity;
@@ -19,14 +19,15 @@ use hakmem_reader::fixture::{FixtureProcess, SegmentWriter, bin_of};
 use crate::live::Running;
 use crate::{built, http};
 
-/// How long anything may take before a test gives up; generous, because machines are shared.
+/// Time after which a test gives up; generous, because machines are shared.
 const PATIENCE: Duration = Duration::from_secs(60);
 const REMEDY: &str = "install Debian's package util-linux, and run this test as root";
-/// Two users whom no system names, the hostile one first, as files are found in order.
+/// Two users that no system names; the hostile one comes first in the order in which files are
+/// found.
 const HOSTILE: u32 = 54_320;
 const HONEST: u32 = 54_321;
 
-/// A load that allocates in C7 all the time and hardly takes any.
+/// A load that allocates in C7 all the time and hardly takes processor time.
 const LOAD: &str = "\
 import time
 while True:
@@ -34,7 +35,7 @@ while True:
     time.sleep(0.01)
 ";
 
-/// A private `/dev/shm` and an agent of root's that looks there.
+/// A private `/dev/shm`, and an agent of root that watches it.
 struct Machine {
     holder: Running,
     agent: Option<Running>,
@@ -78,7 +79,7 @@ impl Machine {
         machine
     }
 
-    /// Starts the agent, or stops it and starts another.
+    /// Starts the agent; if one runs, stops it before.
     fn start_agent(&mut self) {
         drop(self.agent.take());
         let log = fs::File::create(self.directory.path().join("log")).expect("can be made");
@@ -102,7 +103,8 @@ impl Machine {
         self.agent.as_ref().expect("it was started").pid()
     }
 
-    /// A command that sees the private `/dev/shm`; what it runs has the command's process id.
+    /// A command that sees the private `/dev/shm`; the program it runs has the command's process
+    /// id.
     fn inside(&self) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--mount=/proc/{}/ns/mnt", self.holder.pid()));
@@ -114,7 +116,8 @@ impl Machine {
         PathBuf::from(format!("/proc/{}/root/dev/shm", self.holder.pid()))
     }
 
-    /// Runs the load as a user; `container` gives it a pid namespace, in which it is process 1.
+    /// Runs the load as `user`; with `container`, in a pid namespace of its own, in which it is
+    /// process 1.
     fn load(&self, user: u32, container: bool) -> Running {
         let mut command = self.inside();
         if container {
@@ -123,7 +126,7 @@ impl Machine {
         let user = user.to_string();
         command
             .args(["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"])
-            // It ends with its parent, this process or `unshare`.
+            // The load ends with its parent, which is this process or `unshare`.
             .args(["--pdeathsig", "KILL"])
             .args(["env", "-u", "HAKMEM_DIR", "LD_PRELOAD=/dev/shm/library.so"])
             .args(["python3", "-c", LOAD])
@@ -131,7 +134,7 @@ impl Machine {
         Running::start(&mut command, REMEDY)
     }
 
-    /// A user's directory.
+    /// The directory of `user`, which is made if it is missing.
     fn directory_of(&self, user: u32) -> PathBuf {
         let directory = self.shared_memory().join(format!("hakmem-{user}"));
         if !directory.exists() {
@@ -141,12 +144,12 @@ impl Machine {
         directory
     }
 
-    /// A live segment that a user forged, with so many allocations of C7.
+    /// A live segment that `user` forged, with `blocks` allocations of C7.
     fn forge(&self, user: u32, process: &FixtureProcess, blocks: u64) -> SegmentWriter {
         self.forge_with(user, process, blocks, |_| ())
     }
 
-    /// The same, changed before anybody sees it.
+    /// Like [`Machine::forge`], but `change` alters the segment before any reader sees it.
     fn forge_with(
         &self,
         user: u32,
@@ -168,7 +171,7 @@ impl Machine {
         writer
     }
 
-    /// Series of a name that have all of `labels`.
+    /// Series of this name that have all of `labels`.
     fn series(&self, name: &str, labels: &[&str]) -> Vec<Series> {
         let page = http::get(self.address, "/metrics", "").map(|it| it.body).unwrap_or_default();
         let of_name = page.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));

@@ -17,9 +17,9 @@ use summary::Process;
 struct Program<'a> {
     words: &'a [&'a str],
     directory: &'a Path,
-    /// Set for both runs.
+    /// Environment variables of both runs.
     environment: &'a [(&'a str, &'a str)],
-    /// Debian package that has it.
+    /// Debian package that contains the program.
     package: &'a str,
 }
 
@@ -31,7 +31,7 @@ impl Program<'_> {
         self.output(command)
     }
 
-    /// The run under `hakmem-top run`, and what its document says.
+    /// The run under `hakmem-top run`, and the processes in its document.
     fn under_hakmem(&self) -> (Output, Vec<Process>) {
         let segments = scratch::segments_directory();
         let document = segments.path().join("document.json");
@@ -42,7 +42,8 @@ impl Program<'_> {
         (output, processes)
     }
 
-    /// Runs it both ways, demands the same output and exit code, and returns the document.
+    /// Runs the program both ways, requires the same output and exit code, and returns the
+    /// document.
     fn compare(&self) -> Vec<Process> {
         let plain = self.plain();
         let (output, processes) = self.under_hakmem();

@@ -1,4 +1,4 @@
-//! Real programs as a race, with small loads and without the peers that CI does not build.
+//! The race of real programs, with small loads and without the peers that CI does not build.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -11,7 +11,7 @@ use crate::live::{Running, wait_until};
 use crate::queries::{list, text};
 use crate::{built, http, live, rules, scratch};
 
-/// A Prometheus, as the repository configures it, but faster and scraping agents of the test.
+/// A Prometheus with the repository's configuration, but faster, and scraping agents of the test.
 pub(crate) struct Prometheus {
     address: SocketAddr,
     _running: Running,
@@ -50,7 +50,7 @@ impl Prometheus {
         Self { address, _running: running, _data: data }
     }
 
-    /// What an endpoint answers.
+    /// The data in the answer of an endpoint.
     pub(crate) fn ask(&self, path: &str) -> Value {
         let response = http::get(self.address, path, "*/*").expect("Prometheus answers");
         let answer: Value = serde_json::from_str(&response.body).expect("Prometheus sends JSON");
@@ -71,7 +71,7 @@ impl Prometheus {
         self.samples(promql).into_iter().map(|(_, value)| value).collect()
     }
 
-    /// Whether a query is one, has data, and all of it numbers.
+    /// Whether a query is valid and has data, and all of its values are finite.
     pub(crate) fn has_data(&self, promql: &str) -> bool {
         let path = format!("/api/v1/query?query={}", http::escape(promql));
         let accepted = http::get(self.address, &path, "*/*").is_some_and(|it| it.status == 200);
@@ -79,7 +79,7 @@ impl Prometheus {
         !values.is_empty() && values.iter().all(|value| value.is_finite())
     }
 
-    /// The values, once there are some; fails if there are none in time, or one is not a number.
+    /// The values, once there are any; fails if there are none in time, or one is not a number.
     pub(crate) fn data(&self, what: &str, promql: &str) -> Vec<f64> {
         let patience = Duration::from_secs(30);
         wait_until(&format!("{what} has data: {promql}"), patience, || self.has_data(promql));
@@ -92,13 +92,13 @@ pub(crate) struct Stack {
     pub(crate) prometheus: Prometheus,
     /// Threads that allocate every class, hand blocks on and free them, under `direct`.
     pub(crate) direct: Running,
-    /// The same under `hybrid`, where C7 goes the slow way.
+    /// The same load under `hybrid`, where C7 takes the slow path.
     pub(crate) hybrid: Running,
     /// A program with bugs.
     pub(crate) wrong: Running,
-    /// Where the agent serves that names every process.
+    /// Address of the agent that names every process.
     pub(crate) agent: SocketAddr,
-    /// The other one sums processes up by executable, as on a machine with very many.
+    /// That agent, and one that sums processes up by executable, as on a machine with very many.
     _agents: [Running; 2],
     _directory: tempfile::TempDir,
 }

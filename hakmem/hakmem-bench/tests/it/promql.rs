@@ -1,21 +1,21 @@
-//! As much of PromQL as the tests have to see: which metrics a query reads, with which matchers,
-//! and what stands around them. Whether it is PromQL at all is for Prometheus to say.
+//! The part of PromQL that the tests need: the metrics that a query reads, their matchers, and what
+//! surrounds them. Whether a query is valid PromQL is for Prometheus to judge.
 
 /// A metric in a query.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Selector {
     /// Its name.
     pub(crate) metric: String,
-    /// What stands between the braces after it; empty without any.
+    /// Text between the braces after it; empty without braces.
     pub(crate) matchers: String,
-    /// The function whose only argument it is; empty without any.
+    /// Function that takes it as its only argument; empty if there is none.
     pub(crate) function: String,
-    /// The range after it, without brackets; empty without any.
+    /// Range after it, without brackets; empty if there is none.
     pub(crate) range: String,
 }
 
-/// Every metric in a query, in order: words that contain `hakmem`, `up` and `ALERTS`, and whatever
-/// has matchers, so that a misspelt name is seen too.
+/// Every metric in a query, in order: words that contain `hakmem`, `up` and `ALERTS`, and every
+/// word with matchers, so that a misspelt name is seen too.
 pub(crate) fn selectors(promql: &str) -> Vec<Selector> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -64,7 +64,7 @@ fn is_metric(word: &str) -> bool {
     word.contains("hakmem") || matches!(word, "up" | "ALERTS")
 }
 
-/// Where the next word begins that is not within quotes.
+/// Position of the next word outside quotes.
 fn next_word(promql: &str, from: usize) -> Option<usize> {
     let mut quoted = false;
     for (offset, character) in promql[from..].char_indices() {
@@ -77,7 +77,7 @@ fn next_word(promql: &str, from: usize) -> Option<usize> {
     None
 }
 
-/// What a text has between two signs right at its beginning, and what follows.
+/// Splits a text that begins with `open` into the part before the matching `close`, and the rest.
 fn enclosed(text: &str, open: char, close: char) -> (&str, &str) {
     let mut quoted = false;
     let Some(inside) = text.strip_prefix(open) else { return ("", text) };
@@ -88,7 +88,7 @@ fn enclosed(text: &str, open: char, close: char) -> (&str, &str) {
     end.map_or(("", text), |end| (&inside[..end], &inside[end + 1..]))
 }
 
-/// The name right before an opening bracket that ends a text.
+/// The name directly before the opening bracket that ends a text; empty if there is none.
 fn function_before(text: &str) -> &str {
     let Some(before) = text.strip_suffix('(') else { return "" };
     let start = before.rfind(|character| !is_part(character)).map_or(0, |last| last + 1);

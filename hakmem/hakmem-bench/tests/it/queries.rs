@@ -1,11 +1,11 @@
-//! The dashboards in the repository, and the queries that they hold.
+//! The dashboards in the repository, and their queries.
 
 use serde_json::Value;
 
 use crate::built;
 
-/// Metrics that a query may read although the agent does not serve them, and why. Everything else
-/// has to be there, and to have data.
+/// Metrics that a query may read although the agent does not serve them, and why. All other metrics
+/// must be served, and must have data.
 pub(crate) const MAY_BE_ABSENT: [(&str, &str); 2] = [
     ("hakmem_path_regression_seconds", "has series only while an agent sees a regression"),
     ("hakmem_path_regressions_total", "comes with the live detection of regressions"),
@@ -14,9 +14,9 @@ pub(crate) const MAY_BE_ABSENT: [(&str, &str); 2] = [
 /// A dashboard.
 #[derive(Clone, Debug)]
 pub(crate) struct Dashboard {
-    /// Name of its file without the ending.
+    /// File name without the extension.
     pub(crate) stem: String,
-    /// What the file says.
+    /// Content of the file.
     pub(crate) document: Value,
 }
 
@@ -25,13 +25,13 @@ pub(crate) struct Dashboard {
 pub(crate) struct Query {
     /// Dashboard and panel.
     pub(crate) place: String,
-    /// As the file has it, with variables.
+    /// The query as the file has it, with variables.
     pub(crate) promql: String,
-    /// Of the panel; empty without one.
+    /// Unit of the panel; empty if it has none.
     pub(crate) unit: String,
     /// Names of the series.
     pub(crate) legend: String,
-    /// What the panel's axis begins and ends with; `None` where it follows the values.
+    /// Ends of the panel's axis; `None` for an end that follows the values.
     pub(crate) bounds: (Option<f64>, Option<f64>),
 }
 
@@ -91,7 +91,7 @@ impl Dashboard {
     }
 }
 
-/// Replaces Grafana's variables by what it sends for "All" and for a short past.
+/// Replaces Grafana's variables by the values that it sends for "All" and for a short range.
 pub(crate) fn substitute(promql: &str, dashboard: &Dashboard) -> String {
     let mut promql = promql.replace("$__rate_interval", "10s").replace("$__range", "1m");
     for variable in dashboard.variables() {
@@ -105,7 +105,7 @@ pub(crate) fn substitute(promql: &str, dashboard: &Dashboard) -> String {
     promql
 }
 
-/// Why a query may be without data, if it may.
+/// Why the query may return no data, if it may.
 pub(crate) fn may_be_empty(promql: &str, served: &[String]) -> Option<&'static str> {
     let read = crate::promql::metrics(promql);
     let absent = MAY_BE_ABSENT.iter().find(|(metric, _)| {
@@ -114,12 +114,12 @@ pub(crate) fn may_be_empty(promql: &str, served: &[String]) -> Option<&'static s
     absent.map(|(_, reason)| *reason)
 }
 
-/// The text of a JSON string; fails the test if it is none.
+/// The text of a JSON string; fails the test if `value` is not a string.
 pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("a text is expected, not {value}"))
 }
 
-/// The elements of a JSON array; none if it is not there.
+/// The elements of a JSON array; empty if `value` is not an array.
 pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }

@@ -1,4 +1,4 @@
-//! The race, from programs that really ran, without the peers that CI does not build.
+//! The race with programs that really run, without the peers that CI does not build.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::built;
 
-/// A race of one short lap each.
+/// A race with one short lap for each row and contender.
 fn race(cells: &str) -> Command {
     let mut command = Command::new(built::benchmark("bench_race"));
     command
@@ -89,7 +89,7 @@ fn rows_run_on_until_they_are_narrow_and_replace_their_processors_section() {
     let file = directory.path().join("BENCHMARKS.md");
     std::fs::write(&file, "# Figures\n\n## Another processor\n\nIts figures.\n").expect("written");
     let mut command = race("special");
-    // No interval is as narrow as that, so every row takes all rounds.
+    // No interval is that narrow, so every row takes all rounds.
     command.args(["--width", "0.000001", "--rounds-most", "2", "--record"]).arg(&file);
     let first = standings(&mut command);
     for row in first["rows"].as_array().expect("rows") {
@@ -101,7 +101,7 @@ fn rows_run_on_until_they_are_narrow_and_replace_their_processors_section() {
     for words in ["## Another processor\n\nIts figures.\n", &format!("## {processor}\n")] {
         assert_eq!(text.matches(words).count(), 1, "{words} in:\n{text}");
     }
-    // One round satisfies any width only with enough rounds for the confidence; a wide one stops.
+    // Every interval is that narrow, so a row stops once the rounds suffice for the confidence.
     let mut command = race("special");
     command.args(["--width", "1000", "--rounds-most", "8"]);
     let second = standings(&mut command);
@@ -126,7 +126,7 @@ fn an_exchange_frees_blocks_elsewhere_by_hakmems_own_counters_and_mostly_on_fast
     let alone = Cell::MixedThreads { threads, working_set: 512 };
     let (report, alone) = counts_of(alone);
     assert_eq!(report.frees_elsewhere, None);
-    // What a thread needs itself may be allocated by one and freed by another, but that is little.
+    // A thread's own data may be allocated by one thread and freed by another, but that is little.
     assert!(alone.frees_elsewhere_least < 50, "{}", alone.frees_elsewhere_least);
     for (objects, burst) in [(1, 1), (1, 64), (100, 1)] {
         let cell = Cell::Exchange { threads, objects, burst, largest: None };

@@ -1,4 +1,4 @@
-//! The table of the routings, from programs that really ran.
+//! The table of the routings, from programs that really run.
 
 use std::process::{Command, Output};
 
@@ -56,7 +56,8 @@ fn a_table_tells_the_routings_apart() {
         assert!(if row < 3 { fast > 0.9 } else { fast < 0.01 }, "row {row}: {fast}");
         assert_eq!(cells.as_array().map(Vec::len), Some(8));
     }
-    // The slow way of C7 costs hybrid instructions, and nothing else of this explains as many.
+    // The slow path of C7 costs instructions under hybrid, and nothing else here explains that
+    // many.
     assert!(figure(3, "instructions_1024") > 2.0 * figure(0, "instructions_1024"));
     let picture = std::fs::read_to_string(svg).expect("was written");
     assert!(picture.contains("uniform, direct") && picture.ends_with("</svg>\n"));
@@ -66,7 +67,7 @@ fn a_table_tells_the_routings_apart() {
 fn an_allocator_that_counts_nothing_gets_no_row() {
     let libc = "/lib/x86_64-linux-gnu/libc.so.6";
     if !std::path::Path::new(libc).exists() {
-        // Another architecture; the way that is tested is the same.
+        // Another architecture; the code path under test is the same there.
         return;
     }
     let output = Command::new(built::benchmark("bench_routings"))

@@ -1,5 +1,5 @@
 //! The files of Prometheus rules and their cases, read line by line: the repository has no parser
-//! of YAML, `promtool` judges the form, and what is asked here is only what the lines are called.
+//! of YAML. `promtool` judges the form, and these tests need only the names in the lines.
 
 use std::path::PathBuf;
 
@@ -11,17 +11,17 @@ pub(crate) const FILES: [&str; 5] = ["bugs", "memory", "paths", "recording", "te
 /// A rule.
 #[derive(Debug)]
 pub(crate) struct Rule {
-    /// Of the alert or the series.
+    /// Name of the alert or of the recorded series.
     pub(crate) name: String,
     /// Whether it is an alert.
     pub(crate) is_alert: bool,
-    /// Whether the line before it is a comment.
+    /// Whether the line before the rule is a comment.
     pub(crate) has_reason: bool,
     lines: Vec<String>,
 }
 
 impl Rule {
-    /// The text after a key, with what follows in deeper lines; empty without the key.
+    /// The text after `key`, with the deeper lines that follow; empty without the key.
     pub(crate) fn field(&self, key: &str) -> String {
         let depth = |line: &str| line.len() - line.trim_start().len();
         let start = format!("{key}:");
@@ -42,7 +42,7 @@ pub(crate) fn folder() -> PathBuf {
     built::repository("dashboards/prometheus")
 }
 
-/// The text of a file in there.
+/// The text of a file in this folder.
 pub(crate) fn read(path: &str) -> String {
     std::fs::read_to_string(folder().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
@@ -71,14 +71,14 @@ fn parse(text: &str) -> Vec<Rule> {
     rules
 }
 
-/// For each time that a case asks for an alert: its name, and whether it should fire then.
+/// For each time at which a case asks for an alert: its name, and whether it should fire then.
 pub(crate) fn cases() -> Vec<(String, bool)> {
     let texts: Vec<String> = FILES.iter().map(|stem| read(&format!("cases/{stem}.yml"))).collect();
     let blocks = texts.iter().flat_map(|text| text.split("- alertname: ").skip(1));
     let cases = blocks.map(|block| {
         let name = block.lines().next().expect("a name follows").trim();
         let silent = block.contains("exp_alerts: []");
-        // What follows the last case of a group belongs to the next one.
+        // The text after the last case of a group belongs to the next group.
         let fires = block.split("- name:").next().is_some_and(|own| own.contains("exp_labels:"));
         assert!(silent != fires, "a case of {name} says neither or both:\n{block}");
         (name.to_owned(), fires)

@@ -1,4 +1,4 @@
-//! Folders that a test has for itself, and the segments that programs leave in them.
+//! Folders of a single test, and the segments that programs leave in them.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ pub(crate) fn segments(directory: &tempfile::TempDir) -> Vec<PathBuf> {
     paths.filter(|path| path.extension().is_some_and(|end| end == "hakmem")).collect()
 }
 
-/// What the only segment of a folder counted, by class.
+/// Counts in the only segment of a folder, by class.
 pub(crate) fn only_segment(directory: &tempfile::TempDir) -> Vec<ClassTotals> {
     let paths = segments(directory);
     let [path] = paths.as_slice() else { panic!("one segment expected, not {paths:?}") };

@@ -1,4 +1,4 @@
-//! A third of a minute of what `.ci/soak` does for hours.
+//! Does for a third of a minute what `.ci/soak` does for hours.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
-//! Regressions under real load, each made by changing one thing, and what the diagnosis says first.
+//! Regressions under real load, each made by changing one thing, and the first cause in the
+//! diagnosis.
 //!
-//! A program runs under the preload library, an agent inside the test samples it, and what it saw
-//! is compared with what it saw of the program as it was.
+//! A program runs under the preload library and an agent inside the test samples it. Its samples
+//! are compared with those of the unchanged program.
 
 mod observed;
 mod rates;
@@ -14,10 +15,10 @@ use hakmem_diagnosis::{Diagnosis, Options, Series, Side, Verdict, diagnose};
 
 use observed::{Load, observe};
 
-/// How long each program is looked at.
+/// Time for which each program is observed.
 const WINDOW: Duration = Duration::from_secs(3);
 
-/// The program as it was: looked at once, for all tests.
+/// The unchanged program, observed once for all tests.
 fn unchanged() -> Series {
     static SEEN: OnceLock<Series> = OnceLock::new();
     SEEN.get_or_init(|| observe(&Load::default(), WINDOW)).clone()
@@ -27,7 +28,7 @@ fn side(name: &str, series: Series) -> Side {
     Side { name: name.to_owned(), series: vec![series] }
 }
 
-/// Compares a program with the one as it was.
+/// Compares a program with the unchanged one.
 fn diagnosed(load: &Load) -> Diagnosis {
     let before = side("before", unchanged());
     let after = side("after", observe(load, WINDOW));
@@ -41,7 +42,7 @@ fn diagnosed(load: &Load) -> Diagnosis {
     diagnosis
 }
 
-/// The first cause, if the verdict is as it should be.
+/// Checks the verdict and returns the first cause.
 fn first(load: &Load, verdict: Verdict) -> Cause {
     let diagnosis = diagnosed(load);
     assert_eq!(diagnosis.verdict, verdict, "{diagnosis:#?}");

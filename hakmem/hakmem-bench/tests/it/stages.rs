@@ -1,25 +1,25 @@
-//! Programs that go wrong in one way each, recorded, compared and checked by the commands that
-//! users type, and how often the answer is right.
+//! Programs that go wrong in one way each are recorded, compared and checked by the commands that
+//! users type; these tests measure how often the answer is right.
 //!
-//! What is right was written down before it was measured: [`CASES`]. Several comparisons are made
-//! at once: a verdict must not need an idle machine.
+//! The right answers were written down before they were measured: [`CASES`]. Several comparisons
+//! run at once, because a verdict must not need an idle machine.
 
 mod commands;
 mod wander;
 
 use commands::{Answer, Bench};
 
-/// Comparisons that a short test makes of each of its cases.
+/// Comparisons that a short test makes for each of its cases.
 const FEW: u64 = 3;
 
-/// A stage, and what is to be said when it goes wrong.
+/// A stage, and the right answer when it goes wrong.
 #[derive(Clone, Copy, Debug)]
 struct Case {
     stage: &'static str,
     verdict: &'static str,
-    /// Kinds of the first cause; any, or none, if there are none.
+    /// Kinds that are right for the first cause; if empty, any kind is right, and so is no cause.
     kinds: &'static [&'static str],
-    /// How long a recorded program runs.
+    /// Seconds for which a recorded program runs.
     seconds: u64,
 }
 
@@ -30,41 +30,41 @@ impl Case {
     }
 }
 
-/// Seconds of a recording, where nothing asks for more.
+/// Seconds of a recording, unless a case needs more.
 const SECONDS: u64 = 4;
 
 const fn case(stage: &'static str, verdict: &'static str, kinds: &'static [&'static str]) -> Case {
     Case { stage, verdict, kinds, seconds: SECONDS }
 }
 
-/// What is right.
+/// The right answers.
 const CASES: [Case; 9] = [
-    // It is never emptied, so it is a leak, however slowly it grows.
+    // The cache is never emptied, so it is a leak, however slowly it grows.
     case("cache", "regressed", &["leak"]),
-    // It has a limit, and growth ends there.
+    // The cache has a limit, at which its growth ends.
     case("filling", "unchanged", &[]),
-    // A sixteenth of a burst keeps all of its memory.
+    // The surviving sixteenth of a burst retains all of its memory.
     case("bursts", "regressed", &["retention"]),
     case("fragmentation", "regressed", &["retention"]),
-    // More than the lists hold: they are empty and full all the time. A batch comes six times a second,
-    // and for the first twenty of them slabs are still new ones: while that lasts, the cost falls, and
-    // a comparison can hardly be sure of it.
+    // A batch has more blocks than the lists hold: they run empty and full all the time. Six
+    // batches come per second, and during the first twenty, slabs are still new ones: the cost
+    // falls meanwhile, and a comparison can hardly be sure of it.
     Case { seconds: 8, ..case("batches", "regressed", &["reason", "capacity"]) },
-    // What was on the lists has to be fetched again.
+    // The blocks that were on the lists must be fetched again.
     case("trim", "regressed", &["reason", "capacity"]),
     // Beyond 256 KiB each block is mapped on its own.
     case("spans", "regressed", &["large_spans"]),
-    // Other sizes on the same paths, however much larger they are.
+    // The sizes differ, but take the same paths, however much larger they are.
     case("buffers", "unchanged", &["mix"]),
     case("handover", "regressed", &["handover"]),
 ];
 
-/// Whether an answer raises an alarm where nothing changed.
+/// Whether an answer about an unchanged program is a false alarm.
 fn is_alarm(answer: &Answer) -> bool {
     matches!(answer.verdict.as_str(), "regressed" | "improved")
 }
 
-/// One row of the table.
+/// Prints one row of the table.
 fn tell(name: &str, answers: &[Answer], is_right: impl Fn(&Answer) -> bool) -> (usize, usize) {
     let right = answers.iter().filter(|it| is_right(it)).count();
     println!("| {name} | {} | {right} |", answers.len());
@@ -85,8 +85,8 @@ fn a_few_stages_are_judged_rightly() {
     }
 }
 
-/// `.ci/diagnosis` runs this by hand; how often, `DIAGNOSIS_REPETITIONS` says, and of which stages,
-/// `DIAGNOSIS_STAGES`.
+/// `.ci/diagnosis` runs this by hand. `DIAGNOSIS_REPETITIONS` sets the number of repetitions, and
+/// `DIAGNOSIS_STAGES` the stages.
 #[test]
 #[ignore = "takes an hour; .ci/diagnosis runs it"]
 fn rates_of_right_answers() {

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::Remarks;
 use crate::queries::{list, text};
 
-/// Those of Grafana's units (`valueFormats/categories.ts`) that mean something here: counts, parts,
-/// operations and counts a second, seconds, bytes and bytes a second with binary prefixes.
+/// Grafana's units (`valueFormats/categories.ts`) that make sense here: counts, shares, operations
+/// and counts per second, seconds, bytes, and bytes per second with binary prefixes.
 const UNITS: [&str; 7] = ["short", "percentunit", "ops", "cps", "s", "bytes", "binBps"];
 
 pub(super) fn check(panel: &Value, remarks: &mut Remarks) {
@@ -45,7 +45,7 @@ fn units(panel: &Value, remarks: &mut Remarks) {
     }
 }
 
-/// Every query of a table has a column with a name, or is there for its labels only.
+/// Checks that every query of a table has a column with a name, or is there for its labels only.
 fn columns(panel: &Value, remarks: &mut Remarks) {
     let organize = list(&panel["transformations"]).iter().find(|it| it["id"] == "organize");
     let options = organize.map_or(&Value::Null, |it| &it["options"]);

@@ -6,7 +6,7 @@ use super::Remarks;
 use crate::promql::{self, Selector};
 use crate::queries::text;
 
-/// Functions for which a counter is more than a number that depends on when counting began.
+/// Functions that make of a counter more than a number that depends on when counting began.
 const OF_COUNTERS: [&str; 3] = ["rate", "irate", "increase"];
 
 pub(super) fn check(panel: &Value, target: &Value, remarks: &mut Remarks) {
@@ -27,7 +27,7 @@ pub(super) fn check(panel: &Value, target: &Value, remarks: &mut Remarks) {
     legend(panel, target, promql, remarks);
 }
 
-/// Every metric follows the choice of jobs and instances.
+/// Checks that every metric follows the choice of jobs and instances.
 pub(super) fn matchers(promql: &str, remarks: &mut Remarks) {
     let selectors = promql::selectors(promql);
     remarks.unless(!selectors.is_empty(), "target-promql-rule", "reads nothing of hakmem");
@@ -54,7 +54,7 @@ fn counters(selector: &Selector, remarks: &mut Remarks) {
     remarks.unless(fine, "target-rate-interval-rule", &format!("{metric}[{range}]"));
 }
 
-/// A legend says what tells the lines apart, and only what the query keeps.
+/// Checks that a legend names what tells the lines apart, and only labels that the query keeps.
 fn legend(panel: &Value, target: &Value, promql: &str, remarks: &mut Remarks) {
     let legend = text(&target["legendFormat"]);
     if panel["type"] != "timeseries" {

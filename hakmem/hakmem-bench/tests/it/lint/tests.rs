@@ -1,4 +1,4 @@
-//! The dashboards pass, and the linter fails what it should.
+//! The dashboards pass, and the linter rejects what it should.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn every_dashboard_passes() {
     assert!(all.iter().map(|one| one.panels().count()).sum::<usize>() > 90);
 }
 
-/// The linter itself would complain of what `.lint` excludes, so that has to be there.
+/// Grafana's linter would complain of the panels that `.lint` excludes, so these must exist.
 #[test]
 fn what_the_linter_is_told_to_exclude_is_there() {
     let path = built::repository("dashboards/grafana/.lint");
@@ -36,7 +36,7 @@ fn what_the_linter_is_told_to_exclude_is_there() {
     }
 }
 
-/// Changes one thing of a dashboard that is in order, at a JSON pointer.
+/// All dashboards, with `value` put into a valid dashboard at the JSON pointer `pointer`.
 fn broken(stem: &str, pointer: &str, value: Value) -> Vec<Dashboard> {
     let mut all = dashboards();
     let dashboard = all.iter_mut().find(|one| one.stem == stem).expect("it is there");

@@ -11,7 +11,7 @@ pub(super) fn check(dashboard: &Dashboard, remarks: &mut Remarks) {
     });
     remarks.unless(source, "template-datasource-rule", "no variable `datasource`");
     for (name, label) in [("job", "Job"), ("instance", "Instance")] {
-        // Both series and choice have these two always, so "All" needs no empty text.
+        // Series and choices always have these two labels, so "All" need not match an empty text.
         let fine = named(name).is_some_and(|it| {
             it["label"] == label && it["multi"] == true && it["allValue"] == ".+"
         });

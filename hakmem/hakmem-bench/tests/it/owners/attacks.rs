@@ -1,4 +1,4 @@
-//! What one user can make the agent do has a limit, and others do not feel it.
+//! What one user can make the agent do has a limit, and other users do not notice it.
 
 use std::fs;
 use std::mem::offset_of;
@@ -7,11 +7,11 @@ use hakmem_reader::fixture::{FixtureProcess, SegmentWriter};
 
 use super::{HONEST, HOSTILE, Machine, eventually, own};
 
-/// `hakmem_segment`'s sizes, and the place of two fields in its header.
+/// Sizes of a segment's header and of a slot, from `hakmem_segment`.
 const HEADER_BYTES: u64 = 8192;
 const SLOT_BYTES: u64 = 36 * 1024;
 
-/// The resident memory of a process at its peak, in bytes.
+/// Peak resident memory of a process, in bytes.
 fn peak_bytes(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("as ever");
@@ -25,7 +25,7 @@ fn watches(pid: u32) -> usize {
     texts.map(|text| text.lines().filter(|line| line.starts_with("inotify ")).count()).sum()
 }
 
-/// A file of 12 KiB that claims the slots of 2.4 GB.
+/// A file of 12 KiB that claims to have slots of 2.4 GB.
 fn sparse(machine: &Machine, number: usize) -> SegmentWriter {
     let process = FixtureProcess::new(&format!("/bin/sparse-{number}"));
     machine.forge_with(HOSTILE, &process, 1, |writer| {
@@ -45,7 +45,7 @@ fn the_files_and_directories_of_one_user_cost_another_nothing() {
     let peak = peak_bytes(machine.agent_pid());
 
     let _sparse: Vec<_> = (0..20).map(|number| sparse(&machine, number)).collect();
-    // More processes than get a pid in the metrics, and more executables than are summed.
+    // More processes than the metrics name by pid, and more executables than they sum.
     let fakes = (0..300).map(|number| FixtureProcess::new(&format!("/bin/fake-{number}")));
     let _fakes: Vec<_> = fakes.map(|process| machine.forge(HOSTILE, &process, 1)).collect();
     let refused = |what: &str, reason: &str| {
@@ -53,14 +53,14 @@ fn the_files_and_directories_of_one_user_cost_another_nothing() {
             (machine.refused(what, reason) > 0.0).then_some(())
         });
     };
-    // Before there are more names in the directory than are looked at.
+    // Must come before the directory has more names than the agent looks at.
     refused("executable", "executables");
     for number in 0..2000 {
         let path = machine.shared_memory().join(format!("hakmem-{number}-of-mine"));
         fs::create_dir(&path).expect("can be made");
         own(&path, HOSTILE);
     }
-    // Names of segments that never become any.
+    // Names of segments, in files that never become segments.
     let directory = machine.directory_of(HOSTILE);
     for number in 0..20_000 {
         let path = directory.join(format!("{number}-1-00000000000000ff.hakmem"));

@@ -1,4 +1,4 @@
-//! Who a process is: nothing that another claims changes it.
+//! The identity of a process: nothing that another process claims changes it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -64,11 +64,11 @@ fn a_stranger_takes_neither_the_series_nor_the_place_of_anothers_process() {
         ..FixtureProcess::new(&identity.executable)
     };
     let _forged = machine.forge(HOSTILE, &copy, FORGED as u64);
-    // And the very file, in a third user's directory.
+    // And the file itself, in a third user's directory.
     let third = machine.directory_of(HOSTILE - 1);
     let name = file.file_name().expect("it has a name");
     fs::hard_link(&file, third.join(name)).expect("can be linked");
-    // A directory that bears the name of one who has none.
+    // A directory named after a user who has none.
     let named = machine.shared_memory().join("hakmem-1");
     fs::create_dir(&named).expect("can be made");
     own(&named, HOSTILE);

@@ -45,7 +45,7 @@ int main() {
 }
 "#;
 
-/// Compiles with and without hakmem and demands the same object file.
+/// Compiles with and without hakmem and requires the same object file.
 fn check(compiler: &str, file: &str, source: &str, pass: &str, allocations_min: u64) {
     let directory = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(directory.path().join(file), source).expect("the folder can be written to");

@@ -22,7 +22,7 @@ print(sum(sums))
 fn check(script: &str, environment: &[(&str, &str)], allocations_min: u64) {
     let directory = tempfile::tempdir().expect("a temporary folder");
     let program = Program {
-        // The number is of rows; scripts that have none do not look at it.
+        // The number of rows; scripts that have no rows ignore it.
         words: &["python3", "-c", script, "40000"],
         directory: directory.path(),
         environment,
@@ -32,13 +32,13 @@ fn check(script: &str, environment: &[(&str, &str)], allocations_min: u64) {
     summary::busiest(&processes, "python3").assert_plausible(allocations_min);
 }
 
-/// Python takes small objects from blocks of its own, so `malloc` hears of the large ones only.
+/// Python serves small objects from blocks of its own, so `malloc` sees only the large ones.
 #[test]
 fn python_with_json() {
     check(JSON_SCRIPT, &[], 1_000);
 }
 
-/// Without Python's own allocator for small objects, every object is a `malloc`.
+/// Without Python's own allocator for small objects, every object is a call of `malloc`.
 #[test]
 fn python_with_json_and_every_object_from_malloc() {
     check(JSON_SCRIPT, &[("PYTHONMALLOC", "malloc")], 1_000_000);

@@ -57,7 +57,7 @@ impl Server {
         String::from_utf8(text).expect("text")
     }
 
-    /// Ends the server: its exit code.
+    /// Ends the server and returns its exit code.
     fn shutdown(mut self) -> Option<i32> {
         self.client(&["shutdown", "nosave"]);
         let child = self.child.take().expect("it runs until here");
@@ -70,15 +70,15 @@ impl Drop for Server {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
             self.client(&["shutdown", "nosave"]);
-            // Both fail only if it has ended already, which is what they are for.
+            // Both fail only if the server has ended already, which is their purpose.
             let _ = child.kill();
             let _ = child.wait();
         }
     }
 }
 
-/// Allocations of the server that the agent tells Prometheus, by the name that people know: Debian's
-/// is a link to `redis-check-rdb`.
+/// Allocations of the server that the agent reports to Prometheus, under the name that people know:
+/// Debian's executable is a link to `redis-check-rdb`.
 fn allocations(agent: SocketAddr) -> u64 {
     let page = http::get(agent, "/metrics", "text/plain").expect("the agent answers").body;
     let of_redis = page.lines().filter(|line| {

@@ -14,7 +14,7 @@ fn checksum(threads: &str, rounds: &str) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Without any preloading the program publishes itself.
+/// The program publishes its telemetry without any preloading.
 fn check_alone(threads: &str, rounds: &str, allocations_min: u64) {
     let segments = scratch::segments_directory();
     let output = Command::new(built::example("global_allocator"))
@@ -29,7 +29,7 @@ fn check_alone(threads: &str, rounds: &str, allocations_min: u64) {
     let classes = scratch::only_segment(&segments);
     let allocations: u64 = classes.iter().map(|class| class.allocations).sum();
     assert!(allocations >= allocations_min, "{allocations} < {allocations_min}");
-    // Rust tells the size at every free, so no class lookup is needed.
+    // Rust passes the size to every free, so no lookup of the class is needed.
     let sized = hakmem_reader::Outcome::Sized as usize;
     let (frees, sized) = classes
         .iter()

@@ -1,4 +1,4 @@
-//! The document that `hakmem-top run --json` writes, as far as these tests look at it.
+//! The parts of the document of `hakmem-top run --json` that these tests read.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -67,14 +67,14 @@ impl Process {
         self.classes.iter().map(|class| class.frees).sum()
     }
 
-    /// A class, which must have been used.
+    /// The totals of a class, which the process must have used.
     pub(super) fn class(&self, name: &str) -> &Class {
         let found = self.classes.iter().find(|class| class.class == name);
         found.unwrap_or_else(|| panic!("{} does not use {name}", self.name()))
     }
 
-    /// Fails the test unless the process ended normally with at least so many allocations, most of
-    /// them on the fast path, and no finding.
+    /// Fails the test unless the process ended normally with at least `allocations_min`
+    /// allocations, most of them on the fast path, and no finding.
     pub(super) fn assert_plausible(&self, allocations_min: u64) {
         let name = self.name();
         assert_eq!(self.state, "exited", "{name} {}", self.pid);
@@ -86,7 +86,7 @@ impl Process {
         assert!(slow > 0 && slow < allocations / 2, "{name}: {slow} of {allocations} are slow");
     }
 
-    /// Fails the test unless the counts of every class fit together.
+    /// Fails the test unless the counts of every class agree with each other.
     pub(super) fn assert_conserved(&self) {
         for class in &self.classes {
             let what = format!("{} {} {class:?}", self.name(), self.pid);

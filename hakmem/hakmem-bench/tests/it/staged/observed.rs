@@ -1,4 +1,4 @@
-//! What an agent sees of a program.
+//! The samples of a program that an agent takes.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::{built, scratch};
 
 /// Time between two samples.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// Threads begin, lists grow to what the load needs.
+/// Time for threads to begin, and for lists to grow to what the load needs.
 const WARM_UP: Duration = Duration::from_secs(1);
 /// How long a program may take to appear.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -22,11 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A program and its settings.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load {
-    /// What `bench_staged --changed` takes.
+    /// Argument of `bench_staged --changed`.
     pub(super) changed: &'static str,
-    /// What `bench_staged --blocks` takes.
+    /// Argument of `bench_staged --blocks`.
     pub(super) blocks: &'static str,
-    /// A variable of the environment.
+    /// An environment variable.
     pub(super) setting: Option<(&'static str, &'static str)>,
 }
 
@@ -36,8 +36,8 @@ impl Default for Load {
     }
 }
 
-/// Runs the load and samples it for as long as `window` says, or longer where the machine is so busy
-/// that samples come late.
+/// Runs the load and samples it for `window`, or longer if the machine is so busy that samples come
+/// late.
 pub(super) fn observe(load: &Load, window: Duration) -> Series {
     let directory = scratch::segments_directory();
     let mut command = Command::new(built::benchmark("bench_staged"));
@@ -72,7 +72,7 @@ async fn sampled(mut client: TelemetryClient<Channel>, window: Duration) -> Seri
         let request = GetProcessRequest { key: key.clone() };
         let answer = client.get_process(request).await.expect("the program runs").into_inner();
         let sample = answer.process.expect("an answer has a process");
-        // The agent's clock and this one's are not in step: the same sample may come twice.
+        // The agent's clock and this loop are not in step: the same sample may come twice.
         if samples.last().is_none_or(|last| last.sampled_at != sample.sampled_at) {
             samples.push(sample);
         }

@@ -1,4 +1,4 @@
-//! How often nothing looks like something, and something like nothing.
+//! How often the diagnosis raises a false alarm, and how often it misses a change.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use hakmem_diagnosis::{Diagnosis, Options, Verdict, diagnose};
 use super::observed::{Load, observe};
 use super::{changed, setting, side};
 
-/// Comparisons side by side: loads are paced, so that they do not disturb each other.
+/// Comparisons that run side by side: loads are paced, so they do not disturb each other.
 const AT_ONCE: usize = 5;
 
-/// Compares two programs, each looked at for `window`.
+/// Compares two programs, each observed for `window`.
 fn compared(before: Load, after: Load, window: Duration) -> Diagnosis {
     let seen = std::thread::scope(|scope| {
         let run = |load| scope.spawn(move || observe(&load, window));
@@ -22,7 +22,7 @@ fn compared(before: Load, after: Load, window: Duration) -> Diagnosis {
     diagnose(&side("before", before), &side("after", after), &Options::default())
 }
 
-/// Makes the same comparison again and again.
+/// Makes the same comparison `times` times.
 fn repeated(load: Load, window: Duration, times: usize) -> Vec<Diagnosis> {
     let mut found = Vec::with_capacity(times);
     while found.len() < times {
@@ -36,24 +36,25 @@ fn repeated(load: Load, window: Duration, times: usize) -> Vec<Diagnosis> {
     found
 }
 
-/// The load as it was before.
+/// The load before the change.
 fn unchanged(load: Load) -> Load {
     Load { blocks: load.blocks, ..Load::default() }
 }
 
-/// Requests that are too large for the threads' lists, so that a good part of all calls is slow.
+/// The load with requests too large for the threads' lists, so that a good part of all calls is
+/// slow.
 fn busy(load: Load) -> Load {
     Load { blocks: "3000", ..load }
 }
 
-/// Whether an answer names something where nothing is. That there is not enough data to tell is no
-/// alarm, and no answer either; and that durations changed is true on a busy machine.
+/// Whether the diagnosis of an unchanged load names a change. Too little data to tell is neither an
+/// alarm nor an answer; and on a busy machine it is true that durations changed.
 fn is_alarm(diagnosis: &Diagnosis) -> bool {
     matches!(diagnosis.verdict, Verdict::Regressed | Verdict::Improved)
         || diagnosis.causes.iter().any(|cause| cause.kind != CauseKind::Duration)
 }
 
-/// Prints what a wrong answer says, and on what grounds.
+/// Prints a wrong answer and its grounds.
 fn tell(diagnosis: &Diagnosis) {
     println!("  {:?}: {}", diagnosis.verdict, diagnosis.headline);
     println!("    {} ns before; {:.3?}", diagnosis.before.cost_ns, diagnosis.change);
@@ -73,7 +74,7 @@ fn nothing_changed_twenty_times() {
     assert!(silent <= 5, "{silent} of 20 without an answer: is the machine very busy?");
 }
 
-/// `.ci/diagnosis` runs this by hand; how often, `DIAGNOSIS_REPETITIONS` says.
+/// `.ci/diagnosis` runs this by hand; `DIAGNOSIS_REPETITIONS` sets the number of repetitions.
 #[test]
 #[ignore = "takes minutes; .ci/diagnosis runs it"]
 fn rates_of_false_alarms_and_misses() {

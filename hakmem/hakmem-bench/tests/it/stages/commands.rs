@@ -5,14 +5,14 @@ use std::process::{Command, Output, Stdio};
 
 use crate::{built, scratch};
 
-/// How long a program runs that is checked.
+/// Seconds for which a checked program runs.
 const CHECKED_SECONDS: u64 = 3;
-/// Baselines that checks share.
+/// Largest number of baselines, which the checks share.
 const BASELINES: u64 = 4;
-/// Runs of a check.
+/// Runs per check.
 const RUNS: &str = "3";
 
-/// What a command said.
+/// The answer of a command.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) verdict: String,
@@ -29,15 +29,15 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new(at_once: usize) -> Self {
-        // Before several threads ask for them at once.
+        // Built before several threads ask for them at once.
         built::top();
         built::preload_library();
         built::benchmark("bench_stages");
         Self { folder: tempfile::tempdir().expect("a folder can be made"), at_once }
     }
 
-    /// Comparisons of recordings of a stage, so many seconds long: before with after, and before with
-    /// before.
+    /// Compares recordings of a stage, `seconds` seconds long each: before with after the change,
+    /// and before with before.
     pub(super) fn diffs(
         &self,
         stage: &str,
@@ -58,7 +58,7 @@ impl Bench {
         answers
     }
 
-    /// Checks of a stage against baselines: after, and before again.
+    /// Checks a stage against baselines: after the change, and before it.
     pub(super) fn checks(&self, stage: &str, times: u64) -> (Vec<Answer>, Vec<Answer>) {
         let baseline = |seed: u64| self.folder.path().join(format!("{stage}-{seed}-base.hakrec"));
         let seeds: Vec<u64> = (1..=times).collect();
@@ -77,7 +77,7 @@ impl Bench {
         (against(true), against(false))
     }
 
-    /// Records a program that runs for so many seconds.
+    /// Records a program that runs for `seconds` seconds.
     pub(super) fn record(&self, stage: &str, changed: bool, seed: u64, seconds: u64) -> PathBuf {
         let path = self.folder.path().join(format!("{stage}-{changed}-{seed}.hakrec"));
         let directory = scratch::segments_directory();
@@ -108,7 +108,7 @@ impl Bench {
         command
     }
 
-    /// Does something for each seed, as many at once as the bench says.
+    /// Does `work` for each seed, with as many at once as the bench allows.
     pub(super) fn each<T: Send>(&self, seeds: &[u64], work: impl Fn(u64) -> T + Sync) -> Vec<T> {
         let work = &work;
         let batches = seeds.chunks(self.at_once);
@@ -124,7 +124,7 @@ impl Bench {
     }
 }
 
-/// A program of a stage.
+/// A program that runs a stage.
 struct Load<'a> {
     stage: &'a str,
     changed: bool,

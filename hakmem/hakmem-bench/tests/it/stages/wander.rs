@@ -1,17 +1,17 @@
-//! Windows of one recording of a program that never changes, but whose load wanders.
+//! Compares windows of one recording of a program that never changes, but whose load wanders.
 
 use super::commands::{Answer, Bench};
 
-/// Seconds of a window.
+/// Lengths of windows in seconds.
 pub(super) const WINDOWS: [u64; 3] = [4, 6, 10];
 /// Seconds from one pair of windows to the next.
 const STEP: u64 = 3;
-/// Seconds of a recording, in which many pairs of windows lie.
+/// Length of a recording in seconds; many pairs of windows lie in it.
 const SECONDS: u64 = 60;
-/// Recordings that are made at most.
+/// Largest number of recordings.
 const RECORDINGS_MAX: u64 = 4;
 
-/// Compares windows that follow each other, at least so many pairs.
+/// Compares windows that follow each other, in at least `times` pairs unless recordings run out.
 pub(super) fn windows(bench: &Bench, window: u64, times: u64) -> Vec<Answer> {
     let starts: Vec<u64> =
         (0..).map(|it| 1 + it * STEP).take_while(|start| start + 2 * window < SECONDS).collect();
