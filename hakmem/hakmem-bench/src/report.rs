@@ -45,7 +45,7 @@ pub struct Report {
     pub million_operations_per_processor_second: f64,
     /// Calls of `malloc` by the measured loop, its preparation and its end.
     pub mallocs: u64,
-    /// Calls of `free` by the same three.
+    /// Calls of `free` by the same parts of the program.
     pub frees: u64,
     /// Peak resident memory of the process in KiB.
     pub peak_resident_kib: u64,
