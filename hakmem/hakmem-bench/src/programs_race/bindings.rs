@@ -3,8 +3,8 @@
 //!
 //! With `LD_DEBUG=bindings,files` the linker writes a file for each process: which programs began
 //! in it, and to which file each symbol was bound. This slows the start, so it happens only once
-//! for each program and allocator, in a run that is not timed. The timed runs
-//! have the same environment otherwise.
+//! for each program and allocator, in a run that is not timed. The timed runs have the same
+//! environment otherwise.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
