@@ -1,17 +1,17 @@
-//! How much the split would vary if the same programs ran again.
+//! Estimates how much the split would vary if the same programs ran again.
 //!
 //! Counts of neighbouring intervals depend on each other, so single intervals must not be
 //! resampled. The *circular moving-block bootstrap* (Künsch 1989; Politis & Romano 1992) draws
-//! blocks of neighbouring intervals, the last followed by the first, until there are as many
-//! intervals as before, and computes the ratios anew from the sums. The blocks are as long as
-//! Politis & White (2004) find best for a first-order autoregression, with its coefficient
-//! estimated from the linearised cost, and no shorter than n^(1/3). Where both sides have three
-//! runs or more, whole runs are drawn, because runs differ by more than intervals do.
+//! blocks of neighbouring intervals, the last followed by the first, until the resample has the
+//! original number of intervals, and computes the ratios anew from the sums. The block length is
+//! the one that Politis & White (2004) find best for a first-order autoregression, with its
+//! coefficient estimated from the linearised cost, and at least n^(1/3). Where both sides have
+//! three runs or more, whole runs are drawn, because runs differ by more than intervals do.
 //!
-//! Intervals are value ± t·e: e is the standard deviation of the replicates, widened for the few
-//! blocks it comes from, t is Student's quantile with the degrees of freedom of Welch and
-//! Satterthwaite. That keeps what is said of thirty intervals as careful as it must be, which
-//! percentiles of replicates do not.
+//! An interval is value ± t·e: e is the standard deviation of the replicates, widened because it
+//! comes from few blocks; t is Student's quantile with the degrees of freedom of Welch and
+//! Satterthwaite. This keeps statements about thirty intervals as careful as they must be;
+//! percentiles of the replicates would not.
 
 use crate::decomposition::Sums;
 use crate::layout::{Layout, StratumId};
@@ -21,14 +21,14 @@ use crate::statistics::{per, student_quantile};
 /// Runs that each side must have for whole runs to be drawn.
 pub(crate) const RUNS_MIN: usize = 3;
 
-/// What one side is drawn from.
+/// The intervals or runs of one side, from which resamples are drawn.
 #[derive(Clone, Debug)]
 pub(crate) struct Urn {
-    /// Rows by run, or one row for each run.
+    /// Rows of each run's intervals; with `by_run`, a single list with one row for each run.
     runs: Vec<Vec<Vec<f64>>>,
     block: usize,
     by_run: bool,
-    /// Blocks that are as good as independent.
+    /// Number of blocks that are nearly independent.
     blocks: f64,
     /// Variance of the linearised cost per operation.
     variance: f64,
@@ -41,7 +41,7 @@ pub(crate) struct Urn {
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// Starts at a seed.
+    /// A generator that starts at `seed`.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -54,15 +54,15 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `end`, which is more than 0.
+    /// A random number below `end`, which must be more than 0.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         ((u128::from(self.next()) * end as u128) >> 64) as usize
     }
 }
 
 impl Urn {
-    /// Fills an urn for each side with its rows by run, of which neighbours are merged until there
-    /// are at most `intervals_max`.
+    /// Fills an urn for each side with the side's `rows` by run. Neighbouring rows are merged until
+    /// at most `intervals_max` remain.
     pub(crate) fn pair(
         rows: [Vec<Vec<Vec<f64>>>; 2],
         by_run: bool,
@@ -72,8 +72,8 @@ impl Urn {
     ) -> [Self; 2] {
         let runs = rows.map(|rows| merged(&rows, by_run, intervals_max, layout));
         let residuals = [0, 1].map(|side| residuals(&runs[side], layout, prices));
-        // Few values say little about their dependence, and the same program is on both sides: the
-        // stronger dependence of the two is that of both.
+        // Few values say little about their dependence, and both sides run the same program, so the
+        // stronger dependence of the two is assumed for both.
         let rho =
             residuals.each_ref().map(|it| autocorrelation(it)).into_iter().fold(0.0, f64::max);
         let rho = if by_run { 0.0 } else { rho };
@@ -84,7 +84,7 @@ impl Urn {
     fn of(runs: Vec<Vec<Vec<f64>>>, residuals: Vec<Vec<f64>>, by_run: bool, rho: f64) -> Self {
         let count: usize = runs.iter().map(Vec::len).sum();
         let block = if by_run { 1 } else { block_length(rho, count) };
-        // Neighbours that depend on each other count as fewer.
+        // Intervals that depend on their neighbours count as fewer.
         let independent = count as f64 * (1.0 - rho) / (1.0 + rho);
         let blocks = per(count as f64, block as f64).min(independent);
         let shown = shown_share(rho, block);
@@ -93,14 +93,14 @@ impl Urn {
         Self { runs, block, by_run, blocks, variance, shown }
     }
 
-    /// Sums over everything.
+    /// Sums over all rows.
     pub(crate) fn sums(&self, layout: &Layout) -> Vec<f64> {
         let mut sums = vec![0.0; layout.width()];
         self.runs.iter().flatten().for_each(|row| add(&mut sums, row));
         sums
     }
 
-    /// Draws as many intervals as there are, and sums them.
+    /// Draws as many intervals as the urn holds, and writes their sum to `sums`.
     pub(crate) fn draw(&self, random: &mut Random, sums: &mut [f64]) {
         sums.fill(0.0);
         for run in self.runs.iter().filter(|run| !run.is_empty()) {
@@ -114,12 +114,12 @@ impl Urn {
         }
     }
 
-    /// Values that are as good as independent.
+    /// Number of values that are nearly independent.
     pub(crate) fn blocks(&self) -> f64 {
         self.blocks
     }
 
-    /// How the intervals were made, for people.
+    /// Tells people how the intervals were drawn.
     pub(crate) fn describe(&self) -> String {
         let count: usize = self.runs.iter().map(Vec::len).sum();
         if self.by_run {
@@ -130,7 +130,7 @@ impl Urn {
     }
 }
 
-/// What standard deviations of replicates are multiplied by to get half of an interval.
+/// The factor from the standard deviation of the replicates to half the width of an interval.
 pub(crate) fn half_width_factor(before: &Urn, after: &Urn, confidence: f64) -> f64 {
     let sides = [before, after];
     // Welch and Satterthwaite.
@@ -144,7 +144,7 @@ pub(crate) fn half_width_factor(before: &Urn, after: &Urn, confidence: f64) -> f
     student_quantile(0.5 + confidence / 2.0, degrees) * widened
 }
 
-/// Whole runs as one row each, or intervals of which neighbours are merged.
+/// One row for each whole run, or each run's intervals with neighbours merged.
 fn merged(
     rows: &[Vec<Vec<f64>>],
     by_run: bool,
@@ -170,8 +170,9 @@ fn total(rows: &[Vec<f64>], layout: &Layout) -> Vec<f64> {
     sums
 }
 
-/// What each interval adds to the cost per operation beyond what its operations would at the
-/// side's own cost: the linearisation of the ratio, which is what its autocorrelation is that of.
+/// For each interval, its cost in excess of its operations at the side's average cost, per
+/// operation of the side. This is the linearisation of the ratio, and `autocorrelation` is
+/// estimated from it.
 fn residuals(runs: &[Vec<Vec<f64>>], layout: &Layout, prices: &Prices) -> Vec<Vec<f64>> {
     let mut sums = vec![0.0; layout.width()];
     runs.iter().flatten().for_each(|row| add(&mut sums, row));
@@ -189,9 +190,9 @@ fn residuals(runs: &[Vec<Vec<f64>>], layout: &Layout, prices: &Prices) -> Vec<Ve
     runs.iter().map(|run| run.iter().map(residual).collect()).collect()
 }
 
-/// The coefficient of a first-order autoregression, from 0 to 0.97, and not the likeliest one but
-/// the strongest within one standard error: too little makes intervals too narrow, which is worse
-/// than too wide.
+/// The coefficient of a first-order autoregression, from 0 to 0.97. It is not the likeliest value
+/// but the largest within one standard error: a coefficient that is too small makes intervals too
+/// narrow, which is worse than too wide.
 fn autocorrelation(residuals: &[Vec<f64>]) -> f64 {
     let count = residuals.iter().map(Vec::len).sum::<usize>() as f64;
     let pairs = residuals.iter().flat_map(|run| run.windows(2));
@@ -203,16 +204,16 @@ fn autocorrelation(residuals: &[Vec<f64>]) -> f64 {
     (corrected + per(1.0 - found * found, count).sqrt()).clamp(0.0, 0.97)
 }
 
-/// Politis & White's best length for the circular bootstrap of a first-order autoregression,
-/// (6ρ²/(1−ρ²)²)^(1/3)·n^(1/3), between n^(1/3) and a quarter of n.
+/// The best block length for the circular bootstrap of a first-order autoregression by Politis &
+/// White, (6ρ²/(1−ρ²)²)^(1/3)·n^(1/3), between n^(1/3) and a quarter of n.
 fn block_length(rho: f64, count: usize) -> usize {
     let n = count as f64;
     let best = (6.0 * rho * rho / (1.0 - rho * rho).powi(2)).cbrt() * n.cbrt();
     best.max(n.cbrt()).min((n / 4.0).max(1.0)).round().max(1.0) as usize
 }
 
-/// Variance of the mean of a block of a first-order autoregression, times its length, as a share of
-/// that of a block without end: what depends on each other across the ends of blocks is missing.
+/// Variance of the mean of a block of a first-order autoregression, times the block's length, as a
+/// share of the limit for long blocks. The covariance across the ends of blocks is missing from it.
 fn shown_share(rho: f64, block: usize) -> f64 {
     let b = block as f64;
     let missing = 2.0 * rho * (1.0 - rho.powf(b)) / (b * (1.0 - rho * rho));

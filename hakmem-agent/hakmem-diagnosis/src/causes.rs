@@ -1,9 +1,10 @@
-//! Why: named causes first, from the surest to the vaguest, then what is left over.
+//! Finds the causes: named causes first, from the surest to the vaguest, then the remaining
+//! reasons.
 //!
 //! Every part of the split can be claimed once. A rule that finds its cause claims the parts that
-//! the cause explains, and rules after it see only the rest, so that nothing is listed twice and
-//! the costs of causes can be added. Rules that know a setting come before rules that infer from
-//! behaviour, and those before plain reasons.
+//! the cause explains, and later rules see only the rest, so nothing is listed twice and the costs
+//! of causes can be added. Rules that know a setting come before rules that infer from behaviour,
+//! and those before plain reasons.
 
 mod anomalies;
 mod durations;
@@ -23,7 +24,7 @@ use crate::diagnosis::{Cause, CauseKind, Direction, Estimate};
 use crate::evidence::Evidence;
 use crate::layout::{DIRECTIONS, StratumId, is_slow_path};
 
-/// What the rules found, and what they have claimed.
+/// The causes that the rules found, and the parts that they have claimed.
 #[derive(Debug)]
 pub(crate) struct Causes<'a> {
     evidence: &'a Evidence<'a>,
@@ -32,7 +33,7 @@ pub(crate) struct Causes<'a> {
     pub(crate) found: Vec<Cause>,
 }
 
-/// One slow path of one stratum, or all of a stratum that is no slow path.
+/// One reason of one stratum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
     pub(crate) stratum: StratumId,
@@ -40,8 +41,8 @@ pub(crate) struct Item {
 }
 
 impl<'a> Causes<'a> {
-    /// Applies all rules. `is_moved` tells whether the whole changed by more than the thresholds:
-    /// then smaller causes are worth naming than if it did not.
+    /// Applies all rules. `is_moved` tells whether the total cost changed by more than the
+    /// thresholds; if it did, smaller causes are worth naming.
     pub(crate) fn of(evidence: &'a Evidence<'a>, is_moved: bool) -> Vec<Cause> {
         let share = if is_moved { 0.25 } else { 1.0 };
         let claimed = vec![false; evidence.at.width()];
@@ -65,7 +66,7 @@ impl<'a> Causes<'a> {
         causes.found
     }
 
-    /// Items that nobody has claimed and that fulfil a condition.
+    /// The items that no rule has claimed and that fulfil the condition `is`.
     fn items(&self, is: impl Fn(&str, StratumId, &str) -> bool) -> Vec<Item> {
         let evidence = self.evidence;
         let mut items = Vec::new();
@@ -102,13 +103,13 @@ impl<'a> Causes<'a> {
         items.into_iter().filter(|item| self.evidence.part(place(item)) > 0.0).collect()
     }
 
-    /// The item that matters most, in the direction in which all of them together moved.
+    /// The item with the largest change, in the direction in which all of them together moved.
     fn most(&self, items: &[Item]) -> Option<Item> {
         let sign = self.cost(items).value.signum();
         let weight = |item: &Item| {
             let at = &self.evidence.at;
             let cost = self.evidence.part(at.frequency(item.stratum).start + item.reason);
-            // Untimed slow paths cost nothing; the share tells them apart.
+            // Untimed slow paths cost nothing; the change of their share ranks them.
             (sign * cost, sign * self.evidence.part(at.share(item.stratum).start + item.reason))
         };
         let by_weight = |a: &&Item, b: &&Item| {
@@ -118,7 +119,7 @@ impl<'a> Causes<'a> {
         items.iter().max_by(by_weight).copied()
     }
 
-    /// A cause made of items, shown by one of them.
+    /// A cause made of `items`, described by one of them, `shown`.
     fn cause(&self, kind: CauseKind, items: &[Item], shown: Item, words: Words) -> Cause {
         let evidence = self.evidence;
         let of_stratum = items.iter().filter(|item| item.stratum == shown.stratum);
@@ -149,7 +150,7 @@ impl<'a> Causes<'a> {
     }
 }
 
-/// What a cause says to people.
+/// The text and the advice of a cause, for people.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Words {
     pub(crate) text: String,
@@ -163,7 +164,7 @@ impl Words {
 }
 
 impl Cause {
-    /// A cause without a class, which costs memory, or nothing that can be counted.
+    /// A cause without a class: one that costs memory, or has no cost that can be counted.
     fn of_program(kind: CauseKind, words: Words) -> Self {
         Self {
             kind,
@@ -179,17 +180,17 @@ impl Cause {
     }
 }
 
-/// Whether a reason is that a thread's list was empty or full.
+/// Whether `reason` means that a thread's list was empty or full.
 fn is_exchange(reason: &str) -> bool {
     is_refill(reason) || is_flush(reason)
 }
 
-/// Whether a reason is that a list was empty.
+/// Whether `reason` means that a list was empty.
 fn is_refill(reason: &str) -> bool {
     matches!(reason, "refill_central" | "refill_slab" | "new_slab" | "refill_spare")
 }
 
-/// Whether a reason is that a list was full.
+/// Whether `reason` means that a list was full.
 fn is_flush(reason: &str) -> bool {
     matches!(reason, "flush_full" | "flush_spare")
 }

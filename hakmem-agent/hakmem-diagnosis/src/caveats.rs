@@ -1,4 +1,4 @@
-//! What limits an answer, and what forbids one. "Not measured" is never "no change".
+//! Conditions that limit an answer or forbid one. "Not measured" is never "no change".
 
 use std::collections::BTreeMap;
 
@@ -17,24 +17,25 @@ use crate::trend::POINTS_MIN;
 
 /// Share of samples that may be missing before nothing can be said.
 const LOST_SHARE: f64 = 0.5;
-/// Independent values below which a change is only believed if it is larger than the whole cost
-/// before: a window that is no longer than the waves in it does not show how high they are.
+/// Independent values below which a change is believed only if it is larger than the whole cost
+/// before: a window no longer than the waves of the load does not show how high they are.
 const INDEPENDENT_MIN: f64 = 4.0;
 /// Share of threads that may be unpublished before nothing can be said.
 const UNPUBLISHED_SHARE: f64 = 0.5;
-/// An interval that reaches beyond this multiple of the cost before says nothing.
+/// An interval that reaches beyond this multiple of the cost before says nothing, if it also
+/// exceeds [`BLIND_THRESHOLDS`].
 const BLIND_RATIO: f64 = 1.0;
-/// And beyond this multiple of the least change that counts.
+/// Multiple of the least change that counts beyond which such an interval says nothing.
 const BLIND_THRESHOLDS: f64 = 10.0;
 
 const SIDES: [&str; 2] = ["before", "after"];
 
-/// What limits an answer.
+/// The limits of an answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Limits {
-    /// For people; what forbids an answer about paths comes first.
+    /// For people; caveats that forbid an answer about paths come first.
     pub(crate) caveats: Vec<Caveat>,
-    /// Whether nothing can be said about memory either: it needs samples and no operations.
+    /// Whether nothing can be said about memory either, which needs samples but no operations.
     pub(crate) forbids_memory: bool,
 }
 
@@ -45,11 +46,11 @@ impl Limits {
     }
 }
 
-/// Everything that people should know before they believe the answer.
+/// Collects the caveats that people should know before they believe the answer.
 pub(crate) fn limits(evidence: &Evidence, frequency: &Estimate) -> Limits {
     let mut limits = Limits::default();
     let caveats = &mut limits.caveats;
-    // What these find is missing from the account of memory too.
+    // Lost samples and unpublished threads are missing from the account of memory too.
     for side in 0..2 {
         lost(evidence, side, caveats);
         unpublished(&evidence.readings[side], side, caveats);
@@ -61,7 +62,7 @@ pub(crate) fn limits(evidence: &Evidence, frequency: &Estimate) -> Limits {
         left_out(&evidence.readings[side], side, caveats);
         short(&evidence.readings[side], side, caveats);
     }
-    // Where little was measured, that is the reason, and said above.
+    // Where too little was measured, a caveat above has already said so.
     if !caveats.iter().any(|caveat| caveat.forbids) {
         blind(evidence, frequency, caveats);
         wavy(evidence, frequency, caveats);
@@ -69,7 +70,7 @@ pub(crate) fn limits(evidence: &Evidence, frequency: &Estimate) -> Limits {
     held_up(evidence, caveats);
     slowing(evidence, caveats);
     comparable(evidence, caveats);
-    // What forbids comes first, or it is not read.
+    // Caveats that forbid an answer come first, or nobody reads them.
     caveats.sort_by_key(|caveat| !caveat.forbids);
     limits
 }
@@ -78,7 +79,7 @@ fn say(caveats: &mut Vec<Caveat>, forbids: bool, text: String) {
     caveats.push(Caveat { forbids, text });
 }
 
-/// Says what is too little, and what would be enough.
+/// Says which data is too little, and how much would be enough.
 fn enough(evidence: &Evidence, side: usize, caveats: &mut Vec<Caveat>) {
     let (word, options) = (SIDES[side], &evidence.options);
     let operations = evidence.sums(side).all();
@@ -110,7 +111,7 @@ fn enough(evidence: &Evidence, side: usize, caveats: &mut Vec<Caveat>) {
     }
 }
 
-/// "; 12 s like these would be enough", of a window so many times as long.
+/// "; 12 s like these would be enough", for a window `times` times as long as `seconds`.
 fn longer(times: f64, seconds: f64) -> String {
     let enough = (times * seconds).ceil();
     match times > 0.0 && (1.0..1e6).contains(&enough) {
@@ -185,7 +186,7 @@ fn short(reading: &Reading, side: usize, caveats: &mut Vec<Caveat>) {
     }
 }
 
-/// Says if a change that matters would not have been seen.
+/// Says if a change that matters would have gone unnoticed.
 fn blind(evidence: &Evidence, frequency: &Estimate, caveats: &mut Vec<Caveat>) {
     if frequency.low > 0.0 || frequency.high < 0.0 {
         return;
@@ -196,7 +197,7 @@ fn blind(evidence: &Evidence, frequency: &Estimate, caveats: &mut Vec<Caveat>) {
     }
     let (high, options) = (frequency.high, &evidence.options);
     let hides = high > cost * BLIND_RATIO && high > options.threshold_ns * BLIND_THRESHOLDS;
-    // The width of an interval falls with the root of what was measured.
+    // The width of an interval falls with the square root of the amount of data.
     let visible = (cost * BLIND_RATIO).max(options.threshold_ns * BLIND_THRESHOLDS);
     let times = (high / visible).powi(2);
     let enough = match (hides, evidence.by_run) {
@@ -234,7 +235,7 @@ fn wavy(evidence: &Evidence, frequency: &Estimate, caveats: &mut Vec<Caveat>) {
     }
 }
 
-/// Says if live memory grows, but as a cache does that fills.
+/// Says if live memory grows like a cache that fills.
 fn slowing(evidence: &Evidence, caveats: &mut Vec<Caveat>) {
     let options = &evidence.options;
     let Some(after) = growth(&evidence.readings[1], options.confidence) else { return };
@@ -248,7 +249,7 @@ fn slowing(evidence: &Evidence, caveats: &mut Vec<Caveat>) {
     }
 }
 
-/// Says if durations changed on average and not typically.
+/// Says if the mean duration changed but not the median.
 fn held_up(evidence: &Evidence, caveats: &mut Vec<Caveat>) {
     if Slower::of(evidence).is_some_and(|slower| !slower.is_typical) {
         let text = "slow paths take longer or shorter on average, but not at the median: some were \
@@ -285,7 +286,8 @@ fn comparable(evidence: &Evidence, caveats: &mut Vec<Caveat>) {
     }
 }
 
-/// Says if processes of a side did not end well: what it did is not all that it would have done.
+/// Says if processes of a side ended abnormally: such a process may have stopped before all its
+/// work was done.
 fn ends(evidence: &Evidence, caveats: &mut Vec<Caveat>) {
     for (side, word) in SIDES.into_iter().enumerate() {
         let last = evidence.sides[side].series.iter().filter_map(|it| it.samples.last());
@@ -302,7 +304,7 @@ fn ends(evidence: &Evidence, caveats: &mut Vec<Caveat>) {
     }
 }
 
-/// How a process ended that did not end well.
+/// Describes an abnormal end; `None` for a normal one.
 fn bad_end(last: &Process) -> Option<String> {
     let signal = last.end_signal.map_or_else(String::new, |it| format!(" by signal {it}"));
     match (last.state.as_str(), last.exit_code) {

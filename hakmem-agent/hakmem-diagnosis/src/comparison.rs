@@ -1,4 +1,4 @@
-//! The answer, put together.
+//! Puts the answer together.
 
 mod headline;
 
@@ -33,7 +33,7 @@ pub fn diagnose(before: &Side, after: &Side, options: &Options) -> Diagnosis {
         causes.retain(|cause| cause.kind != CauseKind::Duration);
     }
     let verdict = match limits.forbids_paths() {
-        // What memory says needs no more samples than it has.
+        // A cause in memory is valid on its own: it needs no more samples than it has.
         true if causes.iter().any(is_of_memory) => Verdict::Regressed,
         true => Verdict::NotEnoughData,
         false => verdict(&evidence, &change.frequency, &causes),
@@ -70,7 +70,7 @@ fn change(evidence: &Evidence) -> Change {
         [mixes, frequencies, durations].map(|it| evidence.estimate(&it));
     let mut path = evidence.estimate(&paths);
     let mut total = evidence.estimate(&all);
-    // Sums of the same numbers in another order differ in their last digits; these do not.
+    // Sums of the same numbers in another order differ in their last digits; these two are exact.
     path.value = frequency.value + duration.value;
     total.value = mix.value + path.value;
     let cost = evidence.cost(0);
@@ -78,8 +78,8 @@ fn change(evidence: &Evidence) -> Change {
     Change { total, mix, path, frequency, duration, relative }
 }
 
-/// A wrong free is one, however few operations there were, and what stays in memory is there. All
-/// else needs numbers.
+/// Whether the data suffices for `cause`. A wrong free is one, however few operations there were,
+/// and memory that stays is visible without operations. All other causes need enough numbers.
 fn may_be_told(cause: &Cause, limits: &Limits) -> bool {
     cause.kind == CauseKind::Anomalies
         || !limits.forbids_paths()
@@ -90,8 +90,8 @@ fn is_of_memory(cause: &Cause) -> bool {
     matches!(cause.kind, CauseKind::Leak | CauseKind::Retention)
 }
 
-/// What makes a program slower or larger, if it is there. Other load on the machine makes slow
-/// paths longer for as long as a whole run: only where several runs were compared is that the
+/// Whether `cause` makes a program slower or larger. Other load on the machine can make slow paths
+/// longer for a whole run; only where several runs were compared is a longer duration the
 /// program's.
 fn is_regression(evidence: &Evidence, cause: &Cause) -> bool {
     match cause.kind {
@@ -102,13 +102,13 @@ fn is_regression(evidence: &Evidence, cause: &Cause) -> bool {
     }
 }
 
-/// What says that the program does other things, and not that they are done more slowly.
+/// Whether `cause` means that the program does other things, and not that it does them more slowly.
 fn is_of_mix(cause: &Cause) -> bool {
     matches!(cause.kind, CauseKind::Mix | CauseKind::SizeCrossing)
 }
 
-/// Whether slow paths are taken more often: surely in all, or surely for one cause while the rest,
-/// which is too unsteady to be sure of the sum, does not make up for it.
+/// Whether slow paths are taken more often: surely in total, or surely for one cause while the
+/// rest, whose noise makes the total uncertain, does not compensate for it.
 fn is_more_frequent(evidence: &Evidence, frequency: &Estimate, causes: &[Cause]) -> bool {
     let floor = evidence.floor_ns();
     let is_sure = |cause: &Cause| {
@@ -121,13 +121,12 @@ fn is_more_frequent(evidence: &Evidence, frequency: &Estimate, causes: &[Cause])
         && (frequency.is_rise(floor) || (frequency.value >= floor && causes.iter().any(is_sure)))
 }
 
-/// Whether fewer calls are slow, and those that are do not cost so much more that it counts all the
-/// same.
+/// Whether fewer calls are slow and the total of their cost has not at least doubled nevertheless.
 fn is_fewer_slow(evidence: &Evidence, frequency: &Estimate) -> bool {
     evidence.has_fewer_slow() && frequency.value < evidence.cost(0)
 }
 
-/// What it means that nothing changed.
+/// Says in which sense nothing changed.
 fn unchanged(evidence: &Evidence, change: &Change, causes: &[Cause]) -> Unchanged {
     let floor = evidence.floor_ns();
     if change.frequency.value.abs() >= floor {
@@ -158,9 +157,9 @@ fn verdict(evidence: &Evidence, frequency: &Estimate, causes: &[Cause]) -> Verdi
     }
 }
 
-/// Wrong frees first, then leaks, then what the verdict stands on, the most expensive first.
-/// Durations come after paths even where they cost more: they are the machine's as much as the
-/// program's.
+/// Wrong frees come first, then leaks, then the causes behind the verdict, the most expensive
+/// first. Durations come after paths even where they cost more: they depend on the machine as much
+/// as on the program.
 fn order(causes: &mut [Cause], verdict: Verdict) {
     let rank = |cause: &Cause| match (cause.kind, verdict) {
         (CauseKind::Anomalies, _) => 0,
@@ -243,7 +242,7 @@ fn stratum(evidence: &Evidence, sums: &[Sums; 2], id: StratumId) -> Stratum {
     }
 }
 
-/// Wrong frees of a class by outcome; their cost is in the reason that each of them has too.
+/// Wrong frees of a class by outcome. Each of them also has a reason, which carries the cost.
 fn anomalies(evidence: &Evidence, sums: &[Sums; 2], id: StratumId) -> Vec<ReasonChange> {
     let class = &evidence.layout.classes[id.class];
     let all = evidence.readings.iter().flat_map(|reading| reading.anomalies.keys());

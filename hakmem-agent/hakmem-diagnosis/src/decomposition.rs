@@ -1,4 +1,4 @@
-//! The change of the cost, split exactly.
+//! Splits the change of the cost exactly into its parts.
 //!
 //! The cost of a side is T = Σ m·s·p over strata: m is the stratum's share of all operations, s the
 //! timed slow paths per operation of it, p what one of them takes. With P, the price over both
@@ -41,12 +41,13 @@ pub(crate) struct PartsLayout {
     timed: [Vec<bool>; 2],
 }
 
-/// What both sides know.
+/// The strata and bins of which both sides have enough operations for a comparison.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
-    /// Whether the path of a stratum is.
+    /// Whether the slow share of each stratum is known.
     strata: Vec<bool>,
-    /// Whether the path of a stratum is in each of its bins; empty where bins are not told apart.
+    /// Whether the slow share of each bin of a stratum is known; empty where bins are not told
+    /// apart.
     bins: Vec<Vec<bool>>,
     /// Share of the slow paths of a class that are of the same bins on both sides.
     alike: Vec<f64>,
@@ -70,35 +71,35 @@ impl PartsLayout {
         stratum.class * class + direction
     }
 
-    /// What the stratum adds by its share.
+    /// The part of the stratum's changed share of operations.
     pub(crate) fn mix(&self, stratum: StratumId) -> usize {
         self.start(stratum)
     }
 
-    /// What it adds by longer slow paths.
+    /// The part of the stratum's longer slow paths.
     pub(crate) fn duration(&self, stratum: StratumId) -> usize {
         self.start(stratum) + 1
     }
 
-    /// What its share of all operations gains.
+    /// The gain of the stratum's share of all operations.
     pub(crate) fn weight(&self, stratum: StratumId) -> usize {
         self.start(stratum) + 2
     }
 
-    /// What it adds by more slow paths, by reason.
+    /// The parts of the stratum's more frequent slow paths, by reason.
     pub(crate) fn frequency(&self, stratum: StratumId) -> Range<usize> {
         let start = self.start(stratum) + 3;
         start..start + self.reasons[stratum.direction]
     }
 
-    /// How many more slow paths an operation of it takes, by reason.
+    /// How many more slow paths an operation of the stratum takes, by reason.
     pub(crate) fn share(&self, stratum: StratumId) -> Range<usize> {
         let start = self.frequency(stratum).end;
         start..start + self.reasons[stratum.direction]
     }
 }
 
-/// Sums over a side, with what follows from them.
+/// Sums over a side, and the quantities derived from them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sums<'a> {
     /// A row of counts.
@@ -108,7 +109,7 @@ pub(crate) struct Sums<'a> {
 }
 
 impl<'a> Sums<'a> {
-    /// Of a row.
+    /// Sums up `row`.
     pub(crate) fn of(row: &'a [f64], layout: &'a Layout) -> Self {
         let all = layout.strata().map(|stratum| row[layout.operations(stratum)]).sum();
         Self { row, layout, all }
@@ -271,8 +272,8 @@ struct Shares<'a> {
 }
 
 impl Shares<'_> {
-    /// Adds what has the shares `m` of all operations and `s` slow paths per operation. `slow`
-    /// counts slow paths of a side by reason.
+    /// Adds a stratum or bin with the shares `m` of all operations and `s` slow paths per
+    /// operation. `slow` counts the slow paths of a side by reason.
     fn add(
         &mut self,
         m: [f64; 2],

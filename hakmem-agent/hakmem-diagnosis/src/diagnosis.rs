@@ -5,17 +5,17 @@
 
 use serde::Serialize;
 
-/// Version of the JSON document; raised when a field changes its meaning or goes.
+/// Version of the JSON document; raised when a field changes its meaning or is removed.
 pub const DOCUMENT_VERSION: u32 = 1;
 
-/// What a comparison says.
+/// The result of a comparison.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Diagnosis {
     /// [`DOCUMENT_VERSION`].
     pub version: u32,
     /// The answer in a word.
     pub verdict: Verdict,
-    /// What `unchanged` means; `None` for every other verdict.
+    /// The meaning of `unchanged`; `None` for every other verdict.
     pub unchanged_because: Option<Unchanged>,
     /// The answer in a sentence, with the first cause if there is one.
     pub headline: String,
@@ -23,15 +23,15 @@ pub struct Diagnosis {
     pub before: SideSummary,
     /// The side that was named second.
     pub after: SideSummary,
-    /// What changed, split exactly.
+    /// The change of the cost, split exactly.
     pub change: Change,
-    /// Why, the most expensive first. Empty if nothing of note changed.
+    /// The causes, the most expensive first. Empty if nothing of note changed.
     pub causes: Vec<Cause>,
     /// One row for each class and direction that either side used.
     pub strata: Vec<Stratum>,
-    /// What the sides are, where they differ: build, routing, check, settings, machine.
+    /// Properties in which the sides differ: build, routing, check, settings, machine.
     pub differences: Vec<Difference>,
-    /// What limits the answer.
+    /// The limits of the answer.
     pub caveats: Vec<Caveat>,
     /// How the answer was found.
     pub method: Method,
@@ -46,52 +46,53 @@ pub enum Verdict {
     Regressed,
     /// The slow paths became cheaper by more than the threshold, and surely.
     Improved,
-    /// Neither; what changed is smaller than the threshold, or only the mix of sizes did.
+    /// Neither; the change is smaller than the threshold, or only the mix of sizes changed.
     Unchanged,
-    /// Too few operations or samples, or too much was lost, to say any of the above.
+    /// Too few operations or samples, or too much was lost, for any of the other verdicts.
     NotEnoughData,
 }
 
-/// What it means that nothing changed.
+/// The sense in which nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unchanged {
-    /// What was measured is less than what counts.
+    /// The measured change is below the threshold.
     BelowThreshold,
-    /// More than what counts was measured, but chance may have made it.
+    /// The measured change is above the threshold, but may be chance.
     NotSure,
-    /// Only how long slow paths take changed, which other load on the machine does too.
+    /// Only the durations of slow paths changed, which other load on the machine can cause.
     OnlyDurations,
     /// The program asks for other sizes, and takes the same paths for them.
     OtherSizes,
-    /// Calls that are slow cost more, but fewer are slow.
+    /// Slow calls cost more, but fewer calls are slow.
     FewerSlow,
 }
 
 /// One side, summed up.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SideSummary {
-    /// As the person named it.
+    /// The name that the person gave it.
     pub name: String,
     /// Names by which people know the programs, each once.
     pub programs: Vec<String>,
     /// Executables, each once.
     pub executables: Vec<String>,
-    /// Their build-ids, each once.
+    /// The build-ids of the executables, each once.
     pub build_ids: Vec<String>,
-    /// Processes or runs.
+    /// Number of processes or runs.
     pub processes: usize,
-    /// Samples, over all of them.
+    /// Samples of all processes.
     pub samples: usize,
     /// Seconds that the samples span, summed over processes.
     pub seconds: f64,
     /// Operations in that time.
     pub operations: u64,
-    /// Operations a second, for orientation: it depends on the load and is no part of the verdict.
+    /// Operations a second, for orientation: it depends on the load and does not affect the
+    /// verdict.
     pub operations_per_second: f64,
     /// Slow paths per operation.
     pub slow_share: f64,
-    /// Nanoseconds in slow paths per operation, at the prices that both sides share.
+    /// Nanoseconds in slow paths per operation, at the prices that are common to both sides.
     pub cost_ns: f64,
     /// Start of the first and end of the last sample, in seconds of Unix time.
     pub from: f64,
@@ -104,41 +105,41 @@ pub struct SideSummary {
 pub struct Estimate {
     /// The number.
     pub value: f64,
-    /// Ends of the interval, at the confidence that [`Method::confidence`] says.
+    /// Ends of the interval, at the confidence in [`Method::confidence`].
     pub low: f64,
     /// See `low`.
     pub high: f64,
 }
 
-/// What changed, in nanoseconds per operation, after less before. `total` is exactly
+/// The change of the cost, after less before, in nanoseconds per operation. `total` is exactly
 /// `mix + frequency + duration`, and `path` exactly `frequency + duration`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Change {
-    /// Everything.
+    /// The whole change.
     pub total: Estimate,
-    /// Because other classes are used, at each class's own cost.
+    /// The part due to other classes, at each class's own cost.
     pub mix: Estimate,
-    /// Because the same classes cost more.
+    /// The part due to the same classes costing more.
     pub path: Estimate,
-    /// The part of `path` that is slow paths taken more often.
+    /// The part of `path` due to slow paths taken more often.
     pub frequency: Estimate,
-    /// The part of `path` that is slow paths that take longer.
+    /// The part of `path` due to slow paths that take longer.
     pub duration: Estimate,
     /// `total` as a share of the cost before; `None` if that was 0.
     pub relative: Option<f64>,
 }
 
-/// What kind of thing a cause is.
+/// Kind of a cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CauseKind {
-    /// Another routing: the class's frees take another way.
+    /// Another routing: the frees of the class take another path.
     Routing,
-    /// Another check: frees are compared more often.
+    /// Another check: a different share of frees is compared.
     Check,
     /// Smaller or larger lists.
     Capacity,
-    /// Blocks are freed by other threads than allocate them.
+    /// Blocks are freed by other threads than the ones that allocated them.
     Handover,
     /// Threads come and go more often.
     ThreadChurn,
@@ -150,17 +151,18 @@ pub enum CauseKind {
     LargeSpans,
     /// Live memory grows without bound.
     Leak,
-    /// Memory that is free is not returned.
+    /// Free memory is not returned.
     Retention,
     /// Wrong frees.
     Anomalies,
-    /// A slow path of a class is taken more or less often, with none of the causes above behind it.
+    /// A slow path of a class is taken more or less often, and none of the causes above explains
+    /// it.
     Reason,
-    /// Slow paths take longer each.
+    /// Each slow path takes longer.
     Duration,
 }
 
-/// Which calls.
+/// The direction of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -173,23 +175,23 @@ pub enum Direction {
 /// One cause.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Cause {
-    /// What kind of thing it is.
+    /// The kind.
     pub kind: CauseKind,
-    /// The class it shows in most; `None` if it is not of a class.
+    /// The class in which it shows most; `None` if it concerns no single class.
     pub class: Option<String>,
-    /// The calls it shows in most.
+    /// The direction of calls in which it shows most.
     pub direction: Option<Direction>,
-    /// The reason it shows in most, a word of the vocabulary.
+    /// The reason in which it shows most, a word of the vocabulary.
     pub reason: Option<String>,
-    /// What it adds per operation; 0 for causes that cost memory and not time.
+    /// The cost that it adds per operation; 0 for causes that cost memory and not time.
     pub cost_ns: Estimate,
-    /// Slow paths that it adds per operation of the class and direction.
+    /// The slow paths that it adds per operation of the class and direction.
     pub slow_share: Estimate,
-    /// Operations behind it, before and after.
+    /// Operations on which this rests, before and after.
     pub operations: [u64; 2],
-    /// One sentence for people: what changed, from what to what.
+    /// One sentence for people: the values that changed, before and after.
     pub text: String,
-    /// What to do or look at next, one sentence.
+    /// One sentence on what to do or look at next.
     pub advice: String,
 }
 
@@ -198,17 +200,17 @@ pub struct Cause {
 pub struct Stratum {
     /// The class.
     pub class: String,
-    /// Which calls.
+    /// The direction of the calls.
     pub direction: Direction,
     /// Before and after.
     pub sides: [StratumSide; 2],
-    /// What it adds to the total, by mix, frequency and duration, in nanoseconds per operation.
+    /// Its parts of the total, by mix, frequency and duration, in nanoseconds per operation.
     pub mix_ns: f64,
     /// See `mix_ns`.
     pub frequency_ns: f64,
     /// See `mix_ns`.
     pub duration_ns: f64,
-    /// Its slow paths by reason; the sum of `frequency_ns` is that of the stratum.
+    /// Its slow paths by reason; the `frequency_ns` of all reasons sum to that of the stratum.
     pub reasons: Vec<ReasonChange>,
 }
 
@@ -219,7 +221,7 @@ pub struct StratumSide {
     pub operations: u64,
     /// Share of all operations.
     pub share: f64,
-    /// Slow ones as a share of its own.
+    /// Slow operations as a share of the stratum's own.
     pub slow_share: f64,
     /// Mean duration of a timed slow path of the class; `None` if none was timed.
     pub slow_ns: Option<f64>,
@@ -228,17 +230,17 @@ pub struct StratumSide {
 /// One reason in one stratum.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReasonChange {
-    /// The reason, or of frees with anomalies the outcome.
+    /// The reason, or for anomalous frees the outcome.
     pub reason: String,
     /// Occurrences before and after.
     pub count: [u64; 2],
     /// Occurrences per operation of the stratum.
     pub per_operation: [f64; 2],
-    /// What its frequency adds, in nanoseconds per operation of the program.
+    /// The cost that its frequency adds, in nanoseconds per operation of the program.
     pub frequency_ns: f64,
 }
 
-/// Something that the sides are, where they differ.
+/// A property in which the sides differ.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Difference {
     /// `build_id`, `routing`, `check`, `push`, `list_bytes_max`, `library_version`, `processor`, ….
@@ -249,7 +251,7 @@ pub struct Difference {
     pub after: String,
 }
 
-/// What limits the answer.
+/// A limit of the answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Caveat {
     /// Whether it forbids a verdict.
@@ -271,8 +273,8 @@ pub struct Method {
     pub operations_min: u64,
     /// Least intervals on each side.
     pub intervals_min: usize,
-    /// What the confidence intervals come from, with its source.
+    /// The method behind the confidence intervals, with its source.
     pub intervals: String,
-    /// How mix and path are told apart, with its source.
+    /// The method that separates mix and path, with its source.
     pub decomposition: String,
 }

@@ -1,4 +1,4 @@
-//! What two sides are, where they differ.
+//! Properties in which two sides differ.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ pub(crate) fn same_machine(differences: &[Difference]) -> bool {
     !differences.iter().any(|difference| of_machine.contains(&difference.what.as_str()))
 }
 
-/// What the sides are, where both say it and they differ.
+/// The properties that both sides know and in which they differ.
 pub(crate) fn differences(before: &Side, after: &Side) -> Vec<Difference> {
     type Of = fn(&Series) -> String;
     let kinds: [(&str, Of); 13] = [
@@ -41,8 +41,7 @@ pub(crate) fn differences(before: &Side, after: &Side) -> Vec<Difference> {
     found
 }
 
-/// How many processes or runs there are. More of them are more data on one side, or another
-/// program.
+/// A different number of processes or runs: one side has more data, or is another program.
 fn processes(before: &Side, after: &Side) -> Option<Difference> {
     let [before, after] = [before, after].map(|side| side.series.len());
     (before != after && before > 0 && after > 0).then(|| Difference {
@@ -52,8 +51,9 @@ fn processes(before: &Side, after: &Side) -> Option<Difference> {
     })
 }
 
-/// Limits and variables of the environment that decide what an allocator may do, where both sides
-/// were started by this program, which then knows them. What only one side has is a difference too.
+/// Limits and environment variables that affect an allocator. They are known only where this
+/// program started both sides; a limit or variable that only one side has counts as a difference
+/// too.
 fn conditions(before: &Side, after: &Side) -> Vec<Difference> {
     type Of = fn(&hakmem_proto::v1::Machine) -> &std::collections::HashMap<String, String>;
     let kinds: [(&str, Of); 2] = [("limit", |it| &it.limits), ("variable", |it| &it.environment)];

@@ -1,4 +1,4 @@
-//! Everything that rules about causes may look at.
+//! The evidence: everything that rules about causes may look at.
 
 use crate::bootstrap::{RUNS_MIN, Random, Urn, half_width_factor};
 use crate::decomposition::{Known, PartsLayout, Sums, known, split};
@@ -10,13 +10,14 @@ use crate::reading::Reading;
 use crate::side::Side;
 use crate::statistics::per;
 
-/// Where the slow share fell below this part of what it was, no path is taken more often in all.
+/// If the slow share fell below this part of its former value, slow paths as a whole are not taken
+/// more often.
 const FEWER_SLOW: f64 = 0.8;
-/// Where the least change that counts is derived from the runs, it is so many times what chance may
-/// make of them.
+/// Where the least change that counts is derived from the runs, it is this multiple of the
+/// half-width of the confidence interval.
 const DERIVED_HALVES: f64 = 2.0;
-/// And no less than this, in nanoseconds per operation: less is no hundredth of what an operation
-/// takes.
+/// Lower bound of the derived threshold, in nanoseconds per operation: a smaller change is less
+/// than a hundredth of an operation's duration.
 const DERIVED_MIN_NS: f64 = 0.05;
 
 /// Two sides, read, split and resampled.
@@ -28,9 +29,9 @@ pub(crate) struct Evidence<'a> {
     pub(crate) prices: Prices,
     pub(crate) at: PartsLayout,
     pub(crate) options: Options,
-    /// How the intervals of each side were made.
+    /// Describes how the intervals of each side were drawn.
     pub(crate) drawn: [String; 2],
-    /// Values of the side with fewer that are as good as independent.
+    /// Number of nearly independent values, on the side with fewer.
     pub(crate) independent: f64,
     /// Whether whole runs were drawn.
     pub(crate) by_run: bool,
@@ -38,7 +39,8 @@ pub(crate) struct Evidence<'a> {
     parts: Vec<f64>,
     replicates: Vec<Vec<f64>>,
     factor: f64,
-    /// How much wider an interval is that is one of as many as there are strata (Bonferroni).
+    /// Factor by which the interval of one estimate among as many as there are strata is wider
+    /// (Bonferroni).
     widened: f64,
 }
 
@@ -86,12 +88,12 @@ impl<'a> Evidence<'a> {
         Sums::of(&self.sums[side], &self.layout)
     }
 
-    /// Nanoseconds in slow paths per operation of a side, at the prices that both share.
+    /// Nanoseconds in slow paths per operation of a side, at the common prices.
     pub(crate) fn cost(&self, side: usize) -> f64 {
         self.sums(side).cost(&self.prices)
     }
 
-    /// The sum of some parts of the split, with its interval.
+    /// The sum of the parts of the split at `places`, with its interval.
     pub(crate) fn estimate(&self, places: &[usize]) -> Estimate {
         let sum = |row: &[f64]| places.iter().map(|&place| row[place]).sum::<f64>();
         let value = sum(&self.parts);
@@ -100,8 +102,8 @@ impl<'a> Evidence<'a> {
         Estimate { value, low: value - half, high: value + half }
     }
 
-    /// Whether one of many estimates surely rose, by `floor` at least: where one looks at all of
-    /// them, chance makes some look sure that are not.
+    /// Whether an estimate that is one of many surely rose, by at least `floor`. Among many
+    /// estimates, chance makes some look sure that are not.
     pub(crate) fn is_sure_of_many(&self, estimate: &Estimate, floor: f64) -> bool {
         let half = (estimate.value - estimate.low) * self.widened;
         estimate.value >= floor && estimate.value - half > 0.0
@@ -112,7 +114,7 @@ impl<'a> Evidence<'a> {
         self.readings.iter().map(Reading::seconds).fold(f64::INFINITY, f64::min)
     }
 
-    /// One part of the split.
+    /// The part of the split at `place`.
     pub(crate) fn part(&self, place: usize) -> f64 {
         self.parts[place]
     }
@@ -122,8 +124,8 @@ impl<'a> Evidence<'a> {
         self.threshold_ns().max(self.options.threshold_relative * self.cost(0))
     }
 
-    /// The least change that counts, whatever the cost is. Where whole runs were compared, how much
-    /// they differ says what may be believed.
+    /// The least change that counts, whatever the cost is. Where whole runs were compared, it
+    /// follows from the differences between them.
     pub(crate) fn threshold_ns(&self) -> f64 {
         if !self.options.is_threshold_derived || !self.by_run {
             return self.options.threshold_ns;
@@ -135,13 +137,14 @@ impl<'a> Evidence<'a> {
         derived.min(self.options.threshold_ns)
     }
 
-    /// Whether surely fewer calls of the same classes are slow, of all reasons, timed or not.
+    /// Whether clearly fewer calls of the same classes are slow, over all reasons, timed or not.
     pub(crate) fn has_fewer_slow(&self) -> bool {
         let sums = [self.sums(0), self.sums(1)];
         let slow = |side: usize, it: StratumId| {
             per(sums[side].slow_where(it, is_slow_path), sums[side].operations(it))
         };
-        // Each class with its usual share, so that other sizes do not matter.
+        // Each class is weighted with the smaller of its shares on the two sides, so a change of
+        // sizes has no effect.
         let weighed = |side: usize| -> f64 {
             let both = |it: StratumId| sums[0].share(it).min(sums[1].share(it));
             self.strata().map(|it| both(it) * slow(side, it)).sum()
@@ -159,7 +162,7 @@ impl<'a> Evidence<'a> {
         self.layout.strata()
     }
 
-    /// The word of a reason of a stratum.
+    /// The word for a reason of a stratum.
     pub(crate) fn reason(&self, stratum: StratumId, reason: usize) -> &str {
         &self.layout.reasons[stratum.direction][reason]
     }
@@ -172,17 +175,17 @@ impl<'a> Evidence<'a> {
 }
 
 impl Estimate {
-    /// Whether the interval leaves out 0 and the value is no smaller than `floor`, up or down.
+    /// Whether the interval excludes 0 and the value is at least `floor` in magnitude.
     pub(crate) fn is_change(&self, floor: f64) -> bool {
         self.is_rise(floor) || self.is_fall(floor)
     }
 
-    /// Whether it surely rose, by `floor` at least.
+    /// Whether the value surely rose, by at least `floor`.
     pub(crate) fn is_rise(&self, floor: f64) -> bool {
         self.low > 0.0 && self.value >= floor
     }
 
-    /// Whether it surely fell, by `floor` at least.
+    /// Whether the value surely fell, by at least `floor`.
     pub(crate) fn is_fall(&self, floor: f64) -> bool {
         self.high < 0.0 && self.value <= -floor
     }

@@ -1,8 +1,9 @@
-//! Where each count of an interval lies, so that intervals can be added as plain rows of numbers.
+//! The places of counts in a row, so that intervals can be added as plain rows of numbers.
 //!
 //! A row holds, for each stratum (a class and a direction), its operations and its slow paths by
-//! reason, and then, for each class, how many of its slow paths were timed and for how long. Of
-//! classes whose bins are told apart, the same as of strata follows for each bin.
+//! reason, and then, for each class, the number of its timed slow paths and the sum of their
+//! durations. For each bin of the classes whose bins are told apart, operations and slow paths by
+//! reason of both directions follow.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -14,8 +15,9 @@ use hakmem_segment::vocabulary::{AllocReason, Class, FreeReason, Outcome};
 use crate::diagnosis::Direction;
 use crate::side::Side;
 
-/// Words of a kind that are kept: three times as many as there are. A file that somebody made up
-/// must not take all memory; words that no version knows come last and are the ones left out.
+/// The number of classes, or of reasons of one direction, that are kept: three times as many as
+/// exist. A forged file must not exhaust memory; words that no version knows come last and are
+/// dropped first.
 const WORDS_MAX: usize = 32;
 
 /// Both directions, in the order of strata.
@@ -34,7 +36,7 @@ pub(crate) struct Layout {
     pub(crate) bins: Vec<Vec<u32>>,
 }
 
-/// Whether a slow path with this reason is timed; the swaps with the spare list are not.
+/// Whether slow paths with this reason are timed; exchanges with the spare are not.
 pub(crate) fn is_timed(reason: &str) -> bool {
     !matches!(reason, "refill_spare" | "flush_spare" | "out_of_memory")
 }
@@ -44,7 +46,7 @@ pub(crate) fn is_slow_path(reason: &str) -> bool {
     reason != "out_of_memory"
 }
 
-/// Whether an outcome of a free is one that only a bug can cause.
+/// Whether only a bug can cause a free with this outcome.
 pub(crate) fn is_anomaly(outcome: &str) -> bool {
     Outcome::ALL.iter().any(|known| known.name() == outcome && known.is_anomaly())
 }
@@ -87,12 +89,12 @@ impl Layout {
         (0..classes).flat_map(|class| (0..2).map(move |direction| StratumId { class, direction }))
     }
 
-    /// Numbers in a row.
+    /// Length of a row.
     pub(crate) fn width(&self) -> usize {
         self.bin_operations(StratumId { class: self.classes.len(), direction: 0 }, 0)
     }
 
-    /// Where the operations of a stratum in one of its bins are.
+    /// Place of the operations of a stratum in one of its bins.
     pub(crate) fn bin_operations(&self, stratum: StratumId, bin: usize) -> usize {
         let width = self.reasons[0].len() + self.reasons[1].len() + 2;
         let before: usize = self.bins[..stratum.class].iter().map(Vec::len).sum();
@@ -100,31 +102,31 @@ impl Layout {
         self.durations(self.classes.len()) + (before + bin) * width + direction
     }
 
-    /// Where the slow paths of a stratum in one of its bins are, by reason.
+    /// Places of the slow paths of a stratum in one of its bins, by reason.
     pub(crate) fn bin_slow(&self, stratum: StratumId, bin: usize) -> Range<usize> {
         let start = self.bin_operations(stratum, bin) + 1;
         start..start + self.reasons[stratum.direction].len()
     }
 
-    /// Where the operations of a stratum are.
+    /// Place of the operations of a stratum.
     pub(crate) fn operations(&self, stratum: StratumId) -> usize {
         let class = self.reasons[0].len() + self.reasons[1].len() + 2;
         let direction = if stratum.direction == 0 { 0 } else { self.reasons[0].len() + 1 };
         stratum.class * class + direction
     }
 
-    /// Where the slow paths of a stratum are, by reason.
+    /// Places of the slow paths of a stratum, by reason.
     pub(crate) fn slow(&self, stratum: StratumId) -> Range<usize> {
         let start = self.operations(stratum) + 1;
         start..start + self.reasons[stratum.direction].len()
     }
 
-    /// Where number and sum of the timed durations of a class are.
+    /// Place of the number of a class's timed slow paths; the sum of their durations follows.
     pub(crate) fn durations(&self, class: usize) -> usize {
         self.operations(StratumId { class: self.classes.len(), direction: 0 }) + class * 2
     }
 
-    /// The class of this name.
+    /// Index of the class called `name`.
     pub(crate) fn class(&self, name: &str) -> Option<usize> {
         self.classes.iter().position(|class| class == name)
     }
@@ -140,7 +142,7 @@ pub(crate) struct StratumId {
 }
 
 impl StratumId {
-    /// Place among all strata.
+    /// Index of the stratum in the order of all strata.
     pub(crate) fn index(self) -> usize {
         self.class * 2 + self.direction
     }

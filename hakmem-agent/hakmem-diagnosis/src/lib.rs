@@ -1,17 +1,18 @@
 //! Compares two sides of telemetry and names the path that regressed.
 //!
-//! A *side* is what one program did in one window: cumulative samples of one process, or of several
-//! runs of it. [`diagnose`] answers with a [`Diagnosis`], as data: a verdict, causes in the order
-//! of their cost, and the tables behind them. [`Watch`] makes findings with a beginning and an end
-//! of many such answers. Rendering is its readers' matter; nothing here does I/O.
+//! A *side* holds the counts of one program in one window: cumulative samples of one process, or of
+//! several runs of it. [`diagnose`] returns a [`Diagnosis`], as data: a verdict, causes in the
+//! order of their cost, and the tables behind them. [`Watch`] turns a sequence of such answers into
+//! findings that have a beginning and an end. Rendering is left to the callers; nothing here does
+//! I/O.
 //!
 //! # Layers, bottom to top
 //!
-//! - `options`, `side`, `diagnosis`: what goes in and what comes out
-//! - `statistics`, `trend`: numbers about numbers
-//! - `layout`, `reading`, `prices`: samples as rows of counts, and what they cost
-//! - `decomposition`, `bootstrap`: the split, and how sure it is
-//! - `evidence`: all of that about two sides
+//! - `options`, `side`, `diagnosis`: the input and the output
+//! - `statistics`, `trend`: means, quantiles, trends
+//! - `layout`, `reading`, `prices`: samples as rows of counts, and the price of a slow path
+//! - `decomposition`, `bootstrap`: the split of the change, and its uncertainty
+//! - `evidence`: all of these for a pair of sides
 //! - `caveats`, `causes`, `differences`: rules that look at the evidence and nothing else
 //! - `comparison`: puts the answer together
 //! - `watch`: hysteresis over many answers

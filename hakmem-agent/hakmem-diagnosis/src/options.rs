@@ -1,6 +1,6 @@
-//! What a comparison may be told.
+//! The settings of a comparison.
 
-/// How sure and how large a change must be, and how much data it takes to say so.
+/// How sure and how large a change must be to count, and how much data an answer needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// Confidence of the two-sided intervals, above 0.5 and below 1.
@@ -9,26 +9,27 @@ pub struct Options {
     pub threshold_relative: f64,
     /// Least change that counts, in nanoseconds per operation of the program.
     pub threshold_ns: f64,
-    /// Whether less than `threshold_ns` counts where whole runs are compared and differ by less.
+    /// Whether a change below `threshold_ns` counts where whole runs are compared and differ by
+    /// less.
     pub is_threshold_derived: bool,
-    /// Least change of the duration that counts, as a share of the cost before: much more than of
-    /// the frequency, because the machine's own noise shows in durations.
+    /// Least change of the duration that counts, as a share of the cost before. It is much larger
+    /// than the threshold for frequency, because durations carry the machine's own noise.
     pub threshold_duration: f64,
     /// Least growth of live memory over the window that can be a leak, in bytes.
     pub leak_bytes_min: u64,
-    /// The same as a share of what is live.
+    /// Least growth of live memory that can be a leak, as a share of the live bytes.
     pub leak_share_min: f64,
-    /// Least rise of memory that is held and not live, in bytes.
+    /// Least rise of held memory that is not live, in bytes.
     pub retention_bytes_min: u64,
     /// Operations that each side must have.
     pub operations_min: u64,
     /// Intervals between samples that each side must have.
     pub intervals_min: usize,
-    /// Intervals that a side is cut into at most; neighbours are merged to get there.
+    /// Most intervals on a side; neighbours are merged until no more remain.
     pub intervals_max: usize,
     /// Replicates of the bootstrap.
     pub replicates: usize,
-    /// Start of the random numbers: equal seeds and sides give equal answers.
+    /// Seed of the random numbers: equal seeds and sides give equal answers.
     pub seed: u64,
 }
 
@@ -53,8 +54,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// For comparisons that are made again every few seconds: surer, because there are many of
-    /// them, and cheaper. Windows are short, so that what grows must grow a lot to be a leak.
+    /// For comparisons that are repeated every few seconds: the confidence is higher, because there
+    /// are many of them, and the work is less. Windows are short, so only large growth is a leak.
     pub fn live() -> Self {
         Self {
             confidence: 0.995,
@@ -65,7 +66,7 @@ impl Options {
         }
     }
 
-    /// The same with every value inside the range where it has a meaning.
+    /// A copy with every value clamped to the range in which it has a meaning.
     pub(crate) fn bounded(&self) -> Self {
         let or = |value: f64, low: f64, high: f64, default: f64| {
             if value.is_nan() { default } else { value.clamp(low, high) }

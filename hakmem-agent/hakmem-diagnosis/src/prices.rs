@@ -1,9 +1,9 @@
-//! What a slow path of a class costs.
+//! The price of a slow path, by class.
 //!
-//! The histogram of a class covers its slow allocations and frees of all timed reasons together,
-//! so there is one price per class. Durations above the 99.9th percentile of both sides, or above a
-//! hundred times the median, count as that: a thread that was scheduled away within a slow path
-//! waits milliseconds, and a few of those would outweigh a hundred thousand slow paths.
+//! The histogram of a class covers its slow allocations and frees of all timed reasons together, so
+//! there is one price per class. Durations above the 99.9th percentile of both sides, or above a
+//! hundred times the median, are clipped to that bound: a thread that was descheduled within a slow
+//! path waits milliseconds, and a few of those would outweigh a hundred thousand slow paths.
 
 use std::collections::BTreeMap;
 
@@ -13,26 +13,26 @@ use crate::layout::Layout;
 use crate::reading::{Delta, Reading};
 use crate::statistics::per;
 
-/// What a slow path counts as if none was ever timed, in nanoseconds.
+/// Price of a slow path if none was ever timed, in nanoseconds.
 pub(crate) const NOMINAL_NS: f64 = 100.0;
-/// Share of durations that count as they are.
+/// Share of durations that are not clipped.
 const WHOLE_SHARE: f64 = 0.999;
-/// Durations up to this multiple of the median count as they are.
+/// Durations up to this multiple of the median are not clipped.
 const WHOLE_MEDIANS: f64 = 100.0;
 
-/// Prices that both sides share.
+/// Prices that are common to both sides.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Prices {
     /// Mean duration by class, in nanoseconds.
     pub(crate) ns: Vec<f64>,
     /// Whether no slow path of any class was timed, so that prices are nominal.
     pub(crate) is_nominal: bool,
-    /// Longest duration that counts, by class.
+    /// Bound to which durations are clipped, by class.
     longest_ns: Vec<f64>,
 }
 
 impl Prices {
-    /// The prices of what both sides did.
+    /// Computes the prices from the durations of both sides.
     pub(crate) fn of(before: &Reading, after: &Reading, layout: &Layout) -> Self {
         let mut pooled: Vec<BTreeMap<u64, f64>> = vec![BTreeMap::new(); layout.classes.len()];
         for interval in before.intervals().chain(after.intervals()) {
@@ -52,7 +52,7 @@ impl Prices {
         Self { ns: sums.iter().map(price).collect(), is_nominal: all.0 <= 0.0, longest_ns }
     }
 
-    /// The row of each interval of each run, with number and sum of its durations filled in.
+    /// The row of each interval of each run, with the number and sum of its durations filled in.
     pub(crate) fn rows(&self, reading: &Reading, layout: &Layout) -> Vec<Vec<Vec<f64>>> {
         let row = |interval: &Delta| {
             let mut row = interval.row.clone();
@@ -77,14 +77,14 @@ pub(crate) fn median_ns(reading: &Reading, class: usize) -> Option<f64> {
     Some(quantile_ns(&buckets, 0.5)).filter(|ns| ns.is_finite())
 }
 
-/// Number and sum of durations, none longer than `longest`.
+/// Number and sum of durations, each clipped to `longest`.
 fn sum(buckets: impl Iterator<Item = (u64, f64)>, longest: f64) -> (f64, f64) {
     buckets.fold((0.0, 0.0), |(sum, ns), (start, count)| {
         (sum + count, ns + count * middle_ns(start).min(longest))
     })
 }
 
-/// The middle of a bucket.
+/// The middle of the bucket that starts at `start_ns`.
 fn middle_ns(start_ns: u64) -> f64 {
     start_ns.midpoint(bucket_start_ns(bucket(start_ns) + 1)).max(1) as f64
 }
@@ -93,7 +93,8 @@ fn longest_ns(buckets: &BTreeMap<u64, f64>) -> f64 {
     quantile_ns(buckets, WHOLE_SHARE).min(quantile_ns(buckets, 0.5) * WHOLE_MEDIANS)
 }
 
-/// The middle of the bucket in which a share of the durations ends; infinite of none.
+/// The middle of the bucket in which the quantile `share` of the durations lies; infinite if there
+/// are none.
 fn quantile_ns(buckets: &BTreeMap<u64, f64>, share: f64) -> f64 {
     let all: f64 = buckets.values().sum();
     let mut seen = 0.0;

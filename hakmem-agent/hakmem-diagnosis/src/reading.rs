@@ -1,9 +1,9 @@
-//! Cumulative samples, read as intervals.
+//! Reads cumulative samples as intervals.
 //!
-//! Samples come from files, other machines and processes that were killed, so nothing of them is
-//! taken for granted: a torn sample, or one whose time does not rise, is left out; a class that is
-//! missing for once keeps the counts it had; where counters fell, the interval is left out and
-//! counted, because what happened in it is not known.
+//! Samples come from files, from other machines and from processes that were killed, so nothing
+//! about them is taken for granted. A torn sample, or one whose time does not rise, is left out. A
+//! class that is missing from a sample keeps its last counts. Where counters fell, the interval is
+//! left out and counted, because its true counts are unknown.
 
 mod cumulative;
 
@@ -19,11 +19,11 @@ pub(crate) use cumulative::Delta;
 /// One side, read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reading {
-    /// One per process or run that has an interval at least.
+    /// One per process or run that has at least one interval.
     pub(crate) runs: Vec<Run>,
-    /// Processes or runs of which no two samples can be compared.
+    /// Processes or runs without two samples that can be compared.
     pub(crate) unread: usize,
-    /// Samples that were there.
+    /// Samples that the side has.
     pub(crate) samples: usize,
     /// Samples that were left out because they were torn.
     pub(crate) torn: usize,
@@ -42,15 +42,15 @@ pub(crate) struct Reading {
 pub(crate) struct Run {
     /// Oldest first.
     pub(crate) intervals: Vec<Delta>,
-    /// What was there at each sample.
+    /// The state of the process at each sample.
     pub(crate) moments: Vec<Moment>,
-    /// What each slot's threads did in the whole time.
+    /// The counts of each slot's threads over the whole time.
     pub(crate) threads: Vec<ThreadDelta>,
-    /// Whether any sample told of threads.
+    /// Whether any sample has counts of threads.
     pub(crate) has_threads: bool,
 }
 
-/// What was there when a sample was taken.
+/// The state of the process at one sample.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Moment {
     /// Seconds of Unix time.
@@ -61,20 +61,20 @@ pub(crate) struct Moment {
     pub(crate) live_bytes: f64,
     /// Bytes held for blocks, live or not; `None` if the sample does not say.
     pub(crate) held_bytes: Option<f64>,
-    /// The part of them in slabs and spans in use; the rest is empty, and goes back to the system
-    /// unless it is used again soon.
+    /// The part of the held bytes in slabs and spans in use; the rest is empty, and goes back to
+    /// the system unless it is used again soon.
     pub(crate) in_use_bytes: Option<f64>,
-    /// Threads alive, and those of them whose counts are not published.
+    /// Threads alive, and how many of them have unpublished counts.
     pub(crate) threads: [f64; 2],
-    /// Blocks that all threads' lists may hold, by class.
+    /// Capacity of all threads' lists in blocks, by class.
     pub(crate) capacity_blocks: Vec<f64>,
     /// Bytes of live blocks, by class.
     pub(crate) class_live_bytes: Vec<f64>,
-    /// Whether nothing says that the process had ended.
+    /// Whether the sample does not say that the process had ended.
     pub(crate) is_running: bool,
 }
 
-/// What the threads of one slot did.
+/// Counts of the threads of one slot.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ThreadDelta {
     /// Name of the last owner.
@@ -88,8 +88,8 @@ pub(crate) struct ThreadDelta {
 }
 
 impl Reading {
-    /// Reads a side in the words of the layout. Of a series with very many samples, those are read
-    /// that cut it into `intervals_max` intervals: counters lose nothing by that.
+    /// Reads a side with the words of `layout`. A series with more samples is thinned to
+    /// `intervals_max` intervals: cumulative counters lose nothing by that.
     pub(crate) fn of(side: &Side, layout: &Layout, intervals_max: usize) -> Self {
         let mut reading = Self::default();
         for series in &side.series {
@@ -108,7 +108,7 @@ impl Reading {
         self.runs.iter().flat_map(|run| &run.intervals)
     }
 
-    /// Intervals of all runs.
+    /// Number of intervals of all runs.
     pub(crate) fn intervals_count(&self) -> usize {
         self.runs.iter().map(|run| run.intervals.len()).sum()
     }
@@ -118,7 +118,7 @@ impl Reading {
         self.intervals().map(|interval| interval.seconds).sum()
     }
 
-    /// Median over all moments of a number that some of them have.
+    /// Median of `number` over all moments that have it.
     pub(crate) fn median(&self, number: impl Fn(&Moment) -> Option<f64>) -> Option<f64> {
         let moments = self.runs.iter().flat_map(|run| &run.moments);
         crate::statistics::median(&mut moments.filter_map(number).collect::<Vec<f64>>())
@@ -150,7 +150,7 @@ impl Reading {
         run
     }
 
-    /// Samples that are whole and in the order of time, with it.
+    /// Samples that are whole and in the order of time, with their times.
     fn accepted<'a>(&mut self, samples: &'a [Process]) -> Vec<(f64, &'a Process)> {
         let mut accepted: Vec<(f64, &Process)> = Vec::with_capacity(samples.len());
         for sample in samples {
@@ -188,8 +188,8 @@ impl Reading {
 }
 
 impl Run {
-    /// What was there while the program did its work: without the end, at which a program that ends
-    /// in order frees what it has.
+    /// The moments at which the program did its work: without its end, when a program that exits
+    /// normally frees its memory.
     pub(crate) fn working(&self) -> &[Moment] {
         let ended = self.moments.iter().rev().take_while(|it| !it.is_running).count();
         let working = &self.moments[..self.moments.len() - ended];
@@ -210,7 +210,7 @@ impl Run {
                 number(thread).saturating_sub(before.map_or(0, number)) as f64
             };
             let place = slot as usize;
-            // Slots are numbered from 0 without gaps; a number beyond all reason is not of one.
+            // Slots are numbered from 0 without gaps; a number above the bound is an invalid one.
             if place >= SLOTS_MAX {
                 continue;
             }
@@ -226,14 +226,14 @@ impl Run {
     }
 }
 
-/// Whether nobody took the sample: readers put the start of a process in front of its samples.
+/// Whether the sample is the artificial one with which readers mark the start of a process.
 fn is_origin(sample: &Process, series: &Series) -> bool {
     sample.classes.is_empty()
         && sample.sampled_at.is_some()
         && sample.sampled_at == series.identity.started_at
 }
 
-/// Samples at even distances, with the first and the last.
+/// Samples at even distances, including the first and the last.
 fn thinned<T>(samples: Vec<T>, intervals_max: usize) -> impl Iterator<Item = T> {
     let last = samples.len().saturating_sub(1);
     let step = last.div_ceil(intervals_max.max(1)).max(1);
@@ -241,10 +241,10 @@ fn thinned<T>(samples: Vec<T>, intervals_max: usize) -> impl Iterator<Item = T> 
     samples.into_iter().enumerate().filter_map(move |(place, it)| kept(place).then_some(it))
 }
 
-/// Part of a whole run, at its end, in which it may free what it has.
+/// A process may free its memory within the last one of this number of parts of a run.
 const CLEANUP_PART: usize = 5;
 
-/// More slots than any segment has.
+/// A bound above the number of slots of any segment.
 const SLOTS_MAX: usize = 1 << 16;
 
 fn moment(at: f64, operations: f64, sample: &Process, layout: &Layout) -> Moment {

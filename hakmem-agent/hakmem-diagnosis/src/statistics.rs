@@ -1,12 +1,12 @@
-//! Numbers about numbers: medians, quantiles, Student's t.
+//! Medians, quantiles and Student's t.
 
-/// The median; `None` of nothing. Sorts the values.
+/// The median; `None` if `values` is empty. Sorts `values`.
 pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
     quantile(values, 0.5)
 }
 
-/// The value below which a share of the values lies, between its neighbours; `None` of nothing.
-/// Sorts the values.
+/// The quantile `share`, interpolated between its neighbours; `None` if `values` is empty. Sorts
+/// `values`.
 pub(crate) fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let last = values.len().checked_sub(1)?;
@@ -15,7 +15,7 @@ pub(crate) fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
     Some(values[low] + (values[high] - values[low]) * (place - low as f64))
 }
 
-/// Quotient, 0 where there is nothing to divide by.
+/// The quotient of `value` and `of`; 0 if `of` is not positive.
 pub(crate) fn per(value: f64, of: f64) -> f64 {
     if of > 0.0 { value / of } else { 0.0 }
 }
@@ -31,8 +31,8 @@ pub(crate) fn normal_quantile(share: f64) -> f64 {
 }
 
 /// The quantile of Student's t for `share` from 0.5 to below 1: exact for 1 and 2 degrees of
-/// freedom, the expansion in 1/ν (Abramowitz & Stegun 26.7.5) from 3 on, within 1 % at 0.995, and
-/// between those by the logarithm. Fewer than 1 count as 1.
+/// freedom; from 3 on the expansion in 1/ν (Abramowitz & Stegun 26.7.5), within 1 % at 0.995;
+/// between those, interpolated in the logarithm. Fewer than 1 degree of freedom count as 1.
 pub(crate) fn student_quantile(share: f64, degrees: f64) -> f64 {
     let share = share.clamp(0.5, 1.0 - 1e-12);
     let at = |whole: u8| match whole {
@@ -42,7 +42,7 @@ pub(crate) fn student_quantile(share: f64, degrees: f64) -> f64 {
     };
     let between = |low: u8| {
         let low_degrees = f64::from(low);
-        // From 0 at the lower to 1 at the upper end, evenly in 1/ν.
+        // From 0 at the lower to 1 at the upper end, linear in 1/ν.
         let part = (1.0 / low_degrees - 1.0 / degrees) * low_degrees * (low_degrees + 1.0);
         let [low, high] = [at(low), at(low + 1)].map(|it| it.max(1e-12).ln());
         (low + (high - low) * part).exp()

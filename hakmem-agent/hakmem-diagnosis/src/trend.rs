@@ -1,58 +1,59 @@
-//! Whether something grows without bound, from a few dozen points that depend on each other.
+//! Tests whether a quantity grows without bound, from a few dozen points that depend on each other.
 //!
-//! The slope is Theil's and Sen's (1968), the median over all pairs of points, which a burst does
-//! not move. Whether there is a trend at all is Mann's and Kendall's test, with its variance
-//! corrected for autocorrelation as Hamed and Rao do (J. Hydrol. 204, 1998). Significance is not
-//! enough: a working set that wanders drifts significantly too, so growth must also stand out of
-//! what is left beside it, and go on in the second half of the window.
+//! The slope is the estimator of Theil and Sen (1968), the median over all pairs of points, which a
+//! burst does not move. The existence of a trend is tested by Mann and Kendall's test, with its
+//! variance corrected for autocorrelation by Hamed and Rao's method (J. Hydrol. 204, 1998).
+//! Significance is not enough: a working set that wanders drifts significantly too. So the growth
+//! must also exceed the residuals, and continue in the second half of the window.
 //!
-//! A cache that fills grows surely too, but ever more slowly. So the second half is compared with
-//! the first, and the end with the whole: what slowed by more than its noise can explain is no
-//! leak. Where bursts hide a slow growth, the least values tell of it: what stays raises every one
-//! of them.
+//! A cache that fills grows significantly too, but ever more slowly. So the second half is compared
+//! with the first, and the end with the whole: growth that slowed by more than noise can explain is
+//! no leak. Where bursts hide a slow growth, the minima reveal it: leaked blocks raise every
+//! minimum.
 
 use crate::statistics::{median, normal_quantile, per, quantile};
 
-/// Points that a course is condensed to at most.
+/// Number of points to which a course is condensed.
 const POINTS_MAX: usize = 48;
-/// Points without which nothing is said.
+/// Number of points below which there is no answer.
 pub(crate) const POINTS_MIN: usize = 8;
-/// Growth over the window is at least so many spreads of what is left beside the trend.
+/// Growth over the window must be at least this multiple of the spread of the residuals.
 const SPREADS_MIN: f64 = 3.0;
-/// The slope of the second half is at least this share of the whole, however much noise there is.
+/// The slope of the second half must be at least this share of the whole, however much noise there
+/// is.
 const STEADY_SHARE: f64 = 0.4;
-/// A second half that is slower than this share of the first, surely, tells of a limit.
+/// A second half that is surely slower than this share of the first indicates a limit.
 const SLOWER_SHARE: f64 = 0.7;
-/// An end that is slower than this share of the whole, surely, is one at which growth has stopped.
+/// An end that is surely slower than this share of the whole means that growth has stopped.
 const ENDED_SHARE: f64 = 0.25;
-/// Part of the course that is its end.
+/// The end of a course is one of this number of parts.
 const END_PART: usize = 6;
-/// Standard errors by which a slope differs surely.
+/// Standard errors by which slopes must differ to differ surely.
 const SURE_ERRORS: f64 = 3.0;
 /// Spreads from the 10th to the 90th percentile of normal noise, in standard deviations.
 const SPREAD_DEVIATIONS: f64 = 2.56;
-/// Parts of the course whose least values are compared, and points that each has at least.
+/// Number of parts whose minima are compared, and least number of points in each.
 const TROUGHS: usize = 10;
 const TROUGH_POINTS_MIN: usize = 3;
-/// No step between two least values is more than this multiple of their mean: a few steps that make
-/// up all of the growth are no steady one.
+/// No step between two minima may exceed this multiple of the mean step: growth made up of a few
+/// steps is not steady.
 const TROUGH_STEP_MAX: f64 = 3.0;
 
-/// A course of values over operations or time.
+/// The trend of values over operations or time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Trend {
-    /// Units for each unit of the axis.
+    /// Units per unit of the axis.
     pub(crate) slope: f64,
-    /// Units in the whole window, at that slope.
+    /// Units over the whole window, at that slope.
     pub(crate) growth: f64,
-    /// Whether it grows surely and steadily.
+    /// Whether the values grow surely and steadily.
     pub(crate) is_steady: bool,
-    /// Whether it grows surely, but ever more slowly.
+    /// Whether the values grow surely, but ever more slowly.
     pub(crate) is_slowing: bool,
 }
 
 impl Trend {
-    /// The trend of points of place and value, in the order of place; `None` of too few.
+    /// The trend of points of place and value, ordered by place; `None` if there are too few.
     pub(crate) fn of(all: &[(f64, f64)], confidence: f64) -> Option<Self> {
         let points = condensed(all);
         if points.len() < POINTS_MIN {
@@ -82,18 +83,18 @@ impl Trend {
     }
 }
 
-/// How growth goes on.
+/// The pace at which growth continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pace {
     Steady,
     Slowing,
-    /// It begins late, or by a jump.
+    /// Growth begins late, or with a jump.
     Uneven,
 }
 
 impl Pace {
-    /// Of points that grow surely, with this slope in all. Growth that was fast while a program
-    /// started and is steady since then counts from there.
+    /// The pace of points that surely grow, with the overall slope `slope`. If growth was fast only
+    /// while the program started and has been steady since, the part after the start decides.
     fn of(points: &[(f64, f64)], slope: f64) -> Self {
         let started = &points[points.len() / 3..];
         match Self::of_part(points, slope) {
@@ -115,7 +116,7 @@ impl Pace {
         if first_slope <= 0.0 {
             return Self::Uneven;
         }
-        // Neighbours' differences tell the noise: they do not mind that the course is no line.
+        // Differences between neighbours measure the noise even where the course is not linear.
         let deviation = noise(points, slope);
         let error = |part: &[(f64, f64)]| {
             let length = part[part.len() - 1].0 - part[0].0;
@@ -134,7 +135,7 @@ impl Pace {
     }
 }
 
-/// Standard deviation of what is left beside a course that bends slowly.
+/// Standard deviation of the noise around a course that bends slowly.
 fn noise(points: &[(f64, f64)], slope: f64) -> f64 {
     let bend = |three: &[(f64, f64)]| {
         let [before, at, after] = [three[0], three[1], three[2]].map(|(x, y)| y - slope * x);
@@ -143,11 +144,11 @@ fn noise(points: &[(f64, f64)], slope: f64) -> f64 {
     let mut bends: Vec<f64> = points.windows(3).map(bend).collect();
     let [low, high] = [0.1, 0.9].map(|share| quantile(&mut bends, share).unwrap_or(0.0));
     let spread = high - low;
-    // The bend of independent values has one and a half times their variance.
+    // For independent values, the variance of a bend is one and a half times theirs.
     spread / SPREAD_DEVIATIONS / 1.5_f64.sqrt()
 }
 
-/// Slope and growth of the least values of parts of the course, if each is above the one before.
+/// Slope and growth of the minima of parts of the course, if each is above the one before.
 fn troughs(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     let group = points.len() / TROUGHS;
     if group < TROUGH_POINTS_MIN {
@@ -189,7 +190,7 @@ fn slope(points: &[(f64, f64)]) -> Option<f64> {
     median(&mut slopes)
 }
 
-/// Mann's and Kendall's statistic, standardised. `rest` is what is left beside the trend.
+/// The standardised Mann–Kendall statistic. `rest` holds the residuals of the trend.
 fn score(points: &[(f64, f64)], rest: &[f64]) -> f64 {
     let n = points.len() as f64;
     let mut sum = 0.0;
@@ -203,7 +204,7 @@ fn score(points: &[(f64, f64)], rest: &[f64]) -> f64 {
     per(sum - f64::signum(sum), variance.sqrt())
 }
 
-/// How much less than n independent values n values with this autocorrelation tell.
+/// The factor by which this autocorrelation inflates the variance of n independent values.
 fn inflation(rest: &[f64]) -> f64 {
     let n = rest.len() as f64;
     let mut order: Vec<usize> = (0..rest.len()).collect();

@@ -1,17 +1,17 @@
-//! Findings with a beginning and an end, out of many answers in a row.
+//! Turns many answers in a row into findings that have a beginning and an end.
 //!
 //! A program that is compared with its past every few seconds is compared so often that chance
 //! alone makes some answers wrong, and a load that comes in waves makes them flicker. A finding
-//! begins when its cause was there in so many answers in a row, and ends when it was absent from
-//! so many; answers without enough data count for neither. A leak takes longer to begin: a cache
-//! that fills looks like one, until it is full.
+//! begins when its cause was present in a given number of answers in a row, and ends when it was
+//! absent from a given number; answers without enough data count for neither. A leak takes longer
+//! to begin, because a cache looks like a leak until it is full.
 
 use std::collections::BTreeMap;
 
 use crate::diagnosis::{Cause, CauseKind, Diagnosis, Direction, Verdict};
 
-/// What keeps findings of one program apart: the same kind of cause in the same place. Which
-/// reason shows most may change while a finding goes on, and so may the class that a leak shows in.
+/// Identifies a finding of one program: the kind of its cause and its place. The reason that shows
+/// most may change while a finding goes on, and so may the class in which a leak shows.
 pub type FindingKey = (CauseKind, Option<String>, Option<Direction>);
 
 /// Hysteresis over the answers about one program.
@@ -31,27 +31,27 @@ struct State {
     absent: u32,
 }
 
-/// A cause that was there often enough.
+/// A cause that was present often enough.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// Start of the window in which it was first seen, in seconds of Unix time.
+    /// Start of the window in which the cause was first seen, in seconds of Unix time.
     pub since: f64,
-    /// Start of the first window in which it was absent; `None` while it goes on.
+    /// Start of the first window in which the cause was absent; `None` while the finding goes on.
     pub until: Option<f64>,
     /// Nanoseconds in slow paths per operation, in the baseline and now.
     pub cost_ns: [f64; 2],
-    /// The cause, as it was seen last.
+    /// The cause, as last seen.
     pub cause: Cause,
 }
 
 impl Finding {
-    /// What it stays the same by.
+    /// The key by which later answers recognise the finding.
     pub fn key(&self) -> FindingKey {
         key_of(&self.cause)
     }
 }
 
-/// What an answer changed.
+/// A change that an answer caused.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Turn {
     /// A finding began.
@@ -70,8 +70,8 @@ impl Default for Watch {
 }
 
 impl Watch {
-    /// Findings begin after so many answers in a row that have their cause, and end after so many
-    /// that do not; each at least 1.
+    /// A finding begins after `begin_after` answers in a row that have its cause, and ends after
+    /// `end_after` that do not; each at least 1.
     pub fn new(begin_after: u32, end_after: u32) -> Self {
         Self {
             begin_after: begin_after.max(1),
@@ -81,7 +81,7 @@ impl Watch {
         }
     }
 
-    /// The same, but leaks begin after so many answers.
+    /// Makes leaks begin after `answers` answers instead.
     pub fn with_leaks_after(self, answers: u32) -> Self {
         Self { leak_after: answers.max(1), ..self }
     }
@@ -91,13 +91,13 @@ impl Watch {
         self.states.values().filter(|state| state.has_begun).map(|state| &state.finding)
     }
 
-    /// What was there in the last answer, and not yet often enough.
+    /// Causes that the last answer has, but that have not been present often enough.
     pub fn pending(&self) -> impl Iterator<Item = &Finding> {
         let is_pending = |state: &&State| !state.has_begun && state.present > 0;
         self.states.values().filter(is_pending).map(|state| &state.finding)
     }
 
-    /// Hears an answer about the window that began at `at`, in seconds of Unix time.
+    /// Takes an answer about the window that began at `at`, in seconds of Unix time.
     pub fn hear(&mut self, diagnosis: &Diagnosis, at: f64) -> Vec<Turn> {
         let causes: &[Cause] = match diagnosis.verdict {
             Verdict::NotEnoughData => return Vec::new(),
@@ -120,7 +120,7 @@ impl Watch {
         turns
     }
 
-    /// Ends everything, e.g. because the program is gone.
+    /// Ends all findings, e.g. because the program is gone.
     pub fn end(&mut self, at: f64) -> Vec<Turn> {
         let states = std::mem::take(&mut self.states).into_values();
         let begun = states.filter(|state| state.has_begun);
@@ -175,8 +175,8 @@ fn key_of(cause: &Cause) -> FindingKey {
     }
 }
 
-/// Whether a cause is one that somebody should hear of. That the program does other things is not
-/// one, nor is that slow paths take longer each: other load on the machine does that.
+/// Whether a cause deserves a finding. Other sizes do not, nor do longer durations, which other
+/// load on the machine can cause.
 fn is_finding(cause: &Cause) -> bool {
     match cause.kind {
         CauseKind::Mix | CauseKind::SizeCrossing | CauseKind::Duration => false,

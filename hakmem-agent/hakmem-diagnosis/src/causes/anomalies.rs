@@ -1,4 +1,4 @@
-//! Frees that only a bug can cause, where there were none, or far fewer.
+//! Frees that only a bug can cause, where the side before had none or far fewer.
 
 use super::wording::number;
 use super::{Causes, Words};
@@ -6,7 +6,7 @@ use crate::diagnosis::{Cause, CauseKind, Direction};
 use crate::layout::StratumId;
 use crate::statistics::per;
 
-/// Rates below this multiple of the rate before are what the program always did.
+/// A rate is new if it exceeds this multiple of the rate before.
 const NEW_RATE: f64 = 3.0;
 
 impl Causes<'_> {

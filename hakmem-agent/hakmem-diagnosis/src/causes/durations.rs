@@ -1,9 +1,9 @@
 //! Slow paths that take longer each.
 //!
-//! A thread that is scheduled away within a slow path takes milliseconds, and a busy machine does
-//! that to enough of them to make the mean a hundred times what it was. So a change of the mean is
-//! a cause only if the typical slow path, the median, changed too. Even that happens: for the
-//! verdict it counts only where several runs of each side were compared.
+//! A thread that is descheduled within a slow path takes milliseconds, and a busy machine does this
+//! to enough threads to multiply the mean by a hundred. So a change of the mean is a cause only if
+//! the typical slow path, the median, changed too. A busy machine can move even the median: for the
+//! verdict, durations count only where several runs of each side were compared.
 
 use super::wording::{number, percent};
 use super::{Causes, Words};
@@ -12,22 +12,22 @@ use crate::evidence::Evidence;
 use crate::layout::StratumId;
 use crate::statistics::per;
 
-/// Durations must change by so many times what would do for the frequency, in nanoseconds too:
-/// where slow paths are few, other load on the machine doubles what little they cost.
+/// A change of durations must exceed the threshold for frequency by this factor, in nanoseconds
+/// too: where slow paths are few, other load on the machine doubles the little that they cost.
 const THRESHOLDS: f64 = 4.0;
-/// The median changes by this factor at least.
+/// The median must change by at least this factor.
 const TYPICAL_FACTOR: f64 = 1.5;
 
-/// A change of durations that is large and sure enough to be told.
+/// A change of durations that is large and sure enough to be reported.
 #[derive(Clone, Debug)]
 pub(crate) struct Slower {
     cause: Cause,
-    /// Whether it is more than a few that were held up.
+    /// Whether the median changed too, and not only a few slow paths that were delayed.
     pub(crate) is_typical: bool,
 }
 
 impl Slower {
-    /// Looks at all classes together: it is mostly the machine that makes durations longer.
+    /// Looks at all classes together, because it is mostly the machine that makes durations longer.
     pub(crate) fn of(evidence: &Evidence) -> Option<Self> {
         let places: Vec<usize> =
             evidence.strata().map(|stratum| evidence.at.duration(stratum)).collect();
@@ -68,7 +68,7 @@ impl Slower {
 }
 
 impl Causes<'_> {
-    /// Lists it where the typical slow path changed.
+    /// Lists the change of durations if the typical slow path changed.
     pub(super) fn find_durations(&mut self) {
         let slower = Slower::of(self.evidence).filter(|slower| slower.is_typical);
         self.found.extend(slower.map(|slower| slower.cause));

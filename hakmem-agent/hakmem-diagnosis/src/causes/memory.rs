@@ -1,4 +1,4 @@
-//! Causes that cost memory: live blocks that only become more, and memory that is held for nothing.
+//! Causes that cost memory: live blocks that only accumulate, and memory held without being live.
 
 use super::wording::{bytes, number};
 use super::{Causes, Item, Words, is_refill};
@@ -9,17 +9,18 @@ use crate::reading::{Moment, Reading, Run};
 use crate::statistics::{median, per, quantile};
 use crate::trend::Trend;
 
-/// Where the program does so much more in the second half of the window, for each part by which
-/// live memory grew, it holds more because it has more to do.
+/// Live memory that grew by some share is explained by load if the program's rate of operations
+/// grew by at least this multiple of that share in the second half of the window.
 const LOAD_SHARE: f64 = 0.5;
-/// The side before leaks less than this share of what the side after does.
+/// A leak is new if the side before leaks at most this share of the rate of the side after.
 const LEAK_BEFORE: f64 = 0.5;
-/// Rise of what is held beyond what is live, as a share of what is live.
+/// Rise of the held bytes that are not live, as a share of the live bytes.
 const RETENTION_SHARE: f64 = 0.5;
-/// Share of the moments, those at which least is live, that tell what is held for nothing: at the
-/// height of a burst the program uses what it holds.
+/// Share of the moments, those with the least live memory, from which idle memory is computed: at
+/// the peak of a burst the program uses the memory it holds.
 const TROUGH_SHARE: f64 = 0.4;
-/// Between these quantiles lies what is held for nothing. A program that starts holds little yet.
+/// Quantiles that bound the idle memory and give its middle. A program that starts holds little
+/// yet.
 const IDLE_RANGE: [f64; 3] = [0.3, 0.5, 0.7];
 
 /// Growth of live memory on one side.
@@ -30,12 +31,12 @@ pub(crate) struct Growth {
     pub(crate) bytes: f64,
     live: f64,
     is_steady: bool,
-    /// Whether it grows surely and ever more slowly, as a cache that fills.
+    /// Whether live memory surely grows, but ever more slowly, as a cache that fills.
     pub(crate) is_slowing: bool,
 }
 
 impl Causes<'_> {
-    /// Live memory grows surely and steadily, and did not before.
+    /// Live memory that grows surely and steadily, and did not before.
     pub(super) fn find_leak(&mut self) {
         let options = &self.evidence.options;
         let confidence = options.confidence;
@@ -63,7 +64,7 @@ impl Causes<'_> {
         );
         let advice = "look for what is allocated and never freed: a cache without a limit, a queue \
                       that nobody empties, a missing free";
-        // What stays must be replaced by new blocks: the refills behind that are the leak's.
+        // New blocks must replace the leaked ones, so the leak causes the refills behind them.
         let items = self.items(|_, it, reason| {
             Some(it.class) == class && it.direction == 0 && is_refill(reason)
         });
@@ -80,8 +81,9 @@ impl Causes<'_> {
         self.found.push(cause);
     }
 
-    /// Much more is held than is live, surely, and was not before: in all, or in slabs that a few
-    /// live blocks keep. An empty slab may be needed by the next burst, and goes back without one.
+    /// Memory that is surely held far beyond the live bytes, and was not before: in all, or in
+    /// slabs that a few live blocks keep. An empty slab may serve the next burst, and is given back
+    /// without one.
     pub(super) fn find_retention(&mut self) {
         type Of = fn(&Moment) -> Option<f64>;
         let kinds: [(Of, &str); 2] = [
@@ -93,7 +95,8 @@ impl Causes<'_> {
             let [Some(before), Some(after)] = idle else { return };
             let least = self.evidence.options.retention_bytes_min as f64;
             let least = least.max(after.live * RETENTION_SHARE);
-            // The low end after against the high end before: the two do not even touch.
+            // The low quantile after against the high quantile before: the two ranges must not even
+            // touch.
             if after.low - before.high < least {
                 continue;
             }
@@ -110,8 +113,8 @@ impl Causes<'_> {
         }
     }
 
-    /// The class whose live bytes gain most while the program works; where samples do not tell
-    /// them by class, the one whose blocks gain most.
+    /// The class whose live bytes grow most while the program works. Where samples do not tell live
+    /// bytes by class, the class whose number of blocks grows most.
     fn growing_class(&self) -> Option<usize> {
         let sums = self.evidence.sums(1);
         let runs = &self.evidence.readings[1].runs;
@@ -130,7 +133,7 @@ impl Causes<'_> {
     }
 }
 
-/// Live bytes of a class in the last quarter of the moments less those in the first.
+/// Median of the live bytes of `class` in the last quarter of `moments` less that in the first.
 fn gained_bytes(moments: &[Moment], class: usize) -> f64 {
     let quarter = moments.len().div_ceil(4);
     let middle = |part: &[Moment]| {
@@ -140,12 +143,12 @@ fn gained_bytes(moments: &[Moment], class: usize) -> f64 {
     last.unwrap_or(0.0) - first.unwrap_or(0.0)
 }
 
-/// Bytes by which live memory grows at least for it to be worth a word.
+/// The least growth of live memory, in bytes, that is worth reporting.
 pub(crate) fn least_growth(growth: &Growth, options: &Options) -> f64 {
     (growth.live * options.leak_share_min).max(options.leak_bytes_min as f64)
 }
 
-/// The median of all runs that are long enough; steady if most of them are.
+/// The median growth over all runs that are long enough; steady if most of them are.
 pub(crate) fn growth(reading: &Reading, confidence: f64) -> Option<Growth> {
     let runs: Vec<Growth> =
         reading.runs.iter().filter_map(|it| growth_of(it, confidence)).collect();
@@ -161,7 +164,8 @@ pub(crate) fn growth(reading: &Reading, confidence: f64) -> Option<Growth> {
     })
 }
 
-/// Growth over operations: where the program pauses, or does more in one half, a leak does too.
+/// Growth as a function of operations: where the program pauses, or does more in one half, a leak
+/// does too.
 fn growth_of(run: &Run, confidence: f64) -> Option<Growth> {
     let moments = run.working();
     let points: Vec<(f64, f64)> = moments.iter().map(|it| (it.operations, it.live_bytes)).collect();
@@ -178,8 +182,8 @@ fn growth_of(run: &Run, confidence: f64) -> Option<Growth> {
     })
 }
 
-/// Whether the program became busier as its live memory grew. Both halves are compared as a whole,
-/// so that a beginning at nothing says nothing.
+/// Whether the program became busier as its live memory grew. Whole halves are compared, so a start
+/// from zero does not count.
 fn grows_with_load(moments: &[Moment]) -> bool {
     let (first, second) = moments.split_at(moments.len() / 2);
     let live = |half: &[Moment]| {
@@ -192,7 +196,7 @@ fn grows_with_load(moments: &[Moment]) -> bool {
     busier > 0.0 && busier * live(first) >= LOAD_SHARE * more
 }
 
-/// Bytes held and not live, while little is live.
+/// Bytes that are held but not live, at moments when little is live.
 struct Idle {
     low: f64,
     middle: f64,
@@ -200,12 +204,12 @@ struct Idle {
     live: f64,
 }
 
-/// `of` tells how much is held.
+/// Reads the held bytes of a moment with `of`.
 fn idle_bytes(reading: &Reading, of: impl Fn(&Moment) -> Option<f64>) -> Option<Idle> {
     let moments = reading.runs.iter().flat_map(Run::working);
     let mut held: Vec<(f64, f64)> = moments
         .filter_map(|it| Some((it.live_bytes.max(0.0), of(it)?)))
-        // A start that nobody sampled holds nothing.
+        // Before the first real sample, nothing is known to be held.
         .filter(|(_, held)| *held > 0.0)
         .collect();
     held.sort_by(|a, b| a.0.total_cmp(&b.0));

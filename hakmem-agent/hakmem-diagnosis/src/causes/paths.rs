@@ -1,11 +1,11 @@
-//! What no named cause explains: plain reasons.
+//! Plain reasons, for changes that no named cause explains.
 
 use super::{Causes, Item, Words, is_exchange};
 use crate::diagnosis::CauseKind;
 
 impl Causes<'_> {
-    /// One cause for each stratum and family of reasons. Refills belong together: which of the
-    /// stores a batch came from changes with chance.
+    /// One cause for each stratum and family of reasons. All refills and flushes are one family,
+    /// because the store that a batch came from changes by chance.
     pub(super) fn find_reasons(&mut self) {
         let families: [fn(&str) -> bool; 2] = [is_exchange, |reason| !is_exchange(reason)];
         for stratum in self.evidence.strata() {
@@ -19,7 +19,8 @@ impl Causes<'_> {
         self.list_scattered();
     }
 
-    /// Where all classes became a little slower, none of them is worth a line of its own.
+    /// Where all classes became a little slower, one cause lists them together: no single class is
+    /// worth a line.
     fn list_scattered(&mut self) {
         if self.found.iter().any(|cause| cause.cost_ns.value > 0.0) {
             return;

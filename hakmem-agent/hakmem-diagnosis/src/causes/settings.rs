@@ -1,4 +1,4 @@
-//! Routing, check and the capacity of lists, where the sides say that they differ.
+//! Causes that are settings: routing, check and the capacity of lists.
 
 use std::collections::BTreeSet;
 
@@ -7,17 +7,19 @@ use super::{Causes, Item, Words, is_exchange};
 use crate::diagnosis::CauseKind;
 use crate::side::Side;
 
-/// Share of frees by which `routed` or `check` must move for the class to have changed its way.
+/// Share of frees by which `routed` or `check` must move for the class to count as routed or
+/// checked differently.
 const WAY_SHARE: f64 = 0.001;
 
 impl Causes<'_> {
-    /// Another routing sends some classes another way and lays out all of them differently.
+    /// Another routing sends some classes through another path and changes the layout of all of
+    /// them.
     pub(super) fn find_routing(&mut self) {
         let routing = self.setting(|series| series.identity.routing.clone());
         let moved = self.moved_ways("routed");
         let items = match (&routing, moved.is_empty()) {
             (None, true) => return,
-            // Only the frees themselves tell; what else changed has other causes.
+            // Only the routed frees point to the routing; other changes have other causes.
             (None, false) => self.items(|_, it, _| moved.contains(&it.class)),
             (Some(_), _) => self.items(|class, it, reason| {
                 moved.contains(&it.class) || (class != "large" && is_exchange(reason))
@@ -37,8 +39,8 @@ impl Causes<'_> {
         self.list(CauseKind::Routing, &items, shown, Words::new(text, advice));
     }
 
-    /// Frees that are compared are slow, whatever else would have become of them, and leave nothing
-    /// on the list for the next allocation.
+    /// Every checked free takes the slow path, whatever it would have taken otherwise, and leaves
+    /// no block on the list for the next allocation.
     pub(super) fn find_check(&mut self) {
         let check = self.setting(|series| series.identity.check.clone());
         let moved = self.moved_ways("check");
@@ -57,7 +59,7 @@ impl Causes<'_> {
         self.list(CauseKind::Check, &items, shown, Words::new(text, advice));
     }
 
-    /// Lists that may hold less are empty and full more often.
+    /// Lists with a smaller limit are empty and full more often.
     pub(super) fn find_capacity_setting(&mut self) {
         let limits = [0, 1].map(|side| {
             let series = &self.evidence.sides[side].series;
@@ -88,8 +90,8 @@ impl Causes<'_> {
         self.list(CauseKind::Capacity, &items, shown, Words::new(text, advice));
     }
 
-    /// Without a setting that says so: lists hold less per thread than they did, and are empty and
-    /// full more often.
+    /// Lists that hold less per thread than before, and so are empty and full more often, where no
+    /// setting explains it.
     pub(super) fn find_smaller_lists(&mut self) {
         let evidence = self.evidence;
         let per_thread = |side: usize, class: usize| {
@@ -122,7 +124,7 @@ impl Causes<'_> {
         self.list(CauseKind::Capacity, &items, shown, Words::new(text, advice));
     }
 
-    /// Classes of whose frees surely another share than before has this reason.
+    /// Classes whose share of frees with `reason` has surely changed.
     fn moved_ways(&self, reason: &str) -> Vec<usize> {
         let items = self.items(|_, it, word| it.direction == 1 && word == reason);
         let is_moved = |item: &&Item| {
@@ -145,7 +147,7 @@ impl Causes<'_> {
     }
 }
 
-/// The values of a setting on a side, each once; those that are not known are left out.
+/// The known values of a setting on a side, each once.
 pub(crate) fn values(side: &Side, of: impl Fn(&crate::side::Series) -> String) -> String {
     let values: BTreeSet<String> = side.series.iter().map(of).filter(|it| !it.is_empty()).collect();
     values.into_iter().collect::<Vec<String>>().join(", ")

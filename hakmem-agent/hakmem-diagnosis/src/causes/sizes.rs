@@ -1,4 +1,4 @@
-//! Causes that lie in what the program asks for: other sizes, of other classes or within one, a
+//! Causes in the sizes that the program asks for: other classes, other sizes within one class, a
 //! crossing between two classes, and large spans.
 
 use super::wording::{bytes, number, percent};
@@ -10,12 +10,13 @@ use crate::statistics::per;
 
 /// Share of operations that must be of another class for the mix to have changed.
 const MIX_SHARE: f64 = 0.05;
-/// The same for a crossing between neighbours, which is easier to tell from chance.
+/// Share of operations that must cross between neighbouring classes; a crossing is easier to tell
+/// from chance than a change of the mix.
 const CROSSING_SHARE: f64 = 0.02;
-/// Of what one class loses, this much arrives in its neighbour, and the other way round.
+/// The class that loses operations and its neighbour that gains them must agree by this ratio.
 const CROSSING_MATCH: f64 = 0.6;
-/// Change among the other classes, as a share of what crossed, above which more than a crossing
-/// happened.
+/// Change among the other classes, as a share of the operations that crossed, above which the
+/// change is more than a crossing.
 const CROSSING_REST: f64 = 0.5;
 /// Share of a class's operations that must be of other bins for its sizes to have changed.
 const WITHIN_SHARE: f64 = 0.2;
@@ -33,7 +34,7 @@ struct Crossing {
     moved: f64,
 }
 
-/// What changed between the bins of a class.
+/// The change between the bins of a class.
 #[derive(Clone, Copy, Debug)]
 struct Within {
     /// Share of the class's operations that are of other bins.
@@ -63,7 +64,7 @@ impl Within {
 }
 
 impl Causes<'_> {
-    /// Requests that were just below the limit of a class and are just above it now, or the other
+    /// Requests that were just below the limit of a class and are now just above it, or the other
     /// way round.
     pub(super) fn find_size_crossing(&mut self) {
         let Some(crossing) = self.crossing() else { return };
@@ -88,8 +89,8 @@ impl Causes<'_> {
         self.list_mix(CauseKind::SizeCrossing, crossing.to, &strata, words);
     }
 
-    /// A crossing into large spans counts by what it costs: they have no fast path, so the program
-    /// does not merely ask for other sizes.
+    /// A crossing into large spans is judged by its cost: they have no fast path, so the program
+    /// does more than ask for other sizes.
     fn list_crossing_into_large(&mut self, crossing: Crossing, strata: &[StratumId], text: String) {
         let items = self.items(|class, _, _| class == "large");
         let mut places = self.places(&items);
@@ -110,7 +111,7 @@ impl Causes<'_> {
         }
     }
 
-    /// Other sizes within a class: the class hides them, but a block of 70 KiB costs more than one
+    /// Other sizes within a class. The class hides them, but a block of 70 KiB costs more than one
     /// of 9 KiB on any path.
     pub(super) fn find_sizes_within(&mut self) {
         let evidence = self.evidence;
@@ -150,7 +151,7 @@ impl Causes<'_> {
         }
     }
 
-    /// Anything else about which classes are used.
+    /// Any other change of the shares of the classes.
     pub(super) fn find_mix(&mut self) {
         let evidence = self.evidence;
         let classes = 0..evidence.layout.classes.len();
@@ -181,8 +182,8 @@ impl Causes<'_> {
         self.list_mix(CauseKind::Mix, most, &strata, Words::new(text, advice));
     }
 
-    /// Spans of their own, which are mapped and unmapped one by one: there is no fast path for
-    /// them, so more of them is a slower way and not another size.
+    /// More large spans. They are mapped and unmapped one by one and have no fast path, so more of
+    /// them is a slower path and not just another size.
     pub(super) fn find_large_spans(&mut self) {
         let evidence = self.evidence;
         let Some(large) = evidence.layout.class("large") else { return };
@@ -219,7 +220,7 @@ impl Causes<'_> {
         self.found.push(cause);
     }
 
-    /// The neighbours between which most operations moved, if little else did.
+    /// The neighbouring classes between which most operations moved, if little else changed.
     fn crossing(&self) -> Option<Crossing> {
         let classes = &self.evidence.layout.classes;
         let sized = classes.iter().position(|class| class == "none").unwrap_or(classes.len());
@@ -228,12 +229,12 @@ impl Causes<'_> {
         crossings.max_by(|a, b| a.moved.total_cmp(&b.moved))
     }
 
-    /// Compares what two classes have with what all others do, which dilution by more or fewer
-    /// operations elsewhere does not change.
+    /// Compares the shares of two classes relative to all others, because more or fewer operations
+    /// elsewhere dilute the plain shares.
     fn crossing_between(&self, from: usize, to: usize) -> Option<Crossing> {
         let share = |side: usize, class: usize| self.evidence.class_share(side, class);
         let others = [0, 1].map(|side| (1.0 - share(side, from) - share(side, to)).max(0.0));
-        // Where the two are all there is, nothing dilutes them.
+        // Where the two classes have nearly all operations, nothing dilutes them.
         let scale =
             |side: usize| if others.iter().all(|&it| it > 0.05) { others[side] } else { 1.0 };
         let rate = |side: usize, class: usize| per(share(side, class), scale(side));
@@ -254,7 +255,7 @@ impl Causes<'_> {
         })
     }
 
-    /// What the share of a class gains.
+    /// The gain of a class's share of all operations.
     fn gain(&self, class: usize) -> Estimate {
         let places =
             [0, 1].map(|direction| self.evidence.at.weight(StratumId { class, direction }));
@@ -285,7 +286,7 @@ impl Causes<'_> {
         self.found.push(cause);
     }
 
-    /// The item that occurs most often after.
+    /// The item that occurs most often on the side after.
     fn most_frequent(&self, items: &[Item]) -> Option<Item> {
         let sums = self.evidence.sums(1);
         let count = |item: &&Item| sums.slow(item.stratum, item.reason);

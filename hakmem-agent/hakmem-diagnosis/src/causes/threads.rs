@@ -1,4 +1,5 @@
-//! What threads do to each other's lists: they come and go, or free what others allocated.
+//! Effects of threads on each other's lists: threads come and go, or free blocks that others
+//! allocated.
 
 use super::wording::{number, percent};
 use super::{Causes, Item, Words, is_exchange};
@@ -7,18 +8,18 @@ use crate::evidence::Evidence;
 use crate::reading::{Reading, Run, ThreadDelta};
 use crate::statistics::per;
 
-/// Threads begin so many times more often, per operation, for it to be a cause.
+/// Factor by which thread starts per operation must rise to be a cause.
 const CHURN_RATE: f64 = 1.5;
-/// Operations below which a thread is too short for its lists to get used to the load: where
-/// threads live longer on average, their coming and going is no cause.
+/// Operations below which a thread lives too short for its lists to adapt to the load. Where the
+/// average thread lives longer, thread churn is no cause.
 const SHORT_LIFE: f64 = 1e6;
-/// Share of operations whose block goes to or comes from another thread, more than before.
+/// Rise of the share of operations whose block goes to or comes from another thread.
 const HANDOVER_SHARE: f64 = 0.1;
-/// A thread leans to one side if so much of what it does is of one kind.
+/// A thread mostly allocates or mostly frees if this share of its operations is of that kind.
 const LEANING_SHARE: f64 = 0.75;
 
 impl Causes<'_> {
-    /// A new thread's lists are empty and small, and an ending one gives back what it has.
+    /// A new thread's lists are empty and small, and a thread that exits gives back its blocks.
     pub(super) fn find_thread_churn(&mut self) {
         let evidence = self.evidence;
         let rates = [0, 1].map(|side| starts_per_operation(evidence, side));
@@ -50,7 +51,8 @@ impl Causes<'_> {
         self.list(CauseKind::ThreadChurn, &items, shown, Words::new(text, advice));
     }
 
-    /// Blocks that other threads free than allocate them travel through the central store.
+    /// Blocks that are freed by another thread than the one that allocated them travel through the
+    /// central store.
     pub(super) fn find_handover(&mut self) {
         let evidence = self.evidence;
         let shares = [0, 1].map(|side| handed_over(&evidence.readings[side]));
@@ -78,8 +80,8 @@ impl Causes<'_> {
     }
 }
 
-/// Threads that began, per operation, beyond those that were alive at a time: a program that has as
-/// many from its start as it ever has lets none come and go. They are told by the slots' owners, or
+/// Thread starts per operation, beyond the largest number of threads that were alive at one time: a
+/// program that keeps its initial threads has no churn. Starts are counted by the slots' owners or,
 /// if threads were not kept, by `first_use`, which each thread that allocates takes once.
 fn starts_per_operation(evidence: &Evidence, side: usize) -> f64 {
     let sums = evidence.sums(side);
@@ -95,7 +97,7 @@ fn starts_per_operation(evidence: &Evidence, side: usize) -> f64 {
 }
 
 /// Share of operations that have their counterpart in another thread; `None` if threads were not
-/// kept. What grows or shrinks as a whole is not handed over.
+/// kept. Growth or shrinking of the whole program does not count as handover.
 fn handed_over(reading: &Reading) -> Option<f64> {
     let runs = reading.runs.iter().filter(|run| run.has_threads);
     let mut all = 0.0;
@@ -109,7 +111,7 @@ fn handed_over(reading: &Reading) -> Option<f64> {
     (all > 0.0).then(|| apart / all)
 }
 
-/// ": `reader` mostly allocates, `writer` mostly frees", of the busiest ones.
+/// ": `reader` mostly allocates, `writer` mostly frees", of the busiest such threads.
 fn leaning(reading: &Reading) -> String {
     let busiest = |of: fn(&ThreadDelta) -> f64| {
         let threads = reading.runs.iter().flat_map(|run| &run.threads);

@@ -5,8 +5,8 @@ use crate::layout::is_slow_path;
 use crate::statistics::per;
 
 impl Causes<'_> {
-    /// "C7 frees went from 99.3 % fast to 0 %: 0.998 more per free take `routed`", and if as many
-    /// were slow before, what they took then.
+    /// "C7 frees went from 99.3 % fast to 0 %: 0.998 more per free take `routed`". If the share of
+    /// slow frees hardly changed, the sentence also names the reason that the frees took before.
     pub(super) fn sentence(&self, shown: Item) -> String {
         let evidence = self.evidence;
         let stratum = shown.stratum;
@@ -19,8 +19,8 @@ impl Causes<'_> {
         let is_swap = (fast[1] - fast[0]).abs() < change.abs() / 2.0;
         let instead = if is_swap { self.instead(shown, change) } else { String::new() };
         let (amount, more) = (number(change.abs()), if change < 0.0 { "fewer" } else { "more" });
-        // More of them are fast, and yet this reason is more frequent: both are said, and which is
-        // odd.
+        // The share of fast calls rose and yet this reason became more frequent: the sentence says
+        // both, and marks the contrast.
         let link = if fast[1] > fast[0] && change > 0.0 { ", but" } else { ":" };
         format!(
             "{class} {calls} went from {before} fast to {after}{link} {amount} {more} per {call} \
@@ -34,7 +34,8 @@ impl Causes<'_> {
         )
     }
 
-    /// What became fewer in the stratum while the shown reason became more, or the other way round.
+    /// The reason in the stratum that became rarer while the shown one became more frequent, or the
+    /// other way round.
     fn instead(&self, shown: Item, change: f64) -> String {
         let evidence = self.evidence;
         let shares = evidence.at.share(shown.stratum).map(|place| evidence.part(place));
@@ -46,7 +47,7 @@ impl Causes<'_> {
     }
 }
 
-/// A share as a percentage, with as many decimals as tell it from 0 and from 100.
+/// A share as a percentage, with enough decimals to tell it from 0 and from 100.
 pub(crate) fn percent(share: f64) -> String {
     let value = share * 100.0;
     let from_end = value.abs().min((100.0 - value).abs());
@@ -60,7 +61,7 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{value:.decimals$} %")
 }
 
-/// A number with three digits that matter.
+/// A number with three significant digits.
 pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),

@@ -6,7 +6,7 @@ use crate::diagnosis::{Cause, CauseKind, Caveat, Change, Unchanged, Verdict};
 use crate::evidence::Evidence;
 use crate::statistics::per;
 
-/// What the verdict is, on what grounds, and the first cause.
+/// Says the verdict, its grounds, and the first cause.
 pub(super) fn of(
     (verdict, because): (Verdict, Option<Unchanged>),
     evidence: &Evidence,
@@ -36,7 +36,7 @@ pub(super) fn of(
     }
 }
 
-/// The first cause, behind what the verdict means.
+/// The first cause, to follow the explanation of `unchanged`.
 fn of_note(because: Unchanged, causes: &[Cause]) -> String {
     match (because, causes.first()) {
         (_, None) => String::new(),
@@ -45,7 +45,7 @@ fn of_note(because: Unchanged, causes: &[Cause]) -> String {
     }
 }
 
-/// Which of its meanings `unchanged` has here.
+/// Explains which of its meanings `unchanged` has here.
 fn unchanged(because: Unchanged, evidence: &Evidence, change: &Change) -> String {
     let cost = evidence.cost(0);
     let frequency = change.frequency;
@@ -109,8 +109,8 @@ fn regressed(change: &Change, cost: f64, first: Option<&Cause>, is_fewer: bool) 
     }
 }
 
-/// "3.30 ns more per operation (+12 %)", or how many times as much as before where nobody thinks in
-/// percent any more.
+/// "3.30 ns more per operation (+12 %)". From 400 % on, the cost as a multiple of the cost before,
+/// which reads better than a percentage.
 fn amount(change: f64, cost: f64) -> String {
     let more = if change < 0.0 { "less" } else { "more" };
     let shown = format!("{} ns {more} per operation", number(change.abs()));

@@ -1,4 +1,4 @@
-//! The counters of one sample, and what two of them differ by.
+//! The counters of one sample, and their difference between two samples.
 
 use std::collections::BTreeMap;
 
@@ -43,19 +43,19 @@ pub(super) struct ThreadCounts {
     pub(super) owners: u64,
 }
 
-/// What happened between two samples.
+/// The change between two samples.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Delta {
-    /// Their distance in time.
+    /// Seconds between them.
     pub(crate) seconds: f64,
-    /// Counts, as the layout says, but for the durations, which nobody has priced yet.
+    /// Counts at the places of the layout; those of durations stay 0 until prices are known.
     pub(crate) row: Vec<f64>,
     /// Timed slow paths by class and start of the bucket.
     pub(crate) durations: Vec<(usize, u64, f64)>,
 }
 
 impl Cumulative {
-    /// Takes the counters of a sample, and those of the last one where this one lacks them.
+    /// Takes the counters of a sample, and of the previous one where this one lacks them.
     pub(super) fn of(sample: &Process, last: Option<&Self>, layout: &Layout) -> Self {
         let mut now = last.cloned().unwrap_or_default();
         now.classes.resize_with(layout.classes.len(), || None);
@@ -79,8 +79,8 @@ impl Cumulative {
         now
     }
 
-    /// What happened until `now`; `None` if counters fell, which is what a new process under the
-    /// same name looks like.
+    /// The change from `self` to `now`; `None` if counters fell, as they do when a new process
+    /// appears under the same name.
     pub(super) fn until(&self, now: &Self, seconds: f64, layout: &Layout) -> Option<Delta> {
         let mut delta = Delta { seconds, row: vec![0.0; layout.width()], durations: Vec::new() };
         let nothing = ClassCounts::default();
@@ -111,7 +111,7 @@ impl Cumulative {
 }
 
 impl ClassCounts {
-    /// Enters what the bins of a stratum did since `last`.
+    /// Writes to `row` the change of the stratum's bins since `last`.
     fn fill_bins(&self, last: &Self, stratum: StratumId, layout: &Layout, row: &mut [f64]) {
         let nothing = BinCounts::default();
         for (bin, counts) in self.bins.iter().enumerate() {
@@ -152,7 +152,7 @@ fn class_counts(class: &ClassCounters, bins: &[u32], layout: &Layout) -> ClassCo
     }
 }
 
-/// A bin counts its slow paths in the order in which its class lists the reasons.
+/// The counts of bin `number`. A bin lists its slow paths in the order of its class's reasons.
 fn bin_counts(class: &ClassCounters, number: u32, layout: &Layout) -> BinCounts {
     let Some(bin) = class.bins.iter().find(|it| it.bin == number) else {
         return BinCounts::default();

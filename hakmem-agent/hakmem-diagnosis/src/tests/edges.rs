@@ -1,4 +1,4 @@
-//! Samples as they should not be.
+//! Malformed samples.
 
 use super::synthetic::{Program, usual};
 use crate::diagnosis::Verdict;

@@ -1,8 +1,8 @@
-//! The order of layers that the crate's documentation tells is the one that the sources keep.
+//! The sources keep to the order of layers that the crate's documentation lists.
 
 use std::path::{Path, PathBuf};
 
-/// Modules in the order of the layers; those of one line may use each other.
+/// Modules in the order of the layers; modules on one line may use each other.
 fn layers() -> Vec<Vec<&'static str>> {
     let lines = include_str!("../lib.rs").lines();
     let layers = lines.filter_map(|line| line.strip_prefix("//! - "));
@@ -36,7 +36,7 @@ fn no_layer_uses_a_later_one() {
         }
         let own = layer_of(module).unwrap_or_else(|| panic!("{module} is in no layer"));
         let text = std::fs::read_to_string(&file).unwrap();
-        // What only tests use may be anything.
+        // Code that only tests use is exempt.
         let text = text.split("#[cfg(test)]").next().unwrap();
         for used in text.split("crate::").skip(1) {
             let used = used.split(|it: char| !it.is_alphanumeric() && it != '_').next().unwrap();

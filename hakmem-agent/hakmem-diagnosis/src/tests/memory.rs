@@ -10,10 +10,10 @@ use crate::side::{Series, Side};
 use crate::{Options, diagnose};
 
 const MIB: f64 = 1024.0 * 1024.0;
-/// Samples of a course.
+/// Number of samples of a course.
 const STEPS: usize = 80;
 
-/// What is live and what is held beyond that, in MiB, at a step from 0 to 1.
+/// Live memory and held memory beyond it, in MiB, at a step from 0 to 1.
 type Course<'a> = &'a dyn Fn(f64) -> (f64, f64);
 
 fn series(program: &Program, course: Course) -> Series {
@@ -40,7 +40,7 @@ fn recorded(series: &Series) -> Side {
     Recorded::of(series, 0.1).side(0.0, f64::INFINITY)
 }
 
-/// Compares a course with 20 MiB that stay as they are.
+/// Compares a course with a constant 20 MiB.
 fn diagnosed(course: Course) -> Diagnosis {
     let before = recorded(&series(&program(1), &|_| (20.0, 2.0)));
     diagnose(&before, &recorded(&series(&program(2), course)), &Options::default())
@@ -50,8 +50,8 @@ fn kinds(diagnosis: &Diagnosis) -> Vec<CauseKind> {
     diagnosis.causes.iter().map(|cause| cause.kind).collect()
 }
 
-/// Moves samples in time, so that the program does `faster` times as much a second in the second
-/// half as in the first.
+/// Moves samples in time, so that the program does `faster` times as many operations a second in
+/// the second half as in the first.
 fn hurry(series: &mut Series, faster: f64) {
     let mut at = 1_000_000.0;
     let half = series.samples.len() / 2;
@@ -106,7 +106,7 @@ fn the_class_of_a_leak_is_that_of_the_bytes_that_stay_before_the_end() {
     for (place, sample) in after.samples.iter_mut().enumerate() {
         let at = place as i64;
         for class in &mut sample.classes {
-            // Many small blocks stay; the bytes are of a few large ones.
+            // Many small blocks stay, but most bytes belong to a few large ones.
             class.live_bytes = match class.class.as_str() {
                 "C5" => 1_000 * at,
                 "mid" => 100_000 * at,
@@ -114,7 +114,7 @@ fn the_class_of_a_leak_is_that_of_the_bytes_that_stay_before_the_end() {
             };
         }
         if place == last {
-            // At its end the program frees what it leaked in mid.
+            // At its end the program frees the blocks that it leaked in mid.
             sample.classes.iter_mut().for_each(|class| class.live_bytes = 0);
             sample.totals.as_mut().unwrap().live_bytes = 0;
             sample.state = "exited".to_owned();
@@ -166,7 +166,7 @@ fn a_cache_that_fills_is_no_leak_and_one_without_a_limit_is() {
     }
 }
 
-/// Bursts of 130 MiB, one in eight steps, of heights that vary.
+/// Bursts of 130 MiB of varying height, in three of every eight steps.
 fn burst(random: &mut Random, at: f64) -> f64 {
     let is_high = (at * STEPS as f64) as usize % 8 >= 5;
     if is_high { 130.0 + 10.0 * normal(random) } else { 0.0 }
@@ -203,7 +203,7 @@ fn memory_that_bursts_leave_behind_is_held_for_nothing() {
     assert_eq!(kinds(&diagnosis), [CauseKind::Retention]);
     let diagnosis = diagnose(&kept, &kept, &Options::default());
     assert_eq!(diagnosis.verdict, Verdict::Unchanged, "{}", diagnosis.headline);
-    // As much is held before, but in empty slabs.
+    // The side before holds as much, but in empty slabs.
     let mut empty = kept.clone();
     for memory in empty.series[0].samples.iter_mut().filter_map(|it| it.memory.as_mut()) {
         let idle = 100 << 20;

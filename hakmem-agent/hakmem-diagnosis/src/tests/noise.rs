@@ -1,4 +1,4 @@
-//! How often chance looks like a regression, and a regression like chance.
+//! How often chance is taken for a regression, and a regression for chance.
 
 use super::synthetic::{Program, normal, usual};
 use crate::bootstrap::Random;
@@ -6,14 +6,14 @@ use crate::diagnosis::Verdict;
 use crate::side::Side;
 use crate::{Options, Turn, Watch, diagnose};
 
-/// Shares of comparisons by verdict, of programs that differ by `change` and in their noise.
+/// Shares of comparisons by verdict, for programs that differ by `change` and in their noise.
 fn rates(times: u64, noise: (f64, f64), intervals: usize, change: fn(&mut Program)) -> [f64; 3] {
     let options = Options { replicates: 200, ..Options::default() };
     let mut counts = [0.0; 3];
     for seed in 0..times {
         let mut before = Program { seed: 2 * seed + 1_000, noise, intervals, ..usual() };
         before.classes.retain(|class| class.class != "large");
-        // So slow that a tenth of the cost is more than the least number of nanoseconds.
+        // Slow enough that a tenth of the cost exceeds the threshold in nanoseconds.
         before.classes.iter_mut().for_each(|class| class.slow_ns = 1_000);
         let mut after = Program { seed: 2 * seed + 1_001, ..before.clone() };
         change(&mut after);
@@ -30,9 +30,9 @@ fn rates(times: u64, noise: (f64, f64), intervals: usize, change: fn(&mut Progra
 
 #[test]
 fn chance_is_seldom_a_regression() {
-    // Deviation of the slow shares, how much of it stays for the next interval, intervals, and the
-    // most that may be called a change. The last one is a window of no more than two or three
-    // independent values, which nobody can judge well: mostly the answer is that.
+    // Deviation of the slow shares, the part of it that carries over to the next interval,
+    // intervals, and the largest rate of claimed changes. The last case is a window of only two or
+    // three independent values, which nobody can judge well: most answers say so.
     let cases = [
         ((0.05, 0.0), 50, 0.02),
         ((0.1, 0.5), 50, 0.02),
@@ -52,7 +52,8 @@ fn chance_is_seldom_a_regression() {
 
 #[test]
 fn windows_of_a_load_that_wanders_are_no_regressions_of_each_other() {
-    // What an interval has of the one before where the load forgets itself within two seconds.
+    // Part of the deviation that an interval keeps from the one before, for a load with a
+    // correlation time of two seconds.
     let stays = (-0.1_f64 / 2.0).exp();
     let mut program = Program { noise: (0.4, stays), intervals: 1_500, seed: 77, ..usual() };
     program.classes.retain(|class| class.class != "large");
@@ -77,7 +78,7 @@ fn windows_of_a_load_that_wanders_are_no_regressions_of_each_other() {
 
 #[test]
 fn a_fifth_more_slow_paths_is_found() {
-    // Where waves are nearly as long as the window, some answers are that it was too short.
+    // Where waves are nearly as long as the window, some answers say that it is too short.
     for (noise, least) in [((0.05, 0.0), 0.95), ((0.1, 0.5), 0.95), ((0.1, 0.7), 0.9)] {
         let [regressed, _, _] = rates(100, noise, 50, |program| {
             for class in &mut program.classes {
@@ -121,7 +122,7 @@ fn runs_that_differ_as_a_whole_are_no_regression() {
     }
 }
 
-/// A program that is compared with its past again and again, and its findings.
+/// A program is compared with its past again and again, and its findings are counted.
 #[test]
 fn a_program_that_is_watched_for_long_raises_no_finding_until_something_happens() {
     let noise = (0.2, 0.6);

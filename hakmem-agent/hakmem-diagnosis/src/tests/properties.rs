@@ -1,4 +1,4 @@
-//! What holds whatever the samples are.
+//! Properties that hold whatever the samples are.
 
 use hakmem_proto::v1::{
     ClassCounters, DurationBucket, DurationHistogram, Identity, Loss, Process, ReasonCount, Thread,
@@ -123,7 +123,7 @@ fn tame_side() -> impl Strategy<Value = Side> {
     })
 }
 
-/// The cost of a side at its own prices, straight from its sums.
+/// The cost of a side at its own prices, computed directly from its sums.
 fn own_cost(evidence: &Evidence, side: usize) -> f64 {
     let sums = evidence.sums(side);
     let strata = evidence.strata().map(|it| {
@@ -144,7 +144,7 @@ proptest! {
     fn nothing_panics_and_every_number_is_one(before in wild_side(), after in wild_side()) {
         let diagnosis = diagnose(&before, &after, &options());
         let text = serde_json::to_string(&diagnosis).unwrap();
-        // JSON has no infinities: they would be `null`, which only missing values may be.
+        // JSON has no infinities: they would become `null`, which is reserved for missing values.
         prop_assert!(!text.contains("\"value\":null"), "{}", text);
         prop_assert!(!text.contains("_ns\":null,\"f"), "{}", text);
     }

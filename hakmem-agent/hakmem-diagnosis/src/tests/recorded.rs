@@ -11,7 +11,7 @@ use prost_types::Timestamp;
 
 use crate::side::{Series, Side};
 
-/// An update is sent so long after its sample was taken.
+/// Delay between taking a sample and sending its update.
 const SENT_AFTER_NANOS: i32 = 2_000_000;
 
 /// A recording of one process, open for reading.

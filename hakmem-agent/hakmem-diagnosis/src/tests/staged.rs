@@ -1,10 +1,10 @@
-//! Regressions that are made by changing one thing, each with the cause that must come first.
+//! Regressions staged by one change each, with the cause that must come first.
 
 use super::synthetic::{ClassLoad, Program, class, usual};
 use crate::diagnosis::{CauseKind, Diagnosis, Unchanged, Verdict};
 use crate::{Options, Side, diagnose};
 
-/// Changes one thing in a program and compares it with how it was.
+/// Changes one thing in a program and compares the result with the original.
 fn staged(change: impl FnOnce(&mut Program)) -> Diagnosis {
     let before = usual();
     let mut after = Program { seed: 2, ..before.clone() };
@@ -163,7 +163,7 @@ fn a_burst_of_new_threads() {
 
 #[test]
 fn threads_that_a_program_begins_with_are_no_churn() {
-    // Whole runs: three threads instead of two have begun in them, and stay.
+    // Whole runs: three threads instead of two start in them, and stay.
     let before = usual();
     let mut after = Program { seed: 2, ..before.clone() };
     after.threads = vec![("main", 0.0, 0.0), ("reader", 0.98, 0.02), ("writer", 0.02, 0.98)];
@@ -176,7 +176,7 @@ fn threads_that_a_program_begins_with_are_no_churn() {
         let mut side = program.side();
         side.series[0].samples[0].threads.clear();
         for class in &mut side.series[0].samples.iter_mut().flat_map(|it| &mut it.classes) {
-            // Few operations, of which a handful of threads are not few.
+            // Few operations, so that even a handful of threads is a high rate.
             class.allocations /= 50;
             class.frees /= 50;
             let reasons = class.slow_allocations.iter_mut().chain(&mut class.slow_frees);
@@ -289,11 +289,11 @@ fn many_classes(slow: f64) -> Vec<ClassLoad> {
 fn memory_that_follows_the_load_is_no_leak() {
     let before = usual().side();
     let mut after = Program { seed: 2, ..usual() }.side();
-    // Twice as busy in the end as in the beginning, with twice as much in memory.
+    // At the end the program is twice as busy as at the beginning, and has twice the memory.
     let start = after.series[0].samples[0].sampled_at.unwrap().seconds as f64;
     for (place, sample) in after.series[0].samples.iter_mut().enumerate() {
         let load = 1.0 + place as f64 / 40.0;
-        // Samples come closer to each other, so that the same operations take less time.
+        // Samples move closer together, so that the same operations take less time.
         let at = start + 4.0 * load.ln();
         sample.sampled_at = Some(prost_types::Timestamp {
             seconds: at.floor() as i64,
@@ -304,7 +304,7 @@ fn memory_that_follows_the_load_is_no_leak() {
     check(&diagnose(&before, &after, &Options::default()), Verdict::Unchanged, None);
 }
 
-/// Which bins of mid are used, and how slow each is, in a program.
+/// A program that uses the given bins of mid, each with its own slow share.
 fn with_bins(program: &Program, bins: &[(u32, f64, f64)]) -> Side {
     let mut side = program.side();
     side.series[0].identity.bins = bins
@@ -362,7 +362,7 @@ fn other_sizes_within_mid_are_no_slower_path() {
     let mixed = with_bins(&of_mid(2, 300), &[(10, 0.4, 0.02), (72, 0.6, 0.3)]);
     let diagnosis = diagnose(&small, &mixed, &options);
     check(&diagnosis, Verdict::Unchanged, Some((CauseKind::Mix, Some("mid"), None)));
-    // The three parts still sum to what the sides cost.
+    // The three parts still sum to the change of the cost.
     let change = diagnosis.change;
     let parts = change.mix.value + change.frequency.value + change.duration.value;
     assert!((change.total.value - parts).abs() < 1e-9, "{change:?}");
@@ -375,7 +375,7 @@ fn a_slower_path_of_one_size_within_mid_is_one() {
     let diagnosis = diagnose(&before, &after, &Options::default());
     assert_eq!(diagnosis.verdict, Verdict::Regressed, "{diagnosis:#?}");
     assert_eq!(diagnosis.causes[0].kind, CauseKind::Reason);
-    // A recording that does not tell bins is compared as before.
+    // A recording that does not tell bins is compared by class.
     let mut old = before.clone();
     old.series[0].samples.iter_mut().flat_map(|it| &mut it.classes).for_each(|it| it.bins.clear());
     let diagnosis = diagnose(&old, &after, &Options::default());
@@ -404,7 +404,7 @@ fn unchanged_says_what_it_means() {
     let small = staged(|program| exchange_more(program.class("C3"), 1.02));
     assert_eq!(small.unchanged_because, Some(Unchanged::BelowThreshold), "{}", small.headline);
     assert!(small.headline.contains("is below the threshold of "), "{}", small.headline);
-    // A third more, in few and wild intervals.
+    // A third more, in few and noisy intervals.
     let wild = |seed: u64, worse: f64| {
         let mut program = Program { seed, noise: (0.8, 0.0), intervals: 16, ..usual() };
         program.classes.truncate(1);
@@ -431,7 +431,8 @@ fn unchanged_says_what_it_means() {
 
 #[test]
 fn a_rise_of_the_fast_share_is_no_regression() {
-    // Swaps with the spare, which take next to nothing, have become fast calls; a few more refills.
+    // Exchanges with the spare, which cost next to nothing, have become fast calls; there are a few
+    // more refills.
     let before = Program {
         classes: vec![ClassLoad {
             slow_allocations: vec![("refill_spare", 0.06), ("refill_central", 0.01)],

@@ -1,4 +1,4 @@
-//! Programs that were never run: cumulative samples of a load that is written down.
+//! Programs that were never run: cumulative samples of a load with known parameters.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::recorded::Recorded;
 use crate::bootstrap::Random;
 use crate::side::{Series, Side};
 
-/// What one class does in one interval, on average.
+/// The average load of one class in one interval.
 #[derive(Clone, Debug)]
 pub(super) struct ClassLoad {
     pub(super) class: &'static str,
@@ -21,7 +21,7 @@ pub(super) struct ClassLoad {
     pub(super) slow_allocations: Vec<(&'static str, f64)>,
     /// Share of frees by reason.
     pub(super) slow_frees: Vec<(&'static str, f64)>,
-    /// What a slow path takes.
+    /// Duration of a slow path.
     pub(super) slow_ns: u64,
     pub(super) block_bytes: f64,
     pub(super) capacity_blocks: u64,
@@ -34,12 +34,12 @@ pub(super) struct Program {
     pub(super) classes: Vec<ClassLoad>,
     pub(super) intervals: usize,
     pub(super) interval_seconds: f64,
-    /// Standard deviation of the slow shares, as a share of themselves, and how much of it stays
-    /// from one interval to the next.
+    /// Standard deviation of the slow shares, relative to them, and the part of it that carries
+    /// over from one interval to the next.
     pub(super) noise: (f64, f64),
     pub(super) seed: u64,
     pub(super) live_bytes: f64,
-    /// Bytes held beyond what is live.
+    /// Bytes held beyond the live bytes.
     pub(super) idle_bytes: f64,
     /// Share of allocations and of frees by thread.
     pub(super) threads: Vec<(&'static str, f64, f64)>,
@@ -102,13 +102,13 @@ pub(super) fn usual() -> Program {
     }
 }
 
-/// A standard normal number: Box and Muller.
+/// A standard normal random number, by Box and Muller's method.
 pub(super) fn normal(random: &mut Random) -> f64 {
     let mut share = || (random.below(1 << 53) as f64 + 0.5) / (1_u64 << 53) as f64;
     (-2.0 * share().ln()).sqrt() * (std::f64::consts::TAU * share()).cos()
 }
 
-/// A wave that keeps `stays` of itself from one step to the next.
+/// A wave that keeps the part `stays` of its value from one step to the next.
 #[derive(Clone, Copy, Debug)]
 struct Wave {
     value: f64,
@@ -129,11 +129,11 @@ impl Program {
         self.classes.iter_mut().find(|class| class.class == name).unwrap()
     }
 
-    /// The side of one run, as a recording of it tells.
+    /// The side of one run, read back from a recording of it.
     pub(super) fn side(&self) -> Side {
         let side = self.recorded().side(0.0, f64::INFINITY);
         let samples = side.series[0].samples.len();
-        // Intervals in which nothing happened are a rest, of which there are the first and the last.
+        // A rest, an interval without operations, has only two samples, its first and its last.
         assert!(samples <= self.intervals + 1, "{samples} of {}", self.intervals + 1);
         Side { name: "run".to_owned(), ..side }
     }
@@ -147,7 +147,7 @@ impl Program {
         let mut random = Random::new(self.seed);
         let start = Wave { value: 0.0, deviation: self.noise.0, stays: self.noise.1 };
         let mut waves = vec![start; self.classes.len() * 2 + 1];
-        // What came before the window: waves begin anywhere in their course.
+        // Waves begin at a random phase, as if the load had gone on before the window.
         waves.iter_mut().for_each(|wave| wave.value = self.noise.0 * normal(&mut random));
         let mut counts: BTreeMap<(usize, usize, &'static str), f64> = BTreeMap::new();
         let mut operations = vec![[0.0; 2]; self.classes.len()];
@@ -165,7 +165,7 @@ impl Program {
                     operations[index][direction] += number;
                     for &(reason, share) in reasons {
                         let expected = number * share * if share < 0.9 { wave } else { 1.0 };
-                        // A count of rare things varies by its root.
+                        // The count of rare events varies by its square root.
                         let count = expected
                             + if share < 0.5 { expected.sqrt() * normal(&mut random) } else { 0.0 };
                         *counts.entry((index, direction, reason)).or_default() +=

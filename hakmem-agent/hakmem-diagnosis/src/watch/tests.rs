@@ -26,7 +26,8 @@ fn cause(kind: CauseKind) -> Cause {
     }
 }
 
-/// `r` regressed, `u` unchanged, `n` not enough data, `m` another mix; out come `+`, `~`, `-`.
+/// Feeds answers: `r` regressed, `u` unchanged, `n` not enough data, `m` another mix. The turns
+/// come out as `+`, `~`, `-`.
 fn check(answers: &str, expected: &str) -> Watch {
     let mut watch = Watch::new(2, 3);
     let mut found = String::new();
