@@ -1,8 +1,8 @@
-//! Makes a directory of synthetic live segments that keep counting, to measure what an agent
-//! costs: `synthetic_fleet DIRECTORY PROCESSES THREADS SECONDS`.
+//! Creates a directory of synthetic live segments whose counters keep rising, to measure the cost
+//! of an agent: `synthetic_fleet DIRECTORY PROCESSES THREADS SECONDS`.
 //!
-//! Every second each thread allocates and frees in four classes, mostly on the fast path, and has
-//! a slow path and an event. It needs a descriptor for each thread: `ulimit -n 65536`.
+//! Every second each thread allocates and frees in four classes, mostly on the fast path, and takes
+//! a slow path and writes an event. It needs a descriptor for each thread: `ulimit -n 65536`.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
-//! Entries in a compressed piece, which can be read by itself.
+//! Compressed groups of entries, each of which can be read by itself.
 //!
-//! Files and the agent's history keep the same pieces; only files put a header in front of them.
+//! Files and the agent's history hold the same payloads; only files put a header in front of them.
 
 use hakmem_proto::v1::RecordingEntry;
 use prost::Message as _;
@@ -8,26 +8,26 @@ use prost::Message as _;
 use crate::format::{PAYLOAD_BYTES_MAX, RAW_BYTES_MAX};
 use crate::weight;
 
-/// Bytes of one entry at most: gRPC's usual limit for a message.
+/// Maximum length of one entry: gRPC's usual limit for a message.
 pub const ENTRY_BYTES_MAX: usize = 4 << 20;
 
-/// Level of compression. Higher ones save a few percent of these small blocks at several times the
-/// price.
+/// Level of compression. Higher levels save a few percent on these small blocks at several times
+/// the cost.
 const LEVEL: i32 = 1;
 
-/// Why a payload cannot be read.
+/// Why a payload cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// It is longer than any writer makes it.
+    /// It is longer than any that a writer produces.
     #[error("announces more than 8 MiB")]
     TooLong,
-    /// It does not decompress to as many bytes as it says.
+    /// It does not decompress to the length that it announces.
     #[error("does not decompress")]
     Compression,
-    /// The entries are no messages of the contract.
+    /// The entries are not messages of the contract.
     #[error("holds something else than entries")]
     Entries,
-    /// The entries would take memory out of proportion.
+    /// The entries would take disproportionate memory.
     #[error("would take too much memory")]
     TooHeavy,
 }
@@ -46,16 +46,16 @@ impl Compressor {
     ///
     /// # Errors
     ///
-    /// What the system says if there is no memory for it.
+    /// The system's error if there is no memory for it.
     pub fn new() -> std::io::Result<Self> {
         Ok(Self(zstd::bulk::Compressor::new(LEVEL)?))
     }
 
-    /// The payload of entries that [`push_entry`] collected.
+    /// Compresses the entries that [`push_entry`] collected into a payload.
     ///
     /// # Errors
     ///
-    /// What the compressor says.
+    /// The compressor's error.
     pub fn compress(&mut self, raw: &[u8]) -> std::io::Result<Vec<u8>> {
         self.0.compress(raw)
     }
@@ -69,11 +69,11 @@ pub struct BlockBuilder {
 }
 
 impl BlockBuilder {
-    /// An empty one.
+    /// A builder without entries.
     ///
     /// # Errors
     ///
-    /// What the system says if there is no memory for the compressor.
+    /// The system's error if there is no memory for the compressor.
     pub fn new() -> std::io::Result<Self> {
         Ok(Self { raw: Vec::new(), compressor: Compressor::new()? })
     }
@@ -83,7 +83,7 @@ impl BlockBuilder {
         push_entry(&mut self.raw, entry)
     }
 
-    /// Whether there is no entry.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.raw.is_empty()
     }
@@ -93,11 +93,12 @@ impl BlockBuilder {
         self.raw.len()
     }
 
-    /// The payload of what was collected, with the bytes it had before; empty again after that.
+    /// Returns the payload of the collected entries and their length before compression, and
+    /// empties the builder.
     ///
     /// # Errors
     ///
-    /// What the compressor says.
+    /// The compressor's error.
     pub fn take(&mut self) -> std::io::Result<(Vec<u8>, usize)> {
         let payload = self.compressor.compress(&self.raw)?;
         let raw_bytes = self.raw.len();
@@ -106,8 +107,8 @@ impl BlockBuilder {
     }
 }
 
-/// Appends an entry as a block has it; `false` if it is longer than [`ENTRY_BYTES_MAX`] and was
-/// left out.
+/// Appends an entry in the encoding of a block; `false` if it is longer than [`ENTRY_BYTES_MAX`]
+/// and was left out.
 pub fn push_entry(raw: &mut Vec<u8>, entry: &RecordingEntry) -> bool {
     let bytes = entry.encoded_len();
     if bytes > ENTRY_BYTES_MAX {
@@ -118,11 +119,12 @@ pub fn push_entry(raw: &mut Vec<u8>, entry: &RecordingEntry) -> bool {
     true
 }
 
-/// The entries of a payload that decompresses to `raw_bytes`.
+/// Decodes the entries of a payload that decompresses to `raw_bytes`.
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if the payload is not exactly that, or would take too much memory.
+/// [`DecodeError`] if the payload does not have exactly that content, or would take too much
+/// memory.
 pub fn decode(payload: &[u8], raw_bytes: usize) -> Result<Vec<RecordingEntry>, DecodeError> {
     if payload.len() > PAYLOAD_BYTES_MAX || raw_bytes > RAW_BYTES_MAX {
         return Err(DecodeError::TooLong);
@@ -134,11 +136,11 @@ pub fn decode(payload: &[u8], raw_bytes: usize) -> Result<Vec<RecordingEntry>, D
     decode_raw(&raw)
 }
 
-/// The entries that [`push_entry`] collected.
+/// Decodes the entries that [`push_entry`] collected.
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if it is something else.
+/// [`DecodeError`] if `raw` is not a sequence of entries, or would take too much memory.
 pub fn decode_raw(raw: &[u8]) -> Result<Vec<RecordingEntry>, DecodeError> {
     let mut left = raw;
     let mut entries = Vec::new();

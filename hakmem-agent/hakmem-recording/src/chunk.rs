@@ -6,11 +6,11 @@ use prost::Message as _;
 /// Bytes of processes in one message: a quarter of the limit, so that framing never matters.
 pub const CHUNK_BYTES: usize = 1024 * 1024;
 
-/// Groups `processes` so that each group's encoding is about `limit` bytes at most. At least one
-/// group comes out, so that an empty update is a message too.
+/// Groups `processes` so that each group's encoding takes at most about `limit` bytes. Returns at
+/// least one group, so that an empty update is a message too.
 ///
-/// A process that is larger by itself is cut between its threads: entries of lists may come in
-/// any number of parts.
+/// A process that is larger by itself is cut between its threads: the entries of its lists may come
+/// in any number of parts.
 pub fn chunks(processes: Vec<Process>, limit: usize) -> Vec<Vec<Process>> {
     let mut groups = vec![Vec::new()];
     let mut filled = 0;
@@ -38,7 +38,7 @@ fn parts(mut process: Process, limit: usize) -> Vec<Process> {
     let mut part = outline.clone();
     let mut filled = outline.encoded_len();
     for thread in threads {
-        // Two bytes of tag and length, and as many again for lengths above 127.
+        // Two bytes of tag and length, and two more for lengths above 127.
         let bytes = thread.encoded_len() + 4;
         if !part.threads.is_empty() && filled + bytes > limit {
             parts.push(std::mem::replace(&mut part, outline.clone()));

@@ -1,8 +1,8 @@
-//! What changed of a process between two updates of a stream. [`crate::merge`] is the way back.
+//! The changes of a process between two updates of a stream. [`crate::merge`] is the inverse.
 
 use hakmem_proto::v1::{ClassCounters, Process, Thread};
 
-/// What a stream asked for.
+/// The detail that a stream asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Detail {
     /// Send `Process.threads`.
@@ -12,7 +12,7 @@ pub struct Detail {
 }
 
 impl Detail {
-    /// Everything there is.
+    /// All details.
     pub const ALL: Self = Self { threads: true, classes: true };
 }
 
@@ -33,7 +33,7 @@ pub fn whole(current: &Process, detail: Detail) -> Process {
     process
 }
 
-/// What to send to a stream that was last sent `sent`; `None` if nothing changed.
+/// The changes to send to a stream that was last sent `sent`; `None` if nothing changed.
 pub fn changed(sent: &Process, current: &Process, detail: Detail) -> Option<Process> {
     let mut process = outline(current);
     if detail.classes {
@@ -53,7 +53,7 @@ pub fn changed(sent: &Process, current: &Process, detail: Detail) -> Option<Proc
     (!same).then_some(process)
 }
 
-/// Everything but identity, classes and threads.
+/// All fields except identity, classes and threads.
 fn outline(current: &Process) -> Process {
     Process {
         key: current.key.clone(),
@@ -71,7 +71,8 @@ fn outline(current: &Process) -> Process {
     }
 }
 
-/// Entries that are new or differ. Both lists are in the order of the classes, and none ever goes.
+/// The entries that are new or differ. Both lists are in the order of the classes, and no entry is
+/// ever removed.
 fn changed_classes(sent: &[ClassCounters], current: &[ClassCounters]) -> Vec<ClassCounters> {
     let mut sent = sent.iter().peekable();
     let mut changed = Vec::new();
@@ -84,7 +85,8 @@ fn changed_classes(sent: &[ClassCounters], current: &[ClassCounters]) -> Vec<Cla
     changed
 }
 
-/// Entries that are new or differ. Both lists are in the order of the slots, and none ever goes.
+/// The entries that are new or differ. Both lists are in the order of the slots, and no entry is
+/// ever removed.
 fn changed_threads(sent: &[Thread], current: &[Thread]) -> Vec<Thread> {
     let mut sent = sent.iter().peekable();
     let mut changed = Vec::new();

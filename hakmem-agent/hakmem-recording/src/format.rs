@@ -1,18 +1,19 @@
-//! The bytes of headers, as the crate's documentation lays them out.
+//! The headers' bytes, in the layout that the crate's documentation specifies.
 
 /// Version of the format that this crate writes, and the newest it reads.
 pub const VERSION: u32 = 1;
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89HAKREC\n";
-/// In front of every block. Its first and last byte are no text, no UTF-8 and no zstd magic.
+/// The sync marker in front of every block. Its first and last bytes make sure that it is neither
+/// ASCII nor UTF-8 text, nor zstd's magic.
 pub(crate) const SYNC: [u8; 8] = *b"\xf5hk\x1ablk\x9e";
 pub(crate) const FILE_HEADER_BYTES: usize = 16;
 pub(crate) const BLOCK_HEADER_BYTES: usize = 28;
-/// Bit of the flags: a key frame begins here.
+/// Bit of the flags: a key frame begins with this block.
 pub(crate) const FLAG_KEY: u32 = 1;
-/// Bytes of a decompressed payload at most.
+/// Maximum length of a decompressed payload.
 pub(crate) const RAW_BYTES_MAX: usize = 8 << 20;
-/// Bytes of a payload at most: what does not compress becomes a little longer.
+/// Maximum length of a payload: incompressible data becomes a little longer.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = RAW_BYTES_MAX + (64 << 10);
 
 /// The header of a file of this version.
@@ -25,16 +26,16 @@ pub(crate) fn file_header() -> [u8; FILE_HEADER_BYTES] {
     bytes
 }
 
-/// What the first bytes of a file say.
+/// The result of parsing the first bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileHeader {
-    /// A recording of a version that can be read.
+    /// A recording of a version that this crate reads.
     Good,
-    /// A recording whose header has been changed.
+    /// A recording whose header was changed.
     Damaged,
     /// A recording of a newer version.
     Newer(u32),
-    /// Something else.
+    /// Not a recording.
     Foreign,
 }
 
@@ -62,7 +63,7 @@ pub(crate) struct BlockHeader {
 }
 
 impl BlockHeader {
-    /// A header for a payload, checksum included.
+    /// A header for `payload`, including the checksum.
     pub(crate) fn new(number: u32, flags: u32, raw_bytes: usize, payload: &[u8]) -> Self {
         let length = |bytes: usize| u32::try_from(bytes).expect("blocks are bounded");
         let (payload_bytes, raw_bytes) = (length(payload.len()), length(raw_bytes));
@@ -78,7 +79,7 @@ impl BlockHeader {
         bytes
     }
 
-    /// `None` if the bytes are none, or announce more than any writer writes.
+    /// `None` if `bytes` is not a block header, or announces more than any writer writes.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         if !bytes.starts_with(&SYNC) {
             return None;

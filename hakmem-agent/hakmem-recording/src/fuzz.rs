@@ -3,8 +3,8 @@
 use crate::reader::Recording;
 use crate::window::Window;
 
-/// Reads `bytes` as a recording in every way there is. It must neither panic, nor hang, nor take
-/// memory out of proportion. Returns the recording, if it is one, for tests that want to know more.
+/// Reads `bytes` as a recording in every possible way. It must not panic, hang or take
+/// disproportionate memory. Returns the recording, if `bytes` is one, for tests that check more.
 pub fn read_bytes(bytes: &[u8]) -> Option<Recording> {
     let recording = Recording::from_bytes(bytes.to_vec()).ok()?;
     let summary = recording.summary();

@@ -1,8 +1,8 @@
 //! Recordings: files of telemetry, written while it happens and readable after any crash.
 //!
-//! [`RecordingWriter`] writes one, [`Recording`] reads it. Beside the files, this crate has what
-//! both they and the agent's history in memory are made of: [`delta`] (what changed between two
-//! samples), [`merge`] (whole samples from that), [`block`] (compressed pieces).
+//! [`RecordingWriter`] writes one, [`Recording`] reads it. Besides the files, this crate has the
+//! parts that they share with the agent's history in memory: [`delta`] (the changes between two
+//! samples), [`merge`] (whole samples from changes), [`block`] (compressed pieces).
 //!
 //! # The format, version 1
 //!
@@ -15,7 +15,7 @@
 //! | 8 | 4 | version of the format; a reader refuses newer ones |
 //! | 12 | 4 | CRC-32 of the 12 bytes before |
 //!
-//! A block is 28 bytes and what they describe:
+//! A block is a header of 28 bytes and its payload:
 //!
 //! | offset | bytes | what |
 //! |---|---|---|
@@ -30,24 +30,26 @@
 //! CRC-32 is that of IEEE 802.3, as in zip and gzip. A decompressed payload is a sequence of
 //! `hakmem.v1.RecordingEntry` messages, each after its length as a varint.
 //!
-//! An update of processes holds what changed, as `WatchProcesses` sends it: a process with
-//! `identity` is whole, without it only what differs from the last update. One moment may come in
-//! several messages, of which the last has `complete`. A process that an update does not mention
-//! did not change. A *key frame* is the entry `start` again and an update with every known process
-//! whole; writers make one a minute. Writers write a block once a second at least, in one piece.
+//! An update of processes holds changes, as `WatchProcesses` sends them: a process with `identity`
+//! is whole; without it, only the entries that differ from the last update are present. One moment
+//! may come in several messages, of which the last has `complete`. A process that an update does
+//! not mention did not change. A *key frame* is the entry `start` again, followed by an update with
+//! every known process whole; writers make one a minute. Writers write a block at least once a
+//! second, in one piece.
 //!
-//! # What readers do about damage
+//! # How readers handle damage
 //!
-//! A block that is cut off, has another checksum, or does not decompress and decode to exactly
-//! what it says is damaged. Readers report the bytes up to the next intact block, found by its sync
-//! marker, and go on there. What changed in the gap is unknown, so they forget every process and
-//! leave out what they are told of it until they see it whole again, in the next key frame: they
-//! lose at most a minute, and never show a mixture of before and after.
-//! A last block that is cut off is what a killed writer leaves; a file whose writer ended normally
+//! A block is damaged if it is cut off, has another checksum, or does not decompress and decode to
+//! exactly the content that its header announces. Readers report the bytes up to the next intact
+//! block, found by its sync marker, and go on there. The changes in the gap are unknown, so readers
+//! forget every process and ignore updates of it until they see it whole again, in the next key
+//! frame: they lose at most a minute, and never show a mixture of before and after.
+//!
+//! A killed writer leaves at most a last block that is cut off; a file whose writer ended normally
 //! ends with the entry `end`.
 //!
-//! Every length is checked against a bound before memory is taken for it, and [`mod@weight`] bounds
-//! what an entry takes once it is decoded: a file may come from anyone.
+//! Every length is checked against a bound before memory is allocated for it, and [`mod@weight`]
+//! bounds the memory of an entry before it is decoded: a file may come from anyone.
 
 #![forbid(unsafe_code)]
 
@@ -74,7 +76,7 @@ pub use series::RecordedSeries;
 pub use window::Window;
 pub use writer::{RecordingWriter, WriteError};
 
-/// What names of recordings end with.
+/// The suffix of recordings' file names.
 pub const FILE_SUFFIX: &str = ".hakrec";
 
 #[cfg(test)]

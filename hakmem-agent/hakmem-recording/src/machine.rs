@@ -1,11 +1,11 @@
-//! What the machine is that a recording is made on.
+//! Describes the machine on which a recording is made.
 
 use std::collections::HashMap;
 use std::fs::read_to_string;
 
 use hakmem_proto::v1::Machine;
 
-/// This machine. What cannot be found out is left empty.
+/// Describes this machine. Fields that cannot be determined are left empty.
 pub fn this_machine() -> Machine {
     let system = rustix::system::uname();
     let text = |it: &std::ffi::CStr| it.to_string_lossy().into_owned();
@@ -22,7 +22,8 @@ pub fn this_machine() -> Machine {
     }
 }
 
-/// This machine, and the limits and variables that a program started by this process has.
+/// Describes this machine, with the limits and variables that a program started by this process
+/// has.
 pub fn this_machine_for_children() -> Machine {
     let status = read_to_string("/proc/self/status").unwrap_or_default();
     let mut limits = limits(&read_to_string("/proc/self/limits").unwrap_or_default());
@@ -42,7 +43,7 @@ pub fn this_machine_for_children() -> Machine {
     Machine { limits, environment: variables.collect(), ..this_machine() }
 }
 
-/// Soft limits by name, in the words of the kernel.
+/// Soft limits by name, in the kernel's words.
 fn limits(text: &str) -> HashMap<String, String> {
     const KNOWN: [&str; 6] =
         ["address space", "data size", "stack size", "resident set", "open files", "locked memory"];
@@ -55,8 +56,8 @@ fn limits(text: &str) -> HashMap<String, String> {
     text.lines().filter_map(limit).collect()
 }
 
-/// Whether a variable changes what an allocator does, or how much a program asks of it. Others may
-/// be secrets, and are nobody's business.
+/// Whether a variable affects an allocator, or how much a program allocates. Other variables may
+/// hold secrets, and must not be recorded.
 fn matters(name: &str) -> bool {
     const NAMES: [&str; 9] = [
         "GLIBC_TUNABLES",
@@ -69,7 +70,7 @@ fn matters(name: &str) -> bool {
         "RAYON_NUM_THREADS",
         "TOKIO_WORKER_THREADS",
     ];
-    // Where segments lie, and what they are called, is no condition.
+    // The place and the labels of segments do not affect the allocator.
     const OUTSIDE: [&str; 3] = ["HAKMEM_DIR", "HAKMEM_LABELS", "HAKMEM_LIBRARY"];
     let is_allocator = name.starts_with("HAKMEM_") || name.starts_with("MALLOC_");
     NAMES.contains(&name) || (is_allocator && !OUTSIDE.contains(&name))
@@ -89,7 +90,7 @@ fn memory_bytes(meminfo: &str) -> u64 {
     kibibytes.map_or(0, |it: u64| it.saturating_mul(1024))
 }
 
-/// In hex without hyphens, as segments have it.
+/// The boot id in hex without hyphens, as segments have it.
 fn boot_id() -> String {
     let text = read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     text.trim().replace('-', "")

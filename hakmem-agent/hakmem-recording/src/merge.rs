@@ -1,47 +1,48 @@
-//! Whole processes from updates that hold what changed: the way back from [`crate::delta`].
+//! Reconstructs whole processes from updates that hold changes: the inverse of [`crate::delta`].
 //!
-//! A part with `identity` is the whole process and replaces what was known; a part without it
-//! replaces the entries it has. A part of a process that was never seen whole is not merged: what
-//! it does not mention would be unknown.
+//! A part with `identity` is the whole process and replaces the known state; a part without it
+//! replaces the entries that it has. A part of a process that was never seen whole is not merged,
+//! because the entries that it does not mention would be unknown.
 
 use std::collections::BTreeMap;
 
 use hakmem_proto::v1::{ClassCounters, Process, Thread};
 use prost::Message as _;
 
-/// What all processes may take, by [`weight`]. Far more than a machine has processes.
+/// Limit of the weight of all processes, by [`weight`]. It allows far more processes than a machine
+/// has.
 const WEIGHT_MAX: usize = 1 << 30;
 
-/// What became of a part.
+/// The result of merging a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Merge {
-    /// The process is now known as it is in this part.
+    /// The known process now has the state in this part.
     Done,
-    /// It was seen before just like this; only the moment is new.
+    /// The known state was the same already; only the time is new.
     Same,
-    /// The process was never seen whole, so the part says too little.
+    /// The process was never seen whole, so the part is not enough.
     Unknown,
-    /// There are more processes than can be real.
+    /// There are more processes than a real machine has.
     TooMany,
 }
 
-/// Every process as of the newest update.
+/// The state of every process as of the newest update.
 #[derive(Clone, Debug, Default)]
 pub struct Merged {
-    /// Each with its weight.
+    /// Each process with its weight.
     processes: BTreeMap<String, (Process, usize)>,
     weight: usize,
-    /// Whether the parts come from somebody who may be believed, so that nothing is weighed.
+    /// Whether the parts come from a trusted source, so that nothing is weighed.
     is_trusting: bool,
 }
 
 impl Merged {
-    /// One for parts that come from an agent and not from a file.
+    /// Merges parts that come from an agent and not from a file.
     pub fn trusting() -> Self {
         Self { is_trusting: true, ..Self::default() }
     }
 
-    /// Takes in a part of an update.
+    /// Merges a part of an update.
     pub fn merge(&mut self, part: Process) -> Merge {
         let is_whole = part.identity.is_some();
         let Some((known, known_weight)) = self.processes.get_mut(&part.key) else {
@@ -70,12 +71,12 @@ impl Merged {
         if self.weight > WEIGHT_MAX { Merge::TooMany } else { Merge::Done }
     }
 
-    /// A process, whole.
+    /// The whole process with this key.
     pub fn get(&self, key: &str) -> Option<&Process> {
         self.processes.get(key).map(|(process, _)| process)
     }
 
-    /// All of them, in the order of their keys.
+    /// All processes, in the order of their keys.
     pub fn all(&self) -> impl Iterator<Item = &Process> {
         self.processes.values().map(|(process, _)| process)
     }
@@ -87,7 +88,7 @@ impl Merged {
         }
     }
 
-    /// Forgets everything, as after a gap.
+    /// Forgets all processes, as after a gap.
     pub fn clear(&mut self) {
         *self = Self { is_trusting: self.is_trusting, ..Self::default() };
     }
@@ -129,7 +130,7 @@ fn put_thread(threads: &mut Vec<Thread>, entry: Thread) {
     }
 }
 
-/// Place of a class in every list; one that this version does not know comes last.
+/// Place of a class in every list; a class that this version does not know comes last.
 fn rank(class: &str) -> usize {
     const ORDER: [&str; 11] =
         ["C0", "C1", "C2", "C3", "C4", "C5", "C6", "C7", "mid", "large", "none"];
@@ -148,7 +149,8 @@ fn is_same(known: &Process, whole: &Process) -> bool {
         && known.identity == whole.identity
 }
 
-/// Roughly the memory of a process: what is short in a message is long in memory.
+/// A rough estimate of the memory of a process: decoded, a process takes several times its
+/// encoding.
 fn weight(process: &Process) -> usize {
     1024 + 8 * process.encoded_len()
 }

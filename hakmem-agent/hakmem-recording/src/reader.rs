@@ -23,15 +23,15 @@ pub use summary::{ProcessSummary, Summary};
 /// Why a recording cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// There is no such file, or it must not be read.
+    /// The file does not exist, or may not be read.
     #[error("cannot read {}: {error}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// It is something else.
+    /// The file is not a recording.
     #[error("{} is no recording; `hakmem-top record` makes one", .0.display())]
     Foreign(PathBuf),
     /// It was written by a newer version.
@@ -47,7 +47,7 @@ pub enum OpenError {
     },
 }
 
-/// A recording as it was when it was opened; its writer may be going on with it.
+/// A recording as of the moment when it was opened; its writer may still be appending to it.
 #[derive(Debug)]
 pub struct Recording {
     source: Source,
@@ -63,10 +63,10 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// [`OpenError`] names the file and what is wrong with it. Damage is no error.
+    /// [`OpenError`] names the file and the problem. Damage is not an error.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let failed = |error| OpenError::Read { path: path.to_owned(), error };
-        // Opening a pipe would wait for somebody to write into it.
+        // Opening a pipe would wait for a writer.
         let is_file = std::fs::metadata(path).map_err(failed)?.is_file();
         if !is_file {
             return Err(OpenError::Foreign(path.to_owned()));
@@ -76,11 +76,11 @@ impl Recording {
         Self::read(Source::File { file, length }, path)
     }
 
-    /// A recording in memory, for tests.
+    /// Reads a recording in memory, for tests.
     ///
     /// # Errors
     ///
-    /// As [`Recording::open`].
+    /// As for [`Recording::open`].
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, OpenError> {
         Self::read(Source::Bytes(bytes), Path::new("memory"))
     }
@@ -109,13 +109,12 @@ impl Recording {
         Ok(recording)
     }
 
-    /// What the writer said of the recording at its start; empty if no block that says it is
-    /// intact.
+    /// The writer's description of the recording at its start; empty if no intact block has it.
     pub fn start(&self) -> &RecordingStart {
         &self.start
     }
 
-    /// What the writer said at the end; `None` if it did not come to that.
+    /// The writer's entry at the end; `None` if it did not get that far.
     pub fn end(&self) -> Option<&RecordingEnd> {
         self.end.as_ref()
     }
@@ -130,12 +129,12 @@ impl Recording {
         &self.damage
     }
 
-    /// What there is in it.
+    /// The summary of its content.
     pub fn summary(&self) -> &Summary {
         &self.summary
     }
 
-    /// Samples of the processes selected, one series for each that has any in the window.
+    /// The samples of the selected processes, one series for each that has any in `window`.
     pub fn series(
         &self,
         window: Window,
@@ -146,7 +145,7 @@ impl Recording {
         collector.into_series()
     }
 
-    /// Gives every sample of the processes selected to `visit`, one update after another.
+    /// Passes every sample of the selected processes to `visit`, one update after another.
     pub fn for_each_sample(
         &self,
         window: Window,
@@ -162,7 +161,7 @@ impl Recording {
         self.replay(window, selection, &mut Visitor(visit));
     }
 
-    /// Gives every event of the processes selected to `visit`, in the order of the file.
+    /// Passes every event of the selected processes to `visit`, in the order of the file.
     pub fn for_each_event(
         &self,
         window: Window,
@@ -179,7 +178,8 @@ impl Recording {
         self.replay(window, selection, &mut Visitor(visit));
     }
 
-    /// Gives everything of the processes selected to `audience`, in the order of the file.
+    /// Passes all samples and events of the selected processes to `audience`, in the order of the
+    /// file.
     pub fn replay<A: Audience>(
         &self,
         window: Window,
@@ -195,7 +195,7 @@ impl Recording {
             next = place.header.number.wrapping_add(1);
             match self.entries(place) {
                 Some(entries) => entries.into_iter().for_each(|entry| replay.entry(entry)),
-                // The file was changed since it was opened.
+                // The file was changed after it was opened.
                 None => replay.gap(),
             }
             if replay.has_ended {
@@ -205,7 +205,7 @@ impl Recording {
         replay.finish();
     }
 
-    /// The entries of a block; `None` if it is not as it should be.
+    /// The entries of a block; `None` if its content is invalid.
     fn entries(&self, place: &BlockPlace) -> Option<Vec<RecordingEntry>> {
         let header = &place.header;
         let from = place.offset + BLOCK_HEADER_BYTES as u64;

@@ -1,18 +1,20 @@
 //! Turns entries back into samples, in the order of time.
 //!
-//! An update mentions what changed. A process that it does not mention was at rest, and a rest has
-//! two samples, its first and its last moment, so that rates on both sides of it come out right:
-//! when a process changes after a rest, its old state is given once more, as of the update before.
-//! The same is done where the window begins and ends.
+//! An update mentions the processes that changed. A process that it does not mention was at rest,
+//! and a rest has two samples, at its first and its last moment, so that rates on both sides of it
+//! come out right: when a process changes after a rest, its old state is emitted once more, with
+//! the time of the previous update. The beginning and the end of the window are handled in the same
+//! way.
 //!
-//! An update comes a little after the samples that it tells of, and in the rhythm of the fastest of
-//! all processes. So a process was at rest only if a later update than the one that told of it does
-//! not mention it, and if an interval lies between its sample and that update. Anything else would
-//! put an empty interval behind every sample, and hide how far neighbours depend on each other.
+//! An update comes a little after the samples that it holds, and at the rate of the process that is
+//! sampled most often. So a process was at rest only if an update after the one that last held it
+//! does not mention it, and if at least an interval lies between its sample and that update.
+//! Otherwise an empty interval would follow every sample, and hide how strongly neighbours depend
+//! on each other.
 //!
-//! A process that started while the recording was made, and not by a fork, had counted nothing at
-//! that moment. It gets that sample, so that what it did before it was first seen is not missing:
-//! of short programs that is most of it.
+//! A process that started while the recording was made, and not by a fork, had counters of 0 at
+//! that moment. It gets such a sample, so that its operations before the first real sample are not
+//! lost: in a short program these are most of them.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -28,40 +30,40 @@ use crate::window::{Window, seconds};
 /// One sample of one process.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample<'a> {
-    /// Who the process is.
+    /// The identity of the process.
     pub identity: &'a Identity,
-    /// Its whole state, but for the moment: see `at`.
+    /// Its whole state, except for the time: see `at`.
     pub process: &'a Process,
-    /// When it was so.
+    /// The time of the state.
     pub at: Timestamp,
-    /// Whether it did not change since its last sample.
+    /// Whether the process did not change since its last sample.
     pub at_rest: bool,
 }
 
 impl Sample<'_> {
-    /// The sample as a message of its own, without the identity.
+    /// The sample as a message, without the identity.
     pub fn to_process(&self) -> Process {
         Process { identity: None, sampled_at: Some(self.at), ..self.process.clone() }
     }
 
-    /// Whether nobody took the sample: it is the start of the process, when all counters were 0.
+    /// Whether this is not a real sample but the start of the process, when all counters were 0.
     pub fn is_origin(&self) -> bool {
         self.identity.started_at == Some(self.at) && self.process.classes.is_empty()
     }
 }
 
-/// What a replay is used for.
+/// Receives the results of a replay.
 pub trait Audience {
-    /// The next sample.
+    /// Receives the next sample.
     fn sample(&mut self, sample: Sample<'_>);
 
-    /// Samples of a process that should be there and are not.
+    /// Receives the number of samples of a process that are missing.
     fn lost_samples(&mut self, _key: &str, _count: u64) {}
 
-    /// The next event.
+    /// Receives the next event.
     fn event(&mut self, _event: &Event) {}
 
-    /// An update within the window is over; its samples were given.
+    /// An update within the window is over; its samples were passed before.
     fn update(&mut self, _at: &Timestamp) {}
 }
 
@@ -83,40 +85,40 @@ impl<A: Audience> Audience for &mut A {
     }
 }
 
-/// Keeps the samples.
+/// Collects the samples.
 impl Audience for Vec<Process> {
     fn sample(&mut self, sample: Sample<'_>) {
         self.push(sample.to_process());
     }
 }
 
-/// What is known of one process that is selected.
+/// The progress of one process.
 #[derive(Debug, Default)]
 struct Progress {
     is_selected: bool,
-    /// Moment of its last sample.
+    /// Time of its last sample.
     given_at: Option<f64>,
-    /// Moment of the last update that told of it.
+    /// Time of the last update that mentioned it.
     told_at: Option<f64>,
-    /// When it was last known before a gap; `None` while nothing is missing.
+    /// Time when it was last known before a gap; `None` if nothing is missing.
     lost_at: Option<f64>,
 }
 
-/// A replay under way.
+/// A replay in progress.
 #[derive(Debug)]
 pub struct Replay<S, A> {
     window: Window,
     selection: S,
-    /// Who gets the samples.
+    /// Receives the samples.
     pub audience: A,
     interval: f64,
-    /// Seconds from a sample to the first update that can tell of a rest.
+    /// Minimum time in seconds between a sample and an update that shows a rest.
     rest_min: f64,
-    /// When the recording began, if that is known.
+    /// Start of the recording, if known.
     recorded_from: Option<f64>,
     merged: Merged,
     progress: BTreeMap<String, Progress>,
-    /// Keys that changed in the update under way, and whether one is.
+    /// Keys of the processes that changed in the current update.
     changed: HashSet<String>,
     /// Events of processes that were not seen yet.
     early: Vec<Event>,
@@ -124,19 +126,19 @@ pub struct Replay<S, A> {
     is_anyone_new: bool,
     /// The last complete update.
     previous: Option<Timestamp>,
-    /// Whether the window has begun, whether it has ended, and whether nothing more is to come:
-    /// events may come a little after the update that tells of the same moment.
+    /// Whether the window has begun, whether it has ended, and whether the replay is over: events
+    /// may come a little after the update of the same moment.
     has_begun: bool,
     is_past: bool,
     pub(crate) has_ended: bool,
     skipped_updates: u64,
-    /// Whether there were more processes than can be real.
+    /// Whether there were more processes than a real machine has.
     pub(crate) is_overfull: bool,
 }
 
 impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
-    /// A replay of what happens in `window` to the processes selected. `interval_ms` is the time
-    /// between two updates, by which missing ones are counted.
+    /// A replay of the selected processes in `window`. `interval_ms` is the time between two
+    /// updates, from which missing updates are counted.
     pub fn new(window: Window, interval_ms: u32, selection: S, audience: A) -> Self {
         Self {
             window,
@@ -159,9 +161,9 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
         }
     }
 
-    /// A replay of entries whose updates have the moments of the samples, and of rests one of their
-    /// own, as the agent's history has them: there every update that is silent of a process tells
-    /// of a rest.
+    /// For entries like those of the agent's history, whose updates have the time of their samples,
+    /// with updates of their own for rests. There, every update that does not mention a process
+    /// shows a rest.
     pub fn with_exact_moments(self) -> Self {
         Self { rest_min: 0.0, ..self }
     }
@@ -172,7 +174,7 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
         self.rest_min = self.interval * REST_SHARE;
     }
 
-    /// The next entry.
+    /// Takes the next entry.
     pub fn entry(&mut self, entry: RecordingEntry) {
         match entry.entry {
             _ if self.has_ended => {}
@@ -187,7 +189,7 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
         }
     }
 
-    /// Something is missing here.
+    /// Reports that entries are missing here.
     pub fn gap(&mut self) {
         self.rest_of_all();
         let lost_at = self.previous.as_ref().map(seconds);
@@ -202,7 +204,7 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
         self.skipped_updates = 0;
     }
 
-    /// The end of the recording.
+    /// Ends the recording.
     pub fn finish(&mut self) {
         if !self.is_past {
             self.is_past = true;
@@ -223,7 +225,7 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
             match self.progress.get(&event.process_key) {
                 Some(progress) if progress.is_selected => self.event(&event),
                 Some(_) => {}
-                // Events may come before the first sample, and only that tells who the process is.
+                // Events may come before the first sample, which alone tells whose they are.
                 None if self.early.len() < EARLY_EVENTS_MAX => self.early.push(event),
                 None => {}
             }
@@ -236,7 +238,7 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
         }
     }
 
-    /// Gives the events that came before the first sample of their process.
+    /// Passes on the events that came before the first sample of their process.
     fn early_events(&mut self) {
         if std::mem::take(&mut self.is_anyone_new) && !self.early.is_empty() {
             let early = std::mem::take(&mut self.early);
@@ -276,7 +278,8 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
         self.previous = Some(at);
     }
 
-    /// A part of an update. Before it changes a process, the end of its rest is given.
+    /// Merges a part of an update. Before it changes a process, the end of the process's rest is
+    /// emitted.
     fn part(&mut self, part: Process, update_at: Option<&Timestamp>) {
         let key = part.key.clone();
         if let Some(identity) = &part.identity {
@@ -302,7 +305,7 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
             }
             Merge::Same => {}
             Merge::Unknown => {
-                // It counts when the process is seen again; see `give_changed`.
+                // The loss is counted when the process is seen whole again; see `give_changed`.
                 if let Some(progress) = self.progress.get_mut(&key) {
                     progress.lost_at = progress.lost_at.or(progress.given_at);
                 }
@@ -314,7 +317,7 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
         }
     }
 
-    /// Whether a whole part, as key frames have them, says nothing new.
+    /// Whether a whole part, as in key frames, has nothing new.
     fn is_same(&self, part: &Process) -> bool {
         let known = self.merged.get(&part.key);
         part.identity.is_some() && known.is_some_and(|it| it.sampled_at == part.sampled_at)
@@ -331,7 +334,8 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
                 continue;
             }
             if let Some(given) = progress.given_at.filter(|given| *given >= moment) {
-                // The clock was set back, unless a gap was bridged by a state from before it.
+                // The clock was set back, unless a key frame after a gap repeated a state from
+                // before it.
                 if given > moment && lost_at.is_none() {
                     self.audience.lost_samples(&key, 1);
                 }
@@ -351,7 +355,7 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
         }
     }
 
-    /// When a process started, if it had counted nothing then and the recording was under way.
+    /// The start of the process, if its counters were 0 then and the recording was running.
     fn seen_start(&self, identity: &Identity, moment: f64) -> Option<Timestamp> {
         let started_at = identity.started_at.filter(|_| !identity.forked)?;
         let started = seconds(&started_at);
@@ -372,7 +376,7 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
         }
     }
 
-    /// The state of every process that runs, as of the last update.
+    /// Emits the state of every running process as of the last update.
     fn rest_of_all(&mut self) {
         let Some(at) = self.previous else { return };
         let keys: Vec<String> = self.merged.all().map(|it| it.key.clone()).collect();
@@ -381,7 +385,7 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
         }
     }
 
-    /// The state of a process that did not change up to `at`.
+    /// Emits the state of a process that did not change up to `at`.
     fn rest_of(&mut self, key: &str, at: Timestamp) {
         let moment = seconds(&at);
         let Some(process) = self.merged.get(key).filter(|it| is_running(it)) else { return };
@@ -398,11 +402,11 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
     }
 }
 
-/// Share of the interval that lies at least between a sample and an update that tells of a rest:
-/// samplers do not hit their interval exactly.
+/// Minimum time between a sample and an update that shows a rest, as a share of the interval:
+/// samplers do not keep their interval exactly.
 const REST_SHARE: f64 = 0.9;
 
-/// Events that may wait for the first sample of their process.
+/// Maximum number of events that wait for the first sample of their process.
 const EARLY_EVENTS_MAX: usize = 8192;
 
 /// How long after an update events of the same moment may come.
@@ -410,7 +414,7 @@ const EVENT_SLACK_SECONDS: f64 = 5.0;
 
 static NOBODY: std::sync::LazyLock<Identity> = std::sync::LazyLock::new(Identity::default);
 
-/// A process before its first allocation.
+/// The process before its first allocation.
 fn unused(process: &Process) -> Process {
     Process {
         key: process.key.clone(),

@@ -7,7 +7,7 @@ use hakmem_proto::v1::{
 };
 use prost_types::Timestamp;
 
-/// When recordings of tests begin, in seconds of Unix time.
+/// Start of the recordings in tests, in seconds of Unix time.
 pub(crate) const STARTED_AT: i64 = 1_795_687_200;
 
 pub(crate) fn timestamp(after_start: f64) -> Timestamp {
@@ -25,7 +25,7 @@ pub(crate) fn start() -> RecordingStart {
     }
 }
 
-/// Small numbers that look random and are not.
+/// Small deterministic pseudo-random numbers.
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
@@ -35,7 +35,7 @@ impl Dice {
     }
 }
 
-/// States of one process, a second apart; some do not differ from the one before.
+/// States of one process, a second apart; some equal their predecessor.
 pub(crate) fn history(seed: u64, key: &str, length: usize) -> Vec<Process> {
     let mut dice = Dice(seed);
     let mut process = Process {
@@ -102,7 +102,7 @@ fn grow(entry: &mut ClassCounters, dice: &mut Dice) {
     });
 }
 
-/// An update of these processes.
+/// An update with the processes `changed`.
 pub(crate) fn update(after_start: f64, changed: Vec<Process>) -> RecordingEntry {
     let update = WatchProcessesResponse {
         sampled_at: Some(timestamp(after_start)),
@@ -113,7 +113,7 @@ pub(crate) fn update(after_start: f64, changed: Vec<Process>) -> RecordingEntry 
     RecordingEntry { entry: Some(Entry::Update(update)) }
 }
 
-/// Updates of some processes, a second apart: whole ones first, then what changed.
+/// Updates of some processes, a second apart: whole ones first, then the changes.
 pub(crate) fn updates(seed: u64, processes: usize, length: usize) -> Vec<RecordingEntry> {
     use crate::delta::{Detail, changed, whole};
     let key = |number: usize| format!("{number}-1-00");

@@ -1,28 +1,29 @@
-//! Finds the intact blocks of a file, and what lies between them.
+//! Finds the intact blocks of a file, and the damage between them.
 
 use std::io;
 
 use crate::format::{BLOCK_HEADER_BYTES, BlockHeader, FILE_HEADER_BYTES, PAYLOAD_BYTES_MAX, SYNC};
 use crate::source::Source;
 
-/// Bytes looked through at a time in search of a sync marker.
+/// Number of bytes that are searched for a sync marker at a time.
 const SEARCH_BYTES: usize = 64 << 10;
-/// Bytes that may be read in vain for markers that turn out to begin no block, beyond four times
-/// the file: without a limit, a file full of markers would take as long as its length squared.
+/// Limit of the bytes that are read in vain behind markers that do not begin a block, in addition
+/// to four times the length of the file. Without a limit, a file full of markers would take
+/// quadratic time.
 const VAIN_BYTES_MAX: u64 = 64 << 20;
 
-/// What is wrong with a part of a file.
+/// The kind of damage to a part of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DamageKind {
     /// The file's header was changed.
     Header,
-    /// The bytes are no block, or not as they were written.
+    /// The bytes are not a block, or were changed.
     Corrupted,
-    /// The last block is not complete: its writer was killed, or is still at it.
+    /// The last block is incomplete: its writer was killed, or is still writing it.
     CutOff,
-    /// Blocks are missing without a trace, or are there twice.
+    /// Blocks are missing without a trace, or occur twice.
     Order,
-    /// A block is intact but holds what no writer writes.
+    /// A block is intact but has content that no writer writes.
     Content,
 }
 
@@ -42,11 +43,11 @@ impl DamageKind {
 /// A part of a file that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// Where it begins, in bytes from the start of the file.
+    /// Its offset from the start of the file, in bytes.
     pub offset: u64,
-    /// How many bytes were skipped; 0 where something is missing.
+    /// Number of skipped bytes; 0 where blocks are missing.
     pub length: u64,
-    /// What is wrong.
+    /// The kind of damage.
     pub kind: DamageKind,
 }
 
@@ -63,22 +64,22 @@ impl BlockPlace {
     }
 }
 
-/// What a file consists of.
+/// The intact blocks and the damage of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
     pub(crate) blocks: Vec<BlockPlace>,
     pub(crate) damage: Vec<Damage>,
 }
 
-/// What is at an offset.
+/// The result of parsing at an offset.
 enum Found {
     Block(BlockPlace),
-    /// The beginning of a block that would go beyond the end of the file.
+    /// The beginning of a block that would extend beyond the end of the file.
     CutOff,
     Nothing,
 }
 
-/// Looks through everything behind the file's header.
+/// Scans everything after the file's header.
 pub(crate) fn scan(source: &Source) -> io::Result<Scan> {
     let mut scan = Scan::default();
     let mut vain_bytes = source.length().saturating_mul(4).saturating_add(VAIN_BYTES_MAX);
@@ -103,7 +104,7 @@ pub(crate) fn scan(source: &Source) -> io::Result<Scan> {
 }
 
 impl Scan {
-    /// Adds a block unless its number shows that it was there before.
+    /// Adds a block unless its number shows that it came before.
     fn push(&mut self, place: BlockPlace) {
         let number = place.header.number;
         let expected = self.blocks.last().map_or(0, |last| last.header.number.wrapping_add(1));
@@ -112,7 +113,7 @@ impl Scan {
             self.damage.push(order(place.length()));
             return;
         }
-        // Where damage was found, blocks are missing for a known reason.
+        // After damage, it is known why blocks are missing.
         let is_explained =
             self.damage.last().is_some_and(|it| it.offset + it.length == place.offset);
         if number > expected && !is_explained {
@@ -146,7 +147,7 @@ fn block_at(source: &Source, offset: u64, vain_bytes: &mut u64) -> io::Result<Fo
     Ok(Found::Block(place))
 }
 
-/// Where the next intact block begins, at `offset` or later.
+/// Offset of the next intact block, at `offset` or later.
 fn next_block(source: &Source, mut offset: u64, vain_bytes: &mut u64) -> io::Result<Option<u64>> {
     loop {
         let bytes = source.read(offset, SEARCH_BYTES)?;
@@ -159,7 +160,7 @@ fn next_block(source: &Source, mut offset: u64, vain_bytes: &mut u64) -> io::Res
                 return Ok(Some(candidate));
             }
         }
-        // A marker may lie across the end of what was looked through.
+        // A marker may span two searches.
         offset += (bytes.len() - (SYNC.len() - 1)) as u64;
     }
 }

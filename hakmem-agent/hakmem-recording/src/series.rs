@@ -1,4 +1,4 @@
-//! Samples of one process, as many as memory allows.
+//! The samples of one process, thinned to a bound of memory.
 
 use std::collections::BTreeMap;
 
@@ -8,42 +8,43 @@ use prost::Message as _;
 use crate::replay::{Audience, Sample};
 use crate::window::seconds;
 
-/// Bytes, as encoded, that the samples of all series together may take; in memory it is a few
-/// times that. What is more is thinned: counters are cumulative, so that only resolution is lost.
+/// Limit of the encoded bytes of the samples of all series together; in memory they take a few
+/// times as much. Beyond the limit samples are thinned: counters are cumulative, so only resolution
+/// is lost.
 const BYTES_MAX: usize = 64 << 20;
 
-/// What one process did in a window.
+/// The samples of one process in a window.
 #[derive(Clone, Debug, Default)]
 pub struct RecordedSeries {
-    /// Who it is.
+    /// The identity of the process.
     pub identity: Identity,
-    /// Oldest first, each whole but for `identity`, with cumulative counters; `sampled_at` rises.
-    /// At rest there are only the first and the last moment. Of very many, enough are left out
-    /// evenly to stay within memory.
+    /// Oldest first, each whole except for `identity`, with cumulative counters; `sampled_at`
+    /// rises. A rest has only its first and its last moment. A very long series is thinned evenly
+    /// to stay within memory.
     pub samples: Vec<Process>,
     /// Events of the process that were overwritten between the first and the last sample.
     pub lost_events: u64,
-    /// Samples that are missing: in damaged parts of the file, and updates that the writer was too
-    /// slow to get.
+    /// Missing samples: in damaged parts of the file, and in updates that the writer was too slow
+    /// to receive.
     pub lost_samples: u64,
 }
 
-/// Samples with a least distance.
+/// Samples at a minimum distance.
 #[derive(Clone, Debug, Default)]
 pub struct Thinned {
     samples: Vec<Process>,
-    /// Seconds between two samples at least, but for the last one.
+    /// Minimum distance between two samples in seconds; the last sample may be closer.
     step: f64,
 }
 
 impl Thinned {
-    /// No samples yet, which will be `step` seconds apart at least; 0 keeps all.
+    /// An empty series whose samples will be at least `step` seconds apart; 0 keeps all.
     pub fn new(step: f64) -> Self {
         Self { samples: Vec::new(), step }
     }
 
-    /// Adds a sample, which must be the newest. It takes the place of the last one if that was too
-    /// near to the one before, so that the newest is always there. Returns the one left out.
+    /// Adds a sample, which must be the newest. It replaces the last one if that was too close to
+    /// the one before, so that the newest is always kept. Returns the replaced sample.
     pub fn push(&mut self, sample: Process) -> Option<Process> {
         let left_out = match self.samples.as_slice() {
             [.., before, last] if !self.is_far(before, last) => self.samples.pop(),
@@ -53,7 +54,7 @@ impl Thinned {
         left_out
     }
 
-    /// Makes the distance greater, also between samples that are there.
+    /// Increases the distance, also between the samples already there.
     pub fn thin(&mut self, step: f64) {
         let mut thinned = Self::new(step);
         for sample in std::mem::take(&mut self.samples) {
@@ -68,7 +69,7 @@ impl Thinned {
     }
 
     fn is_far(&self, before: &Process, last: &Process) -> bool {
-        // Samplers do not hit their interval exactly.
+        // Samplers do not keep their interval exactly.
         moment(last) - moment(before) >= self.step * 0.95
     }
 }

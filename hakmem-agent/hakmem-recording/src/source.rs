@@ -1,10 +1,10 @@
-//! Where the bytes of a recording come from.
+//! The source of a recording's bytes.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
-/// A file as long as it was when it was opened, or bytes in memory.
+/// A file with its length at opening, or bytes in memory.
 #[derive(Debug)]
 pub(crate) enum Source {
     File { file: File, length: u64 },
@@ -19,7 +19,7 @@ impl Source {
         }
     }
 
-    /// As many bytes from `offset` on as there are, `count` at most.
+    /// The bytes from `offset` on, at most `count`.
     pub(crate) fn read(&self, offset: u64, count: usize) -> io::Result<Vec<u8>> {
         let left = self.length().saturating_sub(offset);
         let count = count.min(usize::try_from(left).unwrap_or(usize::MAX));

@@ -1,9 +1,9 @@
-//! How much memory an entry takes once it is decoded, found before it is.
+//! Estimates the memory that an entry takes once decoded, before it is decoded.
 //!
-//! An empty process is two bytes in a message and hundreds in memory, so a bound on bytes alone
-//! would let a small file take gigabytes. This walks the wire format and adds the size of each
-//! message and string at the place where the contract has one; unknown fields are dropped by the
-//! decoder and weigh nothing.
+//! An empty process takes two bytes in a message and hundreds in memory, so a bound on bytes alone
+//! would let a small file take gigabytes. This module walks the wire format and adds the size of
+//! each message and string where the contract has one; the decoder drops unknown fields, so they
+//! weigh nothing.
 
 use std::mem::size_of;
 
@@ -15,15 +15,15 @@ use hakmem_proto::v1::{
 use prost::bytes::Buf as _;
 use prost::encoding::{WireType, decode_key, decode_varint};
 
-/// Most that the entries of one block may weigh, in bytes.
+/// Maximum weight of the entries of one block, in bytes.
 pub const MAX: usize = 96 << 20;
 
-/// Bytes that vectors may reserve beyond what they hold.
+/// Factor for the capacity that vectors reserve beyond their content.
 const GROWTH: usize = 2;
 /// Bytes of an allocation, and of a node of a map, beyond its content.
 const OVERHEAD: usize = 32;
 
-/// Messages that hold others.
+/// Kinds of fields, by what they contain.
 #[derive(Clone, Copy)]
 enum Kind {
     Entry,
@@ -37,13 +37,13 @@ enum Kind {
     Durations,
     Thread,
     Bins,
-    /// Numbers that take eight bytes each and may be written in one.
+    /// Numbers that take eight bytes each in memory and may take one when encoded.
     Numbers,
-    /// Nothing more to weigh within it.
+    /// No content to be weighed separately.
     Leaf,
 }
 
-/// Bytes that an encoded [`RecordingEntry`] takes once decoded; `None` if it is no message.
+/// The bytes that an encoded [`RecordingEntry`] takes once decoded; `None` if it is not a message.
 pub fn of_entry(bytes: &[u8]) -> Option<usize> {
     Some(size_of::<RecordingEntry>() * GROWTH + weigh(bytes, Kind::Entry)?)
 }
@@ -82,7 +82,7 @@ fn skip(bytes: &mut &[u8], count: usize) -> Option<()> {
     Some(())
 }
 
-/// What a field of a message is, and its size as an element.
+/// The size of a field's message as an element, and the kind of its content.
 fn child(kind: Kind, field: u32) -> (usize, Kind) {
     let list = |size: usize, kind| (size * GROWTH, kind);
     match (kind, field) {
@@ -107,7 +107,7 @@ fn child(kind: Kind, field: u32) -> (usize, Kind) {
         (Kind::Bins, 4 | 5) => (0, Kind::Numbers),
         (Kind::Durations, 1) => list(size_of::<DurationBucket>(), Kind::Leaf),
         (Kind::Thread, 9) => list(size_of::<ListDepth>(), Kind::Leaf),
-        // Strings, which may be elements of a list, and pairs of them in a map.
+        // Strings, which may be elements of a list, or pairs of strings in a map.
         _ => list(2 * size_of::<String>(), Kind::Leaf),
     }
 }

@@ -1,12 +1,12 @@
 //! Writes a recording.
 //!
-//! Entries are collected in memory and written as one block, in one piece, when a second is over
-//! or a mebibyte is full. Whatever kills the writer, the file ends with an intact block or with one
-//! that is cut off, so a second is the most that can be missing. Nothing is forced to the disk:
-//! what a crash of the whole machine takes is up to its file system.
+//! Entries are collected in memory and written as one block, in one piece, every second or whenever
+//! a mebibyte is full. However the writer is killed, the file ends with an intact block or with one
+//! that is cut off, so at most a second is missing. Nothing is forced to the disk: how much a crash
+//! of the whole machine destroys depends on the file system.
 //!
-//! The writer follows the updates that it is given, and once a minute writes them as a key frame,
-//! from which a reader can begin that knows nothing of what came before.
+//! The writer tracks the processes in the updates it is given, and once a minute writes them as a
+//! key frame, with which a reader can begin without any earlier block.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -32,27 +32,27 @@ const KEY_INTERVAL: Duration = Duration::from_secs(60);
 /// Bytes of entries after which a block is written without waiting.
 const BLOCK_BYTES: usize = 1 << 20;
 
-/// Why something was not written.
+/// Why an entry was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// There is such a file already.
+    /// A file of this name exists.
     #[error("{} exists; choose another name, or --force to replace it", .0.display())]
     Exists(PathBuf),
-    /// The file cannot be made or written.
+    /// The file cannot be created or written.
     #[error("cannot write {}: {error}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// An entry is longer than a message may be, and was left out.
+    /// An entry exceeds the limit of a message, and was left out.
     #[error("an entry of more than 4 MiB was left out of {}", .0.display())]
     TooLong(PathBuf),
 }
 
-/// Writes a recording. One that is dropped without [`RecordingWriter::finish`] is as one whose
-/// writer was killed.
+/// Writes a recording. Dropping it without [`RecordingWriter::finish`] leaves the file as a killed
+/// writer does.
 #[derive(Debug)]
 pub struct RecordingWriter {
     file: File,
@@ -64,7 +64,7 @@ pub struct RecordingWriter {
     number: u32,
     bytes: u64,
     merged: Merged,
-    /// The update under way, or the last one: number, moment and whether it is complete.
+    /// The current or last update: its number, its time and whether it is complete.
     update: u64,
     sampled_at: Option<Timestamp>,
     skipped_updates: u64,
@@ -76,22 +76,22 @@ pub struct RecordingWriter {
 }
 
 impl RecordingWriter {
-    /// Makes a new file, which only its owner may read: command lines are in it.
+    /// Creates a file that only its owner may read, because it contains command lines.
     ///
     /// # Errors
     ///
-    /// [`WriteError::Exists`] if there is one of that name.
+    /// [`WriteError::Exists`] if a file of this name exists.
     pub fn create(path: &Path, start: RecordingStart) -> Result<Self, WriteError> {
         let file = open(path, OpenOptions::new().write(true).create_new(true))?;
         let begun = Self::begin(path, file, start);
         if begun.is_err() {
-            // A file that says nothing, which we have just made.
+            // The file is new and empty, so nothing is lost.
             let _ = std::fs::remove_file(path);
         }
         begun
     }
 
-    /// Begins a recording in an empty file that is open; errors name it `path`.
+    /// Begins a recording in an open, empty file; errors name it `path`.
     ///
     /// # Errors
     ///
@@ -122,14 +122,14 @@ impl RecordingWriter {
             written_at: now,
             has_failed: false,
         };
-        // The first update is whole by itself.
+        // The first update is whole, so the block is a key frame.
         writer.flags = FLAG_KEY;
         writer.push_start()?;
         writer.flush()?;
         Ok(writer)
     }
 
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -139,7 +139,7 @@ impl RecordingWriter {
         self.bytes
     }
 
-    /// Adds an update or events; starts and ends are the writer's own matter and left out.
+    /// Adds an update or events; ignores starts and ends, which the writer adds itself.
     ///
     /// # Errors
     ///
@@ -161,7 +161,7 @@ impl RecordingWriter {
         Ok(())
     }
 
-    /// Writes what was collected if a second has passed since the last time.
+    /// Writes the collected entries if a second has passed since the last write.
     ///
     /// # Errors
     ///
@@ -171,7 +171,7 @@ impl RecordingWriter {
         if is_due { self.flush() } else { Ok(()) }
     }
 
-    /// Writes what was collected.
+    /// Writes the collected entries.
     ///
     /// # Errors
     ///
@@ -184,7 +184,7 @@ impl RecordingWriter {
         let path = &self.path;
         let failed = |error| WriteError::Io { path: path.clone(), error };
         if self.has_failed {
-            // What is missing before it would make this block's deltas wrong.
+            // This block's deltas build on the block that is missing.
             return Err(failed(io::Error::other("an earlier block could not be written")));
         }
         let (payload, raw_bytes) = self.block.take().map_err(failed)?;
@@ -192,7 +192,7 @@ impl RecordingWriter {
             BlockHeader::new(self.number, std::mem::take(&mut self.flags), raw_bytes, &payload);
         let block = [header.bytes().as_slice(), &payload].concat();
         if let Err(error) = self.file.write_all(&block) {
-            // Half a block would be reported as damage; if it cannot be taken back, it is.
+            // Part of a block would be reported as damage, so it is removed again if possible.
             let _ = self.file.set_len(self.bytes);
             self.has_failed = true;
             return Err(failed(error));
@@ -202,12 +202,12 @@ impl RecordingWriter {
         Ok(())
     }
 
-    /// When [`RecordingWriter::flush_if_due`] will have something to do.
+    /// Time of the next flush by [`RecordingWriter::flush_if_due`].
     pub fn flush_due_at(&self) -> Instant {
         self.written_at + BLOCK_INTERVAL
     }
 
-    /// Writes everything and the end. Returns the bytes of the file.
+    /// Writes the remaining entries and the end. Returns the length of the file in bytes.
     ///
     /// # Errors
     ///
@@ -220,7 +220,7 @@ impl RecordingWriter {
 
     fn follow(&mut self, update: WatchProcessesResponse) {
         for part in update.changed {
-            // A part of an unknown process is as useless to a key frame as to a reader.
+            // Neither a key frame nor a reader can use a part of an unknown process.
             let _ = self.merged.merge(part);
         }
         self.is_complete = update.complete;
@@ -232,7 +232,7 @@ impl RecordingWriter {
         }
     }
 
-    /// Begins a block that a reader can begin with.
+    /// Begins a block from which a reader can start.
     fn push_key_frame(&mut self) -> Result<(), WriteError> {
         self.next_key = Instant::now() + KEY_INTERVAL;
         self.flush()?;

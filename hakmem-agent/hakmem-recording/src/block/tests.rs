@@ -39,13 +39,13 @@ fn other_lengths_than_announced_are_refused() {
 
 #[test]
 fn a_bomb_is_refused_before_it_takes_memory() {
-    // Zeros compress to nothing; as a payload they are entries without content, each of which is
-    // one byte long and becomes a message of many.
+    // Zeros compress to almost nothing. As a payload they are empty entries, each of which is one
+    // byte long and decodes to a large message.
     let zeros = vec![0; RAW_BYTES_MAX];
     let payload = Compressor::new().unwrap().compress(&zeros).unwrap();
     assert!(payload.len() < 1000);
     assert_eq!(decode(&payload, RAW_BYTES_MAX), Err(DecodeError::TooHeavy));
-    // The same, one level down: processes of two bytes each.
+    // The attack works one level down, too: processes of two bytes each.
     let mut update = Vec::new();
     for _ in 0..1_000_000 {
         update.extend([0x1a, 0]);

@@ -1,4 +1,4 @@
-//! What a recording holds, summed up.
+//! The summary of a recording's content.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,20 @@ use hakmem_proto::v1::{Event, Identity, RecordingEntry, recording_entry::Entry};
 use crate::replay::{Audience, Sample};
 use crate::window::seconds;
 
-/// What a recording holds.
+/// The summary of a recording.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    /// Moment of the first sample, in seconds of Unix time; `None` if there is no sample.
+    /// Time of the first sample, in seconds of Unix time; `None` if there are no samples.
     pub from: Option<f64>,
-    /// Moment of the last sample.
+    /// Time of the last sample.
     pub to: Option<f64>,
     /// Complete updates.
     pub updates: u64,
     /// Events.
     pub events: u64,
-    /// Updates that the writer never got.
+    /// Updates that the writer did not receive.
     pub skipped_updates: u64,
-    /// Events that were overwritten or dropped before the writer got them.
+    /// Events that were overwritten or dropped before the writer received them.
     pub lost_events: u64,
     /// Length of the file, in bytes.
     pub file_bytes: u64,
@@ -28,40 +28,40 @@ pub struct Summary {
     pub processes: Vec<ProcessSummary>,
 }
 
-/// What a recording holds of one process.
+/// The summary of one process.
 #[derive(Clone, Debug, Default)]
 pub struct ProcessSummary {
     /// Its key.
     pub key: String,
-    /// Who it is.
+    /// The process and its settings.
     pub identity: Identity,
     /// Its state in the last sample.
     pub state: String,
-    /// Samples in which it had changed.
+    /// Number of samples in which it had changed.
     pub samples: u64,
-    /// Samples that are missing.
+    /// Number of missing samples.
     pub lost_samples: u64,
-    /// Moment of its first sample, in seconds of Unix time.
+    /// Time of its first sample, in seconds of Unix time.
     pub from: f64,
-    /// Moment of its last sample.
+    /// Time of its last sample.
     pub to: f64,
     /// Allocations and frees from the first to the last sample.
     pub operations: u64,
     first_operations: u64,
 }
 
-/// A summary in the making.
+/// A summary in progress.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     processes: BTreeMap<String, ProcessSummary>,
     updates: u64,
     events: u64,
-    /// Losses of the stream under way, and of those before it: a new one begins at 0 again.
+    /// Losses as the streams count them; each new stream counts from 0 again.
     skipped: Rising,
     lost: Rising,
 }
 
-/// The sum of a counter that may begin anew.
+/// The sum of a counter that may restart from 0.
 #[derive(Debug, Default)]
 struct Rising {
     before: u64,

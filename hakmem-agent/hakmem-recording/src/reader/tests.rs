@@ -12,10 +12,10 @@ use crate::writer::RecordingWriter;
 
 const PROCESSES: usize = 2;
 const SECONDS: usize = 16;
-/// A key frame comes before this second.
+/// The key frame is written before the update of this second.
 const KEY_AT: usize = 11;
 
-/// A recording with a block a second, and a key frame in the middle.
+/// A recording with a block per second and a key frame in the middle.
 fn recorded(seed: u64) -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.hakrec");
@@ -31,7 +31,7 @@ fn recorded(seed: u64) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-/// What each process was like in each second.
+/// The state of each process in each second.
 fn truth(seed: u64) -> Truth {
     let key = |number: usize| format!("{number}-1-00");
     (0..PROCESSES).map(|it| (key(it), history(seed + it as u64, &key(it), SECONDS))).collect()
@@ -41,7 +41,7 @@ fn second_of(process: &Process) -> usize {
     (seconds(process.sampled_at.as_ref().unwrap()) - STARTED_AT as f64).round() as usize
 }
 
-/// Panics if any sample differs from what the process was like then; returns how many there are.
+/// Panics if any sample differs from the true state at its time; returns the number of samples.
 fn check_true(recording: &Recording, truth: &Truth) -> usize {
     let mut samples = 0;
     for series in recording.series(Window::ALL, |_| true) {
@@ -71,7 +71,7 @@ fn everything_comes_back() {
         for second in 1..SECONDS {
             let is_change = states[second].totals != states[second - 1].totals;
             assert!(!is_change || seen.contains(&second), "second {second} is missing");
-            // A rest has its last moment, too.
+            // A rest has a sample at its last moment, too.
             assert!(!is_change || seen.contains(&(second - 1)), "the rest up to {second}");
         }
         assert_eq!((seen[0], seen[seen.len() - 1]), (0, SECONDS - 1));
@@ -132,8 +132,8 @@ fn a_process_that_started_meanwhile_had_counted_nothing() {
 
 #[test]
 fn a_sample_is_followed_by_the_next_and_by_nothing_in_between() {
-    // Updates come a little after the samples, and between them others that tell of a process that
-    // is sampled more often: in none of them is the first process at rest.
+    // Updates come a little after the samples, and between them come others with a process that is
+    // sampled more often; none of these means that the first process is at rest.
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.hakrec");
     let mut writer = RecordingWriter::create(&path, start()).unwrap();
@@ -199,7 +199,7 @@ fn a_clock_that_is_set_back_loses_samples_and_says_so() {
 #[test]
 fn a_damaged_block_is_reported_and_the_next_key_frame_goes_on() {
     let mut bytes = recorded(3);
-    // The block of second 5, after the first with the start.
+    // The block of second 5; the first block has only the start.
     let at = blocks(&bytes)[6];
     bytes[at + 40] ^= 1;
     let recording = read_bytes(&bytes).unwrap();
@@ -209,7 +209,7 @@ fn a_damaged_block_is_reported_and_the_next_key_frame_goes_on() {
     check_true(&recording, &truth(3));
     for series in recording.series(Window::ALL, |_| true) {
         let seen: Vec<usize> = series.samples.iter().map(second_of).collect();
-        // The key frame tells of the last change before it, and of none in between.
+        // The key frame repeats the last change before it, but no earlier change.
         let between = seen.iter().filter(|second| (5..KEY_AT - 1).contains(*second)).count();
         assert!(between <= 1, "{seen:?}");
         assert!(seen.contains(&4) && seen.contains(&(SECONDS - 1)), "{seen:?}");
@@ -318,7 +318,7 @@ fn any_truncation_loses_the_tail_and_nothing_else() {
     let (bytes, truth) = corpus();
     let places = blocks(bytes);
     let mut samples = 0;
-    // Every length near the start and the end of a block, and some of those between.
+    // Every length near the start and the end of a block, and some in between.
     let is_near = |length: usize| places.iter().any(|place| length.abs_diff(*place) < 4);
     let lengths = FILE_HEADER_BYTES..bytes.len();
     for length in lengths.filter(|length| length % 7 == 0 || is_near(*length)) {
@@ -390,7 +390,7 @@ proptest! {
     }
 }
 
-/// Changes a byte of a decompressed payload and makes the checksum right again.
+/// Changes a byte of a decompressed payload and recomputes the checksum.
 fn with_lie(
     bytes: &[u8],
     place: prop::sample::Index,

@@ -83,7 +83,7 @@ fn a_key_frame_holds_more_processes_than_a_block() {
     writer.hurry();
     writer.push(update(1.0, Vec::new())).unwrap();
     writer.finish(RecordingEnd::default()).unwrap();
-    // Without everything up to the key frame.
+    // Remove everything before the key frame.
     let bytes = std::fs::read(&path).unwrap();
     let kept = [&bytes[..crate::format::FILE_HEADER_BYTES], &bytes[first as usize..]].concat();
     let recording = Recording::from_bytes(kept).unwrap();
@@ -93,7 +93,7 @@ fn a_key_frame_holds_more_processes_than_a_block() {
 
 #[test]
 fn a_full_disk_is_an_error_and_leaves_a_good_file() {
-    // `/dev/full` takes nothing; it is the one full disk that every machine has.
+    // `/dev/full` accepts no bytes; it is the one full disk that every machine has.
     let file = OpenOptions::new().append(true).open("/dev/full").unwrap();
     let error = RecordingWriter::in_file(Path::new("/dev/full"), file, start()).unwrap_err();
     assert!(error.to_string().starts_with("cannot write /dev/full: "), "{error}");
@@ -102,7 +102,7 @@ fn a_full_disk_is_an_error_and_leaves_a_good_file() {
 /// Tells the writing half of the test below where to write.
 const CHILD_VARIABLE: &str = "HAKREC_TEST_CHILD";
 
-/// Not a test by itself: the process that is killed.
+/// Not a test by itself: this process gets killed.
 #[test]
 #[ignore = "the test below runs it"]
 fn writes_until_it_is_killed() {
@@ -151,7 +151,7 @@ fn kill_9_takes_the_last_second_at_most() {
         let series = recording.series(Window::ALL, |_| true);
         let samples = series.first().map_or(&[][..], |series| &series.samples);
         let last_read = samples.last().map_or(0, |it| it.totals.unwrap().allocations);
-        // A hundred a second, and one that was under way.
+        // A hundred entries a second, and one in progress.
         assert!(last_pushed - last_read <= 101, "{last_pushed} pushed, {last_read} read");
         assert!(
             samples.iter().enumerate().all(|(at, it)| it.totals.unwrap().allocations == at as u64)
