@@ -9,7 +9,7 @@ pub mod v1 {
 }
 
 impl v1::Identity {
-    /// What to call the program: the name by which people know it, or else the file name of its
+    /// The name of the program: the one by which people know it, or else the file name of its
     /// executable.
     pub fn program_name(&self) -> &str {
         match self.command_name.as_str() {
