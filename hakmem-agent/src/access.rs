@@ -1,28 +1,29 @@
-//! Who may see which processes.
+//! Decides who may see which processes.
 
 use tonic::Status;
 use tonic::transport::server::UdsConnectInfo;
 
-/// Who asks.
+/// The origin of a request, by the processes it may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Viewer {
-    /// Sees every process the agent sees: root, and the program the agent is embedded in.
+    /// Sees every process that the agent sees: root, and the program in which the agent is
+    /// embedded.
     Everyone,
     /// Sees the processes of one user id.
     User(u32),
 }
 
-/// How a server learns who asks.
+/// How a server learns the origin of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Gate {
-    /// Whoever reaches the server may see everything the agent's own user may see.
+    /// Everyone who reaches the server may see everything that the agent's own user may see.
     Open,
     /// The kernel tells the user at the other end of the unix socket.
     PeerCredentials,
 }
 
 impl Gate {
-    /// The viewer behind a request.
+    /// The viewer behind `request`.
     pub(crate) fn viewer<T>(self, request: &tonic::Request<T>) -> Result<Viewer, Status> {
         match self {
             Self::Open => Ok(Viewer::Everyone),
@@ -37,8 +38,8 @@ impl Gate {
 }
 
 impl Gate {
-    /// Whose budget a request is on: the user at the other end of the unix socket, or all who come
-    /// by another way together.
+    /// The user whose budget pays for a request: the user at the other end of the unix socket, or
+    /// one common budget for all requests that come by another way.
     pub(crate) fn client<T>(self, request: &tonic::Request<T>) -> u32 {
         let told = || request.extensions().get::<UdsConnectInfo>()?.peer_cred;
         match self {
@@ -53,7 +54,7 @@ impl Viewer {
         if user_id == 0 { Self::Everyone } else { Self::User(user_id) }
     }
 
-    /// Whether this viewer may see what a user with this id owns.
+    /// Whether this viewer may see the processes of the user `owner`.
     pub(crate) fn may_see(self, owner: u32) -> bool {
         match self {
             Self::Everyone => true,

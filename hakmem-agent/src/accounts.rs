@@ -1,9 +1,10 @@
-//! What each owner of segments has used of the sampler.
+//! Accounts for the sampler's work, by the owner of the segments.
 //!
-//! Time is a bucket that fills at a share of one processor: whatever an owner's files cost beyond
-//! that waits, and nobody else does. Of a round of samples each owner gets a slice, so that what one
-//! has saved up does not come between two samples of another's. It is the thread's own processor time, with the time it slept
-//! for a writer in a slow path, so that a machine that is busy otherwise counts against nobody.
+//! Time is a bucket that fills at a share of one processor: work on an owner's files beyond the
+//! bucket waits, and delays nobody else. In each round of samples an owner gets a slice, so that
+//! the time that one owner has saved up does not come between two samples of another's. Time is the
+//! thread's own processor time, plus the time it slept while it waited for a writer in a slow path,
+//! so that other load on the machine is charged to nobody.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,26 +13,26 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::config::OwnerBudget;
 
-/// Time after which an owner may cause lines of the log again.
+/// Period in which an owner may cause a limited number of log lines.
 const LOG_PERIOD: Duration = Duration::from_secs(3600);
 
-/// One owner's use.
+/// The account of one owner.
 #[derive(Debug)]
 pub(crate) struct Account {
-    /// Segments followed.
+    /// Number of followed segments.
     pub(crate) processes: usize,
-    /// Those of them that are open.
+    /// Number of those that are open.
     pub(crate) open: usize,
-    /// Bytes of memory of their newest samples.
+    /// Memory of their newest samples, in bytes.
     pub(crate) sample_bytes: usize,
-    /// Files that are not to be opened again.
+    /// Number of files that are not opened again.
     pub(crate) refused: usize,
-    /// Files that are still being made.
+    /// Number of files whose writer is still creating them.
     pub(crate) unready: usize,
-    /// Time that may be spent; negative after something that took more than was left.
+    /// Time that may be spent, in seconds; negative after work that took more than was left.
     left: f64,
     filled_at: Instant,
-    /// Time that samples have taken in the round under way.
+    /// Time that samples have taken in the current round.
     in_round: Duration,
     lines: u32,
     lines_since: Instant,
@@ -41,12 +42,12 @@ pub(crate) struct Account {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Line {
     Yes,
-    /// It may, and it is the last one for a while.
+    /// It may be logged, and is the last one for a while.
     Last,
     No,
 }
 
-/// All owners' use.
+/// The accounts of all owners.
 #[derive(Debug)]
 pub(crate) struct Accounts {
     budget: OwnerBudget,
@@ -98,29 +99,29 @@ impl Accounts {
         account.left > 0.0
     }
 
-    /// Gives each owner the time of a round.
+    /// Starts a round, in which each owner has a full slice.
     pub(crate) fn begin_round(&mut self) {
         self.owners.values_mut().for_each(|account| account.in_round = Duration::ZERO);
     }
 
-    /// Time that the owner's samples may still take in this round; `None` if it is spent.
+    /// Time that the owner's samples may still take in this round; `None` if it is used up.
     pub(crate) fn slice(&mut self, owner: u32) -> Option<Duration> {
         let slice = self.budget.round.saturating_sub(self.of(owner).in_round);
         (slice > Duration::ZERO).then_some(slice)
     }
 
-    /// Takes time of a sample from the owner.
+    /// Charges the owner for a sample that took `time`.
     pub(crate) fn charge_sample(&mut self, owner: u32, time: Duration) {
         self.of(owner).in_round += time;
         self.charge(owner, time);
     }
 
-    /// Takes time from the owner.
+    /// Charges the owner for work that took `time`.
     pub(crate) fn charge(&mut self, owner: u32, time: Duration) {
         self.of(owner).left -= time.as_secs_f64();
     }
 
-    /// Whether the owner may cause a line of the log; if so, it counts.
+    /// Whether the owner may cause a line in the log; if so, the line is counted.
     pub(crate) fn line(&mut self, owner: u32) -> Line {
         let most = self.budget.log_lines;
         let account = self.of(owner);
@@ -135,19 +136,19 @@ impl Accounts {
         }
     }
 
-    /// Segments that are open, of all owners.
+    /// Number of open segments of all owners.
     pub(crate) fn open(&self) -> usize {
         self.owners.values().map(|account| account.open).sum()
     }
 
-    /// The owner with most open segments.
+    /// The owner with the most open segments, and their number.
     pub(crate) fn greediest(&self) -> Option<(u32, usize)> {
         let most = self.owners.iter().max_by_key(|(_, account)| account.open);
         most.map(|(owner, account)| (*owner, account.open))
     }
 }
 
-/// Measures what a piece of work costs.
+/// Measures the processor time of a piece of work.
 pub(crate) struct Meter {
     begun: Duration,
 }

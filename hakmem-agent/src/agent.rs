@@ -31,13 +31,14 @@ use crate::state::interest::Interests;
 use crate::unix_socket::{self, SocketError, SocketFile};
 use crate::users::Users;
 
-/// How long a shutdown waits for clients that do not let go of their connections.
+/// Time that a shutdown waits for clients to close their connections.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Time between two looks at whether sampling goes on.
+/// Time between two checks that sampling goes on.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// Looks in a row that find it standing still, after which it counts as dead. They are counted, and
-/// not the time, because a machine or an agent that was stopped as a whole goes on by itself.
+/// Number of successive checks that must find sampling stalled before it counts as dead. Checks are
+/// counted instead of time, because a machine or an agent that was stopped as a whole recovers by
+/// itself.
 const STALLED_LOOKS_MAX: u32 = 50;
 
 /// Why an agent did not start.
@@ -75,11 +76,11 @@ pub struct RunningAgent {
 }
 
 impl RunningAgent {
-    /// Starts sampling, and serving where `config` says. Must be called within a tokio runtime.
+    /// Starts sampling, and serving as `config` says. Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
-    /// [`StartError`] names the address or socket that could not be opened and what to do.
+    /// [`StartError`] names the address or socket that could not be opened, and the remedy.
     pub async fn start(config: AgentConfig) -> Result<Self, StartError> {
         let recorded = Recorded::read(&config)?;
         // All addresses are opened before anything runs, so that a failure leaves nothing behind.
@@ -182,24 +183,24 @@ impl RunningAgent {
         })
     }
 
-    /// Waits until a part of the agent breaks, and says which. What it serves after that may be
-    /// old, so the program had better end.
+    /// Waits until a part of the agent breaks, and returns its name. After that the agent may serve
+    /// old data, so the program should end.
     pub fn failed(&self) -> impl Future<Output = &'static str> + Send + 'static {
         let failure = Arc::clone(&self.shared.failure);
         async move { failure.occurred().await }
     }
 
-    /// A gRPC channel to this agent through memory; it sees every process the agent sees.
+    /// A gRPC channel to this agent through memory; it sees every process that the agent sees.
     pub async fn connect(&self) -> Channel {
         self.connector.channel()
     }
 
-    /// Where HTTP is served, with the port that the system chose.
+    /// The address of the HTTP server, with the port that the system chose.
     pub fn http_address(&self) -> Option<SocketAddr> {
         self.http_address
     }
 
-    /// Where gRPC is served over TCP, with the port that the system chose.
+    /// The address of the gRPC server on TCP, with the port that the system chose.
     pub fn tcp_address(&self) -> Option<SocketAddr> {
         self.tcp_address
     }
@@ -209,8 +210,8 @@ impl RunningAgent {
         self.shared.config.unix_socket.as_deref()
     }
 
-    /// Ends every stream, closes every listener, removes the socket file and waits until all of
-    /// it is done; clients that hold on to their connections are cut off after two seconds.
+    /// Ends every stream, closes every listener, removes the socket file and waits until all this
+    /// is done; clients that keep their connections open are cut off after two seconds.
     pub async fn shutdown(mut self) {
         self.shared.stop.cancel();
         let ended = async { while self.servers.join_next().await.is_some() {} };
@@ -218,9 +219,9 @@ impl RunningAgent {
             tracing::warn!("cutting off clients that did not let go of their connections");
             self.servers.shutdown().await;
         }
-        // A socket file that outlives its server would send clients to nobody.
+        // A socket file that outlives its server would lead clients to a socket without a listener.
         drop(self.socket_file.take());
-        // Joining a thread blocks, but only until the round under way is over.
+        // Joining a thread blocks, but only until the current round is over.
         let (sampler, recorder, detector) = (self.sampler, self.recorder, self.detector);
         let stop = move || {
             if let Some(detector) = detector {
@@ -235,7 +236,7 @@ impl RunningAgent {
     }
 }
 
-/// Waits until the agent stops, or has stood still for so long that it will not go on.
+/// Waits until the agent stops, or until sampling has stalled for so long that it will not recover.
 async fn end_of_stall(shared: Arc<Shared>) {
     let mut looks = 0;
     while looks < STALLED_LOOKS_MAX {
@@ -248,7 +249,7 @@ async fn end_of_stall(shared: Arc<Shared>) {
     }
 }
 
-/// A task that may end only when the agent does.
+/// Runs a task that may end only when the agent does; an earlier end is reported as a failure.
 fn supervise(
     servers: &mut JoinSet<()>,
     shared: &Arc<Shared>,

@@ -67,8 +67,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "MIB", default_value_t = 32,
         value_parser = clap::value_parser!(u64).range(..=65_536))]
     history_mib: u64,
-    /// Record everything to files in this directory, for each user one an hour at least; only root and
-    /// the agent's own user can read them
+    /// Record everything to files in this directory, for each user one an hour at least; only root
+    /// and the agent's own user can read them
     #[arg(long, value_name = "DIR")]
     record_dir: Option<PathBuf>,
     /// Mebibytes that those files may take; the oldest of the user whose files take most are removed
@@ -108,8 +108,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PERCENT", help_heading = LIMITS, default_value_t = 25,
         value_parser = clap::value_parser!(u64).range(1..=100))]
     user_cpu: u64,
-    /// Milliseconds of processor time that samples may take for one user before others have their turn;
-    /// what is not finished by then goes on in the next round
+    /// Milliseconds of processor time that samples may take for one user before others have their
+    /// turn; what is not finished by then goes on in the next round
     #[arg(long, value_name = "MS", help_heading = LIMITS, default_value_t = 25,
         value_parser = clap::value_parser!(u64).range(1..=10_000))]
     user_round: u64,
@@ -134,7 +134,7 @@ pub(crate) struct Arguments {
     pub(crate) log: tracing::level_filters::LevelFilter,
 }
 
-/// Options that say what one user can make the agent do.
+/// Heading of the options that limit the work one user can cause.
 const LIMITS: &str = "Limits for each user";
 
 /// On or off.
@@ -144,7 +144,7 @@ enum Switch {
     Off,
 }
 
-/// An address, or none.
+/// An address, or `off`.
 #[derive(Clone, Copy, Debug)]
 struct Http(Option<SocketAddr>);
 
@@ -180,7 +180,7 @@ impl FromStr for Http {
 }
 
 impl Arguments {
-    /// What they ask for.
+    /// The configuration that the arguments ask for.
     pub(crate) fn config(&self) -> AgentConfig {
         let defaults = AgentConfig::default();
         let unix_socket = match &self.socket {

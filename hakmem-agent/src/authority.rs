@@ -1,15 +1,15 @@
-//! Lets clients in whose `:authority` is the path of a unix socket.
+//! Admits clients whose `:authority` is the path of a unix socket.
 //!
 //! gRPC's C core, and with it Python, Ruby, PHP and C++, sends the percent-encoded path
-//! (`tmp%2Fagent.sock`), older versions of Go send the path itself. Neither is an authority by RFC
-//! 3986, and the HTTP/2 library resets every such stream with PROTOCOL_ERROR before anything of
-//! ours sees it. Nothing here needs the authority, so it is made a plain one on its way in: in each
+//! (`tmp%2Fagent.sock`); older versions of Go send the path itself. Neither is an authority by RFC
+//! 3986, and the HTTP/2 library resets every such stream with PROTOCOL_ERROR before our code sees
+//! it. Nothing here needs the authority, so it is rewritten to a valid one on its way in: in each
 //! frame of headers, `%` and `/` in its value become `-`.
 //!
-//! Nothing has to be decoded for that, and nothing changes its length, in HPACK (RFC 7541) as well
-//! as in its tables: as bytes all three take one, and in Huffman's code all three take six bits.
-//! What is not understood (a frame of more than 16 KiB, a value that goes on in the next frame)
-//! passes as it is.
+//! This needs no decoding and changes no length, neither in HPACK (RFC 7541) nor in its tables: as
+//! plain bytes each of the three characters takes one byte, and in Huffman's code each takes six
+//! bits. Input that this filter does not understand (a frame of more than 16 KiB, a value that
+//! continues in the next frame) passes unchanged.
 
 mod headers;
 
@@ -22,12 +22,12 @@ use tonic::transport::server::Connected;
 
 use headers::HeaderBlock;
 
-/// `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`.
+/// Length of `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`.
 const PREFACE_BYTES: usize = 24;
 const FRAME_HEADER_BYTES: usize = 9;
-/// The longest frame that a server accepts unless it says otherwise, and ours does not.
+/// The longest frame that a server accepts unless it announces another limit, which ours does not.
 const PAYLOAD_BYTES_MAX: usize = 16 * 1024;
-/// Bytes of one read.
+/// Length of one read.
 const READ_BYTES: usize = 8 * 1024;
 
 const HEADERS: u8 = 1;
@@ -36,12 +36,12 @@ const END_HEADERS: u8 = 0x4;
 const PADDED: u8 = 0x8;
 const PRIORITY: u8 = 0x20;
 
-/// A connection whose requests have plain authorities.
+/// A connection whose requests have valid authorities.
 #[derive(Debug)]
 pub(crate) struct PlainAuthority<Io> {
     io: Io,
     frames: Frames,
-    /// Bytes to be read by the server, from `at` on.
+    /// Bytes for the server to read, from `at` on.
     ready: Vec<u8>,
     at: usize,
 }
@@ -52,12 +52,12 @@ impl<Io> PlainAuthority<Io> {
     }
 }
 
-/// Cuts what a client sends into frames.
+/// Cuts a client's bytes into frames.
 #[derive(Debug)]
 struct Frames {
-    /// Bytes that pass as they are before the next frame begins.
+    /// Number of bytes that pass unchanged before the next frame begins.
     passing: usize,
-    /// A frame that is not complete: its header, and if it is one of headers, its payload.
+    /// An incomplete frame: its header, and for a frame of headers, its payload.
     held: Vec<u8>,
     block: HeaderBlock,
 }
@@ -69,7 +69,7 @@ impl Default for Frames {
 }
 
 impl Frames {
-    /// Takes what came, and adds to `out` what may go on.
+    /// Takes received bytes, and appends to `out` those that may pass on.
     fn take(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
         while !bytes.is_empty() {
             if self.passing > 0 {
@@ -87,7 +87,7 @@ impl Frames {
         }
     }
 
-    /// Bytes of the frame that must be here before any of it goes on.
+    /// Number of bytes of the frame that must be received before any of it passes on.
     fn wanted(&self) -> usize {
         match self.held.first_chunk() {
             Some(header) if holds_headers(header) => FRAME_HEADER_BYTES + payload_bytes(header),
@@ -95,7 +95,7 @@ impl Frames {
         }
     }
 
-    /// Lets the frame go on if enough of it is here.
+    /// Passes the frame on if enough of it was received.
     fn release(&mut self, out: &mut Vec<u8>) {
         if self.held.len() < self.wanted() {
             return;
@@ -153,7 +153,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for PlainAuthority<Io> {
             this.ready.clear();
             this.at = 0;
             if came.filled().is_empty() {
-                // A frame that is cut off here is damaged anyway.
+                // A frame that is cut off here is invalid anyway.
                 return Poll::Ready(Ok(()));
             }
             this.frames.take(came.filled(), &mut this.ready);

@@ -1,8 +1,8 @@
-//! Whether the agent does what it is there for: measured, and not asserted.
+//! The agent's own health, measured and not asserted.
 //!
-//! The sampler's last round is the measure. An agent whose sampler stands still answers as before,
-//! with figures that do not change any more, so that only the age of that round tells it from an
-//! idle machine.
+//! The measure is the sampler's last round. An agent whose sampler stands still answers as before,
+//! with figures that no longer change, so only the age of that round distinguishes it from an idle
+//! machine.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,39 +12,39 @@ use crate::printable::printable;
 use crate::shared::Shared;
 use crate::state::FleetView;
 
-/// Age of the last round beyond which something is wrong: rounds are a tenth of a second apart, and
-/// what one takes is bounded.
+/// Age of the last round that indicates a problem: rounds are a tenth of a second apart, and their
+/// duration is bounded.
 const ROUND_AGE_MAX: Duration = Duration::from_secs(10);
-/// Time for the first listing, which opens every segment there is.
+/// Time limit for the first listing, which opens every existing segment.
 const FIRST_LISTING_MAX: Duration = Duration::from_secs(60);
-/// Rounds that may be missed, where they are far apart.
+/// Number of rounds that may be missed, if rounds are far apart.
 const ROUNDS_MISSED_MAX: u32 = 5;
 
-/// How the agent is.
+/// The condition of the agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
-    /// The first listing is under way.
+    /// The first listing is in progress.
     Starting,
-    /// Nothing was sampled for so long.
+    /// Nothing was sampled for this time.
     Stalled(Duration),
-    /// It samples, but a directory that it was told to watch cannot be read.
+    /// The agent samples, but cannot read a directory that it was told to watch.
     Blind(String),
-    /// It samples.
+    /// The agent samples.
     Sampling,
 }
 
 impl Condition {
-    /// Whether it is to be left running.
+    /// Whether the agent should be left running.
     pub(crate) fn is_healthy(&self) -> bool {
         !matches!(self, Self::Stalled(_))
     }
 
-    /// Whether what it says is the whole present.
+    /// Whether the agent's answers are complete and current.
     pub(crate) fn is_ready(&self) -> bool {
         matches!(self, Self::Sampling)
     }
 
-    /// What is wrong, for people.
+    /// The problem, for people.
     pub(crate) fn trouble(&self) -> Option<String> {
         matches!(self, Self::Stalled(_) | Self::Blind(_)).then(|| self.to_string())
     }
@@ -64,7 +64,7 @@ impl std::fmt::Display for Condition {
 }
 
 impl Shared {
-    /// How the agent is, as of `view`.
+    /// The condition of the agent, as of `view`.
     pub(crate) fn condition(&self, view: &FleetView) -> Condition {
         let condition = condition(&self.config, view.health.first_scan_done, self.round_age(view));
         match (condition, view.health.directory_problems.first_key_value()) {
@@ -75,13 +75,13 @@ impl Shared {
         }
     }
 
-    /// Time since the last round of sampling was over, or since the start.
+    /// Time since the end of the last round of sampling, or since the start.
     pub(crate) fn round_age(&self, view: &FleetView) -> Duration {
         view.health.round_at.unwrap_or(self.started).elapsed()
     }
 }
 
-/// One line about a directory that is not as it should be.
+/// One line about a directory that cannot be watched properly.
 pub(crate) fn problem_text(directory: &Path, problem: &str) -> String {
     let directory = directory.display().to_string();
     format!("{} {problem}; its processes are missing", printable(&directory))

@@ -1,4 +1,4 @@
-//! What an agent is told: where to look, how often, where to serve, how much to keep.
+//! The configuration of an agent: where to look, how often, where to serve, how much to keep.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,19 +7,19 @@ use std::time::Duration;
 use hakmem_reader::directory::SHARED_MEMORY;
 pub use hakmem_reader::directory::default_directory;
 
-/// Where Prometheus finds the agent unless it is told otherwise.
+/// The port at which Prometheus finds the agent by default.
 pub const DEFAULT_HTTP_PORT: u16 = 9847;
 
-/// Everything an agent can be told.
+/// The configuration of an agent.
 ///
-/// The default serves nothing: it is what an embedding program starts from. What the command
-/// `hakmem-agent` serves by default is in its help.
+/// The default serves nothing: it is the starting point of an embedding program. The help of the
+/// command `hakmem-agent` says what the command serves by default.
 #[derive(Clone, Debug)]
 pub struct AgentConfig {
     /// Directories with segments. They need not exist yet.
     pub directories: Vec<PathBuf>,
-    /// A directory whose sub-directories `hakmem-*` are watched as well: for root all whose names
-    /// and owners agree, for others their own.
+    /// A directory whose sub-directories `hakmem-*` are watched as well: for root, all whose names
+    /// and owners agree; for other users, only their own.
     pub directory_of_all_users: Option<PathBuf>,
     /// Unix socket for gRPC; `None` opens none.
     pub unix_socket: Option<PathBuf>,
@@ -27,61 +27,62 @@ pub struct AgentConfig {
     pub tcp: Option<SocketAddr>,
     /// Loopback address for HTTP; `None` opens none, port 0 lets the system choose.
     pub http: Option<SocketAddr>,
-    /// Names besides `localhost` and addresses under which HTTP is served.
+    /// Names under which HTTP is served, in addition to `localhost` and addresses.
     pub http_hosts: Vec<String>,
-    /// Whether HTTP tells every user of the machine the arguments, labels and keys of all
-    /// processes.
+    /// Whether HTTP shows the arguments, labels and keys of all processes to every user of the
+    /// machine.
     pub http_shows_arguments: bool,
-    /// Time between two samples of a process that somebody watches.
+    /// Time between two samples of a process that a client watches.
     pub watched_interval: Duration,
-    /// Time between two samples of a process that nobody watches.
+    /// Time between two samples of a process that no client watches.
     pub idle_interval: Duration,
-    /// Processes of one user that get a `pid` label in the metrics, for as long as they run; further
-    /// ones are summed per executable and `pid` is empty.
+    /// Number of processes of one user that get a `pid` label in the metrics, for as long as they
+    /// run; further processes are summed by executable and have an empty `pid`.
     pub max_processes_with_pid_label: usize,
-    /// Segments of ended processes to keep of each user in each directory; older ones are removed first.
+    /// Number of segments of ended processes to keep for each user in each directory; older ones
+    /// are removed first.
     pub keep_ended: usize,
     /// Age, counted from the last write, after which segments of ended processes are removed.
     pub keep_ended_for: Duration,
-    /// What is kept in memory of every process's past.
+    /// How much of every process's past is kept in memory.
     pub history: HistoryConfig,
     /// Where and how much to record all the time; `None` records nothing.
     pub recording: Option<RecordingConfig>,
     /// How to look for paths that became slower; `None` does not look.
     pub detection: Option<DetectionConfig>,
-    /// What the files, directories and requests of one user may make the agent do.
+    /// Limits of the work that the files, directories and requests of one user may cause.
     pub per_owner: OwnerBudget,
 }
 
-/// What the files, directories and requests of one user may make the agent do. What is beyond it is
-/// left out or put off, and counted in `hakmem_agent_refused_total`.
+/// Limits of the work that the files, directories and requests of one user may cause. Work beyond
+/// them is left out or postponed, and counted in `hakmem_agent_refused_total`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnerBudget {
-    /// Segments that are followed.
+    /// Number of followed segments.
     pub processes: usize,
-    /// Bytes of memory that the newest samples of all of them take. Another copy or two exist while
-    /// a sample is taken, in streams and in the history.
+    /// Memory of the newest samples of all these segments, in bytes. One or two more copies exist
+    /// while a sample is taken, in streams and in the history.
     pub sample_bytes: usize,
-    /// Directories that are looked into, besides those of the configuration.
+    /// Number of directories to look into, in addition to those of the configuration.
     pub directories: usize,
-    /// Names of segments that are known in one directory.
+    /// Number of known segment names in one directory.
     pub names: usize,
-    /// Executables that have a sum of their own in the metrics at a time.
+    /// Number of executables that have a sum of their own in the metrics at a time.
     pub executables: usize,
-    /// Part of a processor that listing and sampling may take.
+    /// Share of a processor that listing and sampling may take.
     pub processor_share: f64,
-    /// Processor time that may be saved and taken at once.
+    /// Processor time that may be saved and spent at once.
     pub burst: Duration,
-    /// Processor time that sampling may take in one round; a sample that is not finished by then
-    /// goes on in the next.
+    /// Processor time that sampling may take in one round; an unfinished sample continues in the
+    /// next.
     pub round: Duration,
-    /// Lines of the log in an hour.
+    /// Number of log lines in an hour.
     pub log_lines: u32,
-    /// Requests that may wait at a time.
+    /// Number of requests that may wait at a time.
     pub requests: usize,
-    /// Requests a second, once those of a second were saved and taken at once.
+    /// Requests a second; the requests of one second may be saved and made at once.
     pub requests_per_second: u32,
-    /// Streams at a time.
+    /// Number of streams at a time.
     pub streams: usize,
 }
 
@@ -104,23 +105,23 @@ impl Default for OwnerBudget {
     }
 }
 
-/// What programs are compared with while they run, and how often.
+/// The baselines with which programs are compared while they run, and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DetectionConfig {
-    /// The current window. It is at least ten times the interval of samples.
+    /// Length of the current window. It is at least ten times the interval of samples.
     pub window: Duration,
-    /// The program's own past before it, which is the baseline.
+    /// Length of the baseline: the program's own past before the window.
     pub baseline: Duration,
-    /// The least of that past that must be there.
+    /// Least length of that past for a comparison.
     pub baseline_min: Duration,
     /// Time between two comparisons of a program.
     pub interval: Duration,
-    /// Comparisons in a row that begin a finding. As many as fill a window tell what lasts from
-    /// what wanders; a leak takes as long as the baseline.
+    /// Number of successive comparisons that begin a finding. As many as fill a window distinguish
+    /// a lasting change from a fluctuation; a leak takes as long as the baseline.
     pub begin_after: u32,
-    /// Comparisons in a row that end it.
+    /// Number of successive comparisons that end a finding.
     pub end_after: u32,
-    /// A recording that is another baseline, for the executables in it.
+    /// A recording that serves as another baseline, for the executables in it.
     pub recording: Option<PathBuf>,
 }
 
@@ -141,9 +142,9 @@ impl Default for DetectionConfig {
 /// Limits of the history in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HistoryConfig {
-    /// How far back it goes; 0 keeps none.
+    /// Length of the kept past; 0 keeps none.
     pub span: Duration,
-    /// Bytes that it may take for all processes together; 0 keeps none.
+    /// Limit in bytes for all processes together; 0 keeps none.
     pub bytes_max: usize,
     /// Time between two samples of a process.
     pub interval: Duration,
@@ -159,21 +160,21 @@ impl Default for HistoryConfig {
     }
 }
 
-/// Recordings that the agent makes by itself.
+/// Settings of the recordings that the agent makes by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordingConfig {
-    /// Directory for the files; it is made if it does not exist.
+    /// Directory for the files; it is created if it does not exist.
     pub directory: PathBuf,
-    /// Bytes that all files together may take; the oldest are removed first.
+    /// Limit of the bytes of all files together; the oldest files are removed first.
     pub bytes_max: u64,
     /// Time between two samples of a process.
     pub interval: Duration,
-    /// Age at which a file is closed and the next one begun.
+    /// Age at which a file is closed and the next one is begun.
     pub file_span: Duration,
 }
 
 impl RecordingConfig {
-    /// Recordings in `directory`, a sample a second and a file an hour.
+    /// Recordings in `directory`, with a sample a second and a file an hour.
     pub fn new(directory: impl Into<PathBuf>, bytes_max: u64) -> Self {
         Self {
             directory: directory.into(),
@@ -210,7 +211,7 @@ impl Default for AgentConfig {
 }
 
 impl AgentConfig {
-    /// The default, but looking only at `directory`.
+    /// The default, but watching only `directory`.
     pub fn for_directory(directory: impl Into<PathBuf>) -> Self {
         Self {
             directories: vec![directory.into()],

@@ -1,9 +1,9 @@
-//! The connections of one listener: how many, of whom, and how long without a word.
+//! The connections of one listener: their number, their peers, and their silence.
 //!
-//! A listener never refuses. Where it has as many connections as it may, the one that was silent
-//! for the longest time is closed for the new one: of the peer who asks if that peer has its share,
-//! and else of the peer who has most. So idle connections keep nobody out, and nobody can push
-//! out another's while having more of them.
+//! A listener never refuses. When it has reached its limit of connections, it closes the one that
+//! has been silent for the longest time: one of the new connection's peer if that peer has its
+//! share, otherwise one of the peer with the most connections. So idle connections keep nobody out,
+//! and no peer can push out another's connections while it has more itself.
 
 mod accept;
 mod link;
@@ -20,47 +20,47 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use accept::accept;
 pub(crate) use link::Link;
 
-/// Who is at the other end.
+/// The other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Peer {
     /// A user of this machine, for whom the kernel vouches.
     User(u32),
     /// An address; every user of a machine has those of its loopback interface.
     Address(IpAddr),
-    /// The system did not say.
+    /// The system did not tell.
     Unknown,
 }
 
-/// What a listener's connections may take.
+/// The limits of a listener's connections.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// Connections at a time.
     pub(crate) in_all: usize,
     /// Connections of one peer at a time.
     pub(crate) of_peer: usize,
-    /// Bytes that must come within `begin_within`.
+    /// Number of bytes that must arrive within `begin_within`.
     pub(crate) first_bytes: u64,
-    /// Time for those.
+    /// Time limit for the first bytes.
     pub(crate) begin_within: Duration,
-    /// Time in which a byte must come or go after that.
+    /// After those, the longest time without a byte in either direction.
     pub(crate) silence_max: Duration,
 }
 
-/// What happened to the connections of a listener.
+/// The numbers of a listener's connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Usage {
     /// Open now.
     pub(crate) open: usize,
     /// Closed to make room for others.
     pub(crate) closed_for_room: u64,
-    /// Closed because nothing came or went.
+    /// Closed because no bytes came or went.
     pub(crate) closed_for_silence: u64,
 }
 
-/// One per listener.
+/// The connections of one listener.
 #[derive(Debug)]
 pub(crate) struct Connections {
-    /// What the metrics call the listener.
+    /// The listener's name in the metrics.
     pub(crate) listener: &'static str,
     limits: Limits,
     origin: Instant,
@@ -82,7 +82,7 @@ struct Entry {
     activity: Arc<Activity>,
 }
 
-/// When a connection was last heard of, and the way to close it.
+/// The time at which a connection was last active, and the means to close it.
 #[derive(Debug, Default)]
 struct Activity {
     /// Milliseconds since the listener's origin.
@@ -110,7 +110,7 @@ impl Connections {
         }
     }
 
-    /// Takes in a connection, and closes another one if there is no room.
+    /// Admits a connection, and closes another one if there is no room.
     fn admit(&self, peer: Peer) -> (u64, Arc<Activity>) {
         let mut open = self.open();
         if open.by_peer.get(&peer).is_some_and(|&count| count >= self.limits.of_peer) {
@@ -130,7 +130,8 @@ impl Connections {
         (id, activity)
     }
 
-    /// Closes the most silent connection of all: the system has no more descriptors.
+    /// Closes the most silent connection of the peer with the most, because the system is short of
+    /// descriptors or memory.
     fn make_room(&self) {
         let mut open = self.open();
         if let Some(greedy) = open.by_peer.iter().max_by_key(|(_, count)| **count) {
@@ -158,7 +159,8 @@ impl Connections {
         u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Nothing panics while it is held, and what it guards is whole at every step.
+    /// A poisoned lock is usable: no code panics while holding it, and the guarded data is valid at
+    /// every step.
     fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

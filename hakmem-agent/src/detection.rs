@@ -1,23 +1,24 @@
 //! Finds paths that became slower, while programs run.
 //!
-//! A thread of its own looks at the newest samples every few seconds. Of each program, which is
-//! one executable in one build with its script, arguments, labels, unit and container, it keeps the
+//! A thread looks at the newest samples every few seconds. For each program, which is one
+//! executable in one build with its script, arguments, labels, unit and container, it keeps the
 //! last minutes ([`past`]) and compares the current window with a baseline ([`comparison`]): the
-//! program's own minutes before, of a new build the last minutes of the build before it, and a
-//! recording, if one was given; and where a program has several processes, each with itself. The
-//! rules are those of `hakmem-top diff`, surer because they are asked all day; a symptom begins
-//! after several answers in a row and ends after several others ([`hakmem_diagnosis::Watch`]), and
-//! symptoms that begin together are one finding ([`changes`]), which keeps its samples.
+//! program's own minutes before; for a new build, the last minutes of the previous build; and a
+//! recording, if one was given. Where a program has several processes, each is also compared with
+//! itself. The rules are those of `hakmem-top diff`, with a higher confidence because they are
+//! applied all day. A symptom begins after several answers in a row and ends after several others
+//! ([`hakmem_diagnosis::Watch`]), and symptoms that begin together are one finding ([`changes`]),
+//! which keeps its samples.
 //!
-//! Nothing but this file knows of time, files and threads.
+//! Only this file knows of time, files and threads.
 //!
 //! # Layers, bottom to top
 //!
-//! - `past`, `place`, `command`: samples of one process, where it runs, and how to ask for a diff
+//! - `past`, `place`, `command`: samples of one process, its place, the command that opens a diff
 //! - `comparison`: one program or process against one baseline
 //! - `changes`: symptoms that began together
 //! - `program`: the processes of a program
-//! - `programs`: which programs, and what is told of them
+//! - `programs`: all programs, and the findings about them
 
 mod changes;
 mod command;
@@ -46,15 +47,15 @@ use crate::socket_path::default_socket;
 use comparison::Baseline;
 use programs::{Programs, Rules};
 
-/// Samples of each process of a recording that are kept.
+/// Number of samples that are kept of each process in a recording.
 const RECORDED_SAMPLES_MAX: usize = 120;
 
-/// A baseline that was read from a recording, by executable.
+/// Baselines read from a recording, by executable.
 #[derive(Debug, Default)]
 pub(crate) struct Recorded(BTreeMap<String, Baseline>);
 
 impl Recorded {
-    /// Reads what a configuration names.
+    /// Reads the recording that a configuration names, if any.
     pub(crate) fn read(config: &AgentConfig) -> Result<Self, OpenError> {
         let detection = config.detection.as_ref();
         match detection.and_then(|detection| detection.recording.as_deref()) {
@@ -71,7 +72,7 @@ impl Recorded {
             let series = thinned(series, recording.start().machine.clone());
             sides.entry(executable).or_default().push(series);
         }
-        // Whoever pastes the command may be in another directory.
+        // The command may be pasted in another directory.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let baseline = |series| Baseline {
             side: Arc::new(Side { name: path.display().to_string(), series }),
@@ -91,7 +92,7 @@ fn thinned(recorded: RecordedSeries, machine: Option<hakmem_proto::v1::Machine>)
     Series { identity, machine, samples, lost_events, lost_samples }
 }
 
-/// The thread. Dropping it ends it.
+/// The detector's thread. Dropping the handle ends the thread.
 #[derive(Debug)]
 pub(crate) struct Detector {
     stop: Option<mpsc::Sender<()>>,
@@ -99,7 +100,7 @@ pub(crate) struct Detector {
 }
 
 impl Detector {
-    /// Starts looking.
+    /// Starts the thread.
     pub(crate) fn start(
         config: &DetectionConfig,
         recorded: Recorded,
@@ -120,7 +121,7 @@ impl Detector {
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Ends the thread and waits until it has.
+    /// Ends the thread and waits for its end.
     pub(crate) fn stop(mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -129,14 +130,14 @@ impl Detector {
     }
 }
 
-/// Whether hakmem-top can ask this agent, and at which socket if not at the usual one.
+/// Whether hakmem-top can ask this agent, and at which socket if not at the default one.
 fn asked_at(config: &AgentConfig) -> Option<Option<std::path::PathBuf>> {
     let socket = config.unix_socket.as_ref()?;
     let is_usual = *socket == default_socket();
     Some((!is_usual).then(|| std::path::absolute(socket).unwrap_or_else(|_| socket.clone())))
 }
 
-/// Everything the thread owns.
+/// The state of the thread.
 struct Work {
     shared: Arc<Shared>,
     programs: Programs,

@@ -1,12 +1,12 @@
-//! Where segments are: a listing that is complete in the end, and notices that are quick.
+//! Finds segments by a listing, which is complete in the end, and by notices, which are fast.
 //!
-//! The kernel's inotify tells of new files within a millisecond; a listing every second makes up
-//! for whatever it did not tell (a directory that did not exist yet, an overrun of its queue, a
-//! file system without it).
+//! The kernel's inotify reports new files within a millisecond. A listing every second finds the
+//! files that inotify did not report (a directory that did not exist yet, an overflow of its queue,
+//! a file system without it).
 //!
-//! Any user can make directories, names and events without end. Of each owner so many directories
-//! are watched, so many names in one are known, and so much time is spent
-//! ([`OwnerBudget`](crate::config::OwnerBudget)); what is beyond that is counted.
+//! Any user can create directories, names and events without end. For each owner, the number of
+//! watched directories, the number of known names in one directory and the time spent are limited
+//! ([`OwnerBudget`](crate::config::OwnerBudget)); everything beyond the limits is counted.
 
 mod listing;
 mod notices;
@@ -28,9 +28,9 @@ use crate::refusals::{Refusal, Refusals};
 use listing::{Filter, Listing};
 use problem::problem_of;
 
-/// Directories of users are named so.
+/// Prefix of the names of users' directories.
 const USER_DIRECTORY_PREFIX: &str = "hakmem-";
-/// Names of one owner in the directory of all users that are looked at.
+/// Number of names of one owner that are considered in the directory of all users.
 const CANDIDATES_MAX: usize = 256;
 
 /// Finds segments in the directories of a configuration.
@@ -41,37 +41,37 @@ pub(crate) struct Discovery {
     refusals: Arc<Refusals>,
     /// Names in the directory of all users.
     candidates: Listing,
-    /// Directories of others that were counted as refused.
+    /// Directories of users that were counted as refused.
     strange: BTreeSet<PathBuf>,
     places: BTreeMap<PathBuf, Place>,
-    /// `None` if the system has no more inotify instances to give: then only listings find files.
+    /// `None` if the system has no more inotify instances to give; then only listings find files.
     notices: Option<OwnedFd>,
     watched: HashMap<i32, PathBuf>,
-    /// Directories to be watched that cannot be read, and why.
+    /// Directories to be watched that cannot be read, with the reasons.
     problems: BTreeMap<PathBuf, String>,
     /// Whether the directory of all users changed since it was listed.
     is_dirty: bool,
 }
 
-/// A directory that holds segments, or may come to.
+/// A directory with segments, or one that may get some.
 #[derive(Debug, Default)]
 struct Place {
-    /// Whose files it may hold; `None` while it does not exist.
+    /// The users whose files it may hold; `None` while it does not exist.
     files_of: Option<FilesOf>,
-    /// Who made it.
+    /// The owner of the directory.
     owner: u32,
     listing: Listing,
-    /// Whether something happened in it since it was listed.
+    /// Whether the directory changed since it was listed.
     is_dirty: bool,
 }
 
-/// A file that is named as a segment.
+/// A file with the name of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) path: PathBuf,
-    /// Its owner, as far as its directory or a listing told.
+    /// The owner of the file, as told by its directory or by a listing.
     pub(crate) owner: u32,
-    /// Whose files may lie there.
+    /// The users whose files may lie in the directory.
     pub(crate) files_of: FilesOf,
 }
 
@@ -103,12 +103,12 @@ impl Discovery {
         }
     }
 
-    /// What to wait on for notices.
+    /// The descriptor that becomes readable when there are notices.
     pub(crate) fn notices_fd(&self) -> Option<BorrowedFd<'_>> {
         self.notices.as_ref().map(|fd| fd.as_fd())
     }
 
-    /// Directories with segments, their owners and the names known in each.
+    /// Directories with segments, their owners and the known names in each.
     pub(crate) fn places(&self) -> impl Iterator<Item = (&Path, u32, Vec<&OsStr>)> {
         let existing = self.places.iter().filter(|(_, place)| place.files_of.is_some());
         existing.map(|(path, place)| {
@@ -117,8 +117,8 @@ impl Discovery {
         })
     }
 
-    /// Looks into every directory, or only into those where something happened, and watches what can
-    /// be watched from now on. Gives every segment that is known then, by path.
+    /// Lists every directory, or only those that changed, and watches those that can be watched
+    /// from now on. Returns every segment that is known then, by path.
     pub(crate) fn list(&mut self, accounts: &mut Accounts, all: bool) -> BTreeMap<PathBuf, Found> {
         if all || std::mem::take(&mut self.is_dirty) {
             self.find_places(accounts);
@@ -147,7 +147,7 @@ impl Discovery {
             self.refusals.count(Refusal::LATE_LISTING);
             return;
         }
-        // Watching comes first: what appears during the listing is then told of as well.
+        // Watching comes first, so that files that appear during the listing are reported as well.
         if !self.watch(directory)
             && let Some(parent) = directory.parent()
         {
@@ -170,19 +170,19 @@ impl Discovery {
         }
     }
 
-    /// Directories to be watched that cannot be read, and why.
+    /// Directories to be watched that cannot be read, with the reasons.
     pub(crate) fn problems(&self) -> &BTreeMap<PathBuf, String> {
         &self.problems
     }
 
-    /// Finds out which of the configured directories cannot be read.
+    /// Finds the configured directories that cannot be read.
     fn find_problems(&mut self) {
         let configured = self.directories.iter().chain(&self.directory_of_all_users);
         let problem = |path: &PathBuf| Some((path.clone(), problem_of(path)?));
         self.problems = configured.filter_map(problem).collect();
     }
 
-    /// Finds out which directories there are.
+    /// Finds the directories that exist.
     fn find_places(&mut self, accounts: &Accounts) {
         self.find_problems();
         let mut there: BTreeMap<PathBuf, Option<(FilesOf, u32)>> = BTreeMap::new();
@@ -218,8 +218,8 @@ impl Discovery {
         }
     }
 
-    /// Of each owner's directories so many as the budget allows, those that are named as programs
-    /// name them before others.
+    /// Chooses as many of each owner's directories as the budget allows; directories with the name
+    /// that programs use come first.
     fn choose_of_all_users(
         &mut self,
         parent: &Path,
@@ -229,7 +229,8 @@ impl Discovery {
         let user = rustix::process::geteuid();
         let mut of_owners: HashMap<u32, usize> = HashMap::new();
         let own_name = |owner: u32| OsString::from(format!("{USER_DIRECTORY_PREFIX}{owner}"));
-        // Where an owner has so many that the listing left some out, the usual one is not lost.
+        // If an owner has so many directories that the listing left some out, the default one still
+        // counts.
         let mut candidates: BTreeSet<(bool, OsString, u32)> = BTreeSet::new();
         for (name, owner) in self.candidates.names() {
             candidates.insert((*name != own_name(*owner), name.clone(), *owner));
@@ -248,7 +249,7 @@ impl Discovery {
                 strange.insert(path);
                 continue;
             };
-            // No link is followed, and the owner is asked again: the listing may be old.
+            // Links are not followed, and the owner is read again because the listing may be old.
             let is_as_told = |found: std::fs::Metadata| found.is_dir() && found.uid() == owner;
             if !std::fs::symlink_metadata(&path).is_ok_and(is_as_told) {
                 continue;
@@ -269,7 +270,7 @@ impl Discovery {
 }
 
 impl Place {
-    /// A file that appeared in it.
+    /// A file that appeared in the directory.
     fn found(&self, path: PathBuf) -> Option<Found> {
         let files_of = self.files_of?;
         let owner = match files_of {

@@ -1,7 +1,8 @@
-//! The JSON document of a snapshot: what `/api/v1/snapshot` serves and `hakmem-top --json` prints.
+//! The JSON document of a snapshot, which `/api/v1/snapshot` serves and `hakmem-top --json` prints.
 //!
-//! It is built from messages of the gRPC contract, so that both make it the same way. Counts of
-//! reasons and outcomes are objects with a member per word; words that never occurred are absent.
+//! It is built from messages of the gRPC contract, so both programs build it in the same way.
+//! Counts of reasons and outcomes are objects with a member per word; words that never occurred are
+//! absent.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use hakmem_proto::v1::{
 };
 use serde::Serialize;
 
-/// Version of the document: grows when a member changes its meaning or goes.
+/// Version of the document: raised when a member changes its meaning or is removed.
 pub const DOCUMENT_VERSION: u32 = 1;
 
 /// The document.
@@ -18,9 +19,9 @@ pub const DOCUMENT_VERSION: u32 = 1;
 pub struct SnapshotDocument {
     /// [`DOCUMENT_VERSION`].
     pub version: u32,
-    /// Members of every process that are empty because they are not for whoever asked.
+    /// Members that are empty in every process because the client may not see them.
     pub withheld: Vec<&'static str>,
-    /// One entry per process, in the order given.
+    /// One entry per process, in the given order.
     pub processes: Vec<ProcessEntry>,
 }
 
@@ -37,13 +38,13 @@ pub struct ProcessEntry {
     pub user_id: u32,
     /// Path of the executable.
     pub executable: String,
-    /// The name by which people know the program, or empty.
+    /// The name by which people know the program; may be empty.
     pub command_name: String,
-    /// Locks of the parent's other threads whose structures were repaired after a fork.
+    /// Locks of the parent's other threads that guarded data repaired after the fork.
     pub fork_doubts: u32,
-    /// Free bytes that the process lost by being forked.
+    /// Free bytes that the process lost at the fork.
     pub fork_abandoned_bytes: u64,
-    /// Arguments, truncated by the writer.
+    /// Arguments, truncated by the writer of the segment.
     pub arguments: Vec<String>,
     /// GNU build-id in hex, or empty.
     pub build_id: String,
@@ -51,33 +52,34 @@ pub struct ProcessEntry {
     pub labels: BTreeMap<String, String>,
     /// `running`, `exited`, `killed`, `crashed`, `replaced` or `ended`.
     pub state: String,
-    /// Exit code, or null if it is not known.
+    /// Exit code; null if it is not known.
     pub exit_code: Option<i32>,
-    /// Number of the signal that ended the process, or null if none did or it is not known.
+    /// Number of the signal that ended the process; null if none did or it is not known.
     pub end_signal: Option<i32>,
-    /// Word of the routing.
+    /// Word for the routing.
     pub routing: String,
-    /// Word of which frees are checked.
+    /// Word for the share of frees that are checked.
     pub check: String,
-    /// Word of how a block gets onto a list; empty where the routing leaves no choice.
+    /// Word for the way in which a block is pushed onto a list; empty if the routing leaves no
+    /// choice.
     pub push: String,
     /// Version of the hakmem library in the process.
     pub library_version: String,
-    /// Whether the process came from a fork without exec.
+    /// Whether the process was forked without exec.
     pub forked: bool,
-    /// When the allocator started, in seconds of Unix time; null if not known.
+    /// Time at which the allocator started, in seconds of Unix time; null if not known.
     pub started_at_unix_seconds: Option<f64>,
-    /// When it ended, in seconds of Unix time; null unless it ended normally.
+    /// Time at which the process ended, in seconds of Unix time; null unless it ended normally.
     pub ended_at_unix_seconds: Option<f64>,
-    /// When the sample was taken, in seconds of Unix time; null if not known.
+    /// Time at which the sample was taken, in seconds of Unix time; null if not known.
     pub sampled_at_unix_seconds: Option<f64>,
     /// Sums over all classes.
     pub totals: TotalsEntry,
-    /// One entry per class that was ever used.
+    /// One entry for each class that was ever used.
     pub classes: Vec<ClassEntry>,
-    /// Bytes that belong to no thread.
+    /// Memory that belongs to no thread, in bytes.
     pub memory: MemoryEntry,
-    /// What is missing from the numbers.
+    /// Events and threads that are missing from the numbers.
     pub loss: LossEntry,
 }
 
@@ -88,45 +90,45 @@ pub struct TotalsEntry {
     pub allocations: u64,
     /// Frees.
     pub frees: u64,
-    /// Slow ones of the allocations.
+    /// Allocations that took the slow path.
     pub slow_allocations: u64,
-    /// Slow ones of the frees.
+    /// Frees that took the slow path.
     pub slow_frees: u64,
     /// Blocks allocated and not freed.
     pub live_blocks: i64,
     /// Bytes of live blocks.
     pub live_bytes: i64,
-    /// Outcomes that only a bug can cause.
+    /// Frees with an outcome that only a bug can cause.
     pub anomalies: u64,
-    /// Threads now alive.
+    /// Threads that are now alive.
     pub threads: u32,
 }
 
 /// One class.
 #[derive(Clone, Debug, Serialize)]
 pub struct ClassEntry {
-    /// Word of the class.
+    /// Word for the class.
     pub class: String,
     /// Successful allocations, fast and slow.
     pub allocations: u64,
     /// Frees, fast and slow.
     pub frees: u64,
-    /// Fast ones of the allocations.
+    /// Allocations that took the fast path.
     pub allocations_fast: u64,
-    /// Fast ones of the frees.
+    /// Frees that took the fast path.
     pub frees_fast: u64,
     /// Slow allocations by reason; `out_of_memory` counts failed requests, which are not part of
     /// `allocations`.
     pub slow_allocations: BTreeMap<String, u64>,
     /// Slow frees by reason.
     pub slow_frees: BTreeMap<String, u64>,
-    /// Frees by how the pointer was classified.
+    /// Frees by outcome.
     pub outcomes: BTreeMap<String, u64>,
-    /// Those of the outcomes that took the fast path.
+    /// Frees by outcome, those that took the fast path.
     pub outcomes_fast: BTreeMap<String, u64>,
     /// Blocks on the threads' lists.
     pub depth_blocks: u64,
-    /// Blocks that the lists of living threads may hold.
+    /// Capacity of the lists of living threads in blocks.
     pub capacity_blocks: u64,
     /// Blocks in the central store.
     pub central_blocks: u64,
@@ -141,62 +143,62 @@ pub struct ClassEntry {
 /// Durations of slow paths since the process started.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct DurationEntry {
-    /// Timed slow paths.
+    /// Number of timed slow paths.
     pub count: u64,
-    /// Median, nanoseconds.
+    /// Median, in nanoseconds.
     pub p50_ns: u64,
-    /// 99th percentile, nanoseconds.
+    /// 99th percentile, in nanoseconds.
     pub p99_ns: u64,
-    /// 99.9th percentile, nanoseconds.
+    /// 99.9th percentile, in nanoseconds.
     pub p999_ns: u64,
 }
 
-/// Bytes that belong to no thread.
+/// Memory that belongs to no thread, in bytes.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct MemoryEntry {
     /// Address space reserved for slabs.
     pub arena_reserved_bytes: u64,
-    /// The part of it made usable so far.
+    /// The part of it that has been made usable so far.
     pub arena_committed_bytes: u64,
     /// Slabs in use.
     pub slab_bytes: u64,
     /// Empty slabs kept for reuse.
     pub slab_cached_bytes: u64,
-    /// Memory of empty slabs given back, ever.
+    /// Memory of empty slabs that was given back to the system, in total.
     pub slab_returned_bytes: u64,
     /// Large spans in use.
     pub large_bytes: u64,
     /// Freed large spans kept for reuse.
     pub large_cached_bytes: u64,
-    /// Address space of freed large spans, without memory, kept for reuse.
+    /// Address space of freed large spans whose memory was purged, kept for reuse.
     pub large_purged_bytes: u64,
-    /// Times that the system refused to unmap address space, ever.
+    /// Times that the system refused to unmap address space, in total.
     pub refused_unmaps: u64,
-    /// Times that the system refused to take memory back, ever.
+    /// Times that the system refused to take memory back, in total.
     pub refused_purges: u64,
-    /// Times that the system refused advice about memory, ever.
+    /// Times that the system refused advice about memory, in total.
     pub refused_advice: u64,
 }
 
-/// What is missing from the numbers.
+/// Events and threads that are missing from the numbers.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct LossEntry {
-    /// Events overwritten before the agent read them.
+    /// Events that were overwritten before the agent read them.
     pub lost_events: u64,
-    /// Events not written, to bound their rate.
+    /// Events that were not written, to bound their rate.
     pub suppressed_events: u64,
-    /// Threads now alive whose counts are not published.
+    /// Threads that are now alive and whose counts are not published.
     pub unpublished_threads: u32,
     /// Threads that ever ran without publishing their counts.
     pub unpublished_threads_total: u64,
-    /// Whether the last sample is of a moment inside a slow path.
+    /// Whether the last sample was taken during a slow path.
     pub torn: bool,
     /// Namespaces made with `dlmopen`, whose libraries have an allocator of their own.
     pub namespaces_total: u64,
 }
 
 impl SnapshotDocument {
-    /// What every user of the machine may know: no keys, arguments or labels.
+    /// Removes the members that not every user of the machine may see: keys, arguments and labels.
     pub fn without_private_members(mut self) -> Self {
         self.withheld = vec!["key", "arguments", "labels"];
         for process in &mut self.processes {
@@ -208,7 +210,7 @@ impl SnapshotDocument {
     }
 }
 
-/// The document of these processes.
+/// The document of `processes`.
 pub fn snapshot_document<'a>(processes: impl IntoIterator<Item = &'a Process>) -> SnapshotDocument {
     SnapshotDocument {
         version: DOCUMENT_VERSION,

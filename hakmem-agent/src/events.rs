@@ -1,7 +1,7 @@
-//! Events on their way from the sampler to the streams that asked for them.
+//! Passes events from the sampler to the streams that asked for them.
 //!
-//! Each stream has a bounded queue. An event that finds it full is dropped and counted, so that a
-//! slow client costs itself events and the agent nothing.
+//! Each stream has a bounded queue. If the queue is full, an event is dropped and counted, so that
+//! a slow client costs itself events and the agent nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use crate::state::FleetView;
 use crate::state::filter::Selection;
 use crate::state::interest::Interest;
 
-/// Events that wait for one client at most; about 150 bytes each.
+/// Maximum number of events that wait for one client; about 150 bytes each.
 const QUEUE_EVENTS: usize = 8192;
-/// Events in one message at most; well below 4 MiB.
+/// Maximum number of events in one message; well below 4 MiB.
 const MESSAGE_EVENTS: usize = 4096;
-/// How often a stream looks which processes it watches now.
+/// Time between two updates of the set of processes that a stream watches.
 const INTEREST_PERIOD: Duration = Duration::from_millis(250);
 
 /// Losses of one stream since it began.
@@ -37,7 +37,7 @@ struct Losses {
 pub(crate) struct Subscription {
     selection: Selection,
     kinds: Vec<String>,
-    /// Whether the events still in the rings are wanted first.
+    /// Whether the client first wants the events that are still in the rings.
     pub(crate) include_recent: bool,
     queue: mpsc::Sender<Event>,
     losses: Arc<Losses>,
@@ -51,19 +51,19 @@ pub(crate) struct EventStream {
     losses: Arc<Losses>,
 }
 
-/// What one process had to tell in one round.
+/// The events of one process from one round.
 #[derive(Debug)]
 pub(crate) struct News {
     pub(crate) key: Arc<str>,
     /// Owner of the process.
     pub(crate) owner: u32,
     pub(crate) events: Vec<Event>,
-    /// Events overwritten before they were read, in this round.
+    /// Events that were overwritten before they were read, in this round.
     pub(crate) lost_events: u64,
 }
 
 impl Subscription {
-    /// Both ends of a stream.
+    /// Creates both ends of a stream.
     pub(crate) fn new(
         selection: Selection,
         kinds: Vec<String>,
@@ -79,7 +79,7 @@ impl Subscription {
         (Self { selection, kinds, include_recent, queue: sender, losses }, stream)
     }
 
-    /// The first of these words that is no kind of event.
+    /// The first word in `kinds` that is not a kind of event.
     pub(crate) fn unknown_kind(kinds: &[String]) -> Option<&str> {
         let is_known = |kind: &&String| EventKind::ALL.iter().any(|known| known.name() == **kind);
         kinds.iter().find(|kind| !is_known(kind)).map(String::as_str)
@@ -90,16 +90,16 @@ impl Subscription {
         self.queue.is_closed()
     }
 
-    /// Keys of the processes it wants to hear of, ended ones only if `recent` asks for what is
-    /// left of the past.
+    /// Keys of the processes whose events the client wants; with `recent`, which asks for past
+    /// events, ended processes are included only if the selection includes them.
     pub(crate) fn keys(&self, view: &FleetView, recent: bool) -> HashSet<Arc<str>> {
         let ended_too = !recent || self.selection.includes_ended();
         let wanted = self.selection.of(view).filter(|record| ended_too || !record.has_ended());
         wanted.map(|record| Arc::clone(&record.key)).collect()
     }
 
-    /// Queues what is of interest in `news`. Each owner's events may take an equal part of the room
-    /// in the queue, so that one user's do not push out another's.
+    /// Queues the wanted events in `news`. Each owner's events may take an equal part of the free
+    /// room in the queue, so that one user's events do not push out another's.
     pub(crate) fn offer(&self, keys: &HashSet<Arc<str>>, news: &[News]) {
         let wanted = || news.iter().filter(|process| keys.contains(&process.key));
         let mut room: HashMap<u32, usize> = wanted().map(|process| (process.owner, 0)).collect();
@@ -133,7 +133,7 @@ impl Subscription {
 }
 
 impl EventStream {
-    /// Forwards events until the client or the agent goes.
+    /// Forwards events until the client or the agent ends.
     pub(crate) async fn run(
         mut self,
         shared: Arc<Shared>,
@@ -171,13 +171,13 @@ impl EventStream {
         interest.set(running.map(|record| Arc::clone(&record.key)).collect());
     }
 
-    /// Events that wait now, a message full at most.
+    /// The events that wait now, at most as many as fit into a message.
     pub(crate) fn take_waiting(&mut self) -> Vec<Event> {
         let waiting = std::iter::from_fn(|| self.queue.try_recv().ok());
         waiting.take(MESSAGE_EVENTS).collect()
     }
 
-    /// Events that were lost and dropped, since the stream began.
+    /// Numbers of events that were lost and dropped since the stream began.
     pub(crate) fn losses(&self) -> (u64, u64) {
         let lost_events = self.losses.lost_events.load(Ordering::Relaxed);
         (lost_events, self.losses.dropped_events.load(Ordering::Relaxed))

@@ -1,8 +1,8 @@
-//! What ends the agent although nobody asked: a part of it that broke.
+//! Reports a broken part of the agent, which ends the agent.
 //!
-//! An agent with a dead part would go on answering, with figures that never change again. So each
-//! of its threads and tasks runs under a guard, and the first that panics or ends without being
-//! asked to is reported here, where the program that runs the agent waits for it.
+//! An agent with a dead part would go on answering with figures that never change again. So each of
+//! its threads and tasks runs under a guard. The first one that panics, or that ends without being
+//! asked to, is reported here, and the program that runs the agent waits for that report.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +19,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// Tells of a part that ended.
+    /// Reports a part that ended.
     pub(crate) fn report(&self, part: &'static str) {
         if self.part.set(part).is_ok() {
             tracing::error!("{part} broke");
@@ -27,13 +27,13 @@ impl Failure {
         self.occurred.cancel();
     }
 
-    /// Waits for the first part that ends; returns what it is called.
+    /// Waits for the first part that ends; returns its name.
     pub(crate) async fn occurred(&self) -> &'static str {
         self.occurred.cancelled().await;
         self.part.get().copied().unwrap_or("a part of the agent")
     }
 
-    /// Starts a thread that may end, but not panic.
+    /// Starts a thread that may end, but must not panic.
     pub(crate) fn thread(
         self: &Arc<Self>,
         name: &'static str,
@@ -47,7 +47,7 @@ impl Failure {
         })
     }
 
-    /// Starts a task that may end, but not panic.
+    /// Starts a task that may end, but must not panic.
     pub(crate) fn task(
         self: &Arc<Self>,
         name: &'static str,
@@ -55,13 +55,13 @@ impl Failure {
     ) {
         let guard = Guard { failure: Arc::clone(self), name };
         tokio::spawn(async move {
-            // Moved into the task, so that a panic drops it.
+            // The guard is moved into the task, so that a panic drops it.
             let _guard = guard;
             work.await;
         });
     }
 
-    /// Does work that blocks; `None` if it panicked, which is reported.
+    /// Runs blocking work; `None` if it panicked, which is reported.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         name: &'static str,
@@ -70,7 +70,7 @@ impl Failure {
         match tokio::task::spawn_blocking(work).await {
             Ok(done) => Some(done),
             Err(error) => {
-                // A runtime that shuts down cancels what has not begun.
+                // A runtime that shuts down cancels work that has not begun.
                 if error.is_panic() {
                     self.report(name);
                 }
@@ -80,7 +80,7 @@ impl Failure {
     }
 }
 
-/// Reports the panic that drops it.
+/// Reports the part if a panic drops the guard.
 struct Guard {
     failure: Arc<Failure>,
     name: &'static str,

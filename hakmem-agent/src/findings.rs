@@ -1,7 +1,9 @@
-//! What was found: kept for an hour, told to whoever watches, counted for the metrics.
+//! Keeps findings for an hour, sends them to the clients that watch, and counts them for the
+//! metrics.
 //!
-//! Each stream has a bounded queue. A finding that finds it full is dropped and counted; because
-//! findings are told whole and again and again while they go on, the next update makes up for it.
+//! Each stream has a bounded queue. If the queue is full, a finding is dropped and counted.
+//! Findings are sent whole, and again and again while they go on, so the next update compensates
+//! for the drop.
 
 mod kept_sides;
 
@@ -22,35 +24,36 @@ use crate::state::filter::Selection;
 use crate::time::timestamp_of_unix_ns;
 pub(crate) use kept_sides::KeptSides;
 
-/// Findings kept, those that go on included.
+/// Maximum number of kept findings, including those that go on.
 pub(crate) const KEPT_MAX: usize = 256;
 /// Seconds that a finding is kept after its end.
 const KEPT_SECONDS: f64 = 3600.0;
-/// Findings that wait for one client at most: those kept, and as many again.
+/// Maximum number of findings that wait for one client: those kept, and as many again.
 const QUEUE_MAX: usize = 2 * KEPT_MAX;
-/// Executables and causes of one owner that findings are counted by.
+/// Maximum number of combinations of executable and cause by which one owner's findings are
+/// counted.
 const BEGUN_MAX: usize = 256;
-/// Compressed bytes of the samples that all findings rest on.
+/// Limit of the compressed bytes of the samples of all findings.
 const SIDES_BYTES_MAX: usize = 16 << 20;
-/// Findings in one message at most. Each is a few names and a sentence, and a name is at most some
-/// kibibytes long.
+/// Maximum number of findings in one message. Each has a few names and a sentence, and a name takes
+/// at most some kibibytes.
 const MESSAGE_MAX: usize = 64;
 
-/// A finding and what is not told of it.
+/// A finding with the data that clients do not receive.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
     /// User id of the program's owner.
     pub(crate) owner: u32,
     /// The name by which people know the program.
     pub(crate) program_name: String,
-    /// Seconds that it adds to each operation.
+    /// Seconds that the finding's cause adds to each operation.
     pub(crate) added_seconds: f64,
     pub(crate) finding: Finding,
-    /// The samples that it rests on; `None` if they are too many.
+    /// The samples on which the finding rests; `None` if they took too much memory.
     pub(crate) sides: Option<Arc<KeptSides>>,
 }
 
-/// What happened to a finding.
+/// A change of a finding.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Began(Known),
@@ -58,7 +61,7 @@ pub(crate) enum Step {
     Ended { id: u64, until: Option<f64> },
 }
 
-/// What findings are counted by: owner, executable and cause.
+/// The labels by which findings are counted: owner, executable and cause.
 pub(crate) type Begun = (u32, String, String);
 
 /// All findings.
@@ -71,7 +74,7 @@ pub(crate) struct Findings {
 struct Inner {
     kept: BTreeMap<u64, Arc<Known>>,
     watchers: Vec<Watcher>,
-    /// Findings so far.
+    /// Number of findings so far.
     begun: BTreeMap<Begun, u64>,
 }
 
@@ -92,7 +95,7 @@ pub(crate) struct FindingStream {
 }
 
 impl Findings {
-    /// Takes in what happened. `label` gives the bounded name of an executable in the metrics.
+    /// Takes changes of findings. `label` returns the bounded name of an executable in the metrics.
     pub(crate) fn take(&self, steps: Vec<Step>, now: f64, label: impl Fn(u32, &str) -> String) {
         let mut inner = self.lock();
         for step in steps {
@@ -117,7 +120,7 @@ impl Findings {
         inner.forget(now);
     }
 
-    /// Begins a stream with what is known; without `follow`, it ends there.
+    /// Begins a stream with the known findings; without `follow`, it ends after them.
     pub(crate) fn watch(&self, selection: Selection, follow: bool) -> FindingStream {
         let (sender, queue) = mpsc::channel(QUEUE_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
@@ -131,20 +134,20 @@ impl Findings {
         FindingStream { selection, queue, dropped }
     }
 
-    /// The finding of a number, if it began at that moment.
+    /// The finding with number `id`, if it began at `since`.
     pub(crate) fn find(&self, id: u64, since: Option<&Timestamp>) -> Option<Arc<Known>> {
         let known = self.lock().kept.get(&id).cloned()?;
         let is_meant = since.is_none() || since == known.finding.since.as_ref();
         is_meant.then_some(known)
     }
 
-    /// Those that go on.
+    /// The findings that go on.
     pub(crate) fn ongoing(&self) -> Vec<Arc<Known>> {
         let inner = self.lock();
         inner.kept.values().filter(|it| it.finding.until.is_none()).cloned().collect()
     }
 
-    /// Findings so far, by owner, executable and cause.
+    /// Numbers of findings so far, by owner, executable and cause.
     pub(crate) fn begun(&self) -> Vec<(Begun, u64)> {
         self.lock().begun.iter().map(|(labels, count)| (labels.clone(), *count)).collect()
     }
@@ -155,7 +158,7 @@ impl Findings {
 }
 
 impl Inner {
-    /// Counts a finding. Names come and go; where an owner has had many, further ones are summed.
+    /// Counts a finding. Names come and go; if an owner has had many, further ones are summed.
     fn count(&mut self, owner: u32, name: String, cause: String) {
         let of_owner = (owner, String::new(), String::new())..;
         let names = self.begun.range(of_owner).take_while(|((it, ..), _)| *it == owner).count();
@@ -171,12 +174,14 @@ impl Inner {
         self.watchers.iter().for_each(|it| it.tell(known));
     }
 
-    /// Gives up what ended long ago, and the oldest of what is too much: first what is over.
+    /// Drops findings that ended long ago and, if there are too many, the oldest: first those that
+    /// have ended.
     fn forget(&mut self, now: f64) {
         let until = |it: &Known| it.finding.until.as_ref().map(seconds);
         self.kept.retain(|_, it| until(it).is_none_or(|until| now - until < KEPT_SECONDS));
         while self.kept.len() > KEPT_MAX {
-            // Of the owner who has most, so that nobody's findings push out another's.
+            // The owner with the most findings loses one, so that nobody's findings push out
+            // another's.
             let mut of_owners: HashMap<u32, usize> = HashMap::new();
             self.kept.values().for_each(|it| *of_owners.entry(it.owner).or_default() += 1);
             let most = of_owners.into_iter().max_by_key(|&(owner, count)| (count, owner));
@@ -189,8 +194,8 @@ impl Inner {
         self.forget_sides();
     }
 
-    /// Gives up samples of the owner whose findings have most: first of what is over, then of what
-    /// is oldest.
+    /// Drops samples of the owner whose findings have the most: first those of ended findings, then
+    /// those of the oldest.
     fn forget_sides(&mut self) {
         let bytes = |it: &Known| it.sides.as_ref().map_or(0, |sides| sides.bytes());
         loop {
@@ -209,7 +214,7 @@ impl Inner {
 
 impl Watcher {
     fn tell(&self, known: &Arc<Known>) {
-        // What it may not see takes no room in its queue.
+        // Findings that the viewer may not see take no room in its queue.
         if self.viewer.may_see(known.owner) && self.queue.try_send(Arc::clone(known)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -217,7 +222,7 @@ impl Watcher {
 }
 
 impl FindingStream {
-    /// Forwards findings until they, the client or the agent go.
+    /// Forwards findings until the queue, the client or the agent ends.
     pub(crate) async fn run(
         mut self,
         shared: Arc<Shared>,

@@ -1,9 +1,9 @@
-//! Finds the telemetry segments of running and ended processes, samples them, and serves what it
-//! learns over gRPC and HTTP.
+//! Finds the telemetry segments of running and ended processes, samples them, and serves the
+//! results over gRPC and HTTP.
 //!
 //! The crate is a library so that `hakmem-top` can run an agent inside itself: [`RunningAgent`]
-//! starts everything that an [`AgentConfig`] asks for, and [`RunningAgent::connect`] speaks gRPC
-//! to it without any socket.
+//! starts everything that an [`AgentConfig`] asks for, and [`RunningAgent::connect`] speaks gRPC to
+//! it without any socket.
 
 #![forbid(unsafe_code)]
 

@@ -18,20 +18,20 @@ use tokio_util::sync::CancellationToken;
 use arguments::Arguments;
 use signals::Signals;
 
-/// It samples thousands of threads a second, which is little but allocation.
+/// The agent samples thousands of threads a second, and that work consists mostly of allocation.
 #[global_allocator]
 static ALLOCATOR: hakmem::Silent = hakmem::Silent;
 
-/// How long the last lines of the log may take.
+/// Time limit for writing the last lines of the log.
 const LOG_PATIENCE: Duration = Duration::from_secs(1);
-/// How long an end may take before the process just goes.
+/// Time limit for an orderly end; after that the process exits at once.
 const END_PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     raise_limit_of_open_files();
     let Ok(log) = Log::start() else {
-        // Not even a thread for the log: there is nothing to say it with.
+        // Without a thread for the log, there is no way to report the error.
         return ExitCode::FAILURE;
     };
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -49,16 +49,16 @@ fn main() -> ExitCode {
     code
 }
 
-/// Every running process takes a descriptor, and the usual soft limit is 1024. What cannot be
-/// raised is reported when it is reached.
+/// Raises the soft limit of open files, which is usually 1024, because every running process takes
+/// a descriptor. Reaching a limit that cannot be raised is reported when it happens.
 fn raise_limit_of_open_files() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let _ = setrlimit(Resource::Nofile, raised);
 }
 
-/// The usual hook writes to standard error and waits for whoever reads it, so that a thread would
-/// neither work nor be dead. Whichever thread it is, the agent ends.
+/// Logs panics and ends the agent, whichever thread panics. The default hook would write to
+/// standard error and could block there forever, so that the thread would neither work nor die.
 fn tell_of_panics(panicked: CancellationToken) {
     std::panic::set_hook(Box::new(move |panic| {
         tracing::error!("{panic}");
@@ -69,13 +69,13 @@ fn tell_of_panics(panicked: CancellationToken) {
     }));
 }
 
-/// Ends the process if an orderly end takes too long: a dead part may be what it waits for.
+/// Ends the process if an orderly end takes too long: it may be waiting for a part that is dead.
 fn end_after_patience() {
     let end = || {
         std::thread::sleep(END_PATIENCE);
         std::process::exit(1);
     };
-    // Without a thread there is no limit, and the end may still be in order.
+    // Without the thread there is no time limit, but the end may still be orderly.
     let _ = std::thread::Builder::new().name("hakmem-end".to_owned()).spawn(end);
 }
 
@@ -86,7 +86,7 @@ fn run(arguments: &Arguments, panicked: CancellationToken) -> anyhow::Result<Exi
         .enable_all()
         .build()?;
     let code = runtime.block_on(async {
-        // Handlers first: a signal during the start must not leave a socket file behind.
+        // The handlers come first: a signal during the start must not leave a socket file behind.
         let mut signals = Signals::new()?;
         let agent = RunningAgent::start(arguments.config()).await?;
         log_addresses(&agent);

@@ -3,13 +3,13 @@
 /// Index of `:authority` in HPACK's static table.
 const AUTHORITY: usize = 1;
 
-/// Where in a block the last frame ended. A block may go on in the next frame.
+/// The position in a block at the end of the last frame. A block may continue in the next frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum HeaderBlock {
     /// Before a field.
     #[default]
     Field,
-    /// In the rest of a number that means nothing here.
+    /// In the rest of a number that is not needed.
     Number,
     /// In the rest of the index of a name.
     NameIndex { so_far: usize, shift: u32 },
@@ -17,23 +17,23 @@ pub(super) enum HeaderBlock {
     String(Part),
     /// In the rest of a string's length.
     Length { part: Part, is_huffman: bool, so_far: usize, shift: u32 },
-    /// In a string that is left alone.
+    /// In a string that stays unchanged.
     Skipped { part: Part, left: usize },
-    /// Nothing of this block is understood any more.
+    /// The rest of this block cannot be parsed.
     Lost,
 }
 
-/// What a string is.
+/// The role of a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// The name of a field, which its value follows.
+    /// The name of a field; its value follows.
     Name,
-    /// A value, of `:authority` or of something else.
+    /// A value, of `:authority` or of another field.
     Value { is_authority: bool },
 }
 
 impl HeaderBlock {
-    /// Replaces `%` and `/` in the values of `:authority` that lie in this part of the block.
+    /// Replaces `%` and `/` in the values of `:authority` that lie in `block`, a part of a block.
     pub(super) fn make_authority_plain(&mut self, block: &mut [u8]) {
         let mut at = 0;
         while at < block.len() {
@@ -106,7 +106,7 @@ fn named(index: usize) -> HeaderBlock {
     })
 }
 
-/// A string of which nothing has been read but its length.
+/// Begins a string after its length was read.
 fn begin_string(part: Part, is_huffman: bool, length: usize, rest: &mut [u8]) -> HeaderBlock {
     if part == (Part::Value { is_authority: true })
         && let Some(value) = rest.get_mut(..length)
@@ -128,7 +128,7 @@ fn after(part: Part, left: usize) -> HeaderBlock {
     }
 }
 
-/// A number that is longer than its prefix.
+/// A number that extends beyond its prefix.
 enum Number {
     More(usize, u32),
     Whole(usize),
@@ -143,8 +143,9 @@ fn more(byte: u8, so_far: usize, shift: u32) -> Number {
     if byte & 0x80 == 0 { Number::Whole(number) } else { Number::More(number, shift + 7) }
 }
 
-/// Huffman's code of HPACK up to 15 bits, which has all characters of an encoded path: the bits of
-/// a code, the first code, and how many there are. Longer ones begin with more ones than all these.
+/// HPACK's Huffman code up to 15 bits, which has all characters of an encoded path: the number of
+/// bits of a code, the first code, and the number of codes. Longer codes begin with more ones than
+/// all these.
 const CODES: [(u32, u16, u16); 10] = [
     (5, 0x0, 10),
     (6, 0x14, 26),
@@ -162,7 +163,7 @@ const PERCENT: u16 = 0x15;
 const HYPHEN: u16 = 0x16;
 const SLASH: u16 = 0x18;
 
-/// Replaces `%` and `/` by `-` in a string in Huffman's code.
+/// Replaces `%` and `/` by `-` in a Huffman-coded string.
 fn replace_in_code(code: &mut [u8]) {
     let bits = code.len() * 8;
     let mut at = 0;
@@ -178,7 +179,8 @@ fn replace_in_code(code: &mut [u8]) {
     }
 }
 
-/// Length and code of the symbol that begins at a bit; `None` at the end, or if it is a longer one.
+/// Length and code of the symbol that begins at bit `at`; `None` at the end, or if the code is
+/// longer.
 fn symbol_at(code: &[u8], at: usize, bits: usize) -> Option<(usize, u16)> {
     let bit = |at: usize| u16::from(code[at / 8] >> (7 - at % 8) & 1);
     let mut symbol = 0;

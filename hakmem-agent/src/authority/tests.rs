@@ -56,8 +56,8 @@ fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What a client sends: another field before the authority, in each of the ways to write one, and a
-/// path after it that must stay as it is.
+/// A client's request: other fields before the authority, in each encoding, and a path after it
+/// that must stay unchanged.
 fn request(authority: &[u8]) -> Vec<u8> {
     let mut block = vec![0x82, 0x3f, 0xe1, 0x1f, 0x7f, 0x80, 0x01];
     block.extend(string(b"a/b%c", false));
@@ -110,7 +110,7 @@ fn the_path_of_a_socket_becomes_a_plain_authority_of_the_same_length() {
                 payload.extend([b'%'; 3]);
                 frame(HEADERS, END_HEADERS | PADDED | PRIORITY, &payload)
             });
-            // The name in one frame, the value in the next; and another request after it.
+            // The name in one frame and the value in the next, and another request after them.
             check(&|authority| {
                 let block = request(authority);
                 let (first, second) = block.split_at(3);
@@ -129,7 +129,7 @@ fn what_is_no_http_2_does_no_harm() {
     for length in [0, 1, 30, 500, 20_000, 200_000] {
         let bytes: Vec<u8> = std::iter::repeat_with(|| {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            // Small numbers are lengths and kinds of frames.
+            // Small numbers serve as lengths and kinds of frames.
             (random >> 33) as u8 >> (random >> 60 & 7)
         })
         .take(length)

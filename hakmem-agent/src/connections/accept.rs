@@ -1,4 +1,4 @@
-//! Connections as they come in.
+//! Accepts incoming connections.
 
 use std::io;
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use crate::failure::Failure;
 /// Time until the next attempt after the system refused.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What accepts connections.
+/// A socket that accepts connections.
 pub(crate) trait Listener: Send + Sync + 'static {
     /// A connection.
     type Io: Send + 'static;
 
-    /// The next one, and who it is.
+    /// The next connection, and its peer.
     fn next(&self) -> impl Future<Output = io::Result<(Self::Io, Peer)>> + Send;
 }
 
@@ -41,7 +41,7 @@ impl Listener for TcpListener {
 
     async fn next(&self) -> io::Result<(Self::Io, Peer)> {
         let (stream, address) = self.accept().await?;
-        // It only makes answers come sooner.
+        // Failure is harmless: the option only reduces the latency of answers.
         let _ = stream.set_nodelay(true);
         Ok((stream, Peer::Address(address.ip())))
     }
@@ -81,7 +81,7 @@ pub(crate) fn accept<L: Listener>(
     ReceiverStream::new(incoming)
 }
 
-/// Whether a connection closed would help.
+/// Whether closing a connection would help.
 fn is_shortage(error: &io::Error) -> bool {
     let short = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
     Errno::from_io_error(error).is_some_and(|error| short.contains(&error))

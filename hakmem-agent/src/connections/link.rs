@@ -1,4 +1,4 @@
-//! One connection: bytes, and the clock of its silence.
+//! One connection: its bytes, and the time since the last of them.
 
 use std::io;
 use std::pin::Pin;
@@ -22,10 +22,10 @@ pub(crate) struct Link<Io> {
     id: u64,
     activity: Arc<Activity>,
     opened: Instant,
-    /// Bytes that came.
+    /// Number of received bytes.
     received: u64,
     closed: Pin<Box<WaitForCancellationFutureOwned>>,
-    /// When to look at the silence again.
+    /// Time of the next check for silence.
     look: Pin<Box<Sleep>>,
 }
 
@@ -44,7 +44,7 @@ impl<Io> Link<Io> {
         self.activity.at_ms.store(self.connections.now_ms(), Ordering::Relaxed);
     }
 
-    /// When the connection has been silent for too long, if nothing happens.
+    /// The time at which the connection will have been silent for too long.
     fn deadline(&self) -> Instant {
         let limits = &self.connections.limits;
         if self.received < limits.first_bytes {
@@ -54,7 +54,7 @@ impl<Io> Link<Io> {
         self.connections.origin + at + limits.silence_max
     }
 
-    /// Whether the connection is to be closed.
+    /// Whether the connection must be closed.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         if self.closed.as_mut().poll(context).is_ready() {
             let error = io::Error::new(io::ErrorKind::ConnectionAborted, "closed for another one");
@@ -72,7 +72,7 @@ impl<Io> Link<Io> {
         }
     }
 
-    /// The result of reading or writing, unless the connection is to be closed meanwhile.
+    /// The result of reading or writing, unless the connection must be closed while it waits.
     fn or_end<T>(
         &mut self,
         done: Poll<io::Result<T>>,

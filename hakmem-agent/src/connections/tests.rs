@@ -11,7 +11,7 @@ fn link(connections: &Arc<Connections>, user: u32) -> (DuplexStream, Link<Duplex
     (client, Link::new(server, connections, Peer::User(user)))
 }
 
-/// What the server's end reads, or the kind of its error.
+/// The result of reading a byte at the server's end, or the kind of the error.
 async fn read(link: &mut Link<DuplexStream>) -> Result<u8, std::io::ErrorKind> {
     link.read_u8().await.map_err(|error| error.kind())
 }
@@ -30,7 +30,7 @@ async fn a_newcomer_takes_the_place_of_the_most_silent_of_the_greediest() {
     // User 2 has a share of three, and this would be the fourth.
     let (_e, _fourth) = link(&connections, 2);
     assert_eq!(read(&mut silent).await, Err(std::io::ErrorKind::ConnectionAborted));
-    // All have four, and user 2 has most of them.
+    // The listener has all four of its connections, and user 2 has the most of them.
     let (_f, _newcomer) = link(&connections, 3);
     assert_eq!(connections.usage(), Usage { open: 4, closed_for_room: 2, closed_for_silence: 0 });
     let waited = tokio::time::timeout(Duration::from_millis(20), read(&mut modest)).await;
@@ -47,7 +47,7 @@ async fn silence_ends_a_connection_at_its_beginning_and_later() {
     let connections = Connections::new("test", beginning);
     let (_client, mut never) = link(&connections, 1);
     assert_eq!(read(&mut never).await, timed_out);
-    // A byte now and then is no beginning.
+    // A single byte now and then is not enough to begin.
     let (mut client, mut slow) = link(&connections, 1);
     client.write_all(b"PR").await.unwrap();
     let mut buffer = [0; 4];
@@ -61,7 +61,7 @@ async fn silence_ends_a_connection_at_its_beginning_and_later() {
     client.write_all(b"PRI ").await.unwrap();
     falls_silent.read_exact(&mut buffer).await.unwrap();
     assert_eq!(read(&mut falls_silent).await, timed_out);
-    // A client that does not read is as silent as one that does not write.
+    // A client that does not read counts as silent, like one that does not write.
     let (mut client, mut deaf) = link(&connections, 1);
     client.write_all(b"PRI ").await.unwrap();
     deaf.read_exact(&mut buffer).await.unwrap();

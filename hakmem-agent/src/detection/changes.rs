@@ -1,22 +1,22 @@
-//! Symptoms that begin together are one change, and one finding.
+//! Merges symptoms that begin together into one change, which is one finding.
 //!
 //! A change of a program shows in several classes, in both directions, in the program and in each
-//! of its processes, and the smaller effects are sure later than the larger ones. All that begins
-//! soon after the first belongs to its finding, which speaks of the symptom that costs most; what
-//! begins later, while the baseline is still held, is another change.
+//! of its processes, and the smaller effects become sure later than the larger ones. All symptoms
+//! that begin soon after the first belong to its finding, which reports the most expensive of them.
+//! A symptom that begins later, while the baseline is still held, is another change.
 
 use hakmem_diagnosis::{Finding, FindingKey, Turn};
 
 use super::comparison::Symptom;
 
-/// Which comparison shows a symptom: 0 and 1 are those of the program, with its past and with a
-/// recording; the others are those of its processes.
+/// The comparison that shows a symptom: 0 and 1 are those of the whole program, with its past and
+/// with a recording; the others are those of its processes.
 pub(super) type Source = u64;
 
-/// Findings of one program that go on at most; what begins beyond them joins the last.
+/// Maximum number of ongoing findings of one program; further symptoms join the last finding.
 const OPEN_MAX: usize = 8;
 
-/// What became of a finding.
+/// The change of a finding's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum News {
     Began,
@@ -24,14 +24,14 @@ pub(super) enum News {
     Ended,
 }
 
-/// A finding with its number, as of its symptom that costs most.
+/// A finding with its number, described by its most expensive symptom.
 #[derive(Debug)]
 pub(super) struct Told {
     pub(super) id: u64,
     pub(super) news: News,
     pub(super) finding: Finding,
     pub(super) symptom: Symptom,
-    /// Other symptoms that began with it.
+    /// Number of other symptoms that began with it.
     pub(super) others: usize,
 }
 
@@ -39,19 +39,19 @@ pub(super) struct Told {
 #[derive(Debug)]
 pub(super) struct Changes {
     open: Vec<Change>,
-    /// Seconds within which symptoms begin together.
+    /// Seconds within which symptoms count as beginning together.
     together: f64,
 }
 
 #[derive(Debug)]
 struct Change {
     id: u64,
-    /// When it was told first, in seconds of Unix time.
+    /// Time of the first report, in seconds of Unix time.
     told_at: f64,
-    /// When its first symptom was first seen.
+    /// Time at which its first symptom was first seen.
     since: f64,
     members: Vec<Member>,
-    /// The member that is told.
+    /// Index of the reported member.
     head: usize,
 }
 
@@ -68,7 +68,8 @@ impl Changes {
         Self { open: Vec::new(), together }
     }
 
-    /// Takes in what all comparisons of the program said at one moment, and says what to tell.
+    /// Takes the symptoms of all comparisons of the program at one time, and returns the findings
+    /// to report.
     pub(super) fn take(
         &mut self,
         symptoms: Vec<(Source, Symptom)>,
@@ -97,7 +98,7 @@ impl Changes {
         told
     }
 
-    /// Puts a symptom where it belongs; the number of its finding.
+    /// Adds a symptom to its finding; returns the finding's number.
     fn place(
         &mut self,
         member: Member,
@@ -112,7 +113,7 @@ impl Changes {
         let full = || (self.open.len() >= OPEN_MAX).then_some(self.open.len() - 1);
         let index = match known {
             Some(index) => index,
-            // Every symptom began once.
+            // Every symptom begins before it ends, so an unknown one does not end.
             None if !member.is_ongoing => return None,
             None => near().or_else(full).unwrap_or_else(|| {
                 *next_id += 1;
@@ -125,7 +126,7 @@ impl Changes {
         };
         let change = &mut self.open[index];
         match change.members.iter_mut().find(|it| it.at == member.at) {
-            // What was compared stays with what is told.
+            // The compared sides stay with the reported symptom.
             Some(known) if !member.is_ongoing => {
                 known.is_ongoing = false;
                 known.finding = member.finding;
@@ -149,7 +150,7 @@ impl Change {
         }
         let news = match (is_new, self.is_ongoing()) {
             (true, true) => News::Began,
-            // It came and went between two looks.
+            // It began and ended between two evaluations.
             (true, false) => return None,
             (false, true) => News::Changed,
             (false, false) => News::Ended,
@@ -160,11 +161,11 @@ impl Change {
         Some(Told { id: self.id, news, finding, symptom: head.symptom.clone(), others })
     }
 
-    /// The symptom that goes on and costs most.
+    /// The most expensive symptom that goes on.
     fn costliest(&self) -> Option<usize> {
         let cost = |index: &usize| self.members[*index].finding.cause.cost_ns.value;
         let ongoing = (0..self.members.len()).filter(|index| self.members[*index].is_ongoing);
-        // The first of equal ones, so that what is told does not change without need.
+        // Among equal ones, the first wins, so that the report does not change without need.
         ongoing.rev().max_by(|a, b| cost(a).total_cmp(&cost(b)))
     }
 }

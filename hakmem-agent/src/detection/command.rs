@@ -5,8 +5,8 @@ use std::path::Path;
 use prost_types::Timestamp;
 
 /// `hakmem-top diff finding:ID@SINCE`, which compares the samples that the agent keeps with the
-/// finding. Numbers begin anew with each agent, so the moment says which agent's it is. `agent` is
-/// the socket, if it is not where hakmem-top looks by itself.
+/// finding. Each agent counts its findings anew, so the time identifies the agent. `agent` is its
+/// socket, if hakmem-top does not find it by itself.
 pub(super) fn command(id: u64, since: &Timestamp, agent: Option<&Path>) -> String {
     let mut words = vec!["hakmem-top".to_owned()];
     if let Some(agent) = agent {
@@ -16,7 +16,7 @@ pub(super) fn command(id: u64, since: &Timestamp, agent: Option<&Path>) -> Strin
     words.join(" ")
 }
 
-/// As one word of a POSIX shell.
+/// `word` as one word of a POSIX shell.
 fn quoted(word: &str) -> String {
     let is_plain = |it: char| it.is_ascii_alphanumeric() || "_./:@%+=,-".contains(it);
     if !word.is_empty() && word.chars().all(is_plain) {

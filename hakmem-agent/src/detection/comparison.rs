@@ -1,9 +1,9 @@
-//! One subject, a program or one of its processes, against one baseline, again and again.
+//! Compares one subject, a program or one of its processes, with one baseline, again and again.
 //!
 //! From the first sight of a symptom on, its baseline is held: a window that moves along would soon
-//! lie within the regression and take it for normal. After an hour it is let go, because what lasts that long
-//! is how the program is now. A leak is held until memory no longer grows: no program is to become
-//! used to it.
+//! lie within the regression and take it for normal. After an hour the baseline is released,
+//! because a change that lasts so long is the program's normal state now. A leak's baseline is held
+//! until memory no longer grows: a leak must never become normal.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use hakmem_diagnosis::diagnosis::{Cause, CauseKind};
 use hakmem_diagnosis::{Diagnosis, Options, Side, Turn, Verdict, Watch, diagnose};
 use hakmem_proto::v1::Process;
 
-/// How long a baseline is held, in seconds.
+/// Time for which a baseline is held, in seconds.
 const HELD_MAX: f64 = 3600.0;
-/// A leak goes on while live memory grows by at least this share of what it grew by at first.
+/// A leak goes on while live memory grows by at least this share of its first growth.
 const LEAK_GOES_ON: f64 = 0.5;
 
-/// Answers in a row that begin a symptom, a leak, and that end either.
+/// Numbers of successive answers that begin a symptom, begin a leak, and end either.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hysteresis {
     pub(super) begin_after: u32,
@@ -25,21 +25,21 @@ pub(super) struct Hysteresis {
     pub(super) end_after: u32,
 }
 
-/// What the current window is compared with.
+/// A baseline for the current window.
 #[derive(Clone, Debug)]
 pub(super) struct Baseline {
     pub(super) side: Arc<Side>,
-    /// The recording that it is from; `None` for what the agent itself has seen.
+    /// The recording that it comes from; `None` if the agent sampled it.
     pub(super) recording: Option<PathBuf>,
 }
 
-/// What an answer changed.
+/// A change of a symptom that an answer caused.
 #[derive(Clone, Debug)]
 pub(super) struct Symptom {
     pub(super) turn: Turn,
-    /// What was compared when it was last there.
+    /// The baseline of the comparison that last showed it.
     pub(super) baseline: Baseline,
-    /// The current window then; `None` if there is none any more.
+    /// The current window of that comparison; `None` if there is none any more.
     pub(super) current: Option<Arc<Side>>,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Comparison {
     end_after: u32,
     /// The baseline of the last answer.
     last: Option<Baseline>,
-    /// Since when `last` is held, in seconds of Unix time.
+    /// Time since which `last` is held, in seconds of Unix time.
     held_since: Option<f64>,
     /// Bytes by which live memory grew in the window in which a leak was first seen.
     leaked: Option<f64>,
@@ -76,8 +76,8 @@ impl Comparison {
         self.held_since.is_some()
     }
 
-    /// Compares `current`, whose window began at `from`, with the baseline that is held or else
-    /// with `fresh`. `None` for either means that there is not enough of it.
+    /// Compares `current`, whose window began at `from`, with the held baseline, or with `fresh` if
+    /// none is held. `None` for either means that there is too little data.
     pub(super) fn hear(
         &mut self,
         current: Option<&Arc<Side>>,
@@ -104,7 +104,7 @@ impl Comparison {
         self.take(&answer, current, from)
     }
 
-    /// Ends everything.
+    /// Ends all symptoms.
     pub(super) fn end(&mut self, at: f64) -> Vec<Symptom> {
         let turns = self.watch.end(at);
         let ended = self.symptoms(turns, None);
@@ -112,8 +112,9 @@ impl Comparison {
         ended
     }
 
-    /// A program at rest shows neither that it is slow nor that it is not; if that lasts, there is
-    /// nothing left to look into.
+    /// Counts an answer without enough data: a program at rest shows neither that it is slow nor
+    /// that it is not. If this lasts, the symptoms end, because there is nothing left to
+    /// investigate.
     fn hear_nothing(&mut self, at: f64) -> Vec<Symptom> {
         self.silent = self.silent.saturating_add(1);
         let is_over = self.is_ongoing() && self.silent >= self.end_after.saturating_mul(2);
@@ -133,14 +134,15 @@ impl Comparison {
         symptoms
     }
 
-    /// The leak that goes on, or may be one.
+    /// The leak that goes on, or that may become one.
     fn leak(&self) -> Option<&Cause> {
         let all = self.watch.ongoing().chain(self.watch.pending());
         all.map(|finding| &finding.cause).find(|cause| cause.kind == CauseKind::Leak)
     }
 
-    /// What a leak adds to a window becomes ever less of what is live, until no comparison of
-    /// shares shows it. So one that was seen goes on for as long as memory grows as it did.
+    /// Adds an ongoing leak to an answer that no longer shows it. The growth in a window becomes an
+    /// ever smaller share of the live memory, until no comparison of shares shows it, so a known
+    /// leak goes on for as long as memory grows as it did.
     fn with_the_leak_that_goes_on(&self, mut answer: Diagnosis, current: &Side) -> Diagnosis {
         let (Some(leak), Some(leaked)) = (self.leak(), self.leaked) else { return answer };
         let is_known = answer.verdict == Verdict::Regressed

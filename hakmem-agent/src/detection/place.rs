@@ -1,26 +1,26 @@
-//! Where a process runs: its pid namespace, and its control group, which names the systemd unit or
-//! the container.
+//! The place where a process runs: its pid namespace, and its control group, which names the
+//! systemd unit or the container.
 
 use hakmem_reader::Identity;
 use hakmem_reader::liveness::Host;
 
-/// Bytes of a control group's path that are looked at.
+/// Number of bytes of a control group's path that are used.
 const GROUP_BYTES_MAX: usize = 512;
 
-/// Keeps programs apart that are started alike in different places.
+/// Distinguishes programs that were started alike in different places.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
     pid_namespace: u64,
-    /// Path of the control group; empty if the process has ended, is of another pid namespace, or
-    /// is nobody's business of this agent's user.
+    /// Path of the control group; empty if the process has ended, is in another pid namespace, or
+    /// may not be inspected by this agent's user.
     control_group: String,
 }
 
 impl Place {
-    /// Asks the system, of a process that runs.
+    /// Asks the system for the place of a running process.
     pub(super) fn of(host: &Host, identity: &Identity, has_ended: bool) -> Self {
-        // Only of the very process: its number may be another's by now, in another namespace or in a
-        // file that somebody forged.
+        // Only if `identity` is the process with this pid: the pid may belong to another process by
+        // now, to another namespace, or to a forged file.
         let asked = !has_ended && host.process_lives(identity);
         let group =
             asked.then(|| std::fs::read_to_string(format!("/proc/{}/cgroup", identity.pid)));
@@ -32,7 +32,7 @@ impl Place {
     }
 }
 
-/// The path in the unified hierarchy, or in systemd's own where there are several.
+/// The path in the unified hierarchy, or in systemd's own hierarchy if there are several.
 fn group_of(text: &str) -> &str {
     let mut lines = text.lines().filter_map(|line| {
         let (_, rest) = line.split_once(':')?;
@@ -78,10 +78,10 @@ mod tests {
         assert_eq!(group(&|_| (), false), group_of(&text));
         assert_eq!(group(&|_| (), true), "");
         assert_eq!(group(&|it| it.pid_namespace = 1, false), "");
-        // Another process had the number before.
+        // Another process had the pid before.
         assert_eq!(group(&|it| it.start_time_ticks -= 1, false), "");
         assert_eq!(group(&|it| it.boot_id[0] ^= 1, false), "");
-        // A file of another user names it.
+        // The file belongs to another user than the process.
         assert_eq!(group(&|it| it.owner_user_id = 54_321, false), "");
     }
 }

@@ -1,7 +1,7 @@
-//! One program: its processes' last minutes, and what they are compared with.
+//! One program: the last minutes of its processes, and their comparisons.
 //!
 //! The program as a whole is compared with its past, because its processes come and go, and each
-//! process with its own, because one of several may go wrong where the others do not.
+//! process with its own, because one of several may go wrong while the others do not.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use super::comparison::{Baseline, Comparison, Hysteresis, Symptom};
 use super::past::{Pace, Past, moment};
 use crate::state::ProcessRecord;
 
-/// Threads of a process that are kept; what more of them did to each other is not told apart.
+/// Number of threads above which a process's samples are kept without threads.
 const THREADS_MAX: usize = 32;
 /// The comparisons of the whole program.
 const WITH_PAST: Source = 0;
 const WITH_RECORDING: Source = 1;
-/// The first number of a process's.
+/// The first number for the comparisons of processes.
 const OF_PROCESSES: Source = 2;
 
-/// What programs are followed with.
+/// The parameters with which programs are followed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Habits {
     pub(super) pace: Pace,
@@ -36,15 +36,15 @@ pub(super) struct Habits {
 /// The last minutes of a program.
 #[derive(Debug)]
 pub(super) struct Program {
-    /// The name by which people know it, as the metrics have it.
+    /// The name by which people know it, as in the metrics.
     pub(super) program_name: String,
-    /// When the first of its processes started, in seconds of Unix time.
+    /// Start of the first of its processes, in seconds of Unix time.
     pub(super) started: f64,
     processes: BTreeMap<Arc<str>, Followed>,
     with_past: Comparison,
     with_recording: Comparison,
     changes: Changes,
-    /// Processes followed so far.
+    /// Number of processes followed so far.
     followed: u64,
 }
 
@@ -71,7 +71,7 @@ impl Program {
         }
     }
 
-    /// Takes in a sample of one of its processes, of which so many are followed at most.
+    /// Takes a sample of one of its processes, at most `processes_max` of which are followed.
     pub(super) fn observe(&mut self, record: &ProcessRecord, habits: Habits, processes_max: usize) {
         let pace = habits.pace;
         let is_running = !record.has_ended();
@@ -102,12 +102,13 @@ impl Program {
         let sample = record.message();
         let threads = sample.threads.len() <= THREADS_MAX;
         let mut kept = whole(&sample, Detail { threads, classes: true });
-        // Who it is, is kept once.
+        // The identity is kept once for all samples.
         kept.identity = None;
         followed.past.push(&kept, pace);
     }
 
-    /// Makes room for another process if one has ended of which nothing is told.
+    /// Makes room for another process by forgetting an ended one without ongoing symptoms, if
+    /// necessary.
     fn has_room(&mut self, processes_max: usize) -> bool {
         if self.processes.len() < processes_max {
             return true;
@@ -137,27 +138,27 @@ impl Program {
             || self.processes.values().any(|it| it.with_itself.is_ongoing())
     }
 
-    /// Seconds of its past that are kept.
+    /// Length of the kept past, in seconds.
     pub(super) fn span(&self) -> f64 {
         let oldest = self.processes.values().filter_map(|it| it.past.oldest());
         self.newest() - oldest.fold(self.newest(), f64::min)
     }
 
-    /// When its newest sample was taken.
+    /// Time of its newest sample.
     pub(super) fn newest(&self) -> f64 {
         let newest = self.processes.values().filter_map(|it| it.past.newest());
         newest.fold(0.0, f64::max)
     }
 
-    /// The last windows of this build, as the baseline of the one that came after it.
+    /// The last windows of this build, as the baseline of the build that came after it.
     pub(super) fn last_windows(&self, pace: Pace) -> Option<Baseline> {
         let to = self.newest();
         let series = self.series(to - pace.baseline, to);
         baseline("the build before".to_owned(), series, 0.0)
     }
 
-    /// Compares with its past or `previous`, the build before it, with a recording, and each
-    /// process with itself.
+    /// Compares the program with its own past or with `previous`, the build before it, and with a
+    /// recording, and each process with itself.
     pub(super) fn compare(
         &mut self,
         now: f64,
@@ -184,7 +185,8 @@ impl Program {
         self.changes.take(symptoms, now, next_id)
     }
 
-    /// Compares each process with its own past; a single one is the program.
+    /// Compares each process with its own past; a single process is already compared as the
+    /// program.
     fn compare_processes(
         &mut self,
         now: f64,
@@ -211,7 +213,7 @@ impl Program {
         symptoms
     }
 
-    /// Ends everything that was found, because the program is gone.
+    /// Ends all symptoms, because the program is gone.
     pub(super) fn end(&mut self, at: f64, next_id: &mut u64) -> Vec<Told> {
         let mut symptoms = of(WITH_PAST, self.with_past.end(at));
         symptoms.extend(of(WITH_RECORDING, self.with_recording.end(at)));
@@ -227,7 +229,7 @@ impl Program {
     }
 }
 
-/// The process in which a class, or all, left the fast path most, and its number.
+/// Key and pid of the process with the most slow paths, in `class` or in all classes.
 pub(super) fn shows_most(side: &Side, class: Option<&str>) -> (String, u32) {
     let slow = |sample: &Process| -> u64 {
         let of_class = |it: &ClassCounters| {
@@ -246,21 +248,21 @@ fn of(source: Source, symptoms: Vec<Symptom>) -> Vec<(Source, Symptom)> {
     symptoms.into_iter().map(|symptom| (source, symptom)).collect()
 }
 
-/// The current window, if enough happened in it.
+/// The current window, if it has enough operations.
 fn current(series: Vec<Series>, pace: Pace, options: &Options) -> Option<Arc<Side>> {
     let operations = series.iter().map(operations).fold(0, u64::saturating_add);
     let is_enough = operations >= options.operations_min;
     is_enough.then(|| Arc::new(Side { name: format!("the last {:.0} s", pace.window), series }))
 }
 
-/// What was some time before the current window, if that is long enough.
+/// The baseline before the current window, if it is long enough.
 fn own_past(series: impl Fn(f64, f64) -> Vec<Series>, now: f64, pace: Pace) -> Option<Baseline> {
     let to = now - pace.window - pace.gap;
     let name = format!("the {:.0} s before", pace.baseline);
     baseline(name, series(to - pace.baseline, to), pace.baseline_min * 0.9)
 }
 
-/// A baseline of some series, if they span enough seconds.
+/// A baseline made of `series`, if they span at least `span_min` seconds.
 fn baseline(name: String, series: Vec<Series>, span_min: f64) -> Option<Baseline> {
     let ends = series.iter().filter_map(|it| Some((it.samples.first()?, it.samples.last()?)));
     let (from, to) = ends

@@ -1,12 +1,12 @@
-//! The programs that are followed: each user's busiest, where there are too many for all, and each
-//! build for itself.
+//! The programs that are followed: if there are too many, the busiest ones of each user; each build
+//! counts as a program of its own.
 //!
-//! An interpreter runs many programs, and a machine several servers of one executable: what they
-//! are started with tells them apart, and where ([`ProgramKey`]).
+//! An interpreter runs many programs, and a machine several servers of one executable. They are
+//! distinguished by their arguments and their place ([`ProgramKey`]).
 //!
 //! A build that is younger than the baseline is compared with the last windows of the build that
-//! started before it, so that an update that made a path slower is found although the new build
-//! never was any faster.
+//! started before it, so that an update that made a path slower is found although the new build was
+//! never faster.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -27,18 +27,19 @@ use crate::state::{FleetView, ProcessRecord};
 use crate::time::timestamp_of_unix_ns;
 use crate::turns::take_turns;
 
-/// Programs that are compared at most.
+/// Maximum number of compared programs.
 pub(super) const PROGRAMS_MAX: usize = 64;
-/// Processes of one program that are followed at most.
+/// Maximum number of followed processes of one program.
 const PROCESSES_MAX: usize = 8;
-/// Processes of all programs: seventy samples of a kibibyte or two each are 9 to 18 MiB.
+/// Maximum number of processes of all programs: seventy samples of a kibibyte or two each take 9 to
+/// 18 MiB.
 const PROCESSES_MAX_OF_ALL: usize = 128;
-/// Builds without a process that are remembered at most.
+/// Maximum number of remembered builds without a process.
 const ENDED_MAX: usize = 16;
-/// Seconds that a build is remembered after its last process.
+/// Seconds that a build is remembered after the end of its last process.
 const REMEMBERED: f64 = 3600.0;
 
-/// What tells programs apart.
+/// Distinguishes programs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct ProgramKey {
     what: What,
@@ -46,25 +47,25 @@ struct ProgramKey {
     place: Place,
 }
 
-/// What stays when a program is updated and its container made anew.
+/// The part that stays the same when a program is updated and its container is recreated.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct What {
     owner: u32,
     executable: String,
-    /// As many as the segment tells; the script is one of them.
+    /// All that the segment has; a script is one of them.
     arguments: Vec<String>,
     labels: Vec<(String, String)>,
 }
 
-/// What does not change while the agent runs.
+/// Settings that do not change while the agent runs.
 #[derive(Debug)]
 pub(super) struct Rules {
     pub(super) habits: Habits,
     pub(super) options: Options,
     /// Baselines of the recording, by executable.
     pub(super) recorded: BTreeMap<String, Baseline>,
-    /// Whether hakmem-top can ask this agent, and its socket, if that is not where it looks by
-    /// itself.
+    /// Whether hakmem-top can ask this agent, and the agent's socket if hakmem-top does not find it
+    /// by itself.
     pub(super) asked_at: Option<Option<std::path::PathBuf>>,
 }
 
@@ -73,9 +74,10 @@ pub(super) struct Rules {
 pub(super) struct Programs {
     rules: Rules,
     programs: BTreeMap<Arc<ProgramKey>, Program>,
-    /// Operations so far of running programs, and how busy they were lately.
+    /// For running programs, the operations so far, and a decaying measure of recent operations.
     busy: HashMap<Arc<ProgramKey>, (u64, f64)>,
-    /// Of the processes that were seen last: asked once, while they run.
+    /// Keys of the processes that were last seen; each is determined once, while the process
+    /// runs.
     keys: HashMap<Arc<str>, Arc<ProgramKey>>,
     host: Host,
     next_id: u64,
@@ -98,16 +100,16 @@ impl ProgramKey {
 }
 
 impl Rules {
-    /// What a configuration asks for.
+    /// The settings that follow from a configuration.
     pub(super) fn new(config: &DetectionConfig, idle_interval: f64) -> Self {
-        // A window needs some samples whatever their distance.
+        // A window needs some samples, whatever their distance.
         let window = config.window.as_secs_f64().max(idle_interval * 10.0);
-        // So many answers and two more fall into it.
+        // The gap must hold all answers that a finding needs, and two more.
         let answers = f64::from(config.begin_after.saturating_add(2));
         let gap = window.max(config.interval.as_secs_f64() * answers);
         let baseline = config.baseline.as_secs_f64().max(window);
         let baseline_min = config.baseline_min.as_secs_f64().min(baseline);
-        // What fills within a baseline is a cache.
+        // Growth that stops within a baseline's length is a cache.
         let filling = (baseline / config.interval.as_secs_f64().max(0.001)).ceil() as u32;
         let hysteresis = Hysteresis {
             begin_after: config.begin_after,
@@ -117,7 +119,7 @@ impl Rules {
         let habits = Habits {
             pace: Pace { window, gap, baseline, baseline_min },
             hysteresis,
-            // A small effect is sure when all of the window has it.
+            // A small effect becomes sure only when the whole window shows it.
             together: window + gap,
         };
         Self { habits, options: Options::live(), recorded: BTreeMap::new(), asked_at: None }
@@ -136,7 +138,7 @@ impl Programs {
         }
     }
 
-    /// Takes in the newest samples of the busiest programs.
+    /// Takes the newest samples of the busiest programs.
     pub(super) fn observe(&mut self, view: &FleetView) -> Vec<Step> {
         let mut steps = Vec::new();
         let habits = self.rules.habits;
@@ -209,7 +211,7 @@ impl Programs {
         ranked.split_off(PROGRAMS_MAX).into_iter().map(|(key, _)| Arc::clone(key)).collect()
     }
 
-    /// Compares every program with what it is to be compared with.
+    /// Compares every program with its baselines.
     pub(super) fn evaluate(&mut self, now: f64) -> Vec<Step> {
         let mut steps = Vec::new();
         let keys: Vec<Arc<ProgramKey>> = self.programs.keys().cloned().collect();
@@ -231,7 +233,7 @@ impl Programs {
         steps
     }
 
-    /// The last windows of the build before, for as long as there is no own past.
+    /// The last windows of the previous build, for as long as the program has no past of its own.
     fn build_before(&self, key: &ProgramKey, now: f64) -> Option<Baseline> {
         let program = self.programs.get(key)?;
         let pace = self.rules.habits.pace;
@@ -241,7 +243,7 @@ impl Programs {
         let earlier = self.programs.iter().filter(|(other, it)| {
             other.what == key.what && other.build_id != key.build_id && it.started < program.started
         });
-        // The latest one that ran in the same place, if any did.
+        // The latest build that ran in the same place, or else the latest one.
         let last = earlier.max_by(|(a, program_a), (b, program_b)| {
             let is_here = |it: &ProgramKey| it.place == key.place;
             let here = is_here(a).cmp(&is_here(b));
@@ -250,8 +252,8 @@ impl Programs {
         last.and_then(|(_, program)| program.last_windows(pace))
     }
 
-    /// Forgets builds that ended long ago and, if they are many, those that ran too short to be
-    /// compared with, and the oldest.
+    /// Forgets builds that ended long ago. If there are too many, it forgets those that ran too
+    /// short for a comparison first, and then the oldest.
     fn forget(&mut self, now: f64) {
         self.programs.retain(|_, it| it.is_running() || now - it.newest() < REMEMBERED);
         let least = self.rules.habits.pace.baseline_min;
@@ -285,7 +287,7 @@ impl Programs {
         told.into_iter().map(step).collect()
     }
 
-    /// A finding as the contract says it.
+    /// A finding as a message of the contract.
     fn finding(
         &self,
         key: &ProgramKey,
@@ -298,7 +300,7 @@ impl Programs {
         let current = symptom.current.as_deref();
         let shown = current.map(|side| shows_most(side, cause.class.as_deref()));
         let (process_key, pid) = shown.unwrap_or_default();
-        // To the millisecond, as it is typed.
+        // Rounded to milliseconds, as in the command.
         let since = timestamp_of_unix_ns((finding.since * 1e3) as u64 * 1_000_000);
         let asked_at = self.rules.asked_at.as_ref().filter(|_| are_sides_kept);
         let command = asked_at.map(|socket| command(*id, &since, socket.as_deref()));
@@ -323,7 +325,7 @@ impl Programs {
     }
 }
 
-/// What changed, what else did, and since what.
+/// The finding's sentence: the change, the baseline, and the number of other effects.
 fn summary(text: &str, baseline: &Baseline, others: usize) -> String {
     let name = match &baseline.recording {
         None => baseline.side.name.clone(),
@@ -337,7 +339,7 @@ fn summary(text: &str, baseline: &Baseline, others: usize) -> String {
     format!("{text} (compared with {name}{more})")
 }
 
-/// The word of a cause or a direction, as the JSON of a diagnosis has it.
+/// The word for a cause or a direction, as in the JSON of a diagnosis.
 fn word<T: serde::Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,

@@ -1,7 +1,7 @@
-//! Hours of programs in simulated time: what is found, when, how often, and for how long.
+//! Hours of programs in simulated time: which findings occur, when, how often, and for how long.
 //!
-//! Segments are real files, written as programs would write them; only the moments of samples are
-//! made up. Windows are the default ones.
+//! Segments are real files, written as programs would write them; only the times of samples are
+//! simulated. Windows have their default lengths.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use crate::config::DetectionConfig;
 use crate::findings::{Known, Step};
 use crate::state::{Facts, FleetView, ProcessRecord};
 
-/// When everything begins, in seconds of Unix time.
+/// Start of the simulation, in seconds of Unix time.
 const BEGIN: u64 = 1_795_687_200;
 /// Seconds until a window and its baseline are full.
 const SETTLED: u64 = 400;
-/// Seconds after a change in which it is to be found: the window, and a minute.
+/// Seconds within which a change must be found: the window, and a minute.
 const FOUND_WITHIN: u64 = 90;
 
-/// What a program does in a second.
+/// The operations of a program in a second.
 type Act = Box<dyn FnMut(&mut SlotWriter, u64, &mut Random)>;
 
 /// Marsaglia's xorshift64.
@@ -35,7 +35,7 @@ impl Random {
         self.0
     }
 
-    /// About `mean`, by a third less or more.
+    /// A number around `mean`, up to a third less or more.
     fn about(&mut self, mean: u64) -> u64 {
         let third = (mean / 3).max(1);
         mean - third.min(mean) + self.next() % (2 * third + 1)
@@ -56,7 +56,8 @@ struct Stage {
     view: FleetView,
     programs: Programs,
     second: u64,
-    /// Every finding that began or changed, as it was last; with the seconds of its first and last.
+    /// Every finding that began or changed, in its last state, with the seconds of its first and
+    /// last report.
     known: Vec<(u64, u64, Known)>,
     ended: Vec<(u64, u64)>,
 }
@@ -74,7 +75,7 @@ impl Stage {
         }
     }
 
-    /// Adds a process; its number.
+    /// Adds a process; returns its pid.
     fn enter(&mut self, arguments: &[&str], seed: u64, act: Act) -> u32 {
         let mut facts = FixtureProcess::new(&format!("/usr/bin/{}", arguments[0]));
         facts.arguments = arguments.iter().map(|it| (*it).to_owned()).collect();
@@ -122,7 +123,7 @@ impl Stage {
         }
     }
 
-    /// What was found, for a person who reads why a test failed.
+    /// The findings, for a person who investigates a failed test.
     fn told(&self) -> Vec<String> {
         let line = |(first, last, known): &(u64, u64, Known)| {
             let it = &known.finding;
@@ -136,7 +137,7 @@ impl Stage {
     }
 }
 
-/// Calls of one class, of which some go the slow way in both directions.
+/// Calls of one class, some of which take slow paths in both directions.
 fn calls(slot: &mut SlotWriter, class: Class, pairs: u64, slow: u64) {
     let bin = bin_of(class);
     for _ in 0..slow {
@@ -151,12 +152,12 @@ fn calls(slot: &mut SlotWriter, class: Class, pairs: u64, slow: u64) {
     }
 }
 
-/// The same all the time.
+/// A constant load.
 fn steady(pairs: u64) -> Act {
     Box::new(move |slot, _, random| calls(slot, Class::C5, random.about(pairs), random.about(3)))
 }
 
-/// Steady until a moment, and slow from then on.
+/// A constant load whose slow paths become frequent at `begin`.
 fn slow_from(begin: u64, pairs: u64) -> Act {
     Box::new(move |slot, now, random| {
         let slow = if now < begin { 3 } else { 60 };
@@ -255,23 +256,23 @@ fn a_leak_is_a_finding_for_as_long_as_it_lasts() {
     assert!(stage.ended_at(id).is_some(), "{:#?}", stage.told());
 }
 
-/// Things that programs do all day.
+/// Variations that are normal for programs.
 fn natural(kind: usize) -> Act {
     let wave = |now: u64, period: f64| (now as f64 / period * std::f64::consts::TAU).sin();
     match kind {
-        // More and fewer requests, all of one kind.
+        // A varying rate of requests of one kind.
         0 => Box::new(move |slot, now, random| {
             let load = 1.0 + 0.6 * wave(now, 600.0);
             let pairs = (400.0 * load) as u64;
             calls(slot, Class::C5, random.about(pairs), random.about(pairs / 100));
         }),
-        // A job every two minutes, which allocates much at once.
+        // A job every two minutes that allocates much at once.
         1 => Box::new(|slot, now, random| {
             let is_job = now % 120 < 15;
             let slow = if is_job { 40 } else { 4 };
             calls(slot, Class::C5, random.about(400), random.about(slow));
         }),
-        // Two kinds of work, in turn.
+        // Two kinds of work that alternate.
         2 => Box::new(|slot, now, random| {
             let (class, slow) = if now % 90 < 45 { (Class::C2, 2) } else { (Class::C6, 12) };
             calls(slot, class, random.about(400), random.about(slow));

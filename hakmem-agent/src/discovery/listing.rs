@@ -1,8 +1,8 @@
-//! What a directory holds, read in parts.
+//! Reads the names in a directory, in parts.
 //!
-//! A directory of a hundred thousand names is read over several listings, a part in each, so that it
-//! holds nobody up; and one that did not change is not read again. A name that is gone is noticed at
-//! the end of a pass.
+//! A directory of a hundred thousand names is read over several listings, one part in each, so that
+//! it delays nobody. A directory that did not change is not read again. A removed name is noticed
+//! at the end of a pass.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -11,24 +11,25 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// Entries of one directory that are read in one listing.
+/// Number of entries that one listing reads of one directory.
 const ENTRIES_MAX: usize = 4096;
-/// A change within this time of the last one may have left the same time of modification.
+/// Two changes within this time may leave the same time of modification.
 const CLOCK_STEP: Duration = Duration::from_secs(2);
-/// What did not change is read again after this time, because some file systems do not tell.
+/// Time after which an unchanged directory is read again, because some file systems do not report
+/// changes.
 const DISTRUST: Duration = Duration::from_secs(30);
 
-/// The names of one directory that are of interest, with the owners of their files.
+/// The relevant names of one directory, with the owners of their files.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
-    /// Of the last complete pass, and those found since.
+    /// The names from the last complete pass, and those found since.
     names: BTreeMap<OsString, u32>,
     pass: Option<Pass>,
-    /// What the directory was like when the last complete pass began.
+    /// The state of the directory when the last complete pass began.
     complete: Option<(Stamp, SystemTime)>,
 }
 
-/// A pass under way.
+/// A pass in progress.
 #[derive(Debug)]
 struct Pass {
     entries: ReadDir,
@@ -42,12 +43,12 @@ struct Pass {
 /// Device, inode and time of modification.
 type Stamp = (u64, u64, i64, i64);
 
-/// Which names are of interest.
+/// Selects the relevant names.
 pub(super) struct Filter<'a> {
     pub(super) is_wanted: &'a dyn Fn(&OsStr) -> bool,
-    /// Owner of the files, where the directory tells; otherwise each file is asked.
+    /// Owner of the files, if the directory determines it; otherwise each file is asked.
     pub(super) owner: Option<u32>,
-    /// Names of one owner that count.
+    /// Maximum number of names of one owner.
     pub(super) names_max: usize,
 }
 
@@ -57,7 +58,7 @@ impl Listing {
         &self.names
     }
 
-    /// Reads on. Returns the names that were left out in a pass that ended.
+    /// Continues reading. Returns the number of names that were left out, if a pass ended.
     pub(super) fn advance(&mut self, directory: &Path, filter: &Filter<'_>) -> u64 {
         let Ok(metadata) = std::fs::metadata(directory) else {
             *self = Self::default();
@@ -96,7 +97,7 @@ impl Listing {
         pass.left_out
     }
 
-    /// Whether the last complete pass saw the directory as it is.
+    /// Whether the last complete pass saw the present state of the directory.
     fn is_current(&self, stamp: Stamp) -> bool {
         let Some((seen, begun)) = self.complete else { return false };
         let modified = SystemTime::UNIX_EPOCH
@@ -108,11 +109,11 @@ impl Listing {
 }
 
 impl Pass {
-    /// Reads a part; whether that was the last one.
+    /// Reads a part; returns whether it was the last one.
     fn read(&mut self, filter: &Filter<'_>) -> bool {
         for _ in 0..ENTRIES_MAX {
             let Some(entry) = self.entries.next() else { return true };
-            // A directory that cannot be read on has ended.
+            // An error ends the directory.
             let Ok(entry) = entry else { return true };
             let name = entry.file_name();
             if !(filter.is_wanted)(&name) {

@@ -1,6 +1,6 @@
-//! What the kernel tells of directories as it happens, by inotify.
+//! Reads the kernel's notices of changes in directories, by inotify.
 //!
-//! inotify is used directly, because what it reports must be chosen: reports of files being opened
+//! inotify is used directly, because the set of reported events matters: reports of opened files
 //! would answer each of the agent's own reads with an event.
 
 use std::collections::HashMap;
@@ -16,22 +16,23 @@ use super::{Discovery, Found, USER_DIRECTORY_PREFIX, is_segment};
 use crate::accounts::{Accounts, Meter};
 use crate::refusals::Refusal;
 
-/// Bytes for notices of one read; about 200 of them.
+/// Size of the buffer for one read; about 200 notices fit into it.
 const BUFFER_BYTES: usize = 16 * 1024;
-/// Notices taken in at a time: while a user makes more of them, there is other work.
+/// Maximum number of notices handled at a time: while a user causes more of them, other work must
+/// go on.
 const NOTICES_MAX: usize = 512;
 
-/// What the kernel told since it was last asked.
+/// The kernel's notices since the last read.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
     /// Segments that appeared.
     pub(crate) appeared: Vec<Found>,
-    /// Whether something happened that only a listing can tell.
+    /// Whether there was a change that only a listing can resolve.
     pub(crate) list_again: bool,
 }
 
 impl Discovery {
-    /// Reads what the kernel has told.
+    /// Reads the kernel's notices.
     pub(crate) fn notices(&mut self, accounts: &mut Accounts) -> Notices {
         let mut told = Notices::default();
         let Some(fd) = &self.notices else { return told };
@@ -85,15 +86,15 @@ impl Discovery {
         }
         for descriptor in forgotten {
             self.watched.remove(&descriptor);
-            // A directory that only moved would go on telling of files elsewhere.
+            // A directory that was only moved would still report files, in its new place.
             let _ = inotify::remove_watch(fd, descriptor);
         }
         self.charge(accounts, &counts, total, meter.took());
         told
     }
 
-    /// Charges what reading notices took to those who caused them. Who has spent all time is listed
-    /// once a second, and not watched until then.
+    /// Charges the time of reading notices to the owners who caused them. The directories of an
+    /// owner without time left are no longer watched until they are listed again, once a second.
     fn charge(
         &mut self,
         accounts: &mut Accounts,
@@ -146,7 +147,7 @@ impl Discovery {
     }
 }
 
-/// Whether a directory entry is one of our directories.
+/// Whether `path` is one of the agent's directories.
 fn concerns_us(directories: &[PathBuf], of_all_users: Option<&Path>, path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
     directories.iter().any(|directory| directory == path)

@@ -1,4 +1,4 @@
-//! Why a directory to be watched cannot be read.
+//! Finds out why a directory to be watched cannot be read.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
@@ -8,8 +8,8 @@ use hakmem_reader::directory::{SHARED_MEMORY, files_of_directory};
 
 use super::USER_DIRECTORY_PREFIX;
 
-/// Why a directory cannot be read. The first program of a user makes the user's directory; any other
-/// is there, or its name is a mistake.
+/// Why a directory cannot be read, if it cannot. The first program of a user creates the user's
+/// directory; any other directory must exist, or its name is a mistake.
 pub(super) fn problem_of(directory: &Path) -> Option<String> {
     let name = directory.file_name().unwrap_or_default().as_bytes();
     let is_of_user = directory.parent() == Some(Path::new(SHARED_MEMORY))

@@ -143,7 +143,7 @@ fn the_directories_of_one_user_are_bounded_and_take_no_watches_from_others() {
     for name in ["hakmem-1000", "hakmem-1001"] {
         assert!(places.contains(&parent.path().join(name)), "{name}");
     }
-    // All of them, and the directory they are in.
+    // All directories of the places, and their parent.
     assert_eq!(case.discovery.watched.len(), places.len() + 1);
     assert!(case.refused(Refusal::DIRECTORIES) > 0);
 }

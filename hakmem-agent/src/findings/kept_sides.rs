@@ -1,7 +1,7 @@
-//! The samples that a finding rests on, kept for whoever looks into it later.
+//! The samples on which a finding rests, kept for later investigation.
 //!
-//! The history gives up its oldest samples, and does not hold a baseline for as long as a finding
-//! goes on. A comparison of these samples gives the verdict that made the finding.
+//! The history drops its oldest samples, and does not hold a baseline for as long as a finding goes
+//! on. A comparison of these samples repeats the verdict that made the finding.
 
 use hakmem_diagnosis::{Series, Side};
 use hakmem_proto::v1::get_finding_response::Part;
@@ -26,7 +26,7 @@ struct KeptSeries {
 }
 
 impl KeptSides {
-    /// Keeps both sides; `None` if the compressor has no memory.
+    /// Compresses both sides; `None` if the compressor has no memory.
     pub(crate) fn new(before: &Side, after: &Side) -> Option<Self> {
         let keep = |side: &Side| -> Option<Vec<KeptSeries>> {
             side.series.iter().map(|series| KeptSeries::new(&side.name, series)).collect()
@@ -34,12 +34,12 @@ impl KeptSides {
         Some(Self { before: keep(before)?, after: keep(after)? })
     }
 
-    /// Compressed bytes.
+    /// Number of compressed bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.before.iter().chain(&self.after).map(|it| it.payload.len()).sum()
     }
 
-    /// Both sides as an answer has them, one series after another.
+    /// Both sides in the parts of an answer, one series after another.
     pub(crate) fn parts(&self) -> impl Iterator<Item = GetFindingResponse> + '_ {
         let before = self.before.iter().flat_map(KeptSeries::parts).map(Part::Before);
         let after = self.after.iter().flat_map(KeptSeries::parts).map(Part::After);
@@ -62,7 +62,7 @@ impl KeptSeries {
         Some(Self { raw_bytes: raw.len(), payload: payload.into() })
     }
 
-    /// The series in messages that clients accept; nothing if memory is short.
+    /// The series in messages that clients accept; empty if memory is short.
     fn parts(&self) -> Vec<FindingSeries> {
         let raw = zstd::bulk::decompress(&self.payload, self.raw_bytes);
         let whole = raw.ok().and_then(|raw| FindingSeries::decode(raw.as_slice()).ok());

@@ -38,7 +38,7 @@ fn symptom(was: Was, class: &str, cost_ns: f64, since: f64) -> Symptom {
     Symptom { turn, baseline, current: Some(Arc::new(Side::default())) }
 }
 
-/// What is told, as `(number, news, class, others)`.
+/// Takes symptoms; returns the reports as `(number, news, class, others)`.
 fn take(
     changes: &mut Changes,
     now: f64,
@@ -56,10 +56,10 @@ fn what_begins_together_is_one_finding_of_what_costs_most() {
     let both =
         vec![(0, symptom(Was::Begun, "C1", 2.0, 5.0)), (3, symptom(Was::Begun, "C2", 9.0, 5.0))];
     assert_eq!(take(&mut changes, 10.0, both), [(1, News::Began, "C2".into(), 1)]);
-    // Sure later, and costs more.
+    // This symptom becomes sure later, and costs more.
     let later = vec![(4, symptom(Was::Begun, "C3", 20.0, 40.0))];
     assert_eq!(take(&mut changes, 50.0, later), [(1, News::Changed, "C3".into(), 2)]);
-    // After that, what is told stays.
+    // After that, the reported symptom stays.
     let grown = vec![(0, symptom(Was::Seen, "C1", 50.0, 5.0))];
     assert_eq!(take(&mut changes, 90.0, grown), [(1, News::Changed, "C3".into(), 2)]);
 }
@@ -70,7 +70,7 @@ fn what_begins_much_later_is_another_change() {
     take(&mut changes, 10.0, vec![(0, symptom(Was::Begun, "C1", 2.0, 5.0))]);
     let later = vec![(0, symptom(Was::Begun, "C2", 2.0, 95.0))];
     assert_eq!(take(&mut changes, 100.0, later), [(2, News::Began, "C2".into(), 0)]);
-    // A symptom that was over for a while comes back to its finding.
+    // A symptom that was over for a while returns to its finding.
     assert_eq!(
         take(&mut changes, 110.0, vec![(0, symptom(Was::Over, "C1", 2.0, 105.0))]),
         [(1, News::Ended, "C1".into(), 0)]

@@ -2,7 +2,7 @@ use std::process::Command;
 
 use super::*;
 
-/// The words that a shell makes of a command line.
+/// The words into which a shell splits a command line.
 fn words(line: &str) -> Vec<String> {
     let script = format!("set -- {line}; printf '%s\\0' \"$@\"");
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();

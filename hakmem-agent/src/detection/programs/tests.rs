@@ -53,7 +53,7 @@ async fn of_many_programs_the_busiest_are_followed() {
     assert_eq!(programs.programs.len(), PROGRAMS_MAX);
     assert!(follows(&programs, "/bin/79"));
 
-    // What has ended is remembered for a while, of the newest only.
+    // Only the newest of the ended builds are remembered, and only for a while.
     let now = programs.programs.values().map(Program::newest).fold(0.0, f64::max);
     programs.observe(&FleetView::default());
     assert!(programs.evaluate(now).is_empty());
