@@ -71,8 +71,8 @@ pub(crate) struct Arguments {
     /// and the agent's own user can read them
     #[arg(long, value_name = "DIR")]
     record_dir: Option<PathBuf>,
-    /// Mebibytes that those files may take; the oldest of the user whose files take most are removed
-    /// first
+    /// Mebibytes that those files may take; the oldest of the user whose files take most are
+    /// removed first
     #[arg(long, value_name = "MIB", default_value_t = 1024, requires = "record_dir",
         value_parser = clap::value_parser!(u64).range(1..=16_777_216))]
     record_mib: u64,

@@ -28,7 +28,7 @@ pub struct SnapshotDocument {
 /// One process.
 #[derive(Clone, Debug, Serialize)]
 pub struct ProcessEntry {
-    /// Names the process: pid, start time and nonce.
+    /// Identifies the process: pid, start time and nonce.
     pub key: String,
     /// Process id in its own pid namespace.
     pub pid: u32,

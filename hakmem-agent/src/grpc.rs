@@ -31,9 +31,9 @@ use crate::state::{FleetView, ProcessRecord};
 use hakmem_recording::delta::{self, Detail};
 use watch::Watch;
 
-/// The longest interval a stream may ask for.
+/// The longest interval that a stream may ask for.
 const INTERVAL_MAX: Duration = Duration::from_secs(60);
-/// Bytes of an answer that clients with gRPC's usual limit of 4 MiB accept.
+/// Maximum length of an answer, accepted by clients with gRPC's usual limit of 4 MiB.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024 - 64 * 1024;
 
 /// The service behind one listener.
@@ -52,12 +52,12 @@ impl TelemetryService {
         self.shared.failure.task("a stream", stream);
     }
 
-    /// A process that the viewer may see.
+    /// The process with this key, if the viewer may see it.
     fn known(&self, viewer: Viewer, key: &str) -> Result<Arc<ProcessRecord>, Status> {
         if key.is_empty() {
             return Err(Status::invalid_argument("the key is empty; ListProcesses tells keys"));
         }
-        // A process of somebody else is as unknown as one that never was.
+        // A process that the viewer may not see is reported like one that never existed.
         let view = self.shared.current();
         let known = view.processes.get(key).filter(|record| viewer.may_see(record.owner()));
         let known = known.or_else(|| only_with_segment_key(&view, viewer, key));
@@ -65,8 +65,8 @@ impl TelemetryService {
     }
 }
 
-/// The process whose key begins with the name of a segment, if the viewer may see just one of these.
-/// Keys were only that in former versions.
+/// The process whose key begins with the name of a segment, if the viewer may see only one such
+/// process. In former versions the name was the whole key.
 fn only_with_segment_key<'a>(
     view: &'a FleetView,
     viewer: Viewer,
@@ -217,7 +217,7 @@ impl Telemetry for TelemetryService {
     }
 }
 
-/// Identity, state and totals.
+/// The process with identity, state and totals only.
 fn outline(process: &Process) -> Process {
     delta::whole(process, Detail { threads: false, classes: false })
 }

@@ -1,14 +1,14 @@
-//! What processes did in the past, in memory, as far back as time and memory allow.
+//! Keeps the past of processes in memory, as far back as time and memory allow.
 //!
 //! Each process has a [`Past`]: samples about a second apart, encoded as in a recording and
-//! compressed in blocks. Two limits hold. *Time*: blocks older than the span are given up.
-//! *Memory*: when all pasts together are too large, the owner of processes whose pasts take most
-//! gives up the oldest block among the processes that take more than an equal share of the owner's,
+//! compressed in blocks. There are two limits. *Time*: blocks older than the span are dropped.
+//! *Memory*: when all pasts together are too large, the owner whose processes' pasts take the most
+//! loses the oldest block among those processes that take more than an equal share of the owner's,
 //! so that neither one process with thousands of threads nor one user with hundreds of processes
-//! costs the others their past. What is given up is counted, per process and in all.
+//! costs the others their past. Dropped samples are counted, per process and in total.
 //!
 //! The sampler's thread writes. Queries take shared blocks under the lock and decode them outside
-//! of it, so that they never hold up sampling for longer than it takes to copy pointers.
+//! it, so they delay sampling only for as long as it takes to copy pointers.
 
 mod past;
 mod query;
@@ -34,11 +34,11 @@ pub(crate) struct History {
 #[derive(Debug, Default)]
 struct Inner {
     owners: HashMap<u32, Pasts>,
-    /// Owners by key.
+    /// The owners of processes, by key.
     keys: HashMap<Arc<str>, u32>,
-    /// `None` until the first block, and if there is no memory for one.
+    /// `None` until the first block, and if there is no memory for a compressor.
     compressor: Option<Compressor>,
-    /// Sum of the pasts' bytes.
+    /// Sum of the bytes of all pasts.
     bytes: usize,
     dropped_samples: u64,
 }
@@ -47,16 +47,16 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Pasts {
     pasts: HashMap<Arc<str>, Past>,
-    /// Sum of the pasts' bytes.
+    /// Sum of the bytes of all pasts.
     bytes: usize,
 }
 
-/// What the history takes.
+/// The memory of the history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) bytes: u64,
     pub(crate) bytes_max: u64,
-    /// Samples given up to stay within `bytes_max`, since the agent started.
+    /// Samples that were dropped to stay within `bytes_max`, since the agent started.
     pub(crate) dropped_samples: u64,
 }
 
@@ -65,12 +65,12 @@ impl History {
         Self { config, inner: Mutex::default() }
     }
 
-    /// Whether anything is kept at all.
+    /// Whether any history is kept.
     fn is_on(&self) -> bool {
         self.config.bytes_max > 0 && self.config.span > Duration::ZERO
     }
 
-    /// Takes in a sample, unless the last one is too young.
+    /// Takes a sample, unless the previous one is too recent.
     pub(crate) fn record(&self, record: &Arc<ProcessRecord>) {
         if !self.is_on() {
             return;
@@ -110,7 +110,7 @@ impl History {
         inner.bytes -= bytes;
     }
 
-    /// What there is of a process; `None` if nothing was ever kept of it.
+    /// The past of a process; `None` if no sample of it was ever kept.
     pub(crate) fn query(&self, key: &str) -> Option<Query> {
         let inner = self.lock();
         let own = inner.owners.get(inner.keys.get(key)?)?;
@@ -129,14 +129,15 @@ impl History {
 }
 
 impl Inner {
-    /// Gives up the oldest blocks of those who take more than their share.
+    /// Drops the oldest blocks of processes that take more than their share.
     fn shrink(&mut self, bytes_max: usize) {
         while self.bytes > bytes_max {
             let greediest = self.owners.values_mut().max_by_key(|own| own.bytes);
             let Some(own) = greediest else { return };
             let share = own.bytes / own.pasts.len().max(1);
             let greedy = own.pasts.values_mut().filter(|past| past.bytes() >= share);
-            // Somebody takes no less than the average, and something, or there is nothing to give.
+            // Some process takes at least the average. If even that takes nothing, there is nothing
+            // to drop.
             let Some(past) = greedy.min_by_key(|past| past.oldest_ns()) else { return };
             let before = past.bytes();
             if before == 0 {
@@ -149,8 +150,8 @@ impl Inner {
     }
 }
 
-/// Bytes that a process collects before it compresses them: more compress better, but what waits
-/// takes memory, too. An eighth of the process's share at most.
+/// Number of bytes that a process collects before it compresses them: more of them compress better,
+/// but they take memory while they wait. At most an eighth of the process's share.
 fn block_bytes(bytes_max: usize, processes: usize) -> usize {
     const RANGE: std::ops::RangeInclusive<usize> = 2 << 10..=32 << 10;
     (bytes_max / processes.max(1) / 8).clamp(*RANGE.start(), *RANGE.end())

@@ -1,7 +1,7 @@
-//! HTTP: metrics, health, the JSON snapshot and a page that says what is where.
+//! HTTP: metrics, health, the JSON snapshot and a page that lists them.
 //!
-//! Every user of the machine can ask, so what only the owner of a process may know (its arguments,
-//! labels and key) is left out unless the configuration says otherwise.
+//! Every user of the machine can ask, so the data that only the owner of a process may see (its
+//! arguments, labels and key) is left out unless the configuration says otherwise.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,7 +23,7 @@ mod host;
 mod landing;
 pub(crate) mod server;
 
-/// Everything served over HTTP.
+/// The routes of everything that is served over HTTP.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/", get(landing_page))
@@ -35,7 +35,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// Refuses requests that meant another host.
+/// Refuses requests that were meant for another host.
 async fn only_our_names(
     State(shared): State<Arc<Shared>>,
     request: Request,

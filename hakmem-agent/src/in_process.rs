@@ -9,12 +9,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
-/// Bytes a pipe buffers in each direction, as much as a socket does.
+/// Bytes that a pipe buffers in each direction, as much as a socket does.
 const PIPE_BYTES: usize = 256 * 1024;
-/// Connections that may wait to be accepted.
+/// Number of connections that may wait to be accepted.
 const BACKLOG: usize = 16;
 
-/// What a server accepts connections from.
+/// The connections that a server accepts.
 pub(crate) type Incoming = ReceiverStream<io::Result<DuplexStream>>;
 
 /// Opens connections to the server that holds the matching [`Incoming`].
@@ -23,14 +23,14 @@ pub(crate) struct InProcessConnector {
     server_ends: mpsc::Sender<io::Result<DuplexStream>>,
 }
 
-/// A connector and what it connects to.
+/// A connector, and the connections that it opens.
 pub(crate) fn in_process() -> (InProcessConnector, Incoming) {
     let (server_ends, incoming) = mpsc::channel(BACKLOG);
     (InProcessConnector { server_ends }, ReceiverStream::new(incoming))
 }
 
 impl InProcessConnector {
-    /// A channel that connects when it is first used, and again if the connection is lost.
+    /// A channel that connects on first use, and again if the connection is lost.
     pub(crate) fn channel(&self) -> Channel {
         let server_ends = self.server_ends.clone();
         Endpoint::from_static("http://agent.local").connect_with_connector_lazy(service_fn(

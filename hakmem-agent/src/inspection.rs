@@ -1,7 +1,7 @@
-//! Looks into one segment without an agent: what a post-mortem needs.
+//! Inspects one segment without an agent, e.g. for a post-mortem.
 //!
-//! It gives the same messages as the gRPC contract, made the same way, and all events that the
-//! rings still hold. Nothing is kept, marked or removed.
+//! The result has the messages of the gRPC contract, built by the same code, and all events that
+//! the rings still hold. Nothing is kept, marked or removed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,16 +16,17 @@ use crate::state::{Facts, ProcessRecord};
 use crate::thread_names::NameReader;
 use crate::time::timestamp_of_unix_ns;
 
-/// What a segment says.
+/// The content of a segment.
 #[derive(Clone, Debug)]
 pub struct Inspection {
-    /// Where it lies.
+    /// The path of the segment.
     pub path: PathBuf,
-    /// Everything about the process; its `loss` counts the events overwritten since its start.
+    /// Everything about the process; its `loss` counts the events that were overwritten since its
+    /// start.
     pub process: v1::Process,
-    /// The events that the rings still hold, by time.
+    /// The events that the rings still hold, in the order of time.
     pub events: Vec<v1::Event>,
-    /// When somebody noted that the process was dead, if anybody did: it died before that.
+    /// Time at which a reader noted that the process was dead, if any did: it died before that.
     pub found_dead_at: Option<prost_types::Timestamp>,
 }
 
@@ -38,23 +39,23 @@ pub enum InspectionError {
     /// No file belongs to the process.
     #[error("no segment of process {pid} in {}; `hakmem-top ls` lists those there are", directory.display())]
     UnknownPid {
-        /// The process.
+        /// The process id.
         pid: u32,
-        /// Where it was looked for.
+        /// The directory that was searched.
         directory: PathBuf,
     },
-    /// Nothing has ended there.
+    /// No process has ended in the directory.
     #[error("no process that has ended left a segment in {}; name one that runs", directory.display())]
     NoneEnded {
-        /// Where it was looked for.
+        /// The directory that was searched.
         directory: PathBuf,
     },
-    /// The file is no segment, or not to be read.
+    /// The file is not a segment, or may not be read.
     #[error("{}: {error}", path.display())]
     Open {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         error: OpenError,
     },
     /// The file cannot be read to its end.
@@ -62,12 +63,12 @@ pub enum InspectionError {
     Sample {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         error: SampleError,
     },
 }
 
-/// Looks into the segment at `path`, under whatever name.
+/// Inspects the segment at `path`, whatever its file name.
 ///
 /// # Errors
 ///
@@ -75,7 +76,7 @@ pub enum InspectionError {
 pub fn inspect_file(path: &Path) -> Result<Inspection, InspectionError> {
     let failed = |error| InspectionError::Sample { path: path.to_owned(), error };
     let mut segment = open(path)?;
-    // Asked first: if the writer is dead, what is read after that is its last word.
+    // Asked first: if the writer is dead, the data read after that is final.
     let alive = segment.is_writer_alive();
     let sample = segment.sample().map_err(failed)?;
     let mut cursor = EventCursor::from_beginning();
@@ -99,7 +100,7 @@ pub fn inspect_file(path: &Path) -> Result<Inspection, InspectionError> {
     Ok(Inspection { path: path.to_owned(), process, events, found_dead_at })
 }
 
-/// Looks into the newest segment of process `pid` in `directory`.
+/// Inspects the newest segment of process `pid` in `directory`.
 ///
 /// # Errors
 ///
@@ -109,7 +110,7 @@ pub fn inspect_pid(directory: &Path, pid: u32) -> Result<Inspection, InspectionE
     let opened: Vec<_> =
         paths.map(|path| open_own(directory, &path).map(|segment| (path, segment))).collect();
     let created = |it: &(PathBuf, Segment)| it.1.identity().created_monotonic_ns;
-    // What can be read is shown; only if nothing can, the reason is.
+    // Readable segments are shown; only if there are none, the reason is.
     let (readable, unreadable): (Vec<_>, Vec<_>) = opened.into_iter().partition(Result::is_ok);
     match readable.into_iter().flatten().max_by_key(created) {
         Some((path, _)) => inspect_file(&path),
@@ -119,12 +120,12 @@ pub fn inspect_pid(directory: &Path, pid: u32) -> Result<Inspection, InspectionE
     }
 }
 
-/// Looks into the segment of the process in `directory` that was the last to end, normally or not,
-/// as far as segments tell.
+/// Inspects the segment of the process in `directory` that was the last to end, normally or not, as
+/// far as segments tell.
 ///
 /// # Errors
 ///
-/// [`InspectionError`], also if none has ended.
+/// [`InspectionError`], also if no process has ended.
 pub fn inspect_last_ended(directory: &Path) -> Result<Inspection, InspectionError> {
     let ended = scan(directory)?.paths.into_iter().filter_map(|path| {
         let at = ended_at_least_ns(&path)?;
@@ -140,7 +141,7 @@ fn open(path: &Path) -> Result<Segment, InspectionError> {
     Segment::open(path).map_err(|error| InspectionError::Open { path: path.to_owned(), error })
 }
 
-/// Opens a segment, unless its owner is not the one whose files its directory holds.
+/// Opens a segment, unless its directory must not hold files of the segment's owner.
 fn open_own(directory: &Path, path: &Path) -> Result<Segment, InspectionError> {
     let segment = open(path)?;
     let owner = segment.identity().owner_user_id;
@@ -157,7 +158,7 @@ fn pid_of(path: &Path) -> Option<u32> {
     Some(SegmentName::parse(path.file_name()?)?.pid)
 }
 
-/// Identities of other segments that may show that the process went on as another program.
+/// Identities of other segments that may show that the process continued as another program.
 fn siblings(path: &Path, pid: u32) -> Vec<Identity> {
     let Some(directory) = path.parent() else { return Vec::new() };
     let paths = scan(directory).map(|found| found.paths).unwrap_or_default();
@@ -165,8 +166,8 @@ fn siblings(path: &Path, pid: u32) -> Vec<Identity> {
     of_pid.filter_map(|other| Some(Segment::open(other).ok()?.identity().clone())).collect()
 }
 
-/// The last moment that a process which has ended is known to have lived at, in nanoseconds since
-/// 1970; `None` if it runs, goes on as another program, or cannot be read.
+/// The last time at which an ended process is known to have been alive, in nanoseconds since 1970;
+/// `None` if it runs, continues as another program, or cannot be read.
 fn ended_at_least_ns(path: &Path) -> Option<u64> {
     let segment = open_own(path.parent()?, path).ok()?;
     if segment.is_writer_alive() {

@@ -1,8 +1,8 @@
-//! The agent's log: lines on standard error that hold up nobody, never fail and cannot be forged.
+//! The agent's log: lines on standard error that delay nobody, never fail and cannot be forged.
 //!
-//! A thread of its own writes them, from a queue of bounded length: a pipe that nobody reads stops
-//! that thread and no other. What cannot be written (a full disk, a closed pipe, a full queue) is
-//! counted, and the count is a metric. A line is one event, whatever it tells of: control
+//! A thread of its own writes them, from a bounded queue: a pipe that nobody reads blocks that
+//! thread and no other. Lines that cannot be written (a full disk, a closed pipe, a full queue) are
+//! counted, and the count is a metric. Each event is one line, whatever its text: control
 //! characters in it are escaped.
 
 use std::fmt;
@@ -20,13 +20,13 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::printable::printable;
 
-/// Lines that may wait to be written.
+/// Number of lines that may wait to be written.
 const QUEUE_LINES_MAX: usize = 1024;
 
-/// One process has one standard error, so this is one count.
+/// A process has one standard error, so there is one count.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-/// Lines that this process could not write so far.
+/// Number of lines that this process could not write so far.
 pub fn dropped_lines() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
@@ -37,7 +37,7 @@ enum Job {
     Answer(mpsc::Sender<()>),
 }
 
-/// The way to the thread that writes. Copies lead to the same one.
+/// A handle of the writing thread. Clones refer to the same thread.
 #[derive(Clone, Debug)]
 pub struct Log {
     jobs: SyncSender<Job>,
@@ -54,7 +54,7 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// What the system says if it has no thread to give.
+    /// The system's error if it cannot start a thread.
     pub fn start() -> io::Result<Self> {
         Self::start_with(io::stderr())
     }
@@ -71,19 +71,19 @@ impl Log {
         tracing_subscriber::fmt()
             .with_ansi(colours)
             .with_max_level(level)
-            // It would print, and a print that fails panics.
+            // Internal errors would be printed, and a print that fails panics.
             .log_internal_errors(false)
             .with_writer(self.clone())
             .event_format(OneLine)
             .init();
     }
 
-    /// Writes one line without time and level: what a command says to whoever started it.
+    /// Writes one line without time and level: a command's message to the person who started it.
     pub fn say(&self, text: &str) {
         self.write(format!("{}\n", printable(text)).into_bytes());
     }
 
-    /// Waits until everything is written, but not for ever.
+    /// Waits until everything is written, or until `patience` is over.
     pub fn flush(&self, patience: Duration) {
         let (answer, answered) = mpsc::channel();
         if self.jobs.try_send(Job::Answer(answer)).is_ok() {
@@ -106,7 +106,7 @@ fn write_all(jobs: &Receiver<Job>, mut out: impl Write) {
                     DROPPED.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            // The one who asked may have lost patience.
+            // The receiver may have given up waiting.
             Job::Answer(answer) => drop(answer.send(())),
         }
     }
@@ -146,7 +146,7 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-/// Time, level and what happened, on one line.
+/// Formats time, level and text on one line.
 struct OneLine;
 
 impl<S, N> FormatEvent<S, N> for OneLine
@@ -173,7 +173,7 @@ where
     }
 }
 
-/// Number of the colour in a terminal's palette.
+/// Number of the level's colour in a terminal's palette.
 fn colour(level: Level) -> u8 {
     match level {
         Level::ERROR => 31,

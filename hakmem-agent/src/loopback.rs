@@ -1,4 +1,4 @@
-//! TCP listeners, on loopback only: other addresses would need TLS and a token.
+//! TCP listeners, only on loopback: other addresses would need TLS and a token.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,16 +16,16 @@ pub enum ListenError {
     /// The system refused.
     #[error("cannot listen on {address}: {source}; choose another address with {option}")]
     Io {
-        /// The address asked for.
+        /// The requested address.
         address: SocketAddr,
         /// The option that sets it.
         option: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// Listens on `address`, which the command line's `option` set.
+/// Listens on `address`, which the command line's `option` sets.
 pub(crate) async fn listen(
     address: SocketAddr,
     option: &'static str,

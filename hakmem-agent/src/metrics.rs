@@ -1,9 +1,9 @@
-//! What Prometheus is told: counters, gauges and one histogram per class, of running processes,
+//! The metrics for Prometheus: counters, gauges and one histogram per class, of running processes,
 //! and the anomalies of crashed ones for as long as their segments are kept.
 //!
 //! Reasons and anomalies are written from the start, at 0, for each class that a process uses,
-//! because `rate()` cannot see the step from "absent" to 1. Other outcomes are left out while
-//! they are 0: a class only ever has two or three of them.
+//! because `rate()` cannot see the step from "absent" to 1. Other outcomes are left out while they
+//! are 0, because a class only ever has two or three of them.
 
 mod agent;
 mod ends;
@@ -40,7 +40,7 @@ const DURATION_BOUNDS_NS: [u64; 16] = [
     1 << 30,
 ];
 
-/// The document in one of the two formats, as of the newest samples.
+/// The document in the given format, as of the newest samples.
 pub(crate) fn render(shared: &Shared, format: Format) -> String {
     let view = shared.current();
     let users = &shared.users;
@@ -85,7 +85,7 @@ impl Page<'_> {
         self.outcomes(self.groups, |outcome, path, count| {
             count > 0 || path == "slow" && outcome.is_anomaly()
         });
-        // The program may have crashed before anybody came for the anomalies that led to it.
+        // The program may have crashed before a scrape saw the anomalies that led to the crash.
         self.outcomes(self.crashed, |outcome, _, count| count > 0 && outcome.is_anomaly());
     }
 
@@ -234,8 +234,8 @@ fn used_classes(groups: &[Group]) -> impl Iterator<Item = (&Group, Class, &Class
     })
 }
 
-/// Buckets by upper bound in seconds, what is above them, and the sum of all durations, taken to
-/// lie in the middle of the segment's finer buckets.
+/// Buckets by upper bound in seconds, the number of durations above them, and the sum of all
+/// durations, each of which is assumed to be the middle of its finer bucket in the segment.
 fn seconds(histogram: &Histogram) -> (Vec<(f64, u64)>, u64, f64) {
     let bounds = DURATION_BOUNDS_NS.iter().map(|&bound| bound as f64 / 1e9);
     let mut buckets: Vec<(f64, u64)> = bounds.map(|bound| (bound, 0)).collect();

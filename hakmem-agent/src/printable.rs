@@ -1,5 +1,5 @@
-//! Text that somebody else wrote (names of files, arguments, what a client sent), made safe to
-//! print: a newline in it would forge a line of a log, an escape sequence would rule a terminal.
+//! Makes text from strangers (names of files, arguments, requests of clients) safe to print: a
+//! newline in it would forge a line of a log, an escape sequence would control a terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -11,17 +11,17 @@ fn is_unsafe(character: char) -> bool {
     character.is_control() || changes_direction || ends_line
 }
 
-/// The text on one line, with every control character escaped as Rust writes it: `\n`, `\u{1b}`.
+/// The text on one line, with every unsafe character escaped as in Rust: `\n`, `\u{1b}`.
 pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false)
 }
 
-/// The text with its line breaks and tabs as they are, and every other control character escaped.
+/// The text with line breaks and tabs unchanged, and every other unsafe character escaped.
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |character| matches!(character, '\n' | '\t'))
 }
 
-/// What a client sent, on one line and shortened: an error must not be as long as what it is about.
+/// A client's text on one line and shortened: an error must not be as long as the text it quotes.
 pub fn excerpt(text: &str) -> String {
     const CHARACTERS_MAX: usize = 80;
     let mut kept: String = text.chars().take(CHARACTERS_MAX).collect();
@@ -39,7 +39,7 @@ fn escaped(text: &str, is_kept: impl Fn(char) -> bool) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len() + 16);
     for character in text.chars() {
         if must_go(character) {
-            // Writing to a string cannot fail. `escape_debug` leaves marks of direction alone.
+            // Writing to a string cannot fail. `escape_debug` does not escape marks of direction.
             let _ = match character {
                 '\n' | '\r' | '\t' | '\0' => write!(out, "{}", character.escape_debug()),
                 other => write!(out, "{}", other.escape_unicode()),

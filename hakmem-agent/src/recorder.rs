@@ -1,15 +1,16 @@
 //! Records everything all the time, in files that replace each other.
 //!
-//! A thread of its own takes the newest state once an interval and gives what changed to a
-//! [`RecordingWriter`](hakmem_recording::RecordingWriter), with the events that came meanwhile. Each
-//! owner of processes has a file. It is closed when it is an eighth of the owner's part of what all
-//! may take, or an hour old; after each block, the oldest files go of the owner whose files take
-//! most, until there is room for the next, so nobody's processes push out what was recorded of
-//! another's. Nothing of this can hold up the sampler, which only publishes states.
+//! A thread takes the newest state once per interval and passes the changes to a
+//! [`RecordingWriter`](hakmem_recording::RecordingWriter), with the events since the last time.
+//! Each owner of processes has a file. It is closed when it has an eighth of the owner's share of
+//! the limit for all files, or is an hour old. After each block, the oldest files of the owner
+//! whose files take most are removed until there is room for the next block, so nobody's processes
+//! push out the recordings of another's. None of this can delay the sampler, which only publishes
+//! states.
 //!
-//! If something cannot be written (a full disk, a directory that is gone), the file is given up,
+//! If something cannot be written (a full disk, a directory that is gone), the file is abandoned,
 //! the failure is counted and, once, logged, and after a while a new file is begun, which starts
-//! with everything whole. What happened meanwhile is missing; nothing else is.
+//! with every process whole. Only the time between the two files is missing.
 
 mod counts;
 mod files;
@@ -32,12 +33,12 @@ use open_file::OpenFile;
 
 /// Time between two attempts after a failure.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
-/// Files that the bytes of an owner are divided among at least.
+/// Minimum number of files among which the bytes of an owner are divided.
 const FILES_MIN: u64 = 8;
-/// Owners whose processes are recorded at a time; each has an open file.
+/// Maximum number of owners whose processes are recorded at a time; each has an open file.
 const OWNERS_MAX: usize = 32;
 
-/// The thread. Dropping it ends it.
+/// The recorder's thread. Dropping the handle ends the thread.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     stop: Option<mpsc::Sender<()>>,
@@ -45,7 +46,7 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Starts recording.
+    /// Starts the thread.
     pub(crate) fn start(config: RecordingConfig, shared: &Arc<Shared>) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let work = Work::new(config, Arc::clone(shared));
@@ -53,7 +54,7 @@ impl Recorder {
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Ends the thread and waits until it has closed its file.
+    /// Ends the thread and waits until it has closed its files.
     pub(crate) fn stop(mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -62,13 +63,14 @@ impl Recorder {
     }
 }
 
-/// Everything the thread owns.
+/// The state of the thread.
 struct Work {
     config: RecordingConfig,
     shared: Arc<Shared>,
     files: Files,
     open: BTreeMap<u32, OpenFile>,
-    /// Owners of whom nothing is written until then: it failed, or took more than there is room for.
+    /// Owners for whom nothing is written until the given time: a write failed, or their file took
+    /// more than the available room.
     paused: BTreeMap<u32, Instant>,
     /// Owners beyond [`OWNERS_MAX`].
     left_out: BTreeSet<u32>,
@@ -98,7 +100,7 @@ impl Work {
         }
     }
 
-    /// Writes what is new of each owner.
+    /// Writes the changes of each owner's processes.
     fn round(&mut self) {
         let now = Instant::now();
         self.paused.retain(|_, until| *until > now);
@@ -120,7 +122,7 @@ impl Work {
         }
     }
 
-    /// Those who have processes, and the agent's own user in any case, so that there is a file.
+    /// The owners of processes, and always the agent's own user, so that there is a file.
     fn owners(&mut self) -> BTreeSet<u32> {
         let view = self.shared.current();
         let mut owners = BTreeSet::from([rustix::process::geteuid().as_raw()]);
@@ -158,8 +160,8 @@ impl Work {
         Ok(())
     }
 
-    /// Removes files until the others are within the limit, with some room for the next blocks. Where
-    /// the file under way of an owner is too much by itself, it is given up.
+    /// Removes files until the others are within the limit, with some room for the next blocks. An
+    /// owner's current file is abandoned if it is too large by itself.
     fn make_room(&mut self) {
         let files = self.files.list();
         let bytes_max = self.config.bytes_max - self.config.bytes_max / 16;

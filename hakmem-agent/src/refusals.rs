@@ -1,13 +1,13 @@
-//! What the agent refused to do, and why, for the metric that says so.
+//! Counts the work that the agent refused, with the reasons, for a metric.
 //!
-//! Anything that a file, a directory or a client could make the agent do without end has a budget of
-//! its owner ([`crate::config::OwnerBudget`]). What is beyond it is not done and counted here, under
-//! words from the program alone, so that the counts are bounded too.
+//! Everything that a file, a directory or a client could make the agent do without end has a budget
+//! of its owner ([`crate::config::OwnerBudget`]). Work beyond it is not done and counted here,
+//! under words that only the program chooses, so that the number of counts is bounded too.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What was refused, and why.
+/// The refused thing, and the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Refusal {
     /// Value of the label `what`.
@@ -21,53 +21,53 @@ macro_rules! refusals {
         impl Refusal {
             $($(#[doc = $doc])* pub(crate) const $name: Self =
                 Self { what: $what, reason: $reason };)*
-            /// Every one, so that each is told from the start, at 0.
+            /// All refusals, so that each is reported from the start, at 0.
             const ALL: &'static [Self] = &[$(Self::$name),*];
         }
     };
 }
 
 refusals! {
-    /// A file that is not of the user whose files its directory holds.
+    /// A file whose owner is not the user whose files its directory holds.
     STRANGE_FILE = "segment", "owner";
-    /// A file whose process another file of the same owner names already.
+    /// A file whose process already has another file of the same owner.
     SECOND_FILE = "segment", "duplicate";
     /// More processes than an owner may have.
     PROCESSES = "segment", "processes";
-    /// No descriptor is left, and no owner has more than the file's.
+    /// No descriptor is left, and no owner has more open than the owner of the file.
     DESCRIPTORS = "segment", "descriptors";
     /// A process whose samples take more memory than its owner has left.
     MEMORY = "segment", "memory";
-    /// A process of which one sample takes too long.
+    /// A process for which one sample takes too long.
     SLOW_SAMPLE = "segment", "time";
-    /// A sample that was put off, because the owner's time is spent.
+    /// A sample that was postponed, because the owner's time is used up.
     LATE_SAMPLE = "sample", "time";
-    /// A sample that was put off or goes on in a later round, because the owner's time in this one is
-    /// spent.
+    /// A sample that was postponed or continues in a later round, because the owner's time in this
+    /// round is used up.
     PART_SAMPLE = "sample", "round";
-    /// Names of segments beyond what an owner may have in a directory.
+    /// Names of segments beyond the number that an owner may have in a directory.
     NAMES = "name", "names";
-    /// A listing that was put off, because the owner's time is spent.
+    /// A listing that was postponed, because the owner's time is used up.
     LATE_LISTING = "listing", "time";
-    /// A directory whose name names another user.
+    /// A directory whose name belongs to another user.
     STRANGE_DIRECTORY = "directory", "owner";
     /// More directories than an owner may have.
     DIRECTORIES = "directory", "directories";
-    /// A directory that the system has no watch for.
+    /// A directory for which the system has no watch.
     WATCH = "watch", "system";
-    /// An executable without a sum of its own, because those of its owner are all in use.
+    /// An executable without a sum of its own, because the owner has used up the number of sums.
     EXECUTABLES = "executable", "executables";
-    /// An owner whose processes are not recorded, because those of many others are.
+    /// An owner whose processes are not recorded, because those of many other owners are.
     RECORDED_OWNER = "recording", "owners";
-    /// A recording that was given up because it alone took more than there is room for.
+    /// A recording that was given up because it alone took more than the available room.
     RECORDED_BYTES = "recording", "bytes";
-    /// A line of the log beyond what an owner may cause.
+    /// A line of the log beyond the number that an owner may cause.
     LOG_LINE = "log_line", "lines";
-    /// A request of a user who waits for many others already.
+    /// A request of a user who already waits for many others.
     REQUEST = "request", "requests";
-    /// A fresh sample that a request did not get, because requests' time is spent.
+    /// A fresh sample that a request did not get, because the time for requests is used up.
     LATE_REQUEST = "request", "time";
-    /// A stream of a user who has many already.
+    /// A stream of a user who already has many.
     STREAM = "stream", "streams";
 }
 
@@ -88,7 +88,7 @@ impl Refusals {
         }
     }
 
-    /// Every refusal there is, with its count.
+    /// Every refusal with its count.
     pub(crate) fn all(&self) -> Vec<(Refusal, u64)> {
         let counts = self.lock();
         let count = |refusal: &Refusal| counts.get(refusal).copied().unwrap_or(0);

@@ -1,9 +1,9 @@
-//! The sampler: one thread that finds segments, reads them at their pace and publishes what it
-//! saw.
+//! The sampler: one thread that finds segments, samples each at its interval and publishes the
+//! results.
 //!
-//! Everything that touches files happens on this thread, so that a slow disk or ten thousand
-//! segments never hold up a server. Servers get the newest [`FleetView`] from a watch channel and
-//! ask for more through a [`SamplerHandle`].
+//! All access to segments happens on this thread, so that a slow disk or ten thousand segments
+//! never delay a server. Servers get the newest [`FleetView`] from a watch channel and ask for more
+//! through a [`SamplerHandle`].
 
 mod bell;
 mod schedule;
@@ -27,18 +27,18 @@ use crate::state::{FleetView, ProcessRecord};
 use bell::Bell;
 use worker::{Inputs, Worker};
 
-/// What the sampler can be asked for.
+/// A request to the sampler.
 #[derive(Debug)]
 enum Command {
     /// Sample one process now.
     SampleNow { key: Arc<str>, reply: oneshot::Sender<Option<Arc<ProcessRecord>>> },
-    /// Tell of events from now on, and of those still in the rings if it asks for them.
+    /// Send events from now on, and if requested those still in the rings.
     Subscribe(Box<Subscription>),
-    /// End.
+    /// End the thread.
     Stop,
 }
 
-/// Asks the sampler for things. Copies ask the same one.
+/// Sends requests to the sampler. Clones reach the same sampler.
 #[derive(Clone, Debug)]
 pub(crate) struct SamplerHandle {
     commands: mpsc::Sender<Command>,
@@ -46,7 +46,7 @@ pub(crate) struct SamplerHandle {
 }
 
 impl SamplerHandle {
-    /// A fresh sample of a process; `None` if it is unknown by now.
+    /// A fresh sample of a process; `None` if it is no longer known.
     pub(crate) async fn sample_now(&self, key: Arc<str>) -> Option<Arc<ProcessRecord>> {
         let (reply, answer) = oneshot::channel();
         self.ask(Command::SampleNow { key, reply });
@@ -58,14 +58,15 @@ impl SamplerHandle {
         self.ask(Command::Subscribe(Box::new(subscription)));
     }
 
-    /// A sampler that has ended drops the command, and with it whoever waits for the answer.
+    /// A sampler that has ended drops the command, and with it the sender of the reply, so nobody
+    /// waits forever.
     fn ask(&self, command: Command) {
         let _ = self.commands.send(command);
         self.bell.ring();
     }
 }
 
-/// The thread. Dropping it ends it.
+/// The sampler's thread. Dropping the handle ends the thread.
 #[derive(Debug)]
 pub(crate) struct Sampler {
     handle: SamplerHandle,
@@ -74,7 +75,7 @@ pub(crate) struct Sampler {
 }
 
 impl Sampler {
-    /// Starts sampling.
+    /// Starts the thread.
     pub(crate) fn start(
         config: &AgentConfig,
         interests: Arc<Interests>,
@@ -95,12 +96,12 @@ impl Sampler {
         self.handle.clone()
     }
 
-    /// The newest state, always.
+    /// A receiver that always has the newest state.
     pub(crate) fn view(&self) -> watch::Receiver<Arc<FleetView>> {
         self.view.clone()
     }
 
-    /// Ends the thread and waits until it has.
+    /// Ends the thread and waits for its end.
     pub(crate) fn stop(mut self) {
         self.handle.ask(Command::Stop);
         if let Some(thread) = self.thread.take() {

@@ -1,4 +1,4 @@
-//! What the servers share with the sampler.
+//! The state that the servers share with the sampler.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::users::Users;
 /// Version of the agent.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// One per agent.
+/// The shared state of one agent.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: AgentConfig,
@@ -37,17 +37,17 @@ pub(crate) struct Shared {
     pub(crate) findings: Findings,
     pub(crate) refusals: Arc<Refusals>,
     pub(crate) users: Users,
-    /// What clients wait for.
+    /// Limits the requests of clients.
     pub(crate) admission: Admission,
-    /// What the recorder wrote, if there is one.
+    /// The recorder's counts, if there is a recorder.
     pub(crate) recording: Arc<RecordingCounts>,
     /// Ends every stream and server.
     pub(crate) stop: CancellationToken,
-    /// Requests for `/metrics` answered so far.
+    /// Number of requests for `/metrics` answered so far.
     pub(crate) scrapes: AtomicU64,
-    /// Where parts that break are told of.
+    /// Receives reports of broken parts.
     pub(crate) failure: Arc<Failure>,
-    /// When the agent started.
+    /// Start of the agent.
     pub(crate) started: Instant,
     /// The connections of every listener.
     pub(crate) connections: Vec<Arc<Connections>>,
@@ -79,7 +79,7 @@ impl Shared {
         }
     }
 
-    /// The directories watched, separated by commas.
+    /// The watched directories, separated by commas.
     pub(crate) fn directory_text(&self) -> String {
         let all_users = self.config.directory_of_all_users.as_ref();
         let listed = self.config.directories.iter().cloned();

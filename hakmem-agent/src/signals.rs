@@ -1,8 +1,9 @@
-//! Signals that end the agent, all of them in order: its socket file goes with it.
+//! Handles the signals that end the agent, all of them in an orderly way: the socket file is
+//! removed.
 //!
-//! What was ignored when the agent started (SIGHUP under `nohup`) stays ignored. A recording that
-//! reaches the limit of a file's size is a failed write and not the end, so SIGXFSZ is taken and
-//! forgotten.
+//! Signals that were ignored when the agent started (SIGHUP under `nohup`) stay ignored. A
+//! recording that reaches the limit of a file's size is a failed write and not the end of the
+//! agent, so SIGXFSZ is caught and ignored.
 
 use std::io;
 
@@ -10,7 +11,7 @@ use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_stream::{StreamExt as _, StreamMap, wrappers::SignalStream};
 
-/// Those that end a process unless it handles them, but for faults and what cannot be handled.
+/// The signals that end a process by default, except faults and those that cannot be handled.
 const ENDING: [(Number, &str); 11] = [
     (Number::HUP, "SIGHUP"),
     (Number::INT, "SIGINT"),
@@ -25,7 +26,7 @@ const ENDING: [(Number, &str); 11] = [
     (Number::IO, "SIGIO"),
 ];
 
-/// Handlers of all of them.
+/// The handlers of all these signals.
 pub(crate) struct Signals {
     ending: StreamMap<&'static str, SignalStream>,
     _file_size: Signal,
@@ -46,17 +47,17 @@ impl Signals {
         Ok(Self { ending, _file_size: file_size })
     }
 
-    /// Waits for one, and returns its name.
+    /// Waits for a signal, and returns its name.
     pub(crate) async fn next(&mut self) -> &'static str {
         match self.ending.next().await {
             Some((name, ())) => name,
-            // All are ignored.
+            // All signals are ignored.
             None => std::future::pending().await,
         }
     }
 }
 
-/// The mask of signals that this process ignores; empty if it cannot be known.
+/// The mask of signals that this process ignores; empty if it cannot be determined.
 fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

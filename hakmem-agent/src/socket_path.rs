@@ -1,4 +1,4 @@
-//! Where agents listen and their clients look for them, unless they are told.
+//! The default paths on which agents listen and clients look for them.
 
 use std::fs::Metadata;
 use std::io;
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
-/// Where root's agent listens. Every user may ask it, and is told of their own processes.
+/// The socket of root's agent. Every user may ask it, and sees only their own processes.
 pub const SYSTEM_SOCKET: &str = "/run/hakmem-agent/agent.sock";
 
-/// Where an agent of this user listens: [`SYSTEM_SOCKET`] for root, otherwise
-/// `$XDG_RUNTIME_DIR/hakmem-agent.sock`, or the same in `/run/user/<uid>`. Who has neither
-/// directory, as after `su`, in a container or without systemd, has
+/// The socket of this user's agent: [`SYSTEM_SOCKET`] for root, otherwise
+/// `$XDG_RUNTIME_DIR/hakmem-agent.sock`, or that file in `/run/user/<uid>`. If neither directory
+/// exists, as after `su`, in a container or without systemd, it is
 /// `/tmp/hakmem-agent-<uid>/agent.sock`.
 pub fn default_socket() -> PathBuf {
     if geteuid().is_root() {
@@ -22,8 +22,8 @@ pub fn default_socket() -> PathBuf {
     runtime.map_or_else(temporary_socket, |it| it.join("hakmem-agent.sock"))
 }
 
-/// Where a client of this user looks for an agent, in this order: where the user's own may listen,
-/// started from this environment or from another, and then the system's.
+/// The sockets where a client of this user looks for an agent, in order: those of the user's own
+/// agent, started from this environment or another, and then the system's.
 pub fn socket_candidates() -> Vec<PathBuf> {
     let mut candidates = Vec::new();
     if !geteuid().is_root() {
@@ -36,8 +36,8 @@ pub fn socket_candidates() -> Vec<PathBuf> {
     candidates
 }
 
-/// Makes sure that nobody else can put a socket in the place of ours in the directory for temporary
-/// files, where anyone may make the user's directory first.
+/// Makes sure that nobody else can replace our socket in the directory for temporary files, where
+/// any user may create this user's directory first.
 pub(crate) fn check_directory(socket: &Path) -> io::Result<()> {
     let Some(directory) = socket.parent().filter(|_| socket == temporary_socket()) else {
         return Ok(());
@@ -62,7 +62,8 @@ fn runtime_directories() -> Vec<PathBuf> {
     directories
 }
 
-/// Whether a directory exists and is this user's: after `su` the variable may name another's.
+/// Whether a directory exists and belongs to this user: after `su` the variable may name another
+/// user's.
 fn is_own(directory: &Path) -> bool {
     std::fs::metadata(directory).is_ok_and(|it| it.is_dir() && is_of_us(&it))
 }

@@ -1,4 +1,4 @@
-//! The model: what the agent knows of every process. Samples go in, views come out; nothing here
+//! The model: the agent's knowledge of every process. Samples go in, views come out; nothing here
 //! reads files or waits.
 
 pub(crate) mod counters;
@@ -22,55 +22,56 @@ use counters::Retired;
 use ends::Ends;
 use labels::Labels;
 
-/// Upper bounds of the histogram of rounds, in seconds.
+/// Upper bounds of the histogram of rounds' durations, in seconds.
 pub(crate) const ROUND_BOUNDS_SECONDS: [f64; 8] =
     [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5];
 
-/// What does not change while a process lives.
+/// The properties of a process that do not change while it lives.
 #[derive(Debug)]
 pub(crate) struct Facts {
-    /// As the segment says it.
+    /// As the segment has them.
     pub(crate) raw: hakmem_reader::Identity,
-    /// As the contract says it.
+    /// As the contract has them.
     pub(crate) identity: v1::Identity,
-    /// The name by which people know the program, or else its executable's.
+    /// The name by which people know the program, or else the executable's name.
     pub(crate) program_name: String,
 }
 
-/// One process as of its newest sample. Never changes: the next sample makes another one.
+/// One process as of its newest sample. Immutable: the next sample makes another record.
 #[derive(Debug)]
 pub(crate) struct ProcessRecord {
     /// See [`Facts::key`].
     pub(crate) key: Arc<str>,
     /// The name under which the process is summed with others of its owner; empty until the fleet
-    /// has it.
+    /// has the record.
     pub(crate) group: Arc<str>,
-    /// Whether it has series of its own, for as long as it runs; set by the fleet.
+    /// Whether the process has series of its own, for as long as it runs; set by the fleet.
     pub(crate) is_labelled: bool,
     pub(crate) facts: Arc<Facts>,
     pub(crate) state: ProcessState,
-    /// How the process ended, if the kernel told.
+    /// How the process ended, if the kernel reported it.
     pub(crate) ending: Option<Ending>,
     pub(crate) sample: Sample,
-    /// Events overwritten before they were read.
+    /// Number of events that were overwritten before they were read.
     pub(crate) lost_events: u64,
-    /// Names of threads that the segment does not tell.
+    /// Names of threads, which the segment does not have.
     thread_names: Arc<ThreadNames>,
     classes: OnceLock<Box<[ClassTotals; CLASSES]>>,
     message: OnceLock<Arc<Process>>,
 }
 
 impl Facts {
-    /// Names the process for as long as the agent knows it: pid, start time and nonce, which the
-    /// writer chose, and behind them the owner of the file, for whom the system vouches, and the pid
-    /// namespace. A copy of a stranger's segment is another process, so nobody can take its place.
+    /// Identifies the process for as long as the agent knows it: pid, start time and nonce, which
+    /// the writer chose, then the owner of the file, for whom the system vouches, and the pid
+    /// namespace. A copy of another user's segment is another process, so nobody can take its
+    /// place.
     pub(crate) fn key(&self) -> String {
         let raw = &self.raw;
         format!("{}@{}.{}", raw.key(), raw.owner_user_id, raw.pid_namespace)
     }
 }
 
-/// The part of a process's key that its segment's file is named after.
+/// The part of a process's key that names its segment's file.
 pub(crate) fn segment_key(key: &str) -> &str {
     key.split_once('@').map_or(key, |(segment, _)| segment)
 }
@@ -100,12 +101,12 @@ impl ProcessRecord {
         }
     }
 
-    /// The same sample, with the current names of its threads.
+    /// This record with the current names of the process's threads.
     pub(crate) fn with_thread_names(self, thread_names: Arc<ThreadNames>) -> Self {
         Self { thread_names, ..self }
     }
 
-    /// The same sample of a process that is now known to have ended otherwise.
+    /// This record for a process that is now known to have ended in another way.
     pub(crate) fn with_state(&self, state: ProcessState) -> Self {
         let (key, facts) = (Arc::clone(&self.key), Arc::clone(&self.facts));
         let group = Arc::clone(&self.group);
@@ -119,22 +120,22 @@ impl ProcessRecord {
         self.facts.raw.owner_user_id
     }
 
-    /// Who the process is.
+    /// The identity of the process.
     pub(crate) fn identity(&self) -> &v1::Identity {
         &self.facts.identity
     }
 
-    /// Whether the process runs no more.
+    /// Whether the process no longer runs.
     pub(crate) fn has_ended(&self) -> bool {
         self.state != ProcessState::Running
     }
 
-    /// Sums per class, made when they are first asked for: most samples are never looked at.
+    /// Sums per class, computed on first use, because most samples are never inspected.
     pub(crate) fn classes(&self) -> &[ClassTotals; CLASSES] {
         self.classes.get_or_init(|| Box::new(self.sample.classes()))
     }
 
-    /// Everything about the process as the contract says it, made when it is first asked for.
+    /// The process as a message of the contract, built on first use.
     pub(crate) fn message(&self) -> Arc<Process> {
         Arc::clone(self.message.get_or_init(|| Arc::new(message::process(self))))
     }
@@ -144,8 +145,8 @@ impl ProcessRecord {
         message::totals(self)
     }
 
-    /// Whether nothing happened between two samples of a process. `false` where nothing did costs
-    /// a message, and no more.
+    /// Whether nothing happened between two samples of a process. A `false` where nothing did costs
+    /// only a message.
     pub(crate) fn is_same(&self, later: &Self) -> bool {
         let (old, new) = (&self.sample, &later.sample);
         self.state == later.state
@@ -157,8 +158,8 @@ impl ProcessRecord {
     }
 }
 
-/// Whether nothing happened in a slot. What slow paths count is not compared: the reader copies it
-/// together with the durations, and gives out those of before if there was no slow path.
+/// Whether nothing happened in a slot. Slow paths' counters are not compared: the reader copies
+/// them together with the durations, and returns the previous durations if there was no slow path.
 fn is_same_slot(old: &Arc<SlotSample>, new: &Arc<SlotSample>) -> bool {
     let lists = || old.bins.iter().zip(&new.bins);
     let state =
@@ -174,20 +175,21 @@ fn is_same_slot(old: &Arc<SlotSample>, new: &Arc<SlotSample>) -> bool {
             && lists().all(|(old, new)| state(old) == state(new))
 }
 
-/// What the agent knows of itself.
+/// The agent's knowledge of itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Health {
-    /// Whether every segment that was there at the start has been read or refused.
+    /// Whether every segment that existed at the start has been read or refused.
     pub(crate) first_scan_done: bool,
-    /// When the last round of sampling was over; `None` before the first.
+    /// Time at which the last round of sampling was over; `None` before the first.
     pub(crate) round_at: Option<Instant>,
-    /// Directories that cannot be read although they should, and why.
+    /// Directories that should be readable but are not, with the reasons.
     pub(crate) directory_problems: Arc<BTreeMap<PathBuf, String>>,
     /// Segments that could not be read, since the agent started.
     pub(crate) unreadable_segments: u64,
     /// Samples with a slot that was never seen at rest, since the agent started.
     pub(crate) torn_samples: u64,
-    /// Rounds of sampling by duration, as [`ROUND_BOUNDS_SECONDS`] says; the last is above all.
+    /// Rounds of sampling by duration, with the bounds in [`ROUND_BOUNDS_SECONDS`]; the last counts
+    /// those above all bounds.
     pub(crate) rounds: [u64; ROUND_BOUNDS_SECONDS.len() + 1],
     /// Time spent in all rounds.
     pub(crate) rounds_time: Duration,
@@ -202,16 +204,16 @@ impl Health {
     }
 }
 
-/// Everything the agent knows, at one moment. Cheap to copy: records are shared.
+/// Everything that the agent knows at one moment. Cheap to clone, because records are shared.
 #[derive(Clone, Debug)]
 pub(crate) struct FleetView {
     pub(crate) processes: BTreeMap<Arc<str>, Arc<ProcessRecord>>,
-    /// When the newest samples were taken.
+    /// Time of the newest samples.
     pub(crate) sampled_at: SystemTime,
     pub(crate) health: Health,
-    /// What processes counted that have ended.
+    /// Counters of processes that have ended.
     pub(crate) retired: Arc<Retired>,
-    /// How processes ended since the first listing, which finds those of before.
+    /// Ends of processes since the first listing, which also finds earlier ends.
     pub(crate) ends: Arc<Ends>,
     /// Room for processes with series of their own.
     labels: Labels,
@@ -231,17 +233,17 @@ impl Default for FleetView {
 }
 
 impl FleetView {
-    /// A fleet without processes, where so many executables of each owner have a sum, and so many
-    /// processes series of their own.
+    /// A fleet without processes, in which each owner may have sums for `executables_max`
+    /// executables, and series for `labelled_max` processes.
     pub(crate) fn new(executables_max: usize, labelled_max: usize) -> Self {
         let retired = Arc::new(Retired::new(executables_max));
         Self { retired, labels: Labels::new(labelled_max), ..Self::default() }
     }
 
-    /// Takes in a newer sample of a process, new or known.
+    /// Takes a newer sample of a process, new or known.
     ///
-    /// A process of which nobody saw the end was replaced by `exec` if the same process turns up
-    /// again with a younger segment.
+    /// A process whose end nobody saw was replaced by `exec` if the same process appears again with
+    /// a newer segment.
     pub(crate) fn put(&mut self, mut record: ProcessRecord) -> Arc<ProcessRecord> {
         let known = self.processes.get(&record.key);
         let (owner, is_new) = (record.owner(), known.is_none());
@@ -252,7 +254,7 @@ impl FleetView {
         };
         record.is_labelled = match known {
             Some(known) => known.is_labelled,
-            // It had ended when it was found, and was in no sum.
+            // It had ended when it was found, so it was in no sum.
             None if record.has_ended() => true,
             None => self.labels.take(owner),
         };
@@ -261,7 +263,7 @@ impl FleetView {
                 self.labels.give_back(owner);
             }
             Arc::make_mut(&mut self.retired).leave(&record);
-            // What the first listing finds ended before there was anybody to see it.
+            // Processes that ended before the first listing are not counted as ends.
             if self.health.first_scan_done {
                 let of = (owner, &record.group);
                 Arc::make_mut(&mut self.ends).add(&record.key, of, record.state);
@@ -275,12 +277,12 @@ impl FleetView {
         record
     }
 
-    /// Whether a user owns a process that is known.
+    /// Whether `owner` has a known process.
     pub(crate) fn has_processes_of(&self, owner: u32) -> bool {
         self.processes.values().any(|record| record.owner() == owner)
     }
 
-    /// Forgets a process. What it counted stays in its executable's sum.
+    /// Forgets a process. Its counts stay in its executable's sum.
     pub(crate) fn forget(&mut self, key: &str) {
         if let Some(record) = self.processes.remove(key)
             && !record.has_ended()

@@ -1,9 +1,10 @@
-//! Names of threads, from `/proc/<pid>/task/<thread>/comm`.
+//! Reads the names of threads from `/proc/<pid>/task/<thread>/comm`.
 //!
-//! A process does not write its threads' names down: to ask for one takes a system call that a
-//! sandbox may answer by ending the process. So the names are read from outside, when a thread is
-//! first seen and, as threads are often named later, again after 1, 2, 4 and more samples.
-//! Of processes in other pid namespaces nothing is read: their numbers mean others here.
+//! A process does not write down its threads' names, because asking for one takes a system call
+//! that a sandbox may answer by killing the process. So the names are read from outside, when a
+//! thread is first seen and, as threads are often named later, again after 1, 2, 4 and more
+//! samples. Names of processes in other pid namespaces are not read: their thread ids have another
+//! meaning here.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,19 +13,19 @@ use std::sync::Arc;
 use hakmem_reader::liveness::Host;
 use hakmem_reader::{Identity, SlotSample, clean_text};
 
-/// Samples between two readings of a name, at most.
+/// Maximum number of samples between two readings of a name.
 const PAUSE_MAX: u64 = 64;
-/// Names read after one sample; the threads behind them come first after the next.
+/// Number of names read after one sample; the remaining threads come first after the next.
 const READ_MAX: usize = 256;
 
 /// Names of a process's threads, by slot. The last name of a thread that has ended stays until
-/// another thread has its slot.
+/// another thread takes its slot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ThreadNames(BTreeMap<u32, Named>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Named {
-    /// Which of the slot's owners it is.
+    /// The number of the slot's owner.
     owners: u32,
     name: String,
 }
@@ -41,11 +42,11 @@ impl ThreadNames {
 #[derive(Debug, Default)]
 pub(crate) struct NameReader {
     names: Arc<ThreadNames>,
-    /// When each slot's owner is due, by slot.
+    /// The time of each slot's next reading.
     due: BTreeMap<u32, Due>,
-    /// Samples so far.
+    /// Number of samples so far.
     samples: u64,
-    /// Where the next search for names that are due begins.
+    /// Index of the slot at which the next search for due names begins.
     from: usize,
 }
 
@@ -54,17 +55,17 @@ struct Due {
     owners: u32,
     /// The sample after which the name is read.
     at: u64,
-    /// Samples until the reading after that.
+    /// Number of samples until the reading after that.
     pause: u64,
 }
 
 impl NameReader {
-    /// The names as they are known now.
+    /// The names that are known now.
     pub(crate) fn names(&self) -> Arc<ThreadNames> {
         Arc::clone(&self.names)
     }
 
-    /// Reads what is due after a sample of a process that ran then.
+    /// Reads the names that are due after a sample of a process that was running then.
     pub(crate) fn update(&mut self, host: &Host, identity: &Identity, slots: &[Arc<SlotSample>]) {
         self.samples += 1;
         let now = self.samples;
@@ -83,7 +84,7 @@ impl NameReader {
         let mut names = ThreadNames::clone(&self.names);
         for slot in due {
             let path = format!("/proc/{}/task/{}/comm", identity.pid, slot.thread_id);
-            // What cannot be read belongs to a thread that has just ended.
+            // If a name cannot be read, its thread has just ended.
             if let Ok(comm) = fs::read(path) {
                 let name = clean_text(comm.strip_suffix(b"\n").unwrap_or(&comm));
                 names.0.insert(slot.index, Named { owners: slot.owners, name });
@@ -94,7 +95,8 @@ impl NameReader {
         }
     }
 
-    /// Whether the slot's owner is to be read after sample `now`; if so, sets the next time.
+    /// Whether the name of the slot's owner is due after sample `now`; if so, schedules the next
+    /// reading.
     fn is_due(&mut self, slot: &SlotSample, now: u64) -> bool {
         let first = || Due { owners: slot.owners, at: now, pause: 1 };
         let due = self.due.entry(slot.index).or_insert_with(first);

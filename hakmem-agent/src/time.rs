@@ -1,10 +1,10 @@
-//! Moments as the contract writes them.
+//! Converts times to those of the contract and to text.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prost_types::Timestamp;
 
-/// A moment; one before 1970 becomes 1970.
+/// A time as a timestamp; a time before 1970 becomes 1970.
 pub(crate) fn timestamp(at: SystemTime) -> Timestamp {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     Timestamp {
@@ -13,12 +13,12 @@ pub(crate) fn timestamp(at: SystemTime) -> Timestamp {
     }
 }
 
-/// A moment given in nanoseconds of Unix time.
+/// A time in nanoseconds of Unix time as a timestamp.
 pub(crate) fn timestamp_of_unix_ns(unix_ns: u64) -> Timestamp {
     timestamp(UNIX_EPOCH + Duration::from_nanos(unix_ns))
 }
 
-/// A moment as text that sorts by time, in UTC: `20261126T100000Z`.
+/// A time as text that sorts by time, in UTC: `20261126T100000Z`.
 ///
 /// Days become dates by Howard Hinnant's `civil_from_days`: years begin in March, so that the leap
 /// day is the last one, and 400 years always have 146 097 days.

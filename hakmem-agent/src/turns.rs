@@ -1,10 +1,10 @@
-//! Whose turn it is, where several owners want something of which there is not enough for all.
+//! Lets owners take turns when there is not enough of something for all.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Orders items so that their owners take turns; each owner's keep their order among themselves.
-/// Whatever a limit cuts off the end of it, no owner loses any before one who has more.
+/// Orders items so that their owners take turns; the items of one owner keep their order. If a
+/// limit cuts off the end, no owner loses an item before an owner who has more.
 pub(crate) fn take_turns<T, O: Eq + Hash>(items: Vec<T>, owner: impl Fn(&T) -> O) -> Vec<T> {
     let mut had: HashMap<O, usize> = HashMap::new();
     let mut ranked: Vec<(usize, T)> = items

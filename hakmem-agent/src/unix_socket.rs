@@ -1,8 +1,8 @@
-//! The unix socket: opened so that no running agent is pushed aside and no stale file is in the
-//! way, removed at the end.
+//! The unix socket: opened so that no running agent is displaced and no stale file is in the way,
+//! and removed at the end.
 //!
-//! Two agents that start at the same moment are kept apart by a lock file beside the socket:
-//! whether a socket file is stale can only be asked, not asked and answered in one step.
+//! A lock file beside the socket keeps two agents apart that start at the same moment, because
+//! testing whether a socket file is stale and replacing it is not atomic.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
@@ -21,7 +21,7 @@ pub enum SocketError {
     /// Another agent answers on it.
     #[error("an agent is already listening on {0}; stop it or choose another path with --socket")]
     Live(PathBuf),
-    /// Something that is no socket has its name.
+    /// A file that is not a socket has its name.
     #[error("{0} exists and is not a socket; remove it or choose another path with --socket")]
     NotASocket(PathBuf),
     /// The system refused.
@@ -29,16 +29,16 @@ pub enum SocketError {
     Io {
         /// The socket or its directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// A listening socket's file, which is removed when this is dropped.
+/// The file of a listening socket, which is removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
-    /// Device and inode of our socket: another agent's is left alone.
+    /// Device and inode of our socket, so that another agent's socket is not removed.
     identity: (u64, u64),
     _lock: File,
 }
@@ -52,10 +52,10 @@ impl Drop for SocketFile {
     }
 }
 
-/// Listens on `path`, making its directory (0700) if it is missing.
+/// Listens on `path`, creating its directory (0700) if it is missing.
 ///
-/// A user's socket is for that user alone (0600). Root's is open to everyone (0666), because
-/// every caller is told only of their own processes.
+/// A user's socket is for that user alone (0600). Root's is open to everyone (0666), because every
+/// client sees only their own processes.
 pub(crate) async fn listen(path: &Path) -> Result<(UnixListener, SocketFile), SocketError> {
     let failed = |source| SocketError::Io { path: path.to_owned(), source };
     let for_everyone = rustix::process::geteuid().is_root();
@@ -74,8 +74,8 @@ pub(crate) async fn listen(path: &Path) -> Result<(UnixListener, SocketFile), So
     Ok((listener, SocketFile { path: path.to_owned(), identity, _lock: lock }))
 }
 
-/// Takes the lock that an agent holds for as long as it listens. The file stays: removing it
-/// would let two agents hold locks on two files of that name.
+/// Takes the lock that an agent holds for as long as it listens. The file stays: removing it would
+/// let two agents hold locks on two files of that name.
 fn lock_beside(path: &Path) -> Result<File, SocketError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");

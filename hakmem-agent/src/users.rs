@@ -1,14 +1,14 @@
 //! Names of users, from `/etc/passwd`.
 //!
-//! The name is for people: a user whom that file does not name, as of a directory service or a
-//! container, is told by the number. A name stands for one number only, because series of two users
+//! The name is for people: a user whom that file does not have, as with a directory service or in a
+//! container, is shown by number. A name stands for only one number, because series of two users
 //! must never have the same labels.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long what was read is believed.
+/// Time after which the file is read again.
 const PERIOD: Duration = Duration::from_secs(60);
 
 /// Names by number, read again after a while.
@@ -30,7 +30,7 @@ impl Users {
     }
 }
 
-/// The first name of each number; of two numbers with one name the first has it.
+/// The first name of each number; if two numbers have one name, the first number keeps it.
 fn names(text: &str) -> BTreeMap<u32, String> {
     let mut names = BTreeMap::new();
     let mut taken = HashSet::new();
@@ -38,7 +38,7 @@ fn names(text: &str) -> BTreeMap<u32, String> {
         let mut fields = line.split(':');
         let (name, number) = (fields.next().unwrap_or_default(), fields.nth(1));
         let Some(user) = number.and_then(|number| number.parse::<u32>().ok()) else { continue };
-        // A name of digits could be another's number.
+        // A name of digits could be another user's number.
         let is_name = !name.is_empty() && !name.bytes().all(|byte| byte.is_ascii_digit());
         if is_name && !names.contains_key(&user) && taken.insert(name) {
             names.insert(user, name.to_owned());

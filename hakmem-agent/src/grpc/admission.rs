@@ -1,8 +1,8 @@
-//! How much each client may ask for.
+//! Limits the requests and streams of each client.
 //!
-//! A client is a user at the unix socket, or all who come by another way together. Requests come at
-//! a pace: those above it wait, and only when very many wait is one refused. So a flood holds up
-//! whoever makes it.
+//! A client is a user at the unix socket; all who come by another way are one client together.
+//! Requests are admitted at a given rate: those above it wait, and only if very many wait is one
+//! refused. So a flood delays only its maker.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,12 +14,12 @@ use tonic::Status;
 use crate::config::OwnerBudget;
 use crate::refusals::{Refusal, Refusals};
 
-/// Requests that may be saved and come at once, as time of the pace.
+/// Time whose requests may be saved and made at once.
 const SAVED: Duration = Duration::from_secs(1);
-/// Clients that are remembered although they want nothing now.
+/// Number of clients above which idle ones are forgotten.
 const IDLE_MAX: usize = 1024;
 
-/// All clients' use.
+/// The requests and streams of all clients.
 #[derive(Clone, Debug)]
 pub(crate) struct Admission {
     inner: Arc<Inner>,
@@ -38,18 +38,18 @@ struct Inner {
 struct Client {
     requests: usize,
     streams: usize,
-    /// When the next request is due, if none of the pace was saved.
+    /// Time of the next request at the given rate; it may lie in the past by up to [`SAVED`].
     next: Instant,
 }
 
-/// What a permit counts.
+/// The thing that a permit counts.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Request,
     Stream,
 }
 
-/// One request or stream, for as long as this exists.
+/// Permits one request or stream for as long as it exists.
 #[derive(Debug)]
 pub(crate) struct Permit {
     inner: Arc<Inner>,
@@ -87,7 +87,7 @@ impl Admission {
         Ok(permit)
     }
 
-    /// A stream of `client`.
+    /// Permits a stream of `client`.
     pub(crate) fn stream(&self, client: u32) -> Result<Permit, Status> {
         let mut clients = self.inner.lock();
         let known = clients.entry(client).or_insert_with(|| Client::new(Instant::now()));
@@ -158,7 +158,7 @@ mod tests {
         for _ in 0..10 {
             admission.request(1).await.unwrap();
         }
-        // Saved ones are gone: this one has to wait for its time.
+        // The saved requests are used up, so this one must wait for its time.
         admission.request(1).await.unwrap();
         admission.request(1).await.unwrap();
         assert!(begin.elapsed() > Duration::from_millis(50), "{:?}", begin.elapsed());

@@ -1,4 +1,4 @@
-//! The stream behind `GetHistory`: samples are decoded block by block, at the client's pace.
+//! The stream behind `GetHistory`. Samples are decoded block by block, at the client's pace.
 
 use hakmem_proto::v1::{GetHistoryRequest, GetHistoryResponse, HistoryCoverage, Identity, Process};
 use hakmem_recording::Window;
@@ -13,7 +13,7 @@ use crate::history::Samples;
 use crate::shared::Shared;
 use crate::state::ProcessRecord;
 
-/// An answer that is being given.
+/// An answer in progress.
 pub(super) struct Answer {
     samples: Option<Samples>,
     include_threads: bool,
@@ -24,7 +24,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// What there is of the process now.
+    /// The answer to `request`, from the present history of the process.
     pub(super) fn new(
         shared: &Shared,
         record: &ProcessRecord,
@@ -55,7 +55,7 @@ impl Answer {
         })
     }
 
-    /// Sends everything, in parts.
+    /// Sends the answer in parts.
     pub(super) async fn run(mut self, client: Sender<Result<GetHistoryResponse, Status>>) {
         let mut waiting = Vec::new();
         let mut waiting_bytes = 0;
@@ -66,7 +66,7 @@ impl Answer {
                 waiting.push(sample);
             }
             if waiting_bytes < CHUNK_BYTES {
-                // Decoding does not wait for anything by itself: let others have their turn.
+                // Decoding never waits by itself, so it must yield to other tasks.
                 tokio::task::yield_now().await;
                 continue;
             }
@@ -88,7 +88,7 @@ impl Answer {
         }
         let coverage = Some(self.coverage);
         let part = GetHistoryResponse { coverage, complete: true, ..self.part(last) };
-        // Whoever asked may have gone away.
+        // The client may have disconnected.
         let _ = client.send(Ok(part)).await;
     }
 

@@ -1,4 +1,4 @@
-//! gRPC on one listener: the service itself, health and reflection, with bounds on all of it.
+//! gRPC on one listener: the service, health and reflection, all of them with limits.
 
 use std::io;
 use std::sync::Arc;
@@ -21,22 +21,22 @@ use crate::access::Gate;
 use crate::connections::Limits;
 use crate::shared::Shared;
 
-/// Time for a request to come whole, and for the answer to begin.
+/// Time limit for receiving a request and beginning its answer.
 const REQUEST_WITHIN: Duration = Duration::from_secs(30);
-/// Bytes of a request at most; filters may name thousands of keys.
+/// Maximum length of a request; filters may name thousands of keys.
 const REQUEST_BYTES_MAX: usize = 1024 * 1024;
-/// Requests and streams of one connection at a time.
+/// Maximum number of concurrent requests and streams of one connection.
 const STREAMS_MAX: u32 = 128;
-/// Bytes of a request's headers at most.
+/// Maximum length of a request's headers.
 const HEADER_BYTES_MAX: u32 = 16 * 1024;
 /// Time between two pings of a silent connection.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
-/// Time for the answer to a ping.
+/// Time limit for the answer to a ping.
 const PING_PATIENCE: Duration = Duration::from_secs(20);
-/// Time between two looks at the agent's condition.
+/// Time between two checks of the agent's condition.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Clients are pinged, so one that is silent for twice that time is gone.
+/// Clients are pinged, so a client that is silent for the length of several pings is gone.
 const LIMITS: Limits = Limits {
     in_all: 128,
     of_peer: 32,
@@ -45,12 +45,12 @@ const LIMITS: Limits = Limits {
     silence_max: Duration::from_secs(120),
 };
 
-/// What the connections of a unix socket may take; a peer is a user.
+/// Limits of the connections of a unix socket; a peer is a user.
 pub(crate) const UNIX_LIMITS: Limits = LIMITS;
-/// What the connections of a TCP port may take: all users of the machine have one address.
+/// Limits of the connections of a TCP port; all users of the machine share one address.
 pub(crate) const TCP_LIMITS: Limits = Limits { in_all: 64, of_peer: 64, ..LIMITS };
 
-/// Serves what comes in until the agent stops.
+/// Serves incoming connections until the agent stops.
 pub(crate) fn server<C, S>(
     shared: &Arc<Shared>,
     gate: Gate,
@@ -73,7 +73,7 @@ where
         .add_service(service)
         .add_service(health)
         .add_service(reflection().build_v1()?)
-        // What most tools of today still ask for first.
+        // Most of today's tools ask for this version first.
         .add_service(reflection().build_v1alpha()?);
     let server = Server::builder()
         .timeout(REQUEST_WITHIN)
@@ -86,7 +86,7 @@ where
     let shared = Arc::clone(shared);
     Ok(async move {
         let stopped = shared.stop.clone().cancelled_owned();
-        // Before the first connection, so that no client finds a service without a status.
+        // Set before the first connection, so that no client finds a service without a status.
         tell_health(&shared, &reporter).await;
         tokio::select! {
             ended = server.serve_with_incoming_shutdown(incoming, stopped) => {
@@ -99,7 +99,7 @@ where
     })
 }
 
-/// Keeps the health service's answer true.
+/// Keeps the status in the health service up to date.
 async fn report_health(shared: &Shared, reporter: &HealthReporter) {
     let mut ticks = tokio::time::interval(HEALTH_INTERVAL);
     loop {
@@ -118,7 +118,8 @@ async fn tell_health(shared: &Shared, reporter: &HealthReporter) {
     reporter.set_service_status(service, status).await;
 }
 
-/// A request that cannot be decoded is the client's mistake, which the library calls INTERNAL.
+/// Corrects the status of a request that cannot be decoded: this is the client's mistake, but the
+/// library calls it INTERNAL.
 fn with_clients_mistakes<B>(mut response: Response<B>) -> Response<B> {
     let is_undecodable = Status::from_header_map(response.headers()).is_some_and(|status| {
         status.code() == Code::Internal && status.message().contains("decode Protobuf message")

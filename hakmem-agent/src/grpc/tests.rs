@@ -11,7 +11,7 @@ use crate::refusals::Refusals;
 use crate::sampler::Sampler;
 use crate::state::interest::Interests;
 
-/// A sampler and what servers share with it.
+/// A sampler, and the state that servers share with it.
 fn shared(directory: &std::path::Path) -> (Sampler, Arc<Shared>) {
     let config = AgentConfig::for_directory(directory);
     let interests = Arc::new(Interests::default());
@@ -57,10 +57,10 @@ async fn processes_and_histories_of_others_are_as_unknown_as_those_that_never_we
     let refused = service.known(Viewer::User(owner + 1), &key).unwrap_err();
     assert_eq!(refused.code(), tonic::Code::NotFound);
     assert_eq!(refused.message(), unknown(&key).message());
-    // Whichever call it is that has no key.
+    // Every call without a key fails in the same way.
     let nameless = service.get_history(Request::new(GetHistoryRequest::default())).await;
     assert_eq!(nameless.unwrap_err().code(), tonic::Code::InvalidArgument);
-    // A request that the unix socket's gate lets through needs credentials, this one, too.
+    // At the unix socket this request needs credentials, too.
     let gated = TelemetryService::new(shared, Gate::PeerCredentials);
     let request = Request::new(GetHistoryRequest { key, ..Default::default() });
     let refused = gated.get_history(request).await.unwrap_err();

@@ -1,9 +1,9 @@
 //! The stream behind `WatchProcesses`.
 //!
-//! A stream remembers the last sample it sent of each process, which it shares with the fleet's own
-//! state, and derives every update from that. A slow client therefore costs no queue: its
-//! stream waits in `send`, and when it may go on, the next update is derived from the newest
-//! state; the moments in between are counted as skipped.
+//! A stream remembers the last sample that it sent of each process, which it shares with the
+//! fleet's own state, and derives every update from it. So a slow client costs no queue: its stream
+//! waits in `send`, and when it continues, the next update is derived from the newest state; the
+//! moments in between are counted as skipped.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ impl Watch {
         Self { selection, detail, interval, sent, update: 0, skipped_updates: 0 }
     }
 
-    /// Sends updates until the client or the agent goes.
+    /// Sends updates until the client or the agent ends.
     pub(crate) async fn run(
         mut self,
         shared: Arc<Shared>,
@@ -45,7 +45,7 @@ impl Watch {
         client: Sender<Result<WatchProcessesResponse, Status>>,
     ) {
         let mut view = shared.view.clone();
-        // Rounds of the sampler are not of equal length; one that comes a little early counts.
+        // The sampler's rounds vary in length, so one that comes a little early counts.
         let least_gap = self.interval.mul_f64(0.7);
         loop {
             let current = view.borrow_and_update().clone();
@@ -70,7 +70,7 @@ impl Watch {
         }
     }
 
-    /// The messages of the next update. Its state becomes what was sent.
+    /// The messages of the next update, whose state counts as sent.
     pub(crate) fn next_update(
         &mut self,
         view: &FleetView,
@@ -127,7 +127,7 @@ impl Watch {
         messages
     }
 
-    /// Counts the updates that were due while the client was not taking the last one.
+    /// Counts the updates that were due while the client did not take the last one.
     fn count_skipped(&mut self, blocked: Duration) {
         let due = (blocked.as_secs_f64() / self.interval.as_secs_f64()) as u64;
         self.update += due;

@@ -1,10 +1,10 @@
 //! The past of one process.
 //!
-//! Entries are those of a recording. Each block begins with the whole process and goes on with
-//! what changed, so that it can be read by itself, and given up without harm to the next.
-//! A sample that does not differ from the last one costs a comparison of what the fast paths write
-//! and of pointers: the reader gives out the same durations again until a slow path is taken. Only
-//! the moment is noted, and written when the rest is over.
+//! Entries are those of a recording. Each block begins with the whole process and continues with
+//! changes, so that it can be read by itself, and dropped without harm to the next. A sample that
+//! equals the last one costs a comparison of pointers and of the words that fast paths write,
+//! because the reader returns the same durations until a slow path is taken. Only the time is
+//! noted, and written when the rest is over.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,12 +22,12 @@ use super::Query;
 use crate::state::ProcessRecord;
 use crate::time::timestamp_of_unix_ns;
 
-/// Room made for more entries at a time.
+/// Capacity that is added beyond the needed bytes when the buffer grows.
 const GROWTH_BYTES: usize = 1024;
-/// Bytes that the length of an entry takes at most.
+/// Maximum number of bytes that the length of an entry takes.
 const LENGTH_BYTES_MAX: usize = 10;
 
-/// Blocks, oldest first, and what will be the next one.
+/// Blocks, oldest first, and the entries of the next block.
 #[derive(Debug, Default)]
 pub(super) struct Past {
     blocks: VecDeque<Block>,
@@ -38,12 +38,12 @@ pub(super) struct Past {
     /// The last sample that was encoded.
     last: Option<Arc<ProcessRecord>>,
     last_bytes: usize,
-    /// The newest sample, if it was like `last`.
+    /// Time of the newest sample, if it equalled `last`.
     at_rest_ns: Option<u64>,
-    /// When the last sample that was due was taken, whether it was encoded or not.
+    /// Time of the last sample that was due, whether it was encoded or not.
     taken_monotonic_ns: Option<u64>,
     blocks_bytes: usize,
-    /// Samples given up for want of time or memory.
+    /// Samples that were dropped to stay within the limits of time or memory.
     dropped_samples: u64,
 }
 
@@ -64,18 +64,18 @@ impl Block {
 }
 
 impl Past {
-    /// Whether a sample is to be taken in: the last one is old enough, or this is the very last.
+    /// Whether to take a sample: the last one is old enough, or this is the very last.
     pub(super) fn is_due(&self, record: &ProcessRecord, interval_ns: u64) -> bool {
-        // Samplers do not hit their interval exactly.
+        // Samplers do not keep their interval exactly.
         let tolerated_ns = interval_ns - interval_ns / 10;
         let has_ended = record.has_ended() && self.last.as_ref().is_none_or(|it| !it.has_ended());
-        // By the clock that nobody sets.
+        // By the monotonic clock, which is never set.
         let now_ns = record.sample.monotonic_ns;
         let is_old = |taken: u64| now_ns >= taken.saturating_add(tolerated_ns);
         has_ended || self.taken_monotonic_ns.is_none_or(is_old)
     }
 
-    /// Takes in a sample; `false` if it was like the last one.
+    /// Takes a sample; `false` if it equalled the last one.
     pub(super) fn push(&mut self, record: &Arc<ProcessRecord>) -> bool {
         let at_ns = record.sample.unix_ns;
         self.taken_monotonic_ns = Some(record.sample.monotonic_ns);
@@ -90,7 +90,7 @@ impl Past {
             None => Some(whole(&message)),
         };
         let Some(part) = part else {
-            // It differs in what the contract does not tell.
+            // It differs in data that the contract does not have.
             self.at_rest_ns = Some(at_ns);
             self.last = Some(Arc::clone(record));
             return false;
@@ -102,7 +102,8 @@ impl Past {
             }
             self.push_part(at_ns, Some(part));
         } else if let Some((last, rest_ns)) = rest {
-            // A rest before a block is told in it, because the block before may be given up.
+            // A rest before a block is written into the block, because the previous block may be
+            // dropped.
             self.open_from_ns = rest_ns;
             self.push_part(rest_ns, Some(whole(last)));
             self.push_part(at_ns, Some(part));
@@ -123,7 +124,7 @@ impl Past {
             ..WatchProcessesResponse::default()
         };
         let entry = RecordingEntry { entry: Some(Entry::Update(update)) };
-        // Small steps: doubling would leave half of the room empty in every process.
+        // Small steps, because doubling would leave half of the capacity unused in every process.
         let bytes = entry.encoded_len() + LENGTH_BYTES_MAX;
         if self.open.capacity() - self.open.len() < bytes {
             self.open.reserve_exact(bytes + GROWTH_BYTES);
@@ -131,12 +132,12 @@ impl Past {
         if push_entry(&mut self.open, &entry) {
             self.open_samples += 1;
         } else {
-            // A process with so many threads that one sample is above every limit.
+            // The process has so many threads that one sample exceeds every limit.
             self.dropped_samples += 1;
         }
     }
 
-    /// Compresses what waits if it is enough.
+    /// Compresses the waiting entries if they are long enough for a block.
     pub(super) fn close_if_full(
         &mut self,
         block_bytes: usize,
@@ -162,15 +163,15 @@ impl Past {
                 self.blocks_bytes += block.bytes();
                 self.blocks.push_back(block);
             }
-            // There is no memory to compress in; what cannot be kept is counted.
+            // There is no memory to compress in; the lost samples are counted.
             None => self.dropped_samples += samples,
         }
         self.open.clear();
-        // A block that was much longer than usual must not leave its room behind.
+        // A block that was much longer than usual must not leave its capacity behind.
         self.open.shrink_to(block_bytes);
     }
 
-    /// Gives up blocks that end before `until_ns`, but for what tells the state at that moment.
+    /// Drops blocks that end before `until_ns`, except the one that has the state at that time.
     pub(super) fn expire(&mut self, until_ns: u64) {
         while let Some(first) = self.blocks.front() {
             let next = self.blocks.get(1).map(|next| next.from_ns);
@@ -182,7 +183,8 @@ impl Past {
         }
     }
 
-    /// Gives up the oldest block or, where there is none, everything. Returns its samples.
+    /// Drops the oldest block or, if there are no blocks, everything. Returns the number of
+    /// samples.
     pub(super) fn give_up_oldest(&mut self) -> u64 {
         let samples = match self.blocks.pop_front() {
             Some(block) => {
@@ -199,19 +201,19 @@ impl Past {
         samples
     }
 
-    /// Moment of the oldest sample; the largest number if there is none.
+    /// Time of the oldest sample; `u64::MAX` if there is none.
     pub(super) fn oldest_ns(&self) -> u64 {
         let open = || (!self.open.is_empty()).then_some(self.open_from_ns);
         let first = self.blocks.front().map(|block| block.from_ns);
         first.or_else(open).unwrap_or(u64::MAX)
     }
 
-    /// Bytes of memory that exist because of this past.
+    /// Bytes of memory that this past takes.
     pub(super) fn bytes(&self) -> usize {
         self.blocks_bytes + self.open.capacity() + self.last_bytes
     }
 
-    /// Everything that is needed to answer a query.
+    /// The data that a query needs.
     pub(super) fn query(&self) -> Query {
         let has_samples = !self.blocks.is_empty() || !self.open.is_empty();
         let newest_ns = self.at_rest_ns.or(self.last.as_ref().map(|it| it.sample.unix_ns));
@@ -227,14 +229,14 @@ impl Past {
     }
 }
 
-/// The whole process as the first entry of a block; who it is, is kept elsewhere.
+/// The whole process as the first entry of a block; its identity is kept elsewhere.
 fn whole(message: &Process) -> Process {
     Process { identity: Some(Identity::default()), ..message.clone() }
 }
 
-/// Roughly the memory of a message.
+/// A rough estimate of a message's memory.
 fn heap_bytes(process: &Process) -> usize {
-    // The least that an allocator gives out for a word, and its own header.
+    // The smallest block an allocator uses for a word, plus the `String` itself.
     const STRING: usize = 32;
     let class = |class: &ClassCounters| {
         let counts = class.slow_allocations.len() + class.slow_frees.len() + class.outcomes.len();

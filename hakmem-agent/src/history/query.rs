@@ -14,19 +14,19 @@ use hakmem_recording::window::seconds;
 use super::past::Block;
 use crate::time::timestamp_of_unix_ns;
 
-/// The past of a process at the moment of the query.
+/// The past of a process at the time of the query.
 #[derive(Debug)]
 pub(crate) struct Query {
     pub(super) blocks: VecDeque<Block>,
     pub(super) open: Vec<u8>,
     pub(super) at_rest_ns: Option<u64>,
-    /// Moments of the oldest and the newest sample.
+    /// Times of the oldest and the newest sample.
     pub(super) range_ns: Option<(u64, u64)>,
     pub(super) samples: u64,
     pub(super) dropped_samples: u64,
 }
 
-/// Gives the samples of a window, block by block.
+/// Iterates over the samples of a window, block by block.
 pub(crate) struct Samples {
     blocks: std::vec::IntoIter<Block>,
     open: Option<Vec<u8>>,
@@ -37,7 +37,7 @@ pub(crate) struct Samples {
 }
 
 impl Query {
-    /// What is kept.
+    /// The extent of the history.
     pub(crate) fn coverage(&self) -> HistoryCoverage {
         HistoryCoverage {
             oldest: self.range_ns.map(|(oldest, _)| timestamp_of_unix_ns(oldest)),
@@ -47,13 +47,13 @@ impl Query {
         }
     }
 
-    /// The samples of a window, `step` seconds apart at least, but for the last one.
+    /// The samples of `window`, at least `step` seconds apart except for the last one.
     pub(crate) fn samples(self, window: Window, step: f64) -> Samples {
         let nanoseconds = |at: f64| (at.max(0.0) * 1e9) as u64;
         let from_ns = window.from.map_or(0, nanoseconds);
         let to_ns = window.to.map_or(u64::MAX, nanoseconds);
         let mut blocks: Vec<Block> = self.blocks.into_iter().collect();
-        // The block before the window tells the state at its beginning.
+        // The block before the window has the state at its beginning.
         let first = blocks.iter().position(|block| block.to_ns >= from_ns);
         blocks.drain(..first.unwrap_or(blocks.len()).saturating_sub(1));
         blocks.retain(|block| block.from_ns <= to_ns);
@@ -69,8 +69,8 @@ impl Query {
     }
 }
 
-/// The samples of a block or more; a block that cannot be read, which no block of ours is, counts
-/// as a gap.
+/// Yields the samples of one block at a time. An unreadable block, which the agent never makes,
+/// counts as a gap.
 impl Iterator for Samples {
     type Item = Vec<Process>;
 
@@ -115,7 +115,7 @@ fn at_rest(at_ns: u64) -> RecordingEntry {
     RecordingEntry { entry: Some(Entry::Update(update)) }
 }
 
-/// Leaves out samples that are nearer than the step to the one before, but for the last.
+/// Leaves out samples that are closer than `step` to the previous one, except for the last.
 struct Thinner {
     step: f64,
     kept_at: Option<f64>,
@@ -127,11 +127,11 @@ impl Thinner {
         Self { step, kept_at: None, last: None }
     }
 
-    /// Takes the next sample and gives the one before if it is to be kept.
+    /// Takes the next sample and returns the previous one if it is to be kept.
     fn push(&mut self, sample: Process) -> Option<Process> {
         let before = self.last.replace(sample)?;
         let at = before.sampled_at.as_ref().map_or(0.0, seconds);
-        // Samplers do not hit their interval exactly.
+        // Samplers do not keep their interval exactly.
         if self.kept_at.is_some_and(|kept| at - kept < self.step * 0.95) {
             return None;
         }

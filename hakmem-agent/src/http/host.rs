@@ -1,14 +1,15 @@
-//! Which names a request may have meant.
+//! Checks the host name that a request was meant for.
 //!
-//! A page from anywhere can have a browser ask a loopback address, under a name of its own that it
-//! lets point there (DNS rebinding), and read the answer. Such a request names that host, so only
-//! names that mean this machine are answered: `localhost`, addresses, and what was configured.
+//! Any web page can make a browser send requests to a loopback address, under a name of its own
+//! that resolves to that address (DNS rebinding), and read the answer. Such a request names that
+//! host, so only names of this machine are answered: `localhost`, addresses, and configured names.
 
 use std::net::IpAddr;
 
 use axum::http::{HeaderMap, Uri, header};
 
-/// Whether a request is for us. One without any host is by no browser.
+/// Whether a request is meant for this agent. A request without a host does not come from a
+/// browser.
 pub(super) fn is_ours(uri: &Uri, headers: &HeaderMap, configured: &[String]) -> bool {
     let named = headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("?"));
     let asked = uri.authority().map(|authority| authority.as_str());

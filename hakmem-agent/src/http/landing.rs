@@ -2,10 +2,10 @@
 
 use crate::shared::{Shared, VERSION};
 
-/// Rows the table shows; whoever has more wants another tool.
+/// Maximum number of rows in the table; a longer list needs another tool.
 const ROWS_MAX: usize = 200;
 
-/// The page as of now.
+/// The page with the present state.
 pub(crate) fn page(shared: &Shared) -> String {
     let view = shared.current();
     let mut rows = String::new();
@@ -36,7 +36,7 @@ pub(crate) fn page(shared: &Shared) -> String {
         .replace("{rows}", &rows)
 }
 
-/// Text made safe for HTML: names come from files that any user may have written.
+/// Escapes text for HTML: names come from files that any user may have written.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

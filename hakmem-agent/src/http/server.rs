@@ -1,5 +1,5 @@
-//! HTTP/1.1 on one listener, with an end to everything: to a request that does not come, to an
-//! answer that nobody takes, to a connection that says nothing.
+//! HTTP/1.1 on one listener, with time limits for a request that does not arrive, an answer that
+//! nobody takes, and a silent connection.
 
 use std::io;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use tokio_util::sync::CancellationToken;
 use crate::connections::{Limits, Link};
 use crate::failure::Failure;
 
-/// Time for the head of a request, counted from the end of the one before.
+/// Time limit for the head of a request, counted from the end of the previous request.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
-/// Bytes of a request's head at most.
+/// Maximum length of a request's head.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 
-/// What the connections of a listener for HTTP may take. Answers are short, so a connection that
-/// neither gives nor takes a byte for half a minute is not in use: a scraper opens another.
+/// Limits of the connections of an HTTP listener. Answers are short, so a connection without a byte
+/// in either direction for half a minute is not in use: a scraper opens another.
 pub(crate) const LIMITS: Limits = Limits {
     in_all: 64,
     of_peer: 64,
@@ -32,7 +32,7 @@ pub(crate) const LIMITS: Limits = Limits {
     silence_max: Duration::from_secs(30),
 };
 
-/// Serves until `stop`, and lets the answers under way be finished.
+/// Serves until `stop`, and then finishes the answers in progress.
 pub(crate) async fn serve<Io>(
     incoming: impl Stream<Item = io::Result<Link<Io>>>,
     router: Router,
@@ -78,7 +78,7 @@ where
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(link), service);
     let mut connection = std::pin::pin!(connection);
-    // An error here is the client's: it went away, was too slow, or speaks no HTTP.
+    // An error here is the client's: it disconnected, was too slow, or does not speak HTTP.
     let _ = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {

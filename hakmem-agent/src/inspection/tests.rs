@@ -46,7 +46,7 @@ fn a_crashed_process_is_told_with_its_last_events_and_their_losses() {
     assert_eq!((event.value, event.claimed_class.as_str()), (0xa3, "C3"));
     assert_eq!(crashed.process.classes[0].allocations, 10);
     assert_eq!(crashed.found_dead_at, None);
-    // A look changes nothing; only who cleans up makes a note.
+    // Inspection changes nothing; only the removal of dead segments makes a note.
     remove_dead(directory.path(), 10, Duration::from_secs(60)).unwrap();
     let noted = inspect_file(&crashed.path).unwrap();
     assert!(noted.found_dead_at.is_some_and(|at| at.seconds > 1_600_000_000), "{noted:?}");
@@ -64,7 +64,7 @@ fn the_last_to_end_is_found_among_those_that_run_or_ended_before() {
     }
     let pid_of = |inspection: Inspection| inspection.process.identity.unwrap().pid;
     assert_eq!(pid_of(inspect_last_ended(directory.path()).unwrap()), 5_000_004);
-    // It went on as another program, which runs.
+    // It continued as another program, which runs.
     let before = process(5_000_006);
     drop(made(directory.path(), &before));
     let after = FixtureProcess {
@@ -74,7 +74,7 @@ fn the_last_to_end_is_found_among_those_that_run_or_ended_before() {
     };
     let after = made(directory.path(), &after);
     assert_eq!(pid_of(inspect_last_ended(directory.path()).unwrap()), 5_000_004);
-    // Of several segments of a process, the newest tells.
+    // If a process has several segments, the newest is shown.
     assert_eq!(inspect_pid(directory.path(), 5_000_006).unwrap().path, after.path());
     running.exit(0);
     assert_eq!(pid_of(inspect_last_ended(directory.path()).unwrap()), 5_000_004);

@@ -1,4 +1,4 @@
-//! What Prometheus is told of the agent itself.
+//! The metrics of the agent itself.
 
 use std::sync::atomic::Ordering;
 
@@ -130,7 +130,7 @@ const CLOSED_CONNECTIONS: Family = Family {
            nothing came or went.",
 };
 
-/// Everything about the agent.
+/// Writes everything about the agent.
 pub(super) fn write(out: &mut Exposition, view: &FleetView, shared: &Shared) {
     let health = &view.health;
     out.number(&BUILD_INFO, &[("version", VERSION)], 1);
@@ -151,14 +151,14 @@ pub(super) fn write(out: &mut Exposition, view: &FleetView, shared: &Shared) {
     out.number(&DROPPED_LOG_LINES, &[], dropped_lines().into());
     requests(out, shared);
     memory_and_disk(out, shared);
-    // What was left undone, to stay within the budgets of owners.
+    // The work that was refused because of the owners' budgets.
     for (refusal, count) in shared.refusals.all() {
         let labels = [("what", refusal.what), ("reason", refusal.reason)];
         out.number(&REFUSED, &labels, count.into());
     }
 }
 
-/// What was asked of the agent.
+/// Writes the numbers of requests and connections.
 fn requests(out: &mut Exposition, shared: &Shared) {
     out.number(&SCRAPES, &[], shared.scrapes.load(Ordering::Relaxed).into());
     let listeners: Vec<_> =
@@ -174,7 +174,7 @@ fn requests(out: &mut Exposition, shared: &Shared) {
     }
 }
 
-/// What the agent keeps of the past.
+/// Writes the memory and disk space that the agent uses for the past.
 fn memory_and_disk(out: &mut Exposition, shared: &Shared) {
     let history = shared.history.usage();
     out.number(&HISTORY_BYTES, &[], history.bytes.into());

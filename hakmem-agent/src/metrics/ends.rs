@@ -1,4 +1,4 @@
-//! How processes ended.
+//! The metric of processes' ends.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use crate::state::FleetView;
 use crate::state::ends::END_STATES;
 use crate::users::Users;
 
-/// Every end of every executable that runs or ever ended, from 0 on: `rate()` cannot see the step
-/// from "absent" to 1.
+/// Writes every kind of end for every executable that runs or ever ended, starting at 0: `rate()`
+/// cannot see the step from "absent" to 1.
 pub(super) fn write(out: &mut Exposition, view: &FleetView, users: &Users) {
     let running = view.processes.values().map(|record| (record.owner(), &*record.group));
     let executables: BTreeSet<(u32, &str)> = running.chain(view.ends.executables()).collect();

@@ -1,8 +1,8 @@
 //! The two text formats that Prometheus reads: OpenMetrics 1.0 and text 0.0.4.
 //!
 //! `prometheus-client` only writes OpenMetrics, and an agent behind an older scraper or `promtool`
-//! needs the other one too, so this is an encoder of our own. A family is written header first,
-//! then its samples, with these differences:
+//! needs the other format too, so this module has its own encoder. A family is written header
+//! first, then its samples, with these differences:
 //!
 //! | | OpenMetrics | text 0.0.4 |
 //! |---|---|---|
@@ -55,7 +55,7 @@ impl Format {
         best.0
     }
 
-    /// What to answer as `Content-Type`.
+    /// The value of `Content-Type` in the answer.
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -64,14 +64,14 @@ impl Format {
     }
 }
 
-/// What a family measures.
+/// The kind of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Only grows; its name ends in `_total`.
     Counter,
     /// Goes up and down.
     Gauge,
-    /// Always 1, its labels are what it says; its name ends in `_info`.
+    /// Always 1; its labels hold the information. Its name ends in `_info`.
     Info,
     /// Counts by upper bound.
     Histogram,
@@ -82,7 +82,7 @@ pub enum Kind {
 pub struct Family {
     /// Name of its samples; for a histogram, without `_bucket`, `_sum` and `_count`.
     pub name: &'static str,
-    /// What it measures.
+    /// The kind of the family.
     pub kind: Kind,
     /// Base unit, with which the name (before `_total`) ends; empty for plain numbers.
     pub unit: &'static str,
@@ -93,7 +93,7 @@ pub struct Family {
 /// Names and values of labels.
 pub type Labels<'a> = &'a [(&'static str, &'a str)];
 
-/// A document being written.
+/// A document in progress.
 #[derive(Debug)]
 pub struct Exposition {
     format: Format,
@@ -124,8 +124,8 @@ impl Exposition {
         }
     }
 
-    /// Writes a histogram: for each bucket its upper bound and its own count, ascending; what is
-    /// above all bounds; and the sum of all values.
+    /// Writes a histogram: `buckets` holds for each bucket its upper bound and its own count,
+    /// ascending; `above` counts the values above all bounds; `sum` is the sum of all values.
     pub fn histogram(
         &mut self,
         family: &Family,
@@ -135,8 +135,8 @@ impl Exposition {
         sum: f64,
     ) {
         self.begin(family);
-        // A sum that begins at 0 again would be a bucket smaller than the one before, and a strict
-        // parser drops the whole page for that.
+        // The sum saturates: if it wrapped to 0, a bucket would be smaller than the one before, and
+        // a strict parser drops the whole page for that.
         let mut total = 0u64;
         for &(bound, count) in buckets {
             total = total.saturating_add(count);
@@ -200,7 +200,7 @@ fn without(name: &'static str, suffix: &str) -> &'static str {
     name.strip_suffix(suffix).unwrap_or(name)
 }
 
-/// OpenMetrics asks for a point or an exponent in every bound; both formats read that.
+/// OpenMetrics requires a point or an exponent in every bound; both formats accept it.
 fn bound_text(bound: f64) -> String {
     format!("{bound:?}")
 }
@@ -211,7 +211,7 @@ fn push_escaped(text: &mut String, value: &str) {
             '\\' => text.push_str("\\\\"),
             '"' => text.push_str("\\\""),
             '\n' => text.push_str("\\n"),
-            // Other control characters are legal but only ever confuse terminals.
+            // Other control characters are legal, but do nothing except confuse terminals.
             other if other.is_control() => text.push('\u{fffd}'),
             other => text.push(other),
         }

@@ -1,4 +1,4 @@
-//! Every family the agent serves: names, units and what they mean.
+//! Every family that the agent serves: names, units and meanings.
 
 use super::exposition::{Family, Kind};
 

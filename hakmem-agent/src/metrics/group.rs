@@ -1,5 +1,5 @@
-//! What one set of the labels `executable`, `pid`, `user` and `process` stands for: a process, or all
-//! processes of an executable of one user.
+//! Groups of processes with equal labels `executable`, `pid`, `user` and `process`: one process, or
+//! all processes of an executable of one user.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +20,7 @@ pub(super) struct ClassGauges {
     pub(super) live_bytes: i64,
 }
 
-/// Everything that goes up and down, summed over running processes.
+/// All gauges, summed over running processes.
 #[derive(Debug, Default)]
 pub(super) struct Gauges {
     pub(super) classes: [ClassGauges; CLASSES],
@@ -33,23 +33,23 @@ pub(super) struct Gauges {
     pub(super) large_bytes: u64,
     pub(super) large_cached_bytes: u64,
     pub(super) large_purged_bytes: u64,
-    /// When the first of them started, in nanoseconds of Unix time.
+    /// Start of the first of these processes, in nanoseconds of Unix time.
     pub(super) started_unix_ns: Option<u64>,
 }
 
-/// What the info metric says.
+/// The labels of the info metric.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Build {
     pub(super) routing: String,
     pub(super) check: String,
     pub(super) push: String,
-    /// Empty if the group is all processes of the executable, which may be many.
+    /// Empty if the group is all processes of the executable, which may have several.
     pub(super) command: String,
     pub(super) build_id: String,
     pub(super) library_version: String,
 }
 
-/// What tells series of one name apart.
+/// The labels that distinguish the series of one name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) executable: String,
@@ -57,7 +57,8 @@ pub(super) struct Place {
     pub(super) pid: String,
     /// Name or number of the owner.
     pub(super) user: String,
-    /// Tells processes of one pid apart, as in containers and after a restart; empty as `pid` is.
+    /// Distinguishes processes with the same pid, as in containers and after a restart; empty if
+    /// `pid` is.
     pub(super) process: String,
 }
 
@@ -86,8 +87,8 @@ impl Place {
     }
 }
 
-/// The running processes: one group each of those with labels, and one per executable and owner of
-/// all others.
+/// The running processes: one group for each process with labels, and one for all others of an
+/// executable and owner.
 pub(super) fn groups(view: &FleetView, users: &Users) -> Vec<Group> {
     let mut groups: BTreeMap<Place, Group> = BTreeMap::new();
     for record in view.processes.values().filter(|record| !record.has_ended()) {
@@ -102,15 +103,15 @@ pub(super) fn groups(view: &FleetView, users: &Users) -> Vec<Group> {
                 entry.insert(group).add(record);
             }
             Entry::Occupied(mut entry) if is_sum => entry.get_mut().add(record),
-            // One owner made two files whose short names are the same; series are never merged.
+            // One owner made two files with the same short name; their series are not merged.
             Entry::Occupied(_) => {}
         }
     }
     groups.into_values().collect()
 }
 
-/// One group for each crashed process with anomalies, or one per executable of those without labels.
-/// The sum of an executable that still runs holds them already.
+/// One group for each crashed process with anomalies, or one per executable for those without
+/// labels. The sum of an executable that still runs includes them already.
 pub(super) fn crashed(view: &FleetView, running: &[Group], users: &Users) -> Vec<Group> {
     let known: BTreeSet<&Place> = running.iter().map(|group| &group.place).collect();
     let crashed = view
@@ -134,8 +135,8 @@ pub(super) fn crashed(view: &FleetView, running: &[Group], users: &Users) -> Vec
     groups.into_values().collect()
 }
 
-/// Twelve hexadecimal digits that stand for a key: FNV-1a, which is the same in every version. Who
-/// may read metrics does not learn keys from them.
+/// Twelve hexadecimal digits that stand for a key: FNV-1a, which is the same in every version. A
+/// reader of metrics does not learn keys from them.
 fn short_name(key: &str) -> String {
     let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)

@@ -1,4 +1,4 @@
-//! Findings that go on, and how many there were.
+//! The metrics of findings: those that go on, and their number so far.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,15 @@ use crate::state::FleetView;
 use crate::turns::take_turns;
 use crate::users::Users;
 
-/// Series of findings that go on at most; those of each user that cost most are told.
+/// Maximum number of series of ongoing findings; the most expensive findings of each user come
+/// first.
 const SERIES_MAX: usize = 32;
 const LABELS: [&str; 7] =
     ["executable", "build_id", "cause", "class", "direction", "reason", "user"];
 
 pub(super) fn write(out: &mut Exposition, view: &FleetView, findings: &Findings, users: &Users) {
-    // One program may be slower than its past and than a recording: the same series, which must be
-    // there once.
+    // One program may be slower than its past and than a recording: both findings have the same
+    // series, which must occur only once.
     let mut series: BTreeMap<[String; 7], f64> = BTreeMap::new();
     for known in findings.ongoing() {
         let finding = &known.finding;

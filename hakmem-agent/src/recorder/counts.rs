@@ -1,13 +1,13 @@
-//! What the recorder wrote, keeps and removed, for the metrics.
+//! Counts for the metrics: the bytes that the recorder wrote, keeps and removed.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Owners that are told apart; what is of others is no series.
+/// Maximum number of owners with series of their own; further owners have no series.
 const OWNERS_MAX: usize = 256;
 
-/// What was written so far, and what of it is there.
+/// The bytes written so far, and those that are kept.
 #[derive(Debug, Default)]
 pub(crate) struct RecordingCounts {
     bytes: AtomicU64,
@@ -25,17 +25,17 @@ pub(crate) struct Room {
 }
 
 impl RecordingCounts {
-    /// Bytes written to files.
+    /// Number of bytes written to files.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Attempts that failed.
+    /// Number of attempts that failed.
     pub(crate) fn errors(&self) -> u64 {
         self.errors.load(Ordering::Relaxed)
     }
 
-    /// The room of each owner who has or had some.
+    /// The room of each owner who has or had recordings.
     pub(crate) fn rooms(&self) -> BTreeMap<u32, Room> {
         self.lock().clone()
     }
@@ -48,7 +48,7 @@ impl RecordingCounts {
         self.errors.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Takes in what a look at the directory told, by owner.
+    /// Sets the bytes that are stored now, by owner, as a listing of the directory found them.
     pub(super) fn set_stored(&self, stored: &BTreeMap<u32, u64>) {
         let mut rooms = self.lock();
         rooms.values_mut().for_each(|room| room.stored = 0);

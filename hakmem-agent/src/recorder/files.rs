@@ -1,7 +1,7 @@
-//! The recorder's files: `agent-20261126T100000Z-u1000.hakrec`, of the processes of user 1000, so that
-//! names of one user sort by age.
+//! The recorder's files, with names like `agent-20261126T100000Z-u1000.hakrec` for the processes of
+//! user 1000, so that the names of one user's files sort by age.
 //!
-//! Only files of such names are ever removed.
+//! Only files with such names are ever removed.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -15,10 +15,10 @@ use crate::time::utc_text;
 
 const PREFIX: &str = "agent-";
 const OWNER: &str = "-u";
-/// Files of one second at most; more mean that something else is wrong.
+/// Maximum number of files of one second; more indicate another problem.
 const SAME_SECOND_MAX: u32 = 100;
 
-/// The directory.
+/// The directory of recordings.
 #[derive(Debug)]
 pub(super) struct Files {
     directory: PathBuf,
@@ -31,7 +31,8 @@ pub(super) struct Stored {
     pub(super) bytes: u64,
 }
 
-/// The files of each owner, oldest first; `None` has those of versions that named no owner.
+/// The files of each owner, oldest first; `None` has the files of versions whose names had no
+/// owner.
 pub(super) type ByOwner = BTreeMap<Option<u32>, VecDeque<Stored>>;
 
 impl Files {
@@ -39,19 +40,19 @@ impl Files {
         Self { directory }
     }
 
-    /// Begins a new file of an owner, and makes the directory if there is none.
+    /// Creates a new file for `owner`, and the directory if it does not exist.
     pub(super) fn create(
         &self,
         now: SystemTime,
         owner: u32,
         start: RecordingStart,
     ) -> Result<RecordingWriter, WriteError> {
-        // If it cannot be made, neither can the file, and that error names it.
+        // If the directory cannot be created, neither can the file, and that error names it.
         let _ = std::fs::create_dir_all(&self.directory);
         let moment = utc_text(now);
         let mut number = 0;
         loop {
-            // A dot sorts behind the hyphen of a name without number.
+            // A dot sorts after the hyphen of a name without a number.
             let more = if number == 0 { String::new() } else { format!(".{number:02}") };
             let name = format!("{PREFIX}{moment}{more}{OWNER}{owner}{FILE_SUFFIX}");
             match RecordingWriter::create(&self.directory.join(name), start.clone()) {
@@ -61,8 +62,8 @@ impl Files {
         }
     }
 
-    /// What is to be removed so that all files together take `bytes_max` at most: again and again
-    /// the oldest of the owner whose files take most.
+    /// The files to remove so that all files together take at most `bytes_max`: repeatedly the
+    /// oldest file of the owner whose files take most.
     pub(super) fn beyond(bytes_max: u64, mut files: ByOwner) -> Vec<(Option<u32>, Stored)> {
         let sum = |files: &VecDeque<Stored>| files.iter().map(|file| file.bytes).sum::<u64>();
         let mut bytes: BTreeMap<Option<u32>, u64> =
@@ -81,7 +82,7 @@ impl Files {
         removed
     }
 
-    /// Our files.
+    /// The recorder's files in the directory.
     pub(super) fn list(&self) -> ByOwner {
         let mut files = ByOwner::new();
         for entry in std::fs::read_dir(&self.directory).into_iter().flatten().flatten() {
@@ -96,7 +97,7 @@ impl Files {
         files
     }
 
-    /// Removes a file; one that is gone already is none that cannot be removed.
+    /// Removes a file; a file that is already gone is not an error.
     pub(super) fn remove(path: &Path) -> io::Result<()> {
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -105,7 +106,7 @@ impl Files {
     }
 }
 
-/// Whose processes are in a file of this name, if it is one of ours.
+/// The owner in a file's name, if the name is one of the recorder's.
 fn owner_in(name: &str) -> Option<Option<u32>> {
     let stem = name.strip_prefix(PREFIX)?.strip_suffix(FILE_SUFFIX)?;
     Some(stem.rsplit_once(OWNER).and_then(|(_, owner)| owner.parse().ok()))

@@ -1,4 +1,4 @@
-//! The file under way of one owner.
+//! The current file of one owner.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,19 +20,19 @@ use crate::shared::{Shared, VERSION};
 use crate::state::filter::Selection;
 use crate::time::timestamp;
 
-/// A file, and what is to be written to it.
+/// A file, with the streams of updates and events that are written to it.
 pub(super) struct OpenFile {
     writer: RecordingWriter,
     watch: Watch,
     events: EventStream,
     losses: (u64, u64),
     begun: Instant,
-    /// Bytes of it that are counted already.
+    /// Number of its bytes that are already counted.
     counted: u64,
 }
 
 impl OpenFile {
-    /// Begins a file for the processes of one owner, with everything whole.
+    /// Begins a file for the processes of `owner`, with every process whole.
     pub(super) fn begin(
         owner: u32,
         files: &Files,
@@ -60,12 +60,12 @@ impl OpenFile {
         self.writer.path()
     }
 
-    /// Whether the next file is to be begun.
+    /// Whether the next file must be begun.
     pub(super) fn is_over(&self, bytes_max: u64, config: &RecordingConfig) -> bool {
         self.writer.bytes() >= bytes_max || self.begun.elapsed() >= config.file_span
     }
 
-    /// Writes what is new.
+    /// Writes the changes and the events since the last time.
     pub(super) fn write_news(&mut self, shared: &Arc<Shared>) -> Result<(), WriteError> {
         self.push_news(shared)?;
         self.writer.flush()?;
@@ -75,7 +75,7 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Writes what is new, and the end.
+    /// Writes the last changes and events, and the end.
     pub(super) fn close(mut self, shared: &Arc<Shared>) -> Result<(), WriteError> {
         self.push_news(shared)?;
         let end = RecordingEnd {
@@ -88,7 +88,7 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Adds what changed, and the events, since the last time.
+    /// Adds the changes and the events since the last time.
     fn push_news(&mut self, shared: &Shared) -> Result<(), WriteError> {
         let view = shared.current();
         for update in self.watch.next_update(&view, shared) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
-/// An eventfd: ringing adds to it, waiting empties it.
+/// An eventfd: ringing adds to its counter, waiting resets it.
 #[derive(Debug)]
 pub(super) struct Bell {
     fd: OwnedFd,
@@ -17,20 +17,20 @@ impl Bell {
         Ok(Self { fd: eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)? })
     }
 
-    /// Ends the current wait, or the next one if nobody waits.
+    /// Ends the current wait, or the next one if the sampler is not waiting.
     pub(super) fn ring(&self) {
-        // It only fails when it is as full as can be, and then it rings anyway.
+        // The write fails only if the counter is at its maximum, and then the bell rings anyway.
         let _ = rustix::io::write(&self.fd, &1u64.to_ne_bytes());
     }
 
-    /// Waits until somebody rings, `other` is readable or the time is over.
+    /// Waits until the bell rings, `other` is readable or `timeout` is over.
     pub(super) fn wait(&self, other: Option<BorrowedFd<'_>>, timeout: Duration) {
         let timeout = Timespec {
             tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: timeout.subsec_nanos().into(),
         };
         let bell = PollFd::new(&self.fd, PollFlags::IN);
-        // An interrupted wait is a short one.
+        // An interrupted wait is only shorter.
         let _ = match other {
             Some(other) => {
                 let other = PollFd::from_borrowed_fd(other, PollFlags::IN);

@@ -1,9 +1,9 @@
-//! Which processes are sampled in which round.
+//! Decides which processes are sampled in which round.
 //!
-//! Time is cut into ticks of the shortest interval. A watched process is sampled in ticks that
-//! are multiples of its interval, together with all others of that interval, so that a client
-//! sees them as of one moment. Processes that nobody watches are spread over their interval by
-//! their keys, so that a thousand of them make ten small rounds and not one large one.
+//! Time is divided into ticks of the shortest interval. A watched process is sampled in ticks that
+//! are multiples of its interval, together with all others of that interval, so that a client sees
+//! them as of one moment. Processes that no client watches are spread over their interval by their
+//! keys, so that a thousand of them make ten small rounds and not one large one.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::{Duration, Instant};
@@ -22,12 +22,12 @@ impl Schedule {
         Self { begin, tick, idle_ticks: ticks(idle, tick) }
     }
 
-    /// The tick of a moment.
+    /// The tick in which `now` lies.
     pub(super) fn tick_at(&self, now: Instant) -> u64 {
         (now.saturating_duration_since(self.begin).as_nanos() / self.tick.as_nanos()) as u64
     }
 
-    /// When a tick begins.
+    /// The start of a tick.
     pub(super) fn start_of(&self, tick: u64) -> Instant {
         let nanos = self.tick.as_nanos().saturating_mul(u128::from(tick));
         self.begin + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))

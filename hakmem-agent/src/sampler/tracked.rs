@@ -18,19 +18,19 @@ use crate::state::{Facts, ProcessRecord};
 use crate::thread_names::NameReader;
 use crate::time::timestamp_of_unix_ns;
 
-/// Events of one process that are read at a time; a ring more may come.
+/// Maximum number of events of one process that are read at a time; up to one ring more may come.
 const EVENTS_MAX: usize = 4096;
 
-/// A segment and how far it has been read.
+/// A segment, and how far it has been read.
 #[derive(Debug)]
 pub(super) struct Tracked {
     pub(super) key: Arc<str>,
     pub(super) path: PathBuf,
     pub(super) facts: Arc<Facts>,
-    /// `None` once the process has ended and its last word was read: the descriptor is needed
-    /// for others.
+    /// `None` once the process has ended and its final state was read: other segments need the
+    /// descriptor.
     segment: Option<Segment>,
-    /// Sees how the process ends, if it lived when it was found.
+    /// Observes how the process ends, if it was alive when it was found.
     witness: Option<Witness>,
     cursor: EventCursor,
     /// Whether the cursor has been used.
@@ -41,28 +41,28 @@ pub(super) struct Tracked {
     names: NameReader,
     /// The last tick in which it was sampled.
     pub(super) last_tick: u64,
-    /// Whether it was never sampled, or its sample is not finished, so that it is due at once.
+    /// Whether it was never sampled, or its sample is unfinished, so that it is due at once.
     pub(super) is_waiting: bool,
-    /// Whose files may lie where it lies.
+    /// The users whose files its directory may hold.
     files_of: FilesOf,
-    /// Bytes of memory of the newest sample.
+    /// Memory of the newest sample, in bytes.
     pub(super) sample_bytes: usize,
-    /// How long the last look slept for a writer in a slow path.
+    /// Time that the last look slept for a writer in a slow path.
     pub(super) waited: Duration,
-    /// Whether the writer lived when the sample under way was begun.
+    /// Whether the writer was alive when the current sample was begun.
     begun_alive: Option<bool>,
 }
 
-/// What became of a look.
+/// The result of a look.
 pub(super) enum Looked {
-    /// The process had ended before, and nothing can have changed.
+    /// The process had ended before, so nothing can have changed.
     Ended,
-    /// The sample goes on with the next look.
+    /// The next look continues the sample.
     Unfinished,
     Whole(Box<Look>),
 }
 
-/// What one look at a segment gave.
+/// A whole sample of a segment, with the new events.
 pub(super) struct Look {
     pub(super) record: ProcessRecord,
     pub(super) events: Vec<v1::Event>,
@@ -70,7 +70,7 @@ pub(super) struct Look {
 }
 
 impl Tracked {
-    /// Opens the segment at `path`, in a directory for files of certain owners.
+    /// Opens the segment at `path`, in a directory that may hold files of the owners in `files_of`.
     pub(super) fn open(
         path: &Path,
         files_of: FilesOf,
@@ -110,20 +110,20 @@ impl Tracked {
         self.facts.raw.owner_user_id
     }
 
-    /// The file, as a listing would tell of it.
+    /// The file, as a listing would report it.
     pub(super) fn found(&self) -> Found {
         Found { path: self.path.clone(), owner: self.owner(), files_of: self.files_of }
     }
 
-    /// Whether there may be more to read.
+    /// Whether the segment is open, so that there may be more to read.
     pub(super) fn is_open(&self) -> bool {
         self.segment.is_some()
     }
 
-    /// Samples the process, for as long as `limits` allow.
+    /// Samples the process, within `limits`.
     ///
-    /// Whether the writer lives is asked before anything is read: if it does not, what is read after
-    /// that is its last word. `others` are the identities that might prove an `exec`.
+    /// Whether the writer is alive is asked before anything is read: if it is not, the data read
+    /// after that is final. `others` are the identities that might prove an `exec`.
     pub(super) fn look<'a>(
         &mut self,
         host: &Host,
@@ -142,7 +142,7 @@ impl Tracked {
         let (mut events, mut lost_events) = (Vec::new(), 0);
         let newest = |slot: u32| self.newest.get(slot as usize).copied().unwrap_or(0);
         let unread = sample.slots.iter().any(|slot| slot.events_written > newest(slot.index));
-        // The first read decides from where on events count as lost, so it is never left out.
+        // The first read decides from where on events count as lost, so it always happens.
         if unread || !std::mem::replace(&mut self.follows_events, true) {
             let batch = segment.read_events_up_to(&mut self.cursor, EVENTS_MAX, slice)?;
             lost_events = batch.lost;
@@ -176,20 +176,21 @@ impl Tracked {
         Ok(Looked::Whole(Box::new(Look { record, events, lost_events })))
     }
 
-    /// What is known of the end of a process that has given up its lock.
+    /// What is known about the end of a process that has released its lock.
     fn end(&self, host: &Host) -> End {
         let identity = &self.facts.raw;
         match self.witness.as_ref().map(Witness::testimony) {
             Some(Testimony::Known(ending)) => End::Told(Some(ending)),
-            // It is about to end and will tell how; or it called `exec` and lives on.
+            // It is about to end and its exit status will follow; or it called `exec` and is still
+            // alive.
             Some(Testimony::Pending) if !host.process_lives(identity) => End::Running,
             Some(Testimony::Pending | Testimony::Unknown) => End::Told(None),
             None => End::Told(host.ending(identity)),
         }
     }
 
-    /// Events still in the rings that [`Tracked::look`] has given out before; none if the segment
-    /// cannot be read any more.
+    /// The events still in the rings that [`Tracked::look`] has returned before; empty if the
+    /// segment cannot be read any more.
     pub(super) fn recent_events(&self) -> Vec<v1::Event> {
         let mut cursor = EventCursor::from_oldest();
         let batch = match &self.segment {
@@ -206,14 +207,14 @@ impl Tracked {
 
 /// Whether a process without a lock has ended.
 enum End {
-    /// Not wholly.
+    /// Not completely.
     Running,
-    /// It has, in this way if that is known.
+    /// It has ended, in the given way if that is known.
     Told(Option<Ending>),
 }
 
 impl Facts {
-    /// An event of this process as the contract says it.
+    /// An event of this process as a message of the contract.
     pub(crate) fn event(&self, key: &str, event: &Event) -> v1::Event {
         v1::Event {
             process_key: key.to_owned(),

@@ -1,7 +1,7 @@
 //! The sampler's loop: wait, answer, find, sample, publish.
 //!
-//! Whatever can be made long by the files of one owner takes turns with those of others, and ends
-//! when that owner's time is spent ([`Accounts`]).
+//! All work whose length the files of one owner determine takes turns with the work for other
+//! owners, and ends when that owner's time is used up ([`Accounts`]).
 
 mod files;
 mod rounds;
@@ -28,23 +28,23 @@ use crate::refusals::{Refusal, Refusals};
 use crate::state::interest::Interests;
 use crate::state::{FleetView, ProcessRecord};
 
-/// Time between two complete listings: what inotify misses is found after this long.
+/// Time between two complete listings, within which files that inotify misses are found.
 const LISTING_INTERVAL: Duration = Duration::from_secs(1);
-/// Time between two listings of directories in which something happened.
+/// Time between two listings of directories that changed.
 const RELISTING_INTERVAL: Duration = Duration::from_millis(20);
-/// Time between two attempts at a segment that is still being made.
+/// Time between two attempts to open a segment whose writer is still creating it.
 const UNREADY_INTERVAL: Duration = Duration::from_millis(5);
-/// Attempts at that pace; after them, the listings try it.
+/// Number of attempts at that rate; after them, only listings try again.
 const UNREADY_ATTEMPTS: u32 = 40;
 /// Descriptors left to everything else in the process.
 const SPARE_DESCRIPTORS: usize = 320;
-/// How long requests are answered before it is looked whether a round is due.
+/// Time for answering requests before checking whether a round is due.
 const ANSWERING_TIME: Duration = Duration::from_millis(5);
-/// Whose time fresh samples are charged to that somebody asked for: no user has this id, which means
-/// "none" (`chown(2)`).
+/// Account to which fresh samples for requests are charged. No user has this id, which means "none"
+/// (`chown(2)`).
 const REQUESTS: u32 = u32::MAX;
 
-/// Everything the thread owns.
+/// The state of the thread.
 pub(super) struct Worker {
     config: AgentConfig,
     inputs: Inputs,
@@ -57,37 +57,37 @@ pub(super) struct Worker {
     host: Host,
     fleet: FleetView,
     tracked: BTreeMap<Arc<str>, Tracked>,
-    /// Keys by path, of what is tracked.
+    /// Keys of the tracked segments, by path.
     keys: HashMap<PathBuf, Arc<str>>,
-    /// Files that are not to be opened again, with their owners.
+    /// Files that must not be opened again, with their owners.
     refused: BTreeMap<PathBuf, u32>,
-    /// Segments that were not complete yet, and how often they were tried.
+    /// Segments that were not complete yet, and the number of attempts to open each.
     unready: BTreeMap<PathBuf, (Found, u32)>,
     subscriptions: Vec<Subscription>,
-    /// Events found since they were last given out.
+    /// Events that are not yet passed on.
     news: Vec<News>,
     changed: bool,
     next_removal: Instant,
-    /// Segments that may be open at a time, and whether the log says that they were too many.
+    /// Maximum number of open segments, and whether the log says that it was reached.
     open_max: usize,
     told_of_limit: bool,
 }
 
-/// What tells the thread what to do.
+/// The thread's sources of work.
 pub(super) struct Inputs {
     pub(super) interests: Arc<Interests>,
     pub(super) bell: Arc<Bell>,
     pub(super) commands: Receiver<Command>,
 }
 
-/// Whether the loop goes on.
+/// Whether the loop continues.
 #[derive(PartialEq, Eq)]
 enum Next {
     Go,
     Stop,
 }
 
-/// A fresh sample that somebody waits for.
+/// A fresh sample that a client waits for.
 type Waiting = (Arc<str>, oneshot::Sender<Option<Arc<ProcessRecord>>>);
 
 impl Worker {
@@ -171,7 +171,7 @@ impl Worker {
         }
     }
 
-    /// Answers what was asked, for a while: rounds come first.
+    /// Answers requests, for a limited time, because rounds come first.
     fn answer(&mut self) -> Next {
         let begun = Instant::now();
         let mut waiting: Vec<Waiting> = Vec::new();
@@ -194,11 +194,11 @@ impl Worker {
             }
         };
         if !waiting.is_empty() {
-            // Nobody who has an answer may find an older one in the view.
+            // A client that has an answer must not find an older one in the view.
             self.publish();
         }
         for (key, reply) in waiting {
-            // Whoever asked may have gone away.
+            // The client may have disconnected.
             let _ = reply.send(self.fleet.processes.get(&key).cloned());
         }
         next
@@ -213,7 +213,7 @@ impl Worker {
     }
 
     fn subscribe(&mut self, subscription: Subscription) {
-        // What is known but not yet given out must not reach the new stream twice.
+        // Known events that are not yet passed on must not reach the new stream twice.
         self.give_out_news();
         if subscription.include_recent {
             let keys = subscription.keys(&self.fleet, true);

@@ -1,7 +1,7 @@
 //! Sums of counters over the processes of one executable of one owner.
 //!
 //! A sum over running processes would fall when one of them ends, and Prometheus would take that
-//! for a reset and show a spike. So what ended processes have counted stays in the sum of their
+//! for a reset and show a spike. So the counts of ended processes stay in the sum of their
 //! executable for as long as the agent runs.
 
 use std::collections::BTreeMap;
@@ -12,12 +12,13 @@ use hakmem_reader::{AllocReason, ClassTotals, Histogram};
 
 use super::ProcessRecord;
 
-/// Executables of an owner that get a sum of their own at a time; further ones share [`OTHER`].
+/// Number of executables of an owner that have a sum of their own at a time; further ones share
+/// [`OTHER`].
 pub(crate) const EXECUTABLES_MAX: usize = 256;
-/// The name of all executables beyond that.
+/// The name that all further executables share.
 pub(crate) const OTHER: &str = "other";
 
-/// Counters of one class; see [`ClassTotals`] for what they mean.
+/// Counters of one class; [`ClassTotals`] explains them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClassSums {
     /// Whether any of the processes ever used the class.
@@ -43,13 +44,13 @@ impl ClassSums {
         self.durations.add(&class.durations);
     }
 
-    /// Requests that failed.
+    /// Number of requests that failed.
     pub(crate) fn failed_allocations(&self) -> u64 {
         self.alloc_reasons[AllocReason::OutOfMemory as usize]
     }
 }
 
-/// Everything that only grows.
+/// All values that only grow.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) classes: [ClassSums; CLASSES],
@@ -63,7 +64,7 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// Adds what a process has counted.
+    /// Adds the counts of a process.
     pub(crate) fn add(&mut self, record: &ProcessRecord) {
         for (sum, class) in self.classes.iter_mut().zip(record.classes()) {
             sum.add(class);
@@ -81,9 +82,10 @@ impl Counters {
 
 /// Counters of ended processes, by owner and executable.
 ///
-/// Each owner has room for so many names. One that no process has any more makes room for another,
-/// the one that has been without for longest first: its series have ended already. A process keeps
-/// the name that it got when it was first seen, so that no sum ever loses a process to another.
+/// Each owner has room for a limited number of names. A name without a process makes room for
+/// another one; the name that has been without a process for longest goes first, because its series
+/// have ended already. A process keeps the name that it got when it was first seen, so no sum ever
+/// loses a process to another.
 #[derive(Clone, Debug)]
 pub(crate) struct Retired {
     names_max: usize,
@@ -94,16 +96,16 @@ pub(crate) struct Retired {
 #[derive(Clone, Debug, Default)]
 struct Names {
     by_name: BTreeMap<Arc<str>, Named>,
-    /// Processes that ended so far.
+    /// Number of processes that ended so far.
     ended: u64,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Named {
     counters: Arc<Counters>,
-    /// Processes that have the name and run.
+    /// Number of running processes with this name.
     running: usize,
-    /// [`Names::ended`] when the last one ended.
+    /// [`Names::ended`] when the last process with this name ended.
     ended: u64,
 }
 
@@ -114,12 +116,13 @@ impl Default for Retired {
 }
 
 impl Retired {
-    /// Room for so many names of each owner.
+    /// Room for `names_max` names of each owner.
     pub(crate) fn new(names_max: usize) -> Self {
         Self { names_max, owners: BTreeMap::new() }
     }
 
-    /// The name under which a process is summed that was seen for the first time.
+    /// Enters a process that was seen for the first time; returns the name under which it is
+    /// summed.
     pub(crate) fn enter(&mut self, owner: u32, executable: &str) -> Arc<str> {
         let names = self.owners.entry(owner).or_default();
         let name = if executable == OTHER || names.has_room(executable, self.names_max) {
@@ -133,26 +136,27 @@ impl Retired {
         name
     }
 
-    /// Takes in a process that has entered and runs no more.
+    /// Takes the counts of a process that has entered and no longer runs.
     pub(crate) fn leave(&mut self, record: &ProcessRecord) {
         let names = self.owners.entry(record.owner()).or_default();
         names.ended += 1;
         let named = names.by_name.entry(Arc::clone(&record.group)).or_default();
         named.running = named.running.saturating_sub(1);
         named.ended = names.ended;
-        // One with series of its own was never in the sum, which must not jump when that ends.
+        // A process with series of its own was never in the sum, which must not jump when the
+        // process ends.
         if !record.is_labelled {
             Arc::make_mut(&mut named.counters).add(record);
         }
     }
 
-    /// The name that an owner's executable has, or those beyond the limit.
+    /// The name of an owner's executable in the sums, which is [`OTHER`] beyond the limit.
     pub(crate) fn name_of<'a>(&self, owner: u32, executable: &'a str) -> &'a str {
         let is_named = |names: &Names| names.by_name.contains_key(executable);
         if self.owners.get(&owner).is_some_and(is_named) { executable } else { OTHER }
     }
 
-    /// What ended processes of an owner's executable or group `name` have counted.
+    /// The counts of ended processes of an owner's executable or group `name`.
     pub(crate) fn counters(&self, owner: u32, name: &str) -> Counters {
         let named = self.owners.get(&owner).and_then(|names| names.by_name.get(name));
         named.map(|named| Counters::clone(&named.counters)).unwrap_or_default()
@@ -160,7 +164,7 @@ impl Retired {
 }
 
 impl Names {
-    /// Whether a name may be used; if need be, another one makes room.
+    /// Whether a name may be used; if necessary, another one makes room.
     fn has_room(&mut self, name: &str, names_max: usize) -> bool {
         if self.by_name.contains_key(name) {
             return true;

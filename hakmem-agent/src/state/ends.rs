@@ -1,7 +1,7 @@
-//! How many processes ended, and how.
+//! Counts how processes ended.
 //!
-//! The segments of ended processes are kept up to a number, so a number of them that are there says
-//! nothing in a crash loop: it stands still at its maximum. Ends are counted when they are seen.
+//! The number of kept segments of ended processes is limited, so in a crash loop it stays at its
+//! maximum and shows nothing. Ends are therefore counted when they are seen.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use hakmem_reader::ProcessState;
 
 use super::counters::EXECUTABLES_MAX;
 
-/// States in which a process has ended.
+/// States of a process that has ended.
 pub(crate) const END_STATES: [ProcessState; 5] = [
     ProcessState::Exited,
     ProcessState::Killed,
@@ -20,7 +20,7 @@ pub(crate) const END_STATES: [ProcessState; 5] = [
     ProcessState::Ended,
 ];
 
-/// Time in which a process that ended as nobody saw may turn out to have called `exec`.
+/// Time within which a process whose end nobody saw may turn out to have called `exec`.
 const DOUBT: Duration = Duration::from_secs(5);
 
 /// An owner and the name under which the executable is summed.
@@ -30,17 +30,17 @@ type Executable = (u32, Arc<str>);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ends {
     counts: BTreeMap<Executable, Count>,
-    /// Processes that ended as nobody saw, by key: since when, and of whom.
+    /// Processes whose end nobody saw, by key: the time of discovery and the executable.
     doubtful: BTreeMap<Arc<str>, (Instant, Executable)>,
-    /// All ends so far.
+    /// Number of all ends so far.
     total: u64,
 }
 
-/// Of one executable.
+/// The ends of one executable.
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     by_state: [u64; END_STATES.len()],
-    /// [`Ends::total`] at the last one.
+    /// [`Ends::total`] at its last end.
     last: u64,
 }
 
@@ -55,19 +55,19 @@ impl Ends {
         }
     }
 
-    /// Takes in that a process called `exec`.
+    /// Counts a process that turned out to have called `exec`.
     pub(crate) fn was_replaced(&mut self, key: &str) {
         if let Some((_, of)) = self.doubtful.remove(key) {
             self.count_one(of, ProcessState::Replaced);
         }
     }
 
-    /// Whether something is to be settled.
+    /// Whether a doubtful end is old enough to be settled.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.doubtful.values().any(|(since, _)| since.elapsed() >= DOUBT)
     }
 
-    /// Counts those as ended of which nothing more will be known.
+    /// Counts as ended the processes about which nothing more can become known.
     pub(crate) fn settle(&mut self) {
         let (settled, doubtful) = std::mem::take(&mut self.doubtful)
             .into_iter()
@@ -78,12 +78,12 @@ impl Ends {
         }
     }
 
-    /// Owners and executables of which a process has ended.
+    /// Owners and executables with at least one end.
     pub(crate) fn executables(&self) -> impl Iterator<Item = (u32, &str)> {
         self.counts.keys().map(|(owner, executable)| (*owner, &**executable))
     }
 
-    /// Processes of an owner's executable that ended so.
+    /// Number of processes of an owner's executable that ended in `state`.
     pub(crate) fn count(&self, owner: u32, executable: &str, state: ProcessState) -> u64 {
         let at = END_STATES.iter().position(|&known| known == state);
         let count = self.counts.get(&(owner, executable.into()));
@@ -101,7 +101,7 @@ impl Ends {
         count.last = self.total;
     }
 
-    /// Forgets the executable of an owner that has ended least lately, if they are too many.
+    /// Forgets the owner's executable whose last end is the oldest, if there are too many.
     fn make_room(&mut self, owner: u32) {
         let of_owner = || self.counts.iter().filter(|((of, _), _)| *of == owner);
         if of_owner().count() < EXECUTABLES_MAX {

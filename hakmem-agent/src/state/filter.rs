@@ -1,4 +1,4 @@
-//! Which processes a call concerns.
+//! Selects the processes of a call.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::{FleetView, ProcessRecord, segment_key};
 use crate::access::Viewer;
 use crate::findings::Known;
 
-/// A filter with the rights of whoever asks.
+/// A filter with the rights of the viewer.
 #[derive(Clone, Debug)]
 pub(crate) struct Selection {
     viewer: Viewer,
@@ -18,27 +18,27 @@ pub(crate) struct Selection {
     pids: HashSet<u32>,
 }
 
-/// A process in its pid namespace, as its owner's files say it.
+/// A process in its pid namespace, as its owner's files describe it.
 type Member = (u32, u64, u32);
 
 impl Selection {
-    /// What `filter` selects for `viewer`; no filter selects every running process.
+    /// The processes that `filter` selects for `viewer`; without a filter, every running process.
     pub(crate) fn new(viewer: Viewer, filter: Option<ProcessFilter>) -> Self {
         let mut filter = filter.unwrap_or_default();
-        // A client may name as many as fit into a request.
+        // A client may name as many keys and pids as fit into a request.
         let keys = std::mem::take(&mut filter.keys).into_iter().collect();
         let pids = std::mem::take(&mut filter.pids).into_iter().collect();
         Self { viewer, filter, keys, pids }
     }
 
-    /// Every process that `viewer` may see, ended ones included.
+    /// Every process that `viewer` may see, including ended ones.
     pub(crate) fn everything(viewer: Viewer) -> Self {
         let filter = ProcessFilter { include_ended: true, ..ProcessFilter::default() };
         Self::new(viewer, Some(filter))
     }
 
-    /// The processes of `view` that are selected, ended ones included: whether those count, each
-    /// caller decides with [`Selection::includes_ended`].
+    /// The selected processes of `view`, including ended ones: each caller decides with
+    /// [`Selection::includes_ended`] whether those count.
     pub(crate) fn of<'a>(
         &'a self,
         view: &'a FleetView,
@@ -51,8 +51,8 @@ impl Selection {
         })
     }
 
-    /// Whether a finding is selected: by the process where it shows most, if that is still known,
-    /// and else by what the finding says of it.
+    /// Whether a finding is selected: by the process in which it shows most, if that is still
+    /// known, and otherwise by the finding's own data.
     pub(crate) fn has_finding(&self, view: &FleetView, known: &Known) -> bool {
         let finding = &known.finding;
         if !self.viewer.may_see(known.owner) {
@@ -67,20 +67,21 @@ impl Selection {
         is_named && finding.executable.contains(self.filter.contains.as_str())
     }
 
-    /// Who asks.
+    /// The viewer.
     pub(crate) fn viewer(&self) -> Viewer {
         self.viewer
     }
 
-    /// Whether processes that have ended are wanted.
+    /// Whether ended processes are wanted.
     pub(crate) fn includes_ended(&self) -> bool {
         self.filter.include_ended
     }
 
-    /// The processes asked for and their descendants, of those that the viewer may see; `None` if
-    /// descendants are not wanted.
+    /// The requested processes and their descendants, among those that the viewer may see; `None`
+    /// if descendants are not wanted.
     ///
-    /// Who is whose parent is what the files of one owner say, so chains do not lead to another's.
+    /// Each owner's files define the parents of that owner's processes only, so chains do not lead
+    /// from one owner to another.
     fn family(&self, view: &FleetView) -> Option<HashSet<Member>> {
         if !self.filter.include_children || self.pids.is_empty() {
             return None;
@@ -100,7 +101,7 @@ impl Selection {
                 open.push(member);
             }
         }
-        // Each process is visited once, whatever the files say.
+        // Each process is visited once, even if the files describe a cycle.
         while let Some(parent) = open.pop() {
             for &child in children.get(&parent).into_iter().flatten() {
                 if family.insert(child) {
@@ -141,8 +142,8 @@ mod tests {
     use super::*;
     use crate::state::tests::{record, sampled};
 
-    /// A chain of processes of two owners, each the parent of the next, the last ones first: where
-    /// every pass over all finds one more, this takes minutes.
+    /// A chain of processes of two owners, each the parent of the next, in reverse order: an
+    /// algorithm in which every pass finds only one more takes minutes.
     #[test]
     fn a_long_chain_of_forged_parents_is_followed_once() {
         const LENGTH: u32 = 30_000;

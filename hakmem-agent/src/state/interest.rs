@@ -1,23 +1,23 @@
-//! Who watches which processes, and how often they want to see them.
+//! Which streams watch which processes, and at what interval.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// What one stream watches.
+/// The processes that one stream watches.
 #[derive(Debug)]
 struct Watched {
     keys: Vec<Arc<str>>,
     interval: Duration,
 }
 
-/// What all streams watch. Streams write it, the sampler reads it before every round.
+/// The processes that all streams watch. Streams write it, the sampler reads it before every round.
 #[derive(Debug, Default)]
 pub(crate) struct Interests {
     streams: Mutex<(u64, HashMap<u64, Watched>)>,
 }
 
-/// One stream's entry, which goes when this is dropped.
+/// One stream's entry, which is removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Interest {
     all: Arc<Interests>,
@@ -26,14 +26,14 @@ pub(crate) struct Interest {
 }
 
 impl Interests {
-    /// An entry for a new stream, which watches nothing yet.
+    /// Registers a new stream, which watches no process yet.
     pub(crate) fn register(self: &Arc<Self>, interval: Duration) -> Interest {
         let mut guard = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         guard.0 += 1;
         Interest { all: Arc::clone(self), stream: guard.0, interval }
     }
 
-    /// The shortest interval that anybody wants, of each watched process.
+    /// For each watched process, the shortest interval that any stream wants.
     pub(crate) fn intervals(&self) -> HashMap<Arc<str>, Duration> {
         let guard = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         let mut shortest = HashMap::new();
@@ -48,7 +48,7 @@ impl Interests {
 }
 
 impl Interest {
-    /// Replaces what the stream watches.
+    /// Replaces the processes that the stream watches.
     pub(crate) fn set(&self, keys: Vec<Arc<str>>) {
         let watched = Watched { keys, interval: self.interval };
         let mut guard = self.all.streams.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,12 +1,12 @@
-//! Which processes have series of their own in the metrics.
+//! Decides which processes have series of their own in the metrics.
 //!
 //! A process gets its labels when it is first seen, while its owner has room for one more, and
-//! keeps them until it ends. Others are summed by executable, and stay in that sum. So no series changes
-//! its meaning, ends or falls because a process of somebody else came or went.
+//! keeps them until it ends. Other processes are summed by executable, and stay in that sum. So no
+//! series changes its meaning, ends or falls because a process of another user came or went.
 
 use std::collections::BTreeMap;
 
-/// Owners with the most processes that can have labels.
+/// Number of owners who can all have their maximum of labelled processes.
 const OWNERS_MAX: usize = 16;
 
 /// Room for labels.
@@ -17,12 +17,12 @@ pub(crate) struct Labels {
 }
 
 impl Labels {
-    /// Room for so many processes of each owner.
+    /// Room for `of_owner_max` processes of each owner.
     pub(crate) fn new(of_owner_max: usize) -> Self {
         Self { of_owner_max, by_owner: BTreeMap::new() }
     }
 
-    /// Whether a process that runs gets labels.
+    /// Whether a running process of `owner` gets labels.
     pub(crate) fn take(&mut self, owner: u32) -> bool {
         let all: usize = self.by_owner.values().sum();
         let own = self.by_owner.get(&owner).copied().unwrap_or(0);
@@ -34,7 +34,7 @@ impl Labels {
         has_room
     }
 
-    /// Takes in that a process with labels has ended.
+    /// Frees the room of a process with labels that has ended.
     pub(crate) fn give_back(&mut self, owner: u32) {
         if let Some(own) = self.by_owner.get_mut(&owner) {
             *own -= 1;

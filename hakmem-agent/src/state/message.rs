@@ -1,4 +1,4 @@
-//! Samples as messages of the contract.
+//! Converts samples to messages of the contract.
 
 use hakmem_proto::v1::{
     Bin, BinCounters, ClassCounters, DurationBucket, DurationHistogram, Identity, ListDepth, Loss,
@@ -15,7 +15,7 @@ use crate::time::timestamp_of_unix_ns;
 
 /// Everything about a process.
 ///
-/// Sums per class are made for it and not kept: they take more memory than the message.
+/// Sums per class are computed for the message but not kept, because they take more memory than it.
 pub(super) fn process(record: &ProcessRecord) -> Process {
     let made;
     let classes = match record.classes.get() {
@@ -43,7 +43,7 @@ pub(super) fn process(record: &ProcessRecord) -> Process {
 }
 
 impl Facts {
-    /// What a segment says of its writer.
+    /// The facts in a segment's identity of its writer.
     pub(crate) fn new(identity: &hakmem_reader::Identity) -> Self {
         let bins = (0..BINS).filter(|&bin| identity.bins.stride_bytes(bin) > 0);
         let bins = bins.map(|bin| Bin {
@@ -79,7 +79,7 @@ impl Facts {
     }
 }
 
-/// The kernel's word, or else the segment's, if the process exited.
+/// The exit code, from the kernel or else from the segment; only if the process exited.
 fn exit_code(record: &ProcessRecord) -> Option<i32> {
     match record.ending {
         Some(ending) => ending.exit_code(),
@@ -141,7 +141,7 @@ fn class_counters(class: &ClassTotals, sample: &Sample) -> ClassCounters {
     }
 }
 
-/// The counters of a class by bin, where its bins differ so much in size that one cannot stand for
+/// The counters of a class by bin, if its bins differ so much in size that one cannot stand for
 /// another.
 fn bin_counters(class: &ClassTotals, sample: &Sample) -> Vec<BinCounters> {
     if class.class != Class::Mid {

@@ -1,4 +1,4 @@
-//! Records of processes that were never written, for the tests of what is made of records.
+//! Records of processes that never ran, for tests of everything that is derived from records.
 
 use hakmem_reader::Segment;
 use hakmem_reader::fixture::{FixtureProcess, SegmentWriter, bin_of};
@@ -6,7 +6,7 @@ use hakmem_reader::{Class, Identity};
 
 use super::*;
 
-/// A sample that a process with one thread and `blocks` blocks of C7 gives, and its identity.
+/// The sample and identity of a process with one thread and `blocks` blocks of C7.
 pub(crate) fn sampled(blocks: u64) -> (Identity, Sample) {
     let directory = tempfile::tempdir().unwrap();
     let mut writer = SegmentWriter::create(directory.path(), &FixtureProcess::new("/bin/x"));
@@ -34,7 +34,7 @@ fn copies_of_a_key_by_another_owner_or_in_another_namespace_are_other_processes(
     let own = key(&|_| ());
     assert_ne!(key(&|it| it.owner_user_id += 1), own);
     assert_ne!(key(&|it| it.pid_namespace += 1), own);
-    // What the header claims is no part of it.
+    // The user id in the segment's header is not part of the key.
     assert_eq!(key(&|it| it.user_id += 1), own);
     assert_eq!(segment_key(&own), identity.key());
 }
@@ -49,7 +49,7 @@ fn what_a_process_counted_stays_in_its_sum_however_it_goes() {
         fleet.retired.counters(owner, "x").classes[Class::C7 as usize].allocations
     };
     assert_eq!(allocations(&fleet), 0, "it runs");
-    // A file that became unreadable while its process ran.
+    // The file became unreadable while its process ran.
     fleet.forget(&key);
     assert_eq!(allocations(&fleet), 7);
     let other = Identity { nonce: identity.nonce + 1, ..identity };

@@ -7,7 +7,7 @@ use hakmem_reader::fixture::{FixtureProcess, SegmentWriter};
 
 use super::*;
 
-/// This process, as a segment of it says it.
+/// This process, as a segment of it would describe it.
 fn this_process() -> FixtureProcess {
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
     let start = stat[stat.rfind(')').unwrap()..].split_ascii_whitespace().nth(20).unwrap();
@@ -23,7 +23,7 @@ fn this_process() -> FixtureProcess {
     }
 }
 
-/// A named thread's id, and what keeps the thread.
+/// The id of a thread called `name`, and the means to keep it alive.
 fn named(name: &str) -> (u32, mpsc::Sender<()>, thread::JoinHandle<()>) {
     let ((tell, told), (keep, kept)) = (mpsc::channel(), mpsc::channel());
     let work = move || {

@@ -1,4 +1,4 @@
-"""What the tests of the agent ask of Python: another gRPC, and calls that Rust has unsafe only.
+"""The Python side of the agent's tests: another gRPC, and system calls that are unsafe in Rust.
 
 agent.py clients SOCKET         asks an agent over its unix socket
 agent.py break AGENT DIRECTORY  starts an agent whose event loop gets errors from the system
@@ -94,7 +94,7 @@ def clients(socket):
         refused("Nothing", b"", "UNIMPLEMENTED", "")
 
 
-# A loop of events that breaks
+# An event loop that breaks
 
 
 class Instruction(ctypes.Structure):
@@ -107,7 +107,7 @@ class Program(ctypes.Structure):
 
 
 def refuse_waiting():
-    """Has epoll answer EBADF in this process and what it executes."""
+    """Makes epoll return EBADF in this process and in the programs that it executes."""
     numbers = {"x86_64": [232, 281, 441], "aarch64": [22, 441]}[platform.machine()]
     load, equal, give = 0x20, 0x15, 0x06
     lines = [(load, 0, 0, 0)]

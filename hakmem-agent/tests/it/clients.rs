@@ -1,4 +1,4 @@
-//! Clients that nobody here wrote, and what they may not do.
+//! Clients that this project did not write, and what they may not do.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -20,7 +20,7 @@ fn the_grpc_of_another_language_is_served_and_its_mistakes_are_named() {
     python(&["clients", agent.socket.to_str().unwrap()]);
 }
 
-/// Reads to the end; `None` if there is none in time.
+/// Reads to the end; `None` if the end does not come in time.
 fn read_to_end(stream: &mut (impl std::io::Read + ?Sized)) -> Option<Vec<u8>> {
     let mut told = Vec::new();
     match stream.read_to_end(&mut told) {
@@ -32,7 +32,7 @@ fn read_to_end(stream: &mut (impl std::io::Read + ?Sized)) -> Option<Vec<u8>> {
 
 #[test]
 fn idle_connections_keep_nobody_out() {
-    // Few descriptors, so that connections without a bound would take all of them.
+    // Few descriptors, so that connections without a limit would take all of them.
     let limited = ["prlimit", "--nofile=512:512"];
     let agent = AgentProcess::start_by(&limited, &[], Stdio::null());
     wait_for(|| agent.is_up().then_some(()));
@@ -41,11 +41,11 @@ fn idle_connections_keep_nobody_out() {
     let mut idle_unix: Vec<UnixStream> =
         (0..400).map(|_| UnixStream::connect(&agent.socket).unwrap()).collect();
     assert!(agent.is_up(), "a page is served beside 400 idle connections");
-    // Those that were silent for the longest time were closed.
+    // The connections that were silent for the longest time were closed.
     idle[0].set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(read_to_end(&mut idle[0]).as_deref(), Some(&[][..]));
     idle_unix[0].set_read_timeout(Some(PATIENCE)).unwrap();
-    // A server of HTTP/2 may speak first.
+    // An HTTP/2 server may send first.
     assert!(read_to_end(&mut idle_unix[0]).is_some());
     for (listener, most) in [("http", 64.0), ("grpc_unix", 32.0)] {
         let labels = format!("{{listener=\"{listener}\"");
@@ -79,7 +79,7 @@ fn half_a_request_is_not_waited_for() {
     assert!(told.starts_with(b"HTTP/1.1 200"));
 }
 
-/// A request with any words.
+/// Sends a request with the given head.
 async fn ask(fleet: &Fleet, head: &str) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let address = fleet.agent.http_address().unwrap();

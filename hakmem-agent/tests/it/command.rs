@@ -1,4 +1,4 @@
-//! The command itself: what it prints and how it ends.
+//! The command itself: its output and its end.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! Findings: a path that becomes slower is found, told and over when it is fast again.
+//! Findings: a path that becomes slower is found, reported, and over when it is fast again.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const STEADY: u8 = 0;
 const SLOW: u8 = 1;
 const OVER: u8 = 2;
 
-/// Seconds become tenths.
+/// Scales seconds down to tenths.
 fn quick(config: &mut AgentConfig) {
     config.watched_interval = Duration::from_millis(20);
     config.idle_interval = Duration::from_millis(20);
@@ -35,7 +35,7 @@ fn quick(config: &mut AgentConfig) {
     });
 }
 
-/// A program that allocates and frees; while it is slow, a tenth of it goes the slow way.
+/// A program that allocates and frees; while it is slow, a tenth of its calls take slow paths.
 struct Load {
     mode: Arc<AtomicU8>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -103,7 +103,7 @@ async fn known(fleet: &Fleet) -> Vec<Finding> {
     findings
 }
 
-/// The next finding that is as asked for.
+/// The next finding that is wanted.
 async fn next(
     stream: &mut Streaming<WatchFindingsResponse>,
     wanted: impl Fn(&Finding) -> bool,
@@ -137,7 +137,7 @@ async fn a_path_that_becomes_slower_is_a_finding_until_it_is_fast_again() {
     assert!(found.command.contains(&format!("diff finding:{}@", found.id)), "{found:?}");
     let again = next(&mut stream, |it| it.id == found.id).await;
     assert_eq!(again.since, found.since, "it goes on");
-    // Longer than the baseline: what is slow does not become normal by itself.
+    // Longer than the baseline: a slow path does not become normal by itself.
     tokio::time::sleep(Duration::from_millis(2500)).await;
     assert!(known(&fleet).await.iter().any(|it| it.id == found.id && it.until.is_none()));
 
@@ -176,7 +176,7 @@ async fn a_new_build_is_compared_with_the_one_before() {
     let ended = next(&mut stream, |it| it.id == found.id && it.until.is_some()).await;
     assert_eq!(ended.command, known(&fleet).await[0].command, "it can be looked into still");
     fleet.agent.shutdown().await;
-    // Ends, or this test never does.
+    // The stream must end, or this test never does.
     while let Ok(Some(_)) = stream.message().await {}
 }
 

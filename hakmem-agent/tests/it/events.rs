@@ -25,7 +25,7 @@ fn slow(value: u64) -> NewEvent {
     event(EventKind::SlowAllocation, AllocReason::RefillCentral as u8, value)
 }
 
-/// Reads until `number` events have come; the last message's losses come along.
+/// Reads until `number` events have come; returns them with the last message, for its losses.
 async fn take(
     stream: &mut Streaming<WatchEventsResponse>,
     number: usize,
@@ -99,7 +99,8 @@ async fn overwritten_events_are_counted_as_lost() {
     let mut writer = program(fleet.path(), "overrun", 1);
     let key = fleet.key_of("overrun").await;
     let mut stream = watch(&fleet, WatchEventsRequest::default()).await;
-    // The stream is known to the sampler once a process has been sampled after it was asked for.
+    // The sampler knows the stream once it has sampled a process that was requested after the
+    // stream.
     fleet.get(&key).await;
     write(&mut writer, 0..1000);
     let (mut received, mut lost) = (0, 0);

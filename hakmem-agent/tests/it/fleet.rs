@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tonic::Streaming;
 use tonic::transport::Channel;
 
-/// How long anything may take before a test gives up; generous, because machines are shared.
+/// Time limit for everything in tests; generous, because machines are shared.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Fleet {
@@ -33,7 +33,7 @@ impl Fleet {
         Self::start_in(tempfile::tempdir().unwrap(), change).await
     }
 
-    /// Serves HTTP on a port of the system's choice; all else is as `change` says.
+    /// Serves HTTP on a port that the system chooses; `change` sets everything else.
     pub(crate) async fn start_in(
         directory: TempDir,
         change: impl FnOnce(&mut AgentConfig),
@@ -81,20 +81,20 @@ impl Fleet {
         process.await.key
     }
 
-    /// Waits until a process is in a state.
+    /// Waits until a process is in `state`.
     pub(crate) async fn reaches(&self, key: &str, state: &str) -> Process {
         eventually(async || Some(self.get(key).await).filter(|process| process.state == state))
             .await
     }
 
-    /// GET of a path, with what to accept: status, headers and body.
+    /// GET of `path`, accepting `accept`: status and headers, and body.
     pub(crate) async fn http(&self, path: &str, accept: &str) -> (String, String) {
         let address = self.agent.http_address().unwrap();
         http_get(address, path, accept).await
     }
 }
 
-/// A request by hand: the tests need no HTTP client.
+/// An HTTP request written by hand, so that the tests need no HTTP client.
 pub(crate) async fn http_get(
     address: std::net::SocketAddr,
     path: &str,
@@ -118,7 +118,7 @@ pub(crate) fn program(directory: &Path, executable: &str, blocks: u64) -> Segmen
     writer.take_slot(0, "");
     let slot = writer.take_slot(42, "main");
     writer.slot(slot).allocate(bin_of(Class::C7), blocks);
-    // Only now, so that no sample finds it half made.
+    // Only now, so that no sample finds it incomplete.
     writer.make_ready();
     writer
 }

@@ -1,4 +1,4 @@
-//! `GetHistory`: what processes did, within time and memory.
+//! `GetHistory`: the past of processes, within limits of time and memory.
 
 use std::time::Duration;
 
@@ -311,7 +311,7 @@ async fn a_thousand_processes_stay_within_the_memory() {
         }
         assert!(begin.elapsed() < 4 * PATIENCE, "{status:?}");
     }
-    // None of them has been forgotten for the others' sake.
+    // None of them has been forgotten in favour of the others.
     for number in [0, 333, 999] {
         let key = fleet.key_of(&format!("program-{number}")).await;
         let coverage = everything(&fleet, &key).await.coverage();

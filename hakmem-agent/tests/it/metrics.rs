@@ -1,4 +1,4 @@
-//! What Prometheus gets.
+//! The metrics that Prometheus gets.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write as _;
@@ -22,7 +22,7 @@ async fn page(fleet: &Fleet, accept: &str) -> String {
     fleet.http("/metrics", accept).await.1
 }
 
-/// Value of a series that is named with some of its labels, of which no two series may have all.
+/// Value of a series that is named with some of its labels; only one series may have all of these.
 pub(crate) fn value(page: &str, series: &str) -> Option<f64> {
     let (name, labels) =
         series.strip_suffix('}').unwrap_or(series).split_once('{').unwrap_or((series, ""));
@@ -174,7 +174,7 @@ async fn beyond_the_limit_processes_are_summed_and_no_series_falls_or_goes() {
     let start = || program(fleet.path(), "/bin/many", 100);
     let name = "hakmem_allocations_total{executable=\"many\",pid=\"";
     let sum = format!("{name}\",class=\"C7\"}}");
-    // Series with a pid, as they are told.
+    // Series with a pid, as they are written.
     let labelled = async || {
         let page = page(&fleet, "").await;
         let lines = page.lines().filter(|line| line.starts_with(name));
@@ -193,10 +193,11 @@ async fn beyond_the_limit_processes_are_summed_and_no_series_falls_or_goes() {
     reaches(1, None).await;
     let second = start();
     let both = reaches(2, None).await;
-    // Those that come later change nothing for those that are there.
+    // Processes that come later change nothing for those that are there.
     let mut further: Vec<_> = (0..3).map(|_| start()).collect();
     assert_eq!(reaches(2, Some(300.0)).await, both);
-    // One of the sum ends and the sum stays; one with labels ends and nothing is added to the sum.
+    // If a process of the sum ends, the sum stays; if one with labels ends, nothing is added to the
+    // sum.
     further.pop().unwrap().exit(0);
     eventually(async || {
         let page = page(&fleet, "").await;
@@ -207,7 +208,7 @@ async fn beyond_the_limit_processes_are_summed_and_no_series_falls_or_goes() {
     first.exit(0);
     let left = reaches(1, Some(300.0)).await;
     assert!(left.is_subset(&both));
-    // There is room for another; nobody moves out of the sum for it.
+    // There is room for another, but no process moves out of the sum for it.
     let _third = start();
     assert!(reaches(2, Some(300.0)).await.is_superset(&left));
     further[0].slot(1).allocate(bin_of(Class::C7), 11);
@@ -221,7 +222,7 @@ async fn ends_are_counted_beyond_what_is_kept_of_them_and_once_each() {
     let _runs = program(fleet.path(), "/bin/loop", 1);
     let series =
         |state: &str| format!("hakmem_process_ends_total{{executable=\"loop\",state=\"{state}\"}}");
-    // From 0 on, as `rate()` needs it.
+    // The series starts at 0, as `rate()` needs it.
     let crashed = series("crashed");
     eventually(async || value(&page(&fleet, "").await, &crashed).filter(|&n| n == 0.0)).await;
     for _ in 0..70 {
@@ -299,7 +300,7 @@ async fn anomalies_are_told_by_class_and_outlive_a_crash() {
         (value(&page, &series("header_false_positive")) == Some(1.0)).then_some(page)
     };
     let running = eventually(is_told).await;
-    // An alert needs to see the step from 0, of every anomaly.
+    // An alert needs to see the step from 0, for every anomaly.
     assert_eq!(value(&running, &series("double_free")), Some(0.0));
     let info = format!("hakmem_process_info{{executable=\"crashes\",pid=\"{pid}\",");
     let info = running.lines().find(|line| line.starts_with(&info)).unwrap();

@@ -1,4 +1,4 @@
-//! A dead part is a dead agent, and what cannot be told kills no part.
+//! A dead part means a dead agent, and a log that cannot be written kills no part.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Output, Stdio};
@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use crate::fleet::program;
 use crate::process::{AgentProcess, wait_for};
 
-/// Python with `grpc`, which Debian installs for its own Python only.
+/// Python with `grpc`, which Debian installs only for its own Python.
 pub(crate) fn python(arguments: &[&str]) -> Output {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/agent.py");
     let output = Command::new("/usr/bin/python3").arg(script).args(arguments).output();
@@ -21,7 +21,7 @@ pub(crate) fn python(arguments: &[&str]) -> Output {
     output
 }
 
-/// A pipe that is full and that nobody reads.
+/// A full pipe without a reader.
 fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
     let (reader, mut writer) = std::io::pipe().unwrap();
     ioctl_fionbio(&writer, true).unwrap();
@@ -31,12 +31,13 @@ fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
     (reader, writer)
 }
 
-/// Whether counters move on and the agent ends in order although its log goes nowhere.
+/// Checks that counters advance and that the agent ends in an orderly way although its log goes
+/// nowhere.
 fn works_without_a_log(stderr: Stdio, lines_are_lost: bool) {
     let mut agent = AgentProcess::start(&["--log", "debug"], stderr);
     wait_for(|| agent.is_up().then_some(()));
     let mut writer = program(agent.directory.path(), "/bin/loud", 200);
-    // What the sampler's thread complains about.
+    // A file that the sampler's thread complains about.
     let junk = writer.path().with_file_name("1-2-0000000000000003.hakmem");
     std::fs::write(junk, [7; 9000]).unwrap();
     let unreadable = "hakmem_agent_unreadable_segments_total";
@@ -112,7 +113,8 @@ fn a_sampler_that_stands_still_is_no_health() {
 #[test]
 fn every_ending_signal_removes_the_socket() {
     let signals = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::USR1, Signal::ALARM];
-    // Shells have some of them ignored by what they start in the background, as tests may be.
+    // Shells make the programs that they start in the background ignore some of the signals, and
+    // these tests may be such programs.
     let start = || AgentProcess::start_by(&["env", "--default-signal"], &[], Stdio::null());
     let agents = signals.map(|signal| (signal, start()));
     for (signal, mut agent) in agents {

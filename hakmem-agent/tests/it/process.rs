@@ -1,4 +1,4 @@
-//! The command itself as a process, with what it serves.
+//! The command as a process, and the servers it runs.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -19,12 +19,12 @@ pub(crate) struct AgentProcess {
 }
 
 impl AgentProcess {
-    /// Starts one, with HTTP at a port of the system's choice.
+    /// Starts an agent, with HTTP at a port that the system chooses.
     pub(crate) fn start(arguments: &[&str], stderr: Stdio) -> Self {
         Self::start_by(&[], arguments, stderr)
     }
 
-    /// Starts one by another command: `prefix` is followed by the agent's own words.
+    /// Starts an agent by another command: the agent's own words follow `prefix`.
     pub(crate) fn start_by(prefix: &[&str], arguments: &[&str], stderr: Stdio) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("agent.sock");
@@ -46,7 +46,8 @@ impl AgentProcess {
         Self { directory, socket, child }
     }
 
-    /// Where it serves HTTP, as the system tells it: what the agent logs may have nowhere to go.
+    /// The address at which it serves HTTP, as the system reports it, because its log may go
+    /// nowhere.
     pub(crate) fn http_address(&self) -> SocketAddr {
         wait_for(|| self.listening_address())
     }
@@ -85,7 +86,7 @@ impl AgentProcess {
         Some(answer)
     }
 
-    /// The value of a series that is there or will be.
+    /// The value of a series that exists or will exist.
     pub(crate) fn metric(&self, series: &str) -> f64 {
         wait_for(|| {
             let page = self.http("/metrics")?;

@@ -1,4 +1,4 @@
-//! What becomes of processes: found, counted, ended, removed.
+//! Processes are found, counted, ended and removed.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -95,8 +95,8 @@ async fn a_process_that_execs_was_replaced_and_not_crashed() {
     fleet.reaches(&key, "replaced").await;
 }
 
-/// A shell that waits for its input to end and then does what `script` says, and a segment that
-/// claims to be its own.
+/// A shell that waits until its input ends and then runs `script`, and a segment that claims to be
+/// the shell's own.
 fn shell(directory: &Path, script: &str) -> (Child, SegmentWriter) {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("read line; {script}")]).stdin(Stdio::piped());
@@ -121,7 +121,7 @@ async fn killed_crashed_and_exited_processes_are_told_apart_without_their_own_wo
         child.wait().unwrap();
     };
     check("kill -TERM $$", "killed", None, Some(15)).await;
-    // Not SIGHUP: nohup, which may run the tests, has it ignored.
+    // Not SIGHUP, because nohup, which may run the tests, makes them ignore it.
     check("kill -USR1 $$", "killed", None, Some(10)).await;
     check("kill -KILL $$", "killed", None, Some(9)).await;
     check("kill -SEGV $$", "crashed", None, Some(11)).await;

@@ -1,4 +1,4 @@
-//! What the agent records by itself: complete, bounded, and no harm to anybody.
+//! The agent's own recordings are complete and bounded, and harm nobody.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -55,7 +55,7 @@ async fn what_happens_is_in_the_file_and_the_file_is_closed_at_the_end() {
         let path = files(&directory).pop()?;
         let recording = Recording::open(&path).ok()?;
         assert!(!recording.is_complete());
-        // It is read while it is written, so the last block may not be whole.
+        // The file is read while it is written, so the last block may not be whole.
         assert!(recording.damage().iter().all(|it| it.kind == DamageKind::CutOff));
         let series = recording.series(Window::ALL, |_| true);
         (series.first()?.samples.len() > 10).then_some(())
@@ -109,7 +109,8 @@ async fn the_oldest_files_go_and_all_stay_within_the_limit() {
 /// Programs of two users, one of which writes much.
 #[tokio::test]
 async fn the_processes_of_one_user_push_out_no_recording_of_anothers() {
-    // Of which the quiet user alone, whose file grows by the moments at rest, needs some seconds.
+    // The quiet user's file, which grows only by samples at rest, needs some seconds to reach its
+    // share.
     const BYTES_MAX: u64 = 256 << 10;
     const LOUD: u32 = 54_320;
     const QUIET: u32 = 54_321;

@@ -1,4 +1,4 @@
-//! Where an agent listens that was told nothing, of a user without a runtime directory.
+//! The default socket of an agent whose user has no runtime directory.
 
 use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -11,14 +11,14 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 /// The user `nobody`, who has no runtime directory.
 const USER: u32 = 65534;
 
-/// The agent as that user, where `/tmp` is a folder of the test's own.
+/// The agent as that user, with a folder of the test as its `/tmp`.
 fn agent(binary: &Path, temporary: &Path, segments: &Path) -> Command {
     let script = "mount --bind \"$1\" /tmp && shift && \
                   exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$@\"";
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", script, "sh"]).arg(temporary).arg(binary);
     command.arg("--directory").arg(segments).args(["--http", "off"]);
-    // As after `su`, the variable names another user's.
+    // As after `su`, the variable names another user's directory.
     command.env("XDG_RUNTIME_DIR", "/run/user/0").stderr(Stdio::piped());
     command
 }
@@ -33,8 +33,8 @@ fn a_user_without_a_runtime_directory_can_start_an_agent_and_no_other_takes_its_
     };
     open(files.path(), 0o755);
     let binary = files.path().join("hakmem-agent");
-    // Not by this process: a child of another test could hold the copy open, and keep it from being
-    // run.
+    // Another process makes the copy: a child of another test could hold a descriptor of this one's
+    // copy open for writing, and the copy could not be executed.
     let original = env!("CARGO_BIN_EXE_hakmem-agent");
     assert!(Command::new("cp").arg(original).arg(&binary).status().unwrap().success());
     let temporary = files.path().join("tmp");
@@ -49,7 +49,7 @@ fn a_user_without_a_runtime_directory_can_start_an_agent_and_no_other_takes_its_
     assert_eq!(std::fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o700);
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
-    // Somebody else was there first, and may put another socket in its place at any time.
+    // Another user created the directory first, and may replace the socket at any time.
     std::fs::remove_dir_all(&directory).unwrap();
     std::fs::create_dir(&directory).unwrap();
     open(&directory, 0o777);

@@ -1,4 +1,4 @@
-//! Sockets and addresses: who may listen, who may ask.
+//! Sockets and addresses: who may listen, and who may ask.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

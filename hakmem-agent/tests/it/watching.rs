@@ -1,4 +1,4 @@
-//! Streams of updates: full first, then only what changed, never more than the client takes.
+//! Streams of updates: full first, then only changes, never more than the client takes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,7 +34,7 @@ async fn update(stream: &mut Streaming<WatchProcessesResponse>) -> Vec<WatchProc
     messages
 }
 
-/// The next update that has something to say of a process.
+/// The next update that mentions a process.
 async fn next_change(stream: &mut Streaming<WatchProcessesResponse>) -> Process {
     loop {
         let changed = update(stream).await.into_iter().flat_map(|message| message.changed);
@@ -50,7 +50,7 @@ async fn the_first_update_is_full_and_the_next_hold_what_changed() {
     let mut writer = program(fleet.path(), "watched", 3);
     writer.slot(1).allocate(bin_of(Class::C2), 2);
     let key = fleet.key_of("watched").await;
-    // Sampled now: an idle process is looked at once a second.
+    // Sampled now, because an idle process is sampled only once a second.
     fleet.get(&key).await;
     let mut stream = fleet.watch(everything()).await;
 
@@ -175,7 +175,7 @@ async fn ended_processes_come_only_when_asked_for() {
 async fn a_large_update_comes_in_messages_below_the_limit() {
     const PROCESSES: usize = 1200;
     let directory = tempfile::tempdir().unwrap();
-    // Ended ones, because running ones would cost this test a descriptor each.
+    // Ended processes, because running ones would cost this test a descriptor each.
     for _ in 0..PROCESSES {
         let mut facts = FixtureProcess::new("one-of-many");
         facts.arguments = vec!["x".repeat(1000)];
@@ -205,7 +205,7 @@ async fn a_slow_client_misses_updates_and_is_told_how_many() {
     let mut facts = FixtureProcess::new("changing");
     facts.arguments = vec!["x".repeat(1000)];
     let mut writer = SegmentWriter::create(fleet.path(), &facts);
-    // Enough threads for an update that no buffer between agent and client can take in.
+    // Enough threads for an update that no buffer between agent and client can hold.
     let slots: Vec<usize> = (0..2000).map(|n| writer.take_slot(n + 1, "thread")).collect();
     fleet.key_of("changing").await;
     let mut stream = fleet.watch(everything()).await;

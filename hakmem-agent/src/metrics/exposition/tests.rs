@@ -72,7 +72,7 @@ fn the_preferred_format_is_answered() {
     check(Some("text/html,application/xhtml+xml"), Format::Text);
     check(Some("application/openmetrics-text"), Format::OpenMetrics);
     check(Some("application/openmetrics-text;version=0.0.1"), Format::Text);
-    // What Prometheus 2 and 3 send.
+    // The header that Prometheus 2 and 3 send.
     check(
         Some(
             "application/openmetrics-text;version=1.0.0,application/openmetrics-text;\

@@ -1,5 +1,5 @@
-//! Which files are followed: those that a listing or a notice told of, within the budgets of their
-//! owners.
+//! Decides which files are followed: those that a listing or a notice reported, within the budgets
+//! of their owners.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use crate::discovery::Found;
 use crate::refusals::Refusal;
 use crate::turns::take_turns;
 
-/// Time between two removals of what ended processes left.
+/// Time between two removals of ended processes' segments.
 const REMOVAL_INTERVAL: Duration = Duration::from_secs(10);
-/// Segments of one owner that are tried at that pace.
+/// Maximum number of one owner's segments that are tried at the rate of [`UNREADY_ATTEMPTS`].
 const UNREADY_MAX: usize = 64;
 
 impl Worker {
-    /// Says once of each directory that it cannot be read, and that it can be again.
+    /// Logs once for each directory that it cannot be read, and later that it can.
     fn tell_of_directories(&mut self) {
         let (old, new) = (&self.fleet.health.directory_problems, self.discovery.problems());
         if **old == *new {
@@ -38,8 +38,8 @@ impl Worker {
         self.changed = true;
     }
 
-    /// Compares what is there with what is known: of all directories, or of those in which something
-    /// happened.
+    /// Lists all directories, or only those that changed, and follows new segments and forgets
+    /// removed ones.
     pub(super) fn list(&mut self, all: bool) {
         let there = self.discovery.list(&mut self.accounts, all);
         self.tell_of_directories();
@@ -57,14 +57,14 @@ impl Worker {
         }
         let gone = self.unready.keys().filter(|path| !there.contains_key(*path)).cloned();
         gone.collect::<Vec<_>>().iter().for_each(|path| self.no_longer_unready(path));
-        // A process whose file was removed is still there for as long as it runs.
+        // A process whose file was removed stays known for as long as it runs.
         let gone = self.tracked.values().filter(|t| !t.is_open() && !there.contains_key(&t.path));
         for key in gone.map(|tracked| Arc::clone(&tracked.key)).collect::<Vec<_>>() {
             self.forget(&key);
         }
     }
 
-    /// Removes what the configuration does not keep. The next listing forgets it.
+    /// Removes the segments that the configuration does not keep. The next listing forgets them.
     pub(super) fn remove_ended(&mut self) {
         if Instant::now() < self.next_removal {
             return;
@@ -107,7 +107,7 @@ impl Worker {
         }
     }
 
-    /// Begins to follow a segment, if it is one and its owner's budget allows it.
+    /// Begins to follow a segment, if the file is one and its owner's budget allows it.
     pub(super) fn follow(&mut self, found: &Found) {
         let (path, owner) = (&found.path, found.owner);
         if self.keys.contains_key(path) || self.refused.contains_key(path) {
@@ -172,8 +172,8 @@ impl Worker {
         }
     }
 
-    /// Whether no more segments of an owner can be opened. Where descriptors have run out, an owner
-    /// who has more of them than others gives one to those.
+    /// Whether no more segments of `owner` can be opened. If descriptors have run out, an owner who
+    /// has more of them than others gives up one for those.
     fn is_full(&mut self, owner: u32) -> bool {
         let open = self.accounts.open();
         if open < self.open_max {
@@ -200,7 +200,7 @@ impl Worker {
         }
     }
 
-    /// Leaves a file alone from now on.
+    /// Excludes a file from now on.
     pub(super) fn refuse(&mut self, found: &Found, error: &dyn std::fmt::Display) {
         self.no_longer_unready(&found.path);
         match self.accounts.line(found.owner) {
@@ -213,7 +213,7 @@ impl Worker {
             ),
             Line::No => self.refusals.count(Refusal::LOG_LINE),
         }
-        // What is not remembered is opened again with each listing, on the owner's time.
+        // A file that is not remembered is opened again with each listing, on the owner's time.
         let names_max = self.accounts.budget().names;
         let account = self.accounts.of(found.owner);
         if account.refused < names_max {

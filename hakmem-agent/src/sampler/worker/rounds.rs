@@ -14,14 +14,15 @@ use crate::refusals::Refusal;
 use crate::state::counters::OTHER;
 use crate::turns::take_turns;
 
-/// How long one sample may take. One of the most slots, all owned, takes about half of it.
+/// Time limit for one sample. A sample of the maximum number of slots, all owned, takes about half
+/// of it.
 const SAMPLE_TIME_MAX: Duration = Duration::from_millis(500);
-/// How long the first samples of what is there at the start may take.
+/// Time limit for the first samples of the segments that exist at the start.
 const FIRST_SCAN_MAX: Duration = Duration::from_secs(2);
 
 impl Worker {
-    /// Samples whatever is due: owners take turns, and of each what waited longest comes first. What
-    /// an owner's slice of the round does not suffice for stays due.
+    /// Samples all segments that are due: owners take turns, and for each owner those that waited
+    /// longest come first. Segments beyond an owner's slice of the round stay due.
     pub(super) fn round(&mut self, now: u64) {
         let begun = Instant::now();
         let watched = self.inputs.interests.intervals();
@@ -56,12 +57,12 @@ impl Worker {
         if self.fleet.ends.is_doubtful() {
             Arc::make_mut(&mut self.fleet.ends).settle();
         }
-        // Streams without processes hear from the agent, too.
+        // Streams without processes receive the agent's status, too.
         self.changed = true;
     }
 
-    /// Finds what is there when the agent starts, and samples it before anybody may ask; ends that are
-    /// found then happened before.
+    /// Finds the segments that exist when the agent starts, and samples them before the first
+    /// request; ends that are found then happened before.
     pub(super) fn first_scan(&mut self) {
         let begun = Instant::now();
         self.list(true);
@@ -76,7 +77,7 @@ impl Worker {
         self.fleet.health.first_scan_done = true;
     }
 
-    /// Samples a process, on the time of `payer`, as far as its slice of the round goes.
+    /// Samples a process, charging `payer`, within the rest of the payer's slice of the round.
     pub(super) fn sample(&mut self, key: &Arc<str>, payer: u32) {
         let now = self.schedule.tick_at(Instant::now());
         let slice = self.accounts.slice(payer).unwrap_or_default();
@@ -127,8 +128,9 @@ impl Worker {
         self.changed = true;
     }
 
-    /// A segment that became unreadable: whoever wrote it is no longer to be believed. One that takes
-    /// more than its owner may use has as many slots for as long as it lives.
+    /// Abandons a segment that became unreadable: its writer is no longer trusted. A segment that
+    /// takes more than its owner's budget keeps its number of slots for life, so it is abandoned
+    /// too.
     fn give_up(&mut self, key: &Arc<str>, error: &SampleError) {
         match error {
             SampleError::TooMuch { what: "time" } => self.refusals.count(Refusal::SLOW_SAMPLE),

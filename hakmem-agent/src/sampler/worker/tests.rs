@@ -1,4 +1,4 @@
-//! The files of one owner against those of another, in a directory that holds everybody's.
+//! The files of one owner against those of another, in a directory that everybody may write to.
 
 use std::os::unix::fs::chown;
 use std::path::Path;
@@ -34,7 +34,7 @@ impl Case {
         Self { directory, worker, commands, writers: Vec::new() }
     }
 
-    /// A live segment of an owner, with so many threads.
+    /// A live segment of `owner` with `threads` threads.
     fn segment(&mut self, owner: u32, threads: u32) {
         let process = FixtureProcess::new(&format!("/bin/of-{owner}"));
         let mut writer = SegmentWriter::create_unready(self.directory.path(), &process);
@@ -102,7 +102,7 @@ fn a_process_that_takes_more_memory_than_its_owner_has_is_left_out() {
     case.worker.list(true);
     assert_eq!((case.of(HOSTILE).len(), case.of(HONEST).len()), (0, 1));
     assert_eq!(case.refused(Refusal::MEMORY), 1);
-    // What is beyond the budget together is left out too, and not what is within it.
+    // Files that exceed the budget together are left out too, but not those within it.
     (0..50).for_each(|_| case.segment(HOSTILE, 2));
     case.worker.list(true);
     let kept = case.of(HOSTILE).len();
@@ -119,7 +119,7 @@ fn processes_of_one_owner_are_bounded() {
     case.worker.list(true);
     assert_eq!((case.of(HOSTILE).len(), case.of(HONEST).len()), (5, 1));
     assert_eq!(case.refused(Refusal::PROCESSES), 15);
-    // One that is gone makes room.
+    // A process that is gone makes room.
     case.writers.truncate(1);
     for path in std::fs::read_dir(case.directory.path()).unwrap().flatten() {
         std::fs::remove_file(path.path()).unwrap();
