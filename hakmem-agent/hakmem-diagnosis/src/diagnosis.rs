@@ -1,4 +1,4 @@
-//! The answer, as data. Its JSON is what `hakmem-top diff --json` prints.
+//! The answer, as data. `hakmem-top diff --json` prints it as JSON.
 //!
 //! An *operation* is one successful allocation or one free. Costs are nanoseconds in slow paths
 //! per operation of the program, unless a name says otherwise.

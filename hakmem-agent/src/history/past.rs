@@ -236,7 +236,7 @@ fn whole(message: &Process) -> Process {
 
 /// A rough estimate of a message's memory.
 fn heap_bytes(process: &Process) -> usize {
-    // The smallest block an allocator uses for a word, plus the `String` itself.
+    // The smallest block that an allocator returns for a word, with the allocator's own header.
     const STRING: usize = 32;
     let class = |class: &ClassCounters| {
         let counts = class.slow_allocations.len() + class.slow_frees.len() + class.outcomes.len();

@@ -176,7 +176,7 @@ impl Tracked {
         Ok(Looked::Whole(Box::new(Look { record, events, lost_events })))
     }
 
-    /// What is known about the end of a process that has released its lock.
+    /// Finds out how a process ended that has released its lock.
     fn end(&self, host: &Host) -> End {
         let identity = &self.facts.raw;
         match self.witness.as_ref().map(Witness::testimony) {
