@@ -47,7 +47,7 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Pasts {
     pasts: HashMap<Arc<str>, Past>,
-    /// Sum of the bytes of all pasts.
+    /// Sum of the bytes of these pasts.
     bytes: usize,
 }
 

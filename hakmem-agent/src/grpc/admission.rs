@@ -38,7 +38,7 @@ struct Inner {
 struct Client {
     requests: usize,
     streams: usize,
-    /// Time of the next request at the given rate; it may lie in the past by up to [`SAVED`].
+    /// Time at which the next request is due at the given rate, if no requests are saved.
     next: Instant,
 }
 

@@ -135,8 +135,8 @@ impl Exposition {
         sum: f64,
     ) {
         self.begin(family);
-        // The sum saturates: if it wrapped to 0, a bucket would be smaller than the one before, and
-        // a strict parser drops the whole page for that.
+        // The sum saturates: if it wrapped around, a bucket would be smaller than the one before,
+        // and a strict parser drops the whole page for that.
         let mut total = 0u64;
         for &(bound, count) in buckets {
             total = total.saturating_add(count);

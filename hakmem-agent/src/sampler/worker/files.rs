@@ -18,7 +18,7 @@ use crate::turns::take_turns;
 
 /// Time between two removals of ended processes' segments.
 const REMOVAL_INTERVAL: Duration = Duration::from_secs(10);
-/// Maximum number of one owner's segments that are tried at the rate of [`UNREADY_ATTEMPTS`].
+/// Maximum number of one owner's incomplete segments that are tried again every few milliseconds.
 const UNREADY_MAX: usize = 64;
 
 impl Worker {
