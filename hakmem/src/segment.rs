@@ -1,19 +1,20 @@
-//! The telemetry segment's file: made at start, filled with who the process is, mapped piece by
-//! piece.
+//! The telemetry segment's file: created at start, filled with the identity of the process, and
+//! mapped piece by piece.
 //!
-//! Nothing here may hurt the program. Space is reserved before it is touched, so that a full file
-//! system is an error here and not a SIGBUS later; if anything is missing, full, read-only or
-//! forbidden, one line says so and the same structures lie in private memory, where nobody sees
-//! them. Descriptors are closed at once (programs close descriptors they do not know), and none is
-//! opened again: [`mapping`] says how groups of slots are mapped later, and what holds the lock.
+//! No failure here may harm the program. Space is reserved before it is touched, so a full file
+//! system is an error here and not a SIGBUS later. If anything is missing, full, read-only or
+//! forbidden, one line says so, and the same structures lie in private memory, where no reader sees
+//! them. Descriptors are closed at once, because programs close descriptors that they do not know,
+//! and none is opened again: [`mapping`] explains how groups of slots are mapped later, and what
+//! holds the lock.
 //!
 //! # Orderings
 //! `ready` is stored with Release after the identity, for readers in other processes, and so is
 //! `HEADER`, for other threads. The live fields are single relaxed words.
 //!
 //! # Safety
-//! The header is mapped from [`Segment::create`] on until the value is replaced in a child process,
-//! by its only thread.
+//! The header stays mapped from [`Segment::create`] on until the only thread of a child process
+//! replaces the value.
 #![allow(unsafe_code)]
 
 mod build_id;
@@ -41,10 +42,10 @@ use mapping::Mapping;
 pub(crate) use namespaces::namespaces;
 pub use namespaces::note_namespace;
 
-/// Slots that are mapped together, behind the heaps that they belong to.
+/// Number of slots that are mapped together, behind the heaps that they belong to.
 pub(crate) const GROUP_SLOTS: usize = 16;
-/// Where the slots begin in the file, and from where to where they lie, in whole pages of any kernel
-/// of the target. The header tells readers both.
+/// Offset of the first slot in the file, and distance from one slot to the next, in whole pages of
+/// every kernel of the target. The header tells readers both.
 pub(crate) const HEADER_STEP: usize = HEADER_BYTES.next_multiple_of(PAGE);
 pub(crate) const SLOT_STEP: usize = SLOT_BYTES.next_multiple_of(PAGE);
 
@@ -54,27 +55,27 @@ pub(crate) struct Inherited {
     /// Live blocks by bin, and bytes of live spans.
     pub(crate) blocks: [i64; BINS],
     pub(crate) large_bytes: usize,
-    /// Bytes of free blocks on lists that no thread of the child has.
+    /// Bytes of free blocks on the lists of threads that the child does not have.
     pub(crate) abandoned_bytes: u64,
-    /// Locks that threads held which the child does not have.
+    /// Locks held by threads that the child does not have.
     pub(crate) doubts: u32,
 }
 
 impl Inherited {
-    /// Nothing.
+    /// No inheritance.
     pub(crate) const NOTHING: Self =
         Self { blocks: [0; BINS], large_bytes: 0, abandoned_bytes: 0, doubts: 0 };
 }
 
-/// The header in force; null before the first segment. Readers of this are slow paths.
+/// The header in force; null before the first segment. Slow paths read this.
 static HEADER: AtomicPtr<SegmentHeader> = AtomicPtr::new(ptr::null_mut());
-/// Where the header in force is mapped, also after [`lose`]; whether private memory has taken the
-/// place of the file's; and whether the file was cut off.
+/// Address of the header in force, which stays after [`lose`]; whether private memory has taken the
+/// place of the file's header; and whether the file was truncated.
 static HEADER_AT: AtomicUsize = AtomicUsize::new(0);
 static HEADER_REPLACED: AtomicBool = AtomicBool::new(false);
 static LOST: AtomicBool = AtomicBool::new(false);
 
-/// Whether a line said that telemetry is off.
+/// Whether a line has already said that telemetry is off.
 static SAID: AtomicBool = AtomicBool::new(false);
 
 /// A process's segment.
@@ -84,11 +85,12 @@ pub(crate) struct Segment {
     file: Option<Mapping>,
 }
 
-// SAFETY: the header is a mapping that outlives every thread; what changes in it is atomic.
+// SAFETY: the header is a mapping that outlives every thread, and all its changing fields are
+// atomic.
 unsafe impl Send for Segment {}
 
 impl Segment {
-    /// Makes the process's segment, in private memory if it must be. `None` only if there is no
+    /// Makes the process's segment, in private memory if necessary. `None` only if there is no
     /// memory at all.
     #[inline(never)]
     pub(crate) fn create(settings: &Settings, inherited: Option<&Inherited>) -> Option<Self> {
@@ -96,7 +98,8 @@ impl Segment {
         let published = match publish(birth, settings) {
             Ok(segment) => segment,
             Err(problem) => {
-                // A child's parent has said so already, and so has an attempt that found no memory.
+                // The parent of a child has said so already, and so has an earlier attempt that
+                // found no memory.
                 if inherited.is_none() && !SAID.swap(true, Ordering::Relaxed) {
                     say_that_telemetry_is_off(&problem);
                 }
@@ -107,10 +110,11 @@ impl Segment {
             Some(segment) => segment,
             None => Self { header: memory::map(HEADER_STEP)?.cast(), file: None },
         };
-        // SAFETY: just mapped, zeroed, and of this size; nobody else knows it.
+        // SAFETY: just mapped, zeroed and of this size; nobody else knows it.
         let header = unsafe { &mut *segment.header.as_ptr() };
         identity::fill(header, birth, settings, inherited);
-        // Release: pairs with the Acquire in `Live::current`, publishes the identity to threads.
+        // Release: pairs with the Acquire in `Live::current`; publishes the identity to other
+        // threads.
         HEADER_AT.store(segment.header.as_ptr() as usize, Ordering::Relaxed);
         HEADER_REPLACED.store(false, Ordering::Relaxed);
         LOST.store(false, Ordering::Relaxed);
@@ -125,13 +129,13 @@ impl Segment {
         Some(segment)
     }
 
-    /// Whether others can see the segment.
+    /// Whether other processes can see the segment.
     pub(crate) fn is_published(&self) -> bool {
         self.file.is_some() && !LOST.load(Ordering::Relaxed)
     }
 
-    /// Maps the slots of the next group over reserved space; false if the file cannot have them.
-    /// Groups are mapped in their order.
+    /// Maps the slots of the next group over reserved space; false if the file has no room for
+    /// them. Groups are mapped in ascending order.
     ///
     /// # Safety
     /// The caller owns the space and nothing is in it.
@@ -151,8 +155,8 @@ impl Segment {
     /// Called in a new child process by its only thread; [`HEADER`] is replaced right after.
     pub(crate) unsafe fn forget(self) {
         HEADER.store(ptr::null_mut(), Ordering::Relaxed);
-        // A refusal is counted: it leaves a mapping that the child does not use.
-        // SAFETY: the caller's duty: nobody uses the mapping any more.
+        // A refusal is counted; it leaves a mapping that the child does not use.
+        // SAFETY: the caller's duty; nobody uses the mapping any more.
         let _ = unsafe { memory::unmap(self.header.cast(), HEADER_STEP) };
         if let Some(file) = self.file {
             // SAFETY: as above.
@@ -161,35 +165,36 @@ impl Segment {
     }
 }
 
-/// Publishes nothing any more: the file was cut off. True if it was not known yet.
+/// Stops publishing, because the file was truncated. Returns true if that was not known yet.
 pub(crate) fn lose() -> bool {
     HEADER.store(ptr::null_mut(), Ordering::Relaxed);
     !LOST.swap(true, Ordering::Relaxed)
 }
 
-/// Whether an address is the header's.
+/// Whether `address` lies in the header.
 pub(crate) fn is_header(address: usize) -> bool {
     address.wrapping_sub(HEADER_AT.load(Ordering::Relaxed)) < HEADER_STEP
 }
 
-/// Puts private memory in place of the header, unless that is done; false if there is no memory. Runs
-/// in a signal handler.
+/// Puts private memory in place of the header, unless that is done already; false if there is no
+/// memory. Runs in a signal handler.
 pub(crate) fn replace_header() -> bool {
-    // Another thread is about to do it: for this one, the fault repeats until that is done.
+    // Another thread is about to do it: for this thread, the fault repeats until that is done.
     if HEADER_REPLACED.swap(true, Ordering::Relaxed) {
         return true;
     }
     let header = HEADER_AT.load(Ordering::Relaxed);
     let replaced = NonNull::new(header as *mut u8).is_some_and(|header| {
         let memory = memory::map(HEADER_STEP);
-        // SAFETY: the header is this process's; what was in it is gone with the file.
+        // SAFETY: the header is this process's; its contents are gone with the file.
         memory.is_some_and(|memory| unsafe { memory::move_over(memory, HEADER_STEP, header) })
     });
     HEADER_REPLACED.store(replaced, Ordering::Relaxed);
     replaced
 }
 
-/// Forgets what a thread of the parent process may have left half done: in a new child.
+/// Clears the mark that a thread of the parent process may have left half-way; called in a new
+/// child.
 pub(crate) fn begin_child() {
     HEADER_REPLACED.store(false, Ordering::Relaxed);
 }
@@ -200,7 +205,7 @@ fn say_that_telemetry_is_off(problem: &Problem<'_>) {
     message::print(format_args!("telemetry is off: {problem}; the program runs on"));
 }
 
-/// Makes the file, takes its lock and maps its header; `None` if no telemetry is wanted.
+/// Creates the file, takes its lock and maps its header; `None` if the settings turn telemetry off.
 #[inline(never)]
 fn publish(birth: Birth, settings: &Settings) -> Result<Option<Segment>, Problem<'_>> {
     if !settings.telemetry {
@@ -211,7 +216,7 @@ fn publish(birth: Birth, settings: &Settings) -> Result<Option<Segment>, Problem
     let name = directory::file_name(birth);
     let name = CStr::from_bytes_until_nul(&name).unwrap_or_default();
     let file = place.create(name).map_err(|Errno(errno)| Problem::Refused(place, errno))?;
-    // A length beyond the limit would be answered with SIGXFSZ.
+    // For a length beyond the limit the kernel would send SIGXFSZ.
     let slots = slots_within(process::limit(Limited::FileSize)).min(room);
     let fits = slots > 0
         && file.try_lock()
@@ -232,7 +237,7 @@ fn publish(birth: Birth, settings: &Settings) -> Result<Option<Segment>, Problem
     }
 }
 
-/// Slots of a file that may have so many bytes.
+/// Number of slots that fit into a file of at most `bytes`.
 fn slots_within(bytes: usize) -> usize {
     (bytes.saturating_sub(HEADER_STEP) / SLOT_STEP).min(SLOTS_MAX)
 }
@@ -241,7 +246,7 @@ fn slots_within(bytes: usize) -> usize {
 pub(crate) struct Live(NonNull<SegmentHeader>);
 
 impl Live {
-    /// The current segment's, if there is one.
+    /// The current segment's fields, if there is a segment.
     pub(crate) fn current() -> Option<Self> {
         // Acquire: pairs with the Release in `Segment::create`, so that the identity can be read.
         NonNull::new(HEADER.load(Ordering::Acquire)).map(Self)
@@ -271,13 +276,13 @@ impl Live {
         unsafe { &*field.cast::<AtomicI32>() }.store(code, Ordering::Relaxed);
     }
 
-    /// The process that the segment is of.
+    /// Id of the process that the segment belongs to.
     pub(crate) fn pid(&self) -> u32 {
         // SAFETY: a field of the mapped header that was written before the header became current.
         unsafe { (*self.0.as_ptr()).pid }
     }
 
-    /// The process ends normally.
+    /// Records that the process ends normally, with the exit code `code`.
     pub(crate) fn exited(&self, code: i32) {
         self.exit_code(code);
         // SAFETY: fields of the mapped header.
@@ -286,13 +291,13 @@ impl Live {
         self.word32(|header| unsafe { addr_of_mut!((*header).state) }, State::Exited as u32);
     }
 
-    /// Slots that have ever been owned.
+    /// Publishes the number of slots that have ever been owned.
     pub(crate) fn slots_used(&self, slots: u32) {
         // SAFETY: a field of the mapped header.
         self.word32(|header| unsafe { addr_of_mut!((*header).slots_used) }, slots);
     }
 
-    /// Threads whose slots are not in the file: now, and ever.
+    /// Publishes the numbers of threads whose slots are not in the file: now, and ever.
     pub(crate) fn threads_unpublished(&self, now: u32, total: u64) {
         // SAFETY: a field of the mapped header.
         self.word32(|header| unsafe { addr_of_mut!((*header).threads_unpublished) }, now);
@@ -303,7 +308,7 @@ impl Live {
         self.word64(field, total);
     }
 
-    /// Blocks that wait in the central store.
+    /// Publishes the number of blocks that wait in the central store.
     pub(crate) fn central_blocks(&self, bin: usize, blocks: u32) {
         let field = |header: *mut SegmentHeader| {
             // SAFETY: a field of the mapped header; `bin` is below BINS.
@@ -312,13 +317,13 @@ impl Live {
         self.word64(field, blocks.into());
     }
 
-    /// What slabs in use hold.
+    /// Publishes the bytes of slabs in use.
     pub(crate) fn slab_bytes(&self, bytes: usize) {
         // SAFETY: a field of the mapped header.
         self.word64(|header| unsafe { addr_of_mut!((*header).slab_bytes) }, bytes as u64);
     }
 
-    /// What arenas and large spans hold, and what the system refused to take back.
+    /// Publishes the memory of arenas and large spans, and what the system refused to take back.
     pub(crate) fn memory(&self, arena: crate::arena::Usage, large: crate::large::Usage) {
         let refused = memory::refusals();
         macro_rules! publish {

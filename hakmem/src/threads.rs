@@ -1,20 +1,20 @@
-//! Which thread has which heap: first use, exit, fork and the time after.
+//! Assigns heaps to threads: first use, thread exit, fork, and the time after.
 //!
 //! A thread's word of thread-local storage is the address of its heap, or of one of two sentinels:
-//! [`fresh`] before the thread's first call and [`late`] after its lists were given back. Both
-//! read as zeros, so that every fast path fails on them and the slow path lands here.
+//! [`fresh`] before the thread's first call, [`late`] after its lists went back to the central
+//! store. Both read as zeros, so every fast path fails on them and the slow path calls this module.
 //!
-//! Heaps and slots come in groups of [`GROUP_SLOTS`], mapped together. The first slot is the
+//! Heaps and slots are mapped together in groups of [`GROUP_SLOTS`]. The first slot is the
 //! process's own and serves late threads, one at a time.
 //!
 //! # Fork
-//! A child must never write into its parent's segment. Heaps are wiped on fork by the kernel
-//! (`MADV_WIPEONFORK`), however the child came about, so its first call finds a heap of zeros, goes
-//! the slow way and lands in `fork::begin_child`. Where `pthread_atfork` is honoured, the forking
-//! thread's lists are kept for it.
+//! A child must never write into its parent's segment. The kernel wipes heaps on fork
+//! (`MADV_WIPEONFORK`), however the child was made, so the child's first call finds a heap of
+//! zeros, takes the slow path and reaches `fork::begin_child`. Where `pthread_atfork` is honoured,
+//! the lists of the forking thread are kept for the child.
 //!
 //! # Safety
-//! A heap's memory stays mapped as long as its process lives. A heap is handed to the thread whose
+//! A heap's memory stays mapped as long as its process lives. A heap belongs to the thread whose
 //! word names it.
 #![allow(unsafe_code)]
 
@@ -41,22 +41,23 @@ use groups::Groups;
 pub(crate) use housekeeping::for_each_slot;
 pub(crate) use housekeeping::{housekeep, housekeep_if_due, live_block_bytes, trim};
 
-/// What belongs to the process and to no thread.
+/// State that belongs to the process and to no single thread.
 struct Process {
     started: bool,
-    /// Whether the settings were read and what needs no memory is in place.
+    /// Whether the settings were read and everything that needs no memory is in place.
     prepared: bool,
-    /// Attempts to start that found no memory, and calls that will fail without another.
+    /// Attempts to start that failed for lack of memory, and calls that fail without another
+    /// attempt.
     failed_starts: u32,
     calls_to_fail: u32,
-    /// Whether the process, as a new one or as a child, has begun and no thread has a heap yet.
+    /// Whether the process (a new one, or a child) has begun while no thread has a heap yet.
     awaits_first_thread: bool,
     /// Key whose destructor runs at thread exit.
     exit_key: Option<u32>,
     settings: Settings,
     segment: Option<Segment>,
     groups: Groups,
-    /// Live blocks that the parent had when it forked this process.
+    /// Live blocks, by bin, that the parent had when it forked this process.
     inherited_blocks: [i64; hakmem_segment::BINS],
 }
 
@@ -75,13 +76,14 @@ static PROCESS: Locked<Process> = Locked::new(Process {
 
 /// Guards the process's own heap, the one of slot 0.
 static LATE: Lock = Lock::new();
-/// The process's own heap: found wiped in a child process.
+/// The process's own heap, which a child process finds wiped.
 static FIRST_HEAP: AtomicPtr<Heap> = AtomicPtr::new(core::ptr::null_mut());
-/// Whether this library was told to stay loaded, or is just being told so.
+/// Whether the loader was asked, or is just being asked, to keep this library loaded.
 static STAYS: AtomicBool = AtomicBool::new(false);
 /// Whether the hooks for fork and exit are in place.
 static HOOKED: AtomicBool = AtomicBool::new(false);
-/// Rounds of thread-exit destructors to wait for: other destructors may free. POSIX promises 4.
+/// Rounds of thread-exit destructors to let pass first, because other destructors may free memory.
+/// POSIX guarantees 4 rounds.
 const EXIT_ROUNDS: u32 = 2;
 
 /// The sentinel of threads that have made no call yet.
@@ -89,20 +91,20 @@ pub(crate) fn fresh() -> *mut Heap {
     thread_local::sentinel().cast()
 }
 
-/// The sentinel of threads whose lists were given back.
+/// The sentinel of threads whose lists went back to the central store.
 pub(crate) fn late() -> *mut Heap {
     thread_local::sentinel().wrapping_add(memory::PAGE_MIN).cast()
 }
 
-/// The heap that a slow path works with.
+/// The heap that a slow path uses.
 pub(crate) enum Access {
-    /// The thread's own; true if the thread just got it.
+    /// The thread's own heap; true if the thread has just got it.
     Own(&'static Heap, bool),
-    /// None: the thread is ending, or there is no memory for a heap.
+    /// No heap: the thread is ending, or there is no memory for a heap.
     Late,
 }
 
-/// Finds the calling thread's heap, given what the fast path read, or makes one.
+/// Finds the calling thread's heap, or makes one. `heap` is the word that the fast path read.
 #[cold]
 #[inline(never)]
 pub(crate) fn access(heap: *mut Heap) -> Access {
@@ -125,7 +127,7 @@ pub(crate) fn access(heap: *mut Heap) -> Access {
 fn first_use() -> Option<NonNull<Heap>> {
     fork::begin_child_if_wiped();
     let current = thread_local::get().cast::<Heap>();
-    // SAFETY: a sentinel or the thread's heap. It is alive if the child took its lists over.
+    // SAFETY: a sentinel or the thread's heap, which is alive if the child has adopted its lists.
     if unsafe { Heap::is_alive(current) } {
         return NonNull::new(current);
     }
@@ -134,7 +136,7 @@ fn first_use() -> Option<NonNull<Heap>> {
 
 /// Takes a heap for the calling thread.
 fn claim_for_thread() -> Option<NonNull<Heap>> {
-    // Before any hook is made, that of the thread's end included.
+    // This comes before any hook is registered, including the one for thread exit.
     if process::is_libc_ready() && !STAYS.swap(true, Ordering::Relaxed) {
         loader::stay_loaded();
     }
@@ -146,14 +148,15 @@ fn claim_for_thread() -> Option<NonNull<Heap>> {
     let is_first = core::mem::take(&mut process.awaits_first_thread);
     drop(process);
     if fork::is_wiped() {
-        // A signal handler has forked meanwhile, and this is the child: the heap is its parent's.
+        // A signal handler has forked meanwhile, and this process is the child: the heap is its
+        // parent's.
         thread_local::set(fresh().cast());
         return None;
     }
     let owner = if is_first { Owner::FirstThread } else { Owner::LaterThread };
     slot_of(heap.as_ptr()).set_owner(owner);
-    // From here on this thread can allocate, which libc may do in the two calls below; and they
-    // may change `errno`.
+    // From here on this thread can allocate, as libc may do in the two calls below, which may also
+    // change `errno`.
     let _errno = process::ErrnoGuard::new();
     if let Some(key) = exit_key {
         process::arm_exit_key(key, heap.as_ptr().cast());
@@ -162,7 +165,7 @@ fn claim_for_thread() -> Option<NonNull<Heap>> {
     Some(heap)
 }
 
-/// Puts the hooks for fork and exit in place, once libc is up.
+/// Registers the hooks for fork and exit, once libc is ready.
 pub(crate) fn hook() {
     if process::is_libc_ready() && !HOOKED.swap(true, Ordering::Relaxed) {
         process::at_fork(fork::prepare, fork::parent, fork::child);
@@ -171,7 +174,7 @@ pub(crate) fn hook() {
     }
 }
 
-/// Works with the process's own heap. `None` if the process has none, for lack of memory.
+/// Calls `work` with the process's own heap. `None` if the process has none, for lack of memory.
 pub(crate) fn with_late_heap<R>(work: impl FnOnce(&Heap) -> R) -> Option<R> {
     fork::begin_child_if_wiped();
     let heap = {
@@ -186,14 +189,14 @@ pub(crate) fn with_late_heap<R>(work: impl FnOnce(&Heap) -> R) -> Option<R> {
     Some(result)
 }
 
-/// Runs at each thread's exit, with the thread's heap.
+/// Runs at each thread exit; `value` is the thread's heap.
 unsafe extern "C" fn on_thread_exit(value: *mut c_void) {
     let heap = value.cast::<Heap>();
     if thread_local::get() != heap.cast() {
-        // A child process began since; the heap is gone.
+        // A child process has begun since; the heap is gone.
         return;
     }
-    // SAFETY: the thread's heap, or wiped, in which case the next call begins a child.
+    // SAFETY: the thread's heap; if it was wiped, the next call begins a child.
     if !unsafe { Heap::is_alive(heap) } {
         return;
     }
@@ -215,10 +218,10 @@ unsafe extern "C" fn on_thread_exit(value: *mut c_void) {
     PROCESS.lock().release(heap);
 }
 
-/// Runs at `exit`; `code` is the exit code if it is known, else -1.
+/// Runs at `exit`; `code` is the exit code, or -1 if it is not known.
 pub(crate) extern "C" fn on_exit(code: i32, _: *mut c_void) {
     // A child that never allocated still has its parent's segment mapped, and a child of `vfork`
-    // runs in its parent's memory: hands off.
+    // runs in its parent's memory: neither may write to the segment.
     if !fork::is_wiped()
         && let Some(header) = Live::current()
         && header.pid() == process::process_id()
@@ -229,27 +232,27 @@ pub(crate) extern "C" fn on_exit(code: i32, _: *mut c_void) {
     }
 }
 
-/// Tells what is still on this thread's lists twice: most wrong frees are made at the end.
+/// Reports blocks that are still on this thread's lists twice: most wrong frees happen at the end.
 fn report_repeated() {
     let heap = thread_local::get().cast::<Heap>();
     // SAFETY: a sentinel or this thread's heap.
     if unsafe { Heap::is_alive(heap) } {
-        // SAFETY: alive, and this thread's, which is ending: what this may have interrupted in a signal
-        // handler never goes on.
+        // SAFETY: alive, and this thread's. The process is ending, so a call that this one may have
+        // interrupted in a signal handler never resumes.
         let heap = unsafe { &*heap };
         heap.note_repeated();
         finding::report_strays(heap);
     }
 }
 
-/// Runs at `quick_exit`, which does not tell its code.
+/// Runs at `quick_exit`, which does not pass the exit code.
 extern "C" fn on_quick_exit(_: *mut c_void) {
     on_exit(-1, core::ptr::null_mut());
 }
 
 impl Process {
-    /// Starts the allocator in this process, at the very first call. Where there is no memory for
-    /// that, ever fewer of the calls that follow try again.
+    /// Starts the allocator in this process, at the very first call. If there is no memory for
+    /// that, fewer and fewer of the following calls try again.
     fn start_if_needed(&mut self) -> Option<()> {
         if self.started {
             return Some(());
@@ -267,7 +270,7 @@ impl Process {
         begun
     }
 
-    /// Does, once, what needs no memory.
+    /// Does, once, the part of the start that needs no memory.
     fn prepare(&mut self) {
         if self.prepared {
             return;
@@ -281,7 +284,7 @@ impl Process {
             crate::large::bound_mappings(mappings);
         }
         self.settings.read();
-        // Before anything asks for the layout.
+        // This comes before any code asks for the layout.
         Choice::of(&self.settings).set();
         crate::heap::bound_lists(self.settings.list_bytes);
         crate::heap::close_sentinel(fresh());
@@ -289,9 +292,9 @@ impl Process {
         self.exit_key = process::exit_key(on_thread_exit);
     }
 
-    /// Makes the segment, if there is none, and the process's own heap, at the start and in a new child,
-    /// where the stack may be small. So this is a function of its own, as are those behind it that have
-    /// buffers: these are on the stack one after the other.
+    /// Makes the segment, if there is none, and the process's own heap, at the start and in a new
+    /// child, whose stack may be small. So this function is not inlined, and neither are the
+    /// functions with buffers that it calls: their buffers lie on the stack one after the other.
     #[inline(never)]
     fn begin(&mut self, inherited: Option<&Inherited>) -> Option<()> {
         thread_id::find();
@@ -321,12 +324,13 @@ impl Process {
         Some(())
     }
 
-    /// Takes a free heap, with its slot in the file if that can be had.
+    /// Takes a free heap, with its slot in the file if possible.
     #[inline(never)]
     fn claim(&mut self, is_threads: bool) -> Option<NonNull<Heap>> {
         let heap = self.groups.claim(self.segment.as_ref())?;
         if fork::is_wiped() {
-            // As in `claim_for_thread`: what was claimed is the parent's, and its slot in the file too.
+            // As in `claim_for_thread`: the heap just claimed is the parent's, and so is its slot
+            // in the file.
             return None;
         }
         // SAFETY: claimed, so nobody else has it, and mapped.

@@ -1,4 +1,4 @@
-//! Files, by descriptors that close themselves.
+//! Files, whose descriptors close themselves.
 //!
 //! # Safety
 //! A [`File`] owns its descriptor; paths are C strings; buffers are slices.
@@ -12,7 +12,7 @@ use super::syscall::{Errno, call, call_until_done};
 /// An open descriptor, closed when dropped.
 pub(crate) struct File(i32);
 
-/// What `fstat` tells of a file.
+/// The fields of `fstat` that are used here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileStatus {
     pub(crate) device: u64,
@@ -20,11 +20,11 @@ pub(crate) struct FileStatus {
     pub(crate) owner: u32,
     pub(crate) mode: u32,
     pub(crate) modified_ns: i64,
-    /// Of memory or disk, not of its length.
+    /// Bytes of memory or disk that the file takes, as opposed to its length.
     pub(crate) bytes: usize,
 }
 
-/// Bytes of a file system.
+/// Bytes of a file system, in all and available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Space {
     pub(crate) total: usize,
@@ -39,7 +39,7 @@ impl Drop for File {
 }
 
 impl File {
-    /// Opens a path relative to a directory's descriptor, or to the working directory.
+    /// Opens `path` relative to the descriptor `directory`, or to the working directory.
     fn open(directory: i32, path: &CStr, flags: i32, mode: u32) -> Result<Self, Errno> {
         let flags = (flags | libc::O_CLOEXEC) as usize;
         let path = path.as_ptr() as usize;
@@ -54,7 +54,7 @@ impl File {
         Self::open(libc::AT_FDCWD, path, libc::O_RDONLY, 0)
     }
 
-    /// Opens a directory, not through a symbolic link.
+    /// Opens a directory; fails if the path is a symbolic link.
     pub(crate) fn open_directory(path: &CStr) -> Result<Self, Errno> {
         let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW;
         Self::open(libc::AT_FDCWD, path, flags, 0)
@@ -76,7 +76,7 @@ impl File {
         Self::open(self.0, name, libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOFOLLOW, 0)
     }
 
-    /// Removes a file of this directory; whether it is gone.
+    /// Removes a file of this directory; returns whether it is gone.
     pub(crate) fn remove_in(&self, name: &CStr) -> bool {
         let name = name.as_ptr() as usize;
         // SAFETY: the kernel reads the borrowed name.
@@ -88,19 +88,20 @@ impl File {
         self.0
     }
 
-    /// Reads up to the buffer's length; 0 at the end or on failure.
+    /// Reads at most the buffer's length; returns the number of bytes, 0 at the end or on failure.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> usize {
         self.fill(libc::SYS_read, buffer)
     }
 
-    /// Reads from an offset on; the number of bytes read.
+    /// Reads from `offset` on; returns the number of bytes, 0 at the end or on failure.
     pub(crate) fn read_at(&self, buffer: &mut [u8], offset: usize) -> usize {
         let arguments = [self.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), offset];
         // SAFETY: the kernel writes into the borrowed buffer.
         unsafe { call_until_done(libc::SYS_pread64, arguments) }.unwrap_or(0)
     }
 
-    /// Reads directory entries in the kernel's format (`getdents64`); 0 at the end.
+    /// Reads directory entries in the kernel's format (`getdents64`); returns 0 at the end or on
+    /// failure.
     pub(crate) fn read_entries(&self, buffer: &mut [u8]) -> usize {
         self.fill(libc::SYS_getdents64, buffer)
     }
@@ -111,15 +112,15 @@ impl File {
         unsafe { call_until_done(number, [self.0 as usize, at, bytes]) }.unwrap_or(0)
     }
 
-    /// Takes the exclusive lock if nobody has any.
+    /// Takes the exclusive lock if no open file has a lock.
     pub(crate) fn try_lock(&self) -> bool {
         let operation = (libc::LOCK_EX | libc::LOCK_NB) as usize;
         // SAFETY: touches no memory.
         unsafe { call(libc::SYS_flock, [self.0 as usize, operation]) }.is_ok()
     }
 
-    /// Sets the length; what is beyond the old one is a hole. False also if the limit on file sizes
-    /// is lower: the kernel would answer with SIGXFSZ.
+    /// Sets the length; bytes beyond the old length are a hole. Also returns false if the limit on
+    /// file sizes is lower, for which the kernel would send SIGXFSZ.
     pub(crate) fn set_length(&self, bytes: usize) -> bool {
         if bytes > process::limit(process::Limited::FileSize) {
             return false;
@@ -143,7 +144,8 @@ impl File {
             .is_some_and(|status| matches!(status.f_type as u64, TMPFS_MAGIC | RAMFS_MAGIC))
     }
 
-    /// What its file system has room for; `None` if it is bounded by nothing, or says nothing.
+    /// The space of the file system that the file is on; `None` if the file system has no bound or
+    /// reports none.
     pub(crate) fn space(&self) -> Option<Space> {
         let status = self.file_system()?;
         let bytes = |blocks| (blocks as usize).saturating_mul(status.f_bsize as usize);
@@ -155,15 +157,15 @@ impl File {
         // SAFETY: all zeros is a valid value of this structure of numbers.
         let mut status: libc::statfs = unsafe { core::mem::zeroed() };
         let arguments = [self.0 as usize, &raw mut status as usize];
-        // SAFETY: fills the structure that it is given.
+        // SAFETY: the kernel fills `status`.
         unsafe { call(libc::SYS_fstatfs, arguments) }.ok().map(|_| status)
     }
 
-    /// Owner, mode and identity.
+    /// Owner, mode, identity, time of the last change, and size in memory or on disk.
     pub(crate) fn status(&self) -> Result<FileStatus, Errno> {
         // SAFETY: all zeros is a valid value of this structure of numbers.
         let mut status: libc::stat = unsafe { core::mem::zeroed() };
-        // SAFETY: fills the structure that it is given.
+        // SAFETY: the kernel fills `status`.
         unsafe { call(libc::SYS_fstat, [self.0 as usize, &raw mut status as usize]) }?;
         Ok(FileStatus {
             device: status.st_dev,
@@ -179,7 +181,7 @@ impl File {
     }
 }
 
-/// Reads the start of a file; the number of bytes read.
+/// Reads the start of a file into `buffer`; returns the number of bytes read.
 pub(crate) fn read_start(path: &CStr, buffer: &mut [u8]) -> usize {
     let Ok(file) = File::open_read(path) else { return 0 };
     let mut filled = 0;
@@ -193,7 +195,7 @@ pub(crate) fn read_start(path: &CStr, buffer: &mut [u8]) -> usize {
     filled
 }
 
-/// Reads a symbolic link; the number of bytes.
+/// Reads the target of a symbolic link; returns the number of bytes, 0 on failure.
 pub(crate) fn read_link(path: &CStr, buffer: &mut [u8]) -> usize {
     let (at, bytes) = (buffer.as_mut_ptr() as usize, buffer.len());
     let arguments = [libc::AT_FDCWD as usize, path.as_ptr() as usize, at, bytes];
@@ -201,7 +203,7 @@ pub(crate) fn read_link(path: &CStr, buffer: &mut [u8]) -> usize {
     unsafe { call(libc::SYS_readlinkat, arguments) }.unwrap_or(0)
 }
 
-/// Makes a directory for its owner only; an existing one is left as it is.
+/// Makes a directory that only its owner may use; leaves an existing one as it is.
 pub(crate) fn make_directory(path: &CStr) {
     let arguments = [libc::AT_FDCWD as usize, path.as_ptr() as usize, 0o700];
     // SAFETY: the kernel reads the borrowed path.

@@ -1,8 +1,8 @@
-//! A second word of thread-local storage: what a thread that is about to fork is to go on with. It is
-//! 0 at all other times.
+//! A second word of thread-local storage: the word with which a thread that is about to fork
+//! resumes afterwards. It is 0 at all other times.
 //!
 //! # Safety
-//! The symbol is defined here and nowhere else; its section gives it 8 bytes and alignment 8.
+//! The symbol is defined only here; its section gives it 8 bytes and alignment 8.
 #![allow(unsafe_code)]
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -68,13 +68,13 @@ mod portable {
         unsafe { libc::pthread_getspecific((key - 1) as libc::pthread_key_t) as usize }
     }
 
-    /// Sets the calling thread's word. Where two threads fork for the first time at once, one key is
-    /// lost.
+    /// Sets the calling thread's word. If two threads fork for the first time at once, one key is
+    /// leaked.
     pub(crate) fn set(word: usize) {
         let mut key = KEY.load(Ordering::Relaxed);
         if key == 0 {
             let mut new: libc::pthread_key_t = 0;
-            // SAFETY: fills the key; no destructor.
+            // SAFETY: the call fills `new`; there is no destructor.
             if unsafe { libc::pthread_key_create(&mut new, None) } != 0 {
                 return;
             }

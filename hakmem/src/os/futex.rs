@@ -1,12 +1,12 @@
-//! Waiting for a word to change.
+//! Waits for a word to change, by futex.
 //!
 //! # Safety
-//! The word outlives the call because it is borrowed.
+//! The word is borrowed, so it outlives the call.
 #![allow(unsafe_code)]
 
 use super::syscall::call;
 
-/// Sleeps while `*word == expected`, or returns at once; may return for no reason.
+/// Sleeps while `*word == expected`; returns at once if it differs, and may wake up spuriously.
 pub(crate) fn wait(word: &crate::sync::AtomicU32, expected: u32) {
     let operation = (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG) as usize;
     let (at, no_timeout) = (word.as_ptr() as usize, 0);
@@ -17,6 +17,6 @@ pub(crate) fn wait(word: &crate::sync::AtomicU32, expected: u32) {
 /// Wakes one sleeper.
 pub(crate) fn wake_one(word: &crate::sync::AtomicU32) {
     let operation = (libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG) as usize;
-    // SAFETY: the kernel uses the address as a name only.
+    // SAFETY: the kernel uses the address only as a name.
     let _ = unsafe { call(libc::SYS_futex, [word.as_ptr() as usize, operation, 1]) };
 }

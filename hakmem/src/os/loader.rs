@@ -1,9 +1,10 @@
-//! The dynamic loader: staying loaded, and functions of other libraries.
+//! The dynamic loader: how this library stays loaded, and how it finds functions of other
+//! libraries.
 //!
-//! Called outside of locks: the loader takes its own, and may allocate.
+//! Callers hold no lock: the loader takes its own, and may allocate.
 //!
 //! # Safety
-//! The loader checks what it is asked for; addresses are only compared and looked up.
+//! The loader checks its arguments; addresses are only compared and looked up.
 #![allow(unsafe_code)]
 
 use core::ffi::{CStr, c_int, c_void};
@@ -16,9 +17,9 @@ use super::process;
 #[cfg(test)]
 mod tests;
 
-/// Keeps this code mapped for the rest of the process's life, because hooks lead to it that libc
-/// calls much later. Where it is part of the executable, or of a library that was linked to stay,
-/// that is so already, and nothing is called.
+/// Keeps this code mapped for the rest of the process's life, because libc calls its hooks much
+/// later. If the code is part of the executable, or of a library that was linked so as to stay
+/// (`nodelete`), it stays mapped anyway, and no function is called.
 pub(crate) fn stay_loaded() {
     let own = Headers::own();
     if own.are_executables() || own.say_nodelete() {
@@ -27,8 +28,9 @@ pub(crate) fn stay_loaded() {
     #[cfg(not(target_feature = "crt-static"))]
     if let Some(object) = object_of(stay_loaded as *const () as usize) {
         let flags = libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE;
-        // SAFETY: the loader's name of this object. It cannot fail for what is loaded by that name,
-        // and if it does, the library stays as long as its program lets it.
+        // SAFETY: `dli_fname` is the loader's name of this object. The call cannot fail for an
+        // object that is loaded by that name; if it does, the library stays only as long as its
+        // program keeps it.
         unsafe { libc::dlopen(object.dli_fname, flags) };
     }
 }
@@ -40,21 +42,22 @@ struct Headers {
 }
 
 unsafe extern "C" {
-    /// Defined by the linker: the start of this object, which is its ELF header.
+    /// The linker defines this symbol as the start of this object, which is its ELF header.
     static __ehdr_start: libc::Elf64_Ehdr;
 }
 
 impl Headers {
     fn own() -> Self {
-        // SAFETY: linkers define it where the header is mapped, which it is in all that is loaded.
+        // SAFETY: linkers define the symbol where the header is mapped; every loaded object maps
+        // its header.
         let file = unsafe { &__ehdr_start };
         let program = ptr::from_ref(file).cast::<u8>().wrapping_add(file.e_phoff as usize);
-        // SAFETY: linkers put the program headers behind the file's, into the same page.
+        // SAFETY: linkers put the program headers behind the ELF header, in the same page.
         let program = unsafe { slice::from_raw_parts(program.cast(), file.e_phnum.into()) };
         Self { file, program }
     }
 
-    /// Whether they are those that the kernel has told.
+    /// Whether these are the program headers of the executable, whose address the kernel reports.
     fn are_executables(&self) -> bool {
         self.program.as_ptr() as usize == process::program_headers().0
     }
@@ -79,23 +82,24 @@ impl Headers {
     }
 }
 
-/// What the loader knows of an address; `None` if no object that it loaded holds it.
+/// The loader's record of the object that contains `address`; `None` if it loaded no such object.
 fn object_of(address: usize) -> Option<libc::Dl_info> {
     let mut info = MaybeUninit::<libc::Dl_info>::zeroed();
-    // SAFETY: fills the structure that it is given.
+    // SAFETY: the call fills `info`.
     let found = unsafe { libc::dladdr(address as *const c_void, info.as_mut_ptr()) } != 0;
-    // SAFETY: all zeros is a value of this structure of pointers, too.
+    // SAFETY: all zeros are a valid value, too, of this structure of pointers.
     found.then(|| unsafe { info.assume_init() })
 }
 
-/// Whether an address is in the same object as this function.
+/// Whether `address` lies in the same object as this function.
 fn is_own(address: usize) -> bool {
     let base = |address| object_of(address).map(|object| object.dli_fbase);
     base(address) == base(is_own as *const () as usize)
 }
 
 unsafe extern "C-unwind" {
-    // The unwinder's, which the C++ ABI defines (Itanium C++ ABI, "Exception handling", 1.6).
+    // Functions of the unwinder, defined by the C++ ABI (Itanium C++ ABI, "Exception handling",
+    // 1.6).
     fn _Unwind_Backtrace(
         visit: extern "C" fn(*mut c_void, *mut c_void) -> c_int,
         argument: *mut c_void,
@@ -103,51 +107,53 @@ unsafe extern "C-unwind" {
     fn _Unwind_GetIP(context: *mut c_void) -> usize;
 }
 
-/// `_URC_NO_REASON` and `_URC_NORMAL_STOP` of the unwinder.
+/// The unwinder's `_URC_NO_REASON` and `_URC_NORMAL_STOP`.
 const GO_ON: c_int = 0;
 const STOP: c_int = 4;
 
-/// An address in the code that called this library; `None` if it cannot be told.
+/// An address in the code that called this library; `None` if the unwinder finds none.
 pub(crate) fn caller() -> Option<usize> {
     extern "C" fn visit(context: *mut c_void, found: *mut c_void) -> c_int {
-        // SAFETY: the unwinder's context. An address of return may be the next function's.
+        // SAFETY: the unwinder passes its own context. The return address may already be the first
+        // address of the next function, hence the subtraction.
         let address = unsafe { _Unwind_GetIP(context) }.wrapping_sub(1);
         if is_own(address) {
             return GO_ON;
         }
-        // SAFETY: the variable below.
+        // SAFETY: `found` points to the variable below.
         unsafe { *found.cast::<usize>() = address };
         STOP
     }
     let mut found = 0_usize;
-    // SAFETY: `visit` is of the type that the unwinder calls, and writes what it is given.
+    // SAFETY: `visit` has the type that the unwinder calls, and writes only to its argument.
     unsafe { _Unwind_Backtrace(visit, (&raw mut found).cast()) };
     (found != 0).then_some(found)
 }
 
-/// A function by its symbol, as code at an address would find it if this library were not there:
-/// in what that code's object is linked with, in what the program is, or in a library that is
-/// loaded by one of these names.
+/// Finds the function `name` as the code at address `code` would find it if this library were not
+/// loaded: in the object of that code and the libraries that it is linked with, in the objects that
+/// follow this library in the search order, or in a loaded library whose name is in `libraries`.
 pub(crate) fn symbol_for(
     code: Option<usize>,
     name: &CStr,
     libraries: &[&CStr],
 ) -> Option<NonNull<c_void>> {
     let near = code.and_then(object_of).and_then(|object| {
-        // SAFETY: the loader's name of an object that is loaded, as its code runs.
+        // SAFETY: `dli_fname` is the loader's name of an object that stays loaded, since its code
+        // runs.
         symbol_of(unsafe { CStr::from_ptr(object.dli_fname) }, name)
     });
     near.or_else(|| symbol_in(libc::RTLD_NEXT, name))
         .or_else(|| libraries.iter().find_map(|library| symbol_of(library, name)))
 }
 
-/// The version in which the C library has had its symbols from the start.
+/// The symbol version that the C library's oldest symbols have.
 #[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
 const FIRST_VERSION: &CStr = c"GLIBC_2.2.5";
 #[cfg(all(target_env = "gnu", target_arch = "aarch64"))]
 const FIRST_VERSION: &CStr = c"GLIBC_2.17";
 
-/// Whether the executable has a copy of one of the C library's variables, as it does if it uses it.
+/// Whether the executable has a copy of the C library's `variable`, as it does if it uses it.
 #[cfg(all(target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) fn executable_uses(variable: &CStr) -> bool {
     let _errno = process::ErrnoGuard::new();
@@ -158,13 +164,14 @@ pub(crate) fn executable_uses(variable: &CStr) -> bool {
     address != 0 && base(address) == base(process::program_headers().0)
 }
 
-/// A C library without versions is not asked.
+/// Returns false: a C library without symbol versions is not asked.
 #[cfg(not(all(target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 pub(crate) fn executable_uses(_variable: &CStr) -> bool {
     false
 }
 
-/// A function that a library and what it is linked with has, if the library is loaded.
+/// Finds the function `name` in `library` or in the libraries that it is linked with, if it is
+/// loaded.
 fn symbol_of(library: &CStr, name: &CStr) -> Option<NonNull<c_void>> {
     let flags = libc::RTLD_LAZY | libc::RTLD_NOLOAD;
     // SAFETY: a C string.
@@ -173,14 +180,14 @@ fn symbol_of(library: &CStr, name: &CStr) -> Option<NonNull<c_void>> {
         return None;
     }
     let symbol = symbol_in(library, name);
-    // SAFETY: opened above. The code that made it be loaded goes on to keep it so.
+    // SAFETY: opened above. The code that loaded the library still keeps it loaded.
     unsafe { libc::dlclose(library) };
     symbol
 }
 
-/// A function that is not this library's own.
+/// Finds the function `name` through `library`, unless it is this library's own.
 fn symbol_in(library: *mut c_void, name: &CStr) -> Option<NonNull<c_void>> {
-    // SAFETY: a loaded library or one of libc's constants, and a C string.
+    // SAFETY: `library` is a loaded library or one of libc's constants, and `name` is a C string.
     let symbol = unsafe { libc::dlsym(library, name.as_ptr()) };
     NonNull::new(symbol).filter(|symbol| !is_own(symbol.as_ptr() as usize))
 }

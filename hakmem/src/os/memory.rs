@@ -1,15 +1,15 @@
-//! Address space.
+//! Address space: mapping, protection, purging and unmapping.
 //!
-//! No refusal is lost: functions that can be refused say so in their result, which the caller must
-//! look at, and [`refusals`] counts those that leave the process holding more than it wanted to.
+//! No refusal is lost: functions that the system can refuse return it in a result that the caller
+//! must use, and [`refusals`] counts those that leave the process with more than it wanted to keep.
 //!
 //! # Orderings
-//! Relaxed: the counts of refusals and the size of pages order nothing.
+//! Relaxed: the counts of refusals and the page size order nothing.
 //!
 //! # Safety
 //!
-//! Addresses that these functions return belong to the caller until it unmaps them; functions that
-//! take a range demand that the caller owns it, wholly, and that it is page-aligned.
+//! A range that these functions return belongs to the caller until it unmaps it. Functions that
+//! take a range require that the caller owns all of it, and that it is page-aligned.
 #![allow(unsafe_code)]
 
 #[cfg(test)]
@@ -25,13 +25,13 @@ use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 #[cfg(test)]
 use faults::call;
 
-/// Bytes of the largest page that kernels of the target have. What lies at addresses of our own
-/// choice is laid out in these, and so suits a kernel whose pages are smaller.
+/// Bytes of the largest page of any kernel of the target. Structures at addresses of our own choice
+/// are laid out in these pages, and so suit kernels with smaller pages.
 pub(crate) const PAGE: usize = if cfg!(target_arch = "aarch64") { 64 << 10 } else { PAGE_MIN };
-/// Bytes of the smallest one: whatever the kernel maps begins at a multiple of this.
+/// Bytes of the smallest page: every mapping of the kernel begins at a multiple of this.
 pub(crate) const PAGE_MIN: usize = 4096;
 
-/// Bytes of this kernel's pages.
+/// Bytes of the running kernel's pages.
 #[inline]
 pub(crate) fn page_bytes() -> usize {
     if PAGE == PAGE_MIN {
@@ -57,18 +57,18 @@ static UNMAPS_REFUSED: AtomicU64 = AtomicU64::new(0);
 static PURGES_REFUSED: AtomicU64 = AtomicU64::new(0);
 static ADVICE_REFUSED: AtomicU64 = AtomicU64::new(0);
 
-/// How often the system refused to take something back, since the process began.
+/// How often the system has refused to take something back since the process began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Refusals {
-    /// Address space that stayed mapped, as at `vm.max_map_count`.
+    /// Address space that stayed mapped, as at the limit `vm.max_map_count`.
     pub(crate) unmaps: u64,
-    /// Memory that kept its contents, as where the program locked it.
+    /// Memory that kept its contents, as when the program locked it.
     pub(crate) purges: u64,
-    /// Advice that was not taken: huge pages stay possible, or a child inherits contents.
+    /// Advice that had no effect: huge pages remain possible, or a child inherits contents.
     pub(crate) advice: u64,
 }
 
-/// What the system has refused so far.
+/// The counts of refusals so far.
 pub(crate) fn refusals() -> Refusals {
     Refusals {
         unmaps: UNMAPS_REFUSED.load(Ordering::Relaxed),
@@ -77,7 +77,7 @@ pub(crate) fn refusals() -> Refusals {
     }
 }
 
-/// Counts a refusal; passes on whether there was none.
+/// Counts a refusal in `refused` unless the call was done, and returns `is_done`.
 fn counted(is_done: bool, refused: &AtomicU64) -> bool {
     if !is_done {
         refused.fetch_add(1, Ordering::Relaxed);
@@ -85,8 +85,8 @@ fn counted(is_done: bool, refused: &AtomicU64) -> bool {
     is_done
 }
 
-/// Ends the process where the kernel's pages are larger than [`PAGE`]: it would refuse protections
-/// and mappings, one by one.
+/// Ends the process if the kernel's pages are larger than [`PAGE`]: such a kernel would refuse
+/// protections and mappings one by one.
 pub(crate) fn demand_known_pages() {
     let bytes = process::page_bytes();
     if bytes > PAGE {
@@ -102,10 +102,11 @@ pub(crate) fn round_to_pages(bytes: usize) -> Option<usize> {
     bytes.checked_next_multiple_of(page_bytes())
 }
 
-/// What may be done with memory.
+/// The access that a mapping allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// It is not accounted for, so this works under `vm.overcommit_memory=2`.
+    /// Memory that can only be read is not accounted for, so this works under
+    /// `vm.overcommit_memory=2`.
     Read,
     ReadWrite,
 }
@@ -122,26 +123,27 @@ impl Access {
 /// Why memory was refused at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// Something else is there, or the kernel gives no such address.
+    /// The address is in use, or the kernel gives out no such address.
     Taken,
-    /// There is no memory, or a limit is reached.
+    /// There is no memory, or a limit has been reached.
     NoMemory,
 }
 
-/// Zeroed memory at an address, if nothing else is there. Kernels before 4.17 and valgrind do not
-/// know the flag and take the address as a hint: what they give elsewhere goes back.
+/// Maps zeroed memory at `address` if that range is free. Kernels before 4.17 and valgrind do not
+/// know `MAP_FIXED_NOREPLACE` and take the address as a hint: a mapping elsewhere is unmapped
+/// again.
 pub(crate) fn map_at(address: usize, bytes: usize, access: Access) -> Result<(), Refusal> {
     let flags =
         libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
     let no_file = -1_isize as usize;
     let protection = access.protection() as usize;
     let arguments = [address, bytes, protection, flags as usize, no_file, 0];
-    // SAFETY: a mapping that replaces none touches nothing that exists.
+    // SAFETY: a mapping that replaces no other one touches nothing that exists.
     match unsafe { call(libc::SYS_mmap, arguments) } {
         Ok(found) if found == address => Ok(()),
         Ok(elsewhere) => {
             if let Some(elsewhere) = NonNull::new(elsewhere as *mut u8) {
-                // A refusal is counted; what stays mapped costs address space only.
+                // A refusal is counted; a mapping that stays costs address space only.
                 // SAFETY: just mapped, and nothing is in it.
                 let _ = unsafe { unmap(elsewhere, bytes) };
             }
@@ -161,24 +163,24 @@ fn map_anonymous(hint: usize, bytes: usize, protection: i32, flags: i32) -> Opti
     NonNull::new(address as *mut u8)
 }
 
-/// Zeroed memory to read and write.
+/// Maps zeroed memory to read and write.
 pub(crate) fn map(bytes: usize) -> Option<NonNull<u8>> {
     map_near(0, bytes)
 }
 
-/// [`map`] at an address, if the system has nothing there and likes it.
+/// Like [`map`], at the address `hint` if the system has nothing there and accepts it.
 pub(crate) fn map_near(hint: usize, bytes: usize) -> Option<NonNull<u8>> {
     map_anonymous(hint, bytes, libc::PROT_READ | libc::PROT_WRITE, 0)
 }
 
-/// Address space that cannot be touched yet, aligned to `alignment` (a power of two of at least a
+/// Reserves address space without access, aligned to `alignment` (a power of two of at least a
 /// page).
 pub(crate) fn reserve(bytes: usize, alignment: usize) -> Option<NonNull<u8>> {
     let raw = map_anonymous(0, bytes + alignment, libc::PROT_NONE, libc::MAP_NORESERVE)?;
     Some(trim_to_alignment(raw, bytes, alignment))
 }
 
-/// Zeroed memory to read and write, with an inaccessible page on either side.
+/// Maps zeroed memory to read and write, with an inaccessible page on either side.
 pub(crate) fn map_guarded(bytes: usize) -> Option<NonNull<u8>> {
     let whole = bytes.checked_next_multiple_of(PAGE)?.checked_add(2 * PAGE)?;
     let outer = map_anonymous(0, whole, libc::PROT_NONE, libc::MAP_NORESERVE)?;
@@ -187,16 +189,16 @@ pub(crate) fn map_guarded(bytes: usize) -> Option<NonNull<u8>> {
     if unsafe { make_accessible(inner, whole - 2 * PAGE, Access::ReadWrite) } {
         return Some(inner);
     }
-    // A refusal is counted; what stays reserved costs address space only.
+    // A refusal is counted; a reservation that stays costs address space only.
     // SAFETY: just reserved, and nothing points into it.
     let _ = unsafe { unmap(outer, whole) };
     None
 }
 
-/// Gives back what [`map_guarded`] mapped, with its guards; false if the system refuses.
+/// Unmaps memory from [`map_guarded`], with its guard pages; false if the system refuses.
 ///
 /// # Safety
-/// The range is one that was mapped so, of so many bytes, and nothing uses it any more.
+/// `base` came from [`map_guarded`] for `bytes`, and nothing uses the range any more.
 #[must_use]
 pub(crate) unsafe fn unmap_guarded(base: NonNull<u8>, bytes: usize) -> bool {
     let Some(outer) = NonNull::new(base.as_ptr().wrapping_sub(PAGE)) else { return false };
@@ -204,27 +206,27 @@ pub(crate) unsafe fn unmap_guarded(base: NonNull<u8>, bytes: usize) -> bool {
     unsafe { unmap(outer, bytes.next_multiple_of(PAGE) + 2 * PAGE) }
 }
 
-/// Unmaps what lies before and behind the aligned part of a mapping of `bytes + alignment`.
+/// Unmaps the parts before and behind the aligned part of a mapping of `bytes + alignment`.
 fn trim_to_alignment(raw: NonNull<u8>, bytes: usize, alignment: usize) -> NonNull<u8> {
     let lead = raw.as_ptr().align_offset(alignment);
     // SAFETY: `lead < alignment`, so the sum stays inside the mapping.
     let base = unsafe { raw.add(lead) };
     if lead > 0 {
-        // A refusal is counted; what stays mapped costs address space only.
-        // SAFETY: the caller handed over the whole mapping; this part of it is not returned.
+        // A refusal is counted; a mapping that stays costs address space only.
+        // SAFETY: the caller handed over the whole mapping, and this part of it is not returned.
         let _ = unsafe { unmap(raw, lead) };
     }
     // SAFETY: `lead + bytes <= alignment + bytes`, the end of the mapping.
     let end = unsafe { base.add(bytes) };
     if lead < alignment {
-        // SAFETY: as above.
+        // SAFETY: as for the part before `base`.
         let _ = unsafe { unmap(end, alignment - lead) };
     }
     base
 }
 
-/// Gives address space back; false, and nothing has changed, if the system refuses, as it does
-/// where that would split a mapping and there are `vm.max_map_count` of them.
+/// Unmaps a range. Returns false, having changed nothing, if the system refuses, as it does when
+/// that would split a mapping and there are `vm.max_map_count` of them.
 ///
 /// # Safety
 /// The caller owns the range and nothing uses it any more.
@@ -235,32 +237,31 @@ pub(crate) unsafe fn unmap(base: NonNull<u8>, bytes: usize) -> bool {
     counted(result.is_ok(), &UNMAPS_REFUSED)
 }
 
-/// Gives more access to memory; false if the system refuses it.
+/// Extends the access to a range; false if the system refuses.
 ///
 /// # Safety
-/// The caller owns the range, and has no more access to it yet.
+/// The caller owns the range, and `access` takes away no access that it has now.
 pub(crate) unsafe fn make_accessible(base: NonNull<u8>, bytes: usize, access: Access) -> bool {
     let arguments = [base.as_ptr() as usize, bytes, access.protection() as usize];
     // SAFETY: the caller's duty; raising the protection breaks no reference.
     unsafe { call(libc::SYS_mprotect, arguments) }.is_ok()
 }
 
-/// Tells the kernel what is to become of a range.
+/// Advises the kernel about the future of a range.
 ///
 /// # Safety
-/// As the advice demands.
+/// The conditions of `advice` hold.
 unsafe fn advise(base: NonNull<u8>, bytes: usize, advice: i32) -> Result<usize, Errno> {
     let arguments = [base.as_ptr() as usize, bytes, advice as usize];
     // SAFETY: the caller's duty.
     unsafe { call(libc::SYS_madvise, arguments) }
 }
 
-/// Drops the contents of private memory, which reads as zeros afterwards; false if the system
-/// refuses, as it does where the program locked the memory: then each page may have kept its
-/// contents.
+/// Purges private memory, which reads as zeros afterwards. Returns false if the system refuses, as
+/// it does where the program locked the memory: then each page may have kept its contents.
 ///
 /// # Safety
-/// The caller owns the range and needs nothing of its contents.
+/// The caller owns the range and needs none of its contents.
 #[must_use]
 pub(crate) unsafe fn discard(base: NonNull<u8>, bytes: usize) -> bool {
     // SAFETY: the caller's duty.
@@ -269,8 +270,8 @@ pub(crate) unsafe fn discard(base: NonNull<u8>, bytes: usize) -> bool {
 }
 
 /// Keeps transparent huge pages out of a range: a bin that needs one page must not cost 2 MiB. A
-/// kernel without such pages knows no such advice, which is as good; where it is refused otherwise,
-/// memory may be larger than need be, which only the count tells.
+/// kernel without huge pages does not know this advice, which is just as good. If it is refused for
+/// another reason, the process may use more memory than necessary; only the count shows that.
 pub(crate) fn refuse_huge_pages(base: NonNull<u8>, bytes: usize) {
     // SAFETY: advice without effect on contents.
     let result = unsafe { advise(base, bytes, libc::MADV_NOHUGEPAGE) };
@@ -278,11 +279,11 @@ pub(crate) fn refuse_huge_pages(base: NonNull<u8>, bytes: usize) {
     counted(is_as_wanted, &ADVICE_REFUSED);
 }
 
-/// Makes a range read as zeros in a child process after `fork`, however the fork was made; false
-/// if the system refuses, and the child will find the contents.
+/// Makes a range read as zeros in a child process, however the child was forked; false if the
+/// system refuses, in which case a child finds the contents.
 #[must_use]
 pub(crate) fn wipe_on_fork(base: NonNull<u8>, bytes: usize) -> bool {
-    // SAFETY: no effect on this process; the child is told by the zeros.
+    // SAFETY: no effect on this process; a child recognises the zeros.
     let result = unsafe { advise(base, bytes, libc::MADV_WIPEONFORK) };
     counted(result.is_ok(), &ADVICE_REFUSED)
 }
@@ -298,9 +299,9 @@ pub(crate) enum Populated {
     Unsupported,
 }
 
-/// Backs a shared range with memory now, so that no later touch can be answered with SIGBUS.
+/// Backs a shared range with memory now, so that no later access can cause a SIGBUS.
 pub(crate) fn populate(base: NonNull<u8>, bytes: usize) -> Populated {
-    // SAFETY: faults the pages in for writing, as a write would, but reports failure.
+    // SAFETY: the kernel faults the pages in for writing, as a write would, but reports failure.
     match unsafe { advise(base, bytes, libc::MADV_POPULATE_WRITE) } {
         Ok(_) => Populated::Yes,
         Err(Errno(libc::EINVAL)) => Populated::Unsupported,
@@ -308,7 +309,8 @@ pub(crate) fn populate(base: NonNull<u8>, bytes: usize) -> Populated {
     }
 }
 
-/// Grows or shrinks a private mapping, moving it if it must; `None` leaves it as it was.
+/// Grows or shrinks a private mapping, and moves it if it must. Returns `None`, and leaves the
+/// mapping as it was, if the system refuses.
 ///
 /// # Safety
 /// The caller owns the range, and no pointer into it is used after a success.
@@ -324,7 +326,8 @@ pub(crate) unsafe fn remap(
     NonNull::new(address as *mut u8)
 }
 
-/// Moves a mapping to where another one is, which it replaces; false leaves both as they were.
+/// Moves a mapping to the address of another one, which it replaces; false leaves both as they
+/// were.
 ///
 /// # Safety
 /// The caller owns both ranges, and no pointer into either is used after a success.
@@ -335,15 +338,15 @@ pub(crate) unsafe fn move_over(from: NonNull<u8>, bytes: usize, target: NonNull<
     unsafe { call(libc::SYS_mremap, [from, bytes, bytes, flags, target]) }.is_ok()
 }
 
-/// Leaves a range out of child processes: its addresses are free there.
+/// Keeps a range out of child processes: its addresses are free there.
 pub(crate) fn keep_from_children(base: NonNull<u8>, bytes: usize) -> bool {
     let arguments = [base.as_ptr() as usize, bytes, libc::MADV_DONTFORK as usize];
     // SAFETY: no effect on this process.
     unsafe { call(libc::SYS_madvise, arguments) }.is_ok()
 }
 
-/// Maps the first page of a file, to hold on to the open file and its lock; replaces reserved space
-/// at `base`, which stays inaccessible.
+/// Maps the first page of a file without access, so that the open file and its lock stay alive;
+/// replaces reserved space at `base`.
 ///
 /// # Safety
 /// The caller owns the page and nothing is in it; `descriptor` is open for reading.
@@ -355,7 +358,7 @@ pub(crate) unsafe fn hold_file_over(base: NonNull<u8>, descriptor: i32) -> bool 
     unsafe { call(libc::SYS_mmap, arguments) }.is_ok()
 }
 
-/// Maps part of a file, shared, replacing reserved space at `base`.
+/// Maps part of a file, shared, in place of reserved space at `base`.
 ///
 /// # Safety
 /// The caller owns the range and nothing is in it; `descriptor` is open for reading and writing.
@@ -373,11 +376,11 @@ pub(crate) unsafe fn map_file_over(
     unsafe { call(libc::SYS_mmap, arguments) }.is_ok()
 }
 
-/// Maps new private memory of zeros in place of whatever is in a range; false if there is none, and
-/// nothing has changed then.
+/// Maps new private memory of zeros in place of a range. Returns false, having changed nothing, if
+/// there is no memory.
 ///
 /// # Safety
-/// The caller owns the range and needs nothing of its contents.
+/// The caller owns the range and needs none of its contents.
 pub(crate) unsafe fn map_over(base: NonNull<u8>, bytes: usize) -> bool {
     let protection = (libc::PROT_READ | libc::PROT_WRITE) as usize;
     let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED) as usize;

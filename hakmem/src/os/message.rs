@@ -1,4 +1,4 @@
-//! One clear line on standard error, without allocating.
+//! Prints one clear line to standard error without allocating.
 //!
 //! # Safety
 //! Writing to descriptor 2 has no precondition; if it is closed, the line is lost.
@@ -8,7 +8,7 @@ use core::fmt::{self, Write};
 
 use super::syscall::call;
 
-/// A line under construction; what does not fit is cut.
+/// A line under construction; text that does not fit is cut off.
 struct Line {
     bytes: [u8; 512],
     length: usize,
@@ -24,7 +24,7 @@ impl Write for Line {
     }
 }
 
-/// Prints `hakmem: ` and the message as one line, with one system call so that it stays whole.
+/// Prints `hakmem: ` and the message as one line, in one system call so that the line stays whole.
 pub(crate) fn print(message: fmt::Arguments<'_>) {
     let mut line = Line { bytes: [0; 512], length: 0 };
     let _ = write!(line, "hakmem: {message}");

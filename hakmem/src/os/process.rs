@@ -1,8 +1,8 @@
 //! The process and its threads: identity, `errno`, environment, hooks.
 //!
 //! # Safety
-//! Each call states its own facts; pointers from the kernel's auxiliary vector live as long as
-//! the process.
+//! Each `unsafe` block states its own facts; pointers from the kernel's auxiliary vector live as
+//! long as the process.
 #![allow(unsafe_code)]
 
 use core::ffi::{CStr, c_char, c_int, c_void};
@@ -46,14 +46,14 @@ impl Drop for ErrnoGuard {
     }
 }
 
-/// The answer of a call that takes nothing, changes nothing and cannot fail; 0 if it does, as a
-/// filter of the program may have it.
+/// Makes a system call that takes no argument, changes nothing and cannot fail. Returns 0 if it
+/// does fail, which a filter of the program may cause.
 fn ask(number: libc::c_long) -> u32 {
     // SAFETY: such a call has no precondition.
     unsafe { call(number, []) }.unwrap_or(0) as u32
 }
 
-/// The process id in its own namespace.
+/// The process id, in the process's own namespace.
 pub(crate) fn process_id() -> u32 {
     ask(libc::SYS_getpid)
 }
@@ -63,7 +63,7 @@ pub(crate) fn parent_process_id() -> u32 {
     ask(libc::SYS_getppid)
 }
 
-/// Effective and real user id.
+/// The effective and the real user id.
 pub(crate) fn user_ids() -> (u32, u32) {
     (ask(libc::SYS_geteuid), ask(libc::SYS_getuid))
 }
@@ -78,17 +78,17 @@ pub(crate) fn thread_name() -> [u8; 16] {
     name
 }
 
-/// Random bits, or the clock's where the kernel has none yet.
+/// Random bits, or bits of the clocks if the kernel has no randomness yet.
 pub(crate) fn random() -> u64 {
     let mut bits = 0_u64;
     let (at, bytes) = (&raw mut bits as usize, size_of::<u64>());
-    // SAFETY: fills the word that it is given.
+    // SAFETY: the kernel fills `bits`.
     let got = unsafe { call(libc::SYS_getrandom, [at, bytes, libc::GRND_NONBLOCK as usize]) };
     if got == Ok(bytes) { bits } else { super::clock::ticks() ^ super::clock::unix_ns() }
 }
 
-/// An entry of the auxiliary vector, in which the kernel tells of the process; 0 if there is none, as
-/// under Miri.
+/// An entry of the auxiliary vector, in which the kernel describes the process; 0 if there is none,
+/// as under Miri.
 fn auxiliary(entry: libc::c_ulong) -> usize {
     if cfg!(miri) {
         return 0;
@@ -97,31 +97,30 @@ fn auxiliary(entry: libc::c_ulong) -> usize {
     unsafe { libc::getauxval(entry) as usize }
 }
 
-/// Whether the program runs with more rights than its caller, so that the environment must not be
-/// trusted.
+/// Whether the program runs with more rights than its caller, so the environment cannot be trusted.
 pub(crate) fn is_privileged() -> bool {
     auxiliary(libc::AT_SECURE) != 0
 }
 
-/// Bytes of the kernel's pages; 0 if it does not tell.
+/// Bytes of the kernel's pages; 0 if the kernel does not report them.
 pub(crate) fn page_bytes() -> usize {
     auxiliary(libc::AT_PAGESZ)
 }
 
-/// Where the kernel mapped the vDSO's image; 0 if it did not.
+/// Address of the vDSO's image; 0 if the kernel mapped none.
 pub(crate) fn vdso_address() -> usize {
     auxiliary(libc::AT_SYSINFO_EHDR)
 }
 
-/// Program headers of the executable: address, size of one, number.
+/// The executable's program headers: their address, the size of one, and their number.
 pub(crate) fn program_headers() -> (usize, usize, usize) {
     (auxiliary(libc::AT_PHDR), auxiliary(libc::AT_PHENT), auxiliary(libc::AT_PHNUM))
 }
 
-/// Calls `visit` for each `NAME=value` of the environment. Before libc has set `environ` up, which
-/// is the case when the dynamic loader allocates, the kernel's copy is read.
+/// Calls `visit` for each `NAME=value` of the environment. Reads the kernel's copy if libc has not
+/// set up `environ` yet, as when the dynamic loader allocates.
 pub(crate) fn for_each_variable(visit: &mut dyn FnMut(&[u8])) {
-    // SAFETY: libc's variable; start-up is single-threaded when this is read first.
+    // SAFETY: a variable of libc; start-up, which reads it first, is single-threaded.
     let mut entry = unsafe { environ };
     if entry.is_null() {
         return for_each_initial_variable(visit);
@@ -139,7 +138,7 @@ pub(crate) fn for_each_variable(visit: &mut dyn FnMut(&[u8])) {
     }
 }
 
-/// Reads `/proc/self/environ` piece by piece; a variable longer than the buffer is passed over.
+/// Reads `/proc/self/environ` piece by piece; skips variables longer than the buffer.
 #[inline(never)]
 fn for_each_initial_variable(visit: &mut dyn FnMut(&[u8])) {
     let Ok(file) = super::file::File::open_read(c"/proc/self/environ") else { return };
@@ -169,10 +168,10 @@ fn for_each_initial_variable(visit: &mut dyn FnMut(&[u8])) {
     }
 }
 
-/// Makes a key whose destructor runs at each thread's exit; `None` if there are no keys left.
+/// Makes a key whose destructor runs at each thread exit; `None` if no keys are left.
 pub(crate) fn exit_key(destructor: unsafe extern "C" fn(*mut c_void)) -> Option<u32> {
     let mut key: libc::pthread_key_t = 0;
-    // SAFETY: fills the key; the destructor is a function of this library.
+    // SAFETY: the call fills `key`; the destructor is a function of this library.
     (unsafe { libc::pthread_key_create(&mut key, Some(destructor)) } == 0).then_some(key)
 }
 
@@ -182,7 +181,7 @@ pub(crate) fn arm_exit_key(key: u32, value: *mut c_void) {
     unsafe { libc::pthread_setspecific(key, value) };
 }
 
-/// Registers what runs around `fork`.
+/// Registers the functions that run before and after `fork`.
 pub(crate) fn at_fork(
     prepare: unsafe extern "C" fn(),
     parent: unsafe extern "C" fn(),
@@ -198,7 +197,7 @@ unsafe extern "C" {
 }
 #[cfg(target_env = "musl")]
 unsafe extern "C" {
-    /// Behind `atexit` (Itanium C++ ABI, 3.3.6.3).
+    /// The function behind `atexit` (Itanium C++ ABI, 3.3.6.3).
     fn __cxa_atexit(
         hook: extern "C" fn(*mut c_void),
         argument: *mut c_void,
@@ -207,34 +206,34 @@ unsafe extern "C" {
 }
 #[cfg(target_env = "gnu")]
 unsafe extern "C" {
-    /// Behind `at_quick_exit`, which glibc has only for static linking.
+    /// The function behind `at_quick_exit`, which glibc provides only for static linking.
     fn __cxa_at_quick_exit(hook: extern "C" fn(*mut c_void), library: *mut c_void) -> c_int;
 }
 
-/// Registers what runs at `exit`, with the exit code.
+/// Registers the function that runs at `exit` and receives the exit code.
 #[cfg(not(target_env = "musl"))]
 pub(crate) fn at_exit(hook: extern "C" fn(c_int, *mut c_void)) {
-    // SAFETY: as above.
+    // SAFETY: the hook is a function of this library, which stays loaded.
     unsafe { on_exit(hook, ptr::null_mut()) };
 }
 
-/// Registers what runs at `exit`. musl does not tell the code, so it is -1.
+/// Registers the function that runs at `exit`. musl does not report the exit code, so it is -1.
 #[cfg(target_env = "musl")]
 pub(crate) fn at_exit(hook: extern "C" fn(c_int, *mut c_void)) {
     extern "C" fn without_code(hook: *mut c_void) {
-        // SAFETY: registered below with a function of this type.
+        // SAFETY: the registration below passes a function of this type.
         let hook =
             unsafe { core::mem::transmute::<*mut c_void, extern "C" fn(c_int, *mut c_void)>(hook) };
         hook(-1, ptr::null_mut());
     }
-    // SAFETY: as above.
+    // SAFETY: the hook is a function of this library, which stays loaded.
     unsafe { __cxa_atexit(without_code, hook as *mut c_void, ptr::null_mut()) };
 }
 
-/// Registers what runs at `quick_exit`.
+/// Registers the function that runs at `quick_exit`.
 pub(crate) fn at_quick_exit(hook: extern "C" fn(*mut c_void)) {
     #[cfg(target_env = "gnu")]
-    // SAFETY: as above.
+    // SAFETY: the hook is a function of this library, which stays loaded.
     unsafe {
         __cxa_at_quick_exit(hook, ptr::null_mut())
     };
@@ -251,19 +250,20 @@ pub(crate) fn exit_now(code: c_int) -> ! {
 
 /// Whether libc has set itself up, so that hooks can be registered.
 pub(crate) fn is_libc_ready() -> bool {
-    // SAFETY: libc's variable, set once by its start-up code. Miri knows no hooks.
+    // SAFETY: a variable of libc, which its start-up code sets once. Miri runs no hooks.
     !cfg!(miri) && !unsafe { environ }.is_null()
 }
 
-/// Ends the process by SIGABRT. A handler of the program runs first, as with C's `abort`, which is
-/// not called because it takes a lock.
+/// Ends the process by SIGABRT. A handler of the program runs first, as it does for C's `abort`,
+/// which is not called because it takes a lock.
 pub(crate) fn abort() -> ! {
     raise_abort();
-    // A handler returned, or the signal is ignored: now its default action, which ends the process.
+    // A handler returned, or the signal is ignored: now restore its default action, which ends the
+    // process.
     let default = [0_usize; 4];
     let at = default.as_ptr() as usize;
-    // SAFETY: the kernel's structure of a signal's action (handler, flags, restorer and 64 bits of
-    // mask) is these four words, and its zeros mean the default action.
+    // SAFETY: these four words are the kernel's structure of a signal's action (handler, flags,
+    // restorer and 64 bits of mask), and zeros mean the default action.
     let _ = unsafe { call(libc::SYS_rt_sigaction, [libc::SIGABRT as usize, at, 0, SET_BYTES]) };
     raise_abort();
     exit_now(EXIT_ABORTED)
@@ -271,10 +271,10 @@ pub(crate) fn abort() -> ! {
 
 /// Bytes of the kernel's signal sets.
 const SET_BYTES: usize = 8;
-/// What C's `abort` exits with where no signal ends the process.
+/// The exit code of C's `abort` when no signal ends the process.
 const EXIT_ABORTED: c_int = 127;
 
-/// Sends SIGABRT to the calling thread, which takes it now.
+/// Unblocks SIGABRT and sends it to the calling thread, which takes it at once.
 fn raise_abort() {
     let set = 1_u64 << (libc::SIGABRT - 1);
     let (how, at) = (libc::SIG_UNBLOCK as usize, &raw const set as usize);
@@ -283,14 +283,14 @@ fn raise_abort() {
     signal_self(libc::SIGABRT);
 }
 
-/// Sends a signal to the calling thread, which is to end the process.
+/// Sends the calling thread a signal that is meant to end the process.
 pub(crate) fn signal_self(signal: c_int) {
     let (process, thread) = (process_id() as usize, super::thread_id::thread_id() as usize);
-    // SAFETY: the process is to end.
+    // SAFETY: the signal is meant to end the process.
     let _ = unsafe { call(libc::SYS_tgkill, [process, thread, signal as usize]) };
 }
 
-/// Ends the process where a filter refuses all calls that do.
+/// Ends the process by a faulting instruction: a filter refuses all calls that would end it.
 fn end_by_trap() -> ! {
     loop {
         #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -306,7 +306,7 @@ fn end_by_trap() -> ! {
     }
 }
 
-/// What the system may limit.
+/// A resource that the system may limit.
 #[derive(Clone, Copy)]
 pub(crate) enum Limited {
     /// Bytes of address space.
@@ -315,7 +315,7 @@ pub(crate) enum Limited {
     FileSize,
 }
 
-/// One of the process's limits; `usize::MAX` if there is none.
+/// The process's limit on `of`; `usize::MAX` if there is none.
 pub(crate) fn limit(of: Limited) -> usize {
     let resource = match of {
         Limited::AddressSpace => libc::RLIMIT_AS,
@@ -323,14 +323,14 @@ pub(crate) fn limit(of: Limited) -> usize {
     };
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     let arguments = [0, resource as usize, 0, &raw mut limit as usize];
-    // SAFETY: fills the structure that it is given; `rlimit` has 64-bit fields here.
+    // SAFETY: the kernel fills `limit`, whose fields have 64 bits on these targets.
     match unsafe { call(libc::SYS_prlimit64, arguments) } {
         Ok(_) => usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX),
         Err(_) => usize::MAX,
     }
 }
 
-/// Mappings that the system allows the process, `vm.max_map_count`; `None` if it does not tell.
+/// How many mappings the system allows the process, `vm.max_map_count`; `None` if it does not say.
 #[inline(never)]
 pub(crate) fn mappings_max() -> Option<usize> {
     let mut text = [0; 24];
@@ -338,7 +338,8 @@ pub(crate) fn mappings_max() -> Option<usize> {
     core::str::from_utf8(&text[..length]).ok()?.trim_ascii().parse().ok()
 }
 
-/// Copies a C string's worth of bytes out of memory that the kernel or linker laid out.
+/// Copies up to `length` bytes, at most the buffer's, from memory that the kernel or the linker
+/// laid out.
 ///
 /// # Safety
 /// `address..address + length` is readable.

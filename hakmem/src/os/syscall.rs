@@ -1,9 +1,9 @@
 //! System calls, made without libc.
 //!
 //! A libc function may be wrapped by another preloaded library that allocates in its wrapper
-//! (libfaketime, fakeroot, torsocks), may be a cancellation point, or may take a lock of libc.
-//! Below `malloc` each of these stops the program, so the kernel is asked directly.
-//! A failure is a value here, and `errno` stays as the program left it.
+//! (libfaketime, fakeroot, torsocks), may be a cancellation point, or may take a lock of libc. Each
+//! of these stops the program when it happens below `malloc`, so the allocator calls the kernel
+//! directly. A failure is a value here, and `errno` stays as the program left it.
 //!
 //! # Safety
 //! Pointers are passed as addresses; each caller states why the kernel may use them.
@@ -26,13 +26,13 @@ mod machine;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Errno(pub(crate) i32);
 
-/// Calls that a signal or another thread may interrupt are tried so many times.
+/// How often a call that a signal or another thread may interrupt is tried.
 const ATTEMPTS: u32 = 64;
 
 /// Makes the system call `number`, one of libc's `SYS_` constants.
 ///
 /// # Safety
-/// The kernel may do to the memory and the process what this call means.
+/// The caller allows the kernel to do what this call means, to memory and to the process.
 #[inline]
 pub(crate) unsafe fn call<const N: usize>(
     number: libc::c_long,
@@ -45,10 +45,10 @@ pub(crate) unsafe fn call<const N: usize>(
     outcome(unsafe { machine::call(number as usize, all) })
 }
 
-/// [`call`], again as long as a signal interrupts it.
+/// Repeats [`call`] while a signal interrupts it, up to [`ATTEMPTS`] times.
 ///
 /// # Safety
-/// As `call`.
+/// As for [`call`].
 pub(crate) unsafe fn call_until_done<const N: usize>(
     number: libc::c_long,
     arguments: [usize; N],
@@ -64,7 +64,7 @@ pub(crate) unsafe fn call_until_done<const N: usize>(
     unsafe { call(number, arguments) }
 }
 
-/// What the kernel's answer means: the last 4095 values are negated error numbers.
+/// Decodes the kernel's answer: the last 4095 values are negated error numbers.
 #[inline]
 fn outcome(answer: usize) -> Result<usize, Errno> {
     const ERRORS: usize = 4095;

@@ -1,18 +1,18 @@
-//! Who the calling thread is and whether another one has ended, by means that a sandbox allows.
+//! The calling thread's id, and whether another thread has ended, by means that a sandbox allows.
 //!
-//! A thread's first call may come in a sandbox that allows no `gettid` and no `tkill`. But the
+//! A thread's first call may come in a sandbox that allows neither `gettid` nor `tkill`. But the
 //! kernel keeps the id in memory: glibc registers a word in each thread's descriptor
 //! (`CLONE_CHILD_CLEARTID`), which holds the id while the thread lives and which the kernel clears
-//! when it ends. Its distance from the thread pointer is asked for once, at the start. Where
-//! libc registers something else, as musl does, or the kernel does not tell, the system calls
-//! serve.
+//! when it ends. The word's distance from the thread pointer is looked up once, at the start. If
+//! libc registers something else, as musl does, or if the kernel does not report the word, the
+//! system calls are used.
 //!
 //! # Safety
-//! The distance was verified with the thread that asked. glibc's descriptors are all alike, and
-//! every thread that reaches its thread-local storage has one.
+//! The distance was verified for the thread that looked it up. All of glibc's descriptors have the
+//! same layout, and every thread that reaches its thread-local storage has one.
 //!
 //! # Orderings
-//! The words are relaxed: they are written at the start and in a new child, by the only thread.
+//! Accesses are relaxed: only the single thread at the start and in a new child writes these words.
 #![allow(unsafe_code)]
 
 use super::syscall::{Errno, call};
@@ -26,7 +26,7 @@ static STALE_POINTER: AtomicUsize = AtomicUsize::new(0);
 /// The id of that thread.
 static STALE_ID: AtomicU32 = AtomicU32::new(0);
 
-/// The kernel's answer; 0 if a filter refuses the call.
+/// Asks the kernel for the id; 0 if a filter refuses the call.
 fn ask() -> u32 {
     // SAFETY: no precondition.
     unsafe { call(libc::SYS_gettid, []) }.unwrap_or(0) as u32
@@ -34,11 +34,12 @@ fn ask() -> u32 {
 
 /// Reads the word of the calling thread.
 fn read(word: usize) -> u32 {
-    // SAFETY: inside the thread's descriptor, aligned, and only changed when the thread ends.
+    // SAFETY: the word is aligned, lies in the thread's descriptor, and changes only when the
+    // thread ends.
     unsafe { (*(word as *const AtomicU32)).load(Ordering::Relaxed) }
 }
 
-/// Finds the word. To be called at the start and in each new child process, by the only thread.
+/// Finds the word. Called at the start and in each new child process, by the only thread.
 pub(crate) fn find() {
     let (pointer, id) = (thread_local::pointer(), ask());
     if DISTANCE.load(Ordering::Relaxed) == 0 {
@@ -51,9 +52,9 @@ pub(crate) fn find() {
 }
 
 /// The distance of the word that the kernel clears, if it lies in the calling thread's descriptor
-/// and holds its id; otherwise 0.
+/// and holds `id`; otherwise 0.
 fn verified_distance(pointer: usize, id: u32) -> usize {
-    /// A descriptor is smaller, and lies before or behind the thread pointer.
+    /// A descriptor is smaller than this, and lies before or behind the thread pointer.
     const DESCRIPTOR_BYTES_MAX: isize = 4096;
     let mut word = 0_usize;
     let arguments = [libc::PR_GET_TID_ADDRESS as usize, &raw mut word as usize];
@@ -74,17 +75,17 @@ pub(crate) fn thread_id() -> u32 {
     life.id
 }
 
-/// A thread, as another one may ask whether it has ended.
+/// A record of a thread, from which another thread can tell whether it has ended.
 #[derive(Clone, Copy)]
 pub(crate) struct Life {
     /// Address of the word that holds `id` while the thread lives; 0 if unknown.
     word: usize,
-    /// What the word holds, or the thread's id; 0 for no thread.
+    /// The value of the word, or the thread's id; 0 for no thread.
     id: u32,
 }
 
 impl Life {
-    /// No thread: it does not end.
+    /// Stands for no thread and never counts as ended.
     pub(crate) const NONE: Self = Self { word: 0, id: 0 };
 
     /// The calling thread.
@@ -98,7 +99,7 @@ impl Life {
         }
     }
 
-    /// Whether the thread has ended. A thread that lives is never said to have.
+    /// Whether the thread has ended. Never true for a thread that lives.
     pub(crate) fn has_ended(&self) -> bool {
         match (self.word, self.id) {
             (_, 0) => false,
@@ -108,7 +109,7 @@ impl Life {
     }
 }
 
-/// Whether the system knows no thread of an id, in whatever process: a new task may share this
+/// Whether the system knows no thread with the id `id`, in any process: a new task may share this
 /// memory.
 fn is_unknown(id: u32) -> bool {
     // SAFETY: signal 0 only asks.
@@ -116,8 +117,9 @@ fn is_unknown(id: u32) -> bool {
     asked == Err(Errno(libc::ESRCH))
 }
 
-/// Whether a word of another thread holds a value. The descriptor may have been unmapped, so the
-/// kernel reads it: it compares the word before it moves sleepers, of which it is to move none.
+/// Whether a word of another thread holds `value`. The thread's descriptor may have been unmapped,
+/// so the kernel reads the word: `FUTEX_CMP_REQUEUE` compares it before it moves sleepers, and is
+/// asked to move none.
 fn holds(word: usize, value: u32) -> bool {
     let target = AtomicU32::new(0);
     let operation = (libc::FUTEX_CMP_REQUEUE | libc::FUTEX_PRIVATE_FLAG) as usize;
@@ -125,7 +127,7 @@ fn holds(word: usize, value: u32) -> bool {
     let arguments = [word, operation, wake, requeue, target.as_ptr() as usize, value as usize];
     // SAFETY: the kernel reads the word if it is mapped, and changes nothing.
     let answer = unsafe { call(libc::SYS_futex, arguments) };
-    // Unmapped or changed: no. Whatever else it says proves nothing.
+    // Unmapped (`EFAULT`) or changed (`EAGAIN`): it does not. Every other answer proves nothing.
     !matches!(answer, Err(Errno(libc::EFAULT | libc::EAGAIN)))
 }
 

@@ -1,30 +1,32 @@
 //! One word of thread-local storage: the address of the thread's heap.
 //!
 //! `thread_local!` in a shared library costs a call to `__tls_get_addr` per access (15 % of the
-//! throughput, by measurement). On x86-64 and aarch64 the word is defined in assembly and reached
+//! throughput, by measurement). On x86-64 and aarch64 the word is defined in assembly and accessed
 //! through the initial-exec model: two or four instructions, 8 bytes of the static TLS space. Its
-//! initial value is the address of a sentinel whose memory is all zeros, so that the fast paths need
-//! not ask whether the thread has a heap: every list of the sentinel is empty and may hold nothing.
-//! Elsewhere `pthread_getspecific` serves, which glibc and musl answer without allocating.
+//! initial value is the address of a sentinel whose memory is all zeros, so the fast paths need not
+//! check whether the thread has a heap: every list of the sentinel is empty and has no capacity. On
+//! other architectures `pthread_getspecific` is used, which glibc and musl answer without
+//! allocating.
 //!
 //! # Safety
-//! The symbol is defined here and nowhere else; its section gives it 8 bytes and alignment 8.
+//! The symbol is defined only here; its section gives it 8 bytes and alignment 8.
 #![allow(unsafe_code)]
 
 use core::cell::UnsafeCell;
 
 use super::memory::{PAGE, PAGE_MIN};
 
-/// Bytes of zeros around a sentinel: what the fast paths may read relative to a heap's address. Where
-/// pages may be large, slots lie further apart.
+/// Bytes of zeros in the sentinel: all that the fast paths may read relative to a heap's address.
+/// Slots lie further apart on targets whose pages may be large.
 pub(crate) const SENTINEL_BYTES: usize = if PAGE == PAGE_MIN { 640 << 10 } else { 18 * PAGE };
 
-/// Zeros that stand for the heap of a thread that has none; the cell places them where zeros take
-/// no room in the file. Only two words are ever written, atomically: `heap` closes bin 0's lists.
+/// Zeros that stand for the heap of a thread that has none. The cell places them in a section of
+/// zeros, which takes no room in the file. Only two words are ever written, atomically: `heap`
+/// closes bin 0's lists.
 #[repr(C, align(4096))]
 pub(crate) struct Zeros(UnsafeCell<[u8; SENTINEL_BYTES]>);
 
-// SAFETY: nobody writes the zeros but by atomic stores.
+// SAFETY: the zeros are written by atomic stores only.
 unsafe impl Sync for Zeros {}
 
 static SENTINEL: Zeros = Zeros(UnsafeCell::new([0; SENTINEL_BYTES]));
@@ -35,8 +37,8 @@ pub(crate) fn sentinel() -> *mut u8 {
     SENTINEL.0.get().cast()
 }
 
-/// The thread pointer: another one for each thread that lives, and in a forked child that of the
-/// thread that forked.
+/// The thread pointer. It is unique among live threads; in a forked child it is that of the thread
+/// that forked.
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 #[inline(always)]
 pub(crate) fn pointer() -> usize {
@@ -52,7 +54,7 @@ pub(crate) fn pointer() -> usize {
     pointer
 }
 
-/// The thread pointer, or what libc takes for it.
+/// The thread pointer, or libc's `pthread_self` in its place.
 #[cfg(not(all(target_arch = "x86_64", not(miri))))]
 pub(crate) fn pointer() -> usize {
     // SAFETY: no precondition.

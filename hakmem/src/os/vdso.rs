@@ -1,10 +1,11 @@
-//! The kernel's shared object in every process, which tells the time without a system call.
+//! The vDSO: the kernel's shared object in every process, which reads clocks without a system call.
 //!
-//! Its ELF image is read like one from a stranger: each offset is compared with the image's
-//! length before it is followed, and what does not fit means that there is no such function.
+//! Its ELF image is parsed like untrusted input: each offset is compared with the image's length
+//! before it is followed, and if anything does not fit, the function counts as absent.
 //!
 //! # Safety
-//! The kernel maps the image for the process's life and names its address in the auxiliary vector.
+//! The kernel maps the image for the life of the process and names its address in the auxiliary
+//! vector.
 #![allow(unsafe_code)]
 
 use super::process;
@@ -17,26 +18,27 @@ const CLOCK_GETTIME: &[u8] = b"__vdso_clock_gettime";
 #[cfg(not(target_arch = "x86_64"))]
 const CLOCK_GETTIME: &[u8] = b"__kernel_clock_gettime";
 
-/// Finds the function that reads clocks; `None` where the kernel, an emulator or valgrind has none.
+/// Finds the function that reads clocks; `None` if the kernel, an emulator or valgrind provides
+/// none.
 pub(crate) fn clock_gettime() -> Option<ClockGettime> {
     let base = process::vdso_address();
     if base == 0 {
         return None;
     }
-    // SAFETY: the image begins with a whole page, which the headers do not exceed.
+    // SAFETY: the image begins with a whole page, and the headers fit into it.
     let headers = unsafe { core::slice::from_raw_parts(base as *const u8, HEADERS_BYTES) };
     let bytes = image_bytes(headers)?;
     // SAFETY: the kernel maps the whole segment that the headers describe.
     let image = unsafe { core::slice::from_raw_parts(base as *const u8, bytes) };
     let offset = find_function(image, CLOCK_GETTIME)?;
     let address = (base + offset) as *const ();
-    // SAFETY: the vDSO's function of this name has this type on 64-bit machines.
+    // SAFETY: on 64-bit machines the vDSO's function of this name has this type.
     Some(unsafe { core::mem::transmute::<*const (), ClockGettime>(address) })
 }
 
 /// Bytes at the start of the image that hold the ELF header and the program headers.
 const HEADERS_BYTES: usize = 4096;
-/// No vDSO is larger.
+/// An upper bound: no vDSO is larger.
 const IMAGE_BYTES_MAX: usize = 1 << 20;
 
 const PT_LOAD: u32 = 1;
@@ -64,7 +66,7 @@ fn word_at(image: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_ne_bytes(array(image, at)?))
 }
 
-/// A program header, as far as it matters here.
+/// The fields of a program header that are used here.
 struct Part {
     kind: u32,
     offset: usize,
@@ -84,7 +86,7 @@ fn part(image: &[u8], index: usize) -> Option<Part> {
     })
 }
 
-/// The first program header of a kind.
+/// The first program header of `kind`.
 fn part_of_kind(image: &[u8], kind: u32) -> Option<Part> {
     if image.get(..5)? != b"\x7fELF\x02" {
         return None;
@@ -92,17 +94,18 @@ fn part_of_kind(image: &[u8], kind: u32) -> Option<Part> {
     (0..u16_at(image, 56)?).map_while(|index| part(image, index)).find(|part| part.kind == kind)
 }
 
-/// Bytes of the image: of its only loaded segment, which begins with the ELF header.
+/// Bytes of the image, which are those of its only loaded segment. That segment begins with the ELF
+/// header.
 fn image_bytes(headers: &[u8]) -> Option<usize> {
     let load = part_of_kind(headers, PT_LOAD)?;
     (load.offset == 0 && load.bytes <= IMAGE_BYTES_MAX).then_some(load.bytes)
 }
 
-/// The offset of a function in the image.
+/// The offset of the function `name` in the image.
 fn find_function(image: &[u8], name: &[u8]) -> Option<usize> {
     let start = part_of_kind(image, PT_LOAD)?.address;
     let dynamic = part_of_kind(image, PT_DYNAMIC)?.offset;
-    // Addresses in the dynamic section are those that the image was linked for.
+    // The dynamic section contains addresses as the image was linked.
     let table = |tag: u64| {
         let pairs = (0..).map_while(|index: usize| {
             let at = dynamic.checked_add(index.checked_mul(16)?)?;
@@ -114,7 +117,7 @@ fn find_function(image: &[u8], name: &[u8]) -> Option<usize> {
     };
     let (symbols, names) = (table(DT_SYMTAB)?, table(DT_STRTAB)?);
     let count = match table(DT_HASH) {
-        // The second word is the number of chains, which is that of symbols.
+        // The second word is the number of chains, which equals the number of symbols.
         Some(hash) => u32_at(image, hash.checked_add(4)?)? as usize,
         None => count_by_gnu_hash(image, table(DT_GNU_HASH)?)?,
     };
@@ -128,9 +131,9 @@ fn find_function(image: &[u8], name: &[u8]) -> Option<usize> {
     })
 }
 
-/// The number of symbols by GNU's hash table, which does not name it: four words (buckets, first
-/// hashed symbol, words of the filter, a shift), the filter, the buckets, and a chain of words for
-/// the hashed symbols, in which an odd one ends a bucket.
+/// The number of symbols according to GNU's hash table, which does not state it. The table consists
+/// of four words (buckets, first hashed symbol, words of the filter, a shift), the filter, the
+/// buckets, and a chain of words for the hashed symbols, in which an odd word ends a bucket.
 fn count_by_gnu_hash(image: &[u8], hash: usize) -> Option<usize> {
     let field = |index: usize| Some(u32_at(image, hash.checked_add(4 * index)?)? as usize);
     let (buckets, first, filter) = (field(0)?, field(1)?, field(2)?);

@@ -1,12 +1,13 @@
-//! The executable's build-id, from its notes in memory.
+//! Finds the executable's build-id in its notes in memory.
 //!
-//! An executable may be loaded elsewhere than its headers say, and all addresses in them move by
-//! the same distance. `PT_PHDR` tells it. GNU's linker leaves that out of a static executable, where
-//! the distance follows from the ELF header: it is where the segment with file offset 0 begins.
+//! An executable may be loaded at other addresses than its headers say; all addresses in them are
+//! then off by the same distance. `PT_PHDR` gives that distance. GNU's linker omits this header
+//! from a static executable; then the distance follows from the ELF header, which lies at the start
+//! of the segment with file offset 0.
 //!
 //! # Safety
-//! The kernel tells where it has mapped the program headers. Nothing is read that is not in their
-//! page or in a readable segment that they describe.
+//! The kernel reports the address of the mapped program headers. All reads stay in the page of the
+//! headers or in a readable segment that they describe.
 #![allow(unsafe_code)]
 
 use core::slice;
@@ -19,26 +20,27 @@ const PT_LOAD: u32 = 1;
 const PT_NOTE: u32 = 4;
 const PT_PHDR: u32 = 6;
 const PF_R: u32 = 4;
-/// The smallest page. Segments begin at multiples of it, in memory and in the file.
+/// The smallest page size. Segments begin at multiples of it, in memory and in the file.
 const PAGE_MIN: usize = 4096;
 
-/// Copies the GNU build-id of the executable; the number of bytes, 0 if it has none.
+/// Copies the GNU build-id of the executable to `id`; returns the number of bytes, 0 if it has
+/// none.
 #[inline(never)]
 pub(super) fn copy(id: &mut [u8]) -> usize {
     let (address, size, count) = process::program_headers();
     if address == 0 || size != size_of::<ProgramHeader>() {
         return 0;
     }
-    // SAFETY: the kernel tells where these are, and how many.
+    // SAFETY: the kernel reports the address and the number of the headers.
     let headers = unsafe { slice::from_raw_parts(address as *const ProgramHeader, count) };
-    // SAFETY: they are those of the executable, which stays mapped.
+    // SAFETY: these are the headers of the executable, which stays mapped.
     unsafe { copy_of(headers, id) }
 }
 
-/// The same for the executable with these program headers.
+/// Does the work of [`copy`] for the executable with the program headers `headers`.
 ///
 /// # Safety
-/// They lie where the executable was loaded, and it is mapped as they say.
+/// `headers` lie where the executable was loaded, and it is mapped as they say.
 #[inline(never)]
 unsafe fn copy_of(headers: &[ProgramHeader], id: &mut [u8]) -> usize {
     // SAFETY: the caller's duty.
@@ -60,8 +62,8 @@ unsafe fn copy_of(headers: &[ProgramHeader], id: &mut [u8]) -> usize {
     0
 }
 
-/// By how much the executable's addresses are greater than its headers say, wrapping; `None` if
-/// that cannot be told.
+/// Distance by which the executable's addresses exceed those in its headers, wrapping; `None` if it
+/// cannot be determined.
 ///
 /// # Safety
 /// As for [`copy_of`].
@@ -77,14 +79,14 @@ unsafe fn distance(headers: &[ProgramHeader]) -> Option<usize> {
     if offset < size_of::<libc::Elf64_Ehdr>() {
         return None;
     }
-    // SAFETY: the program headers lie behind it in the same page, which is therefore mapped; the
-    // structure consists of numbers.
+    // SAFETY: the program headers lie behind the ELF header in the same page, which is therefore
+    // mapped; the structure consists of numbers.
     let file = unsafe { &*(start as *const libc::Elf64_Ehdr) };
     let is_header = file.e_ident.starts_with(b"\x7fELF") && file.e_phoff as usize == offset;
     is_header.then(|| start.wrapping_sub(first.p_vaddr as usize))
 }
 
-/// Whether a range of addresses, as the headers say them, is in a readable segment.
+/// Whether a range of addresses, as the headers give them, lies in a readable segment.
 fn is_loaded(headers: &[ProgramHeader], from: usize, bytes: usize) -> bool {
     headers.iter().any(|header| {
         let offset = from.wrapping_sub(header.p_vaddr as usize);
@@ -94,8 +96,8 @@ fn is_loaded(headers: &[ProgramHeader], from: usize, bytes: usize) -> bool {
     })
 }
 
-/// Looks through notes: three words (name size, descriptor size, type), the name and the descriptor,
-/// each padded to 4 bytes.
+/// Searches notes for the build-id. A note consists of three words (name size, descriptor size,
+/// type), the name and the descriptor, each padded to 4 bytes.
 fn find(notes: &[u8], id: &mut [u8]) -> usize {
     const NT_GNU_BUILD_ID: u32 = 3;
     let mut rest = notes;

@@ -1,4 +1,4 @@
-//! Where segments are: `HAKMEM_DIR`, or `/dev/shm/hakmem-<uid>`, or what takes its place.
+//! The directory of segments: `HAKMEM_DIR`, or `/dev/shm/hakmem-<uid>`, or a substitute for it.
 
 mod fallback;
 mod removal;
@@ -15,19 +15,19 @@ use crate::os::process;
 use crate::os::syscall::Errno;
 use crate::settings::Settings;
 
-/// Bytes that a file name has room for, with its final zero.
+/// Bytes of a buffer for a file name, its final zero included.
 pub(super) const NAME_MAX: usize = 80;
 
-/// Where the default directories are, and how their names begin, before the user's id.
+/// The parent of the default directories, and the part of their names before the user's id.
 const SHARED_MEMORY: &str = "/dev/shm";
 const USER_PREFIX: &str = "hakmem-";
-/// What opening something says that another user has put in the default directory's place: a
-/// directory that only that user may read, a link, a file.
+/// Errors from opening the default directory when another user has something in its place: a
+/// directory that only that user may read, a symbolic link, a file.
 const TAKEN_1: i32 = libc::EACCES;
 const TAKEN_2: i32 = libc::ELOOP;
 const TAKEN_3: i32 = libc::ENOTDIR;
 
-/// Text being written into a fixed array, with room for a final zero.
+/// Text that is being written into a fixed array, which has room for a final zero.
 struct Written<'a> {
     bytes: &'a mut [u8],
     length: usize,
@@ -43,7 +43,7 @@ impl Write for Written<'_> {
     }
 }
 
-/// `<pid>-<start time>-<nonce>.hakmem`, ended by a zero.
+/// `<pid>-<start time>-<nonce>.hakmem`, followed by a zero.
 pub(super) fn file_name(birth: Birth) -> [u8; NAME_MAX] {
     let mut name = [0; NAME_MAX];
     let mut written = Written { bytes: &mut name[..NAME_MAX - 1], length: 0 };
@@ -53,19 +53,19 @@ pub(super) fn file_name(birth: Birth) -> [u8; NAME_MAX] {
     name
 }
 
-/// Bytes of a path that is made here, with its final zero.
+/// Bytes of a buffer for a path that this module makes, its final zero included.
 const MADE_MAX: usize = 64;
 
-/// A directory of segments that was found fit. Its path may be long, so one that was given stays where
-/// it is: a child process makes its first call on whatever stack it has.
+/// A directory of segments that was found suitable. A path may be long, so one that the user gave
+/// is not copied: a child process makes its first call on whatever stack it has.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     given: Option<&'a CStr>,
-    /// The path otherwise.
+    /// The path, if none was given.
     made: [u8; MADE_MAX],
 }
 
-/// Why a directory is not fit.
+/// Why a directory is not suitable.
 pub(super) enum Problem<'a> {
     Missing(Place<'a>, i32),
     NotOwn(Place<'a>),
@@ -113,9 +113,9 @@ impl<'a> Place<'a> {
         Self { given: Some(path), made: [0; MADE_MAX] }
     }
 
-    /// Opens the directory, making it if it is the default one or its parent exists, and verifies
-    /// that nobody but its owner can put files there. If somebody else has the default one, another
-    /// takes its place ([`fallback`]).
+    /// Opens the directory, creates it if it is the default one or if its parent exists, and
+    /// verifies that only its owner can create files in it. If another user has the default
+    /// directory, a substitute is used ([`fallback`]).
     #[inline(never)]
     pub(super) fn open_or_make(settings: &'a Settings) -> Result<Self, Problem<'a>> {
         let given = settings.directory.as_c_str();
@@ -139,8 +139,9 @@ impl<'a> Place<'a> {
         place
     }
 
-    /// Opens the directory, making it if its parent exists. One that root made for everybody is fit
-    /// too where it `may_be_roots`, or if it is sticky.
+    /// Opens the directory, creates it if its parent exists, and verifies that it is suitable for
+    /// `user`. A directory that root made for everybody is suitable too if `may_be_roots`, or if it
+    /// is sticky.
     #[inline(never)]
     fn verify(self, user: u32, may_be_roots: bool) -> Result<Self, Problem<'a>> {
         file::make_directory(self.c_str());
@@ -162,7 +163,7 @@ impl<'a> Place<'a> {
         Ok(self)
     }
 
-    /// Makes a file.
+    /// Creates a file.
     pub(super) fn create(&self, name: &CStr) -> Result<File, Errno> {
         File::open_directory(self.c_str())?.create_in(name)
     }
@@ -208,8 +209,8 @@ fn for_each_entry(directory: &File, visit: &mut dyn FnMut(&CStr) -> bool) {
     }
 }
 
-/// The first entry's name, and the entries behind it (`linux_dirent64`: two 64-bit words, the
-/// record's length in 16 bits, a type byte, the name).
+/// The name of the first entry, and the entries behind it. An entry is a `linux_dirent64`: two
+/// 64-bit words, the record's length in 16 bits, a type byte, and the name.
 fn next_entry(entries: &[u8]) -> Option<(&CStr, &[u8])> {
     const LENGTH_AT: usize = 16;
     const NAME_AT: usize = 19;

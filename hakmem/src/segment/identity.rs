@@ -1,4 +1,4 @@
-//! Who the process is, written into the header once.
+//! Writes the identity of the process into the header, once.
 
 use hakmem_segment::header::{COMMAND_NAME_BYTES, SLOTS_MAX};
 use hakmem_segment::{LAYOUT_MAJOR, LAYOUT_MINOR, MAGIC, SegmentHeader};
@@ -9,7 +9,8 @@ use crate::routing::{Choice, Layout};
 use crate::settings::Settings;
 use crate::sync::{AtomicU64, Ordering};
 
-/// What tells this process's segment from all others, in its header and in its file's name.
+/// The values that distinguish this process's segment from all others, in its header and its file
+/// name.
 #[derive(Clone, Copy)]
 pub(super) struct Birth {
     pub(super) start_time_ticks: u64,
@@ -23,7 +24,7 @@ impl Birth {
     }
 }
 
-/// Fills everything but `ready` into a zeroed header.
+/// Fills a zeroed header except for `ready`.
 #[inline(never)]
 pub(super) fn fill(
     header: &mut SegmentHeader,
@@ -74,13 +75,13 @@ pub(super) fn fill(
     }
 }
 
-/// The words of the name of the command, once they are known. A child keeps its parent's: the kernel's
-/// name is the forking thread's there, and arguments may have been overwritten.
+/// The words of the command's name, once it is known. A child keeps its parent's name: there the
+/// kernel's name is that of the forking thread, and the arguments may have been overwritten.
 static COMMAND_NAME: [AtomicU64; COMMAND_NAME_BYTES / 8] =
     [const { AtomicU64::new(0) }; COMMAND_NAME_BYTES / 8];
 
-/// The name by which people know the program: the kernel's, or, where that was cut off or is not
-/// known, the last part of the first argument.
+/// The name by which people know the program: the kernel's, or, if that is cut off or unknown, the
+/// last part of the first argument.
 fn command_name(arguments: &[u8], bytes: usize) -> [u8; COMMAND_NAME_BYTES] {
     let mut name = [0; COMMAND_NAME_BYTES];
     for (bytes, word) in name.chunks_exact_mut(8).zip(&COMMAND_NAME) {
@@ -99,9 +100,9 @@ fn command_name(arguments: &[u8], bytes: usize) -> [u8; COMMAND_NAME_BYTES] {
     name
 }
 
-/// Chooses between the kernel's name, which ends with a line, and the arguments'.
+/// Chooses between the kernel's name, which ends with a newline, and the name in the arguments.
 fn choose_name(kernels: &[u8], arguments: &[u8], name: &mut [u8; COMMAND_NAME_BYTES]) {
-    /// Bytes of a name that the kernel keeps.
+    /// Bytes that the kernel keeps of a name.
     const KERNELS_MAX: usize = 15;
     let kernels = kernels.strip_suffix(b"\n").unwrap_or(kernels);
     let first = arguments.split(|&byte| byte == 0).next().unwrap_or_default();
@@ -117,7 +118,8 @@ fn choose_name(kernels: &[u8], arguments: &[u8], name: &mut [u8; COMMAND_NAME_BY
 fn start_time_ticks() -> u64 {
     let mut buffer = [0; 512];
     let length = file::read_start(c"/proc/self/stat", &mut buffer);
-    // The second field, the name, is in parentheses and may contain anything, also parentheses.
+    // The second field, the name, is in parentheses and may contain any characters, parentheses
+    // included.
     let Some(end) = buffer[..length].iter().rposition(|&byte| byte == b')') else { return 0 };
     let rest = core::str::from_utf8(&buffer[end + 1..length]).unwrap_or("");
     let field = rest.split_ascii_whitespace().nth(22 - 3);

@@ -1,9 +1,10 @@
-//! How the segment's file is mapped.
+//! Maps the segment's file.
 //!
-//! After start no file is opened again: a thread may begin in a sandbox that kills for it. The file
-//! gets its length at the start, sparse, and the page behind the slots that are mapped already, the
-//! *seed*, stays mapped. To map one more group the seed grows by the group, the grown part moves to
-//! where the group's slots belong, and the page behind it is the next seed:
+//! No file is opened after start, because a thread may begin in a sandbox that kills the process
+//! for it. The file gets its whole length at the start, sparse, and the page behind the slots that
+//! are mapped so far, the *seed*, stays mapped. To map another group, the seed grows by the group,
+//! the grown part moves to the place of the group's slots, and the page behind it becomes the next
+//! seed:
 //!
 //! ```text
 //! seed                     one page
@@ -13,12 +14,12 @@
 //!
 //! # The lock
 //! A lock of `flock` belongs to an open file, which lives as long as any mapping made from it. So
-//! the file is opened twice. The first open file has the lock, and one inaccessible page is mapped
-//! from it, which child processes do not inherit: the lock ends with the process, whatever became
-//! of its children. Header and slots are mapped from the second open file, which has no lock.
+//! the file is opened twice. The first open file holds the lock, and one inaccessible page is
+//! mapped from it, which child processes do not inherit: the lock ends with the process, whatever
+//! its children do. Header and slots are mapped from the second open file, which has no lock.
 //!
 //! # Orderings
-//! The seed is used under the lock of the process's groups: relaxed.
+//! Relaxed: the seed is used under the lock of the process's groups.
 //!
 //! # Safety
 //! Seed and header stay mapped from [`map`] on until [`Mapping::forget`].
@@ -38,16 +39,16 @@ use crate::sync::{AtomicPtr, Ordering};
 
 /// Bytes of one group's slots.
 const GROUP_BYTES: usize = GROUP_SLOTS * SLOT_STEP;
-/// Slots for which space is reserved at the start where the kernel cannot do it later.
+/// Number of slots for which space is reserved at the start if the kernel cannot reserve it later.
 const RESERVED_EARLY: usize = 16;
 
 /// A mapped file.
 pub(super) struct Mapping {
-    /// The page of the file behind the slots that are mapped.
+    /// The page of the file behind the mapped slots.
     seed: AtomicPtr<u8>,
-    /// Slots that the file's length has room for.
+    /// Number of slots for which the file's length has room.
     slots: usize,
-    /// Slots that have space behind them since the start.
+    /// Number of slots that have had space behind them since the start.
     reserved: usize,
 }
 
@@ -62,9 +63,9 @@ pub(super) fn map(
     }
     const BYTES: usize = PAGE + HEADER_STEP + PAGE;
     let lock = memory::reserve(BYTES, PAGE).ok_or(Errno(libc::ENOMEM))?;
-    // SAFETY: inside what was reserved.
+    // SAFETY: inside the reservation.
     let header = unsafe { lock.add(PAGE) };
-    // SAFETY: inside what was reserved.
+    // SAFETY: inside the reservation.
     let seed = unsafe { header.add(HEADER_STEP) };
     // SAFETY: just reserved; the descriptor is open.
     let held = unsafe { memory::hold_file_over(lock, locked.descriptor()) }
@@ -88,7 +89,8 @@ pub(super) fn map(
 }
 
 impl Mapping {
-    /// Maps the slots of the next group over reserved space; false if the file cannot have them.
+    /// Maps the slots of the next group over reserved space; false if the file has no room for
+    /// them.
     ///
     /// # Safety
     /// The caller owns the space and nothing is in it.
@@ -106,7 +108,7 @@ impl Mapping {
         let seed = if moved {
             grown.as_ptr().wrapping_add(GROUP_BYTES)
         } else {
-            // What shrinks does not move on Linux, but under qemu-user it does.
+            // A mapping that shrinks does not move on Linux, but it does under qemu-user.
             // SAFETY: the grown part is this mapping's, and nothing points into it.
             let shrunk = unsafe { memory::remap(grown, GROUP_BYTES + PAGE, PAGE) };
             shrunk.unwrap_or(grown).as_ptr()

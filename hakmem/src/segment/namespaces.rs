@@ -1,11 +1,11 @@
-//! Namespaces of the dynamic loader that the program has made, in each of which libraries have a C
-//! library and a `malloc` of their own.
+//! Counts the namespaces of the dynamic loader that the program has made. In each of them libraries
+//! have a C library and a `malloc` of their own.
 //!
 //! # Orderings
-//! Relaxed: a number that orders nothing.
+//! Relaxed: the count orders nothing.
 //!
 //! # Safety
-//! The field is one of the mapped header.
+//! The field belongs to the mapped header.
 #![allow(unsafe_code)]
 
 use core::ptr::addr_of_mut;
@@ -15,12 +15,12 @@ use crate::sync::{AtomicU64, Ordering};
 
 static NAMESPACES: AtomicU64 = AtomicU64::new(0);
 
-/// How many the program has made. A forked child has its parent's.
+/// How many namespaces the program has made. A forked child starts with its parent's count.
 pub(crate) fn namespaces() -> u64 {
     NAMESPACES.load(Ordering::Relaxed)
 }
 
-/// Notes that the program makes one.
+/// Counts one more namespace.
 pub fn note_namespace() {
     let namespaces = NAMESPACES.fetch_add(1, Ordering::Relaxed) + 1;
     if let Some(header) = Live::current() {

@@ -1,14 +1,14 @@
-//! Groups of heaps and slots, and which of them are taken.
+//! Groups of heaps and slots, and which of their places are taken.
 //!
-//! The lowest free place is taken first, so that few slots serve many short threads, and so that
-//! the used slots of the file are always the first ones.
+//! The lowest free place is taken first, so that few slots serve many short-lived threads, and so
+//! that the used slots of the file are always the first ones.
 //!
-//! A thread that ends without our destructor running, because its first call came in the last round
-//! of them or because it ended by a system call, leaves its heap taken. Before a group is made, a
-//! few taken heaps are probed for such.
+//! A thread can end without running our destructor, because its first call came in the last round
+//! of destructors or because it ended by a system call; then its heap stays taken. Before a group
+//! is made, a few taken heaps are probed for ones that were abandoned like this.
 //!
 //! # Safety
-//! A group's range is mapped from its making until a child abandons it.
+//! A group's range stays mapped from its creation until a child abandons it.
 #![allow(unsafe_code)]
 
 mod ground;
@@ -28,9 +28,9 @@ const GROUPS_MAX: usize = SLOTS_MAX / GROUP_SLOTS;
 struct Group {
     base: usize,
     ground: Ground,
-    /// One bit a place: in use.
+    /// One bit for each place that is in use.
     taken: u16,
-    /// One bit a place: has been in use, so there is memory behind its slot.
+    /// One bit for each place that has been in use, so that there is memory behind its slot.
     reserved: u16,
     /// Position in the file, counted in groups; `None` if the slots are private memory.
     position: Option<u16>,
@@ -45,20 +45,20 @@ impl Group {
 pub(super) struct Groups {
     groups: [Group; GROUPS_MAX],
     count: usize,
-    /// Groups that are in the file.
+    /// Number of groups that are in the file.
     published: u16,
     slots_used: u32,
     unpublished_now: u32,
     unpublished_total: u64,
-    /// Where the next probe for an abandoned heap looks.
+    /// The place at which the next probe for an abandoned heap begins.
     next_probe: usize,
 }
 
-/// Heaps that are probed each time.
+/// How many heaps are probed each time.
 const PROBES_MAX: usize = 64;
 
 impl Groups {
-    /// None yet.
+    /// No groups yet.
     pub(super) const NONE: Self = Self {
         groups: [Group::NONE; GROUPS_MAX],
         count: 0,
@@ -69,12 +69,13 @@ impl Groups {
         next_probe: 0,
     };
 
-    /// Slots of the file that have ever been taken.
+    /// Number of slots of the file that have ever been taken.
     pub(super) fn slots_used(&self) -> u32 {
         self.slots_used
     }
 
-    /// Heaps in use whose slots are not in the file, and how many there ever were.
+    /// Number of heaps in use whose slots are not in the file, and how many such heaps there ever
+    /// were.
     pub(super) fn unpublished(&self) -> (u32, u64) {
         (self.unpublished_now, self.unpublished_total)
     }
@@ -84,7 +85,7 @@ impl Groups {
         (self.count > 0).then(|| heap_at(self.groups[0].base, 0))?
     }
 
-    /// Takes a free heap, with its slot in the file if that can be had.
+    /// Takes a free heap, with its slot in the file if possible.
     pub(super) fn claim(&mut self, segment: Option<&Segment>) -> Option<NonNull<Heap>> {
         for want_published in [true, false] {
             let mut is_full = false;
@@ -94,7 +95,7 @@ impl Groups {
                 {
                     match self.claim_in(at, segment) {
                         Some(found) => return Some(found),
-                        // The file system has no space: one more group would not help.
+                        // The file system has no space: another group would not help.
                         None => is_full = true,
                     }
                 }
@@ -112,7 +113,7 @@ impl Groups {
         None
     }
 
-    /// Takes a heap over whose thread is gone.
+    /// Takes over a heap whose thread has ended.
     fn take_over_abandoned(&mut self) -> Option<NonNull<Heap>> {
         let places = self.count * GROUP_SLOTS;
         for _ in 0..places.min(PROBES_MAX) {
@@ -124,11 +125,12 @@ impl Groups {
             }
             let heap = heap_at(group.base, place)?;
             let slot = slot_of(heap.as_ptr());
-            // SAFETY: the place is taken, so the heap is open, and its owner was written down under
-            // the lock that is held now.
+            // SAFETY: the place is taken, so the heap is open, and its owner was recorded under the
+            // lock that is held now.
             if unsafe { heap.as_ref() }.owner.get().has_ended() {
                 slot.clear_owner();
-                // SAFETY: its thread is gone and the place is taken, so nobody else uses it.
+                // SAFETY: its thread has ended and the place is taken, so nobody else uses the
+                // heap.
                 unsafe { heap.as_ref() }.close();
                 return Some(heap);
             }
@@ -183,7 +185,7 @@ impl Groups {
         let position = segment.map(|_| self.published);
         if let Some(segment) = segment {
             let slots = ground.file_slots().filter(|&slots| {
-                // SAFETY: the group's, and nothing is in it.
+                // SAFETY: the space belongs to the group, and nothing is in it.
                 unsafe { segment.map_group(slots, self.published.into()) }
             });
             let Some(slots) = slots else {
@@ -200,10 +202,10 @@ impl Groups {
         true
     }
 
-    /// Gives a heap's place back. The pages of its lists may wait for the next thread in the first
-    /// groups, but not for the thousandth at a time.
+    /// Gives back the place of `heap`. In the first groups, the pages of its lists stay for the
+    /// next thread; in later groups, which only many threads at a time need, they are purged.
     pub(super) fn release(&mut self, heap: &Heap) {
-        /// Groups whose pages may wait: of 64 threads.
+        /// How many groups keep such pages: those of 64 threads.
         const GROUPS_KEPT: usize = 4;
         let address = core::ptr::from_ref(heap) as usize;
         for (index, group) in self.groups[..self.count].iter_mut().enumerate() {
@@ -219,7 +221,7 @@ impl Groups {
         }
     }
 
-    /// Gives back the pages of lists that wait for threads to come.
+    /// Purges the pages of lists in free places.
     pub(super) fn trim_free(&mut self) {
         for group in &self.groups[..self.count] {
             for place in 0..GROUP_SLOTS {
@@ -247,11 +249,11 @@ impl Groups {
         }
     }
 
-    /// Forgets all groups in a new child process, whose groups these are not, and unmaps those that do
-    /// not hold `kept`, a heap that is still needed. Returns the group that does.
+    /// Forgets all groups in a new child process, since they are its parent's. Unmaps all but the
+    /// one that holds `kept`, a heap that is still needed, and returns that one.
     ///
     /// # Safety
-    /// Nothing uses the others any more.
+    /// Nothing uses the other groups any more.
     pub(super) unsafe fn abandon_all(&mut self, kept: *mut Heap) -> Option<Abandoned> {
         let mut holds_kept = None;
         for group in &self.groups[..self.count] {
@@ -276,10 +278,10 @@ impl Groups {
 pub(super) struct Abandoned(Ground);
 
 impl Abandoned {
-    /// Unmaps it.
+    /// Unmaps the group.
     ///
     /// # Safety
-    /// Nothing uses it any more.
+    /// Nothing uses the group any more.
     pub(super) unsafe fn unmap(self) {
         // SAFETY: the caller's duty.
         unsafe { self.0.unmap() };

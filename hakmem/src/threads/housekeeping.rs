@@ -1,12 +1,12 @@
-//! What slow paths do now and then beside their own work: they give memory back that nobody has needed
-//! for a while, and publish what belongs to no thread.
+//! The work that slow paths do now and then beside their own: they return memory that has been idle
+//! for a while, and publish the figures that belong to no thread.
 
 use super::{PROCESS, slot_of};
 use crate::heap::{Heap, Stopwatch};
 use crate::segment::Live;
 
-/// Publishes what belongs to no thread. Waits for no lock: a signal handler may have called `exit`
-/// while its thread held one.
+/// Publishes the figures that belong to no thread. Waits for no lock: a signal handler may have
+/// called `exit` while its thread held one.
 pub(crate) fn housekeep() {
     let Some(header) = Live::current() else { return };
     if let (Some(arena), Some(large)) = (crate::arena::try_usage(), crate::large::try_usage()) {
@@ -17,7 +17,7 @@ pub(crate) fn housekeep() {
     }
 }
 
-/// Bytes of the blocks in slabs that are live. Exact while no other thread allocates or frees.
+/// Bytes of live blocks in slabs. Exact while no other thread allocates or frees.
 pub(crate) fn live_block_bytes() -> usize {
     let process = PROCESS.lock();
     let mut bytes = 0_i64;
@@ -26,7 +26,7 @@ pub(crate) fn live_block_bytes() -> usize {
         process.groups.for_each_heap(&mut |heap| blocks += slot_of(heap).live_blocks(bin));
         bytes += blocks * crate::bins::stride(bin) as i64;
     }
-    // Below 0 only while another thread is between two of its counts.
+    // The sum is below 0 only while another thread is between two of its counts.
     bytes.max(0) as usize
 }
 
@@ -36,14 +36,14 @@ pub(crate) fn for_each_slot(visit: &mut dyn FnMut(crate::slot::SlotWriter)) {
     PROCESS.lock().groups.for_each_heap(&mut |heap| visit(slot_of(heap)));
 }
 
-/// Gives all memory back that is not in use, and asks the other threads to give up their lists. Whether
-/// there was any.
+/// Returns all unused memory to the system, and asks the other threads to give up their lists.
+/// Returns whether there was any.
 pub(crate) fn trim(heap: &Heap) -> bool {
     crate::heap::ask_all_to_give_up();
     heap.take_request();
-    // First the lists and stacks, whose blocks may leave pages free.
+    // Lists and stacks come first, because their blocks may leave pages free.
     let returned = heap.reclaim() + crate::central::return_all_pages();
-    // Whoever holds the lock is about to take a heap or gives one back.
+    // A thread that holds the lock is about to take or release a heap.
     if let Some(mut process) = PROCESS.try_lock() {
         process.groups.trim_free();
     }
@@ -51,9 +51,9 @@ pub(crate) fn trim(heap: &Heap) -> bool {
     returned > 0
 }
 
-/// Gives memory back and publishes what is held, if it is time to; publishes also if slabs were
-/// taken or given back since this heap last looked. It is time when the slow path began that
-/// `watch` is timing: the clock is not read for it.
+/// Returns idle memory and publishes what is held, if it is time to; also publishes if slabs were
+/// taken or returned since this heap last looked. Whether it is time is judged by the start of the
+/// slow path that `watch` times: no clock is read for it.
 pub(crate) fn housekeep_if_due(heap: &Heap, watch: Stopwatch) {
     let changes = crate::arena::changes();
     if heap.tick_if_due(watch) {
@@ -69,14 +69,14 @@ pub(crate) fn housekeep_if_due(heap: &Heap, watch: Stopwatch) {
         && heap.told_changes.get() != changes
         && let Some(header) = Live::current()
     {
-        // It may be the last change for long, so the greatest part of it is told at once.
+        // It may be the last change for a long time, so its largest part is published at once.
         header.slab_bytes(crate::arena::slab_bytes());
         heap.told_changes.set(changes);
     }
 }
 
-/// Gives back memory that nobody has needed for a while, and publishes what is held. Called from
-/// slow paths now and then.
+/// Returns memory that has been idle for a while, and publishes what is held. Slow paths call this
+/// now and then.
 #[cold]
 fn tick(heap: &Heap) {
     use hakmem_segment::EventKind;

@@ -1,31 +1,32 @@
-//! What happens when the segment's owner cuts the file off while it is mapped.
+//! Keeps the program running when the segment's owner truncates the file while it is mapped.
 //!
-//! A page behind the file's end answers a touch with SIGBUS. The handler puts private memory in
-//! place of what was touched, a slot or the header; then the instruction runs again, and the program
-//! goes on without telemetry. The words of the slot must keep bounding the lists, so they are made
-//! anew ([`Heap::describe_lists`]) before the memory takes its place, in one step.
+//! Access to a page behind the file's end causes a SIGBUS. The handler puts private memory in place
+//! of the slot or header that was accessed; then the instruction runs again, and the program
+//! continues without telemetry. The words of the slot must keep bounding the lists, so they are
+//! recomputed ([`Heap::describe_lists`]) before the memory takes the slot's place, in one step.
 //!
-//! Whoever cut the file off may make it long again, and then its pages read as zeros: words that
-//! bound nothing. So the first fault replaces all slots and the header. Where no thread touched any
-//! between the two, the first slow path of any thread finds its slot as if nobody had written it, and
-//! does it then.
+//! The user who truncated the file may extend it again, and then its pages read as zeros: words
+//! that bound nothing. So the first fault replaces all slots and the header. If no thread touched a
+//! slot between the two changes, the first slow path of any thread finds that its slot looks as if
+//! it had never been written, and replaces all slots and the header then.
 //!
-//! Threads may fault at one slot at once, as others than its owner read slots too. The first one
-//! marks it and mends it; for the others the fault repeats until that is done.
+//! Several threads may fault at one slot at once, because other threads than its owner also read
+//! it. The first one marks the slot and repairs it; for the others the fault repeats until that is
+//! done.
 //!
-//! What this cannot mend: a thread that has SIGBUS blocked, and a program that installs a handler
-//! of its own later and does not call the one that it found. Both end as any program does whose
-//! mapped file is cut off. And a list that is given more blocks than it has room for, one after the
-//! other, between a cut that nobody noticed and the next slow path of any thread, overflows, as it
-//! does where the owner writes into the file.
+//! Two cases cannot be repaired: a thread that blocks SIGBUS, and a program that later installs a
+//! handler of its own which does not call the one that it replaced. Both end like any program whose
+//! mapped file is truncated. And a list overflows if it receives more blocks than it has room for,
+//! one after the other, between a truncation that went unnoticed and the next slow path of any
+//! thread, just as it does if the owner writes into the file.
 //!
 //! # Orderings
-//! A group's place is stored before its slots are touched, and a fault is a touch: relaxed. The
-//! marks are claimed by relaxed read-modify-writes; the memory that takes the slot's place is
-//! published by the kernel.
+//! Relaxed: a group's place is stored before its slots are accessed, and a fault is an access. The
+//! marks are claimed by relaxed read-modify-writes; the kernel publishes the memory that takes the
+//! slot's place.
 //!
 //! # Safety
-//! The noted ranges are groups' slots, which stay mapped as long as they are noted.
+//! The recorded ranges are groups' slots, which stay mapped as long as they are recorded.
 #![allow(unsafe_code)]
 
 use core::ptr::NonNull;
@@ -40,21 +41,22 @@ use crate::sync::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 
 const GROUPS_MAX: usize = SLOTS_MAX / GROUP_SLOTS;
 
-/// Slots of the groups in the file, by position; those from `COUNT` on mean nothing.
+/// Addresses of the slots of each group in the file, by position; entries from `COUNT` on are
+/// meaningless.
 static SLOTS: [AtomicUsize; GROUPS_MAX] = [const { AtomicUsize::new(0) }; GROUPS_MAX];
 static COUNT: AtomicUsize = AtomicUsize::new(0);
-/// One bit a slot whose heap is mapped.
+/// One bit for each slot whose heap is mapped.
 static PLACES: [AtomicU16; GROUPS_MAX] = [const { AtomicU16::new(0) }; GROUPS_MAX];
-/// One bit a slot that has private memory in its place, or is about to.
+/// One bit for each slot whose place private memory has taken or is about to take.
 static MENDED: [AtomicU16; GROUPS_MAX] = [const { AtomicU16::new(0) }; GROUPS_MAX];
 static SAID: AtomicBool = AtomicBool::new(false);
 
-/// From now on a truncated file does no harm.
+/// Installs the handler: from now on a truncated file does no harm.
 pub(super) fn guard() {
     signal::mend_bus_errors(mend);
 }
 
-/// Notes where the slots of a group of the file are.
+/// Records the address of the slots of a group in the file.
 pub(super) fn note_group(position: usize, slots: NonNull<u8>) {
     MENDED[position].store(0, Ordering::Relaxed);
     PLACES[position].store(0, Ordering::Relaxed);
@@ -62,40 +64,41 @@ pub(super) fn note_group(position: usize, slots: NonNull<u8>) {
     COUNT.store(position + 1, Ordering::Relaxed);
 }
 
-/// Notes that the heap of a slot is mapped.
+/// Records that the heap of a slot is mapped.
 pub(super) fn note_place(position: usize, index: usize) {
     PLACES[position].fetch_or(1 << index, Ordering::Relaxed);
 }
 
-/// Forgets marks that a thread of the parent process may have left: in a new child.
+/// Clears marks that a thread of the parent process may have left; called in a new child.
 pub(super) fn begin_child() {
     MENDED.iter().for_each(|mended| mended.store(0, Ordering::Relaxed));
     segment::begin_child();
 }
 
-/// Puts private memory in place of all slots of the file, which are the parent's: in a new child.
+/// Puts private memory in place of all slots of the file, which are the parent's; called in a new
+/// child.
 pub(super) fn hide_slots() {
     let count = COUNT.load(Ordering::Relaxed);
     for slots in &SLOTS[..count] {
         let slots = NonNull::new(slots.load(Ordering::Relaxed) as *mut u8);
-        // Where it is refused, the call that was interrupted may count in the parent's slot.
+        // If the system refuses, the interrupted call may count in the parent's slot.
         // SAFETY: the only thread, which has no references to slots.
         let _ = slots.is_some_and(|slots| unsafe { memory::map_over(slots, SLOT_DISTANCE) });
     }
 }
 
-/// Forgets all groups: they are unmapped.
+/// Forgets all groups, which are unmapped.
 pub(super) fn forget_groups() {
     COUNT.store(0, Ordering::Relaxed);
 }
 
-/// Mends the fault at an address, if it is of the segment. Runs in a signal handler.
+/// Repairs the fault at `address` if it lies in the segment. Runs in a signal handler.
 fn mend(address: usize) -> bool {
     let slot = slot_at(address);
     if slot.is_none() && !segment::is_header(address) {
         return false;
     }
-    // A handler that interrupted this one would fault at what this one is to mend.
+    // A handler that interrupts this one would fault at the very memory that this one is repairing.
     signal::block_all();
     let mended = match slot {
         Some((position, index)) => mend_slot(position, index),
@@ -107,11 +110,11 @@ fn mend(address: usize) -> bool {
     mended
 }
 
-/// Gives the file up if it has this slot, which reads as zeros and whose heap is in use: somebody has
-/// cut the file off and made it long again.
+/// Gives the file up if `slot` lies in it, reads as zeros and belongs to a heap in use: somebody
+/// has truncated the file and extended it again.
 pub(super) fn look_at(slot: *mut Slot) {
     if super::fork::is_wiped() {
-        // The private memory that a child's interrupted call counts in has never been written.
+        // The private memory in which a child's interrupted call counts has never been written.
         return;
     }
     let Some((position, index)) = slot_at(slot as usize) else { return };
@@ -123,14 +126,14 @@ pub(super) fn look_at(slot: *mut Slot) {
     }
 }
 
-/// Puts private memory in place of all that is mapped of the file, and says so once.
+/// Puts private memory in place of everything that is mapped from the file, and reports that once.
 #[cold]
 fn give_up_file() {
     let count = COUNT.load(Ordering::Relaxed);
     for (position, places) in PLACES[..count].iter().enumerate() {
         let places = places.load(Ordering::Relaxed);
         for index in (0..GROUP_SLOTS).filter(|index| places >> index & 1 != 0) {
-            // Where there is no memory now, the next fault tries again.
+            // If there is no memory now, the next fault tries again.
             let _ = mend_slot(position, index);
         }
     }
@@ -142,7 +145,7 @@ fn give_up_file() {
     }
 }
 
-/// The slot of the file that an address lies in: its group's position, and its index there.
+/// The slot in the file that contains `address`: its group's position, and its index there.
 fn slot_at(address: usize) -> Option<(usize, usize)> {
     (0..COUNT.load(Ordering::Relaxed)).find_map(|position| {
         let offset = address.wrapping_sub(SLOTS[position].load(Ordering::Relaxed));
@@ -150,7 +153,7 @@ fn slot_at(address: usize) -> Option<(usize, usize)> {
     })
 }
 
-/// Puts private memory in place of a slot; false if there is none.
+/// Puts private memory in place of a slot; false if there is no memory.
 fn mend_slot(position: usize, index: usize) -> bool {
     let bit = 1 << index;
     if MENDED[position].fetch_or(bit, Ordering::Relaxed) & bit != 0 {
@@ -162,7 +165,7 @@ fn mend_slot(position: usize, index: usize) -> bool {
         let Some(memory) = memory::map(SLOT_STEP) else { return false };
         // SAFETY: a group's heap, and zeroed memory of a slot's size that nobody else knows.
         unsafe { Heap::describe_lists(heap, memory.as_ptr().cast()) };
-        // SAFETY: the slot is this process's; what was in it is gone with the file.
+        // SAFETY: the slot is this process's; its contents are gone with the file.
         let moved = unsafe { memory::move_over(memory, SLOT_STEP, slot) };
         if !moved {
             // A refusal is counted. SAFETY: mapped here, and nobody else knows it.

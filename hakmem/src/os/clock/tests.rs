@@ -1,6 +1,6 @@
 use super::*;
 
-/// Milliseconds of a clock that has run for a while, and one about to begin anew.
+/// Readings of a clock that has run for a while, one at its beginning and one about to wrap around.
 const STARTS_MS: [u32; 3] = [1_000_000, 0, u32::MAX - 20];
 
 #[test]
@@ -46,7 +46,7 @@ fn ticks_have_passed_when_they_have_and_when_the_counter_was_set_back() {
             |ticks: i64| have_ticks_passed(start, start.wrapping_add_signed(ticks), period);
         assert!(!is_due(0) && !is_due(period as i64 - 1));
         assert!(is_due(period as i64) && is_due(i64::MAX));
-        // A stopwatch may have been started just before the reading that it is compared with.
+        // A stopwatch may have been started just before the reading with which it is compared.
         assert!(!is_due(-1) && !is_due(-(period as i64)));
         assert!(is_due(-(period as i64) - 1) && is_due(-(1 << 50)));
     }

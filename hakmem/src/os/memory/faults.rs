@@ -1,8 +1,8 @@
-//! System calls that tests have refused: a plan of the calling thread's, so that tests that run side
-//! by side do not meet.
+//! System calls that tests have refused, by a plan of the calling thread, so that tests that run at
+//! the same time do not affect each other.
 //!
 //! # Safety
-//! [`call`] demands what the real one demands.
+//! [`call`] has the conditions of the real one.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
@@ -10,7 +10,7 @@ use std::thread_local;
 
 use super::super::syscall::{self, Errno};
 
-/// What the thread's next calls of one number meet.
+/// How the thread's next calls of one number fare.
 #[derive(Clone, Copy)]
 struct Plan {
     number: Option<libc::c_long>,
@@ -24,8 +24,8 @@ thread_local! {
     static PLAN: Cell<Plan> = const { Cell::new(NO_PLAN) };
 }
 
-/// Lets `passed` calls of a number pass and has the next `refused` ones refused for want of memory,
-/// while `work` runs.
+/// While `work` runs, lets `passed` calls of `number` pass and refuses the next `refused` ones for
+/// lack of memory.
 pub(crate) fn with<R>(
     number: libc::c_long,
     passed: usize,
@@ -38,15 +38,15 @@ pub(crate) fn with<R>(
     result
 }
 
-/// Makes a system call about an address in whole pages, or refuses it as the plan says.
+/// Makes a system call whose first argument is a page-aligned address, or refuses it as planned.
 ///
 /// # Safety
-/// As the call demands.
+/// As for the system call `number`.
 pub(super) unsafe fn call<const N: usize>(
     number: libc::c_long,
     arguments: [usize; N],
 ) -> Result<usize, Errno> {
-    // qemu-user, under which tests meet larger pages, is not as strict as a kernel.
+    // qemu-user, under which the tests meet larger pages, is less strict than a kernel.
     assert!(arguments[0].is_multiple_of(super::page_bytes()), "{number}: {arguments:x?}");
     let mut plan = PLAN.get();
     if plan.number == Some(number) {

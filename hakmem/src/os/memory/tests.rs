@@ -10,10 +10,10 @@ fn guarded_memory_that_cannot_be_had_leaves_nothing_reserved() {
     let memory = map_guarded(100).expect("there is memory");
     // SAFETY: mapped just now.
     unsafe { memory.write(1) };
-    // SAFETY: as above, and used for the last time.
+    // SAFETY: mapped above, and used for the last time.
     let refused = faults::with(libc::SYS_munmap, 0, 1, || unsafe { unmap_guarded(memory, 100) });
     assert!(!refused && refusals().unmaps > before, "a refusal is told and counted");
-    // SAFETY: as above.
+    // SAFETY: the refused call left it mapped, and nothing uses it any more.
     assert!(unsafe { unmap_guarded(memory, 100) });
 }
 

@@ -6,7 +6,7 @@ use std::vec::Vec;
 use super::*;
 use crate::tests::these_tests;
 
-/// A variable that is longer than what is read of the environment at a time.
+/// Name of a variable that is longer than the buffer through which the environment is read.
 const LONG: &str = "TEST_OF_A_LONG_VARIABLE";
 
 fn variables(read: impl Fn(&mut dyn FnMut(&[u8]))) -> Vec<Vec<u8>> {
@@ -19,7 +19,7 @@ fn variables(read: impl Fn(&mut dyn FnMut(&[u8]))) -> Vec<Vec<u8>> {
 fn the_kernels_copy_of_the_environment_says_what_the_process_began_with() {
     if std::env::var_os(LONG).is_none() {
         let name = "the_kernels_copy_of_the_environment";
-        // The variables around it are found, whichever comes first.
+        // The variables on either side of the long one are found, in whatever order.
         let output = these_tests()
             .arg(name)
             .env_clear()
@@ -43,7 +43,7 @@ fn the_kernels_copy_of_the_environment_says_what_the_process_began_with() {
     assert!(variables(for_each_variable).iter().any(|variable| variable == b"A=1"));
 }
 
-/// How a child ends that a filter allows none of the calls that end a process.
+/// How a child ends whose filter refuses every call that ends a process.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn a_process_that_may_not_end_itself_ends_by_a_fault() {
@@ -71,14 +71,14 @@ fn a_process_that_may_not_end_itself_ends_by_a_fault() {
         let program = libc::sock_fprog { len: 5, filter: filter.as_mut_ptr() };
         let program = &raw const program as usize;
         let mode = libc::SECCOMP_MODE_FILTER as usize;
-        // SAFETY: bounds this process alone.
+        // SAFETY: restricts this process alone.
         let _ = unsafe { call(libc::SYS_prctl, [libc::PR_SET_NO_NEW_PRIVS as usize, 1, 0, 0, 0]) };
         // SAFETY: the filter is complete.
         let _ = unsafe { call(libc::SYS_prctl, [libc::PR_SET_SECCOMP as usize, mode, program]) };
         abort();
     }
     let mut status = 0;
-    // SAFETY: fills the word that it is given.
+    // SAFETY: the call fills `status`.
     assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
     assert!(libc::WIFSIGNALED(status), "{status:#x}");
     assert_eq!(libc::WTERMSIG(status), libc::SIGSEGV);

@@ -3,7 +3,7 @@
 use super::*;
 
 unsafe extern "C" fn informed(signal: c_int, information: *mut libc::siginfo_t, _: *mut c_void) {
-    // SAFETY: the kernel's structure.
+    // SAFETY: the structure comes from the kernel.
     let is_whole = unsafe { (*information).si_signo } == signal;
     // SAFETY: no precondition.
     unsafe { libc::_exit(if is_whole { 41 } else { 1 }) }
@@ -18,7 +18,8 @@ fn mends_nothing(_: usize) -> bool {
     false
 }
 
-/// The wait status of a child that had this action for SIGBUS before ours, and then got the signal.
+/// Wait status of a child that installs `handler` for SIGBUS, then ours, and then raises the
+/// signal.
 fn after_a_bus_error(handler: usize, flags: c_int) -> c_int {
     // SAFETY: the child makes system calls only.
     let child = unsafe { libc::fork() };
@@ -26,7 +27,7 @@ fn after_a_bus_error(handler: usize, flags: c_int) -> c_int {
         // SAFETY: zeros are a valid value.
         let mut action: libc::sigaction = unsafe { mem::zeroed() };
         (action.sa_sigaction, action.sa_flags) = (handler, flags);
-        // SAFETY: a handler of the kind that the flags tell.
+        // SAFETY: the handler has the type that `flags` announces.
         unsafe { libc::sigaction(libc::SIGBUS, &action, null_mut()) };
         mend_bus_errors(mends_nothing);
         // SAFETY: no precondition.
@@ -35,7 +36,7 @@ fn after_a_bus_error(handler: usize, flags: c_int) -> c_int {
         unsafe { libc::_exit(3) };
     }
     let mut status = 0;
-    // SAFETY: fills the word that it is given.
+    // SAFETY: the call fills `status`.
     assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
     status
 }

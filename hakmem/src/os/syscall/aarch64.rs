@@ -1,13 +1,13 @@
-//! The instruction `svc 0`: the number in `x8`, the answer in `x0`.
+//! The instruction `svc 0`: it takes the number in `x8` and returns the answer in `x0`.
 //!
 //! # Safety
 //! The kernel preserves all other registers.
 #![allow(unsafe_code)]
 
-/// The kernel's answer.
+/// Makes a system call and returns the kernel's answer.
 ///
 /// # Safety
-/// As the call that it makes.
+/// As for the system call `number`.
 #[inline(always)]
 pub(super) unsafe fn call(number: usize, arguments: [usize; 6]) -> usize {
     let [first, second, third, fourth, fifth, sixth] = arguments;

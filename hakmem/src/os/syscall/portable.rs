@@ -1,15 +1,15 @@
-//! System calls through libc, for Miri and for machines without code of their own here.
+//! System calls through libc, for processor architectures that have no assembly here.
 //!
 //! # Safety
-//! libc's function passes what it is given to the kernel.
+//! libc's function passes its arguments to the kernel unchanged.
 #![allow(unsafe_code)]
 
 use crate::os::process;
 
-/// The kernel's answer, put together again from libc's result and `errno`.
+/// Makes a system call and reassembles the kernel's answer from libc's result and `errno`.
 ///
 /// # Safety
-/// As the call that it makes.
+/// As for the system call `number`.
 pub(super) unsafe fn call(number: usize, arguments: [usize; 6]) -> usize {
     let _errno = process::ErrnoGuard::new();
     let [first, second, third, fourth, fifth, sixth] = arguments;

@@ -1,13 +1,14 @@
-//! A kernel in a few lines, for Miri, which has no memory mappings and runs no machine code.
+//! A small simulated kernel for Miri, which has no memory mappings and executes no machine code.
 //!
-//! Mappings are blocks of the system's allocator, so that Miri knows their ends, sees what uses
-//! them after they are unmapped, and takes a purge for the write of zeros that it is. Protection is
-//! not simulated. A wait for a word is Miri's own, so a deadlock ends the test. Time passes only as the
-//! clock is read, so what falls due after some milliseconds does so after as many slow paths, however
-//! slow Miri is. There are no files, so there is no segment either; what else is asked for is refused.
+//! Mappings are blocks of the system's allocator, so Miri knows their bounds, detects uses after
+//! they are unmapped, and sees a purge as the write of zeros that it is. Page protection is not
+//! simulated. Futex waits are Miri's own, so a deadlock ends the test. Time advances only when a
+//! clock is read: work that falls due after some milliseconds falls due after a fixed number of
+//! slow paths, however slow Miri is. There are no files, hence no segment; every other call is
+//! refused.
 //!
 //! # Safety
-//! Callers pass addresses whose provenance they exposed, as they do to the kernel.
+//! Callers pass addresses whose provenance they exposed, as they do for the real kernel.
 #![allow(unsafe_code)]
 
 extern crate std;
@@ -21,18 +22,19 @@ use crate::sync::{AtomicU64, Ordering};
 /// Large mappings are aligned to granules, so that no caller has to trim their starts.
 const LARGE_ALIGNMENT: usize = 64 << 10;
 const PAGE: usize = 4096;
-/// The limit on address space that the allocator sees: arenas are small then.
+/// The limit on address space that the simulated kernel reports, so that arenas are small.
 const ADDRESS_SPACE: u64 = 1 << 30;
-/// A larger mapping is refused, so arenas and class map become as small as that allows: Miri writes
-/// the zeros of each one by one.
+/// A larger mapping is refused, which makes arenas and the class map as small as possible: Miri
+/// writes the zeros of each mapping one by one.
 const MAPPING_BYTES_MAX: usize = 16 << 20;
-/// Mappings at a time.
+/// How many mappings may exist at a time.
 const MAPPINGS_MAX: usize = 1024;
-/// How far a reading of a clock moves it. A slow path reads one twice, and a thread's housekeeping is
-/// due after 2^26 ns, so one slow path in thirty or so is followed by it.
+/// How far each reading advances the clock. A slow path reads a clock twice, and a thread's
+/// housekeeping is due after 2^26 ns, so about one slow path in thirty is followed by housekeeping.
 const READING_NS: u64 = 1_000_000;
 
-/// A block of the system's allocator: where it is, its bytes, and those that are still mapped.
+/// A block of the system's allocator: its address, its bytes, and how many of these are still
+/// mapped.
 #[derive(Clone, Copy)]
 struct Mapping {
     base: usize,
@@ -42,17 +44,17 @@ struct Mapping {
 
 const NO_MAPPING: Mapping = Mapping { base: 0, bytes: 0, left: 0 };
 
-/// In a table of fixed size: the allocator under test may be the program's.
+/// The table has a fixed size because the allocator under test may be the program's.
 static MAPPINGS: Mutex<[Mapping; MAPPINGS_MAX]> = Mutex::new([NO_MAPPING; MAPPINGS_MAX]);
 
-/// The simulated kernel's answer.
+/// Simulates a system call and returns the kernel's answer.
 ///
 /// # Safety
-/// As the call that it stands for.
+/// As for the system call `number`.
 pub(super) unsafe fn call(number: usize, arguments: [usize; 6]) -> usize {
     let [first, second, third, fourth, ..] = arguments;
     let result = match number as libc::c_long {
-        // No address can be chosen.
+        // The caller cannot choose an address here.
         libc::SYS_mmap if fourth as i32 & libc::MAP_FIXED_NOREPLACE != 0 => Err(libc::EEXIST),
         libc::SYS_mmap if fourth as i32 & libc::MAP_ANONYMOUS != 0 => map(second),
         // SAFETY: the caller's duty.
@@ -72,7 +74,7 @@ pub(super) unsafe fn call(number: usize, arguments: [usize; 6]) -> usize {
         libc::SYS_write => unsafe { write(second, third) },
         libc::SYS_gettid => Ok(thread_number()),
         libc::SYS_getpid => Ok(1),
-        // Every thread exists, and names are of zeros.
+        // Every thread exists, and every thread's name is all zeros.
         libc::SYS_tkill | libc::SYS_prctl => Ok(0),
         libc::SYS_exit_group => std::process::exit(first as i32),
         libc::SYS_tgkill => std::process::abort(),
@@ -95,7 +97,7 @@ fn map(bytes: usize) -> Result<usize, i32> {
     }
     let mut mappings = MAPPINGS.lock().unwrap_or_else(PoisonError::into_inner);
     let free = mappings.iter_mut().find(|mapping| mapping.bytes == 0).ok_or(libc::ENOMEM)?;
-    // SAFETY: callers ask for one page or more.
+    // SAFETY: callers ask for at least one page.
     let block = unsafe { System.alloc_zeroed(layout(bytes)) };
     if block.is_null() {
         return Err(libc::ENOMEM);
@@ -104,7 +106,7 @@ fn map(bytes: usize) -> Result<usize, i32> {
     Ok(free.base)
 }
 
-/// Takes a range off the mappings that it lies in. What is left of them stays as it is.
+/// Removes a range from the mappings that it overlaps, and leaves the rest of them mapped.
 ///
 /// # Safety
 /// The caller owns the range.
@@ -116,7 +118,7 @@ unsafe fn unmap(address: usize, bytes: usize) -> Result<usize, i32> {
         mapping.left -= end.saturating_sub(start);
         if mapping.left == 0 {
             let block = ptr::with_exposed_provenance_mut(mapping.base);
-            // SAFETY: made by `map`, and every part of it was given back.
+            // SAFETY: `map` allocated the block, and every part of it has been unmapped.
             unsafe { System.dealloc(block, layout(mapping.bytes)) };
             *mapping = NO_MAPPING;
         }
@@ -124,7 +126,7 @@ unsafe fn unmap(address: usize, bytes: usize) -> Result<usize, i32> {
     Ok(0)
 }
 
-/// Moves a mapping, if the range is a whole one.
+/// Moves a mapping, if the range is exactly one mapping.
 ///
 /// # Safety
 /// The caller owns the range.
@@ -140,7 +142,7 @@ unsafe fn remap(address: usize, bytes: usize, new_bytes: usize) -> Result<usize,
     let new = map(new_bytes)?;
     let from = ptr::with_exposed_provenance::<u8>(address);
     let to = ptr::with_exposed_provenance_mut::<u8>(new);
-    // SAFETY: two mappings, each at least so long.
+    // SAFETY: two distinct mappings, each at least as long as the copy.
     unsafe { ptr::copy_nonoverlapping(from, to, bytes.min(new_bytes)) };
     // SAFETY: the caller's duty.
     unsafe { unmap(address, bytes) }?;
@@ -148,7 +150,7 @@ unsafe fn remap(address: usize, bytes: usize, new_bytes: usize) -> Result<usize,
 }
 
 /// # Safety
-/// The caller owns the range, and needs nothing of what the advice drops.
+/// The caller owns the range and does not need the contents that the advice drops.
 unsafe fn advise(address: usize, bytes: usize, advice: i32) -> Result<usize, i32> {
     if advice == libc::MADV_DONTNEED {
         // SAFETY: the caller's duty.
@@ -158,7 +160,7 @@ unsafe fn advise(address: usize, bytes: usize, advice: i32) -> Result<usize, i32
 }
 
 /// # Safety
-/// There is a word at the address.
+/// `address` is that of a 32-bit word.
 unsafe fn futex(address: usize, operation: usize, value: u32) -> Result<usize, i32> {
     let word = ptr::with_exposed_provenance::<u32>(address);
     let no_timeout = ptr::null::<libc::timespec>();
@@ -169,10 +171,10 @@ unsafe fn futex(address: usize, operation: usize, value: u32) -> Result<usize, i
     usize::try_from(answer).map_err(|_| libc::EAGAIN)
 }
 
-/// Every clock tells the same, and is [`READING_NS`] further each time.
+/// Reads a clock. All clocks show the same time, which each reading advances by [`READING_NS`].
 ///
 /// # Safety
-/// There is room for a `timespec` at the address.
+/// `address` has room for a `timespec`.
 unsafe fn read_clock(address: usize) -> Result<usize, i32> {
     static NOW_NS: AtomicU64 = AtomicU64::new(1_000_000_000);
     let now_ns = NOW_NS.fetch_add(READING_NS, Ordering::Relaxed);
@@ -184,7 +186,7 @@ unsafe fn read_clock(address: usize) -> Result<usize, i32> {
 }
 
 /// # Safety
-/// There is room for an `rlimit` at the address.
+/// `address` has room for an `rlimit`.
 unsafe fn tell_limit(resource: usize, address: usize) -> Result<usize, i32> {
     let is_limited = resource == libc::RLIMIT_AS as usize;
     let most = if is_limited { ADDRESS_SPACE } else { u64::MAX };
@@ -195,7 +197,7 @@ unsafe fn tell_limit(resource: usize, address: usize) -> Result<usize, i32> {
 }
 
 /// # Safety
-/// There are so many bytes at the address.
+/// `address` is the start of `bytes` readable bytes.
 unsafe fn write(address: usize, bytes: usize) -> Result<usize, i32> {
     let from = ptr::with_exposed_provenance::<core::ffi::c_void>(address);
     // SAFETY: the caller's duty.
@@ -203,7 +205,7 @@ unsafe fn write(address: usize, bytes: usize) -> Result<usize, i32> {
     Ok(bytes)
 }
 
-/// Another number for each thread.
+/// A number that differs from thread to thread.
 fn thread_number() -> usize {
     std::thread_local! {
         static PLACE: u8 = const { 0 };

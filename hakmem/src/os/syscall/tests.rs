@@ -32,9 +32,10 @@ fn all_six_arguments_arrive() {
     let address = mapped.expect("a page");
     // SAFETY: just mapped.
     unsafe { (address as *mut u8).write(1) };
-    // SAFETY: nothing else knows the mapping.
+    // SAFETY: nothing else uses the mapping.
     assert_eq!(unsafe { call(libc::SYS_munmap, [address, BYTES]) }, Ok(0));
-    // SAFETY: a new mapping; an offset inside a page is refused, so the last argument was seen.
+    // SAFETY: a new mapping. The kernel refuses an offset inside a page, so the refusal below
+    // proves that it saw the last argument.
     let odd = unsafe { call(libc::SYS_mmap, [0, BYTES, protection, flags, no_file, 1]) };
     assert_eq!(odd, Err(Errno(libc::EINVAL)));
 }

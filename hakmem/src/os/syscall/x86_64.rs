@@ -1,13 +1,14 @@
-//! The instruction `syscall`: the number and the answer in `rax`; `rcx` and `r11` are lost.
+//! The instruction `syscall`: it takes the number and returns the answer in `rax`, and overwrites
+//! `rcx` and `r11`.
 //!
 //! # Safety
 //! The kernel preserves all other registers.
 #![allow(unsafe_code)]
 
-/// The kernel's answer.
+/// Makes a system call and returns the kernel's answer.
 ///
 /// # Safety
-/// As the call that it makes.
+/// As for the system call `number`.
 #[inline(always)]
 pub(super) unsafe fn call(number: usize, arguments: [usize; 6]) -> usize {
     let [first, second, third, fourth, fifth, sixth] = arguments;

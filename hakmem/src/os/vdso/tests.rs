@@ -2,7 +2,7 @@ use std::vec::Vec;
 
 use super::*;
 
-/// This process's image.
+/// The vDSO image of this process.
 fn image() -> Vec<u8> {
     let base = process::vdso_address();
     assert_ne!(base, 0, "the kernel maps a vDSO");
@@ -37,7 +37,7 @@ fn both_hash_tables_tell_the_same_number_of_symbols() {
     let place =
         |tag: u64| (dynamic..).step_by(16).take(64).find(|&at| word_at(&image, at) == Some(tag));
     for tag in [DT_HASH, DT_GNU_HASH] {
-        // A kernel may have built the image with one of the two tables only.
+        // A kernel may have built the image with only one of the two tables.
         let Some(at) = place(tag) else { continue };
         let other = if tag == DT_HASH { DT_GNU_HASH } else { DT_HASH };
         let mut without = image.clone();
@@ -54,7 +54,7 @@ fn no_image_leads_outside_of_itself() {
         let found = find_function(&image[..length], CLOCK_GETTIME);
         assert!(found.is_none_or(|offset| offset < length), "cut at {length}");
     }
-    // Each byte of the tables that are followed, set to values that lead far away.
+    // Sets each byte of the headers and tables to values that lead far away.
     for at in 0..image.len().min(4096) {
         for value in [0, 0x7f, 0xff] {
             let mut broken = image.clone();

@@ -6,7 +6,7 @@ use super::*;
 const HEADERS: usize = 3;
 const ID: [u8; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
 
-/// An executable as it lies in memory: ELF header, program headers, and a note at 2048.
+/// An executable as it lies in memory: ELF header, program headers, and a note at offset 2048.
 #[repr(C, align(4096))]
 struct Image {
     file: libc::Elf64_Ehdr,
@@ -15,7 +15,7 @@ struct Image {
 }
 
 const NOTE_AT: usize = 2048;
-/// What the headers say where the executable begins.
+/// The address at which the executable begins according to its headers.
 const LINKED_AT: u64 = 0x40_0000;
 
 fn header(kind: u32, offset: u64, bytes: u64) -> ProgramHeader {
@@ -33,7 +33,7 @@ fn header(kind: u32, offset: u64, bytes: u64) -> ProgramHeader {
 
 fn note() -> Vec<u8> {
     let mut note = Vec::new();
-    // A property note first, then the build-id.
+    // A property note comes first, then the build-id.
     for (kind, content) in [(5_u32, &[9; 4][..]), (3, &ID)] {
         note.extend(4_u32.to_le_bytes());
         note.extend((content.len() as u32).to_le_bytes());
@@ -45,7 +45,7 @@ fn note() -> Vec<u8> {
 }
 
 fn image(first: ProgramHeader) -> Box<Image> {
-    // SAFETY: all of these are numbers.
+    // SAFETY: all fields are numbers.
     let mut image: Box<Image> = unsafe { Box::new(core::mem::zeroed()) };
     image.file.e_ident[..4].copy_from_slice(b"\x7fELF");
     image.file.e_phoff = 64;
@@ -67,7 +67,7 @@ fn found(image: &Image) -> Vec<u8> {
 #[test]
 fn the_id_is_found_with_and_without_a_header_of_the_headers() {
     assert_eq!(found(&image(header(PT_PHDR, 64, 3 * 56))), ID);
-    // What GNU's linker makes of a static position-independent executable.
+    // GNU's linker produces this for a static position-independent executable.
     let none = header(0, 0, 0);
     assert_eq!(found(&image(none)), ID);
 }
@@ -113,6 +113,6 @@ fn this_program_has_the_id_that_its_file_says() {
     let length = copy(&mut id);
     let file = std::fs::read(std::env::current_exe().expect("known")).expect("readable");
     let is_there = |id: &[u8]| file.windows(id.len()).any(|part| part == id);
-    // Whether there is one is the linker's choice.
+    // Whether the program has a build-id is the linker's choice.
     assert!(length == 0 || is_there(&id[..length]));
 }

@@ -1,9 +1,9 @@
-//! The directory of a user whose default one somebody else has.
+//! The substitute for a user's default directory if another user has that one.
 //!
-//! `/dev/shm` is everybody's, so anybody can be the first to make `/dev/shm/hakmem-<uid>`. Then the
-//! user's directory is `/dev/shm/hakmem-<uid>-<16 hex digits>`, of which nobody else can know the
-//! name before it is there. The first program draws it, later ones and the agent find it by its
-//! name and owner.
+//! Everybody may write to `/dev/shm`, so anybody can be the first to make `/dev/shm/hakmem-<uid>`.
+//! Then the user's directory is `/dev/shm/hakmem-<uid>-<16 hex digits>`, a name that nobody else
+//! can know before the directory exists. The first program draws the digits; later programs and the
+//! agent find the directory by its name and owner.
 
 use core::ffi::CStr;
 
@@ -11,12 +11,12 @@ use super::{Place, SHARED_MEMORY, USER_PREFIX, for_each_entry};
 use crate::os::file::File;
 use crate::os::process;
 
-/// Digits of a directory's name that nobody can guess.
+/// Number of unguessable digits in a directory's name.
 const DIGITS: usize = 16;
-/// Entries of `/dev/shm` that are looked at: others may put as many there as they like.
+/// Number of entries of `/dev/shm` to look at: other users may make as many as they like.
 const ENTRIES_MAX: usize = 4096;
 
-/// Finds the user's other directory, or makes it.
+/// Finds the user's substitute directory, or makes it.
 #[inline(never)]
 pub(super) fn open_or_make<'a>(user: u32) -> Option<Place<'a>> {
     find(user).or_else(|| {
@@ -43,7 +43,7 @@ fn find<'a>(user: u32) -> Option<Place<'a>> {
     found
 }
 
-/// The digits at the end of the name of this user's other directory.
+/// The digits at the end of `name` if it is the name of this user's substitute directory.
 fn nonce_of(name: &CStr, user: u32) -> Option<&str> {
     let rest = name.to_str().ok()?.strip_prefix(USER_PREFIX)?;
     let (id, nonce) = rest.split_once('-')?;

@@ -1,11 +1,11 @@
-//! Removal of what dead processes left, before it is in the way.
+//! Removes the segments of dead processes before they are in the way.
 //!
-//! Nobody may be running an agent, so programs do it at their start: when the file system is short
-//! of space at once, otherwise now and then. The oldest go first, and of each only what has no
-//! living writer: the lock of its file is free, and it was made ready.
+//! There may be no agent, so programs do this when they start: always if the file system is short
+//! of space, otherwise now and then. The oldest segments go first, and only those without a living
+//! writer: the segment was made ready, and the lock of its file is free.
 //!
 //! # Safety
-//! The list of the dead lies in memory that was mapped for it.
+//! The list of dead segments lies in memory that was mapped for it.
 #![allow(unsafe_code)]
 
 use core::ffi::CStr;
@@ -20,37 +20,40 @@ use crate::os::file::{File, Space};
 use crate::os::{clock, memory, process};
 use crate::segment::{HEADER_STEP, SLOT_STEP};
 
-/// When a directory has more segments than this, dead ones go that are older than
-/// [`STALE_AFTER_S`].
+/// When a directory has more segments than this, dead ones that are older than [`STALE_AFTER_S`]
+/// are removed.
 const ENTRIES_TOLERATED: usize = 64;
 const STALE_AFTER_S: i64 = 600;
-/// Beyond this number of segments, dead ones go that are older than [`FRESH_FOR_S`].
+/// When it has more segments than this, dead ones that are older than [`FRESH_FOR_S`] are removed.
 const ENTRIES_MAX: usize = 512;
 const FRESH_FOR_S: i64 = 10;
-/// One start-up in so many looks, so that the cost of looking, about 1 ms, is not every program's.
+/// One start-up in this many looks, so that not every program pays for looking, about 1 ms.
 const CLEANING_SHARE: u64 = 32;
-/// Files that one look takes in, at most.
+/// Most files that one look considers.
 const PROBES_MAX: usize = 4096;
-/// Looks that one start-up makes where space is short, each of which removes up to [`DEAD_MAX`].
+/// Most looks of one start-up when space is short; each removes up to [`DEAD_MAX`] segments.
 const LOOKS_MAX: usize = 8;
 
-/// Of a file system's space, segments leave this part to others, and at most [`SHARE_MAX`].
+/// The divisor of a file system's space for the share that segments leave to others, which is at
+/// most [`SHARE_MAX`].
 const SHARE_PART: usize = 4;
 const SHARE_MAX: usize = 64 << 20;
-/// What is dead takes at most this part of the space, and at most [`DEAD_BYTES_MAX`].
+/// The divisor of the space for what dead segments may take together, which is at most
+/// [`DEAD_BYTES_MAX`].
 const DEAD_PART: usize = 8;
 const DEAD_BYTES_MAX: usize = 256 << 20;
-/// Of what is free beyond the share, one process may take this part for its threads, so that it
-/// leaves something for those that start after it; and enough for a few threads in any case.
+/// The divisor of the free space beyond the share for what one process may take for its threads, so
+/// that it leaves room for processes that start later; it may take enough for a few threads in any
+/// case.
 const PROCESS_PART: usize = 4;
 const SLOTS_FEW: usize = 16;
 
-/// What is left to others on a file system of so many bytes.
+/// Bytes that segments leave to others on a file system of `total` bytes.
 fn share(total: usize) -> usize {
     (total / SHARE_PART).min(SHARE_MAX)
 }
 
-/// Slots that a new segment may have; 0 if there is no room for a segment.
+/// Number of slots that a new segment may have; 0 if there is no room for a segment.
 pub(super) fn slots_within(space: Space) -> usize {
     let free = space.free.saturating_sub(share(space.total));
     let fitting = free.saturating_sub(HEADER_STEP) / SLOT_STEP;
@@ -73,7 +76,7 @@ const SCRATCH_BYTES: usize = (DEAD_MAX * size_of::<Dead>()).next_multiple_of(mem
 struct Listing {
     memory: NonNull<u8>,
     count: usize,
-    /// Segments in all, dead or not.
+    /// Number of all segments, dead or not.
     segments: usize,
     /// Bytes of all dead segments, listed or not.
     dead_bytes: usize,
@@ -106,15 +109,17 @@ impl Listing {
 
     fn dead(&mut self) -> &mut [Dead] {
         let first = self.memory.as_ptr().cast::<Dead>();
-        // SAFETY: mapped for DEAD_MAX entries, of which `count` were written; borrowed exclusively.
+        // SAFETY: mapped for DEAD_MAX entries; the first `count` were written; borrowed
+        // exclusively.
         unsafe { slice::from_raw_parts_mut(first, self.count) }
     }
 
-    /// Notes a dead segment; in a full list, in place of the newest if that is newer.
+    /// Adds a dead segment to the list; if the list is full, in place of the newest one if that is
+    /// newer.
     fn add(&mut self, dead: Dead) {
         if self.count < DEAD_MAX {
             let end = self.memory.as_ptr().cast::<Dead>().wrapping_add(self.count);
-            // SAFETY: mapped for DEAD_MAX entries, and not yet all of them were written.
+            // SAFETY: mapped for DEAD_MAX entries, and fewer have been written.
             unsafe { end.write(dead) };
             self.count += 1;
         } else if let Some(newest) = self.dead().iter_mut().max_by_key(|dead| dead.modified_ns)
@@ -125,7 +130,7 @@ impl Listing {
     }
 }
 
-/// Tells of the segment `name` if its writer is gone.
+/// Returns the segment `name` if its writer is dead.
 #[inline(never)]
 fn find_dead(directory: &File, name: &CStr, now_s: i64) -> Option<Dead> {
     let file = directory.open_to_read_in(name).ok()?;
@@ -134,9 +139,9 @@ fn find_dead(directory: &File, name: &CStr, now_s: i64) -> Option<Dead> {
     let at = core::mem::offset_of!(SegmentHeader, ready);
     let is_ready =
         file.read_at(&mut ready, at) == ready.len() && u64::from_ne_bytes(ready) == READY;
-    // A segment is locked before it is ready, so one that is not yet may be just being made.
+    // A segment is locked before it is ready, so one that is not ready may be in the making.
     let is_settled = is_ready || is_older(status.modified_ns, now_s, FRESH_FOR_S);
-    // The lock is free only if the writer is gone.
+    // The lock is free only if the writer is dead.
     if !is_settled || !file.try_lock() {
         return None;
     }
@@ -148,20 +153,21 @@ fn find_dead(directory: &File, name: &CStr, now_s: i64) -> Option<Dead> {
 
 const NS_PER_S: i64 = 1_000_000_000;
 
-/// Whether a file that was changed then is so old. One from the future is: the clock was set back
-/// since, and nothing may stay until it has caught up. Clocks of one machine differ by less than
-/// [`FRESH_FOR_S`].
+/// Whether a file that was changed at `modified_ns` is `age_s` old. A file from the future counts
+/// as old: the clock was set back since, and no file may stay until it has caught up. Clocks of one
+/// machine differ by less than [`FRESH_FOR_S`].
 fn is_older(modified_ns: i64, now_s: i64, age_s: i64) -> bool {
     !(-FRESH_FOR_S..age_s).contains(&(now_s - modified_ns / NS_PER_S))
 }
 
 impl Place<'_> {
-    /// Removes what is dead and in the way; the slots that a new segment may have.
+    /// Removes dead segments that are in the way; returns the number of slots that a new segment
+    /// may have.
     #[inline(never)]
     pub(in crate::segment) fn make_room(&self) -> usize {
         let Ok(directory) = File::open_directory(self.c_str()) else { return 0 };
         let Some(mut space) = directory.space() else {
-            // As large as memory is: nothing to be short of.
+            // The file system is as large as memory, so it is not short of space.
             self.look_now_and_then(0);
             return SLOTS_MAX;
         };
@@ -169,7 +175,7 @@ impl Place<'_> {
             self.look_now_and_then(space.total);
             return slots_within(space);
         }
-        // More than is needed now, so that the next start does not find too little again.
+        // Removes more than is needed now, so that the next start does not find too little again.
         let wanted = share(space.total) / 2 * 5;
         for _ in 0..LOOKS_MAX {
             let missing = wanted.saturating_sub(space.free);
@@ -187,8 +193,8 @@ impl Place<'_> {
         }
     }
 
-    /// Removes dead segments, the oldest first: until so many bytes are free again that are missing,
-    /// and those that are too many, too old or too large together. Returns how many were removed.
+    /// Removes dead segments, the oldest first, until `missing_bytes` are free again and no more
+    /// segments are too many, too old or too large together. Returns how many were removed.
     #[inline(never)]
     fn remove_dead(&self, missing_bytes: usize, total: usize) -> usize {
         let now_s = (clock::unix_ns() / NS_PER_S as u64) as i64;

@@ -3,7 +3,7 @@ use std::vec::Vec;
 
 use super::*;
 
-/// An entry as the kernel writes it, padded to eight bytes.
+/// An entry as the kernel writes it, padded to a multiple of eight bytes.
 fn entry(name: &str) -> Vec<u8> {
     let mut bytes = [0_u8; 16].to_vec();
     let length = (19 + name.len() + 1).next_multiple_of(8);

@@ -8,7 +8,7 @@ use super::*;
 use crate::os::memory::faults;
 use crate::segment::directory::Place;
 
-/// A directory in memory, removed at the end.
+/// A directory on tmpfs that is removed at the end.
 struct Directory(String);
 
 impl Directory {
@@ -64,11 +64,12 @@ fn a_group_that_is_refused_can_be_mapped_later() {
     let Ok((_, mapping)) = map(&file, &again, SLOTS) else { panic!("it can be mapped") };
     let space = || memory::reserve(GROUP_BYTES, PAGE).expect("there are addresses");
     let group = |number, space| {
-        // SAFETY: the test's own space, in which nothing is.
+        // SAFETY: the space is the test's own, and nothing is in it.
         unsafe { mapping.map_group(space, number) }
     };
     for passed in 0..2 {
-        // The second call moves what the first has grown; what follows takes that back.
+        // The second call moves the part that the first one has grown; the code then shrinks it
+        // again.
         let refused = faults::with(libc::SYS_mremap, passed, 1, || group(0, space()));
         assert!(!refused, "after {passed} calls");
     }
@@ -78,6 +79,6 @@ fn a_group_that_is_refused_can_be_mapped_later() {
     assert!(is_reserved() && !faults::with(libc::SYS_madvise, 0, 1, is_reserved), "no space");
     // SAFETY: mapped, and has memory behind it.
     unsafe { first.write(1) };
-    // SAFETY: nobody uses the header or what comes next of it.
+    // SAFETY: nobody uses the header or the seed.
     unsafe { mapping.forget() };
 }

@@ -1,15 +1,15 @@
 //! The memory of a group: heaps, slots and layers of large magazines, side by side.
 //!
-//! Each of these stripes has a part for each place of the group, at the distance of slot from slot.
-//! A process with one thread uses two places of sixteen, so the stripes are planned and mapped from
-//! their starts as places are taken, twice as many each time. Only slots of the file are mapped all
-//! at once.
+//! Each of these stripes has a part for each place of the group, as far from the next part as slots
+//! are from each other. A process with one thread uses two of sixteen places, so the stripes are
+//! planned, and mapped from their starts as places are taken, doubling each time. Only slots of the
+//! file are mapped all at once.
 //!
-//! Addresses of nobody lie before and behind each group (see `region`): what overflows from a span
-//! of the program does not reach the heaps.
+//! Nobody has mapped the addresses right before and behind each group (see `region`), so an
+//! overflow from a span of the program does not reach the heaps.
 //!
 //! # Safety
-//! What is mapped belongs to the group until [`Ground::unmap`].
+//! Mapped memory belongs to the group until [`Ground::unmap`].
 
 use core::ops::Range;
 use core::ptr::NonNull;
@@ -20,24 +20,24 @@ use crate::os::memory::{self, Access, PAGE, Refusal};
 use crate::region::{Backing, Plan};
 use crate::segment::{GROUP_SLOTS, SLOT_STEP};
 
-/// Heaps, slots, and the layers of large magazines.
+/// The stripes are heaps, slots, and the layers of large magazines.
 const STRIPES: usize = 2 + LAYERS;
-/// The stripe of the heaps, which are wiped in a child process, and that of the slots.
+/// Numbers of the stripe of heaps, which are wiped in a child process, and of that of slots.
 const HEAPS: usize = 0;
 const SLOTS: usize = 1;
-/// With an inaccessible page behind them, which matters where they are reserved.
+/// This includes an inaccessible page at the end, which matters where the range is reserved.
 const GROUND_BYTES: usize = STRIPES * SLOT_DISTANCE + PAGE;
-/// Places with memory at first: of the process's own heap, and of its first thread.
+/// Places that have memory from the start: those of the process's own heap and of its first thread.
 const PLACES_FIRST: usize = 2;
 
-/// Where a group's memory is.
+/// The place and state of a group's memory.
 #[derive(Clone, Copy)]
 pub(super) struct Ground {
     plan: Plan,
-    /// Places for which there is memory.
+    /// Number of places that have memory.
     places: usize,
     slots_are_private: bool,
-    /// Whether the space of slots of the file is this group's.
+    /// Whether the space for slots of the file belongs to this group.
     has_file_slots: bool,
 }
 
@@ -49,7 +49,7 @@ impl Ground {
         Self { plan, places: 0, slots_are_private, has_file_slots: false }
     }
 
-    /// Memory for a group's first places; `None` if there is none.
+    /// Maps memory for a group's first places; `None` if there is none.
     pub(super) fn find(slots_are_private: bool) -> Option<Self> {
         Plan::find(GROUND_BYTES, GROUND_BYTES, |plan| {
             let mut ground = Self::of(plan, slots_are_private);
@@ -62,14 +62,15 @@ impl Ground {
         self.plan.start
     }
 
-    /// Makes sure that there is memory for a place; false if the system refuses.
+    /// Makes sure that `place` has memory; false if the system refuses.
     pub(super) fn reach(&mut self, place: usize) -> bool {
         place < self.places
             || self.extend((place + 1).next_power_of_two().min(GROUP_SLOTS)).is_ok()
             || self.extend(place + 1).is_ok()
     }
 
-    /// The space of all slots, which nobody else has, for slots of the file to be mapped over.
+    /// Takes the space of all slots, which nobody else has, for slots of the file to be mapped
+    /// over.
     pub(super) fn file_slots(&mut self) -> Option<NonNull<u8>> {
         let start = self.plan.start + SLOTS * SLOT_DISTANCE;
         self.plan.make_usable(start, SLOT_DISTANCE, Access::Read).ok()?;
@@ -77,7 +78,7 @@ impl Ground {
         NonNull::new(start as *mut u8)
     }
 
-    /// Maps what is missing of the first `places` of each stripe, or nothing.
+    /// Maps the missing parts of the first `places` of each stripe, or nothing.
     fn extend(&mut self, places: usize) -> Result<(), Refusal> {
         let mut mapped = Ok(());
         let mut stripes = 0;
@@ -97,7 +98,7 @@ impl Ground {
                     self.unmap_part(stripe, self.places..places);
                 }
             }
-            // What is reserved stays so.
+            // A reserved range stays as it is.
             Err(_) => {}
         }
         mapped
@@ -105,7 +106,7 @@ impl Ground {
 
     fn grown(&mut self, places: usize) {
         self.places = places;
-        // Before, no stripe is large enough for a huge page.
+        // Smaller stripes have no room for a huge page.
         let layers = self.plan.start + 2 * SLOT_DISTANCE;
         if places == GROUP_SLOTS
             && let Some(layers) = NonNull::new(layers as *mut u8)
@@ -128,8 +129,9 @@ impl Ground {
         self.plan.make_usable(start, bytes, Access::ReadWrite)
     }
 
-    /// A child that found these heaps as they were would go on writing into the parent's slots, so
-    /// heaps that are not wiped must have private slots. False if they have not.
+    /// Has the kernel wipe heaps in children. A child that found these heaps intact would go on
+    /// writing into the parent's slots, so heaps that are not wiped must have private slots:
+    /// returns false if they have not.
     fn wipe_on_fork(&self, places: Range<usize>) -> bool {
         let (start, bytes) = self.part(HEAPS, &places);
         NonNull::new(start as *mut u8).is_some_and(|start| memory::wipe_on_fork(start, bytes))
@@ -141,16 +143,16 @@ impl Ground {
         if let Some(start) = NonNull::new(start as *mut u8)
             && bytes > 0
         {
-            // A refusal is counted; what stays mapped costs address space only.
-            // SAFETY: mapped for this group, and by the callers' duty nothing uses it.
+            // A refusal is counted; a mapping that stays costs address space only.
+            // SAFETY: mapped for this group; nothing uses it, which the callers guarantee.
             let _ = unsafe { memory::unmap(start, bytes) };
         }
     }
 
-    /// Unmaps it all.
+    /// Unmaps the whole group.
     ///
     /// # Safety
-    /// Nothing uses it any more.
+    /// Nothing uses the group any more.
     pub(super) unsafe fn unmap(self) {
         if self.plan.backing == Backing::Reserved {
             return self.plan.give_up();

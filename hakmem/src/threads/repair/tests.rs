@@ -1,4 +1,4 @@
-//! What a child process makes of the changes that it found half done, at every point of them.
+//! What a child process makes of half-done changes, interrupted at every point.
 #![allow(unsafe_code)]
 
 use std::collections::HashSet;
@@ -11,10 +11,10 @@ use crate::central::Flow;
 use crate::steps::stop_at_each;
 use crate::tests::alone;
 
-/// Blocks that the program has, as bin and address.
+/// Blocks that the program holds, as pairs of bin and address.
 static LIVE: Mutex<Vec<(usize, usize)>> = Mutex::new(Vec::new());
 
-/// A bin of small blocks, one whose slabs are single granules, and one whose slabs are not.
+/// A bin of small blocks, one whose slabs are single granules, and one whose slabs are larger.
 fn staged_bins() -> [usize; 3] {
     let bins = [64, 16_000, 200_000].map(bins::of_size);
     assert!(bins::slab_granules(bins[2]) > 1);
@@ -35,8 +35,8 @@ fn give(bin: usize, blocks: &[*mut Block]) {
     unsafe { central::give_to_slabs(bin, blocks, 0) };
 }
 
-/// Takes and gives back enough that slabs of each kind come into use and go out of it again, and that
-/// free runs are split and joined.
+/// Takes and gives back enough blocks for slabs of each kind to come into use and go out of it
+/// again, and for free runs to be split and joined.
 fn take_and_give() {
     for bin in staged_bins() {
         let count = 3 + bins::slab_granules(bin) * bins::GRANULE / bins::stride(bin).max(4000);
@@ -46,7 +46,7 @@ fn take_and_give() {
     arena::purge(1000, 0);
 }
 
-/// Hands batches over.
+/// Passes batches through the central store.
 fn hand_over() {
     let bin = bins::of_size(64);
     let blocks = take(bin, 130);
@@ -56,8 +56,8 @@ fn hand_over() {
     central::drain(0);
 }
 
-/// Pretends that the calling thread, which holds some locks, has ceased to exist, and that another one
-/// finds what it left.
+/// Pretends that the calling thread, which holds some locks, has ceased to exist, and that another
+/// thread finds what it left behind.
 fn repair_and_verify() {
     let locks = [&PROCESS.lock, &LATE, batches::lock(), arena::lock(), registry::lock()];
     locks.into_iter().chain(bins::in_use().map(central::lock)).for_each(|lock| {
@@ -83,10 +83,10 @@ fn repair_and_verify() {
     bins::in_use().for_each(central::verify);
 }
 
-/// Checks a change that has so many points at least.
+/// Interrupts `change` at each of its points, at least `least` of them, and checks the repair.
 fn check(change: fn(), least: u32) {
     let _alone = alone();
-    // The lists are what the repair makes of them, so that nothing is without memory, as in a child.
+    // The repair rebuilds the lists, so that no free run is without memory, as in a child.
     release_abandoned();
     {
         let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,7 +108,7 @@ fn slabs_and_runs_are_found_again_wherever_a_thread_ceased_to_exist() {
 
 #[test]
 fn batches_are_counted_anew_wherever_a_thread_ceased_to_exist() {
-    // How many there are depends on what other tests have left in the bin.
+    // The number of points depends on what other tests have left in the bin.
     check(hand_over, 10);
 }
 
@@ -116,18 +116,19 @@ fn batches_are_counted_anew_wherever_a_thread_ceased_to_exist() {
 fn what_the_own_thread_has_in_hand_stays_its_own() {
     let _alone = alone();
     let bin = staged_bins()[2];
-    // Behind the end of what is given out lies what was, whose descriptors still say so.
+    // Behind the end of the runs in use lie former runs, whose descriptors still say what they
+    // were.
     let before: Vec<_> = (0..400).filter_map(|_| arena::take_run(0)).collect();
     before.into_iter().for_each(give_run);
     arena::purge(0, 0);
     central::lock(bin).take();
     let run = arena::take_run(bins::slab_granules(bin).ilog2() as usize).expect("there is memory");
-    // Another thread had the arenas' lock; this one has taken a run that is in no slab yet.
+    // Another thread held the arenas' lock; this thread has taken a run that is in no slab yet.
     arena::lock().take();
     arena::lock().leave_to_nobody();
     assert!(release_abandoned().doubts >= 1);
     let others: HashSet<_> = (0..200).filter_map(|_| arena::take_run(0)).collect();
-    // SAFETY: taken above; each is used by nobody.
+    // SAFETY: taken above, and nobody uses it.
     let end = run.as_ptr() as usize + bins::slab_granules(bin) * 128;
     let is_inside = |other: &core::ptr::NonNull<_>| {
         (run.as_ptr() as usize..end).contains(&(other.as_ptr() as usize))

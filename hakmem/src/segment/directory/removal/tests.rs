@@ -15,20 +15,20 @@ const MIB: usize = 1 << 20;
 #[test]
 fn a_quarter_of_a_small_file_system_is_left_to_others() {
     let slots = |total, free| slots_within(Space { total, free });
-    // Docker's /dev/shm: 48 MiB are for segments, of which one process may have a quarter.
+    // Docker's /dev/shm: segments may use 48 MiB, and one process may use a quarter of that.
     let few = slots(64 * MIB, 64 * MIB);
     let most = 12 * MIB / SLOT_STEP;
     assert!((most * 9 / 10..=most).contains(&few), "{few}");
     assert_eq!(slots(64 * MIB, 16 * MIB), 0);
     assert_eq!(slots(64 * MIB, 16 * MIB + HEADER_STEP + SLOT_STEP), 1);
     assert_eq!(slots(64 * MIB, 18 * MIB), SLOTS_FEW);
-    // On a large one no more than 64 MiB are left, and threads have what they need.
+    // On a large file system only 64 MiB are left to others, and threads have what they need.
     assert_eq!(slots(24 << 30, 24 << 30), SLOTS_MAX);
     assert_eq!(slots(24 << 30, 66 * MIB), SLOTS_FEW);
     assert_eq!(slots(24 << 30, 64 * MIB), 0);
 }
 
-/// A directory of segments, removed at the end.
+/// A directory of segments that is removed at the end.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -43,7 +43,7 @@ impl Directory {
         Place::at(format_args!("{}", self.0.to_str().expect("printable")))
     }
 
-    /// A segment of so many bytes whose last change is so long ago.
+    /// A segment of `bytes` that was last changed `age_s` ago.
     fn segment(&self, name: &str, bytes: usize, age_s: u64) -> StdFile {
         let path = self.0.join(format!("{name}{FILE_SUFFIX}"));
         let file = StdFile::create_new(path).expect("can be made");
@@ -78,7 +78,7 @@ fn the_oldest_of_the_dead_go_until_there_is_room_and_the_living_stay() {
     for (name, age_s) in [("2", 500), ("3", 900), ("4", 5), ("5", 700)] {
         drop(directory.segment(name, 8192, age_s));
     }
-    // Being made: not ready yet, and new.
+    // A segment in the making: not ready yet, and new.
     let unready = StdFile::create_new(directory.0.join("6.hakmem")).expect("can be made");
     unready.set_len(8192).expect("own");
     assert_eq!(directory.place().remove_dead(12_000, usize::MAX), 2);
@@ -97,7 +97,7 @@ fn what_is_dead_is_bounded_in_bytes() {
         drop(directory.segment(name, 16_384, age_s));
     }
     assert_eq!(directory.place().remove_dead(0, 8 * 64 * 1024), 0);
-    // An eighth of this total are two and a half segments.
+    // An eighth of this total is two and a half segments.
     assert_eq!(directory.place().remove_dead(0, 8 * 40 * 1024), 1);
     assert_eq!(directory.names(), ["2", "3"]);
 }
@@ -114,7 +114,7 @@ fn what_is_dead_is_bounded_in_number_and_age() {
     for number in 0..DEAD_MAX + 20 {
         drop(directory.segment(&format!("many-{number:03}"), 4096, 100));
     }
-    // The 64 that are stale, then those beyond 512 in all.
+    // Removes the 64 that are stale, then those beyond 512 in all.
     directory.place().remove_dead(0, 0);
     assert_eq!(directory.names().len(), ENTRIES_MAX);
 }
@@ -124,7 +124,7 @@ fn a_segment_from_the_future_is_old_and_one_of_just_now_is_not() {
     let (now_s, hour_s) = (1_700_000_000, 3600);
     let is_old = |age_s: i64| is_older((now_s - age_s) * NS_PER_S, now_s, STALE_AFTER_S);
     assert!(!is_old(0) && !is_old(STALE_AFTER_S - 1) && is_old(STALE_AFTER_S));
-    // Stamped by another processor's clock, or before the wall clock was set back.
+    // Its time comes from another processor's clock, or from before the wall clock was set back.
     assert!(!is_old(-1) && is_old(-hour_s));
     assert!(is_older(i64::MAX, now_s, FRESH_FOR_S) && is_older(i64::MIN, now_s, FRESH_FOR_S));
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::os::memory::faults;
 
-/// Whether nobody has a page.
+/// Whether the page at `address` is unmapped.
 fn is_nobodys(address: usize) -> bool {
     let is_free = memory::map_at(address, PAGE, Access::Read).is_ok();
     if is_free && let Some(probed) = NonNull::new(address as *mut u8) {
@@ -27,7 +27,7 @@ fn stripes_grow_with_the_places_and_lie_between_addresses_of_nobody() {
         for number in 0..STRIPES {
             let start = stripe(&ground, number);
             for at in (0..places * SLOT_STEP).step_by(PAGE) {
-                // SAFETY: mapped, and of this group, which nobody else knows.
+                // SAFETY: mapped for this group, which nobody else knows.
                 unsafe { ((start + at) as *mut u8).write(1) };
             }
             let is_whole = places == GROUP_SLOTS && number + 1 < STRIPES;
@@ -36,7 +36,7 @@ fn stripes_grow_with_the_places_and_lie_between_addresses_of_nobody() {
         assert!(is_nobodys(ground.base() - PAGE));
     }
     let base = ground.base();
-    // SAFETY: nothing uses it any more.
+    // SAFETY: nothing uses the group any more.
     unsafe { ground.unmap() };
     assert!((base..base + GROUND_BYTES).step_by(SLOT_STEP).all(is_nobodys));
 }
@@ -45,7 +45,7 @@ fn stripes_grow_with_the_places_and_lie_between_addresses_of_nobody() {
 fn where_a_stripe_cannot_grow_none_does() {
     crate::tests::start();
     let mut ground = Ground::find(true).expect("there is memory");
-    // Somebody has the third place of the last stripe.
+    // Something else occupies the third place of the last stripe.
     let taken = stripe(&ground, STRIPES - 1) + 2 * SLOT_STEP;
     assert_eq!(memory::map_at(taken, PAGE, Access::Read), Ok(()));
     assert!(ground.reach(1) && !ground.reach(2));
@@ -56,7 +56,7 @@ fn where_a_stripe_cannot_grow_none_does() {
         assert!(unsafe { memory::unmap(taken, PAGE) });
     }
     assert!(ground.reach(2));
-    // SAFETY: nothing uses it any more.
+    // SAFETY: nothing uses the group any more.
     unsafe { ground.unmap() };
 }
 
@@ -68,7 +68,7 @@ fn slots_of_the_file_have_space_of_their_own() {
     assert!(is_nobodys(start) && ground.reach(5) && is_nobodys(start));
     assert_eq!(ground.file_slots().map(|slots| slots.as_ptr() as usize), Some(start));
     assert!(!is_nobodys(start) && !is_nobodys(start + SLOT_DISTANCE - PAGE));
-    // SAFETY: nothing uses it any more.
+    // SAFETY: nothing uses the group any more.
     unsafe { ground.unmap() };
     assert!(is_nobodys(start));
 }
