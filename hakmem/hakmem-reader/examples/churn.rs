@@ -1,17 +1,17 @@
 //! Allocates and frees on several threads until it is killed or its standard input ends.
 //!
 //! `churn THREADS`: each thread keeps a working set of mixed sizes, hands some blocks to its
-//! neighbour to free, and is replaced by a new one now and then. Prints `ready` once all run. It is
-//! nice, so that whoever watches it gets a processor.
+//! neighbour to free, and is replaced by a new thread now and then. Prints `ready` once all threads
+//! run. It runs at low priority, so that a program that watches it gets a processor.
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
-/// Blocks that a thread keeps.
+/// Number of blocks that a thread keeps.
 const WORKING_SET: usize = 512;
-/// Rounds after which a thread makes way for a new one.
+/// Number of rounds after which a new thread takes a thread's place.
 const ROUNDS: u32 = 400;
 
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -30,7 +30,7 @@ fn main() {
     STOP.store(true, Ordering::Relaxed);
 }
 
-/// One generation of threads after the other.
+/// Runs one thread after another.
 fn succeed(seed: u64, sender: &SyncSender<Vec<u8>>, mut receiver: Receiver<Vec<u8>>) {
     let mut seed = seed;
     while !STOP.load(Ordering::Relaxed) {
@@ -70,7 +70,7 @@ fn work(seed: u64, sender: &SyncSender<Vec<u8>>, receiver: &Receiver<Vec<u8>>) {
     }
 }
 
-/// Mostly tiny, some mid, a few large.
+/// A size: mostly tiny, sometimes mid, rarely large.
 fn size(random: u64) -> usize {
     match random % 1000 {
         0 => 600_000,

@@ -15,15 +15,15 @@ pub use default::{
 pub(crate) use removal::found_dead_at;
 pub use removal::{Removal, remove_dead, remove_dead_among};
 
-/// Most segments one scan returns.
+/// Most segments that one scan returns.
 pub const SEGMENTS_MAX: usize = 65_536;
 
-/// What [`scan`] found.
+/// The result of [`scan`].
 #[derive(Clone, Debug, Default)]
 pub struct Scan {
-    /// Files with names of segments, sorted.
+    /// Files with the names of segments, sorted.
     pub paths: Vec<PathBuf>,
-    /// Files that were left out because there are more than [`SEGMENTS_MAX`].
+    /// Number of files that were left out because there are more than [`SEGMENTS_MAX`].
     pub left_out: usize,
 }
 
@@ -33,18 +33,18 @@ pub enum ScanError {
     /// It does not exist: no program has published there yet.
     #[error("{0} does not exist; no program has run under hakmem there yet")]
     Missing(PathBuf),
-    /// It is no directory.
+    /// It is not a directory.
     #[error("{0} is no directory; set HAKMEM_DIR to one")]
     NotADirectory(PathBuf),
-    /// It belongs to somebody else.
+    /// It belongs to another user, who does not let the reader list it.
     #[error("no permission to read {0}; run as its owner or as root")]
     Denied(PathBuf),
-    /// The system refused otherwise.
+    /// The system refused for another reason.
     #[error("{path} cannot be read: {error}")]
     Io {
         /// The directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         error: io::Error,
     },
@@ -62,8 +62,8 @@ impl ScanError {
     }
 }
 
-/// Lists the files of `directory` whose names are those of segments. They may be anything; only
-/// opening them tells.
+/// Lists the files of `directory` with the names of segments. Whether they are segments shows only
+/// when they are opened.
 pub fn scan(directory: &Path) -> Result<Scan, ScanError> {
     let failed = |error| ScanError::new(directory, error);
     let mut scan = Scan::default();

@@ -1,16 +1,19 @@
-//! How a process ended, as the kernel tells it.
+//! How a process ended, according to the kernel.
 //!
-//! A segment says only that its process called `exit`. A process that a signal ends, or that ends by
-//! `_exit` past the allocator's hooks, writes nothing. The kernel knows, and tells it in two places:
+//! A segment says only that its process called `exit`. A process that is ended by a signal, or by
+//! an `_exit` that bypasses the allocator's hooks, writes nothing. The kernel knows, and reports it
+//! in two places:
 //!
 //! - while the process is a zombie, field 52 of `/proc/<pid>/stat` holds its wait status;
-//! - after its parent has waited for it, a pidfd that was opened while the process lived gives the
-//!   status by `PIDFD_GET_INFO` with `PIDFD_INFO_EXIT` (Linux 6.15, `include/uapi/linux/pidfd.h`).
+//! - after its parent has waited for it, a pidfd that was opened while the process lived returns
+//!   the status through `PIDFD_GET_INFO` with `PIDFD_INFO_EXIT` (Linux 6.15,
+//!   `include/uapi/linux/pidfd.h`).
 //!
-//! A [`Witness`] asks both. Where neither answers, the process has ended and nobody knows how.
+//! A [`Witness`] asks both. If neither answers, the process has ended and it is not known how.
 //!
 //! # Safety
-//! `PIDFD_GET_INFO` writes the structure that it is given, whose size is part of its number.
+//! `PIDFD_GET_INFO` writes to the structure that it is given, whose size is part of the request's
+//! number.
 #![allow(unsafe_code)]
 
 use std::os::fd::OwnedFd;
@@ -67,14 +70,14 @@ impl Ending {
     }
 }
 
-/// What a [`Witness`] knows.
+/// The knowledge of a [`Witness`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Testimony {
-    /// The process has not ended, or not wholly: its end may still be told.
+    /// The process has not ended, or not completely: the kernel may still report how.
     Pending,
-    /// It ended so.
+    /// It ended in this way.
     Known(Ending),
-    /// It has ended, and the kernel does not tell how.
+    /// It has ended, and the kernel does not report how.
     Unknown,
 }
 
@@ -83,24 +86,24 @@ pub enum Testimony {
 pub struct Witness {
     pid: u32,
     start_time_ticks: u64,
-    /// `None` where the kernel has no pidfds, or where descriptors have run out.
+    /// `None` if the kernel has no pidfds, or if descriptors have run out.
     pidfd: Option<OwnedFd>,
 }
 
 impl Witness {
-    /// A witness of the process `identity`; `None` if that process does not live any more.
+    /// Makes a witness of the process `identity`; `None` if that process does not live any more.
     ///
-    /// The caller has made sure that the identity's pid is of its own namespace and boot.
+    /// The caller has made sure that the identity's pid belongs to its own namespace and boot.
     pub fn of(identity: &Identity) -> Option<Self> {
         let (pid, start_time_ticks) = (identity.pid, identity.start_time_ticks);
         let pidfd = i32::try_from(pid).ok().and_then(Pid::from_raw);
         let pidfd = pidfd.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
         let witness = Self { pid, start_time_ticks, pidfd };
-        // Asked after the pidfd was opened: the pid was not used again in between.
+        // The line is read after the pidfd was opened: so the pid was not reused in between.
         witness.stat().is_some().then_some(witness)
     }
 
-    /// What is known now.
+    /// The current knowledge about the end of the process.
     pub fn testimony(&self) -> Testimony {
         if let Some(stat) = self.stat() {
             return match stat.is_zombie() {
@@ -113,13 +116,13 @@ impl Witness {
         ending.map_or(Testimony::Unknown, Testimony::Known)
     }
 
-    /// The process's line in `/proc`, while it has one.
+    /// The process's line in `/proc`, as long as it has one.
     fn stat(&self) -> Option<ProcStat> {
         ProcStat::of(self.pid).filter(|stat| stat.start_time_ticks == self.start_time_ticks)
     }
 }
 
-/// How the process `pid`, which began at `start_time_ticks`, ended, if it is a zombie.
+/// How the process `pid` that began at `start_time_ticks` ended, if it is a zombie.
 pub(crate) fn of_zombie(pid: u32, start_time_ticks: u64) -> Option<Ending> {
     let stat = ProcStat::of(pid)?;
     let is_same = stat.start_time_ticks == start_time_ticks && stat.is_zombie();
@@ -152,10 +155,10 @@ const PIDFD_GET_INFO: Opcode = opcode::read_write::<PidfdInfo>(0xff, 11);
 /// The wait status of the process behind a pidfd, once its parent has waited for it.
 fn exit_status(pidfd: &OwnedFd) -> Option<i32> {
     let mut info = PidfdInfo { mask: PIDFD_INFO_EXIT, ..PidfdInfo::default() };
-    // SAFETY: the number is that of a request which reads and writes this structure.
+    // SAFETY: the opcode belongs to a request that reads and writes this structure.
     let request = unsafe { Updater::<PIDFD_GET_INFO, PidfdInfo>::new(&mut info) };
-    // SAFETY: the descriptor is a pidfd, of whose requests this is one; kernels that do not know it
-    // refuse it.
+    // SAFETY: the descriptor is a pidfd, which has this request; kernels that do not know it refuse
+    // it.
     unsafe { ioctl(pidfd, request) }.ok()?;
     (info.mask & PIDFD_INFO_EXIT != 0).then_some(info.exit_status)
 }

@@ -1,4 +1,4 @@
-//! Why a segment cannot be read: one value for each thing that the caller can do about it.
+//! Errors of reading a segment: one variant for each thing that the caller can do about it.
 
 use std::io;
 
@@ -10,10 +10,10 @@ pub enum OpenError {
     /// The writer is still making it: try again in a moment.
     #[error("the segment is still being made; try again in a moment")]
     NotReady,
-    /// Some other file: leave it alone.
+    /// Not a segment: leave it alone.
     #[error("not a hakmem segment: {reason}")]
     NotASegment {
-        /// How one sees that.
+        /// How the file shows it.
         reason: &'static str,
     },
     /// A segment whose header contradicts itself: leave it alone.
@@ -22,7 +22,7 @@ pub enum OpenError {
         /// The field that is wrong.
         what: &'static str,
     },
-    /// Written by a version of hakmem with another layout: read it with that version.
+    /// A version of hakmem with another layout wrote it: read it with that version.
     #[error(
         "segment layout {major} is not known to this version, which reads layout {LAYOUT_MAJOR}; \
          use the same version for program and reader"
@@ -31,13 +31,13 @@ pub enum OpenError {
         /// Major version of the segment's layout.
         major: u16,
     },
-    /// The file is not there (any more).
+    /// The file does not exist, or no longer.
     #[error("the segment is gone")]
     Gone,
-    /// The file belongs to somebody else.
+    /// The file belongs to another user, who does not let the reader open it.
     #[error("no permission to read the segment; run as its owner or as root")]
     Denied,
-    /// The file's owner is not the one whose segments the directory holds: leave it alone.
+    /// The directory does not hold segments of the file's owner: leave the file alone.
     #[error(
         "it belongs to user {owner}, and its directory is another user's; programs of several \
          users share only a directory of root's"
@@ -46,7 +46,7 @@ pub enum OpenError {
         /// Owner of the file.
         owner: u32,
     },
-    /// The system refused otherwise.
+    /// The system refused for another reason.
     #[error("the segment cannot be read: {0}")]
     Io(#[source] io::Error),
 }
@@ -54,7 +54,7 @@ pub enum OpenError {
 /// Why a segment could not be sampled, or its events read.
 #[derive(Debug, thiserror::Error)]
 pub enum SampleError {
-    /// Somebody cut the file off; it will not recover.
+    /// The file was truncated; it will not recover.
     #[error("the segment was truncated; nothing more can be read from it")]
     Truncated,
     /// The file contradicts itself.
@@ -63,10 +63,10 @@ pub enum SampleError {
         /// The field that is wrong.
         what: &'static str,
     },
-    /// It takes more than the caller allows.
+    /// The sample costs more than the caller allows.
     #[error("the segment takes more {what} than the reader may spend on it")]
     TooMuch {
-        /// What it takes too much of: `memory` or `time`.
+        /// The resource that it exceeds: `memory` or `time`.
         what: &'static str,
     },
     /// The system refused.

@@ -1,8 +1,9 @@
-//! Events: what the rings still hold, and how many were overwritten before anybody read them.
+//! Reads events: the ones that the rings still hold, and the number that were overwritten unread.
 //!
-//! A ring is read twice. A record counts if both copies are equal and carry the expected number:
-//! the first then ended before the second found the number still there, so nothing had begun to
-//! overwrite it; and the second began after the first had found the number, so it was complete.
+//! A ring is read twice. A record counts if both copies are equal and carry the expected number.
+//! The first read then ended before the second one found the number still there, so no write had
+//! begun to overwrite the record; and the second read began after the first one had found the
+//! number, so the record was complete.
 
 use std::mem::offset_of;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::segment_file::{Buffer, ReadError};
 
 const RECORD_BYTES: usize = size_of::<hakmem_segment::Event>();
 const RING_BYTES: usize = RING_EVENTS * RECORD_BYTES;
-/// Slots that are read before the time is looked at again.
+/// Number of slots that are read between two looks at the clock.
 const TIMED_SLOTS: u32 = 16;
 /// Attempts at one ring in one call, if its writer interferes.
 const ATTEMPTS: u32 = 4;
@@ -27,56 +28,56 @@ const ATTEMPTS: u32 = 4;
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Slot whose ring held it.
+    /// The slot whose ring held the event.
     pub slot: u32,
-    /// 1 for the slot's first event, one more for each.
+    /// 1 for the slot's first event, and one more for each following one.
     pub number: u64,
     /// `CLOCK_MONOTONIC` in nanoseconds; see [`Identity::unix_ns`](crate::Identity::unix_ns).
     pub monotonic_ns: u64,
-    /// What happened.
+    /// The kind of event.
     pub kind: EventKind,
-    /// The class concerned.
+    /// The class that the event concerns.
     pub class: Class,
-    /// The bin concerned.
+    /// The bin that the event concerns.
     pub bin: u8,
-    /// Reason, outcome or routing, as the kind says.
+    /// Reason, outcome or routing, depending on the kind.
     pub detail: EventDetail,
-    /// Class that a header or the caller's size claimed, where that is the anomaly.
+    /// Class that a header or the caller's size claimed, if that is the anomaly.
     pub claimed_class: Option<Class>,
-    /// Thread that wrote it.
+    /// The thread that wrote the event.
     pub thread_id: u32,
-    /// Duration of the path in nanoseconds; 0 if it was not timed.
+    /// Duration of the slow path in nanoseconds; 0 if it was not timed.
     pub duration_ns: u32,
-    /// Bytes or a number, as the kind says.
+    /// Bytes or a number, depending on the kind.
     pub value: u64,
-    /// The pointer concerned, or 0.
+    /// The pointer that the event concerns, or 0.
     pub address: u64,
 }
 
 impl Event {
-    /// The byte in front of the pointer, where the event is an anomaly of headers.
+    /// The byte in front of the pointer, if the event is an anomaly of headers.
     pub fn header_byte(&self) -> Option<u8> {
         self.detail.is_of_header().then_some(self.value as u8)
     }
 }
 
-/// What an event's detail byte means.
+/// The meaning of an event's detail byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventDetail {
     /// The kind has no detail, or one that this version does not know.
     None,
-    /// Of a slow allocation.
+    /// Why an allocation was slow.
     Alloc(AllocReason),
-    /// Of a slow free.
+    /// Why a free was slow.
     Free(FreeReason),
-    /// Of an anomaly or a check.
+    /// What an anomaly or a check found.
     Outcome(Outcome),
-    /// In force from now on.
+    /// The routing in force from now on.
     Routing(Routing),
 }
 
 impl EventDetail {
-    /// The word, empty if there is none.
+    /// The name of the value; empty if there is none.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "",
@@ -105,14 +106,14 @@ impl EventDetail {
     }
 }
 
-/// What [`Segment::read_events`] found.
+/// The result of [`Segment::read_events`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventBatch {
-    /// New events, by time.
+    /// New events, in the order of time.
     pub events: Vec<Event>,
-    /// Events overwritten before they could be read.
+    /// Number of events that were overwritten before they could be read.
     pub lost: u64,
-    /// Events of kinds that this version does not know.
+    /// Number of events of kinds that this version does not know.
     pub unknown: u64,
 }
 
@@ -122,13 +123,13 @@ impl EventBatch {
     }
 }
 
-/// How far somebody has read a segment's events.
+/// How far a caller has read a segment's events.
 #[derive(Clone, Debug)]
 pub struct EventCursor {
     start: Start,
-    /// Number of the next event of each slot known so far.
+    /// Number of the next event of each slot seen so far.
     next: Vec<u64>,
-    /// The slot with which the next call begins.
+    /// The slot at which the next call begins.
     from_slot: u32,
     started: bool,
 }
@@ -141,17 +142,17 @@ enum Start {
 }
 
 impl EventCursor {
-    /// From the process's first event on: what was overwritten before the first call is lost.
+    /// Starts at the process's first event: those overwritten before the first call count as lost.
     pub fn from_beginning() -> Self {
         Self::new(Start::Beginning)
     }
 
-    /// From the oldest events on that the rings still hold at the first call.
+    /// Starts at the oldest events that the rings still hold at the first call.
     pub fn from_oldest() -> Self {
         Self::new(Start::Oldest)
     }
 
-    /// From the first call on, which returns nothing.
+    /// Starts at the first call, which returns no events.
     pub fn from_newest() -> Self {
         Self::new(Start::Newest)
     }
@@ -162,7 +163,7 @@ impl EventCursor {
 
     fn first(&self, written: u64) -> u64 {
         match self.start {
-            // A slot that came after the first call is followed from its beginning.
+            // A slot that is first used after the first call is followed from its beginning.
             _ if self.started => 1,
             Start::Beginning => 1,
             Start::Oldest => oldest(written),
@@ -183,9 +184,10 @@ impl Segment {
         self.read_events_up_to(cursor, usize::MAX, Duration::MAX)
     }
 
-    /// Returns events since the last call with this cursor, `events_max` or a ring more, and those of
-    /// a few slots more than `slice` of processor time allows. The next call goes on with the slots
-    /// after those, so that no slot keeps others from being read.
+    /// Returns events since the last call with this cursor. Stops at the next slot once it has
+    /// `events_max` events, so it may return one ring more, or once it has spent `slice` of
+    /// processor time, which may be exceeded by that of a few slots. The next call continues with
+    /// the slots after these, so no slot keeps others from being read.
     pub fn read_events_up_to(
         &self,
         cursor: &mut EventCursor,
@@ -224,7 +226,7 @@ impl Segment {
 
     fn read_events_written(&self, offset: u64) -> Result<u64, ReadError> {
         let written = self.file.read_u64(offset + offset_of!(SlotHeader, events_written) as u64)?;
-        // No writer gets that far, but a forged number must leave room for the next one.
+        // No writer gets that far, but a forged number must leave room for its successor.
         Ok(written.min(u64::MAX - 1))
     }
 
@@ -256,7 +258,7 @@ impl Segment {
                     None => batch.unknown += 1,
                 }
             } else if number == *next || (*next == written && number < *next) {
-                // Not complete when it was read: to be read again.
+                // The record was incomplete when it was read: the caller reads it again.
                 return Ok(());
             } else {
                 batch.lost = batch.lost.saturating_add(1);

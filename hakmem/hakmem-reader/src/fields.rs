@@ -1,7 +1,7 @@
-//! Little-endian fields of a byte buffer, at offsets that `offset_of!` gives.
+//! Reads little-endian fields of a byte buffer, at offsets from `offset_of!`.
 //!
-//! Offsets and lengths come from the layout, never from the file: reaching outside the buffer is
-//! a bug here and panics.
+//! Offsets and lengths come from the layout, never from the file: an access beyond the buffer is a
+//! bug here, and panics.
 
 use std::mem::offset_of;
 
@@ -49,7 +49,7 @@ impl<'a> Fields<'a> {
         Self(&self.0[offset..])
     }
 
-    /// A bin's record at the buffer's start.
+    /// The record of a bin that lies at the start of the buffer.
     pub(crate) fn bin_record(self) -> BinRecord {
         BinRecord {
             alloc_reasons: self.u64s(offset_of!(BinRecord, alloc_reasons)),

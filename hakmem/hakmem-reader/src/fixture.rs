@@ -1,7 +1,7 @@
-//! A writer of synthetic live segments, for the tests of whoever reads segments.
+//! Writes synthetic live segments, for tests of readers.
 //!
-//! It follows the allocator's protocol, sequence and lock included, but counts what it is told
-//! instead of allocating. All of its functions panic when the file cannot be written: tests have
+//! It follows the allocator's protocol, sequence and lock included, but counts what the test asks
+//! for instead of allocating. All of its functions panic if the file cannot be written: tests have
 //! no better answer.
 
 mod slot;
@@ -26,7 +26,7 @@ use crate::proc_stat::ProcStat;
 use crate::segment_name::SegmentName;
 pub use slot::{NewEvent, SlotWriter};
 
-/// The process that a segment pretends to be of. Change what matters to the test.
+/// The process that a segment claims to belong to. Tests change the fields that matter to them.
 #[derive(Clone, Debug)]
 pub struct FixtureProcess {
     /// Process id; the default is one that no process can have.
@@ -37,7 +37,7 @@ pub struct FixtureProcess {
     pub user_id: u32,
     /// Start of the process in clock ticks since boot.
     pub start_time_ticks: u64,
-    /// Differs from writer to writer.
+    /// Random number that differs from writer to writer.
     pub nonce: u64,
     /// Inode of the pid namespace.
     pub pid_namespace: u64,
@@ -63,16 +63,16 @@ pub struct FixtureProcess {
     pub routing: Routing,
     /// Which frees are checked.
     pub check: Check,
-    /// How a block gets onto a list.
+    /// How a block gets onto a thread's list.
     pub push: Push,
-    /// Whether it came from a fork.
+    /// Whether the process came from a fork.
     pub forked: bool,
-    /// Meaning of the bins.
+    /// The meaning of the bins.
     pub bins: [BinInfo; BINS],
 }
 
 impl FixtureProcess {
-    /// A process that runs `executable`, different from all others.
+    /// A process that runs `executable` and differs from all others.
     pub fn new(executable: &str) -> Self {
         static MADE: AtomicU64 = AtomicU64::new(1);
         let count = MADE.fetch_add(1, Ordering::Relaxed);
@@ -102,7 +102,8 @@ impl FixtureProcess {
         }
     }
 
-    /// A copy of this description that names the process `pid`, which lives in the caller's pid namespace.
+    /// This description, with the identity of the process `pid`, which lives in the caller's pid
+    /// namespace.
     pub fn of_process(self, pid: u32) -> Self {
         let start_time_ticks = ProcStat::of(pid).expect("the process lives").start_time_ticks;
         let (boot_id, pid_namespace) = Host::current().place().expect("/proc is mounted");
@@ -140,38 +141,38 @@ pub const fn bin_of(class: Class) -> usize {
     }
 }
 
-/// Numbers of the header that change while a process runs.
+/// The numbers of the header that change while a process runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProcessNumbers {
-    /// Threads now alive that have no slot.
+    /// Number of living threads without a slot.
     pub threads_unpublished: u32,
-    /// Threads that ever ran without a slot.
+    /// Number of threads that ever ran without a slot.
     pub threads_unpublished_total: u64,
-    /// Address space reserved for slabs.
+    /// Bytes of address space reserved for slabs.
     pub arena_reserved_bytes: u64,
-    /// The part of it made usable.
+    /// The bytes of it made usable.
     pub arena_committed_bytes: u64,
-    /// Slabs in use.
+    /// Bytes of slabs in use.
     pub slab_bytes: u64,
-    /// Empty slabs kept.
+    /// Bytes of empty slabs kept for reuse.
     pub slab_cached_bytes: u64,
-    /// Memory of slabs given back.
+    /// Bytes of slabs returned to the system.
     pub slab_returned_bytes_total: u64,
-    /// Large spans in use.
+    /// Bytes of large spans in use.
     pub large_bytes: u64,
-    /// Freed large spans kept.
+    /// Bytes of freed large spans kept for reuse.
     pub large_cached_bytes: u64,
     /// Bytes of large spans live at the fork.
     pub inherited_large_bytes: u64,
-    /// Times that the system refused to unmap.
+    /// How often the system refused to unmap.
     pub unmaps_refused_total: u64,
-    /// Times that the system refused to take memory back.
+    /// How often the system refused to purge memory.
     pub purges_refused_total: u64,
-    /// Times that the system refused advice.
+    /// How often the system refused advice.
     pub advice_refused_total: u64,
-    /// Address space of freed large spans kept.
+    /// Bytes of address space of freed large spans kept for reuse.
     pub large_purged_bytes: u64,
-    /// Namespaces that the program made.
+    /// Number of namespaces that the program made.
     pub namespaces_total: u64,
 }
 
@@ -184,7 +185,7 @@ pub struct SegmentWriter {
 }
 
 impl SegmentWriter {
-    /// Makes the segment of `process` in `directory`, ready and with slot 0, the process's own.
+    /// Makes the segment of `process` in `directory`: ready, and with slot 0, the process's own.
     pub fn create(directory: &Path, process: &FixtureProcess) -> Self {
         let mut writer = Self::create_unready(directory, process);
         writer.take_slot(0, "");
@@ -192,7 +193,7 @@ impl SegmentWriter {
         writer
     }
 
-    /// The same without slots, and not yet ready.
+    /// [`SegmentWriter::create`] without slots, and not yet ready.
     pub fn create_unready(directory: &Path, process: &FixtureProcess) -> Self {
         let name = SegmentName {
             pid: process.pid,
@@ -215,12 +216,12 @@ impl SegmentWriter {
         self.store(offset_of!(SegmentHeader, ready), &READY.to_le_bytes());
     }
 
-    /// Where the segment is.
+    /// Path of the segment.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Has a thread take a new slot; returns the slot's index.
+    /// Has the thread `thread_id` take a new slot; returns the slot's index.
     pub fn take_slot(&mut self, thread_id: u32, name: &str) -> usize {
         let index = self.slots.len();
         assert!(index < SLOTS_MAX, "a segment has no more slots");
@@ -240,26 +241,26 @@ impl SegmentWriter {
         &mut self.slots[index]
     }
 
-    /// Hands a slot out, to count in from another thread. Its index stays taken.
+    /// Hands out a slot for counting from another thread. Its index stays taken.
     pub fn detach_slot(&mut self, index: usize) -> SlotWriter {
         let file = self.file.try_clone().expect("the descriptor can be duplicated");
         let empty = SlotWriter::new(file, (HEADER_BYTES + index * SLOT_BYTES) as u64);
         std::mem::replace(&mut self.slots[index], empty)
     }
 
-    /// Stores the number of blocks of a bin in the central store.
+    /// Stores the number of blocks of `bin` in the central store.
     pub fn set_central_blocks(&self, bin: usize, blocks: u64) {
         let at = offset_of!(SegmentHeader, central_blocks) + bin * 8;
         self.store(at, &blocks.to_le_bytes());
     }
 
-    /// Stores the number of blocks of a bin that the process inherited at its fork.
+    /// Stores the number of blocks of `bin` that the process inherited at its fork.
     pub fn set_inherited_blocks(&self, bin: usize, blocks: u64) {
         let at = offset_of!(SegmentHeader, inherited_blocks) + bin * 8;
         self.store(at, &blocks.to_le_bytes());
     }
 
-    /// Stores what belongs to no thread.
+    /// Stores the numbers that belong to no thread.
     pub fn set_numbers(&self, numbers: &ProcessNumbers) {
         macro_rules! store {
             ($($field:ident)*) => {
@@ -280,12 +281,12 @@ impl SegmentWriter {
         self.store(offset_of!(SegmentHeader, state), &state.to_le_bytes());
     }
 
-    /// Overwrites bytes of the file, to make it wrong.
+    /// Overwrites bytes of the file, to make it invalid.
     pub fn store(&self, offset: usize, bytes: &[u8]) {
         self.file.write_all_at(bytes, offset as u64).expect("the segment can be written");
     }
 
-    /// Sets the file's length, to make it wrong.
+    /// Sets the file's length, to make it invalid.
     pub fn truncate(&self, bytes: u64) {
         self.file.set_len(bytes).expect("the segment can be cut off");
     }
@@ -346,8 +347,8 @@ impl SegmentWriter {
 
 impl Drop for SegmentWriter {
     fn drop(&mut self) {
-        // Closing is not enough: detached slots, and children that were just forked and have not
-        // done `exec` yet, share the descriptor.
+        // Closing is not enough: detached slots share the descriptor, and so do children that were
+        // just forked and have not called `exec` yet.
         flock(&self.file, FlockOperation::Unlock).expect("the lock can be released");
     }
 }

@@ -5,8 +5,8 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use crate::events::EventCursor;
 use crate::segment::Segment;
 
-/// Reads `bytes` as a segment in every way there is. It must neither panic, nor hang, nor take
-/// memory out of proportion.
+/// Reads `bytes` as a segment in every way that the crate offers. It must neither panic nor hang,
+/// nor use memory out of proportion to the input.
 pub fn read_bytes(bytes: &[u8]) {
     let Ok(fd) = memfd_create("hakmem-fuzz", MemfdFlags::CLOEXEC) else { return };
     if rustix::io::pwrite(&fd, bytes, 0) != Ok(bytes.len()) {

@@ -1,9 +1,8 @@
-//! A histogram of slow-path durations, as sparse as the data.
+//! A sparse histogram of slow-path durations.
 
 use hakmem_segment::duration::{BUCKETS, bucket_start_ns};
 
-/// Counts by the buckets of [`hakmem_segment::duration`]. Only buckets that hold something take
-/// memory.
+/// Counts by the buckets of [`hakmem_segment::duration`]. Only non-empty buckets take memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
     /// Ascending by index; no count is 0.
@@ -13,7 +12,7 @@ pub struct Histogram {
 const _: () = assert!(BUCKETS <= u8::MAX as usize);
 
 impl Histogram {
-    /// From one count per bucket; counts beyond [`BUCKETS`] are ignored.
+    /// Makes a histogram of one count per bucket; counts beyond [`BUCKETS`] are ignored.
     pub fn from_counts(counts: impl IntoIterator<Item = u64>) -> Self {
         let counted = counts.into_iter().take(BUCKETS).enumerate();
         let kept = counted.filter(|&(_, count)| count > 0);
@@ -25,17 +24,17 @@ impl Histogram {
         self.buckets.is_empty()
     }
 
-    /// Durations recorded, saturating.
+    /// Number of recorded durations, saturating.
     pub fn count(&self) -> u64 {
         self.buckets.iter().fold(0, |sum, &(_, count)| sum.saturating_add(count))
     }
 
-    /// Buckets that hold something, ascending: index and count.
+    /// Non-empty buckets, ascending, as pairs of index and count.
     pub fn buckets(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
         self.buckets.iter().map(|&(index, count)| (usize::from(index), count))
     }
 
-    /// Adds what `other` holds, saturating.
+    /// Adds the counts of `other`, saturating.
     pub fn add(&mut self, other: &Self) {
         for &(index, count) in &other.buckets {
             match self.buckets.binary_search_by_key(&index, |&(index, _)| index) {
@@ -45,7 +44,7 @@ impl Histogram {
         }
     }
 
-    /// What was recorded since `earlier`, which must be a former state of the same histogram;
+    /// The durations recorded since `earlier`, which must be a former state of the same histogram;
     /// buckets that fell count as unchanged.
     pub fn since(&self, earlier: &Self) -> Self {
         let former = |index| {
@@ -74,8 +73,8 @@ impl Histogram {
         0
     }
 
-    /// The same counts as an HdrHistogram of nanoseconds, each at the lowest value of its bucket.
-    /// Nothing is lost: its buckets are finer, so [`Histogram::from_hdr`] gives the original back.
+    /// Converts to an HdrHistogram of nanoseconds, each count at the lowest value of its bucket.
+    /// Nothing is lost: its buckets are finer, so [`Histogram::from_hdr`] restores the original.
     pub fn to_hdr(&self) -> hdrhistogram::Histogram<u64> {
         let highest = bucket_start_ns(BUCKETS);
         let mut hdr = hdrhistogram::Histogram::new_with_bounds(1, highest, SIGNIFICANT_DIGITS)
@@ -86,7 +85,7 @@ impl Histogram {
         hdr
     }
 
-    /// The counts of an HdrHistogram of nanoseconds, by the lowest value of each of its buckets.
+    /// Converts an HdrHistogram of nanoseconds, counting each of its buckets at its lowest value.
     pub fn from_hdr(hdr: &hdrhistogram::Histogram<u64>) -> Self {
         let mut counts = [0u64; BUCKETS];
         for step in hdr.iter_recorded() {
@@ -98,7 +97,8 @@ impl Histogram {
     }
 }
 
-/// Enough for buckets finer than ours, which are an eighth of their value wide or more.
+/// Enough for buckets that are finer than ours, each of which is at least an eighth of its value
+/// wide.
 const SIGNIFICANT_DIGITS: u8 = 1;
 
 #[cfg(test)]

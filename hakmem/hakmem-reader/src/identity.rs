@@ -1,4 +1,4 @@
-//! Who a process is: the part of the header that never changes.
+//! The identity of a process: the part of the header that never changes.
 
 use std::collections::BTreeMap;
 use std::mem::offset_of;
@@ -14,7 +14,7 @@ use crate::error::OpenError;
 use crate::fields::Fields;
 use crate::text::{clean, clean_padded, hex};
 
-/// Who wrote a segment. All of it but [`Identity::owner_user_id`] is what the writer claims.
+/// The writer of a segment. All fields but [`Identity::owner_user_id`] are the writer's own claims.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Process id in its own pid namespace.
@@ -23,7 +23,7 @@ pub struct Identity {
     pub parent_pid: u32,
     /// Real user id that the process claims.
     pub user_id: u32,
-    /// Owner of the file, which the system vouches for.
+    /// Owner of the file, according to the system.
     pub owner_user_id: u32,
     /// Start of the process: clock ticks since boot.
     pub start_time_ticks: u64,
@@ -31,7 +31,7 @@ pub struct Identity {
     pub created_unix_ns: u64,
     /// `CLOCK_MONOTONIC` at the same moment, in nanoseconds.
     pub created_monotonic_ns: u64,
-    /// Random.
+    /// Random number that the writer drew.
     pub nonce: u64,
     /// Inode of the pid namespace, 0 if unknown.
     pub pid_namespace: u64,
@@ -50,30 +50,30 @@ pub struct Identity {
     pub build_id: String,
     /// Version of the hakmem package in the process.
     pub package_version: String,
-    /// How `free` finds a block's class.
+    /// How `free` determines a block's class.
     pub routing: Routing,
     /// Which frees are checked.
     pub check: Check,
-    /// How a block gets onto a thread's list; it matters where blocks have headers.
+    /// How a block gets onto a thread's list; matters where blocks have headers.
     pub push: Push,
-    /// Bytes of blocks that a thread's list of one bin may hold at most; 0 if unknown.
+    /// Most bytes of blocks that a thread's list of one bin may hold; 0 if unknown.
     pub list_bytes_max: u32,
     /// Whether the process came from a fork without `exec`.
     pub forked: bool,
-    /// Locks that other threads of the parent held when the process was forked; 0 where the writer is
+    /// Locks that other threads of the parent held when the process was forked; 0 if the writer is
     /// older than layout 2.3.
     pub fork_doubts: u32,
-    /// Bytes that were free when the process was forked and that it has lost, most of them blocks on
-    /// lists of threads that it does not have; 0 where the writer is older than layout 2.3.
+    /// Bytes that were free when the process was forked and are lost to it, mostly blocks on the
+    /// lists of threads that it does not have; 0 if the writer is older than layout 2.3.
     pub fork_abandoned_bytes: u64,
-    /// Meaning of the bins.
+    /// The meaning of the bins.
     pub bins: BinTable,
     /// Major and minor version of the layout.
     pub layout: (u16, u16),
 }
 
 impl Identity {
-    /// Names the process: pid, start time and nonce, as in the name of its file.
+    /// The key of the process: pid, start time and nonce, as in the name of its file.
     pub fn key(&self) -> String {
         format!("{}-{}-{:016x}", self.pid, self.start_time_ticks, self.nonce)
     }
@@ -83,19 +83,19 @@ impl Identity {
         self.executable.rsplit('/').next().unwrap_or_default()
     }
 
-    /// What to call the program: the name by which people know it, or else its executable's.
+    /// The name to show for the program: the one by which people know it, or else its executable's.
     pub fn name(&self) -> &str {
         if self.command_name.is_empty() { self.executable_name() } else { &self.command_name }
     }
 
-    /// When an event happened, as nanoseconds since 1970, from its monotonic time.
+    /// Converts the monotonic time of an event to nanoseconds since 1970.
     pub fn unix_ns(&self, monotonic_ns: u64) -> u64 {
         let since = i128::from(monotonic_ns) - i128::from(self.created_monotonic_ns);
         let at = i128::from(self.created_unix_ns) + since;
         at.clamp(0, i128::from(u64::MAX)) as u64
     }
 
-    /// How a block gets onto a thread's list, where the routing leaves a choice.
+    /// How a block gets onto a thread's list, if the routing leaves a choice.
     pub fn effective_push(&self) -> Option<Push> {
         let has_choice = !matches!(self.routing, Routing::Direct | Routing::E3);
         has_choice.then_some(self.push)
@@ -107,29 +107,29 @@ impl Identity {
     }
 }
 
-/// What each bin means; its classes and outcomes are known to be valid.
+/// The meaning of each bin; its classes and outcomes are known to be valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BinTable {
     bins: [BinInfo; BINS],
 }
 
 impl BinTable {
-    /// Every bin as the writer described it.
+    /// All bins as the writer described them.
     pub fn all(&self) -> &[BinInfo; BINS] {
         &self.bins
     }
 
-    /// Bytes between two blocks of a bin; 0 for large and for unused bins.
+    /// Distance of two blocks of `bin` in bytes; 0 for large and for unused bins.
     pub fn stride_bytes(&self, bin: usize) -> u32 {
         if bin == BIN_LARGE { 0 } else { self.bins[bin].stride_bytes }
     }
 
-    /// Whether the routing uses the bin. The bins of large blocks and of no bin always are.
+    /// Whether the routing uses `bin`. [`BIN_LARGE`] and [`BIN_NONE`] are always used.
     pub fn is_used(&self, bin: usize) -> bool {
         bin == BIN_NONE || bin == BIN_LARGE || self.bins[bin].stride_bytes != 0
     }
 
-    /// The class of a bin.
+    /// The class of `bin`.
     pub fn class(&self, bin: usize) -> Class {
         match bin {
             BIN_NONE => Class::None,
@@ -139,7 +139,7 @@ impl BinTable {
         }
     }
 
-    /// What fast frees without a size count as.
+    /// The outcome that fast frees without a size count as.
     pub fn fast_outcome(&self, bin: usize) -> Outcome {
         Outcome::from_number(self.bins[bin].fast_outcome).unwrap_or(Outcome::Map)
     }
@@ -167,7 +167,7 @@ impl BinTable {
     }
 }
 
-/// Where the slots lie.
+/// The layout of the slots in the file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Geometry {
     header_bytes: u64,
@@ -176,14 +176,14 @@ pub(crate) struct Geometry {
 }
 
 impl Geometry {
-    /// The header of a later minor version may be larger, within reason.
+    /// A later minor version may have a larger header, within this bound.
     const HEADER_BYTES_MAX: u32 = 1 << 20;
-    /// The slot of a later minor version may be larger, within reason.
+    /// A later minor version may have larger slots, within this bound.
     const SLOT_BYTES_MAX: u32 = 1 << 20;
-    /// Bytes of pages that machines have.
+    /// The page sizes of machines, in bytes.
     const PAGES: [usize; 3] = [4 << 10, 16 << 10, 64 << 10];
 
-    /// Where slot `index` starts; `index` is below [`Geometry::slots_max`].
+    /// Offset of slot `index`, which is below [`Geometry::slots_max`].
     pub(crate) fn slot_offset(self, index: u32) -> u64 {
         self.header_bytes + u64::from(index) * self.slot_bytes
     }
@@ -192,8 +192,8 @@ impl Geometry {
         self.slots_max
     }
 
-    /// Every minor version that this reader knows writes headers and slots of one size, in whole pages
-    /// of the writer's machine, and no version has more slots.
+    /// Checks the sizes. Every minor version that this reader knows writes headers and slots of one
+    /// size, in whole pages of the writer's machine, and no version has more slots.
     fn decode(header: Fields<'_>) -> Result<Self, OpenError> {
         let header_bytes = header.u32(offset_of!(SegmentHeader, header_bytes));
         let slot_bytes = header.u32(offset_of!(SegmentHeader, slot_bytes));
@@ -217,7 +217,7 @@ impl Geometry {
     }
 }
 
-/// Checks the fields up to `ready`, so that the rest may be read.
+/// Checks the fields up to `ready`, after which the rest may be read.
 pub(crate) fn check_ready(start: Fields<'_>) -> Result<(), OpenError> {
     let magic = start.bytes(offset_of!(SegmentHeader, magic), MAGIC.len());
     let ready = start.u64(offset_of!(SegmentHeader, ready));
@@ -240,7 +240,7 @@ pub(crate) fn check_ready(start: Fields<'_>) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Decodes a complete header, of which [`check_ready`] approved.
+/// Decodes a complete header that [`check_ready`] has accepted.
 pub(crate) fn decode(
     header: Fields<'_>,
     owner_user_id: u32,

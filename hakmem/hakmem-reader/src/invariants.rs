@@ -1,4 +1,4 @@
-//! What must hold of every sample, as values that say what does not.
+//! The invariants of samples, whose violations are values.
 
 use std::fmt;
 
@@ -6,32 +6,32 @@ use hakmem_segment::BIN_LARGE;
 
 use crate::sample::{BinSample, Sample, sum};
 
-/// Something that must hold and does not, in one bin of one slot.
+/// A violated invariant, in one bin of one slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// Index of the slot.
     pub slot: u32,
     /// The bin.
     pub bin: u8,
-    /// What is wrong.
+    /// The kind of violation.
     pub kind: ViolationKind,
 }
 
-/// What can be wrong with a bin.
+/// The kinds of violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ViolationKind {
-    /// The identity gives less than no fast allocation.
+    /// The identity gives a negative number of fast allocations.
     NegativeFastAllocations(i128),
-    /// Outcomes and frees differ.
+    /// The sums of outcomes and of frees differ.
     OutcomesDiffer {
         /// Sum of the outcomes of slow frees.
         outcomes: i128,
         /// Sum of the reasons of slow frees.
         frees: i128,
     },
-    /// Something happened in a bin that the routing does not use.
+    /// A bin that the routing does not use has counts.
     UnusedBin,
-    /// Some counter is lower than in an earlier sample.
+    /// A counter is lower than in an earlier sample.
     Fell,
 }
 
@@ -67,8 +67,8 @@ impl Sample {
         })
     }
 
-    /// Checks for every bin of every slot that the outcomes sum to the frees. Fast frees have one
-    /// each by construction, so this compares the slow ones.
+    /// Checks for every bin of every slot that the outcomes sum to the frees. A fast free has one
+    /// outcome by construction, so this compares the slow ones.
     pub fn check_conservation(&self) -> Result<(), Violation> {
         self.check(|bin| {
             let outcomes = sum(&bin.record.outcomes);

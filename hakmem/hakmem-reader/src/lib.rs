@@ -1,20 +1,21 @@
 //! Reads telemetry segments from outside the process that writes them.
 //!
-//! A segment is a file that any user may have written and that changes while it is read. So
-//! nothing here maps it: every byte comes by `pread` into private memory, every size and index is
+//! A segment is a file that any user may have written and that changes while it is read. So this
+//! crate never maps one: every byte comes by `pread` into private memory, every size and index is
 //! bounded, and text is cleaned of control characters before anybody sees it.
 //!
 //! The layers, bottom to top; each uses only those above it in this list:
 //!
-//! - [`error`], `segment_name`, `fields`, `text`: words for what goes wrong, names of files,
-//!   little-endian fields, untrusted text;
-//! - `segment_file`: one open file, the only place that reads one;
-//! - [`identity`], [`histogram`], [`sample`]: what a segment holds, decoded;
-//! - `slot_decode`, `moving_bin`, `slot_snapshot`: consistent copies of slots while their writers run;
-//! - [`totals`], [`invariants`]: pure sums over a sample, and what must hold of it;
+//! - [`error`], `segment_name`, `fields`, `text`: error types, file names, little-endian fields,
+//!   untrusted text;
+//! - `segment_file`: one open file; only this module reads files of segments;
+//! - [`identity`], [`histogram`], [`sample`]: the contents of a segment, decoded;
+//! - `slot_decode`, `moving_bin`, `slot_snapshot`: consistent copies of slots while their writers
+//!   run;
+//! - [`totals`], [`invariants`]: pure sums over a sample, and the equations that must hold for it;
 //! - [`segment`], [`events`]: one segment, sampled and followed;
-//! - `proc_stat`, [`ending`]: how a process ended, as the kernel tells it;
-//! - [`liveness`], [`directory`]: what became of a process, and where segments are;
+//! - `proc_stat`, [`ending`]: how a process ended, according to the kernel;
+//! - [`liveness`], [`directory`]: the state of a process, and where segments are;
 //! - [`fuzz`], `fixture`: for tests.
 //!
 //! ```no_run

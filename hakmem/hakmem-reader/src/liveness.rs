@@ -1,4 +1,4 @@
-//! What became of a process.
+//! The state of a process, derived from its segment, the kernel and other segments.
 
 use std::fs;
 
@@ -9,20 +9,20 @@ use crate::identity::Identity;
 use crate::proc_stat::ProcStat;
 use crate::sample::ProcessSample;
 
-/// What became of a process.
+/// The state of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProcessState {
     /// It runs.
     Running,
     /// It ended normally.
     Exited,
-    /// Somebody ended it by a signal.
+    /// A signal that was sent to it ended it.
     Killed,
-    /// It ended by a fault of its own: SIGSEGV, SIGABRT and their like.
+    /// It ended by a fault of its own: SIGSEGV, SIGABRT and the like.
     Crashed,
-    /// It became another program, by `exec`.
+    /// It replaced itself with another program, by `exec`.
     Replaced,
-    /// It ended, and nobody saw how.
+    /// It ended, and it is not known how.
     Ended,
 }
 
@@ -43,12 +43,12 @@ impl ProcessState {
         }
     }
 
-    /// Whether the process has ended, as this program at least.
+    /// Whether the process has ended, or at least has ended as this program.
     pub const fn is_ended(self) -> bool {
         !matches!(self, Self::Running)
     }
 
-    /// Whether the process did not end by its own will, as far as is known.
+    /// Whether the process did not end of its own accord, as far as is known.
     pub const fn is_abnormal_end(self) -> bool {
         matches!(self, Self::Killed | Self::Crashed | Self::Ended)
     }
@@ -64,14 +64,15 @@ impl From<Ending> for ProcessState {
     }
 }
 
-/// Tells what became of the process `identity`.
+/// Determines the state of the process `identity`.
 ///
 /// `writer_alive` is [`Segment::is_writer_alive`](crate::Segment::is_writer_alive), asked before
-/// `process` was sampled; `ending` is what the kernel told of the process's end, if anybody asked in
-/// time; `others` are the identities of other segments, of which a later one of the same process
+/// `process` was sampled; `ending` is how the process ended according to the kernel, if that was
+/// asked in time; `others` are the identities of other segments: a later one of the same process
 /// proves an `exec`.
 ///
-/// The kernel's word counts more than the segment's: a program may crash in its exit handlers.
+/// The kernel's account takes precedence over the segment's: a program may crash in its exit
+/// handlers.
 pub fn effective_state<'a>(
     identity: &Identity,
     writer_alive: bool,
@@ -103,7 +104,7 @@ fn is_successor(later: &Identity, earlier: &Identity) -> bool {
         && later.created_monotonic_ns > earlier.created_monotonic_ns
 }
 
-/// The reader's own view of processes.
+/// The machine and the pid namespace of the reader, for questions about processes.
 #[derive(Clone, Debug)]
 pub struct Host {
     boot_id: Option<[u8; 16]>,
@@ -121,8 +122,9 @@ impl Host {
         }
     }
 
-    /// Whether the very process that `identity` names still runs, as whatever program. `false`
-    /// if that cannot be known, because it belongs to another pid namespace or an earlier boot.
+    /// Whether the very process that `identity` names still runs, as whatever program. False if
+    /// that cannot be known, because the process belongs to another pid namespace or an earlier
+    /// boot.
     pub fn process_lives(&self, identity: &Identity) -> bool {
         if !self.is_here(identity) {
             return false;
@@ -132,12 +134,12 @@ impl Host {
         })
     }
 
-    /// A witness of the process `identity`, if it lives and is of this pid namespace and boot.
+    /// A witness of the process `identity`, if it lives in this pid namespace and boot.
     pub fn witness(&self, identity: &Identity) -> Option<Witness> {
         if self.is_here(identity) { Witness::of(identity) } else { None }
     }
 
-    /// How the process `identity` ended, if it is still a zombie of this pid namespace and boot.
+    /// How the process `identity` ended, if it is still a zombie in this pid namespace and boot.
     pub fn ending(&self, identity: &Identity) -> Option<Ending> {
         if self.is_here(identity) {
             of_zombie(identity.pid, identity.start_time_ticks)
@@ -152,8 +154,9 @@ impl Host {
         Some((self.boot_id?, self.pid_namespace?))
     }
 
-    /// Whether the identity's pid means a process of the reader's pid namespace and boot, and one
-    /// of the file's owner: anybody can write a stranger's pid into a file of their own.
+    /// Whether the identity's pid names a process of the reader's pid namespace and boot, and one
+    /// that belongs to the owner of the file: anybody can write another user's pid into a file of
+    /// their own.
     fn is_here(&self, identity: &Identity) -> bool {
         self.pid_namespace == Some(identity.pid_namespace)
             && self.boot_id == Some(identity.boot_id)
@@ -161,8 +164,8 @@ impl Host {
     }
 }
 
-/// Whether one of the process's user ids is `user`. Root's files may be of a process that gave its
-/// rights up since.
+/// Whether one of the user ids of process `pid` is `user`. A file of root's may come from a process
+/// that has dropped its privileges since.
 fn is_of_user(pid: u32, user: u32) -> bool {
     if user == 0 {
         return true;

@@ -1,26 +1,27 @@
-//! One bin of a slot whose writer never rests.
+//! Reads one bin of a slot whose writer never rests.
 //!
-//! Under routings that free a class the slow way, a writer is in some slow path most of the time,
-//! and no two reads see the same sequence. So the sequence is only asked whether it is even, twice:
+//! Under routings that free a class on the slow path, a writer is in some slow path most of the
+//! time, and no two reads see the same sequence. So the reader only checks, twice, that the
+//! sequence is even:
 //!
 //! ```text
 //! record 1   even?   word and capacity   even?   record 2
 //! ```
 //!
-//! At the first even moment, whatever record 1 saw of a slow path is in the word too; at the
-//! second, whatever the word saw is in record 2. So if the records are equal, no slow path of this
-//! bin came between, and word and record belong together exactly.
+//! At the first even moment, all that record 1 saw of a slow path is in the word too; at the
+//! second, all that the word saw is in record 2. So if the records are equal, no slow path of this
+//! bin came between them, and word and record belong together exactly.
 //!
-//! If they differ, the bin itself is what moves. Record 1 is reported, which conserves frees; and
-//! refills of record 1 with flushes of record 2 give at most as many fast allocations as there
-//! were at the word's moment. What the identity has too many is reported as depth: blocks that
-//! moved while they were counted.
+//! If they differ, this very bin is changing. The reader then reports record 1, which conserves
+//! frees; the refills of record 1 together with the flushes of record 2 give at most as many fast
+//! allocations as there were when the word was read. It reports the surplus of the identity as
+//! depth: blocks that moved while they were counted.
 
 use hakmem_segment::{AllocReason, BinRecord, FreeReason, ListState};
 
 use crate::sample::{BinSample, sum};
 
-/// What the reads above gave.
+/// The result of the reads above.
 pub(crate) struct Reading {
     pub(crate) first: BinRecord,
     pub(crate) list: ListState,
@@ -29,13 +30,14 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Whether list and record are of one moment.
+    /// Whether list and record come from one moment.
     pub(crate) fn is_exact(&self) -> bool {
         counts(&self.first).eq(counts(&self.second))
     }
 
-    /// List and record as they are if that is exact, otherwise reconciled so that the identity gives no more fast allocations than there
-    /// were, and no fewer than `former` had; `None` if that is not possible.
+    /// List and record as they are if they are exact. Otherwise they are reconciled, so that the
+    /// identity gives no more fast allocations than there were, and no fewer than `former` had;
+    /// `None` if that is not possible.
     pub(crate) fn reconciled(&self, former: Option<&BinSample>) -> Option<(ListState, BinRecord)> {
         let (record, list) = (self.first, self.list);
         if self.is_exact() {
@@ -57,7 +59,7 @@ impl Reading {
         Some((ListState { depth, ..list }, record))
     }
 
-    /// The most that the spare can have held when the word was read.
+    /// The most blocks that the spare can have held when the word was read.
     fn spare_blocks_max(&self) -> u64 {
         let [first, second] = [&self.first, &self.second];
         let swaps = |record: &BinRecord| {

@@ -1,4 +1,4 @@
-//! A sample: what a segment held at one moment, decoded and not yet summed.
+//! A sample: the contents of a segment at one moment, decoded and not yet summed.
 
 use std::mem::offset_of;
 use std::sync::Arc;
@@ -11,26 +11,26 @@ use crate::fields::Fields;
 use crate::histogram::Histogram;
 use crate::identity::BinTable;
 
-/// Everything that one process counted, up to one moment.
+/// All that one process has counted, up to one moment.
 ///
-/// Each slot is a consistent copy, but slots are read one after another: what one thread
-/// allocated and another freed can be seen freed first, so differences over slots are signed.
+/// Each slot is a consistent copy, but slots are read one after another: a block that one thread
+/// allocated and another freed may show only as freed, so differences over slots are signed.
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// When the sample was begun: nanoseconds since 1970.
     pub unix_ns: u64,
-    /// The same moment by `CLOCK_MONOTONIC`, the clock of events.
+    /// That moment by `CLOCK_MONOTONIC`, the clock of events, in nanoseconds.
     pub monotonic_ns: u64,
-    /// What belongs to no thread.
+    /// The part that belongs to no thread.
     pub process: ProcessSample,
-    /// One entry per slot ever owned, in their order.
+    /// One entry for each slot that was ever owned, in their order.
     pub slots: Vec<Arc<SlotSample>>,
-    /// Meaning of the bins.
+    /// The meaning of the bins.
     pub bins: Arc<BinTable>,
 }
 
 impl Sample {
-    /// Whether some slot could not be copied at rest; see [`SlotSample::torn`].
+    /// Whether any slot could not be copied at rest; see [`SlotSample::torn`].
     pub fn is_torn(&self) -> bool {
         self.slots.iter().any(|slot| slot.torn)
     }
@@ -40,13 +40,13 @@ impl Sample {
         self.slots.iter().filter(|slot| slot.torn).map(|slot| slot.index)
     }
 
-    /// Threads now alive: those with a slot and those without.
+    /// Number of threads that live now, with or without a slot.
     pub fn threads_alive(&self) -> u64 {
         let published = self.slots.iter().filter(|slot| slot.thread_id != 0).count() as u64;
         published + u64::from(self.process.threads_unpublished)
     }
 
-    /// Events that writers did not put into their rings, to bound their rate.
+    /// Events that writers did not write to their rings, to bound their rate.
     pub fn suppressed_events(&self) -> u64 {
         self.slots.iter().fold(0, |sum, slot| sum.saturating_add(slot.suppressed_events()))
     }
@@ -56,63 +56,64 @@ impl Sample {
         self.slots.iter().map(|slot| slot.bytes()).sum()
     }
 
-    /// Events ever put into the rings.
+    /// Events ever written to the rings.
     pub fn events_written(&self) -> u64 {
         self.slots.iter().fold(0, |sum, slot| sum.saturating_add(slot.events_written))
     }
 }
 
-/// What belongs to no thread.
+/// The part of a sample that belongs to no thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessSample {
-    /// What the writer last said of itself; `None` if it is a word this version does not know.
+    /// The writer's last state; `None` if this version does not know its number.
     pub state: Option<State>,
     /// Exit code, if the writer knew it.
     pub exit_code: Option<i32>,
     /// When the process ended normally: nanoseconds since 1970; 0 before that.
     pub exited_unix_ns: u64,
-    /// Slots that have ever been owned.
+    /// Number of slots that have ever been owned.
     pub slots_used: u32,
-    /// Threads now alive that have no slot.
+    /// Number of living threads without a slot.
     pub threads_unpublished: u32,
-    /// Threads that ever ran without a slot.
+    /// Number of threads that ever ran without a slot.
     pub threads_unpublished_total: u64,
-    /// Address space reserved for slabs.
+    /// Bytes of address space reserved for slabs.
     pub arena_reserved_bytes: u64,
-    /// The part of it made usable so far.
+    /// The bytes of it made usable so far.
     pub arena_committed_bytes: u64,
-    /// Slabs in use by some bin.
+    /// Bytes of slabs in use by some bin.
     pub slab_bytes: u64,
-    /// Empty slabs whose memory is kept for reuse.
+    /// Bytes of empty slabs whose memory is kept for reuse.
     pub slab_cached_bytes: u64,
-    /// Memory of empty slabs given back to the system, ever.
+    /// Bytes of empty slabs that were returned to the system, ever.
     pub slab_returned_bytes_total: u64,
-    /// Large spans in use.
+    /// Bytes of large spans in use.
     pub large_bytes: u64,
-    /// Freed large spans kept for reuse.
+    /// Bytes of freed large spans kept for reuse.
     pub large_cached_bytes: u64,
-    /// Blocks waiting in the central store, by bin.
+    /// Blocks that wait in the central store, by bin.
     pub central_blocks: [u64; BINS],
-    /// Blocks live when the process was forked, by bin.
+    /// Blocks that were live when the process was forked, by bin.
     pub inherited_blocks: [u64; BINS],
-    /// Bytes of large spans live when the process was forked.
+    /// Bytes of large spans that were live when the process was forked.
     pub inherited_large_bytes: u64,
-    /// Times that the system refused to unmap address space.
+    /// How often the system refused to unmap address space.
     pub unmaps_refused_total: u64,
-    /// Times that the system refused to take memory back.
+    /// How often the system refused to purge memory.
     pub purges_refused_total: u64,
-    /// Times that the system refused advice about memory.
+    /// How often the system refused advice about memory.
     pub advice_refused_total: u64,
-    /// Address space of freed large spans, without memory, kept for reuse.
+    /// Bytes of address space of freed large spans, without memory, kept for reuse.
     pub large_purged_bytes: u64,
-    /// Namespaces that the program made with `dlmopen`; 0 where the writer is older than layout 2.5.
+    /// Number of namespaces that the program made with `dlmopen`; 0 if the writer is older than
+    /// layout 2.5.
     pub namespaces_total: u64,
 }
 
 impl ProcessSample {
-    /// Where the changing part of the header lies.
+    /// Offset of the changing part of the header.
     pub(crate) const START: usize = offset_of!(SegmentHeader, state);
-    /// Bytes of it that have a meaning.
+    /// Bytes of that part up to the reserved ones.
     pub(crate) const BYTES: usize = offset_of!(SegmentHeader, reserved) - Self::START;
 
     /// Decodes the changing part of the header.
@@ -157,22 +158,22 @@ impl ProcessSample {
 pub struct SlotSample {
     /// Index of the slot.
     pub index: u32,
-    /// Thread id of the owner, 0 while nobody owns the slot; slot 0 is the process's own.
+    /// Thread id of the owner, 0 while the slot has no owner; slot 0 is the process's own.
     pub thread_id: u32,
-    /// Threads that have owned the slot so far.
+    /// Number of threads that have owned the slot so far.
     pub owners: u32,
-    /// Name that the owner, or the last one, had when the process began, if it was its first thread;
-    /// otherwise empty. Printable.
+    /// Name that the owner, or the last owner, had when the process began, if it was the process's
+    /// first thread; otherwise empty. Printable.
     pub thread_name: String,
     /// `CLOCK_MONOTONIC` in nanoseconds when the owner took the slot.
     pub owned_since_ns: u64,
-    /// Events ever put into the slot's ring.
+    /// Events ever written to the slot's ring.
     pub events_written: u64,
-    /// Slow allocations not put into the ring, by [`AllocReason`].
+    /// Slow allocations not written to the ring, by [`AllocReason`].
     pub suppressed_allocations: [u64; 8],
-    /// Slow frees not put into the ring, by [`FreeReason`].
+    /// Slow frees not written to the ring, by [`FreeReason`].
     pub suppressed_frees: [u64; 8],
-    /// Other events not put into the ring.
+    /// Other events not written to the ring.
     pub suppressed_other: u64,
     /// Bytes of large spans that the slot's owners allocated.
     pub large_allocated_bytes: u64,
@@ -182,13 +183,15 @@ pub struct SlotSample {
     pub capacities: [u16; BINS],
     /// Bins that were ever used, ascending.
     pub bins: Vec<BinSample>,
-    /// Durations of slow paths, of the classes that have any.
+    /// Durations of slow paths, for the classes that have any.
     pub durations: Arc<[(Class, Histogram)]>,
-    /// Whether some of it was not copied at rest. While the writer lives, what could not be read
-    /// is the copy before this one, so that nothing falls and the identity holds. If the writer
-    /// was killed in a slow path, the identity may not hold for the bin it was working on.
+    /// Whether a part of the slot was not copied at rest. While the writer lives, a part that could
+    /// not be read is the previous copy, so that nothing falls and the identity holds. If the
+    /// writer was killed in a slow path, the identity may not hold for the bin that it was
+    /// updating.
     pub torn: bool,
-    /// The sequence at which all of `bins` and `durations` were copied, if they were together.
+    /// The sequence at which all of `bins` and `durations` were copied, if they were copied
+    /// together.
     pub(crate) settled: Option<u64>,
 }
 
@@ -199,12 +202,12 @@ impl SlotSample {
         found.ok().map(|at| &self.bins[at])
     }
 
-    /// Bytes of memory that it takes.
+    /// Bytes of memory that this copy takes.
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + size_of_val(self.bins.as_slice()) + size_of_val(&*self.durations)
     }
 
-    /// Events not put into the ring.
+    /// Events not written to the ring.
     pub fn suppressed_events(&self) -> u64 {
         let all = self.suppressed_allocations.iter().chain(&self.suppressed_frees);
         all.fold(self.suppressed_other, |sum, &count| sum.saturating_add(count))
@@ -216,16 +219,16 @@ impl SlotSample {
 pub struct BinSample {
     /// The bin, below [`BINS`].
     pub bin: u8,
-    /// Depth of the list and fast frees.
+    /// The list's depth and its fast frees.
     pub list: ListState,
-    /// Fast frees whose caller told the size: never more than all fast frees.
+    /// Fast frees whose caller passed the size: never more than all fast frees.
     pub sized_frees_fast: u64,
-    /// What slow paths counted.
+    /// The counts of slow paths.
     pub record: BinRecord,
 }
 
 impl BinSample {
-    /// Fast allocations by the identity; negative only if the identity does not hold.
+    /// Fast allocations from the identity; negative only if the identity does not hold.
     pub fn allocated_fast(&self) -> i128 {
         let record = &self.record;
         i128::from(record.refilled_blocks) + i128::from(self.list.freed_fast)
@@ -234,7 +237,7 @@ impl BinSample {
             - i128::from(record.spare_blocks)
     }
 
-    /// Requests that failed.
+    /// Failed requests.
     pub fn failed_allocations(&self) -> u64 {
         self.record.alloc_reasons[AllocReason::OutOfMemory as usize]
     }
@@ -259,18 +262,18 @@ impl BinSample {
         i128::from(self.list.freed_fast) + self.slow_frees()
     }
 
-    /// Blocks allocated less blocks freed; a rejected free frees nothing.
+    /// Blocks allocated minus blocks freed; a rejected free frees no block.
     pub fn live_blocks(&self) -> i128 {
         let rejected = self.record.free_reasons[FreeReason::Rejected as usize];
         self.allocations() - self.frees() + i128::from(rejected)
     }
 
-    /// Fast frees whose caller did not tell the size.
+    /// Fast frees whose caller did not pass the size.
     pub fn unsized_frees_fast(&self) -> u64 {
         self.list.freed_fast.saturating_sub(self.sized_frees_fast)
     }
 
-    /// Whether any counter is lower than it was in `earlier`.
+    /// Whether any counter is lower than in `earlier`.
     pub fn has_fallen(&self, earlier: &Self) -> bool {
         let fell = |later: &[u64], earlier: &[u64]| later.iter().zip(earlier).any(|(l, e)| l < e);
         self.allocated_fast() < earlier.allocated_fast()
@@ -281,13 +284,13 @@ impl BinSample {
             || fell(&self.record.outcomes, &earlier.record.outcomes)
     }
 
-    /// Whether this is the bin of large blocks, whose bytes the slot counts apart.
+    /// Whether this is the bin of large blocks, whose bytes the slot counts separately.
     pub fn is_large(&self) -> bool {
         usize::from(self.bin) == BIN_LARGE
     }
 }
 
-/// Counts of strangers may be as large as they like: 2^64 of them fit.
+/// Sums counts that a forger may have chosen: 2^64 counts of any size fit into an `i128`.
 pub(crate) fn sum(counts: &[u64]) -> i128 {
     counts.iter().map(|&count| i128::from(count)).sum()
 }

@@ -26,29 +26,29 @@ impl From<ReadError> for SampleError {
     }
 }
 
-/// The least that a slot or a header takes on disk once it is in use.
+/// The least disk space of a slot or a header in use.
 const PAGE_BYTES: u64 = 4096;
 
-/// Slots that are read before the time is looked at again.
+/// Number of slots that are read between two looks at the clock.
 const TIMED_SLOTS: usize = 16;
 
-/// What one sample may take at most.
+/// Limits on the cost of one sample.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of memory.
+    /// Most bytes of memory.
     pub bytes: usize,
-    /// Processor time of the calling threads.
+    /// Most processor time of the calling threads, over all calls.
     pub time: Duration,
-    /// Processor time of one call; a few slots are read in any case, so that each call gets on.
+    /// Most processor time of one call. A call always reads a few slots, so that it makes progress.
     pub slice: Duration,
 }
 
 impl Limits {
-    /// Whatever a segment can hold.
+    /// No limits: reads whatever a segment can hold.
     pub const NONE: Self = Self { bytes: usize::MAX, time: Duration::MAX, slice: Duration::MAX };
 }
 
-/// A sample of which some slots are still to be read.
+/// A sample that still lacks some slots.
 #[derive(Debug)]
 struct Unfinished {
     sample: Sample,
@@ -57,7 +57,7 @@ struct Unfinished {
 }
 
 /// An open segment. It keeps the last copy of every slot, so that a sample reads little more than
-/// what changed, and so that no counter ever falls from one sample to the next.
+/// the changes, and so that no counter ever falls from one sample to the next.
 #[derive(Debug)]
 pub struct Segment {
     pub(crate) file: SegmentFile,
@@ -73,8 +73,8 @@ impl Segment {
     /// Opens the segment at `path`.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let segment = Self::from_file(SegmentFile::open(path)?)?;
-        // A file under another name is a copy, which may be read; under a segment's name it must
-        // be that segment, or one file could pass for another.
+        // A file under another name is a copy and may be read. A file under a segment's name must
+        // be that segment; otherwise one file could pass for another.
         let name = path.file_name().and_then(SegmentName::parse);
         if name.is_some_and(|name| name.key() != segment.key()) {
             return Err(OpenError::Malformed { what: "file name" });
@@ -87,7 +87,7 @@ impl Segment {
         Self::from_file(SegmentFile::from_fd(fd)?)
     }
 
-    /// Whether `file` holds a segment that this version understands, without keeping it.
+    /// Checks that `file` holds a segment that this version understands, without keeping it.
     pub(crate) fn check(file: &SegmentFile) -> Result<(), OpenError> {
         Self::read_header(file).map(drop)
     }
@@ -102,36 +102,36 @@ impl Segment {
     fn read_header(file: &SegmentFile) -> Result<(Identity, Geometry), OpenError> {
         let mut header = Box::new(Buffer::<HEADER_BYTES>::new());
         let size = file.size().map_err(|error| open_error(error, 0))?;
-        // `ready` is read before what it vouches for.
+        // `ready` is read before the fields that it vouches for.
         file.read(&mut header.0[..32], 0).map_err(|error| open_error(error, size))?;
         identity::check_ready(Fields(&header.0))?;
         file.read(&mut header.0, 0).map_err(|error| open_error(error, size))?;
         identity::decode(Fields(&header.0), file.owner_user_id())
     }
 
-    /// Who wrote the segment.
+    /// The identity of the writer.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Names the process: `<pid>-<start time in ticks>-<nonce in hex>`.
+    /// The key of the process: `<pid>-<start time in ticks>-<nonce in hex>`.
     pub fn key(&self) -> String {
         self.identity.key()
     }
 
-    /// Whether the writer still runs. Once it does not, it never does again, and a sample taken
-    /// after that is the last word.
+    /// Whether the writer still runs. A writer that is dead stays dead, so a sample taken after
+    /// this returned false is the final one.
     pub fn is_writer_alive(&self) -> bool {
         self.file.is_locked()
     }
 
-    /// When [`remove_dead`](crate::directory::remove_dead) noted that the writer was dead, if it
+    /// When [`remove_dead`](crate::directory::remove_dead) recorded that the writer was dead, if it
     /// did: the writer died before that.
     pub fn found_dead_at(&self) -> Option<SystemTime> {
         found_dead_at(&rustix::fs::fstat(self.file.fd()).ok()?)
     }
 
-    /// Copies what the segment holds now.
+    /// Copies the current contents of the segment.
     pub fn sample(&mut self) -> Result<Sample, SampleError> {
         self.unfinished = None;
         loop {
@@ -141,15 +141,15 @@ impl Segment {
         }
     }
 
-    /// Copies what the segment holds now, unless that takes more than `limits` allow: a copy with a
-    /// part of the slots would tell of counters that fell.
+    /// Copies the current contents of the segment within `limits`. There are no partial samples: a
+    /// copy that lacked some slots would show counters that fell.
     ///
-    /// `None` once the slice is spent: the next call goes on where this one stopped. The sample tells
-    /// of the moment at which its first call began.
+    /// Returns `None` when the slice is used up; the next call continues where this one stopped.
+    /// The sample's time is that of its first call.
     ///
     /// # Errors
     ///
-    /// [`SampleError::TooMuch`] names the limit.
+    /// [`SampleError::TooMuch`] names the limit that was exceeded.
     pub fn sample_within(&mut self, limits: &Limits) -> Result<Option<Sample>, SampleError> {
         self.waited = Duration::ZERO;
         let begun = processor_time();
@@ -169,7 +169,7 @@ impl Segment {
             if unfinished.bytes > limits.bytes {
                 return Err(SampleError::TooMuch { what: "memory" });
             }
-            // Asking for the time is a system call.
+            // Reading the clock is a system call.
             if sample.slots.len() % TIMED_SLOTS == 0 {
                 let took = processor_time().saturating_sub(begun);
                 unfinished.took = took_before + took;
@@ -186,12 +186,12 @@ impl Segment {
         Ok(Some(unfinished.sample))
     }
 
-    /// Whether a sample was begun whose slots are not all read.
+    /// Whether a sample was begun that still lacks some slots.
     pub fn is_sample_unfinished(&self) -> bool {
         self.unfinished.is_some()
     }
 
-    /// A sample without slots.
+    /// Begins a sample, which has no slots yet.
     fn begin_sample(&self) -> Result<Unfinished, SampleError> {
         let unix_ns = now_ns(ClockId::Realtime);
         let monotonic_ns = now_ns(ClockId::Monotonic);
@@ -201,12 +201,13 @@ impl Segment {
         Ok(Unfinished { sample, bytes: 0, took: Duration::ZERO })
     }
 
-    /// How long the last sample waited for writers in slow paths, which takes no processor time.
+    /// How long the last sample slept while writers were in slow paths; this takes no processor
+    /// time.
     pub fn waited(&self) -> Duration {
         self.waited
     }
 
-    /// What belongs to no thread, without the slots: state and memory.
+    /// Copies only the part of the header that changes: state and memory, without the slots.
     pub fn sample_process(&self) -> Result<ProcessSample, SampleError> {
         self.read_process()
     }
@@ -219,12 +220,12 @@ impl Segment {
         if process.slots_used > self.geometry.slots_max() || process.slots_used < known {
             return Err(SampleError::Malformed { what: "number of used slots" });
         }
-        // The size is asked after the number: the writer makes room before it uses a slot.
+        // The size is read after the number of slots: the writer makes room before it uses a slot.
         let (size, stored) = self.file.size_and_stored()?;
         if size < self.geometry.slot_offset(process.slots_used) {
             return Err(SampleError::Truncated);
         }
-        // Who took a slot wrote to its first page, and somebody wrote to the header's.
+        // Taking a slot writes to its first page, and the header's first page is written too.
         if stored < (u64::from(process.slots_used) + 1) * PAGE_BYTES {
             return Err(SampleError::Malformed {
                 what: "number of used slots, of which its blocks can hold fewer,",
@@ -234,7 +235,7 @@ impl Segment {
     }
 }
 
-/// A file that is still empty is being made; one that is too short otherwise is no segment.
+/// An empty file is still being made; any other file that is too short is not a segment.
 fn open_error(error: ReadError, size: u64) -> OpenError {
     match error {
         ReadError::Short if size == 0 => OpenError::NotReady,

@@ -1,8 +1,8 @@
-//! One open segment file: the only place that talks to the kernel about it.
+//! An open segment file. Only this module makes system calls on it.
 //!
-//! Reads copy ascending, but nothing promises it: where the order of two reads matters they are
-//! two calls. Buffers are aligned like the file's pages, so that the kernel's copy never splits
-//! an aligned word.
+//! The kernel copies in ascending order, but does not guarantee it: where the order of two reads
+//! matters, they are two calls. Buffers are aligned like the file's pages, so that the kernel's
+//! copy never splits an aligned word.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,10 +14,10 @@ use rustix::io::Errno;
 
 use crate::error::OpenError;
 
-/// Unit of `st_blocks`, whatever the file system's blocks are (`stat(2)`).
+/// Unit of `st_blocks`, independent of the block size of the file system (`stat(2)`).
 const STAT_BLOCK_BYTES: u64 = 512;
 
-/// A buffer that lies in memory as its source lies in the file.
+/// A buffer with the alignment of its source in the file.
 #[repr(C, align(64))]
 pub(crate) struct Buffer<const N: usize>(pub(crate) [u8; N]);
 
@@ -30,10 +30,10 @@ impl<const N: usize> Buffer<N> {
 /// Why bytes could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
-    /// The file ends before them.
+    /// The file ends before these bytes.
     #[error("the file ends too early")]
     Short,
-    /// The system refused.
+    /// The system refused the read.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -48,12 +48,12 @@ pub(crate) struct SegmentFile {
 }
 
 impl SegmentFile {
-    /// Opens a regular file without following a link or waiting for anybody.
+    /// Opens a regular file without following a symbolic link or blocking.
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
         Self::open_at(rustix::fs::CWD, path)
     }
 
-    /// The same, for a path relative to an open directory.
+    /// [`SegmentFile::open`] for a path relative to an open directory.
     pub(crate) fn open_at(directory: impl AsFd, path: &Path) -> Result<Self, OpenError> {
         let flags =
             OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -79,22 +79,23 @@ impl SegmentFile {
         Ok(Self { fd, owner_user_id: stat.st_uid, dead: AtomicBool::new(false) })
     }
 
-    /// The descriptor, for what only removal does.
+    /// The descriptor, for the removal of dead segments.
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 
-    /// Owner of the file, as the system says.
+    /// Owner of the file, according to the system.
     pub(crate) fn owner_user_id(&self) -> u32 {
         self.owner_user_id
     }
 
-    /// Bytes of the file now.
+    /// Current length of the file in bytes.
     pub(crate) fn size(&self) -> Result<u64, ReadError> {
         Ok(self.size_and_stored()?.0)
     }
 
-    /// Bytes of the file now, and bytes of the blocks that hold them: less, where it is sparse.
+    /// Current length of the file, and bytes of the disk blocks that hold it: fewer if the file is
+    /// sparse.
     pub(crate) fn size_and_stored(&self) -> Result<(u64, u64), ReadError> {
         let stat = rustix::fs::fstat(&self.fd).map_err(io::Error::from)?;
         let bytes = |count: i64| u64::try_from(count).unwrap_or(0);
@@ -116,7 +117,7 @@ impl SegmentFile {
         Ok(())
     }
 
-    /// One word at `offset`.
+    /// Reads one word at `offset`.
     pub(crate) fn read_u64(&self, offset: u64) -> Result<u64, ReadError> {
         let mut word = Buffer::<8>::new();
         self.read(&mut word.0, offset)?;
@@ -125,7 +126,7 @@ impl SegmentFile {
 
     /// Whether the writer still holds its lock.
     ///
-    /// The probe takes the shared lock for a moment if it is free, which no writer notices: the
+    /// The probe takes the shared lock for a moment if it is free. No writer notices that: the
     /// writer locks before it makes its segment ready, and only ready segments are probed.
     pub(crate) fn is_locked(&self) -> bool {
         if self.dead.load(Ordering::Relaxed) {

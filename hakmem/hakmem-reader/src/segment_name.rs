@@ -1,22 +1,22 @@
-//! The names of segments' files.
+//! File names of segments.
 
 use std::ffi::OsStr;
 
 use hakmem_segment::FILE_SUFFIX;
 
-/// What a segment's file name says.
+/// The parts of a segment's file name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentName {
     /// Process id in its own pid namespace.
     pub pid: u32,
     /// Start of the process: clock ticks since boot.
     pub start_time_ticks: u64,
-    /// Random.
+    /// Random number that the writer drew.
     pub nonce: u64,
 }
 
 impl SegmentName {
-    /// Takes a file name apart; `None` if no writer would give it to a segment.
+    /// Parses a file name; `None` if no writer would give it to a segment.
     pub fn parse(name: &OsStr) -> Option<Self> {
         let stem = name.to_str()?.strip_suffix(FILE_SUFFIX)?;
         let mut parts = stem.split('-');
@@ -26,7 +26,7 @@ impl SegmentName {
             start_time_ticks: ticks.parse().ok()?,
             nonce: u64::from_str_radix(nonce, 16).ok()?,
         };
-        // Only one spelling of the numbers is right: this one.
+        // Numbers have only one valid spelling, that of `key`.
         (parsed.key() == stem).then_some(parsed)
     }
 

@@ -1,4 +1,4 @@
-//! The parts of a slot, out of copies of its bytes.
+//! Decodes the parts of a slot from copies of its bytes.
 
 use std::mem::offset_of;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use crate::text::clean_padded;
 pub(crate) const ROW_BYTES: usize = BUCKETS * 8;
 const ZEROS: [u8; ROW_BYTES] = [0; ROW_BYTES];
 
-/// Whether the previous copy is still right: nobody owned the slot then or since, and no slow
-/// path, which an unowned slot may serve, came by.
+/// Whether `previous` is still valid: the slot had no owner then and since, and no slow path, which
+/// may also use a slot without an owner, has changed it.
 pub(crate) fn is_unowned_and_unchanged(glance: Fields<'_>, previous: &SlotSample) -> bool {
     previous.thread_id == 0
         && previous.settled == Some(glance.u64(offset_of!(SlotHeader, sequence)))
         && glance.u32(offset_of!(SlotHeader, thread_id)) == 0
         && glance.u32(offset_of!(SlotHeader, owners)) == previous.owners
-        // These change outside of the sequence.
+        // These fields change without the sequence.
         && glance.u64(offset_of!(SlotHeader, events_written)) == previous.events_written
         && glance.u64(offset_of!(SlotHeader, suppressed_other)) == previous.suppressed_other
         && suppressed_allocations(glance) == previous.suppressed_allocations
@@ -37,26 +37,28 @@ fn suppressed_frees(hot: Fields<'_>) -> [u64; 8] {
     hot.u64s(offset_of!(SlotHeader, suppressed_frees))
 }
 
-/// What the word of a bin says with the capacity in the same copy, and with the fast frees that were
-/// carried into its record: the copies must be of a moment at which no slow path was changing them.
+/// Decodes the word of `bin` with the capacity in the same copy, and adds `carried`, the fast frees
+/// that were carried into its record. The copies must come from a moment at which no slow path was
+/// changing them.
 pub(crate) fn list(hot: Fields<'_>, bin: usize, carried: u64) -> ListState {
     let word = ListWord(hot.u64(offset_of!(Slot, words) + bin * 8));
     let ListState { depth, freed_fast } = ListState::new(word, capacity(hot, bin));
     ListState { depth, freed_fast: freed_fast.saturating_add(carried) }
 }
 
-/// Blocks that the list of a bin may hold.
+/// Number of blocks that the list of `bin` may hold.
 pub(crate) fn capacity(hot: Fields<'_>, bin: usize) -> u16 {
     hot.u16(offset_of!(Slot, capacities) + bin * 2)
 }
 
-/// The record of a bin, out of all of them.
+/// The record of `bin` among `records`.
 pub(crate) fn record(records: &[u8], bin: usize) -> BinRecord {
     let bytes = Fields(records).bytes(bin * size_of::<BinRecord>(), size_of::<BinRecord>());
     if bytes == &ZEROS[..bytes.len()] { NO_RECORD } else { Fields(bytes).bin_record() }
 }
 
-/// `None` if the bin was never used: whatever its word looks like, nothing is or was on its list.
+/// The sample of `bin`; `None` if the bin was never used, in which case nothing is or was on its
+/// list, whatever its word looks like.
 pub(crate) fn bin_sample(
     bin: usize,
     list: ListState,
@@ -70,10 +72,10 @@ pub(crate) fn bin_sample(
     (list != ListState::default() || !is_empty(&record)).then_some(sample)
 }
 
-/// Fast frees with a known size, out of `freed_fast` ones.
+/// The number of fast frees with a known size among `freed_fast` fast frees.
 ///
-/// They are read after the word, so they may be ahead of it. What is too much is left out, so
-/// that neither they nor the other fast frees ever fall.
+/// `read` was read after the word, so it may be ahead of it. The excess is left out, so that
+/// neither these nor the other fast frees ever fall.
 pub(crate) fn sized(read: u64, freed_fast: u64, former: Option<&BinSample>) -> u64 {
     let others = former.map_or(0, BinSample::unsized_frees_fast);
     read.min(freed_fast.saturating_sub(others))
@@ -90,7 +92,7 @@ pub(crate) fn durations(durations: &[u8]) -> Arc<[(Class, Histogram)]> {
     histograms.collect()
 }
 
-/// What a bin holds that was never used.
+/// The record of a bin that was never used.
 pub(crate) const NO_RECORD: BinRecord = BinRecord {
     alloc_reasons: [0; 8],
     free_reasons: [0; 8],
@@ -107,7 +109,7 @@ fn is_empty(record: &BinRecord) -> bool {
     arrays == (&[0; 8], &[0; 8], &[0; 12]) && blocks == (0, 0, 0)
 }
 
-/// Everything but bins, from a copy of the hot part and a later one.
+/// All of a slot but bins and durations, from a copy of the hot part and a later one.
 pub(crate) fn slot_sample(
     index: u32,
     hot: Fields<'_>,
@@ -179,7 +181,7 @@ mod tests {
         check(4, 10, None, 4);
         check(12, 10, None, 10);
         check(10, 100, Some(&former(90, 10)), 10);
-        // 80 others before; 30 read, of which only 20 can be among the 100.
+        // There were 80 others before; of the 30 that were read, only 20 can be among the 100.
         check(30, 100, Some(&former(90, 10)), 20);
         check(20, 100, Some(&former(100, 10)), 10);
     }

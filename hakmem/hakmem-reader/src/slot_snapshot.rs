@@ -1,21 +1,22 @@
 //! Consistent copies of slots while their writers run.
 //!
-//! A slow path makes the slot's sequence odd, updates, and makes it even again; the fast path
-//! changes only words, and sized frees, each with one store. So:
+//! A slow path makes the slot's sequence odd, updates the slot, and makes the sequence even again;
+//! the fast path changes only words and counts of sized frees, each with one store. So the reader
+//! does this:
 //!
 //! 1. Read the sequence `s`; if it is odd, wait.
 //! 2. Read the hot part, and the records unless they were already read at the same `s`.
 //! 3. Read the hot part again. If either copy's sequence is not `s`, start over.
 //!
-//! Words come from the first hot copy, as do the capacities that they are read with, and belong to
-//! the records. Sized frees come from the
-//! second, so that they never lack one that a word counts already; for the rest see `slot_decode::sized`.
+//! Words and the capacities that decode them come from the first hot copy, and belong to the
+//! records. Counts of sized frees come from the second copy, so that they never lack a free that a
+//! word already counts; `slot_decode::sized` handles the opposite case.
 //!
-//! A thread in nothing but slow paths never leaves its slot alone for as long as this takes. After
-//! a few attempts, therefore, each bin is read by itself, as `moving_bin` says, which needs no
-//! rest; the identity holds per bin. What cannot be read even so, because the writer was stopped in
-//! a slow path, keeps its former copy, and the slot is marked torn. All waiting of one sample
-//! together is bounded by [`PATIENCE`], so that such a writer does not stop the reader.
+//! A thread that runs nothing but slow paths never leaves its slot alone long enough for this. So
+//! after a few attempts the reader reads each bin by itself, as `moving_bin` explains, which needs
+//! no pause; the identity holds for each bin. If a bin cannot be read even so, because the writer
+//! was stopped in a slow path, its former copy stays, and the slot is marked torn. [`PATIENCE`]
+//! bounds the total waiting time of one sample, so that such a writer does not stop the reader.
 
 use std::mem::offset_of;
 use std::sync::Arc;
@@ -35,13 +36,13 @@ use crate::slot_decode::{
     slot_sample,
 };
 
-/// How long one sample may wait for writers in slow paths, in all.
+/// How long one sample may wait for writers in slow paths, in total.
 const PATIENCE: Duration = Duration::from_millis(2);
-/// One sleep of such a wait.
+/// Duration of one sleep while waiting.
 const PAUSE: Duration = Duration::from_micros(50);
 /// Attempts at a whole slot before its bins are read one by one.
 const WHOLE_ATTEMPTS: u32 = 6;
-/// Readings of a bin after which it counts as one that never rests.
+/// Readings of a bin after which its writer counts as never resting.
 const MOVING_ATTEMPTS: u32 = 8;
 
 const HOT_BYTES: usize = offset_of!(Slot, reserved_hot);
@@ -49,7 +50,7 @@ const RECORDS: u64 = offset_of!(Slot, records) as u64;
 const RECORDS_BYTES: usize = BINS * size_of::<BinRecord>();
 const DURATIONS: u64 = offset_of!(Slot, durations) as u64;
 const DURATIONS_BYTES: usize = HISTOGRAMS * ROW_BYTES;
-/// What tells whether anything happened in a slot that has no owner.
+/// Bytes that show whether a slot without an owner has changed.
 const GLANCE_BYTES: usize = offset_of!(SlotHeader, reserved);
 
 /// Reads the slots of one segment for one sample.
@@ -57,7 +58,7 @@ pub(crate) struct SlotReader<'a> {
     file: &'a SegmentFile,
     bins: &'a BinTable,
     buffers: Box<Buffers>,
-    /// When waiting ends, once it has begun.
+    /// When waiting ends; set when it begins.
     deadline: Option<Instant>,
     waited: Duration,
 }
@@ -71,12 +72,12 @@ struct Buffers {
 
 type Previous<'a> = Option<&'a Arc<SlotSample>>;
 
-/// How the records in the buffer came about.
+/// Where the records of a copy come from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Records {
-    /// Those of the previous copy are still right.
+    /// The records of the previous copy are still valid.
     Kept,
-    /// In the buffer.
+    /// The records are in the buffer.
     Read,
 }
 
@@ -125,7 +126,7 @@ impl<'a> SlotReader<'a> {
         }
     }
 
-    /// Steps 2 and 3 above; `None` if the writer interfered.
+    /// Does steps 2 and 3 of the module's procedure; `None` if the writer interfered.
     fn try_whole(
         &mut self,
         offset: u64,
@@ -204,8 +205,8 @@ impl<'a> SlotReader<'a> {
         Ok(SlotSample { torn, ..slot_sample(index, hot, hot, bins, durations) })
     }
 
-    /// List and record of one bin, exact if some attempts can make them so; `None` if the writer
-    /// gives no chance before patience ends.
+    /// Reads list and record of one bin, exactly if a few attempts allow it; `None` if the writer
+    /// leaves no chance before patience ends.
     fn read_bin(
         &mut self,
         offset: u64,
@@ -230,12 +231,12 @@ impl<'a> SlotReader<'a> {
         Ok(moving)
     }
 
-    /// The five reads that `moving_bin` asks for; `None` if a sequence was odd or the capacity
-    /// changed, so that it may not be the word's.
+    /// Does the five reads that `moving_bin` requires; `None` if a sequence was odd, or if the
+    /// capacity changed and so may not belong to the word.
     fn try_bin(&mut self, offset: u64, bin: usize) -> Result<Option<Reading>, ReadError> {
         let record_at = offset + RECORDS + (bin * size_of::<BinRecord>()) as u64;
         let mut records = [(); 2].map(|()| Buffer::<{ size_of::<BinRecord>() }>::new());
-        // Of the whole hot part: that costs no more than a few words of it.
+        // Reads the whole hot part, which costs no more than reading a few of its words.
         let mut glances = [(0, 0); 2];
         let mut found = (ListState::default(), 0);
         let carried = |record: &Buffer<{ size_of::<BinRecord>() }>| {
@@ -253,7 +254,7 @@ impl<'a> SlotReader<'a> {
         }
         self.file.read(&mut records[1].0, record_at)?;
         let (list, capacity) = found;
-        // The word may be of before or after a carry between the two.
+        // The word may come from before or from after a carry between the two records.
         if carried(&records[0]) != carried(&records[1]) {
             return Ok(None);
         }
@@ -262,8 +263,8 @@ impl<'a> SlotReader<'a> {
         Ok(glances.iter().all(fits).then_some(Reading { first, list, capacity, second }))
     }
 
-    /// The last copy of a slot whose writer was killed in a slow path. A bin that seems to have
-    /// fallen was being worked on: it keeps its former copy.
+    /// Makes the last copy of a slot whose writer was killed in a slow path. A bin that appears to
+    /// have fallen was being updated: it keeps its former copy.
     fn read_dead(
         &mut self,
         index: u32,
@@ -294,7 +295,7 @@ impl<'a> SlotReader<'a> {
         Ok(durations(bytes))
     }
 
-    /// Waits for a writer, longer with each attempt; `false` when patience has ended.
+    /// Waits for a writer, longer with each attempt; false when patience has ended.
     fn wait(&mut self, attempt: u32) -> bool {
         let now = Instant::now();
         if now >= *self.deadline.get_or_insert(now + PATIENCE) {
@@ -302,7 +303,7 @@ impl<'a> SlotReader<'a> {
         }
         match attempt {
             0..4 => std::hint::spin_loop(),
-            // The writer may need this very processor to get out of its slow path.
+            // The writer may need this very processor to finish its slow path.
             4..32 => std::thread::yield_now(),
             _ => {
                 std::thread::sleep(PAUSE);

@@ -1,4 +1,4 @@
-//! Text from a segment, made safe to print.
+//! Makes text from a segment safe to print.
 
 /// Decodes `bytes` up to the first zero; see [`clean`].
 pub(crate) fn clean_padded(bytes: &[u8]) -> String {
@@ -6,8 +6,8 @@ pub(crate) fn clean_padded(bytes: &[u8]) -> String {
     clean(&bytes[..end])
 }
 
-/// Decodes text that a stranger wrote: line breaks and tabs become spaces; other control
-/// characters, invalid UTF-8 and characters that reorder or hide text become U+FFFD.
+/// Decodes untrusted text: line breaks and tabs become spaces; other control characters, invalid
+/// UTF-8 and characters that reorder or hide text become U+FFFD.
 pub fn clean(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).chars().map(clean_character).collect()
 }

@@ -5,12 +5,12 @@ use hakmem_segment::{AllocReason, Class, FreeReason, Outcome};
 use crate::histogram::Histogram;
 use crate::sample::{BinSample, Sample, SlotSample};
 
-/// Classes there are.
+/// Number of classes.
 pub const CLASSES: usize = Class::ALL.len();
-/// Outcomes there are.
+/// Number of outcomes.
 pub const OUTCOMES: usize = Outcome::ALL.len();
 
-/// Everything counted for one class, over all slots. Sums saturate.
+/// All counts of one class, summed over all slots. Sums saturate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassTotals {
     /// The class.
@@ -19,37 +19,37 @@ pub struct ClassTotals {
     pub allocations: u64,
     /// Frees, fast and slow; the sum of `outcomes`.
     pub frees: u64,
-    /// Allocations on the fast path, by the identity.
+    /// Allocations on the fast path, from the identity.
     pub allocations_fast: u64,
     /// Frees on the fast path.
     pub frees_fast: u64,
-    /// Slow allocations by [`AllocReason`]; those out of memory are not part of `allocations`.
+    /// Slow allocations by [`AllocReason`]; failed ones are not part of `allocations`.
     pub alloc_reasons: [u64; 8],
     /// Slow frees by [`FreeReason`].
     pub free_reasons: [u64; 8],
     /// Frees by [`Outcome`].
     pub outcomes: [u64; OUTCOMES],
-    /// Those of them that took the fast path.
+    /// Frees on the fast path, by [`Outcome`].
     pub outcomes_fast: [u64; OUTCOMES],
-    /// Blocks on the threads' lists now, spare lists included.
+    /// Blocks on the threads' lists now, spares included.
     pub depth_blocks: u64,
-    /// The part of them on spare lists.
+    /// The blocks among them that are in spares.
     pub spare_blocks: u64,
-    /// Blocks that the lists of living threads may hold, spare lists included.
+    /// Blocks that the lists of living threads may hold, spares included.
     pub capacity_blocks: u64,
-    /// Blocks waiting in the central store.
+    /// Blocks that wait in the central store.
     pub central_blocks: u64,
     /// Blocks that were live when the process was forked.
     pub inherited_blocks: u64,
-    /// Blocks allocated and not freed, inherited ones included. Signed: slots are read one after
-    /// another.
+    /// Blocks allocated and not freed, inherited ones included. Signed, because slots are read one
+    /// after another.
     pub live_blocks: i64,
-    /// Bytes of live blocks, rounding up to the bin included.
+    /// Bytes of live blocks, with each request rounded up to its bin.
     pub live_bytes: i64,
     /// Durations of timed slow paths.
     pub durations: Histogram,
-    /// Bins of slots for which the identity gives less than no fast allocation; such counts as 0
-    /// above. Always 0 unless the writer was killed in a slow path or is broken.
+    /// Number of bins of slots for which the identity gives a negative number of fast allocations,
+    /// which counts as 0 above. Always 0 unless the writer was killed in a slow path or is broken.
     pub identity_violations: u64,
 }
 
@@ -77,7 +77,7 @@ impl ClassTotals {
         }
     }
 
-    /// Whether the class was ever used: something was allocated, freed or refused.
+    /// Whether the class was ever used: whether anything was allocated, freed or refused.
     pub fn is_used(&self) -> bool {
         let requested = self.allocations > 0 || self.failed_allocations() > 0;
         requested || self.frees > 0 || self.inherited_blocks > 0
@@ -88,13 +88,13 @@ impl ClassTotals {
         self.slow_allocations_by_reason().fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 
-    /// Successful slow allocations, by every reason but [`AllocReason::OutOfMemory`].
+    /// Successful slow allocations, by all reasons but [`AllocReason::OutOfMemory`].
     pub fn slow_allocations_by_reason(&self) -> impl Iterator<Item = (AllocReason, u64)> + '_ {
         let reasons = AllocReason::ALL.iter().filter(|&&reason| reason != AllocReason::OutOfMemory);
         reasons.map(|&reason| (reason, self.alloc_reasons[reason as usize]))
     }
 
-    /// Requests that failed.
+    /// Failed requests.
     pub fn failed_allocations(&self) -> u64 {
         self.alloc_reasons[AllocReason::OutOfMemory as usize]
     }
@@ -104,12 +104,12 @@ impl ClassTotals {
         self.free_reasons.iter().fold(0, |sum, &count| sum.saturating_add(count))
     }
 
-    /// Slow frees, by every reason.
+    /// Slow frees, by all reasons.
     pub fn slow_frees_by_reason(&self) -> impl Iterator<Item = (FreeReason, u64)> + '_ {
         FreeReason::ALL.iter().map(|&reason| (reason, self.free_reasons[reason as usize]))
     }
 
-    /// All frees by outcome, and those of them that took the fast path.
+    /// Frees by outcome: the outcome, all its frees, and those on the fast path.
     pub fn frees_by_outcome(&self) -> impl Iterator<Item = (Outcome, u64, u64)> + '_ {
         let counts = |index: usize| (self.outcomes[index], self.outcomes_fast[index]);
         Outcome::ALL.iter().map(move |&outcome| {
@@ -118,7 +118,7 @@ impl ClassTotals {
         })
     }
 
-    /// Frees whose outcome only a bug can cause.
+    /// Frees with outcomes that only a bug can cause.
     pub fn anomalies(&self) -> u64 {
         let anomalies = Outcome::ALL.iter().filter(|outcome| outcome.is_anomaly());
         anomalies.fold(0, |sum, &outcome| sum.saturating_add(self.outcomes[outcome as usize]))
@@ -157,16 +157,16 @@ impl ClassTotals {
     }
 }
 
-/// One slot's sums over all classes. They cover all threads that have owned it.
+/// Sums over all classes of one slot. They cover all threads that have owned the slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThreadTotals {
     /// Index of the slot.
     pub slot: u32,
     /// Thread id of the owner, 0 if nobody owns the slot now.
     pub thread_id: u32,
-    /// Name of the owner, or of the last one.
+    /// Name of the owner, or of the last owner.
     pub name: String,
-    /// Threads that have owned the slot so far.
+    /// Number of threads that have owned the slot so far.
     pub owners: u32,
     /// `CLOCK_MONOTONIC` in nanoseconds when the owner took the slot.
     pub owned_since_ns: u64,
@@ -178,29 +178,29 @@ pub struct ThreadTotals {
     pub slow_allocations: u64,
     /// Slow frees.
     pub slow_frees: u64,
-    /// Lists by class, of the classes that may hold or do hold a block.
+    /// Lists by class, for the classes whose lists may hold or do hold blocks.
     pub lists: Vec<ListDepth>,
-    /// Events ever put into the slot's ring.
+    /// Events ever written to the slot's ring.
     pub events_written: u64,
-    /// Events not put into it.
+    /// Events that were not written to the ring.
     pub suppressed_events: u64,
     /// See [`SlotSample::torn`].
     pub torn: bool,
 }
 
-/// A thread's lists of one class.
+/// A thread's lists for one class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListDepth {
     /// The class.
     pub class: Class,
-    /// Blocks on the lists, spare lists included.
+    /// Blocks on the lists, spares included.
     pub depth_blocks: u64,
-    /// Blocks they may hold, spare lists included; 0 while nobody owns the slot.
+    /// Blocks that the lists may hold, spares included; 0 while the slot has no owner.
     pub capacity_blocks: u64,
 }
 
 impl Sample {
-    /// Sums over all slots, one entry per class, in the order of [`Class::ALL`].
+    /// Sums over all slots: one entry per class, in the order of [`Class::ALL`].
     pub fn classes(&self) -> [ClassTotals; CLASSES] {
         let mut classes: [ClassTotals; CLASSES] =
             std::array::from_fn(|index| ClassTotals::new(Class::ALL[index]));
@@ -239,7 +239,7 @@ impl Sample {
         }
     }
 
-    /// One entry per slot ever owned.
+    /// One entry for each slot that was ever owned.
     pub fn threads(&self) -> Vec<ThreadTotals> {
         self.slots.iter().map(|slot| self.thread(slot)).collect()
     }
@@ -286,7 +286,7 @@ impl Sample {
     }
 }
 
-/// What was counted for one bin, over all slots. Sums saturate.
+/// The counts of one bin, summed over all slots. Sums saturate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BinTotals {
     /// The bin.
@@ -302,8 +302,8 @@ pub struct BinTotals {
 }
 
 impl Sample {
-    /// Sums over all slots by bin, of the bins of a class that were ever used. They add up to the
-    /// sums of the class.
+    /// Sums over all slots for each bin of `class` that was ever used. They add up to the sums of
+    /// the class.
     pub fn bins_of(&self, class: Class) -> Vec<BinTotals> {
         let mut bins: Vec<BinTotals> = Vec::new();
         for sample in self.slots.iter().flat_map(|slot| &slot.bins) {

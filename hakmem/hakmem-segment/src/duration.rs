@@ -10,7 +10,7 @@ pub const BUCKETS: usize = 116;
 const LINEAR_LIMIT_NS: u64 = 32;
 const LINEAR_EXPONENT: u32 = 5;
 
-/// The bucket of a duration.
+/// The bucket of `duration_ns`.
 pub const fn bucket(duration_ns: u64) -> usize {
     if duration_ns < LINEAR_LIMIT_NS {
         return (duration_ns / 8) as usize;

@@ -1,14 +1,14 @@
-//! Events: what the per-slot ring keeps of the recent past. Counters are authoritative, events
-//! tell the story.
+//! Events: the recent past, as each slot's ring keeps it. Counters are authoritative, events tell
+//! the story.
 
 crate::vocabulary::vocabulary! {
-    /// What happened.
+    /// The kinds of events.
     EventKind {
         /// A sample of slow allocations; `detail` is an [`AllocReason`](crate::AllocReason).
         SlowAllocation = 1, "slow_allocation";
         /// A sample of slow frees; `detail` is a [`FreeReason`](crate::FreeReason).
         SlowFree = 2, "slow_free";
-        /// A freed pointer was no live block; `detail` is an [`Outcome`](crate::Outcome).
+        /// A freed pointer was not a live block; `detail` is an [`Outcome`](crate::Outcome).
         Anomaly = 3, "anomaly";
         /// A check found an inconsistency; `detail` is an [`Outcome`](crate::Outcome).
         CheckFinding = 4, "check_finding";
@@ -18,9 +18,9 @@ crate::vocabulary::vocabulary! {
         SlabMapped = 6, "slab_mapped";
         /// A large span was mapped; `value` is its size.
         LargeMapped = 7, "large_mapped";
-        /// A large span was given back to the system; `value` is its size.
+        /// A large span was returned to the system; `value` is its size.
         LargeUnmapped = 8, "large_unmapped";
-        /// Memory of empty slabs was given back; `value` is its size.
+        /// Memory of empty slabs was returned to the system; `value` is its size.
         SlabReturned = 9, "slab_returned";
         /// The routing in force; `detail` is a [`Routing`](crate::Routing).
         RoutingChosen = 10, "routing_chosen";
@@ -41,7 +41,8 @@ pub const RING_EVENTS: usize = 64;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Event {
-    /// 1 for the slot's first event, one more for each; it lies at `(number - 1) % RING_EVENTS`.
+    /// 1 for the slot's first event, and one more for each following one; the event lies at
+    /// `(number - 1) % RING_EVENTS`.
     pub number: u64,
     /// `CLOCK_MONOTONIC`, nanoseconds.
     pub monotonic_ns: u64,
@@ -53,17 +54,17 @@ pub struct Event {
     pub bin: u8,
     /// Meaning depends on the kind.
     pub detail: u8,
-    /// Class that a header claimed, where the kind is an anomaly of headers.
+    /// Class that a header claimed, if the event is an anomaly of headers.
     pub claimed_class: u8,
     /// Zero.
     pub reserved: [u8; 3],
     /// Thread id of the writer.
     pub thread_id: u32,
-    /// Duration of the path in nanoseconds, saturating; 0 where it was not timed.
+    /// Duration of the slow path in nanoseconds, saturating; 0 if it was not timed.
     pub duration_ns: u32,
     /// Bytes or a number; meaning depends on the kind.
     pub value: u64,
-    /// The pointer concerned, or 0.
+    /// The pointer that the event concerns, or 0.
     pub address: u64,
     /// Zero.
     pub reserved_words: [u64; 2],

@@ -1,17 +1,18 @@
-//! The segment's first two pages: who the process is, and what belongs to no thread.
+//! The segment's first two pages: the identity of the process, and the state that belongs to no
+//! thread.
 
 use crate::BINS;
 
 /// Bytes of the header, a multiple of 4 KiB.
 pub const HEADER_BYTES: usize = 8192;
-/// Bytes that the name of a command has room for.
+/// Bytes reserved for the name of a command.
 pub const COMMAND_NAME_BYTES: usize = 64;
 /// Slots that a segment can have; the file is sparse until they are used.
 pub const SLOTS_MAX: usize = 16_384;
 
 crate::vocabulary::vocabulary! {
-    /// What the writer last said of itself. `Running` with the lock released means that the
-    /// process was killed, crashed or replaced itself by `exec`.
+    /// The writer's last state. `Running` with the lock released means that the process was killed,
+    /// crashed or replaced itself by `exec`.
     State {
         /// Serving.
         Running = 1, "running";
@@ -20,17 +21,17 @@ crate::vocabulary::vocabulary! {
     }
 }
 
-/// Meaning of one bin.
+/// The meaning of one bin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct BinInfo {
-    /// Distance of two blocks in bytes, which is what a block costs; 0 if the bin is not used.
+    /// Distance of two blocks in bytes, which is the cost of a block; 0 if the bin is not used.
     pub stride_bytes: u32,
     /// A [`Class`](crate::Class).
     pub class: u8,
-    /// The [`Outcome`](crate::Outcome) of fast frees whose caller did not tell the size.
+    /// The [`Outcome`](crate::Outcome) of fast frees whose caller did not pass the size.
     pub fast_outcome: u8,
-    /// Bytes of a block that are not the program's: 1 where the routing has headers.
+    /// Bytes of a block that the program cannot use: 1 where the routing has headers.
     pub header_bytes: u8,
     /// Zero.
     pub reserved: u8,
@@ -50,15 +51,15 @@ pub struct SegmentHeader {
     pub layout_major: u16,
     /// [`LAYOUT_MINOR`](crate::LAYOUT_MINOR) of the writer.
     pub layout_minor: u16,
-    /// Where the slots begin: [`HEADER_BYTES`], rounded up to the writer's largest pages.
-    /// Not rounded in layouts before 2.6.
+    /// Offset of the first slot: [`HEADER_BYTES`], rounded up to the writer's largest pages. Not
+    /// rounded in layouts before 2.6.
     pub header_bytes: u32,
-    /// From one slot to the next: [`SLOT_BYTES`](crate::slot::SLOT_BYTES), rounded up to the writer's
-    /// largest pages. Not rounded in layouts before 2.6.
+    /// Distance from one slot to the next: [`SLOT_BYTES`](crate::slot::SLOT_BYTES), rounded up to
+    /// the writer's largest pages. Not rounded in layouts before 2.6.
     pub slot_bytes: u32,
     /// [`SLOTS_MAX`] of the writer.
     pub slots_max: u32,
-    /// [`READY`](crate::READY) once the header is complete, before that 0. Stored last.
+    /// [`READY`](crate::READY) once the header is complete, 0 before that. Stored last.
     pub ready: u64,
     /// Process id in its own pid namespace.
     pub pid: u32,
@@ -112,62 +113,62 @@ pub struct SegmentHeader {
     pub state: u32,
     /// Exit code, once the state is `exited` and it is known; -1 otherwise.
     pub exit_code: i32,
-    /// Slots that have ever been owned; slots from here on hold nothing.
+    /// Number of slots that have ever been owned; slots from here on are empty.
     pub slots_used: u32,
-    /// Threads now alive that have no slot in the file: their counts are missing from it.
+    /// Number of living threads without a slot in the file: their counts are missing from it.
     pub threads_unpublished: u32,
-    /// Threads that ever ran without a slot in the file.
+    /// Number of threads that ever ran without a slot in the file.
     pub threads_unpublished_total: u64,
-    /// Address space reserved for slabs.
+    /// Bytes of address space reserved for slabs.
     pub arena_reserved_bytes: u64,
-    /// The part of it made usable so far.
+    /// The bytes of it made usable so far.
     pub arena_committed_bytes: u64,
-    /// Slabs in use by some bin.
+    /// Bytes of slabs in use by some bin.
     pub slab_bytes: u64,
-    /// Empty slabs whose memory is kept for reuse.
+    /// Bytes of empty slabs whose memory is kept for reuse.
     pub slab_cached_bytes: u64,
-    /// Memory of empty slabs given back to the system, ever.
+    /// Bytes of empty slabs that were returned to the system, ever.
     pub slab_returned_bytes_total: u64,
-    /// Large spans in use.
+    /// Bytes of large spans in use.
     pub large_bytes: u64,
-    /// Freed large spans kept for reuse.
+    /// Bytes of freed large spans kept for reuse.
     pub large_cached_bytes: u64,
-    /// Blocks waiting in the central store, by bin.
+    /// Blocks that wait in the central store, by bin.
     pub central_blocks: [u64; BINS],
     /// Blocks that were live when the process was forked, by bin: its parent allocated them.
     pub inherited_blocks: [u64; BINS],
     /// Bytes of large spans that were live when the process was forked.
     pub inherited_large_bytes: u64,
-    /// `CLOCK_REALTIME` in nanoseconds when the state became `exited`, before that 0.
+    /// `CLOCK_REALTIME` in nanoseconds when the state became `exited`; 0 before that.
     pub exited_unix_ns: u64,
     /// Bytes of blocks that a thread's list of one bin may hold at most; 0 in layouts before 2.1.
     /// Written before `ready`.
     pub list_bytes_max: u32,
-    /// Locks that other threads of the parent held when the process was forked: what they guard was
-    /// repaired. 0 in layouts before 2.3. Written before `ready`.
+    /// Locks that other threads of the parent held when the process was forked; the structures that
+    /// they guard were repaired. 0 in layouts before 2.3. Written before `ready`.
     pub fork_doubts: u32,
-    /// Times that the system refused to unmap address space, which then stayed mapped, as at
-    /// `vm.max_map_count`; 0 in layouts before 2.2.
+    /// How often the system refused to unmap address space, which then stayed mapped, as at the
+    /// limit `vm.max_map_count`; 0 in layouts before 2.2.
     pub unmaps_refused_total: u64,
-    /// Times that the system refused to take memory back, as where the program locked it; 0 in
-    /// layouts before 2.2.
+    /// How often the system refused to purge memory, as when the program locked it; 0 in layouts
+    /// before 2.2.
     pub purges_refused_total: u64,
-    /// Times that the system refused advice about memory: huge pages stay possible there, or the
+    /// How often the system refused advice about memory: huge pages remain possible there, or the
     /// memory is not wiped in children; 0 in layouts before 2.2.
     pub advice_refused_total: u64,
-    /// Address space of freed large spans whose memory went back to the system, kept for reuse; 0
-    /// in layouts before 2.2.
+    /// Bytes of address space of freed large spans whose memory went back to the system, kept for
+    /// reuse; 0 in layouts before 2.2.
     pub large_purged_bytes: u64,
-    /// Bytes that were free when the process was forked and that it has lost: blocks on lists of other
-    /// threads of the parent, or of the only thread where the fork went past libc, and spans whose
-    /// state was in doubt. 0 in layouts before 2.3. Written before `ready`.
+    /// Bytes that were free when the process was forked and are lost to it: blocks on the lists of
+    /// the parent's other threads, or also of the forking thread if the fork bypassed libc, and
+    /// spans whose state was in doubt. 0 in layouts before 2.3. Written before `ready`.
     pub fork_abandoned_bytes: u64,
-    /// The name by which people know the program, padded with zeros: the kernel's (`comm`) or, where
-    /// that was cut off, the last part of the first argument. The executable may be called otherwise,
-    /// as behind a link. Empty in layouts before 2.4. Written before `ready`.
+    /// The name by which people know the program, padded with zeros: the kernel's (`comm`) or, if
+    /// that was cut off, the last part of the first argument. The executable may have another name,
+    /// for example behind a link. Empty in layouts before 2.4. Written before `ready`.
     pub command_name: [u8; COMMAND_NAME_BYTES],
-    /// Namespaces of the dynamic loader that the program made with `dlmopen`: what libraries there
-    /// allocate is served by another allocator. 0 in layouts before 2.5.
+    /// Number of namespaces of the dynamic loader that the program made with `dlmopen`: another
+    /// allocator serves the libraries in them. 0 in layouts before 2.5.
     pub namespaces_total: u64,
     /// Zero.
     pub reserved: [u8; HEADER_BYTES - 3968],

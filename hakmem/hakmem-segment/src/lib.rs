@@ -15,20 +15,19 @@
 //! allocated_fast = refilled_blocks + freed_fast - flushed_blocks - depth - spare_blocks
 //! ```
 //!
-//! where `depth` and `freed_fast` are what one [`ListWord`] says together with the list's capacity
-//! ([`Slot::capacities`]) and, of `freed_fast`, with what was carried into the bin's [`BinRecord`]
-//! ([`BinRecord::freed_fast_carried`]); the other terms are in that record. Capacity and record change
-//! only on slow paths. A slow path makes
-//! [`SlotHeader::sequence`] odd, updates, and makes it even again: a copy of the slot during which
-//! the sequence stayed even and unchanged satisfies the identity exactly, because the fast path
-//! changes nothing but the word, with one aligned 64-bit store.
+//! where one [`ListWord`] gives `depth` and `freed_fast`, together with the list's capacity
+//! ([`Slot::capacities`]); fast frees that were carried into the bin's [`BinRecord`]
+//! ([`BinRecord::freed_fast_carried`]) are added to `freed_fast`. The other terms are in that
+//! record. Capacity and record change only on slow paths. A slow path makes
+//! [`SlotHeader::sequence`] odd, updates the slot, and makes the sequence even again: a copy of the
+//! slot during which the sequence stayed even and unchanged satisfies the identity exactly, because
+//! the fast path changes only the word, with one aligned 64-bit store.
 //!
 //! # Conservation
 //!
 //! For every bin, `frees = freed_fast + sum of BinRecord::free_reasons`, and the outcomes sum to
-//! the same number: fast frees count as [`Outcome::Sized`] ([`Slot::sized_frees_fast`] of them)
-//! or, all others, as the bin's [`BinInfo::fast_outcome`]; slow frees stand in
-//! [`BinRecord::outcomes`].
+//! the same number: fast frees count as [`Outcome::Sized`] ([`Slot::sized_frees_fast`] of them) or,
+//! all others, as the bin's [`BinInfo::fast_outcome`]; slow frees are in [`BinRecord::outcomes`].
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -50,7 +49,7 @@ pub use word::{ListState, ListWord};
 pub const MAGIC: [u8; 8] = *b"HAKMEMSG";
 /// A reader accepts any segment whose major version it knows.
 pub const LAYOUT_MAJOR: u16 = 2;
-/// Grows when a reserved field gets a meaning, or another value one.
+/// Grows when a reserved field, or a further value of a field, gets a meaning.
 pub const LAYOUT_MINOR: u16 = 6;
 /// Stored last in [`SegmentHeader::ready`], when everything before it is in place.
 pub const READY: u64 = 0x5245_4144_5948_414b;
@@ -60,5 +59,5 @@ pub const BINS: usize = 64;
 pub const BIN_NONE: usize = 0;
 /// The bin of large allocations.
 pub const BIN_LARGE: usize = BINS - 1;
-/// File names end so; the whole name is `<pid>-<start_time_ticks>-<nonce in hex>.hakmem`.
+/// Suffix of file names; the whole name is `<pid>-<start_time_ticks>-<nonce in hex>.hakmem`.
 pub const FILE_SUFFIX: &str = ".hakmem";

@@ -1,5 +1,5 @@
-//! A thread's slot: page 0 holds what the fast path writes and what changes with it, the pages
-//! after it hold what only slow paths write.
+//! A thread's slot: page 0 contains the fields that the fast path writes and those that change with
+//! them; only slow paths write the pages after it.
 
 use crate::duration::BUCKETS;
 use crate::event::{Event, RING_EVENTS};
@@ -15,7 +15,7 @@ pub const SLOT_BYTES: usize = 36 * 1024;
 /// [`SlotHeader::sequence`], except for the ring, which changes with `events_written`.
 pub const SLOT_HOT_BYTES: usize = 4096;
 
-/// Who owns the slot, and where its writer stands.
+/// The owner of the slot, and the state of its writer.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct SlotHeader {
@@ -23,10 +23,10 @@ pub struct SlotHeader {
     pub sequence: u64,
     /// Thread id of the owner, 0 while nobody owns the slot.
     pub thread_id: u32,
-    /// Threads that have owned the slot so far.
+    /// Number of threads that have owned the slot so far.
     pub owners: u32,
     /// Name of the owner (`PR_GET_NAME`) if it is the process's first thread, padded with zeros;
-    /// otherwise empty, since to ask for it may be forbidden: `/proc` tells it to readers.
+    /// otherwise empty, since a sandbox may forbid asking for it: readers find it in `/proc`.
     pub thread_name: [u8; 16],
     /// `CLOCK_MONOTONIC` in nanoseconds when the owner took the slot.
     pub owned_since_ns: u64,
@@ -47,7 +47,7 @@ pub struct SlotHeader {
 }
 const _: () = assert!(size_of::<SlotHeader>() == 512);
 
-/// What slow paths count for one bin.
+/// The counts of slow paths for one bin.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct BinRecord {
@@ -61,10 +61,10 @@ pub struct BinRecord {
     pub refilled_blocks: u64,
     /// Blocks that slow paths took from the thread's list or spare.
     pub flushed_blocks: u64,
-    /// Blocks on the thread's spare list now.
+    /// Blocks in the thread's spare now.
     pub spare_blocks: u64,
-    /// Fast frees that are no longer in the bin's word, which has no room for all: they are to be
-    /// added to those that it says. 0 in layouts before 2.4.
+    /// Fast frees that are no longer in the bin's word, which has no room for all of them; to be
+    /// added to the number in the word. 0 in layouts before 2.4.
     pub freed_fast_carried: u64,
 }
 const _: () = assert!(size_of::<BinRecord>() == 256);
@@ -77,14 +77,14 @@ pub struct Slot {
     pub header: SlotHeader,
     /// [`ListWord`](crate::ListWord) of each bin.
     pub words: [u64; BINS],
-    /// Fast frees whose caller told the size; part of the word's fast frees.
+    /// Fast frees whose caller passed the size; part of the word's fast frees.
     pub sized_frees_fast: [u64; BINS],
-    /// Blocks that each list may hold; the spare may hold as many again. The words are read with
-    /// them, so they change under the sequence only.
+    /// Blocks that each list may hold; the spare may hold as many again. Words are decoded with
+    /// them, so they change only under the sequence.
     pub capacities: [u16; BINS],
     /// Zero.
     pub reserved_hot: [u8; SLOT_HOT_BYTES - 512 - 512 - 512 - 128],
-    /// What slow paths count.
+    /// The counts of slow paths.
     pub records: [BinRecord; BINS],
     /// Slow-path durations, indexed by [`Class`] and by [`duration::bucket`](crate::duration).
     /// The two swaps with the spare are not timed, all other slow paths are.

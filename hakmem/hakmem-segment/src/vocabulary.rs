@@ -1,4 +1,4 @@
-//! The words that segment, protocol, metrics, screens and documents share.
+//! The words that the segment, the protocol, metrics, screens and documents share.
 
 /// Declares a closed set of words with stable numbers and names.
 macro_rules! vocabulary {
@@ -32,7 +32,7 @@ macro_rules! vocabulary {
 pub(crate) use vocabulary;
 
 vocabulary! {
-    /// What telemetry groups bins into.
+    /// The groups of bins by which telemetry counts.
     Class {
         /// Requests of up to 8 bytes.
         C0 = 0, "C0";
@@ -68,13 +68,13 @@ vocabulary! {
         RefillSlab = 1, "refill_slab";
         /// The list was empty and a slab was taken into use for it.
         NewSlab = 2, "new_slab";
-        /// A span of its own.
+        /// The request needed a span of its own.
         LargeMap = 3, "large_map";
-        /// Aligned more strictly than any bin.
+        /// The request was aligned more strictly than any bin.
         Aligned = 4, "aligned";
-        /// The thread's first allocation.
+        /// It was the thread's first allocation.
         FirstUse = 5, "first_use";
-        /// Failed; not part of the number of allocations.
+        /// The request failed; not part of the number of allocations.
         OutOfMemory = 6, "out_of_memory";
         /// The list was empty and took the thread's own spare list.
         RefillSpare = 7, "refill_spare";
@@ -86,16 +86,17 @@ vocabulary! {
     FreeReason {
         /// The list and the spare were full: a batch went to the central store.
         FlushFull = 0, "flush_full";
-        /// A span of its own.
+        /// The block was a span of its own.
         LargeUnmap = 1, "large_unmap";
-        /// The routing sends this class the slow way.
+        /// The routing sends this class to the slow path.
         Routed = 2, "routed";
-        /// Chosen for checking.
+        /// The free was chosen for checking.
         Check = 3, "check";
-        /// After the thread's lists were given back at its exit.
+        /// The free came after the thread exit had given back the thread's lists.
         Late = 4, "late";
-        /// Not freed: the pointer is not a live block of ours. Also one more for each free that was
-        /// found wrong after its call, which counted as what it seemed to be.
+        /// Not freed: the pointer is not a live block of the allocator's. Also counts one for each
+        /// free that was found wrong after its call, which had counted as the kind of free that it
+        /// seemed to be.
         Rejected = 5, "rejected";
         /// The list was full and became the thread's spare list.
         FlushSpare = 6, "flush_spare";
@@ -105,29 +106,29 @@ vocabulary! {
 vocabulary! {
     /// How a freed pointer was classified.
     Outcome {
-        /// The caller told its size and was believed: Rust's `Layout`.
+        /// The caller passed the size, which was believed: Rust's `Layout`.
         Sized = 0, "sized";
-        /// The class map.
+        /// By the class map.
         Map = 1, "map";
-        /// A valid header.
+        /// By a valid header.
         Header = 2, "header";
-        /// The registry, because C7 has no header.
+        /// By the registry, because C7 has no header.
         Headerless = 3, "headerless";
-        /// A mid class.
+        /// A block of class `mid`.
         Mid = 4, "mid";
         /// A large span.
         Large = 5, "large";
-        /// Not the allocator's.
+        /// A pointer that is not the allocator's.
         Foreign = 6, "foreign";
-        /// Anomaly: a byte looked like a header and was none.
+        /// Anomaly: a byte looked like a header but was not one.
         HeaderFalsePositive = 7, "header_false_positive";
-        /// Anomaly: a header should be there and is not.
+        /// Anomaly: a header should be there but is not.
         HeaderMissing = 8, "header_missing";
-        /// Anomaly: inside a block, not at its start.
+        /// Anomaly: the pointer lies inside a block, not at its start.
         Interior = 9, "interior";
         /// Anomaly: the block is free already.
         DoubleFree = 10, "double_free";
-        /// Anomaly: the caller told the size of another class.
+        /// Anomaly: the caller passed the size of another class.
         SizeMismatch = 11, "size_mismatch";
     }
 }
@@ -158,11 +159,11 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// Which frees are compared with what the allocator knows otherwise.
+    /// Which frees are compared with what the allocator knows from other sources.
     Check {
-        /// None; what the slow paths come across is still reported.
+        /// None; findings of the slow paths are still reported.
         Off = 0, "off";
-        /// One in [`CHECK_PERIOD`](crate::word::CHECK_PERIOD) of each list.
+        /// One in [`CHECK_PERIOD`](crate::word::CHECK_PERIOD) fast frees of each list.
         Sample = 1, "sample";
         /// Every free.
         Full = 2, "full";
@@ -174,7 +175,7 @@ vocabulary! {
     Push {
         /// Only the capacity is checked.
         Direct = 0, "direct";
-        /// Class 7 is rejected where it has no header, and so is the block that was pushed last.
+        /// C7 is rejected where it has no header, and so is the block that was pushed last.
         Boxed = 1, "boxed";
     }
 }

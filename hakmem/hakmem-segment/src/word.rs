@@ -1,4 +1,4 @@
-//! The word that a thread list keeps per bin: how much room is left, and the number of fast frees.
+//! The word that a thread keeps for each list: how much room is left, and the number of fast frees.
 //!
 //! ```text
 //!  63                             27 26 25             16 15 14                          0
@@ -23,7 +23,7 @@ const FULL: u64 = 1 << 15;
 const DEPTH_MASK: u64 = (1 << 16) - 1;
 const FREES_SHIFT: u32 = 16;
 const CHECK_DUE: u64 = CHECK_PERIOD << FREES_SHIFT;
-/// From the field below `C`, over `C`, into the one above.
+/// Shift from the field below `C`, over `C`, into the one above.
 const PERIODS_SHIFT: u32 = FREES_SHIFT + CHECK_PERIOD.ilog2() + 1;
 
 /// The highest bit of the word.
@@ -31,11 +31,11 @@ const CARRY: u64 = 1 << 63;
 
 /// Room and fast frees of one thread list; see the module.
 ///
-/// The fast path of `malloc` subtracts [`ListWord::POP`], that of `free` adds
-/// [`ListWord::PUSH`] unless one of [`ListWord::GUARDS`] is set; so no borrow or carry leaves a
-/// field for more than its guard. The highest field ends with the word, and 2^47 frees last a week at
-/// the speed of the fast path: long before that, a slow path carries half of them into the bin's
-/// record ([`ListWord::without_carry`]).
+/// The fast path of `malloc` subtracts [`ListWord::POP`], that of `free` adds [`ListWord::PUSH`]
+/// unless one of [`ListWord::GUARDS`] is set; so no borrow or carry leaves a field for more than
+/// its guard. The highest field ends with the word, and 2^47 frees last a week at the speed of the
+/// fast path: long before that, a slow path carries half of them into the bin's record
+/// ([`ListWord::without_carry`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct ListWord(pub u64);
@@ -45,12 +45,13 @@ impl ListWord {
     pub const PUSH: u64 = 0x1_0001;
     /// Subtracted by a fast allocation: one block fewer in the list.
     pub const POP: u64 = 1;
-    /// The bits of which any sends a free the slow way.
+    /// Either of these bits sends a free to the slow path.
     pub const GUARDS: u64 = FULL | CHECK_DUE;
-    /// A list that takes nothing: empty, of capacity 0.
+    /// A closed list: empty, with capacity 0.
     pub const CLOSED: Self = Self(FULL);
 
-    /// Blocks in a list of this capacity. Words that no writer leaves behind count as 0.
+    /// Blocks in a list of this capacity. A word that no writer leaves behind gives 0 where it
+    /// would be negative.
     pub const fn depth(self, capacity: u16) -> u16 {
         let room = (FULL as u16).saturating_sub(capacity);
         ((self.0 & DEPTH_MASK) as u16).saturating_sub(room)
@@ -63,7 +64,8 @@ impl ListWord {
         (self.0 >> PERIODS_SHIFT) * CHECK_PERIOD + since
     }
 
-    /// The same number of fast frees with another depth and capacity, at most [`CAPACITY_MAX`].
+    /// This word with another depth and capacity, at most [`CAPACITY_MAX`], and the same number of
+    /// fast frees.
     pub const fn with_depth(self, depth: u16, capacity: u16) -> Self {
         let room = FULL - capacity as u64;
         Self((self.0 & !DEPTH_MASK) | (room + depth as u64))
@@ -82,18 +84,18 @@ impl ListWord {
     /// The fast frees that leave the word at once, for the bin's record.
     pub const CARRY: u64 = (CARRY >> PERIODS_SHIFT) * CHECK_PERIOD;
 
-    /// The word without [`ListWord::CARRY`] of its fast frees; `None` while it has fewer periods.
+    /// This word with [`ListWord::CARRY`] fewer fast frees; `None` while it has fewer than that.
     pub const fn without_carry(self) -> Option<Self> {
         if self.0 & CARRY != 0 { Some(Self(self.0 & !CARRY)) } else { None }
     }
 
-    /// The same word with the countdown begun anew.
+    /// This word with the countdown started again.
     pub const fn with_check_done(self) -> Self {
         if self.is_check_due() { Self(self.0.wrapping_add(CHECK_DUE)) } else { self }
     }
 }
 
-/// What a [`ListWord`] says, told apart.
+/// The two numbers in a [`ListWord`], decoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListState {
     /// Blocks in the list.
@@ -103,7 +105,7 @@ pub struct ListState {
 }
 
 impl ListState {
-    /// What the word of a list of this capacity says.
+    /// Decodes the word of a list of this capacity.
     pub const fn new(word: ListWord, capacity: u16) -> Self {
         Self { depth: word.depth(capacity), freed_fast: word.freed_fast() }
     }

@@ -1,7 +1,7 @@
-//! Where programs publish unless they are told otherwise.
+//! The directory where programs publish by default.
 //!
-//! A user's directory is `/dev/shm/hakmem-<uid>`. Where another user was the first to make that, it
-//! is `/dev/shm/hakmem-<uid>-<16 hex digits>`, which programs and readers find by name and owner.
+//! A user's directory is `/dev/shm/hakmem-<uid>`. If another user was the first to make that, it is
+//! `/dev/shm/hakmem-<uid>-<16 hex digits>`, which programs and readers find by name and owner.
 
 use std::ffi::OsStr;
 use std::fs::{self, DirEntry, Metadata};
@@ -9,16 +9,16 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// Where the directories of all users are.
+/// The parent of the directories of all users.
 pub const SHARED_MEMORY: &str = "/dev/shm";
 const PREFIX: &str = "hakmem-";
 const DIGITS: usize = 16;
-/// Entries of a directory that are looked at: `/dev/shm` is everybody's.
+/// Most entries of a directory to look at: everybody may write to `/dev/shm`.
 const ENTRIES_MAX: usize = 65_536;
 const STICKY: u32 = 0o1000;
 
-/// The directory that programs of this user publish in: `$HAKMEM_DIR`, otherwise
-/// `/dev/shm/hakmem-<uid>`, or, if somebody else has that, the user's other one. It need not exist.
+/// The directory in which programs of this user publish: `$HAKMEM_DIR`, otherwise
+/// `/dev/shm/hakmem-<uid>`, or, if another user has that, the user's substitute. It need not exist.
 pub fn default_directory() -> PathBuf {
     match std::env::var_os("HAKMEM_DIR") {
         Some(directory) if !directory.is_empty() => directory.into(),
@@ -34,7 +34,7 @@ fn default_in(parent: &Path, user: u32) -> PathBuf {
                 path.file_name().and_then(user_of_directory) == Some(user)
                     && fs::symlink_metadata(path).is_ok_and(|found| is_fit(&found, user))
             });
-            // A program that is told of it makes it.
+            // A program to which this path is given makes the directory.
             other.unwrap_or_else(|| {
                 let nonce = RandomState::new().build_hasher().finish();
                 parent.join(format!("{PREFIX}{user}-{nonce:016x}"))
@@ -44,13 +44,14 @@ fn default_in(parent: &Path, user: u32) -> PathBuf {
     }
 }
 
-/// Whether programs of a user publish there.
+/// Whether programs of `user` publish in `directory`.
 fn is_fit(directory: &Metadata, user: u32) -> bool {
     let is_roots = directory.uid() == 0 && directory.mode() & STICKY != 0;
     directory.is_dir() && (directory.uid() == user || is_roots)
 }
 
-/// The user whose programs publish in a directory of this name; `None` if the name names none.
+/// The user whose programs publish in a directory with this name; `None` if the name contains no
+/// user.
 pub fn user_of_directory(name: &OsStr) -> Option<u32> {
     let rest = name.to_str()?.strip_prefix(PREFIX)?;
     let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
@@ -62,18 +63,18 @@ pub fn user_of_directory(name: &OsStr) -> Option<u32> {
     id.parse().ok().filter(|user: &u32| user.to_string() == id)
 }
 
-/// Whose segments a directory may hold.
+/// The users whose segments a directory may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilesOf {
-    /// One user's: the directory is theirs, or root made it and it is named so.
+    /// One user's: the directory belongs to that user, or root made it under that user's name.
     User(u32),
-    /// Anybody's: a directory of root's that is named after nobody.
+    /// Anybody's: the directory belongs to root and its name contains no user.
     Anybody,
 }
 
 impl FilesOf {
-    /// Whether a file of this owner belongs there. Where it does not, somebody linked or moved a
-    /// stranger's file into a directory of their own, or made files in a stranger's.
+    /// Whether a file that belongs to `owner` may be in the directory. If not, somebody linked or
+    /// moved another user's file into a directory of their own, or made files in another user's.
     pub fn admits(self, owner: u32) -> bool {
         match self {
             Self::User(user) => user == owner,
@@ -82,9 +83,9 @@ impl FilesOf {
     }
 }
 
-/// Whose segments the directory `name`, which belongs to `owner`, may hold; `None` if its name and
-/// its owner disagree. A directory that was named by a person, `name` being `None`, says nothing by
-/// its name.
+/// The users whose segments the directory `name`, which belongs to `owner`, may hold; `None` if its
+/// name contradicts its owner. For a directory that a person named, `name` is `None` and says
+/// nothing.
 pub fn files_of(name: Option<&OsStr>, owner: u32) -> Option<FilesOf> {
     match (name.and_then(user_of_directory), owner) {
         (Some(named), 0) => Some(FilesOf::User(named)),
@@ -94,17 +95,19 @@ pub fn files_of(name: Option<&OsStr>, owner: u32) -> Option<FilesOf> {
     }
 }
 
-/// Whose segments `directory` may hold; `None` if nobody's. Its name counts where all users' are.
+/// The users whose segments `directory` may hold; `None` if its name contradicts its owner. Its
+/// name counts only beside the directories of all users.
 pub fn files_of_directory(directory: &Path) -> Option<FilesOf> {
     let is_shared = directory.parent() == Some(Path::new(SHARED_MEMORY));
     let name = directory.file_name().filter(|_| is_shared);
-    // A person may name a link to a directory.
+    // The path that a person gives may be a symbolic link to a directory.
     let found = if is_shared { fs::symlink_metadata(directory) } else { fs::metadata(directory) };
     files_of(name, found.ok()?.uid())
 }
 
-/// The directories `hakmem-*` of `parent`, sorted. One whose name names a user belongs to that user
-/// or to root: anybody can make a directory of another's name. No symbolic link is followed.
+/// The directories `hakmem-*` of `parent`, sorted. If a directory's name contains a user, it is
+/// listed only if that user or root owns it: anybody can make a directory with another user's name.
+/// Symbolic links are not followed.
 pub fn directories_of_users(parent: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(parent).into_iter().flatten().take(ENTRIES_MAX).flatten();
     let mut found: Vec<PathBuf> =
@@ -178,7 +181,7 @@ mod tests {
         fs::create_dir(&usual).unwrap();
         let roots = "run this test as root: it changes owners";
         chown(&usual, Some(NOBODY), None).expect(roots);
-        // Not this user's, though it is named so.
+        // Belongs to another user in spite of its name.
         fs::create_dir(parent.join("hakmem-54321-0000000000000001")).unwrap();
         chown(parent.join("hakmem-54321-0000000000000001"), Some(NOBODY), None).expect(roots);
         fs::create_dir(&drawn).unwrap();

@@ -1,8 +1,8 @@
-//! Removal of what dead processes left.
+//! Removes the segments of dead processes.
 //!
 //! A segment does not say when its writer was killed. So the first pass that finds it dead marks
-//! it, by taking away its owner's right to write and setting its time of modification; its age
-//! counts from there. Nobody writes to it any more, and who reads it needs neither.
+//! it: it takes away the owner's permission to write and sets the time of modification, from which
+//! the segment's age counts. No process writes to the segment any more, and readers need neither.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -23,37 +23,37 @@ use crate::liveness::{Host, effective_state};
 use crate::segment::Segment;
 use crate::segment_file::SegmentFile;
 
-/// Age from which a segment that never became ready counts as abandoned, if nobody locks it.
+/// Age at which a segment that never became ready counts as abandoned, if it is not locked.
 const UNREADY_AGE: Duration = Duration::from_secs(60);
 const OWNER_MAY_WRITE: u32 = 0o200;
 
-/// What [`remove_dead`] did.
+/// The result of [`remove_dead`].
 #[derive(Debug, Default)]
 pub struct Removal {
     /// Segments that were removed.
     pub removed: Vec<PathBuf>,
-    /// Segments of dead processes that stay.
+    /// Number of segments of dead processes that stay.
     pub kept: usize,
-    /// Segments that should go and could not be removed.
+    /// Segments that should be removed but could not be.
     pub failed: Vec<(PathBuf, io::Error)>,
 }
 
-/// Removes segments of dead processes: of each owner's all but `keep`, and of these the ones that
-/// were found dead longer than `max_age` ago. Kept are those of processes that did not end normally
-/// before others, because somebody may still want to know why, and those that died last before those
-/// that died earlier; and of those as many as an eighth of the file system has room for, 256 MiB at
-/// most.
+/// Removes segments of dead processes. Of each owner's dead segments, at most `keep` stay, and only
+/// those that were found dead at most `max_age` ago. Segments of processes that did not end
+/// normally are kept before others, because somebody may still want to know why they ended, and
+/// recent deaths before earlier ones. Together the dead of one owner may take an eighth of the file
+/// system, 256 MiB at most.
 ///
-/// Only files that the current user owns are touched, or any for root; never one whose writer
-/// lives, and never one that is no segment this version understands. The symbolic link of a
-/// stranger is not followed, not even as `directory`.
+/// Touches only files that the current user owns, or any files if that is root; never a file whose
+/// writer lives, and never one that is not a segment this version understands. Does not follow
+/// another user's symbolic link, not even as `directory`.
 pub fn remove_dead(directory: &Path, keep: usize, max_age: Duration) -> Result<Removal, ScanError> {
     let paths = scan(directory)?.paths;
     let names = paths.iter().filter_map(|path| path.file_name());
     remove_dead_among(directory, names, keep, max_age)
 }
 
-/// Does as [`remove_dead`], and looks at files of these names only.
+/// Does the same as [`remove_dead`], but considers only files with these names.
 pub fn remove_dead_among<'a>(
     directory: &Path,
     names: impl IntoIterator<Item = &'a OsStr>,
@@ -72,7 +72,7 @@ pub fn remove_dead_among<'a>(
     }
     dead.sort_by_key(|dead| Reverse((dead.is_abnormal, dead.since)));
     let now = SystemTime::now();
-    // Nobody's dead push out another's.
+    // Counted by owner, so that no user's dead segments displace another user's.
     let mut of_owners: HashMap<u32, (usize, u64)> = HashMap::new();
     let mut removal = Removal::default();
     for dead in &dead {
@@ -93,30 +93,30 @@ pub fn remove_dead_among<'a>(
     Ok(removal)
 }
 
-/// What the dead of one owner may take together on a file system of so many bytes; one that is bounded by nothing
-/// says 0.
+/// Most bytes that the dead segments of one owner may take on a file system of `space` bytes; a
+/// file system without a bound reports 0.
 fn bytes_max(space: u64) -> u64 {
     const PART: u64 = 8;
     const MOST: u64 = 256 << 20;
     if space == 0 { MOST } else { (space / PART).min(MOST) }
 }
 
-/// A segment without a living writer. The file is not kept open: there may be many.
+/// A segment without a living writer. The file is not kept open, since there may be many.
 struct Dead {
     name: OsString,
     owner: u32,
     /// Device and inode.
     file_id: (u64, u64),
-    /// What it takes, which is less than its length.
+    /// Bytes on disk, fewer than the file's length.
     bytes: u64,
     /// When it was first found dead.
     since: SystemTime,
-    /// Whether its process neither ended normally nor went on as another program; only known once
-    /// it matters.
+    /// Whether its process neither ended normally nor went on as another program; determined only
+    /// when it matters.
     is_abnormal: bool,
 }
 
-/// Opens the segment `name`; `None` if it must be left alone.
+/// Examines the segment `name`; `None` if it must be left alone.
 fn find_dead(directory: &OwnedFd, name: &OsStr) -> Option<Dead> {
     let file = SegmentFile::open_at(directory, Path::new(name)).ok()?;
     let stat = rustix::fs::fstat(file.fd()).ok()?;
@@ -145,8 +145,8 @@ fn find_dead(directory: &OwnedFd, name: &OsStr) -> Option<Dead> {
     })
 }
 
-/// Finds out which of the dead did not end normally. That needs the segments of all `names`, because a
-/// process that went on as another program left a later one.
+/// Determines which of the dead processes did not end normally. That takes the segments of all
+/// `names`, because a process that went on as another program left a later one.
 fn mark_abnormal(directory: &OwnedFd, names: &[&OsStr], dead: &mut [Dead]) {
     let open = |name: &OsStr| {
         let file = SegmentFile::open_at(directory, Path::new(name)).ok()?;
@@ -169,7 +169,8 @@ fn mark_abnormal(directory: &OwnedFd, names: &[&OsStr], dead: &mut [Dead]) {
     }
 }
 
-/// Notes that the segment was found dead now. Where that fails, it counts as just found again.
+/// Marks the segment as found dead now. If that fails, the next pass counts it as just found dead
+/// again.
 fn mark(file: &SegmentFile) -> SystemTime {
     let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
     let unchanged = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
@@ -191,7 +192,7 @@ fn modified(stat: &Stat) -> SystemTime {
     UNIX_EPOCH + Duration::new(seconds, nanoseconds)
 }
 
-/// Removes the name, if it is still that of the file which was found dead.
+/// Removes the name, if it still belongs to the file that was found dead.
 fn unlink(directory: &OwnedFd, dead: &Dead) -> io::Result<()> {
     let name = Path::new(&dead.name);
     let file = SegmentFile::open_at(directory, name).map_err(io::Error::other)?;

@@ -40,7 +40,7 @@ fn dead_segments_go_by_number_and_age_and_live_ones_never() {
     let directory = tempfile::tempdir().unwrap();
     let live = SegmentWriter::create(directory.path(), &FixtureProcess::new("/bin/live"));
     let [young, middle, old] = [0, 1, 2].map(|_| dead(directory.path()));
-    // A file that has not changed for long was not dead for long.
+    // A file that has not changed for long has not been dead for long.
     let removal = remove_dead(directory.path(), 10, HOUR).unwrap();
     assert_eq!((removal.removed.len(), removal.kept), (0, 3));
     set_age(&young, HOUR / 4);
@@ -91,7 +91,7 @@ fn the_dead_of_one_user_do_not_push_out_anothers() {
         std::os::unix::fs::chown(path, Some(65534), None).expect(roots);
     }
     remove_dead(directory.path(), 10, HOUR).unwrap();
-    // The other user's are younger.
+    // The other user's segments are younger.
     set_age(&own, HOUR / 2);
     let removal = remove_dead(directory.path(), 1, HOUR).unwrap();
     assert_eq!((removal.removed.len(), removal.kept), (2, 2));

@@ -25,7 +25,7 @@ fn faults_are_told_from_signals_that_somebody_sent() {
     assert!(!Ending::Exited(11).is_fault());
 }
 
-/// A child that waits for its input to end and then does what `script` says, and its witness.
+/// A child that waits for its input to end and then runs `script`, and its witness.
 fn watched(script: &str) -> (Child, Witness) {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("read line; {script}")]).stdin(Stdio::piped());

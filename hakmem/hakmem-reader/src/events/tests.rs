@@ -36,7 +36,7 @@ impl Case {
         }
     }
 
-    /// Numbers of the new events, and how many were lost.
+    /// Numbers of the new events, and the number of lost ones.
     fn read(&self, cursor: &mut EventCursor) -> (Vec<u64>, u64) {
         let batch = self.segment.read_events(cursor).unwrap();
         (batch.events.iter().map(|event| event.number).collect(), batch.lost)
@@ -101,7 +101,7 @@ fn a_cursor_starts_where_it_says() {
     for cursor in [&mut beginning, &mut oldest, &mut newest] {
         assert_eq!(case.read(cursor), (vec![101, 102], 0));
     }
-    // A slot that comes later is followed from its first event, by every cursor.
+    // A slot that is first used later is followed from its first event, by every cursor.
     let slot = case.writer.take_slot(8, "late");
     (0..70).for_each(|value| case.writer.slot(slot).event(event(value)));
     for cursor in [&mut beginning, &mut oldest, &mut newest] {
@@ -116,13 +116,13 @@ fn an_event_being_written_is_awaited_and_one_being_overwritten_is_lost() {
     let start = hakmem_segment::header::HEADER_BYTES + hakmem_segment::slot::SLOT_BYTES;
     let ring = start + offset_of!(Slot, events);
     let mut cursor = EventCursor::from_oldest();
-    // The writer counts event 3 and has not stored its number yet.
+    // The writer has counted event 3, but has not stored its number yet.
     case.writer.store(ring + 2 * RECORD_BYTES, &0u64.to_le_bytes());
     assert_eq!(case.read(&mut cursor), (vec![1, 2], 0));
     assert_eq!(case.read(&mut cursor), (vec![], 0));
     case.writer.store(ring + 2 * RECORD_BYTES, &3u64.to_le_bytes());
     assert_eq!(case.read(&mut cursor), (vec![3], 0));
-    // The writer has begun event 68 in the place of event 4.
+    // The writer has begun to write event 68 in the place of event 4.
     case.write(64);
     case.writer.store(ring + 3 * RECORD_BYTES, &0u64.to_le_bytes());
     assert_eq!(case.read(&mut cursor), ((5..=67).collect(), 1));
@@ -142,7 +142,7 @@ fn unknown_kinds_and_forged_numbers_are_survived() {
     case.writer.store(written, &u64::MAX.to_le_bytes());
     let batch = case.segment.read_events(&mut cursor).unwrap();
     assert_eq!((batch.events.len(), batch.lost > 1 << 60), (0, true));
-    // The last number there is, in the place that belongs to it.
+    // The greatest possible number, in the place that belongs to it.
     let ring = start + offset_of!(Slot, events);
     case.writer.store(ring + 61 * RECORD_BYTES, &(u64::MAX - 1).to_le_bytes());
     let batch = case.segment.read_events(&mut cursor).unwrap();

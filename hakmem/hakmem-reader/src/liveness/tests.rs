@@ -7,7 +7,7 @@ fn this_process() -> FixtureProcess {
     FixtureProcess::new("/bin/self").of_process(std::process::id())
 }
 
-/// Writes the process's segment, ends it as `end` does, and tells what became of it.
+/// Writes the segment of `process`, ends it with `end`, and returns the resulting state.
 fn state_after(
     process: &FixtureProcess,
     others: &[&Identity],
@@ -74,7 +74,7 @@ fn a_killed_child_is_not_taken_for_one_that_did_exec() {
     assert_eq!(state_after(&process, &[], |_| None), ProcessState::Replaced);
     child.kill().unwrap();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-    // Not waited for: it stays a zombie, which still has its line in `/proc`.
+    // The child is not waited for, so it stays a zombie, which still has its line in `/proc`.
     while state_after(&process, &[], |_| None) != ProcessState::Ended {
         assert!(std::time::Instant::now() < deadline, "the killed child passes for living");
     }

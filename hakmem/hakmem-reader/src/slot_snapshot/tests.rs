@@ -28,7 +28,8 @@ fn fast_paths_are_seen_without_reading_the_records_again() {
     let Case { mut writer, mut segment, slot, _directory } = case();
     writer.slot(slot).allocate(BIN, 10);
     assert_eq!(allocations(&segment.sample().unwrap()), 10);
-    // Records overwritten behind the sequence's back are not noticed: they were not read.
+    // Records that are overwritten without a change of the sequence go unnoticed: they are not
+    // read.
     let records = hakmem_segment::header::HEADER_BYTES + slot * hakmem_segment::slot::SLOT_BYTES;
     writer.store(records + RECORDS as usize, &[0; RECORDS_BYTES]);
     writer.slot(slot).allocate_fast(BIN, 3);
@@ -73,7 +74,8 @@ fn a_writer_killed_in_a_slow_path_leaves_its_last_counts_and_nothing_falls() {
     after.check_not_fallen(&before).unwrap();
     assert_eq!(allocations(&after), 10);
     assert_eq!(after.classes()[Class::C7 as usize].allocations, 7);
-    // Who first reads it after the death has no better copy of the bin, and is told.
+    // A reader that first reads the segment after the death has no better copy of the bin, and is
+    // told so.
     let late = Segment::open(&path).unwrap().sample().unwrap();
     assert!(late.is_torn());
     assert!(late.check_identity().is_err());
@@ -99,7 +101,7 @@ fn a_slot_that_nobody_owns_is_not_read_again_until_somebody_does() {
     assert_eq!(allocations(&third), 11);
 }
 
-/// The word has room for 2^47 fast frees, which is a week of them.
+/// The word has room for 2^47 fast frees, about a week at full speed.
 #[test]
 fn fast_frees_go_on_when_the_word_has_no_room_for_more() {
     let Case { mut writer, mut segment, slot, _directory } = case();
@@ -115,7 +117,7 @@ fn fast_frees_go_on_when_the_word_has_no_room_for_more() {
         sample.check_conservation().unwrap();
         sample.check_not_fallen(&before).unwrap();
         assert_eq!(sample.classes()[Class::C3 as usize].frees_fast, BEGUN + 60 * step);
-        // One that opens the segment now sees the same.
+        // A reader that opens the segment now sees the same number.
         let alone = Segment::open(writer.path()).unwrap().sample().unwrap();
         assert_eq!(alone.classes()[Class::C3 as usize].frees_fast, BEGUN + 60 * step);
         before = sample;

@@ -2,7 +2,7 @@ use super::*;
 use crate::Segment;
 use crate::fixture::{FixtureProcess, ProcessNumbers, SegmentWriter, SlotWriter, bin_of};
 
-/// The sums over a segment in which one thread did `work`.
+/// The sums over a segment after one thread did `work`.
 fn totals_after(work: impl FnOnce(&mut SegmentWriter, usize)) -> [ClassTotals; CLASSES] {
     let directory = tempfile::tempdir().unwrap();
     let mut writer = SegmentWriter::create(directory.path(), &FixtureProcess::new("/bin/a"));

@@ -1,4 +1,4 @@
-//! A reader against writers that never rest.
+//! Reads segments whose writers never rest.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use hakmem_reader::fixture::{FixtureProcess, NewEvent, SegmentWriter, SlotWriter, bin_of};
 use hakmem_reader::{Class, EventCursor, EventKind, FreeReason, Outcome, Sample, Segment};
 
-/// Writers at work on this many slots.
+/// Number of writers, each at work on its own slot.
 const WRITERS: usize = 2;
 
-/// One round of what a thread does, fast and slow; returns allocations and frees.
+/// One round of a thread's work, fast and slow; returns the numbers of allocations and frees.
 fn round(slot: &mut SlotWriter, number: u64) -> (u64, u64) {
     let bin = bin_of(Class::ALL[number as usize % 9]);
     if number.is_multiple_of(16) {
-        // The lists' capacities change, and with them what the words mean.
+        // The lists' capacities change, and with them the meaning of the words.
         slot.give_up();
         slot.take(7, "busy");
     }
@@ -114,7 +114,7 @@ fn every_event_of_a_busy_writer_is_whole_or_counted_as_lost() {
         for event in &batch.events {
             assert!(event.number > last, "{} after {last}", event.number);
             last = event.number;
-            // The writer numbers what it says, so a mixture of two events shows.
+            // Each event contains its own number, so a mixture of two events shows.
             assert_eq!((event.value, event.monotonic_ns), (last, last));
             assert_eq!(event.address, last.wrapping_mul(3));
         }

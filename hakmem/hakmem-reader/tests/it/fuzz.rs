@@ -1,4 +1,4 @@
-//! The fuzz target's body over a corpus of valid segments, mutated.
+//! Runs the fuzz target's body on a corpus of valid segments and on mutations of them.
 
 use std::mem::offset_of;
 
@@ -10,7 +10,7 @@ use hakmem_segment::header::HEADER_BYTES;
 use hakmem_segment::slot::SLOT_BYTES;
 use proptest::prelude::*;
 
-/// Valid segments of different content.
+/// Valid segments with different contents.
 fn corpus() -> Vec<Vec<u8>> {
     let directory = tempfile::tempdir().unwrap();
     let process = FixtureProcess {
@@ -65,7 +65,7 @@ fn the_corpus_itself_is_valid() {
     }
 }
 
-/// Where a mutation may hit: anywhere, but mostly where something is decoded.
+/// The place of a mutation: anywhere, but mostly in fields that are decoded.
 fn place() -> impl Strategy<Value = usize> {
     prop_oneof![
         0..offset_of!(SegmentHeader, executable),

@@ -1,4 +1,4 @@
-//! Files that strangers wrote.
+//! Reads files that hostile users wrote.
 
 use std::fs;
 use std::mem::offset_of;
@@ -29,7 +29,7 @@ fn case() -> Case {
     Case { directory, writer }
 }
 
-/// What opening says of a segment after `spoil`.
+/// The message of opening a segment after `spoil`.
 fn opened(spoil: impl FnOnce(&SegmentWriter)) -> String {
     let case = case();
     spoil(&case.writer);
@@ -57,7 +57,7 @@ fn forged_headers_are_refused_with_the_field_that_is_wrong() {
     assert_eq!(forged!(slot_bytes, 0x8000_0000u32), impossible("size of a slot"));
     assert_eq!(forged!(slots_max, 0u32), impossible("number of slots"));
     assert_eq!(forged!(slots_max, u32::MAX), impossible("number of slots"));
-    // Of machines with larger pages.
+    // Sizes of machines with larger pages.
     assert_eq!(forged!(header_bytes, 65_536u32), "ok");
     assert_eq!(forged!(slot_bytes, 65_536u32), "ok");
     // Sizes that only a later version can have.
@@ -248,7 +248,7 @@ fn a_sample_taken_in_slices_is_the_sample_taken_at_once() {
     assert_eq!(sliced.slots.len(), 102);
     assert_eq!(sliced.classes()[Class::C3 as usize].allocations, (0..100).sum::<u64>());
     assert_eq!(sliced.classes(), whole.classes());
-    // The time of all calls together counts.
+    // The time of all calls counts together.
     segment.sample_within(&limits).unwrap();
     let error = segment.sample_within(&Limits { time: Duration::ZERO, ..limits }).unwrap_err();
     assert!(matches!(error, SampleError::TooMuch { what: "time" }), "{error}");

@@ -1,4 +1,4 @@
-//! Real programs under the preload library.
+//! Reads segments of real programs under the preload library.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use hakmem_reader::liveness::{Host, effective_state};
 use hakmem_reader::{ProcessState, Sample, Segment, directory};
 
-/// Snapshots of eight busy threads, each of which must be consistent.
+/// Number of snapshots of eight busy threads, all of which must be consistent.
 const SNAPSHOTS: u32 = 100_000;
-/// One torn snapshot in so many is tolerated: eight threads on few cores are often preempted inside
-/// a slow path, and the reader waits 2 ms at most. A torn snapshot repeats the slot's last copy, so
-/// it must be as consistent as the others.
+/// One torn snapshot in this many is tolerated: eight threads on few cores are often preempted
+/// inside a slow path, and the reader waits 2 ms at most. A torn snapshot repeats the slot's last
+/// copy, so it must be as consistent as the others.
 const TORN_SHARE: u32 = 10;
-/// Programs killed at random moments.
+/// Number of programs that are killed at random moments.
 const KILLS: u64 = 50;
 
 /// The preload library and the program to run under it, built like this test.
@@ -28,7 +28,7 @@ struct Built {
 fn built() -> &'static Built {
     static BUILT: OnceLock<Built> = OnceLock::new();
     BUILT.get_or_init(|| {
-        // The test lies in `<target directory>/<profile>/deps`.
+        // The path of the test is `<target directory>/<profile>/deps/<test>`.
         let test = std::env::current_exe().unwrap();
         let profile_directory = test.ancestors().nth(2).unwrap();
         let profile = match profile_directory.file_name().unwrap().to_str().unwrap() {
@@ -55,7 +55,7 @@ fn built() -> &'static Built {
     })
 }
 
-/// A program that runs under the library; killed when the test ends.
+/// A program that runs under the library; it is killed when the test ends.
 struct Program {
     child: Child,
     directory: tempfile::TempDir,
@@ -144,7 +144,7 @@ fn every_snapshot_of_eight_busy_threads_is_consistent() {
         let sample = segment.sample().unwrap();
         check(&sample, &before);
         torn += u32::from(sample.is_torn());
-        // The sums cost more than the sample; every tenth must do for them.
+        // The sums cost more than the sample, so only every tenth sample is summed.
         if number % 10 == 0 {
             let classes = sample.classes();
             wrong += classes.iter().map(|class| class.identity_violations).sum::<u64>();
@@ -164,7 +164,7 @@ fn every_snapshot_of_eight_busy_threads_is_consistent() {
     assert!(segment.is_writer_alive());
 }
 
-/// Every call is slow, so no two reads find the slot as it was.
+/// Every call is slow, so no two reads find the slot unchanged.
 #[test]
 fn threads_in_nothing_but_slow_paths_are_seen_all_the_same() {
     let settings = [("HAKMEM_CHECK", "full"), ("HAKMEM_ROUTING", "hybrid")];
@@ -277,7 +277,7 @@ fn a_forked_child_lives_on_in_its_own_segment_when_its_parent_is_killed() {
     assert_eq!(state(&parent, &last, &[&child]), ProcessState::Ended);
     assert_eq!(state(&child, &first, &[&parent]), ProcessState::Running);
     first.check_identity().unwrap();
-    // What the child began with it did not allocate: it is inherited, and still lives.
+    // The child did not allocate the blocks that it began with: they are inherited, and still live.
     let total = |sample: &Sample, of: fn(&hakmem_reader::ClassTotals) -> u64| {
         sample.classes().iter().map(of).sum::<u64>()
     };

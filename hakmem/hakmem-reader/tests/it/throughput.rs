@@ -1,11 +1,12 @@
-//! What sampling costs.
+//! The cost of sampling.
 
 use std::time::{Duration, Instant};
 
 use hakmem_reader::fixture::{FixtureProcess, SegmentWriter, bin_of};
 use hakmem_reader::{Class, Segment};
 
-/// Far above what it takes even in a debug build on a busy machine; the figure is in the output.
+/// Far above the time of a sample even in a debug build on a busy machine; the output has the
+/// figure.
 const SAMPLE_MAX: Duration = Duration::from_millis(20);
 
 #[test]
