@@ -19,6 +19,9 @@ The same loads under hakmem and its peers, on each processor that the race was r
 Written by `.ci/race --record BENCHMARKS.md`, which replaces the section of its processor.
 ";
 
+/// Columns of a line of text at most; tables and headings cannot be broken.
+const COLUMNS_MAX: usize = 100;
+
 const OVERVIEW: &str = "Overview";
 
 /// Last part of a heading of the column with the ratio, by which the overview finds it.
@@ -80,7 +83,7 @@ fn overview(sections: &[Section]) -> String {
     }
     let mut text = "Throughput of hakmem / the best peer of the row, by processor:\n\n".to_owned();
     for (index, section) in sections.iter().enumerate() {
-        let _ = writeln!(text, "{}. {}", index + 1, section.name);
+        push_item(&mut text, &format!("{}.", index + 1), &section.name);
     }
     let numbers = (1..=sections.len()).map(|number| number.to_string());
     text.push('\n');
@@ -117,7 +120,10 @@ fn ratios(section: &str) -> Vec<(&str, &str)> {
 
 /// The text of the section for `standings`, without its heading.
 fn section(standings: &Standings) -> String {
-    let mut text = format!("\n{}\n", standings.circumstances);
+    let mut text = "\n".to_owned();
+    for circumstance in standings.circumstances.to_string().split("; ") {
+        push_item(&mut text, "-", circumstance);
+    }
     let _ = writeln!(
         text,
         "\nhakmem {}; millions of calls a second, medians; the interval is that of the ratio.",
@@ -133,13 +139,13 @@ fn section(standings: &Standings) -> String {
     }
     text.push_str("\n### Summary and bars\n\n");
     for line in standings.summaries.iter().map(Summary::to_string) {
-        let _ = writeln!(text, "- {line}");
+        push_item(&mut text, "-", &line);
     }
     for line in standings.verdicts.iter().map(Verdict::to_string) {
-        let _ = writeln!(text, "- {line}");
+        push_item(&mut text, "-", &line);
     }
     for absent in &standings.absent {
-        let _ = writeln!(text, "- {} did not race: {}", absent.allocator, absent.reason);
+        push_item(&mut text, "-", &format!("{} did not race: {}", absent.allocator, absent.reason));
     }
     text
 }
@@ -166,6 +172,21 @@ fn push_table(text: &mut String, figures: &[Figure], rows: &[&Standing]) {
         let cells = [row.cell.clone()].into_iter().chain(row.figures.iter().map(rate));
         push_row(text, cells.chain(last));
     }
+}
+
+/// An item of a list behind its `mark`, on as many lines as it takes.
+fn push_item(text: &mut String, mark: &str, item: &str) {
+    let indent = " ".repeat(mark.len());
+    let mut line = mark.to_owned();
+    for word in item.split_whitespace() {
+        if line.chars().count() + 1 + word.chars().count() > COLUMNS_MAX {
+            let _ = writeln!(text, "{line}");
+            line.clone_from(&indent);
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    let _ = writeln!(text, "{line}");
 }
 
 fn push_row(text: &mut String, cells: impl Iterator<Item = String>) {
@@ -226,10 +247,19 @@ mod tests {
     }
 
     #[test]
+    fn items_are_broken_before_they_get_too_long() {
+        let mut text = String::new();
+        push_item(&mut text, "12.", &"word ".repeat(40));
+        assert!(text.lines().all(|line| line.chars().count() <= COLUMNS_MAX), "{text}");
+        assert!(text.starts_with("12. word") && text.contains("\n    word"), "{text}");
+        assert_eq!(text.matches("word").count(), 40);
+    }
+
+    #[test]
     fn a_section_names_the_machine_its_load_and_the_peers_that_were_not_there() {
         let text = recorded(None, &on("New (model 2)", 90.0));
         for words in [
-            "load average 0.1 0.1 0.1 at the start, 0.2 0.2 0.2 at the end; 2026-11-30",
+            "\n- load average 0.1 0.1 0.1 at the start, 0.2 0.2 0.2 at the end\n- 2026-11-30\n",
             "| 0.900..0.900 at 98 % | 7 | processor |",
             "- rpmalloc did not race: there is no compiler cc",
             "- seven: throughput, each row: at least 1.05: MISSED, 0.900 in fixed 128 B",
