@@ -15,6 +15,8 @@
 //! # Safety
 //! Sequences store into the memory of [`Lists`] only, which has room for each processor and entry.
 #![allow(unsafe_code)]
+// A pop and a push are a handful of accesses to one list, for one and the same reason.
+#![allow(clippy::multiple_unsafe_ops_per_block)]
 
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 fn main() {
@@ -66,8 +68,8 @@ mod measured {
             let mut lists: Vec<List> = Vec::with_capacity(count);
             for _ in 0..count {
                 let mut entries = [0; ENTRIES - 1];
-                for block in 1..=depth {
-                    entries[block] = block as u64;
+                for (block, entry) in entries.iter_mut().enumerate().take(depth + 1) {
+                    *entry = block as u64;
                 }
                 lists.push(List { word: depth as u64, top: std::ptr::null_mut(), entries });
             }
