@@ -55,10 +55,18 @@ pub(crate) fn pointer() -> usize {
 }
 
 /// The thread pointer, or libc's `pthread_self` in its place.
-#[cfg(not(all(target_arch = "x86_64", not(miri))))]
+#[cfg(not(any(target_arch = "x86_64", miri)))]
 pub(crate) fn pointer() -> usize {
     // SAFETY: no precondition.
     unsafe { libc::pthread_self() as usize }
+}
+
+/// A page's address for each thread. Under Miri `pthread_self` counts threads from 0 or 1, and locks
+/// tell their holders apart by the pages of thread pointers.
+#[cfg(miri)]
+pub(crate) fn pointer() -> usize {
+    // SAFETY: no precondition.
+    (unsafe { libc::pthread_self() as usize } + 1) << 12
 }
 
 #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)))]

@@ -16,6 +16,7 @@ use hakmem_segment::{AllocReason as Alloc, BINS, FreeReason as Free};
 use super::alone;
 use crate::arena;
 use crate::entry;
+use crate::lock;
 use crate::lock::tests::WAITS;
 use crate::os::clock;
 use crate::sync::Ordering;
@@ -103,6 +104,12 @@ fn allocate(count: usize, size: usize) -> Vec<usize> {
 
 fn free_all(blocks: impl IntoIterator<Item = usize>) {
     blocks.into_iter().for_each(|block| free(block as *mut u8));
+}
+
+#[test]
+fn locks_tell_living_threads_apart() {
+    let other = thread::spawn(lock::holder).join().expect("nothing panics there");
+    assert_ne!(other, lock::holder());
 }
 
 #[test]
