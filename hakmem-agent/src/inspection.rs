@@ -37,7 +37,10 @@ pub enum InspectionError {
     #[error(transparent)]
     Scan(#[from] ScanError),
     /// No file belongs to the process.
-    #[error("no segment of process {pid} in {}; `hakmem-top ls` lists those there are", directory.display())]
+    #[error(
+        "no segment of process {pid} in {}; `hakmem-top ls` lists those there are",
+        directory.display()
+    )]
     UnknownPid {
         /// The process id.
         pid: u32,
@@ -45,7 +48,10 @@ pub enum InspectionError {
         directory: PathBuf,
     },
     /// No process has ended in the directory.
-    #[error("no process that has ended left a segment in {}; name one that runs", directory.display())]
+    #[error(
+        "no process that has ended left a segment in {}; name one that runs",
+        directory.display()
+    )]
     NoneEnded {
         /// The directory that was searched.
         directory: PathBuf,

@@ -56,7 +56,8 @@ pub fn routing(routing: &str) -> &'static str {
             "no headers: the class map answers with one load, so C7 is freed as fast as any class"
         }
         Some(Routing::Registry) => {
-            "registry first, then the header: every free pays the lookup, and C7 takes the slow path"
+            "registry first, then the header: every free pays the lookup, \
+             and C7 takes the slow path"
         }
         Some(Routing::Exclude) => {
             "header first; C7 has no valid one, so each of its frees asks the registry (slow path)"

@@ -26,7 +26,11 @@ pub fn wrap(words: &str, start: &str, width: usize) -> String {
 
 /// Replaces characters that move the cursor or change the direction of reading.
 pub fn plain(text: &str) -> String {
-    let turns = |it: char| matches!(it, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns = |it: char| {
+        let embeds = ('\u{202a}'..='\u{202e}').contains(&it);
+        let isolates = ('\u{2066}'..='\u{2069}').contains(&it);
+        matches!(it, '\u{200e}' | '\u{200f}') || embeds || isolates
+    };
     let is_odd = |it: char| it.is_control() || turns(it);
     text.chars().map(|it| if is_odd(it) { ' ' } else { it }).collect()
 }

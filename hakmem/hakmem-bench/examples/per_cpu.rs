@@ -2,15 +2,15 @@
 //!
 //! Both kinds of list are reduced to what decides their cost, with one bin and no class map:
 //!
-//! - **per thread**, as in `hakmem::heap`: the top is a pointer, the word that counts lies beside it,
-//!   and both are read and written at plain addresses.
-//! - **per CPU**, as in google/tcmalloc ("Restartable Sequence Mechanism for TCMalloc"): a restartable
-//!   sequence (`rseq(2)`) that the kernel aborts if the thread leaves its processor. A sequence
-//!   commits with its last store, and that may be one only. So the word has to hold the list's depth
-//!   and the count of fast frees at once, and entries are reached by an index.
+//! - **per thread**, as in `hakmem::heap`: the top is a pointer, the word that counts lies beside
+//!   it, and both are read and written at plain addresses.
+//! - **per CPU**, as in google/tcmalloc ("Restartable Sequence Mechanism for TCMalloc"): a
+//!   restartable sequence (`rseq(2)`), which the kernel aborts if the thread leaves its processor.
+//!   Only one store can commit a sequence, its last. So the word holds the list's depth and the
+//!   count of fast frees at once, and entries are reached by an index.
 //!
 //! `cargo run --release -p hakmem-bench --example per_cpu` prints cycles per pair by the number of
-//! blocks held; `BENCHMARKS.md` draws the conclusion.
+//! blocks held; this crate's `README.md` draws the conclusion.
 //!
 //! # Safety
 //! Sequences store into the memory of [`Lists`] only, which has room for each processor and entry.
@@ -83,7 +83,7 @@ mod measured {
     /// Pops a block: 0 if the list is empty.
     #[inline(always)]
     fn pop_of_thread(list: *mut List) -> u64 {
-        // SAFETY: `list` is alive, and its top points to one of its entries, of which the first is 0.
+        // SAFETY: `list` is alive, and its top points to one of its entries; the first is 0.
         unsafe {
             let top = (*list).top;
             let block = *top;
@@ -119,8 +119,8 @@ mod measured {
         thread.wrapping_offset(unsafe { __rseq_offset })
     }
 
-    /// A restartable sequence around `$body`, which leaves the processor's list in `{list}`; its last
-    /// instruction is the store that commits.
+    /// A restartable sequence around `$body`, which finds the processor's list in `{list}`. Its
+    /// last instruction is the store that commits.
     macro_rules! sequence {
         ($($body:literal),+ ; $($operands:tt)+) => {
             asm!(
@@ -204,7 +204,7 @@ mod measured {
         pushed != 0
     }
 
-    /// Least nanoseconds of a pair that pushes the oldest of `held` blocks and pops one in its place.
+    /// Least nanoseconds of a pair that pushes the oldest of `held` blocks and pops another.
     #[inline(always)]
     fn least_ns(held: usize, pop: impl Fn() -> u64, push: impl Fn(u64) -> bool) -> f64 {
         let mut blocks: Vec<u64> = (0..held).map(|_| pop()).collect();

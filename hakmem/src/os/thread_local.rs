@@ -61,8 +61,8 @@ pub(crate) fn pointer() -> usize {
     unsafe { libc::pthread_self() as usize }
 }
 
-/// A page's address for each thread. Under Miri `pthread_self` counts threads from 0 or 1, and locks
-/// tell their holders apart by the pages of thread pointers.
+/// A page's address for each thread. Under Miri `pthread_self` counts threads from 0 or 1, and
+/// locks tell their holders apart by the pages of thread pointers.
 #[cfg(miri)]
 pub(crate) fn pointer() -> usize {
     // SAFETY: no precondition.

@@ -39,15 +39,16 @@ impl Causes<'_> {
             return;
         }
         let text = format!(
-            "{} threads begin in a million operations instead of {} ({} a second instead of {}); {}",
+            "{} threads begin in a million operations instead of {} \
+             ({} a second instead of {}); {}",
             number(rates[1] * 1e6),
             number(rates[0] * 1e6),
             number(seconds[1]),
             number(seconds[0]),
             self.sentence(shown)
         );
-        let advice = "keep threads and give them work, as a pool does, instead of beginning one for \
-                      each piece";
+        let advice = "keep threads and give them work, as a pool does, \
+                      instead of beginning one for each piece";
         self.list(CauseKind::ThreadChurn, &items, shown, Words::new(text, advice));
     }
 

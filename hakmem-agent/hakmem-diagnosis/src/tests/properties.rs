@@ -138,7 +138,11 @@ fn near(a: f64, b: f64, scale: f64) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 96,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     #[test]
     fn nothing_panics_and_every_number_is_one(before in wild_side(), after in wild_side()) {

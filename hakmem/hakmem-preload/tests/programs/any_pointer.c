@@ -35,7 +35,8 @@ static void hand_over_high_memory(void) {
     char *memory = mmap(hint, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(memory != MAP_FAILED);
     fill(memory, 1 << 20, 9);
-    for (size_t offset = 0; offset < 1 << 20; offset += 65536 - 16) hand_over((uintptr_t)memory + offset);
+    for (size_t offset = 0; offset < 1 << 20; offset += 65536 - 16)
+        hand_over((uintptr_t)memory + offset);
     CHECK(is_filled(memory, 1 << 20, 9));
     CHECK(munmap(memory, 1 << 20) == 0);
 }
@@ -52,11 +53,13 @@ int main(void) {
     for (uintptr_t address = 1; address < 1024; address *= 2) hand_over(address);
     for (unsigned bit = 11; bit < 64; bit++) {
         uintptr_t edge = (uintptr_t)1 << bit;
-        for (intptr_t offset = -1024; offset <= 1024; offset += 1008) hand_over(edge + (uintptr_t)offset);
+        for (intptr_t offset = -1024; offset <= 1024; offset += 1008)
+            hand_over(edge + (uintptr_t)offset);
     }
     for (uintptr_t top = 0xffff; top > 0; top >>= 1) hand_over(top << 48 | 0x7f1234560040);
     /* An address that differs from a block's only in the bits that no processor looks up. */
-    for (unsigned bit = 47; bit < 64; bit++) hand_over((uintptr_t)blocks[bit] | (uintptr_t)1 << bit);
+    for (unsigned bit = 47; bit < 64; bit++)
+        hand_over((uintptr_t)blocks[bit] | (uintptr_t)1 << bit);
     hand_over(UINTPTR_MAX);
     hand_over(UINTPTR_MAX - 15);
     hand_over_high_memory();

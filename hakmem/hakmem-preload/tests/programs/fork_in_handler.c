@@ -41,7 +41,8 @@ static size_t sizes[BLOCKS];
 static void turn(unsigned *seed) {
     *seed = *seed * 1103515245 + 12345;
     unsigned at = *seed >> 8 & (BLOCKS - 1), value = *seed >> 4;
-    size_t size = 1 + (value % 64 == 0 ? value % 600000 : value % 16 == 0 ? value % 70000 : value % 1500);
+    size_t below = value % 64 == 0 ? 600000 : value % 16 == 0 ? 70000 : 1500;
+    size_t size = 1 + value % below;
     CHECK(!blocks[at] || is_filled(blocks[at], sizes[at] < 200 ? sizes[at] : 200, at));
     if (value % 3 == 0) {
         blocks[at] = realloc(blocks[at], size);
@@ -91,7 +92,10 @@ int main(int count, char **arguments) {
         CHECK(pthread_create(&threads[i], NULL, churn, (void *)(i + 1)) == 0);
     sigprocmask(SIG_UNBLOCK, &alarms, NULL);
     /* The handler may interrupt itself, in the middle of fork. */
-    struct sigaction action = {.sa_handler = fork_now, .sa_flags = SA_RESTART | SA_NODEFER * nested};
+    struct sigaction action = {
+        .sa_handler = fork_now,
+        .sa_flags = SA_RESTART | SA_NODEFER * nested,
+    };
     CHECK(sigaction(SIGPROF, &action, NULL) == 0);
     struct itimerval often = {{0, 300}, {0, 300}}, never = {{0, 0}, {0, 0}};
     CHECK(setitimer(ITIMER_PROF, &often, NULL) == 0);

@@ -37,7 +37,8 @@ static size_t head(size_t size) { return size < 200 ? size : 200; }
 static void turn(struct blocks *mine, unsigned value, unsigned key) {
     unsigned at = value >> 8 & (BLOCKS - 1);
     size_t size = 1 + value % 60;
-    if (all_sizes) size = 1 + (value % 64 == 0 ? value % 600000 : value % 16 == 0 ? value % 70000 : value % 1500);
+    size_t below = value % 64 == 0 ? 600000 : value % 16 == 0 ? 70000 : 1500;
+    if (all_sizes) size = 1 + value % below;
     char *volatile old = mine->address[at];
     CHECK(!old || is_filled(old, head(mine->size[at]), at + key));
     mine->address[at] = NULL;
@@ -71,7 +72,8 @@ static void *churn(void *argument) {
         turns[number]++;
     }
     for (unsigned at = 0; at < BLOCKS; at++) {
-        CHECK(!mine->address[at] || is_filled(mine->address[at], head(mine->size[at]), at + (unsigned)number * 31));
+        CHECK(!mine->address[at] ||
+              is_filled(mine->address[at], head(mine->size[at]), at + (unsigned)number * 31));
         free(mine->address[at]);
     }
     return NULL;
@@ -87,7 +89,8 @@ int main(int count, char **arguments) {
     struct sigaction action = {.sa_handler = jump};
     CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
     pthread_t ids[THREADS_MAX];
-    for (size_t i = 0; i < (size_t)threads; i++) CHECK(pthread_create(&ids[i], NULL, churn, (void *)i) == 0);
+    for (size_t i = 0; i < (size_t)threads; i++)
+        CHECK(pthread_create(&ids[i], NULL, churn, (void *)i) == 0);
     while (running < threads) usleep(100);
     for (int i = 0; jumps < wanted; i++) {
         pthread_kill(ids[i % threads], SIGUSR1);

@@ -26,7 +26,8 @@ static void run_path(void) {
 /* A small painted stack in front of a page that cannot be touched. A child shares it with its
    parent. */
 static char *painted_stack(void) {
-    char *memory = mmap(NULL, PAGE + STACK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    char *memory =
+        mmap(NULL, PAGE + STACK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(memory != MAP_FAILED && mprotect(memory, PAGE, PROT_NONE) == 0);
     char *stack = memory + PAGE;
     for (int i = 0; i < STACK; i++) stack[i] = (char)PAINT;
@@ -65,10 +66,18 @@ static void first_large_call(void) { blocks[0] = malloc(1 << 20); }
 static void free_first(void) { free(blocks[0]); }
 
 static void allocate_small(void) { for (int i = 0; i < BLOCKS; i++) blocks[i] = malloc(200); }
-static void allocate_mid(void) { for (int i = 0; i < BLOCKS; i++) blocks[i] = calloc(1, 1000 + (size_t)i * 20); }
-static void allocate_aligned(void) { for (int i = 0; i < BLOCKS; i++) blocks[i] = aligned_alloc(256, 256 * (1 + (size_t)i % 40)); }
-static void allocate_large(void) { for (int i = 0; i < 40; i++) blocks[i] = malloc(300000 + (size_t)i * 5000); }
-static void resize(void) { for (int i = 0; i < BLOCKS; i++) blocks[i] = realloc(blocks[i], 1 + (size_t)i * 101); }
+static void allocate_mid(void) {
+    for (int i = 0; i < BLOCKS; i++) blocks[i] = calloc(1, 1000 + (size_t)i * 20);
+}
+static void allocate_aligned(void) {
+    for (int i = 0; i < BLOCKS; i++) blocks[i] = aligned_alloc(256, 256 * (1 + (size_t)i % 40));
+}
+static void allocate_large(void) {
+    for (int i = 0; i < 40; i++) blocks[i] = malloc(300000 + (size_t)i * 5000);
+}
+static void resize(void) {
+    for (int i = 0; i < BLOCKS; i++) blocks[i] = realloc(blocks[i], 1 + (size_t)i * 101);
+}
 static void free_all(void) {
     for (int i = 0; i < BLOCKS; i++) {
         free(blocks[i]);

@@ -249,7 +249,11 @@ fn apply(step: &Step, ranges: &mut FreeRanges, model: &mut Model, now_ms: u32) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 150,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     /// Whatever is freed, taken, purged and unmapped, even if the system refuses it: each page is
     /// in one range of its kind or in none, and neighbours are joined.

@@ -123,7 +123,11 @@ fn assert_holds(entries: &Entries<impl Words>, model: &HashMap<usize, usize>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 64,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     #[test]
     fn the_table_agrees_with_a_map(steps in steps(800)) {
