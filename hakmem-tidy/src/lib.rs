@@ -11,6 +11,7 @@
 //! - [`module`]: the files of a crate as modules, and which of them each uses
 //! - [`layers`], [`circles`]: what may use what
 //! - [`lines`], [`phrases`], [`named_files`]: text
+//! - [`mod@sample`]: comments to be read by people
 
 #![forbid(unsafe_code)]
 
@@ -22,6 +23,7 @@ pub mod module;
 pub mod named_files;
 pub mod phrases;
 pub mod repository;
+pub mod sample;
 pub mod source;
 
 pub use finding::Finding;

@@ -1,6 +1,6 @@
 //! The checks find what they are for, and the repository has none of it.
 
-use crate::{Repository, circles, layers, lines, module, named_files, phrases, source};
+use crate::{Repository, circles, layers, lines, module, named_files, phrases, sample, source};
 
 fn modules(files: &[(&str, &str)]) -> module::Modules {
     module::of_crate(&Repository::of(files), "it/src")
@@ -134,4 +134,14 @@ fn files_that_an_architecture_names_must_exist() {
 #[test]
 fn literals_of_several_lines_are_told_from_those_of_one() {
     assert_eq!(source::lines_of_literals("f(\"a\nb\n\", \"c\");\n'x'"), [1, 2, 3]);
+}
+
+#[test]
+fn a_sample_has_whole_comments_and_is_the_same_for_the_same_seed() {
+    let text = "//! One two three four five six\n//! seven eight.\n// Short.\nfn f() {}\n";
+    let repository = Repository::of(&[("a/x.rs", text), ("a/y.rs", text), ("b/z.rs", text)]);
+    let chosen = sample::comments(&repository, "a", 5, 7);
+    assert_eq!(chosen.len(), 2);
+    assert!(chosen[0].message.starts_with("One two three"), "{}", chosen[0]);
+    assert_eq!(sample::comments(&repository, "a", 5, 7), chosen);
 }
