@@ -15,7 +15,6 @@ use core::ptr;
 use core::ptr::NonNull;
 
 use super::Span;
-use super::tree::Links;
 use crate::os::memory;
 
 /// Marks the end of a link.
@@ -40,6 +39,13 @@ pub(super) enum Kind {
     Unmapping,
 }
 
+/// The children of a node in one tree.
+#[derive(Clone, Copy)]
+pub(super) struct Links {
+    pub(super) left: u32,
+    pub(super) right: u32,
+}
+
 /// A free range.
 #[derive(Clone, Copy)]
 pub(super) struct Node {
@@ -62,6 +68,10 @@ pub(super) struct Nodes {
     used: usize,
     in_use: usize,
     free: u32,
+}
+
+impl Links {
+    pub(super) const NONE: Self = Self { left: NONE, right: NONE };
 }
 
 // SAFETY: only this pool has the chunks.

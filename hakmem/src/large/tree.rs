@@ -5,18 +5,7 @@
 //! depth at a small multiple of the logarithm. No function is recursive, so a tree of any size
 //! needs the same stack.
 
-use super::nodes::{NONE, Nodes};
-
-/// The children of a node in one tree.
-#[derive(Clone, Copy)]
-pub(super) struct Links {
-    pub(super) left: u32,
-    pub(super) right: u32,
-}
-
-impl Links {
-    pub(super) const NONE: Self = Self { left: NONE, right: NONE };
-}
+use super::nodes::{Links, NONE, Nodes};
 
 /// What a tree is sorted by; its value is the index of the tree's links in a node.
 #[derive(Clone, Copy, PartialEq, Eq)]
