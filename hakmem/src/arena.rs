@@ -1,8 +1,8 @@
 //! Address space for slabs.
 //!
 //! An arena is planned as one piece of address space and grows in place as it is needed (`growth`).
-//! Its first granules hold two tables with an entry for each granule: a [`Slab`] descriptor, and
-//! the words of a bitmap (`tables`). Slabs are runs of 1, 2, 4 … granules. A freed run is dirty: it
+//! Its first granules hold two tables (`tables`) with an entry for each granule: a [`Slab`]
+//! descriptor (`descriptors`), and the words of a bitmap. Slabs are runs of 1, 2, 4 … granules. A freed run is dirty: it
 //! keeps its memory for [`PURGE_AFTER_MS`], in case a request of any bin needs it. Then it is
 //! purged: the system takes the memory back, the address space stays, and the run is clean. Dirty
 //! runs are split and joined as requests need it (`reuse`). Clean runs cost only address space, so
@@ -12,6 +12,7 @@
 //! The lock of [`ARENAS`] guards the descriptors of runs in the free lists.
 #![allow(unsafe_code)]
 
+mod descriptors;
 mod growth;
 mod join;
 pub(crate) mod live;
@@ -30,6 +31,7 @@ use crate::os::{clock, memory};
 use crate::slab::{Idle, Slab};
 use crate::steps;
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
+use descriptors::{describe, descriptor_behind};
 use growth::Parts;
 use ranges::{ARENAS_MAX, COUNT, RANGES};
 pub(crate) use ranges::{Finder, first_holds, holds, run_of};
@@ -38,7 +40,6 @@ pub(crate) use repair::verify;
 pub(crate) use repair::{for_each_slab, repair};
 use reuse::Regret;
 pub(crate) use tables::bits_of;
-use tables::{descriptor, descriptor_behind, table_granules};
 
 /// How long an empty run keeps its memory. jemalloc and mimalloc choose between 10 ms and 10 s;
 /// half a second is long compared with the phases in which a program reuses memory, and short for a
@@ -314,18 +315,6 @@ impl Arenas {
         self.usage.cached -= bytes;
         self.usage.returned_total += bytes;
     }
-}
-
-/// Writes the descriptors of a run.
-fn describe(run: *mut Slab, base: usize, order: usize) {
-    for granule in 0..1 << order {
-        let slab = descriptor_behind(run, granule);
-        steps::any();
-        // SAFETY: the descriptors of one run are usable, and the lock is held.
-        unsafe { &*slab }.set_head(run);
-    }
-    // SAFETY: as above.
-    unsafe { &*run }.describe(base, order);
 }
 
 #[cfg(test)]

@@ -13,10 +13,10 @@
 
 use core::ptr::NonNull;
 
-use super::live;
+use super::descriptors::{describe, descriptor};
 use super::ranges::{ARENAS_MAX, COUNT, RANGES};
-use super::tables::{Tables, descriptor, table_granules};
-use super::{Arenas, describe};
+use super::tables::{Tables, table_granules};
+use super::{Arenas, live};
 use crate::bins::{GRANULE, GRANULE_SHIFT};
 use crate::class_map;
 use crate::os::memory::{Access, Refusal};

@@ -12,10 +12,9 @@
 use core::ops::Range;
 use core::ptr::NonNull;
 
-use super::{
-    Arenas, COUNT, GRANULE, GRANULE_SHIFT, ORDERS, Ordering, RANGES, Slab, describe, descriptor,
-    table_granules,
-};
+use super::descriptors::{describe, descriptor};
+use super::tables::table_granules;
+use super::{Arenas, COUNT, GRANULE, GRANULE_SHIFT, ORDERS, Ordering, RANGES, Slab};
 use crate::slab::Idle;
 
 /// State of a free run before it was taken out of its list.

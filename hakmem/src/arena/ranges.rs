@@ -11,7 +11,7 @@
 use core::hint;
 use core::ptr::NonNull;
 
-use super::tables::descriptor;
+use super::descriptors::descriptor;
 use crate::bins::GRANULE_SHIFT;
 use crate::slab::Slab;
 use crate::sync::{AtomicUsize, Ordering};

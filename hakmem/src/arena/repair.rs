@@ -15,11 +15,12 @@
 
 use core::ptr;
 
+use super::descriptors::descriptor;
 use super::growth::Parts;
 use super::tables::table_granules;
 use super::{
     ARENAS, Arenas, COUNT, GRANULE, GRANULE_SHIFT, ORDERS, RANGES, Regret, Runs, SLAB_BYTES, Slab,
-    Usage, descriptor,
+    Usage,
 };
 use crate::bins;
 use crate::class_map;
@@ -182,7 +183,7 @@ pub(crate) fn verify() {
                 assert_eq!((slab.idle(), slab.order()), (kind, order));
                 cached += if kind == Idle::Dirty { GRANULE << order } else { 0 };
                 for granule in 0..1 << order {
-                    let part = super::descriptor_behind(run, granule);
+                    let part = super::descriptors::descriptor_behind(run, granule);
                     // SAFETY: as above.
                     assert_eq!(unsafe { &*part }.head(), run);
                     assert!(listed.insert(part), "a granule is in two free runs");

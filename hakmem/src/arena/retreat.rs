@@ -10,9 +10,9 @@
 //! stay so.
 #![allow(unsafe_code)]
 
+use super::descriptors::descriptor;
 use super::growth::surplus;
 use super::ranges::{COUNT, RANGES};
-use super::tables::descriptor;
 use super::{Arenas, GRANULE_SHIFT};
 use crate::slab::Idle;
 use crate::steps;

@@ -18,8 +18,8 @@
 
 use core::ptr::NonNull;
 
+use super::descriptors::{describe, descriptor_behind};
 use super::ranges::arena_of;
-use super::tables::descriptor_behind;
 use super::{Arenas, GRANULE, GRANULE_SHIFT, ORDERS, Ordering, RANGES, Slab, clock};
 use crate::slab::Idle;
 
@@ -118,7 +118,7 @@ impl Arenas {
         self.dirty[order].remove(slab);
         self.dirty[order].remove(second);
         slab.freed_at_ms.set(second.freed_at_ms.get());
-        super::describe(first.as_ptr(), slab.base(), order + 1);
+        describe(first.as_ptr(), slab.base(), order + 1);
         self.dirty[order + 1].push(slab, Idle::Dirty);
     }
 

@@ -1,6 +1,7 @@
 //! The two tables in an arena's first granules: the descriptors, each followed by a few words of
-//! bitmap, and the table of larger bitmaps. Each has an entry for every granule. Both grow as the
-//! arena does; their unused parts are inaccessible, and so are the pages around them.
+//! bitmap (`descriptors`), and the table of larger bitmaps. Each has an entry for every granule.
+//! Both grow as the arena does; their unused parts are inaccessible, and so are the pages around
+//! them.
 //!
 //! Slabs of blocks of 128 bytes and more, and slabs of several granules, have their bitmap beside
 //! their descriptor. Slabs of smaller blocks have it in the second table, whose pages go back to
@@ -8,36 +9,25 @@
 //! its descriptors.
 //!
 //! # Safety
-//! Functions here are called under the arenas' lock, except [`descriptor`], [`descriptor_behind`]
-//! and [`bits_of`], which only compute addresses. Entries of granules below an arena's frontier are
-//! usable.
+//! Functions here are called under the arenas' lock, except [`bits_of`], which only computes an
+//! address. Entries of granules below an arena's frontier are usable.
 #![allow(unsafe_code)]
 
 use core::ptr::{self, NonNull};
 
 use super::Arenas;
+use super::descriptors::{DESCRIPTOR_STEP, NEAR_BITS_BYTES, descriptor, near_bits};
 use super::ranges::{RANGES, arena_of};
-use crate::bins::{self, GRANULE, GRANULE_SHIFT};
+use crate::bins::{GRANULE, GRANULE_SHIFT};
 use crate::os::memory::{self, Access, PAGE, Refusal};
 use crate::region::{Plan, Region};
 use crate::slab::{BITS_BYTES_MAX, Idle, Slab};
 use crate::sync::Ordering;
 
-/// Bytes of the bitmap beside a descriptor: enough for a granule of 128-byte blocks.
-const NEAR_BITS_BYTES: usize = 64;
-/// Bytes of a granule's entry in the table of descriptors.
-const DESCRIPTOR_STEP: usize = size_of::<Slab>() + NEAR_BITS_BYTES;
 /// Bytes of a granule's entry in the table of bitmaps: a cache line more than it needs. Most slabs
 /// use only the first words of their bitmap, which would otherwise all fall into the same cache
 /// sets.
 const BITS_STEP: usize = BITS_BYTES_MAX + 64;
-const _: () = {
-    let mut bin = 1;
-    while bins::in_use_contains(bin) {
-        assert!(bins::slab_granules(bin) == 1 || Slab::bits_bytes(bin) <= NEAR_BITS_BYTES);
-        bin += 1;
-    }
-};
 /// Bytes by which a table grows beyond what is needed: as many as it has, within these bounds.
 const SURPLUS_MIN: usize = PAGE;
 const SURPLUS_MAX: usize = GRANULE;
@@ -99,17 +89,6 @@ fn extend_table(region: &mut Region, from: usize, to: usize) -> Result<(), Refus
     region.extend(needed, surplus, Access::ReadWrite)
 }
 
-/// Address of the descriptor of the arena's granule number `granule`.
-pub(super) fn descriptor(base: usize, granule: usize) -> *mut Slab {
-    (base + granule * DESCRIPTOR_STEP) as *mut Slab
-}
-
-/// Address of the descriptor that lies `granules` entries behind `run`.
-pub(super) fn descriptor_behind(run: *mut Slab, granules: usize) -> *mut Slab {
-    // The arena's address is exposed: provenance of one descriptor does not reach another.
-    ptr::with_exposed_provenance_mut(run.addr() + granules * DESCRIPTOR_STEP)
-}
-
 /// Offset of the table of bitmaps in an arena.
 fn bits_offset(arena_bytes: usize) -> usize {
     ((arena_bytes >> GRANULE_SHIFT) * DESCRIPTOR_STEP).next_multiple_of(PAGE) + GUARD_BYTES
@@ -135,7 +114,7 @@ pub(crate) fn bits_of(address: usize, bytes: usize) -> *mut u64 {
     let base = range.base.load(Ordering::Relaxed);
     let granule = (address - base) >> GRANULE_SHIFT;
     let bits = if bytes <= NEAR_BITS_BYTES {
-        descriptor(base, granule) as usize + size_of::<Slab>()
+        near_bits(base, granule)
     } else {
         base + bits_offset(range.bytes.load(Ordering::Relaxed)) + granule * BITS_STEP
     };
