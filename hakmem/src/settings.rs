@@ -183,7 +183,7 @@ impl Settings {
             // Read by hakmem-top, not here.
             b"LIBRARY" => {}
             _ => message::print(format_args!(
-                "HAKMEM_{} is no setting of hakmem; ignored (see the README's table)",
+                "HAKMEM_{} is no setting of hakmem; ignored (hakmem/SETTINGS.md lists them)",
                 printable(name)
             )),
         }

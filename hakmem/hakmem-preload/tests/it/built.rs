@@ -31,7 +31,7 @@ pub(crate) fn release_library() -> PathBuf {
 pub(crate) fn rust_plugin() -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
-        cargo(&["build", "--quiet", "--release", "-p", "hakmem", "--example", "plugin"])
+        cargo(&["build", "--quiet", "--release", "-p", "hakmem-alloc", "--example", "plugin"])
     });
     target_directory().join("release/examples/libplugin.so")
 }
@@ -42,7 +42,7 @@ pub(crate) fn static_program() -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
         let build =
-            ["rustc", "--quiet", "--release", "-p", "hakmem", "--example", "static_program"];
+            ["rustc", "--quiet", "--release", "-p", "hakmem-alloc", "--example", "static_program"];
         let link = ["--", "-C", "target-feature=+crt-static", "-C", "link-arg=-fuse-ld=bfd"];
         cargo(&[&build[..], &link].concat());
     });

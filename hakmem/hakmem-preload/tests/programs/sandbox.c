@@ -25,7 +25,7 @@
 
 static const struct sock_filter filter[] = {
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-    /* The calls that the README lists for the allocator; getpid at the end of the process. */
+    /* The calls that COMPATIBILITY.md lists for the allocator; getpid at the end of the process. */
     ALLOWED(mmap), ALLOWED(munmap), ALLOWED(mremap), ALLOWED(madvise), ALLOWED(mprotect),
     ALLOWED(futex), ALLOWED(getpid),
     /* The calls that libc needs for threads, for sleeping, for printing, and to end. */
