@@ -6,6 +6,17 @@
 //! ```
 //!
 //! Nothing else may depend on this crate: a program that links it gets its `malloc`.
+//!
+//! # Layers, bottom to top
+//!
+//! A module may use those above it in this list (the lower ones) and none below it.
+//!
+//! - `c`: C's allocation functions; knows no C++.
+//! - `cxx`: C++'s `operator new` and `operator delete`; knows nothing of `c`.
+//! - `reports`: functions that report on the allocator, and `malloc_trim`; serves no request.
+//! - `aliases`: the C library's other names for `c` and `reports`; does nothing itself.
+//! - `loading`: stands in front of `dlopen`, so that libraries find this one first.
+//! - `process`: the constructor, and `_exit`, which notes the end in the segment.
 
 /// Makes the functions whose `link_section` is `.text.hakmem.` and one of these names begin at a
 /// cache line.

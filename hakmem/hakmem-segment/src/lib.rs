@@ -28,6 +28,17 @@
 //! For every bin, `frees = freed_fast + sum of BinRecord::free_reasons`, and the outcomes sum to
 //! the same number: fast frees count as [`Outcome::Sized`] ([`Slot::sized_frees_fast`] of them) or,
 //! all others, as the bin's [`BinInfo::fast_outcome`]; slow frees are in [`BinRecord::outcomes`].
+//!
+//! # Layers, bottom to top
+//!
+//! A module may use those above it in this list (the lower ones) and none below it.
+//!
+//! - `vocabulary`: the words that segment, protocol, metrics and screens share; knows no layout.
+//! - `duration`: the buckets of the histogram of slow-path durations; knows no slot.
+//! - `word`: the word that bounds a list and counts its fast frees; knows no bin.
+//! - `event`: what a slot keeps of the recent past; knows no slot.
+//! - `header`: the first two pages, which belong to no thread.
+//! - `slot`: the pages of one thread, laid out from all of these.
 
 #![no_std]
 #![forbid(unsafe_code)]
