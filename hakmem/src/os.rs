@@ -20,12 +20,15 @@
 //! - `dladdr`, `dlsym`, `dlopen` and the unwinder, outside of locks, only when `operator new` runs
 //!   out of memory.
 //!
-//! Callers of these functions, which may change `errno`, hold a [`process::ErrnoGuard`].
+//! Callers of these functions, which may change `errno`, hold a [`errno::ErrnoGuard`].
 
+pub(crate) mod auxiliary_vector;
 pub(crate) mod clock;
+pub(crate) mod errno;
 pub(crate) mod file;
 pub(crate) mod fork_word;
 pub(crate) mod futex;
+pub(crate) mod limits;
 pub(crate) mod loader;
 pub(crate) mod memory;
 pub(crate) mod message;

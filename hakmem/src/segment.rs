@@ -30,8 +30,8 @@ use hakmem_segment::header::{HEADER_BYTES, SLOTS_MAX};
 use hakmem_segment::slot::SLOT_BYTES;
 use hakmem_segment::{BINS, READY, SegmentHeader, State};
 
+use crate::os::limits::{self, Limited};
 use crate::os::memory::PAGE;
-use crate::os::process::Limited;
 use crate::os::syscall::Errno;
 use crate::os::{clock, memory, message, process};
 use crate::settings::Settings;
@@ -217,7 +217,7 @@ fn publish(birth: Birth, settings: &Settings) -> Result<Option<Segment>, Problem
     let name = CStr::from_bytes_until_nul(&name).unwrap_or_default();
     let file = place.create(name).map_err(|Errno(errno)| Problem::Refused(place, errno))?;
     // For a length beyond the limit the kernel would send SIGXFSZ.
-    let slots = slots_within(process::limit(Limited::FileSize)).min(room);
+    let slots = slots_within(limits::limit(Limited::FileSize)).min(room);
     let fits = slots > 0
         && file.try_lock()
         && file.set_length(HEADER_STEP + slots * SLOT_STEP)

@@ -11,7 +11,7 @@ use core::ffi::CStr;
 
 use hakmem_segment::{Check, Push, Routing};
 
-use crate::os::{message, process};
+use crate::os::{auxiliary_vector, message, process};
 use crate::sync::{AtomicBool, Ordering};
 
 /// Bytes reserved for the directory and for the labels; longer values are refused.
@@ -127,7 +127,7 @@ impl Settings {
             self.telemetry = false;
             return;
         }
-        if !process::is_privileged() {
+        if !auxiliary_vector::is_privileged() {
             process::for_each_variable(&mut |variable| self.apply(variable));
         }
         self.refuse_unsafe();

@@ -30,6 +30,7 @@ use core::ptr::NonNull;
 use crate::finding;
 use crate::heap::{Heap, slot_of};
 use crate::lock::{Lock, Locked};
+use crate::os::errno::ErrnoGuard;
 use crate::os::{clock, loader, memory, process, thread_id, thread_local};
 use crate::routing::Choice;
 use crate::segment::{GROUP_SLOTS, Inherited, Live, Segment};
@@ -157,7 +158,7 @@ fn claim_for_thread() -> Option<NonNull<Heap>> {
     slot_of(heap.as_ptr()).set_owner(owner);
     // From here on this thread can allocate, as libc may do in the two calls below, which may also
     // change `errno`.
-    let _errno = process::ErrnoGuard::new();
+    let _errno = ErrnoGuard::new();
     if let Some(key) = exit_key {
         process::arm_exit_key(key, heap.as_ptr().cast());
     }
@@ -205,7 +206,7 @@ unsafe extern "C" fn on_thread_exit(value: *mut c_void) {
     if heap.exit_rounds.get() < EXIT_ROUNDS {
         heap.exit_rounds.set(heap.exit_rounds.get() + 1);
         let key = PROCESS.lock().exit_key;
-        let _errno = process::ErrnoGuard::new();
+        let _errno = ErrnoGuard::new();
         if let Some(key) = key {
             process::arm_exit_key(key, value);
         }
@@ -276,11 +277,11 @@ impl Process {
             return;
         }
         self.prepared = true;
-        memory::demand_known_pages();
+        process::demand_known_pages();
         crate::lock::on_stall(fork::enter_child_if_unnoticed);
         crate::slot::on_zeros(truncation::look_at);
         clock::start();
-        if let Some(mappings) = process::mappings_max() {
+        if let Some(mappings) = memory::mappings_max() {
             crate::large::bound_mappings(mappings);
         }
         self.settings.read();

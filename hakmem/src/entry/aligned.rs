@@ -11,7 +11,8 @@ use hakmem_segment::BIN_LARGE;
 
 use super::{REQUEST_MAX, pop, slow, thread_heap};
 use crate::bins;
-use crate::os::{memory, process};
+use crate::os::errno::{self, ErrnoGuard};
+use crate::os::memory;
 use crate::routing::{Choice, Layout};
 
 /// The bin that serves `size` bytes at `alignment`, a power of two.
@@ -91,9 +92,9 @@ unsafe extern "C" fn posix_memalign_slow(
     alignment: usize,
     size: usize,
 ) -> c_int {
-    let errno = process::ErrnoGuard::new();
+    let guard = ErrnoGuard::new();
     let block = allocate_checked_slow(alignment, size);
-    drop(errno);
+    drop(guard);
     if block.is_null() {
         return libc::ENOMEM;
     }
@@ -108,7 +109,7 @@ unsafe extern "C" fn posix_memalign_slow(
 #[must_use]
 pub fn aligned_alloc(alignment: usize, size: usize) -> *mut u8 {
     if !alignment.is_power_of_two() {
-        process::set_errno(libc::EINVAL);
+        errno::set(libc::EINVAL);
         return ptr::null_mut();
     }
     allocate_checked(alignment, size)

@@ -14,6 +14,7 @@ use core::ffi::{CStr, c_void};
 use core::{mem, ptr};
 
 use super::REQUEST_MAX;
+use crate::os::errno::ErrnoGuard;
 use crate::os::{loader, message, process};
 
 /// C++ libraries that a program may have loaded where only a plugin sees them.
@@ -22,7 +23,7 @@ const LIBRARIES: [&CStr; 2] = [c"libstdc++.so.6", c"libc++.so.1"];
 /// The C++ library's form of `operator new` with the mangled name `name`; null if there is no such
 /// library.
 fn form(name: &CStr) -> *mut c_void {
-    let _errno = process::ErrnoGuard::new();
+    let _errno = ErrnoGuard::new();
     let found = loader::symbol_for(loader::caller(), name, &LIBRARIES);
     found.map_or(ptr::null_mut(), ptr::NonNull::as_ptr)
 }

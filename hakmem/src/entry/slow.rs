@@ -18,13 +18,13 @@ use crate::finding;
 use crate::heap::{Heap, Stopwatch};
 use crate::large::{self, Allocated};
 use crate::os::memory::{PAGE, PAGE_MIN};
-use crate::os::process;
+use crate::os::{errno, process};
 use crate::routing::{Choice, Layout};
 use crate::threads::{self, Access};
 use crate::{bins, central};
 
 fn out_of_memory() -> *mut u8 {
-    process::set_errno(libc::ENOMEM);
+    errno::set(libc::ENOMEM);
     ptr::null_mut()
 }
 

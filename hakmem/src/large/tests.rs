@@ -264,7 +264,7 @@ fn where_the_system_allows_few_mappings_few_holes_make_none() {
 #[test]
 fn the_systems_setting_is_known() {
     let text = std::fs::read_to_string("/proc/sys/vm/max_map_count").expect("Linux has it");
-    let known = crate::os::process::mappings_max();
+    let known = memory::mappings_max();
     assert_eq!(known, text.trim().parse().ok());
     assert!(known.is_some_and(|mappings| mappings > 0));
 }

@@ -6,7 +6,7 @@
 
 use core::ffi::CStr;
 
-use super::process;
+use super::limits::{self, Limited};
 use super::syscall::{Errno, call, call_until_done};
 
 /// An open descriptor, closed when dropped.
@@ -122,7 +122,7 @@ impl File {
     /// Sets the length; bytes beyond the old length are a hole. Also returns false if the limit on
     /// file sizes is lower, for which the kernel would send SIGXFSZ.
     pub(crate) fn set_length(&self, bytes: usize) -> bool {
-        if bytes > process::limit(process::Limited::FileSize) {
+        if bytes > limits::limit(Limited::FileSize) {
             return false;
         }
         // SAFETY: touches no memory; the file is this allocator's own.

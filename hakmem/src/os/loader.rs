@@ -12,7 +12,8 @@ use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 use core::slice;
 
-use super::process;
+use super::auxiliary_vector::program_headers;
+use super::errno::ErrnoGuard;
 
 #[cfg(test)]
 mod tests;
@@ -59,7 +60,7 @@ impl Headers {
 
     /// Whether these are the program headers of the executable, whose address the kernel reports.
     fn are_executables(&self) -> bool {
-        self.program.as_ptr() as usize == process::program_headers().0
+        self.program.as_ptr() as usize == program_headers().0
     }
 
     /// Whether the object was linked with `-z nodelete`.
@@ -156,12 +157,12 @@ const FIRST_VERSION: &CStr = c"GLIBC_2.17";
 /// Whether the executable has a copy of the C library's `variable`, as it does if it uses it.
 #[cfg(all(target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) fn executable_uses(variable: &CStr) -> bool {
-    let _errno = process::ErrnoGuard::new();
+    let _errno = ErrnoGuard::new();
     let (name, version) = (variable.as_ptr(), FIRST_VERSION.as_ptr());
     // SAFETY: two C strings.
     let address = unsafe { libc::dlvsym(libc::RTLD_DEFAULT, name, version) } as usize;
     let base = |address| object_of(address).map(|object| object.dli_fbase);
-    address != 0 && base(address) == base(process::program_headers().0)
+    address != 0 && base(address) == base(program_headers().0)
 }
 
 /// Returns false: a C library without symbol versions is not asked.

@@ -17,10 +17,11 @@ pub(crate) mod faults;
 
 use core::ptr::NonNull;
 
-use super::process;
+use super::limits::{self, Limited};
 use super::syscall::Errno;
 #[cfg(not(test))]
 use super::syscall::call;
+use super::{auxiliary_vector, file};
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 #[cfg(test)]
 use faults::call;
@@ -47,7 +48,7 @@ static PAGE_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 #[cold]
 fn ask_for_page_bytes() -> usize {
-    let told = process::page_bytes();
+    let told = auxiliary_vector::page_bytes();
     let bytes = if told == 0 { PAGE } else { told.max(PAGE_MIN) };
     PAGE_BYTES.store(bytes, Ordering::Relaxed);
     bytes
@@ -83,18 +84,6 @@ fn counted(is_done: bool, refused: &AtomicU64) -> bool {
         refused.fetch_add(1, Ordering::Relaxed);
     }
     is_done
-}
-
-/// Ends the process if the kernel's pages are larger than [`PAGE`]: such a kernel would refuse
-/// protections and mappings one by one.
-pub(crate) fn demand_known_pages() {
-    let bytes = process::page_bytes();
-    if bytes > PAGE {
-        super::message::print(format_args!(
-            "pages of {bytes} bytes are not supported; boot a kernel with pages of {PAGE} bytes"
-        ));
-        process::abort();
-    }
 }
 
 /// Rounds up to whole pages; `None` on overflow.
@@ -392,7 +381,15 @@ pub(crate) unsafe fn map_over(base: NonNull<u8>, bytes: usize) -> bool {
 
 /// The limit on address space, in bytes; `usize::MAX` if there is none.
 pub(crate) fn address_space_limit() -> usize {
-    process::limit(process::Limited::AddressSpace)
+    limits::limit(Limited::AddressSpace)
+}
+
+/// How many mappings the system allows the process, `vm.max_map_count`; `None` if it does not say.
+#[inline(never)]
+pub(crate) fn mappings_max() -> Option<usize> {
+    let mut text = [0; 24];
+    let length = file::read_start(c"/proc/sys/vm/max_map_count", &mut text);
+    core::str::from_utf8(&text[..length]).ok()?.trim_ascii().parse().ok()
 }
 
 #[cfg(test)]

@@ -1,49 +1,19 @@
-//! The process and its threads: identity, `errno`, environment, hooks.
+//! The process and its threads: identity, environment, hooks, end.
 //!
 //! # Safety
-//! Each `unsafe` block states its own facts; pointers from the kernel's auxiliary vector live as
-//! long as the process.
+//! Each `unsafe` block states its own facts.
 #![allow(unsafe_code)]
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
 
+use super::file::File;
+use super::memory::PAGE;
 use super::syscall::call;
+use super::{auxiliary_vector, clock, message, thread_id};
 
 unsafe extern "C" {
     static environ: *const *const c_char;
-}
-
-/// The calling thread's `errno`.
-pub(crate) fn errno() -> c_int {
-    // SAFETY: no precondition.
-    let location = unsafe { libc::__errno_location() };
-    // SAFETY: libc's location is valid for the calling thread.
-    unsafe { *location }
-}
-
-/// Sets the calling thread's `errno`.
-pub(crate) fn set_errno(value: c_int) {
-    // SAFETY: no precondition.
-    let location = unsafe { libc::__errno_location() };
-    // SAFETY: libc's location is valid for the calling thread.
-    unsafe { *location = value };
-}
-
-/// Restores `errno` when dropped.
-pub(crate) struct ErrnoGuard(c_int);
-
-impl ErrnoGuard {
-    /// Remembers `errno`.
-    pub(crate) fn new() -> Self {
-        Self(errno())
-    }
-}
-
-impl Drop for ErrnoGuard {
-    fn drop(&mut self) {
-        set_errno(self.0);
-    }
 }
 
 /// Makes a system call that takes no argument, changes nothing and cannot fail. Returns 0 if it
@@ -84,37 +54,7 @@ pub(crate) fn random() -> u64 {
     let (at, bytes) = (&raw mut bits as usize, size_of::<u64>());
     // SAFETY: the kernel fills `bits`.
     let got = unsafe { call(libc::SYS_getrandom, [at, bytes, libc::GRND_NONBLOCK as usize]) };
-    if got == Ok(bytes) { bits } else { super::clock::ticks() ^ super::clock::unix_ns() }
-}
-
-/// An entry of the auxiliary vector, in which the kernel describes the process; 0 if there is none,
-/// as under Miri.
-fn auxiliary(entry: libc::c_ulong) -> usize {
-    if cfg!(miri) {
-        return 0;
-    }
-    // SAFETY: reads the auxiliary vector.
-    unsafe { libc::getauxval(entry) as usize }
-}
-
-/// Whether the program runs with more rights than its caller, so the environment cannot be trusted.
-pub(crate) fn is_privileged() -> bool {
-    auxiliary(libc::AT_SECURE) != 0
-}
-
-/// Bytes of the kernel's pages; 0 if the kernel does not report them.
-pub(crate) fn page_bytes() -> usize {
-    auxiliary(libc::AT_PAGESZ)
-}
-
-/// Address of the vDSO's image; 0 if the kernel mapped none.
-pub(crate) fn vdso_address() -> usize {
-    auxiliary(libc::AT_SYSINFO_EHDR)
-}
-
-/// The executable's program headers: their address, the size of one, and their number.
-pub(crate) fn program_headers() -> (usize, usize, usize) {
-    (auxiliary(libc::AT_PHDR), auxiliary(libc::AT_PHENT), auxiliary(libc::AT_PHNUM))
+    if got == Ok(bytes) { bits } else { clock::ticks() ^ clock::unix_ns() }
 }
 
 /// Calls `visit` for each `NAME=value` of the environment. Reads the kernel's copy if libc has not
@@ -141,7 +81,7 @@ pub(crate) fn for_each_variable(visit: &mut dyn FnMut(&[u8])) {
 /// Reads `/proc/self/environ` piece by piece; skips variables longer than the buffer.
 #[inline(never)]
 fn for_each_initial_variable(visit: &mut dyn FnMut(&[u8])) {
-    let Ok(file) = super::file::File::open_read(c"/proc/self/environ") else { return };
+    let Ok(file) = File::open_read(c"/proc/self/environ") else { return };
     let mut buffer = [0_u8; 2048];
     let (mut filled, mut skipping) = (0, false);
     loop {
@@ -285,7 +225,7 @@ fn raise_abort() {
 
 /// Sends the calling thread a signal that is meant to end the process.
 pub(crate) fn signal_self(signal: c_int) {
-    let (process, thread) = (process_id() as usize, super::thread_id::thread_id() as usize);
+    let (process, thread) = (process_id() as usize, thread_id::thread_id() as usize);
     // SAFETY: the signal is meant to end the process.
     let _ = unsafe { call(libc::SYS_tgkill, [process, thread, signal as usize]) };
 }
@@ -306,36 +246,16 @@ fn end_by_trap() -> ! {
     }
 }
 
-/// A resource that the system may limit.
-#[derive(Clone, Copy)]
-pub(crate) enum Limited {
-    /// Bytes of address space.
-    AddressSpace,
-    /// Bytes of a file.
-    FileSize,
-}
-
-/// The process's limit on `of`; `usize::MAX` if there is none.
-pub(crate) fn limit(of: Limited) -> usize {
-    let resource = match of {
-        Limited::AddressSpace => libc::RLIMIT_AS,
-        Limited::FileSize => libc::RLIMIT_FSIZE,
-    };
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    let arguments = [0, resource as usize, 0, &raw mut limit as usize];
-    // SAFETY: the kernel fills `limit`, whose fields have 64 bits on these targets.
-    match unsafe { call(libc::SYS_prlimit64, arguments) } {
-        Ok(_) => usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX),
-        Err(_) => usize::MAX,
+/// Ends the process if the kernel's pages are larger than [`PAGE`]: such a kernel would refuse
+/// protections and mappings one by one.
+pub(crate) fn demand_known_pages() {
+    let bytes = auxiliary_vector::page_bytes();
+    if bytes > PAGE {
+        message::print(format_args!(
+            "pages of {bytes} bytes are not supported; boot a kernel with pages of {PAGE} bytes"
+        ));
+        abort();
     }
-}
-
-/// How many mappings the system allows the process, `vm.max_map_count`; `None` if it does not say.
-#[inline(never)]
-pub(crate) fn mappings_max() -> Option<usize> {
-    let mut text = [0; 24];
-    let length = super::file::read_start(c"/proc/sys/vm/max_map_count", &mut text);
-    core::str::from_utf8(&text[..length]).ok()?.trim_ascii().parse().ok()
 }
 
 /// Copies up to `length` bytes, at most the buffer's, from memory that the kernel or the linker

@@ -8,7 +8,7 @@
 //! vector.
 #![allow(unsafe_code)]
 
-use super::process;
+use super::auxiliary_vector;
 
 /// The function of the vDSO that reads a clock: `(clock id, timespec) -> 0 or a negated error`.
 pub(crate) type ClockGettime = unsafe extern "C" fn(libc::clockid_t, *mut libc::timespec) -> i32;
@@ -21,7 +21,7 @@ const CLOCK_GETTIME: &[u8] = b"__kernel_clock_gettime";
 /// Finds the function that reads clocks; `None` if the kernel, an emulator or valgrind provides
 /// none.
 pub(crate) fn clock_gettime() -> Option<ClockGettime> {
-    let base = process::vdso_address();
+    let base = auxiliary_vector::vdso_address();
     if base == 0 {
         return None;
     }

@@ -12,7 +12,7 @@
 
 use core::slice;
 
-use crate::os::process;
+use crate::os::{auxiliary_vector, process};
 
 type ProgramHeader = libc::Elf64_Phdr;
 
@@ -27,7 +27,7 @@ const PAGE_MIN: usize = 4096;
 /// none.
 #[inline(never)]
 pub(super) fn copy(id: &mut [u8]) -> usize {
-    let (address, size, count) = process::program_headers();
+    let (address, size, count) = auxiliary_vector::program_headers();
     if address == 0 || size != size_of::<ProgramHeader>() {
         return 0;
     }

@@ -20,7 +20,7 @@ fn guarded_memory_that_cannot_be_had_leaves_nothing_reserved() {
 #[test]
 fn pages_are_between_the_smallest_and_the_largest() {
     assert!((PAGE_MIN..=PAGE).contains(&page_bytes()) && page_bytes().is_power_of_two());
-    assert_eq!(page_bytes(), process::page_bytes());
+    assert_eq!(page_bytes(), auxiliary_vector::page_bytes());
     assert_eq!(round_to_pages(1), Some(page_bytes()));
     assert_eq!(round_to_pages(usize::MAX), None);
 }

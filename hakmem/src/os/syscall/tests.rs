@@ -1,5 +1,5 @@
 use super::*;
-use crate::os::process;
+use crate::os::errno;
 
 #[test]
 fn the_last_4095_answers_are_errors() {
@@ -13,12 +13,12 @@ fn the_last_4095_answers_are_errors() {
 
 #[test]
 fn a_failed_call_leaves_errno_alone() {
-    process::set_errno(libc::EDOM);
+    errno::set(libc::EDOM);
     let none = usize::MAX;
     // SAFETY: there is no such descriptor.
     let closed = unsafe { call(libc::SYS_close, [none]) };
     assert_eq!(closed, Err(Errno(libc::EBADF)));
-    assert_eq!(process::errno(), libc::EDOM);
+    assert_eq!(errno::get(), libc::EDOM);
 }
 
 #[test]

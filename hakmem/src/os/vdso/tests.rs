@@ -4,7 +4,7 @@ use super::*;
 
 /// The vDSO image of this process.
 fn image() -> Vec<u8> {
-    let base = process::vdso_address();
+    let base = auxiliary_vector::vdso_address();
     assert_ne!(base, 0, "the kernel maps a vDSO");
     // SAFETY: the image begins with a whole page.
     let headers = unsafe { core::slice::from_raw_parts(base as *const u8, HEADERS_BYTES) };
