@@ -33,7 +33,7 @@ use hakmem_segment::{BINS, READY, SegmentHeader, State};
 use crate::os::limits::{self, Limited};
 use crate::os::memory::PAGE;
 use crate::os::syscall::Errno;
-use crate::os::{clock, memory, message, process};
+use crate::os::{clock, memory, message};
 use crate::settings::Settings;
 use crate::sync::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use directory::{Place, Problem};

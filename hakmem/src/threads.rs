@@ -27,6 +27,8 @@ mod truncation;
 use core::ffi::c_void;
 use core::ptr::NonNull;
 
+use hakmem_segment::Slot;
+
 use crate::finding;
 use crate::heap::{Heap, slot_of};
 use crate::lock::{Lock, Locked};
@@ -251,6 +253,14 @@ extern "C" fn on_quick_exit(_: *mut c_void) {
     on_exit(-1, core::ptr::null_mut());
 }
 
+/// Runs when a slow path finds that `slot` reads as zeros.
+fn on_zeros(slot: *mut Slot) {
+    // The private memory in which a child's interrupted call counts has never been written.
+    if !fork::is_wiped() {
+        truncation::look_at(slot);
+    }
+}
+
 impl Process {
     /// Starts the allocator in this process, at the very first call. If there is no memory for
     /// that, fewer and fewer of the following calls try again.
@@ -279,7 +289,7 @@ impl Process {
         self.prepared = true;
         process::demand_known_pages();
         crate::lock::on_stall(fork::enter_child_if_unnoticed);
-        crate::slot::on_zeros(truncation::look_at);
+        crate::slot::on_zeros(on_zeros);
         clock::start();
         if let Some(mappings) = memory::mappings_max() {
             crate::large::bound_mappings(mappings);

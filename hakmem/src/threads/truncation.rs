@@ -113,10 +113,6 @@ fn mend(address: usize) -> bool {
 /// Gives the file up if `slot` lies in it, reads as zeros and belongs to a heap in use: somebody
 /// has truncated the file and extended it again.
 pub(super) fn look_at(slot: *mut Slot) {
-    if super::fork::is_wiped() {
-        // The private memory in which a child's interrupted call counts has never been written.
-        return;
-    }
     let Some((position, index)) = slot_at(slot as usize) else { return };
     let heap = (slot as usize - SLOT_DISTANCE) as *mut Heap;
     let is_mapped = PLACES[position].load(Ordering::Relaxed) >> index & 1 != 0;
