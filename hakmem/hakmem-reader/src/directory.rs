@@ -12,7 +12,6 @@ pub use default::{
     FilesOf, SHARED_MEMORY, default_directory, directories_of_users, files_of, files_of_directory,
     user_of_directory,
 };
-pub(crate) use removal::found_dead_at;
 pub use removal::{Removal, remove_dead, remove_dead_among};
 
 /// Most segments that one scan returns.

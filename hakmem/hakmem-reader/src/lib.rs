@@ -9,6 +9,7 @@
 //! - [`error`], `segment_name`, `fields`, `text`: error types, file names, little-endian fields,
 //!   untrusted text;
 //! - `segment_file`: one open file; only this module reads files of segments;
+//! - `death_mark`: the mark on a segment whose writer was found dead;
 //! - [`identity`], [`histogram`], [`sample`]: the contents of a segment, decoded;
 //! - `slot_decode`, `moving_bin`, `slot_snapshot`: consistent copies of slots while their writers
 //!   run;
@@ -47,6 +48,7 @@ pub mod sample;
 pub mod segment;
 pub mod totals;
 
+mod death_mark;
 mod fields;
 mod moving_bin;
 mod proc_stat;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use hakmem_segment::header::HEADER_BYTES;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::directory::found_dead_at;
+use crate::death_mark;
 use crate::error::{OpenError, SampleError};
 use crate::fields::Fields;
 use crate::identity::{self, BinTable, Geometry, Identity};
@@ -128,7 +128,7 @@ impl Segment {
     /// When [`remove_dead`](crate::directory::remove_dead) recorded that the writer was dead, if it
     /// did: the writer died before that.
     pub fn found_dead_at(&self) -> Option<SystemTime> {
-        found_dead_at(&rustix::fs::fstat(self.file.fd()).ok()?)
+        death_mark::found_dead_at(&rustix::fs::fstat(self.file.fd()).ok()?)
     }
 
     /// Copies the current contents of the segment.

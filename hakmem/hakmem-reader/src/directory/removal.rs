@@ -1,8 +1,7 @@
 //! Removes the segments of dead processes.
 //!
-//! A segment does not say when its writer was killed. So the first pass that finds it dead marks
-//! it: it takes away the owner's permission to write and sets the time of modification, from which
-//! the segment's age counts. No process writes to the segment any more, and readers need neither.
+//! A segment does not say when its writer was killed. So the first pass that finds it dead marks it
+//! (`death_mark`), and the segment's age counts from then.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -10,13 +9,12 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use rustix::fs::{
-    AtFlags, FlockOperation, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT,
-};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 
 use super::{ScanError, scan};
+use crate::death_mark;
 use crate::error::OpenError;
 use crate::identity::Identity;
 use crate::liveness::{Host, effective_state};
@@ -25,7 +23,6 @@ use crate::segment_file::SegmentFile;
 
 /// Age at which a segment that never became ready counts as abandoned, if it is not locked.
 const UNREADY_AGE: Duration = Duration::from_secs(60);
-const OWNER_MAY_WRITE: u32 = 0o200;
 
 /// The result of [`remove_dead`].
 #[derive(Debug, Default)]
@@ -129,12 +126,11 @@ fn find_dead(directory: &OwnedFd, name: &OsStr) -> Option<Dead> {
         Err(OpenError::NotReady) => false,
         Err(_) => return None,
     };
-    let modified = modified(&stat);
-    let is_fresh = modified.elapsed().unwrap_or_default() < UNREADY_AGE;
+    let is_fresh = death_mark::modified(&stat).elapsed().unwrap_or_default() < UNREADY_AGE;
     if (!is_ready && is_fresh) || file.is_locked() {
         return None;
     }
-    let since = found_dead_at(&stat).unwrap_or_else(|| mark(&file));
+    let since = death_mark::found_dead_at(&stat).unwrap_or_else(|| death_mark::set(&file));
     Some(Dead {
         name: name.to_owned(),
         owner: stat.st_uid,
@@ -167,29 +163,6 @@ fn mark_abnormal(directory: &OwnedFd, names: &[&OsStr], dead: &mut [Dead]) {
         let state = effective_state(identity, false, process, None, others, &host);
         dead.is_abnormal = state.is_abnormal_end();
     }
-}
-
-/// Marks the segment as found dead now. If that fails, the next pass counts it as just found dead
-/// again.
-fn mark(file: &SegmentFile) -> SystemTime {
-    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
-    let unchanged = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
-    let times = Timestamps { last_access: unchanged, last_modification: now };
-    if rustix::fs::futimens(file.fd(), &times).is_ok() {
-        let _ = rustix::fs::fchmod(file.fd(), Mode::RUSR);
-    }
-    SystemTime::now()
-}
-
-/// When a segment was marked, if it was.
-pub(crate) fn found_dead_at(stat: &Stat) -> Option<SystemTime> {
-    (stat.st_mode & OWNER_MAY_WRITE == 0).then(|| modified(stat))
-}
-
-fn modified(stat: &Stat) -> SystemTime {
-    let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
-    let nanoseconds = u32::try_from(stat.st_mtime_nsec).unwrap_or(0);
-    UNIX_EPOCH + Duration::new(seconds, nanoseconds)
 }
 
 /// Removes the name, if it still belongs to the file that was found dead.
