@@ -5,7 +5,7 @@
 //! [`CHECK_PERIOD`](hakmem_segment::word::CHECK_PERIOD) or in every free, as `HAKMEM_CHECK`
 //! demands. The countdown to the next check is part of a list's word: see `hakmem_segment::word`.
 
-use hakmem_segment::{BIN_NONE, Class, Outcome};
+use hakmem_segment::{BIN_NONE, Check, Class, Outcome};
 
 use crate::arena::live;
 use crate::bins;
@@ -13,6 +13,7 @@ use crate::central::{self, Known};
 use crate::finding::Finding;
 use crate::gate::{self, Verdict};
 use crate::heap::Heap;
+use crate::routing::Choice;
 
 /// How closely a free is inspected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,16 @@ impl Finding {
             is_late: false,
         }
     }
+}
+
+/// Whether every free is checked, which requires a bit for each live block.
+pub(crate) fn is_full() -> bool {
+    Choice::current().check == Check::Full
+}
+
+/// Whether the block at `pointer` is known not to be live, because every free is checked.
+pub(crate) fn is_known_dead(pointer: *mut u8, bin: usize) -> bool {
+    bin != BIN_NONE && is_full() && !live::is_set(pointer as usize)
 }
 
 /// What is wrong with a pointer that is known not to be a live allocation.

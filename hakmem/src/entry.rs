@@ -9,8 +9,9 @@
 //!
 //! One test of the guards tells that the list is full and that a free is due for a check. The word
 //! bounds the list and counts for telemetry in one store, so telemetry costs no instruction.
-//! Everything else is out of line: slow paths in `entry::slow` and `entry::slow_free`, frees under
-//! routings other than `direct` in `entry::routed`.
+//! Everything else is out of line: slow paths in `entry::slow` and `entry::slow_free`, and in
+//! `entry::routed` the frees that leave the fast path, with those under routings other than
+//! `direct`.
 //!
 //! # Safety
 //! Functions that take a pointer demand, as C does, that it is null or came from this allocator and
@@ -20,6 +21,7 @@
 
 mod aligned;
 mod cxx;
+mod original;
 mod report;
 mod resize;
 mod routed;
@@ -32,6 +34,7 @@ use hakmem_segment::ListWord;
 
 use crate::bins::{self, MID_MAX, SMALL_MAX};
 use crate::block::Block;
+use crate::check;
 use crate::gate;
 use crate::heap::fast_list::FastList;
 use crate::heap::{Heap, capacity_of, map_of, slot_of, small_bin_of};
@@ -191,7 +194,7 @@ fn pop_of_size(heap: *mut Heap, size: usize) -> *mut u8 {
 pub unsafe fn free(pointer: *mut u8) {
     let heap = thread_heap();
     if !free_mapped_unless_last(heap, pointer) {
-        slow_free::free(pointer, heap);
+        routed::free(pointer, heap);
     }
 }
 
@@ -209,7 +212,7 @@ fn mapped_bin(heap: *mut Heap, pointer: *mut u8) -> Option<usize> {
 #[inline(always)]
 fn free_mapped(heap: *mut Heap, bin: usize, pointer: *mut u8) {
     if !push_unless_last(heap, bin, pointer) {
-        slow_free::free(pointer, heap);
+        routed::free(pointer, heap);
     }
 }
 
@@ -224,7 +227,7 @@ fn free_mapped(heap: *mut Heap, bin: usize, pointer: *mut u8) {
 pub unsafe fn free_claimed(pointer: *mut u8, size: usize) {
     let heap = thread_heap();
     if !free_mapped_unless_last(heap, pointer) {
-        slow_free::free_claimed(pointer, size, heap);
+        routed::free_claimed(pointer, size, heap);
     }
 }
 
@@ -236,7 +239,7 @@ pub unsafe fn free_claimed(pointer: *mut u8, size: usize) {
 pub unsafe fn free_aligned_claimed(pointer: *mut u8, alignment: usize, size: usize) {
     let heap = thread_heap();
     if !free_mapped_unless_last(heap, pointer) {
-        slow_free::free_aligned_claimed(pointer, alignment, size, heap);
+        routed::free_aligned_claimed(pointer, alignment, size, heap);
     }
 }
 
@@ -349,7 +352,7 @@ extern "C" fn usable_size_slow(pointer: *mut u8) -> usize {
     if pointer.is_null() {
         return 0;
     }
-    if slow::is_known_dead(pointer, gate::bin_slow(pointer)) {
+    if check::is_known_dead(pointer, gate::bin_slow(pointer)) {
         return slow_free::refuse_usable_size(thread_heap(), pointer);
     }
     let refuse = || slow_free::refuse_usable_size(thread_heap(), pointer);

@@ -192,6 +192,14 @@ pub(crate) fn with_late_heap<R>(work: impl FnOnce(&Heap) -> R) -> Option<R> {
     Some(result)
 }
 
+/// Runs `work` with the thread's heap, or with the process's own if the thread has none.
+pub(crate) fn with_heap<R>(heap: *mut Heap, work: impl FnOnce(&Heap) -> R) -> Option<R> {
+    match access(heap) {
+        Access::Own(heap, _) => Some(work(heap)),
+        Access::Late => with_late_heap(work),
+    }
+}
+
 /// Runs at each thread exit; `value` is the thread's heap.
 unsafe extern "C" fn on_thread_exit(value: *mut c_void) {
     let heap = value.cast::<Heap>();

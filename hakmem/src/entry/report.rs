@@ -2,7 +2,7 @@
 
 use core::iter;
 
-use super::{slow, thread_heap};
+use super::thread_heap;
 use crate::heap::Heap;
 use crate::os::{loader, message};
 use crate::{bins, central, finding, threads, totals};
@@ -50,7 +50,7 @@ pub fn trim() -> bool {
         finding::report_strays(heap);
         has_freed
     };
-    slow::with_heap(thread_heap(), trim_and_tell).unwrap_or(false)
+    threads::with_heap(thread_heap(), trim_and_tell).unwrap_or(false)
 }
 
 /// Warns a program that uses glibc's hooks that neither hakmem nor glibc calls them. Such a program

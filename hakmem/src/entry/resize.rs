@@ -11,6 +11,7 @@ use hakmem_segment::BIN_LARGE;
 use super::aligned::{aligned_bin, allocate_aligned};
 use super::{REQUEST_MAX, free, free_mapped, malloc, mapped_bin, slow, slow_free, thread_heap};
 use crate::bins::{self, MID_MAX};
+use crate::check;
 use crate::gate;
 use crate::os::memory::PAGE_MIN;
 
@@ -79,7 +80,7 @@ unsafe extern "C" fn move_from_bin(pointer: *mut u8, size: usize, bin: usize) ->
 pub(crate) unsafe extern "C" fn resize(pointer: *mut u8, size: usize, alignment: usize) -> *mut u8 {
     let bin = gate::bin_slow(pointer);
     let new_bin = aligned_bin(size, alignment);
-    if slow::is_known_dead(pointer, bin) {
+    if check::is_known_dead(pointer, bin) {
         slow_free::refuse_realloc(thread_heap(), pointer);
         return slow::refuse(size);
     }

@@ -10,18 +10,17 @@
 use core::ffi::c_int;
 use core::ptr;
 
-use hakmem_segment::{AllocReason, BIN_LARGE, BIN_NONE, Check, EventKind, FreeReason, Outcome};
+use hakmem_segment::{AllocReason, BIN_LARGE, EventKind, FreeReason, Outcome};
 
-use super::{REQUEST_MAX, pop, routed, slow_free};
+use super::{REQUEST_MAX, original, pop, slow_free};
 use crate::arena::live;
-use crate::finding;
 use crate::heap::{Heap, Stopwatch};
 use crate::large::{self, Allocated};
 use crate::os::memory::{PAGE, PAGE_MIN};
 use crate::os::{errno, process};
-use crate::routing::{Choice, Layout};
+use crate::routing::Layout;
 use crate::threads::{self, Access};
-use crate::{bins, central};
+use crate::{bins, central, check, finding};
 
 fn out_of_memory() -> *mut u8 {
     errno::set(libc::ENOMEM);
@@ -50,7 +49,7 @@ pub(super) extern "C" fn malloc_in_bin(bin: usize, heap: *mut Heap) -> *mut u8 {
             // process may have just adopted its parent's lists.
             let mut block = pop(heap.address(), bin);
             if block.is_null() && heap.is_original() {
-                block = routed::original_pop(heap, bin).cast();
+                block = original::pop(heap, bin).cast();
             }
             if !block.is_null() {
                 return block;
@@ -67,20 +66,10 @@ pub(super) extern "C" fn malloc_in_bin(bin: usize, heap: *mut Heap) -> *mut u8 {
     if block.is_null() {
         return out_of_memory();
     }
-    if checks_all() {
+    if check::is_full() {
         live::set(block as usize);
     }
     block
-}
-
-/// Whether every free is checked, which requires a bit for each live block.
-pub(super) fn checks_all() -> bool {
-    Choice::current().check == Check::Full
-}
-
-/// Whether the block at `pointer` is known not to be live, because every free is checked.
-pub(super) fn is_known_dead(pointer: *mut u8, bin: usize) -> bool {
-    bin != BIN_NONE && checks_all() && !live::is_set(pointer as usize)
 }
 
 /// Allocates for a thread without lists.
@@ -95,20 +84,12 @@ fn malloc_late(heap: &Heap, bin: usize, watch: Stopwatch) -> *mut u8 {
     block[0].cast()
 }
 
-/// Runs `work` with the thread's heap, or with the process's own if the thread has none.
-pub(super) fn with_heap<R>(heap: *mut Heap, work: impl FnOnce(&Heap) -> R) -> Option<R> {
-    match threads::access(heap) {
-        Access::Own(heap, _) => Some(work(heap)),
-        Access::Late => threads::with_late_heap(work),
-    }
-}
-
 /// Allocates a span. `None`, with `ENOMEM`, if there is no memory.
 #[cold]
 #[inline(never)]
 pub(super) fn large(heap: *mut Heap, size: usize, alignment: usize) -> Option<Allocated> {
     let watch = Stopwatch::start();
-    let span = with_heap(heap, |heap| large_with(heap, size, alignment, watch)).flatten();
+    let span = threads::with_heap(heap, |heap| large_with(heap, size, alignment, watch)).flatten();
     if span.is_none() {
         out_of_memory();
     }
@@ -147,7 +128,7 @@ pub(super) extern "C" fn resize_large(heap: *mut Heap, pointer: *mut u8, size: u
     if crate::os::memory::round_to_pages(size) == Some(old_bytes) {
         return pointer;
     }
-    let block = with_heap(heap, |heap| {
+    let block = threads::with_heap(heap, |heap| {
         let now_ms = heap.now_ms.get();
         let resize = || large::resize(pointer as usize, size, now_ms);
         let resized = if size <= REQUEST_MAX { resize() } else { None };
@@ -181,7 +162,7 @@ pub(super) extern "C" fn resize_large(heap: *mut Heap, pointer: *mut u8, size: u
 /// Fails a request that can never be served.
 #[cold]
 pub(super) extern "C" fn refuse(size: usize) -> *mut u8 {
-    with_heap(super::thread_heap(), |heap| heap.count_out_of_memory(BIN_LARGE, size));
+    threads::with_heap(super::thread_heap(), |heap| heap.count_out_of_memory(BIN_LARGE, size));
     out_of_memory()
 }
 

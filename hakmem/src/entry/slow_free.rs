@@ -8,28 +8,14 @@
 
 use hakmem_segment::{BIN_LARGE, BIN_NONE, Check, EventKind, FreeReason, Outcome};
 
-use super::aligned::aligned_bin;
-use super::slow::{checks_all, with_heap};
-use super::{push, routed};
+use super::push;
 use crate::check::{self, Look};
 use crate::finding::{self, Finding};
 use crate::gate::{self, Verdict};
-use crate::heap::{Heap, SlowFree, Stopwatch, Way, way_of};
+use crate::heap::{Heap, SlowFree, Stopwatch};
 use crate::large;
 use crate::routing::{Choice, Layout};
 use crate::threads::{self, Access};
-
-/// Frees a block that the fast path refused: the class map does not name its bin (under routings
-/// other than `direct` it never does), the list is full, or the free is due for a check.
-#[cold]
-#[inline(never)]
-pub(super) extern "C" fn free(pointer: *mut u8, heap: *mut Heap) {
-    // SAFETY: `heap` is a sentinel or the thread's heap.
-    match unsafe { way_of(heap) } {
-        Way::Slow => free_exactly(pointer, heap),
-        way => routed::free(way, pointer, heap),
-    }
-}
 
 /// The caller's statement about the block that it frees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,38 +58,13 @@ pub(super) extern "C" fn free_exactly(pointer: *mut u8, heap: *mut Heap) {
     free_as(heap, pointer, |_| Told::Nothing);
 }
 
-/// Frees a block whose caller passed a size.
-#[cold]
-#[inline(never)]
-pub(super) extern "C" fn free_claimed(pointer: *mut u8, size: usize, heap: *mut Heap) {
-    free_as_claimed(pointer, heap, |layout| layout.bin_of_size(size));
-}
-
-/// Frees a block whose caller passed a size and an alignment.
-#[cold]
-#[inline(never)]
-pub(super) extern "C" fn free_aligned_claimed(
-    pointer: *mut u8,
-    alignment: usize,
-    size: usize,
-    heap: *mut Heap,
-) {
-    free_as_claimed(pointer, heap, |layout| layout.serving(aligned_bin(size, alignment)));
-}
-
-/// Frees a block that the caller claims to be in the bin `claimed`. Under the routings with headers
-/// the frees of `entry::routed` do the work, which ignore sizes; if every free is checked, all
-/// frees come here.
+/// Frees a block that the caller claims to be in the bin that `claimed` finds.
 #[inline(always)]
-fn free_as_claimed(pointer: *mut u8, heap: *mut Heap, claimed: impl FnOnce(Layout) -> usize) {
-    // SAFETY: `heap` is a sentinel or the thread's heap.
-    match unsafe { way_of(heap) } {
-        Way::Direct => {
-            routed::complete_map(heap);
-        }
-        Way::Slow | Way::E3 => {}
-        way => return routed::free(way, pointer, heap),
-    }
+pub(super) fn free_claimed(
+    pointer: *mut u8,
+    heap: *mut Heap,
+    claimed: impl FnOnce(Layout) -> usize,
+) {
     free_as(heap, pointer, |layout| Told::Claim(claimed(layout)));
 }
 
@@ -205,7 +166,7 @@ fn free_late(heap: &Heap, pointer: *mut u8, verdict: &Verdict, told: Told, watch
     if bin == BIN_NONE {
         return free_span(heap, pointer, told, watch);
     }
-    let look = if checks_all() { Look::Full } else { Look::Glance };
+    let look = if check::is_full() { Look::Full } else { Look::Glance };
     if let Some(finding) = check::inspect(heap, pointer, verdict, told.bin(), look) {
         return free_found(heap, pointer, &finding, watch);
     }
@@ -243,7 +204,7 @@ fn free_span(heap: &Heap, pointer: *mut u8, told: Told, watch: Stopwatch) {
 pub(super) fn refuse_realloc(heap: *mut Heap, pointer: *mut u8) {
     let watch = Stopwatch::start();
     let address = pointer as usize;
-    with_heap(heap, |heap| {
+    threads::with_heap(heap, |heap| {
         let finding = check::find_wrong(pointer);
         let (bin, outcome) = (finding.bin, finding.outcome);
         heap.finish_free(bin, FreeReason::Rejected, outcome, watch, address, |_| ());
@@ -254,7 +215,7 @@ pub(super) fn refuse_realloc(heap: *mut Heap, pointer: *mut u8) {
 /// Reports a `malloc_usable_size` of a pointer that is known not to be a live allocation.
 #[cold]
 pub(super) fn refuse_usable_size(heap: *mut Heap, pointer: *mut u8) -> usize {
-    with_heap(heap, |heap| {
+    threads::with_heap(heap, |heap| {
         let finding = check::find_wrong(pointer);
         finding::report_of("malloc_usable_size", heap, pointer, &finding);
     });
