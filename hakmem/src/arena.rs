@@ -2,11 +2,11 @@
 //!
 //! An arena is planned as one piece of address space and grows in place as it is needed (`growth`).
 //! Its first granules hold two tables (`tables`) with an entry for each granule: a [`Slab`]
-//! descriptor (`descriptors`), and the words of a bitmap. Slabs are runs of 1, 2, 4 … granules. A freed run is dirty: it
-//! keeps its memory for [`PURGE_AFTER_MS`], in case a request of any bin needs it. Then it is
-//! purged: the system takes the memory back, the address space stays, and the run is clean. Dirty
-//! runs are split and joined as requests need it (`reuse`). Clean runs cost only address space, so
-//! they are not joined until that runs out (`join`).
+//! descriptor (`descriptors`), and the words of a bitmap. Slabs are runs of 1, 2, 4 … granules. A
+//! freed run is dirty: it keeps its memory for [`PURGE_AFTER_MS`], in case a request of any bin
+//! needs it. Then it is purged: the system takes the memory back, the address space stays, and the
+//! run is clean. Dirty runs are split and joined as requests need it (`reuse`). Clean runs cost
+//! only address space, so they are not joined until that runs out (`join`).
 //!
 //! # Safety
 //! The lock of [`ARENAS`] guards the descriptors of runs in the free lists.

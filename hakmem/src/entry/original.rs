@@ -19,8 +19,8 @@ use crate::threads::{self, Access};
 
 /// Phase E3 as it was: trusts any byte that looks like a header, and pushes without a check.
 ///
-/// [`push_checked`] takes over if a check is due, or if checks are on and the answer rests on a byte
-/// that may be a neighbour's contents.
+/// [`push_checked`] takes over if a check is due, or if checks are on and the answer rests on a
+/// byte that may be a neighbour's contents.
 #[inline(never)]
 pub(super) extern "C" fn push(pointer: *mut u8, heap: *mut Heap) {
     let Some(bin) = E3::bin(pointer) else { return slow_free::free_exactly(pointer, heap) };
@@ -57,8 +57,8 @@ fn link(heap: &Heap, bin: usize, pointer: *mut u8) {
     unsafe { heap.put_original(bin, base.wrapping_add(header).cast(), pointer.cast()) };
 }
 
-/// [`push`] after a check. It reports a wrong answer, and then the bug takes its course, for that is
-/// what `e3` is there to show.
+/// [`push`] after a check. It reports a wrong answer, and then the bug takes its course, for that
+/// is what `e3` is there to show.
 #[cold]
 #[inline(never)]
 extern "C" fn push_checked(pointer: *mut u8, heap: *mut Heap, bin: usize) {

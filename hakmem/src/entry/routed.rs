@@ -1,9 +1,10 @@
-//! Frees that the fast path refused, by the heap's [`Way`]: a fast path for each routing with headers
-//! and form of push, or the slow path.
+//! Frees that the fast path refused, by the heap's [`Way`]: a fast path for each routing with
+//! headers and each form of push, or the slow path.
 //!
-//! The class map in the heap is empty under such a routing, so [`super::free`], which is built for
-//! `direct`, ends up here for every block. That detour is the price of not costing `direct` an
-//! instruction. `direct` pays it too where the heap's copy of the class map is too short.
+//! The class map in the heap is empty under a routing with headers, so [`super::free`], which is
+//! built for `direct`, ends up here for every block. That detour is the price of not costing
+//! `direct` an instruction. `direct` pays it too where the heap's copy of the class map is too
+//! short.
 //!
 //! # Safety
 //! The rules of `entry` apply. Functions that end a fast path are `extern "C"`, as in
