@@ -3,6 +3,7 @@
 
 mod carry;
 mod exact;
+mod jumped;
 mod layers;
 mod model;
 mod small;
