@@ -39,6 +39,7 @@ pub mod sizes;
 pub mod soak;
 pub mod staged;
 pub mod stages;
+mod statistics;
 pub mod stopwatch;
 pub mod threads;
 pub mod usage;

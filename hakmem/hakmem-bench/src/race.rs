@@ -22,7 +22,9 @@ pub mod lap;
 pub mod peer;
 pub mod plot;
 pub mod record;
+pub mod row;
 pub mod segment_counts;
+pub mod standing;
 pub mod standings;
 
 use std::path::PathBuf;
@@ -32,7 +34,8 @@ use crate::race::cell::Length;
 use crate::race::contender::{Contender, Field, FieldError};
 use crate::race::group::Group;
 use crate::race::lap::{LapError, Track};
-use crate::race::standings::{Row, Standings};
+use crate::race::row::Row;
+use crate::race::standings::Standings;
 
 /// What to run.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::programs_race::program::Program;
 use crate::programs_race::run::Outcome;
 use crate::race::contender::{Absent, Contender, HAKMEM};
-use crate::race::standings::median;
+use crate::statistics::{geometric_mean, median, quantile};
 
 /// All figures.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -230,8 +230,7 @@ impl Standings {
 
     /// Geometric mean, over the rows, of hakmem's memory divided by the median peer's.
     pub fn memory_ratio_mean(&self) -> f64 {
-        let logarithms: f64 = self.rows.iter().map(|row| row.memory_ratio.ln()).sum();
-        (logarithms / self.rows.len() as f64).exp()
+        geometric_mean(self.rows.iter().map(|row| row.memory_ratio))
     }
 
     fn names(&self) -> Vec<String> {
@@ -295,18 +294,6 @@ impl fmt::Display for Standings {
         }
         Ok(())
     }
-}
-
-/// The value below which the share `part` of `values` lies, interpolated if need be; 0 without
-/// values.
-pub(super) fn quantile(values: &[f64], part: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
-    let place = part * last as f64;
-    let below = place.floor();
-    let (low, high) = (sorted[below as usize], sorted[place.ceil() as usize]);
-    low + (high - low) * (place - below)
 }
 
 #[cfg(test)]

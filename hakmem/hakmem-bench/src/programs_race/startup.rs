@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use crate::peak;
 use crate::programs_race::bindings;
-use crate::programs_race::standings::quantile;
 use crate::race::contender::{Absent, Contender, Field, FieldError};
 use crate::race::lap::{LapError, Track};
 use crate::race::segment_counts::{CountError, SegmentCounts};
+use crate::statistics::quantile;
 
 /// What to run.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::race::standings::Standing;
+use crate::race::standing::Standing;
+use crate::statistics::geometric_mean;
 
 /// A figure of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,13 +229,6 @@ impl fmt::Display for Summary {
             self.peak_resident_largest_row
         )
     }
-}
-
-/// 1 without values.
-fn geometric_mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (count, logarithms) =
-        values.fold((0_u32, 0.0), |(count, sum), value| (count + 1, sum + value.ln()));
-    if count == 0 { 1.0 } else { (logarithms / f64::from(count)).exp() }
 }
 
 #[cfg(test)]

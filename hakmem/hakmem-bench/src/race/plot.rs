@@ -3,7 +3,8 @@
 
 use crate::bar_charts::{Bar, Chart, GREY, Series, Sheet};
 use crate::race::bar::{Summary, Verdict};
-use crate::race::standings::{Figure, Standing, Standings};
+use crate::race::standing::{Figure, Standing};
+use crate::race::standings::Standings;
 
 /// One colour for each allocator, distinguishable by the colour-blind (Okabe and Ito); the C
 /// library is grey.

@@ -9,7 +9,8 @@ use std::fmt::Write as _;
 
 use crate::race::bar::{Summary, Verdict};
 use crate::race::group::GROUPS;
-use crate::race::standings::{Figure, Standing, Standings};
+use crate::race::standing::{Figure, Standing};
+use crate::race::standings::Standings;
 
 /// Text above the sections of a new file.
 const PREAMBLE: &str = "\

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::race::cell::Cell;
 use crate::race::segment_counts::SegmentCounts;
-use crate::race::standings::median;
 use crate::routings::footprint::Footprint;
 use crate::routings::variant::Variant;
 use crate::routings::{LOOKUP_CELL, cells};
+use crate::statistics::median;
 
 /// What has been measured of one routing so far.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::race::cell::Clock;
 use crate::race::interval::Interval;
-use crate::race::standings::{Figure, Outcome};
+use crate::race::standing::{Figure, Outcome};
 use crate::report::Holding;
 
 fn row(cell: &str, ratio: f64, peak_resident_ratio: f64, holdings: &[(u64, u64)]) -> Standing {

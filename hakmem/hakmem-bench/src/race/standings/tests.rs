@@ -2,6 +2,12 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::machine::{Load, Machine};
+use crate::race::cell::Clock;
+use crate::race::contender::{Contender, HAKMEM};
+use crate::race::group::Group;
+use crate::race::lap::Lap;
+use crate::race::standing::Outcome;
+use crate::report::{Holding, Report};
 
 pub(crate) fn standings(laps: &[[f64; 3]]) -> Standings {
     standings_of(&GROUPS[0], laps, |_| Vec::new())
@@ -136,12 +142,6 @@ rpmalloc does not race: there is no compiler cc
 fn slow_operations_have_digits_too() {
     let text = standings(&[[0.0625, 0.05, 12.0]]).to_string();
     assert!(text.contains("fixed 128 B        0.062     0.050      12.0"), "{text}");
-}
-
-#[test]
-fn an_even_number_of_laps_has_a_median_too() {
-    assert_eq!(median(&[1.0, 9.0, 3.0, 5.0]), 4.0);
-    assert_eq!(median(&[]), 0.0);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::race::contender::Absent;
-use crate::race::standings::{Figure, Standing, Standings};
+use crate::race::standing::{Figure, Standing};
+use crate::race::standings::Standings;
 use crate::report::Holding;
 
 impl fmt::Display for Standings {
