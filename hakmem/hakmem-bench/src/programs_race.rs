@@ -10,6 +10,7 @@
 //! under the C library.
 
 pub mod bindings;
+pub mod outcome;
 pub mod prepared;
 pub mod program;
 mod redis;
@@ -20,9 +21,10 @@ pub mod startup;
 
 use std::path::PathBuf;
 
+use crate::programs_race::outcome::ProgramOutcome;
 use crate::programs_race::prepared::Prepared;
 use crate::programs_race::program::Program;
-use crate::programs_race::run::{Outcome, Run, RunError};
+use crate::programs_race::run::{Run, RunError};
 use crate::programs_race::standings::{Left, Row, Standings};
 use crate::race::contender::{Contender, Field, FieldError, HAKMEM};
 use crate::race::lap::{LapError, Track};
@@ -185,7 +187,11 @@ impl Entrant {
     }
 }
 
-fn same_answer(run: &Run<'_>, outcome: Outcome, expected: &[u8]) -> Result<Outcome, RunError> {
+fn same_answer(
+    run: &Run<'_>,
+    outcome: ProgramOutcome,
+    expected: &[u8],
+) -> Result<ProgramOutcome, RunError> {
     if outcome.answer == expected {
         Ok(outcome)
     } else {

@@ -1,16 +1,17 @@
 //! Runs redis-server under the allocator, and redis-benchmark beside it under none.
 //!
-//! Every run has a server of its own. The benchmark is timed; processor time and memory are those
+//! Every run has a server of its own, which `command` starts; whose allocator it calls, and how that
+//! is proven, is not known here. The benchmark is timed; processor time and memory are those
 //! of the server, its start included.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::peak;
-use crate::programs_race::run::{Outcome, Run, RunError};
+use crate::programs_race::outcome::ProgramOutcome;
 
 /// Sets and reads values, and grows lists and hashes: what most servers of this kind do.
 const REQUESTS: &str = "set,get,lpush,hset";
@@ -29,10 +30,27 @@ const START_MAX: Duration = Duration::from_secs(30);
 
 const SOCKET: &str = "redis.sock";
 
+/// Why there is no outcome.
+#[derive(Debug)]
+pub(super) enum RedisError {
+    /// A process does not start, or the socket cannot be used.
+    System(io::Error),
+    /// The server ended too early or badly: with this exit code, or by a signal.
+    ServerEnded(Option<i32>),
+    /// The benchmark failed, or the server is silent.
+    Failed(String),
+}
+
 /// A server, killed when the value is dropped unless the server has ended before.
 struct Server {
     child: Child,
     has_ended: bool,
+}
+
+impl From<io::Error> for RedisError {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
 }
 
 impl Drop for Server {
@@ -45,33 +63,34 @@ impl Drop for Server {
     }
 }
 
-/// Runs the benchmark against a new server.
-pub(super) fn run(run: &Run<'_>, linker: Option<&Path>) -> Result<Outcome, RunError> {
-    let socket = run.prepared.folder.join(SOCKET);
-    let mut command = run.command(linker)?;
+/// Runs the benchmark with `requests` requests against the server that `command` starts, which
+/// listens in `folder`.
+pub(super) fn run(
+    mut command: Command,
+    folder: &Path,
+    requests: u64,
+) -> Result<ProgramOutcome, RedisError> {
+    let socket = folder.join(SOCKET);
     command.arg("--unixsocket").arg(&socket);
-    let child = command.spawn().map_err(|error| run.system(error))?;
-    let mut server = Server { child, has_ended: false };
-    wait_until_it_answers(run, &mut server, &socket)?;
+    let mut server = Server { child: command.spawn()?, has_ended: false };
+    wait_until_it_answers(&mut server, &socket)?;
     let start = Instant::now();
-    let output = benchmark(&socket, run.prepared.load)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| run.system(error))?;
+    let output = benchmark(&socket, requests).stdin(Stdio::null()).output()?;
     let wall = start.elapsed();
     if !output.status.success() {
         let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(run.wrong(format!("redis-benchmark ended with {}: {message}", output.status)));
+        let message = format!("redis-benchmark ended with {}: {message}", output.status);
+        return Err(RedisError::Failed(message));
     }
-    let answer = ask(&socket, "LLEN mylist").map_err(|error| run.system(error))?;
+    let answer = ask(&socket, "LLEN mylist")?;
     // The server closes the connection instead of answering.
     let _ = ask(&socket, "SHUTDOWN NOSAVE");
-    let account = peak::wait_for(&mut server.child).map_err(|error| run.system(error))?;
+    let account = peak::wait_for(&mut server.child)?;
     server.has_ended = true;
     if account.exit_code != Some(0) {
-        return Err(run.failed(account.exit_code));
+        return Err(RedisError::ServerEnded(account.exit_code));
     }
-    Ok(Outcome { wall, cpu: account.cpu, resident_peak_kib: account.resident_kib, answer })
+    Ok(ProgramOutcome { wall, cpu: account.cpu, resident_peak_kib: account.resident_kib, answer })
 }
 
 fn benchmark(socket: &Path, requests: u64) -> Command {
@@ -82,19 +101,16 @@ fn benchmark(socket: &Path, requests: u64) -> Command {
     command
 }
 
-fn wait_until_it_answers(
-    run: &Run<'_>,
-    server: &mut Server,
-    socket: &Path,
-) -> Result<(), RunError> {
+fn wait_until_it_answers(server: &mut Server, socket: &Path) -> Result<(), RedisError> {
     let start = Instant::now();
     while !ask(socket, "PING").is_ok_and(|answer| answer == b"+PONG\r\n") {
-        if let Some(status) = server.child.try_wait().map_err(|error| run.system(error))? {
+        if let Some(status) = server.child.try_wait()? {
             server.has_ended = true;
-            return Err(run.failed(status.code()));
+            return Err(RedisError::ServerEnded(status.code()));
         }
         if start.elapsed() > START_MAX {
-            return Err(run.wrong(format!("redis-server is silent after {START_MAX:?}")));
+            let message = format!("redis-server is silent after {START_MAX:?}");
+            return Err(RedisError::Failed(message));
         }
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -102,7 +118,7 @@ fn wait_until_it_answers(
 }
 
 /// Sends a command and returns its short answer.
-fn ask(socket: &Path, command: &str) -> std::io::Result<Vec<u8>> {
+fn ask(socket: &Path, command: &str) -> io::Result<Vec<u8>> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(START_MAX))?;
     stream.write_all(format!("{command}\r\n").as_bytes())?;

@@ -3,29 +3,17 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::peak;
 use crate::programs_race::bindings::{self, Bound};
+use crate::programs_race::outcome::ProgramOutcome;
 use crate::programs_race::prepared::Prepared;
 use crate::programs_race::program::Program;
-use crate::programs_race::redis;
+use crate::programs_race::redis::{self, RedisError};
 use crate::race::contender::Contender;
 use crate::race::lap::Track;
 use crate::race::segment_counts::SegmentCounts;
-
-/// The cost of a run, and its answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// Time from the start to the end of the program, or of the server's client.
-    pub wall: Duration,
-    /// Processor time of the program and its children, or of the server.
-    pub cpu: Duration,
-    /// Peak resident memory of the largest process.
-    pub resident_peak_kib: u64,
-    /// What the program printed, and its product.
-    pub answer: Vec<u8>,
-}
 
 /// Why a run does not count.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +53,7 @@ pub struct Run<'a> {
 
 impl Run<'_> {
     /// Runs without being timed; the linker reports whose `malloc` was called.
-    pub fn prove(&self) -> Result<Outcome, RunError> {
+    pub fn prove(&self) -> Result<ProgramOutcome, RunError> {
         let folder = tempfile::tempdir().map_err(|error| self.system(error))?;
         let outcome = self.run(Some(folder.path()))?;
         let bound = bindings::take(folder.path()).map_err(|error| self.system(error))?;
@@ -74,13 +62,13 @@ impl Run<'_> {
     }
 
     /// Runs and takes the time; hakmem's counters prove once more that it served.
-    pub fn time(&self) -> Result<Outcome, RunError> {
+    pub fn time(&self) -> Result<ProgramOutcome, RunError> {
         self.run(None)
     }
 
-    fn run(&self, linker: Option<&Path>) -> Result<Outcome, RunError> {
+    fn run(&self, linker: Option<&Path>) -> Result<ProgramOutcome, RunError> {
         let outcome = match self.prepared.program {
-            Program::Redis => redis::run(self, linker)?,
+            Program::Redis => self.run_redis(linker)?,
             _ => self.run_to_end(linker)?,
         };
         if self.contender.publishes {
@@ -89,7 +77,16 @@ impl Run<'_> {
         Ok(outcome)
     }
 
-    fn run_to_end(&self, linker: Option<&Path>) -> Result<Outcome, RunError> {
+    fn run_redis(&self, linker: Option<&Path>) -> Result<ProgramOutcome, RunError> {
+        let Prepared { folder, load, .. } = self.prepared;
+        redis::run(self.command(linker)?, folder, *load).map_err(|error| match error {
+            RedisError::System(error) => self.system(error),
+            RedisError::ServerEnded(exit_code) => self.failed(exit_code),
+            RedisError::Failed(message) => self.wrong(message),
+        })
+    }
+
+    fn run_to_end(&self, linker: Option<&Path>) -> Result<ProgramOutcome, RunError> {
         if let Some(product) = self.product() {
             // The product exists from the second run on.
             let _ = std::fs::remove_file(product);
@@ -107,11 +104,11 @@ impl Run<'_> {
             answer.extend(self.read(&product)?);
         }
         let resident_peak_kib = account.resident_kib;
-        Ok(Outcome { wall, cpu: account.cpu, resident_peak_kib, answer })
+        Ok(ProgramOutcome { wall, cpu: account.cpu, resident_peak_kib, answer })
     }
 
     /// The command that runs the program under the allocator, with its output in files.
-    pub(super) fn command(&self, linker: Option<&Path>) -> Result<Command, RunError> {
+    fn command(&self, linker: Option<&Path>) -> Result<Command, RunError> {
         let Prepared { words, environment, folder, .. } = self.prepared;
         let file = |path: PathBuf| File::create(path).map_err(|error| self.system(error));
         let mut command = Command::new(&words[0]);
@@ -171,14 +168,14 @@ impl Run<'_> {
     }
 
     /// The error of a program that ended with `exit_code`, or by a signal.
-    pub(super) fn failed(&self, exit_code: Option<i32>) -> RunError {
+    fn failed(&self, exit_code: Option<i32>) -> RunError {
         let errors = std::fs::read(self.errors()).unwrap_or_default();
         let errors = String::from_utf8_lossy(&errors);
         let end = exit_code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
         self.wrong(format!("it ended with {end}: {}", errors.trim()))
     }
 
-    pub(super) fn system(&self, error: std::io::Error) -> RunError {
+    fn system(&self, error: std::io::Error) -> RunError {
         let contender = self.contender.name.clone();
         RunError::System { program: self.prepared.program, contender, error }
     }

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::programs_race::outcome::ProgramOutcome;
 use crate::programs_race::program::Program;
-use crate::programs_race::run::Outcome;
 use crate::race::contender::{Absent, Contender, HAKMEM};
 use crate::statistics::{geometric_mean, median, quantile};
 
@@ -129,7 +129,7 @@ impl Row {
     }
 
     /// Adds a run of the contender with this index.
-    pub fn record(&mut self, contender: usize, outcome: &Outcome) {
+    pub fn record(&mut self, contender: usize, outcome: &ProgramOutcome) {
         let entry = &mut self.entries[contender];
         entry.walls.push(outcome.wall.as_secs_f64());
         entry.cpus.push(outcome.cpu.as_secs_f64());

@@ -19,7 +19,7 @@ fn row(runs: &[(&str, &[u64])]) -> Row {
     let mut row = Row::new(Program::Sqlite, &field);
     for (index, (_, millis)) in runs.iter().enumerate() {
         for &wall in *millis {
-            let outcome = Outcome {
+            let outcome = ProgramOutcome {
                 wall: Duration::from_millis(wall),
                 cpu: Duration::from_millis(wall / 2),
                 resident_peak_kib: wall * 1024,
