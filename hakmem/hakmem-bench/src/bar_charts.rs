@@ -39,12 +39,12 @@ pub struct Chart {
     /// What is shown, and the unit.
     pub title: String,
     /// One for each series.
-    pub bars: Vec<Option<Bar>>,
+    pub bars: Vec<Option<ChartBar>>,
 }
 
 /// One bar of a chart.
 #[derive(Clone, Copy, Debug)]
-pub struct Bar {
+pub struct ChartBar {
     /// Its length.
     pub value: f64,
     /// Slowest and fastest lap, if there were several.
@@ -75,7 +75,8 @@ impl Sheet {
 
     fn chart(&self, out: &mut Formatter<'_>, chart: &Chart, x: f64, y: f64) -> fmt::Result {
         // EPSILON keeps the scale finite when every bar has length 0.
-        let highest = chart.bars.iter().flatten().map(Bar::highest).fold(f64::EPSILON, f64::max);
+        let highest =
+            chart.bars.iter().flatten().map(ChartBar::highest).fold(f64::EPSILON, f64::max);
         let scale = (CHART_WIDTH - LABEL_WIDTH - NUMBER_WIDTH) / highest;
         let heading = r#"font-size="12" font-weight="bold""#;
         writeln!(out, "{}", text(x, y + 16.0, &chart.title, heading))?;
@@ -126,7 +127,7 @@ impl Display for Sheet {
     }
 }
 
-impl Bar {
+impl ChartBar {
     fn highest(&self) -> f64 {
         self.range.map_or(self.value, |(_, high)| high.max(self.value))
     }
@@ -213,7 +214,7 @@ mod tests {
             missing: "none",
             charts: vec![Chart {
                 title: "d".to_owned(),
-                bars: vec![Some(Bar { value: 0.0, range: Some((0.0, 0.0)) })],
+                bars: vec![Some(ChartBar { value: 0.0, range: Some((0.0, 0.0)) })],
             }],
             notes: vec!["e < f".to_owned()],
         };

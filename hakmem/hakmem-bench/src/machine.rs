@@ -26,7 +26,7 @@ pub struct Machine {
 
 /// Load averages over 1, 5 and 15 minutes, as the kernel prints them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Load(pub String);
+pub struct LoadAverages(pub String);
 
 /// The machine, and how busy it was before and after a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -36,9 +36,9 @@ pub struct Circumstances {
     /// Date in UTC: "2026-11-30".
     pub day: String,
     /// Load average before the first lap.
-    pub load_before: Load,
+    pub load_before: LoadAverages,
     /// Load average after the last.
-    pub load_after: Load,
+    pub load_after: LoadAverages,
 }
 
 /// Instruction-set extensions that came with a generation of processors, by the kernel's names.
@@ -71,7 +71,7 @@ impl Machine {
     }
 }
 
-impl Load {
+impl LoadAverages {
     /// The load averages of this moment.
     pub fn now() -> Self {
         let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
@@ -88,14 +88,14 @@ impl Circumstances {
         Self {
             machine: Machine::this(),
             day: day.unwrap_or_default(),
-            load_before: Load::now(),
-            load_after: Load::default(),
+            load_before: LoadAverages::now(),
+            load_after: LoadAverages::default(),
         }
     }
 
     /// Notes the load after the last lap.
     pub fn end(self) -> Self {
-        Self { load_after: Load::now(), ..self }
+        Self { load_after: LoadAverages::now(), ..self }
     }
 }
 
@@ -108,7 +108,12 @@ impl fmt::Display for Machine {
 
 impl fmt::Display for Circumstances {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { machine, day, load_before: Load(before), load_after: Load(after) } = self;
+        let Self {
+            machine,
+            day,
+            load_before: LoadAverages(before),
+            load_after: LoadAverages(after),
+        } = self;
         write!(out, "{machine}; load average {before} at the start, {after} at the end; {day}")
     }
 }

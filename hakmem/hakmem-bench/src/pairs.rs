@@ -57,7 +57,7 @@ pub struct Line {
 
 /// The costs of all kinds of pairs under the allocator that serves this process.
 #[derive(Clone, Debug)]
-pub struct Table {
+pub struct PairTable {
     /// The core's clock; `None` on processors whose latencies are not known.
     pub clock: Option<CoreClock>,
     /// One line for each kind and choice of sizes.
@@ -81,7 +81,7 @@ impl Kind {
     }
 }
 
-impl Table {
+impl PairTable {
     /// Measures everything, which takes some seconds at most. Leaves out kinds whose functions the
     /// process lacks.
     pub fn measure() -> Result<Self, RunError> {
@@ -92,7 +92,7 @@ impl Table {
             for many_sizes in [false, true] {
                 let sizes = sequence(many_sizes);
                 let least = |working_set| {
-                    let run = Run { sizes: &sizes, working_set };
+                    let run = PairRun { sizes: &sizes, working_set };
                     match (kind, operators) {
                         (Kind::Malloc, _) => run.replacing(Malloc, |block, _| block.free()),
                         (Kind::Calloc, _) => run.replacing(Calloc, |block, _| block.free()),
@@ -125,12 +125,12 @@ fn sequence(many_sizes: bool) -> [usize; SEQUENCE] {
 }
 
 /// One cell of the table.
-struct Run<'sizes> {
+struct PairRun<'sizes> {
     sizes: &'sizes [usize; SEQUENCE],
     working_set: usize,
 }
 
-impl Run<'_> {
+impl PairRun<'_> {
     /// Nanoseconds per pair that frees the oldest block and allocates one in its place.
     fn replacing<S: Source>(
         &self,
@@ -182,7 +182,7 @@ impl Run<'_> {
     }
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for PairTable {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = if self.clock.is_some() { "cycles" } else { "nanoseconds" };
         if let Some(clock) = self.clock {
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_pair_is_measured_at_every_working_set() {
-        let table = Table::measure().expect("there is memory");
+        let table = PairTable::measure().expect("there is memory");
         let text = table.to_string();
         for kind in Kind::ALL {
             // The C++ library need not be installed.

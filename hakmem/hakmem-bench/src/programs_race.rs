@@ -24,8 +24,8 @@ use std::path::PathBuf;
 use crate::programs_race::outcome::ProgramOutcome;
 use crate::programs_race::prepared::Prepared;
 use crate::programs_race::program::Program;
-use crate::programs_race::run::{Run, RunError};
-use crate::programs_race::standings::{Left, Row, Standings};
+use crate::programs_race::run::{ProgramRun, ProgramRunError};
+use crate::programs_race::standings::{Left, ProgramRow, ProgramStandings};
 use crate::race::contender::{Contender, Field, FieldError, HAKMEM};
 use crate::race::lap::{LapError, Track};
 use crate::report::Report;
@@ -74,7 +74,7 @@ pub enum ProgramsRaceError {
     Folder(std::io::Error),
     /// A program fails under hakmem, or under a peer under which it ran before.
     #[error(transparent)]
-    Run(#[from] RunError),
+    Run(#[from] ProgramRunError),
 }
 
 /// A program that takes part.
@@ -82,7 +82,7 @@ struct Entrant {
     prepared: Prepared,
     /// Its answer under the C library.
     expected: Vec<u8>,
-    row: Row,
+    row: ProgramRow,
 }
 
 /// A program that prints a [`Report`], as any of them does, and a short load for it.
@@ -91,7 +91,7 @@ const PROOF_LOAD: &[&str] = &["100", "64", "10"];
 
 impl ProgramsRace {
     /// Runs all rounds; `progress` is told what is about to run.
-    pub fn run(&self, progress: impl Fn(&str)) -> Result<Standings, ProgramsRaceError> {
+    pub fn run(&self, progress: impl Fn(&str)) -> Result<ProgramStandings, ProgramsRaceError> {
         let Field { contenders: field, absent } = Field::new(&self.hakmem, &self.peers)?;
         let track = Track::new(&self.binaries)?;
         for contender in &field {
@@ -121,7 +121,7 @@ impl ProgramsRace {
             }
         }
         let rows = entrants.into_iter().map(|entrant| entrant.row).collect();
-        Ok(Standings::new(self.rounds, rows, left, absent))
+        Ok(ProgramStandings::new(self.rounds, rows, left, absent))
     }
 }
 
@@ -149,12 +149,12 @@ fn enter(
     prepared: Prepared,
 ) -> Result<Result<Entrant, String>, ProgramsRaceError> {
     let (c_library, others) = field.split_last().expect("the C library is in the field");
-    let run = |contender| Run { prepared: &prepared, contender, track };
+    let run = |contender| ProgramRun { prepared: &prepared, contender, track };
     let expected = match run(c_library).prove() {
         Ok(outcome) => outcome.answer,
         Err(error) => return Ok(Err(error.to_string())),
     };
-    let mut row = Row::new(prepared.program, field);
+    let mut row = ProgramRow::new(prepared.program, field);
     for (index, contender) in others.iter().enumerate() {
         let run = run(contender);
         let proof = run.prove().and_then(|outcome| same_answer(&run, outcome, &expected));
@@ -179,7 +179,7 @@ impl Entrant {
             if self.row.is_excluded(index) {
                 continue;
             }
-            let run = Run { prepared: &self.prepared, contender: &field[index], track };
+            let run = ProgramRun { prepared: &self.prepared, contender: &field[index], track };
             let outcome = same_answer(&run, run.time()?, &self.expected)?;
             self.row.record(index, &outcome);
         }
@@ -188,10 +188,10 @@ impl Entrant {
 }
 
 fn same_answer(
-    run: &Run<'_>,
+    run: &ProgramRun<'_>,
     outcome: ProgramOutcome,
     expected: &[u8],
-) -> Result<ProgramOutcome, RunError> {
+) -> Result<ProgramOutcome, ProgramRunError> {
     if outcome.answer == expected {
         Ok(outcome)
     } else {

@@ -77,7 +77,7 @@ struct Share<B> {
 }
 
 /// What the threads share with the thread that measures memory.
-struct Stage {
+struct SharedState {
     all: Barrier,
     grown_bytes: AtomicUsize,
     surviving_bytes: AtomicUsize,
@@ -93,7 +93,7 @@ impl Release {
     }
 
     fn threads<B: Held + Send>(self) -> Result<(Tally, Vec<Holding>), RunError> {
-        let stage = &Stage {
+        let shared = &SharedState {
             all: Barrier::new(self.threads + 1),
             grown_bytes: AtomicUsize::new(0),
             surviving_bytes: AtomicUsize::new(0),
@@ -101,23 +101,23 @@ impl Release {
         };
         let watch = Stopwatch::start();
         thread::scope(|scope| {
-            let thread = |index| scope.spawn(move || self.live::<B>(index, stage));
+            let thread = |index| scope.spawn(move || self.live::<B>(index, shared));
             let running: Vec<_> = (0..self.threads as u64).map(thread).collect();
-            stage.all.wait();
+            shared.all.wait();
             let grown = watch.spent();
             // The barrier orders the threads' writes before these reads.
-            let live = stage.grown_bytes.load(Ordering::Relaxed);
+            let live = shared.grown_bytes.load(Ordering::Relaxed);
             let mut holdings = vec![Holding::now("when grown", live)];
             let watch = Stopwatch::start();
-            stage.all.wait();
-            stage.all.wait();
+            shared.all.wait();
+            shared.all.wait();
             let spent = grown + watch.spent();
-            let live = stage.surviving_bytes.load(Ordering::Relaxed);
+            let live = shared.surviving_bytes.load(Ordering::Relaxed);
             holdings.push(Holding::now("once freed", live));
             thread::sleep(self.wait);
             let later = format!("{} s later", self.wait.as_secs_f64());
             holdings.push(Holding::now(later, live));
-            stage.over.store(true, Ordering::Relaxed);
+            shared.over.store(true, Ordering::Relaxed);
             let mut tally = Tally { spent, ..Tally::default() };
             for thread in running {
                 let (mallocs, timed) = thread.join().expect("no thread panics")?;
@@ -131,19 +131,19 @@ impl Release {
 
     /// Body of one thread; returns the number of its blocks and of its timed calls. A thread that
     /// failed still waits at the barriers, because the others wait for it there.
-    fn live<B: Held>(self, index: u64, stage: &Stage) -> Result<(u64, u64), RunError> {
-        let grown = self.grow::<B>(index, stage);
-        stage.all.wait();
-        stage.all.wait();
+    fn live<B: Held>(self, index: u64, shared: &SharedState) -> Result<(u64, u64), RunError> {
+        let grown = self.grow::<B>(index, shared);
+        shared.all.wait();
+        shared.all.wait();
         let freed = grown.and_then(|share| {
             let (survivors, others) = (share.survivors.len(), share.others.len());
             share.others.into_iter().try_for_each(Held::free)?;
             Ok((share.survivors, (survivors + 2 * others) as u64, (survivors + others) as u64))
         });
-        stage.all.wait();
+        shared.all.wait();
         let (survivors, timed, mut mallocs) = freed?;
         let mut random = XorShift::new(index);
-        while !stage.over.load(Ordering::Relaxed) {
+        while !shared.over.load(Ordering::Relaxed) {
             thread::sleep(PAUSE);
             if self.busy {
                 for number in 0..BURST {
@@ -156,7 +156,7 @@ impl Release {
         Ok((mallocs, timed))
     }
 
-    fn grow<B: Held>(self, index: u64, stage: &Stage) -> Result<Share<B>, RunError> {
+    fn grow<B: Held>(self, index: u64, shared: &SharedState) -> Result<Share<B>, RunError> {
         let share = self.bytes / self.threads;
         let sizes = UsualAndLarge(Skewed::below(USUAL));
         let mut random = XorShift::new(index);
@@ -177,8 +177,8 @@ impl Release {
         // The used parts of the lists are live memory too.
         let list = |blocks: &Vec<B>| blocks.len() * size_of::<B>();
         let grown = bytes + list(&survivors) + list(&others);
-        stage.grown_bytes.fetch_add(grown, Ordering::Relaxed);
-        stage.surviving_bytes.fetch_add(surviving + list(&survivors), Ordering::Relaxed);
+        shared.grown_bytes.fetch_add(grown, Ordering::Relaxed);
+        shared.surviving_bytes.fetch_add(surviving + list(&survivors), Ordering::Relaxed);
         Ok(Share { survivors, others })
     }
 }

@@ -26,8 +26,8 @@ use crate::race::lap::{Lap, LapError, Track};
 use crate::race::segment_counts::SegmentCounts;
 use crate::routings::footprint::FootprintError;
 use crate::routings::instructions::{Instructions, InstructionsError};
-use crate::routings::row::Row;
-use crate::routings::table::Table;
+use crate::routings::row::RoutingRow;
+use crate::routings::table::RoutingTable;
 use crate::routings::variant::Variant;
 
 /// The cell whose pairs show the cost of the registry's lookup: small blocks that stay in the
@@ -82,7 +82,7 @@ pub enum RoutingsError {
 
 /// The step that is about to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum RoutingStep {
     /// A round; the first is 1.
     Round(usize),
     /// The count of instructions and bytes for one row.
@@ -96,12 +96,13 @@ pub fn cells() -> impl Iterator<Item = Cell> {
 
 impl Comparison {
     /// Runs everything; `progress` receives each step as it begins.
-    pub fn run(&self, progress: impl Fn(Step)) -> Result<Table, RoutingsError> {
+    pub fn run(&self, progress: impl Fn(RoutingStep)) -> Result<RoutingTable, RoutingsError> {
         let contenders = self.contenders()?;
         let track = Track::new(&self.programs)?;
-        let mut rows: Vec<Row> = self.variants.iter().map(|&variant| Row::new(variant)).collect();
+        let mut rows: Vec<RoutingRow> =
+            self.variants.iter().map(|&variant| RoutingRow::new(variant)).collect();
         for round in 0..self.rounds {
-            progress(Step::Round(round + 1));
+            progress(RoutingStep::Round(round + 1));
             for cell in cells() {
                 for turn in 0..rows.len() {
                     let index = (round + turn) % rows.len();
@@ -113,7 +114,7 @@ impl Comparison {
         }
         let valgrind = instructions::is_valgrind_there();
         for (row, contender) in rows.iter_mut().zip(&contenders) {
-            progress(Step::Counting(row.variant()));
+            progress(RoutingStep::Counting(row.variant()));
             if valgrind {
                 for size in COUNTED_SIZES {
                     let counted = self.count(&track, size, contender, row.variant())?;
@@ -122,7 +123,7 @@ impl Comparison {
             }
             row.record_footprint(footprint::of_block(&track, contender)?);
         }
-        Ok(Table::new(self, CoreClock::measure(), &rows))
+        Ok(RoutingTable::new(self, CoreClock::measure(), &rows))
     }
 
     fn contenders(&self) -> Result<Vec<Contender>, FieldError> {

@@ -86,7 +86,8 @@ impl Stages {
         let end = Instant::now() + self.duration;
         match self.stage {
             Stage::Handover if self.changed => self.hand_over(end),
-            _ => self.paced(end, Program::new(self)?, |program, number| program.request(number)),
+            _ => self
+                .paced(end, LoadedProgram::new(self)?, |program, number| program.request(number)),
         }
     }
 
@@ -137,7 +138,7 @@ impl Stages {
 }
 
 /// A program and the memory that it holds.
-struct Program {
+struct LoadedProgram {
     load: Stages,
     random: XorShift,
     held: Vec<Block>,
@@ -149,7 +150,7 @@ struct Program {
     wander: f64,
 }
 
-impl Program {
+impl LoadedProgram {
     fn new(load: Stages) -> Result<Self, RunError> {
         let mut program = Self {
             load,

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use hakmem_bench::machine::Circumstances;
-use hakmem_bench::pairs::Table;
+use hakmem_bench::pairs::PairTable;
 use hakmem_bench::report::{Report, Tally};
 use hakmem_bench::usage;
 
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         |_| Ok(()),
         |()| {
             let circumstances = Circumstances::begin();
-            let table = Table::measure()?;
+            let table = PairTable::measure()?;
             println!("{}\n\n{table}", circumstances.end());
             let report = Report::of(Tally::default());
             let file = report.malloc_file.map(|file| file.display().to_string());

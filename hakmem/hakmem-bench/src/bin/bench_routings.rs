@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use hakmem_bench::machine::Circumstances;
 use hakmem_bench::routings::variant::{SAFE_ROUTINGS, parse_routing};
-use hakmem_bench::routings::{Comparison, Step, plot, variants};
+use hakmem_bench::routings::{Comparison, RoutingStep, plot, variants};
 use hakmem_bench::usage;
 use hakmem_bench::written_file;
 use hakmem_reader::{Check, Routing};
@@ -89,8 +89,8 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let circumstances = Circumstances::begin();
     let table = comparison.run(|step| match step {
         _ if options.quiet => {}
-        Step::Round(round) => eprintln!("round {round} of {}", options.rounds),
-        Step::Counting(variant) => eprintln!("instructions and bytes of {variant}"),
+        RoutingStep::Round(round) => eprintln!("round {round} of {}", options.rounds),
+        RoutingStep::Counting(variant) => eprintln!("instructions and bytes of {variant}"),
     })?;
     println!("{}\n", circumstances.end());
     print!("{table}");

@@ -17,7 +17,7 @@ use crate::race::segment_counts::SegmentCounts;
 
 /// Why a run does not count.
 #[derive(Debug, thiserror::Error)]
-pub enum RunError {
+pub enum ProgramRunError {
     /// A process does not start, or a file cannot be used.
     #[error("{program} under {contender}: {error}")]
     System {
@@ -42,7 +42,7 @@ pub enum RunError {
 
 /// A program, an allocator, and where the run takes place.
 #[derive(Clone, Copy, Debug)]
-pub struct Run<'a> {
+pub struct ProgramRun<'a> {
     /// The program.
     pub prepared: &'a Prepared,
     /// The allocator.
@@ -51,9 +51,9 @@ pub struct Run<'a> {
     pub track: &'a Track,
 }
 
-impl Run<'_> {
+impl ProgramRun<'_> {
     /// Runs without being timed; the linker reports whose `malloc` was called.
-    pub fn prove(&self) -> Result<ProgramOutcome, RunError> {
+    pub fn prove(&self) -> Result<ProgramOutcome, ProgramRunError> {
         let folder = tempfile::tempdir().map_err(|error| self.system(error))?;
         let outcome = self.run(Some(folder.path()))?;
         let bound = bindings::take(folder.path()).map_err(|error| self.system(error))?;
@@ -62,11 +62,11 @@ impl Run<'_> {
     }
 
     /// Runs and takes the time; hakmem's counters prove once more that it served.
-    pub fn time(&self) -> Result<ProgramOutcome, RunError> {
+    pub fn time(&self) -> Result<ProgramOutcome, ProgramRunError> {
         self.run(None)
     }
 
-    fn run(&self, linker: Option<&Path>) -> Result<ProgramOutcome, RunError> {
+    fn run(&self, linker: Option<&Path>) -> Result<ProgramOutcome, ProgramRunError> {
         let outcome = match self.prepared.program {
             Program::Redis => self.run_redis(linker)?,
             _ => self.run_to_end(linker)?,
@@ -77,7 +77,7 @@ impl Run<'_> {
         Ok(outcome)
     }
 
-    fn run_redis(&self, linker: Option<&Path>) -> Result<ProgramOutcome, RunError> {
+    fn run_redis(&self, linker: Option<&Path>) -> Result<ProgramOutcome, ProgramRunError> {
         let Prepared { folder, load, .. } = self.prepared;
         redis::run(self.command(linker)?, folder, *load).map_err(|error| match error {
             RedisError::System(error) => self.system(error),
@@ -86,7 +86,7 @@ impl Run<'_> {
         })
     }
 
-    fn run_to_end(&self, linker: Option<&Path>) -> Result<ProgramOutcome, RunError> {
+    fn run_to_end(&self, linker: Option<&Path>) -> Result<ProgramOutcome, ProgramRunError> {
         if let Some(product) = self.product() {
             // The product exists from the second run on.
             let _ = std::fs::remove_file(product);
@@ -108,7 +108,7 @@ impl Run<'_> {
     }
 
     /// The command that runs the program under the allocator, with its output in files.
-    fn command(&self, linker: Option<&Path>) -> Result<Command, RunError> {
+    fn command(&self, linker: Option<&Path>) -> Result<Command, ProgramRunError> {
         let Prepared { words, environment, folder, .. } = self.prepared;
         let file = |path: PathBuf| File::create(path).map_err(|error| self.system(error));
         let mut command = Command::new(&words[0]);
@@ -126,7 +126,7 @@ impl Run<'_> {
         Ok(command)
     }
 
-    fn check_bound(&self, bound: &[Bound]) -> Result<(), RunError> {
+    fn check_bound(&self, bound: &[Bound]) -> Result<(), ProgramRunError> {
         // The linker knows a program by the name that it was called by.
         let called = self.prepared.words[0].to_string_lossy();
         let called = called.rsplit('/').next().unwrap_or_default();
@@ -138,7 +138,7 @@ impl Run<'_> {
         objection.map_or(Ok(()), |message| Err(self.wrong(message)))
     }
 
-    fn check_counts(&self) -> Result<(), RunError> {
+    fn check_counts(&self) -> Result<(), ProgramRunError> {
         let Prepared { process, allocations_min, .. } = self.prepared;
         let counts = SegmentCounts::take_of(process, self.track.segments())
             .map_err(|error| self.wrong(format!("it cannot be proven: {error}")))?;
@@ -163,25 +163,25 @@ impl Run<'_> {
         self.prepared.product.map(|name| self.prepared.folder.join(name))
     }
 
-    fn read(&self, path: &Path) -> Result<Vec<u8>, RunError> {
+    fn read(&self, path: &Path) -> Result<Vec<u8>, ProgramRunError> {
         std::fs::read(path).map_err(|error| self.system(error))
     }
 
     /// The error of a program that ended with `exit_code`, or by a signal.
-    fn failed(&self, exit_code: Option<i32>) -> RunError {
+    fn failed(&self, exit_code: Option<i32>) -> ProgramRunError {
         let errors = std::fs::read(self.errors()).unwrap_or_default();
         let errors = String::from_utf8_lossy(&errors);
         let end = exit_code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
         self.wrong(format!("it ended with {end}: {}", errors.trim()))
     }
 
-    fn system(&self, error: std::io::Error) -> RunError {
+    fn system(&self, error: std::io::Error) -> ProgramRunError {
         let contender = self.contender.name.clone();
-        RunError::System { program: self.prepared.program, contender, error }
+        ProgramRunError::System { program: self.prepared.program, contender, error }
     }
 
-    pub(super) fn wrong(&self, message: String) -> RunError {
+    pub(super) fn wrong(&self, message: String) -> ProgramRunError {
         let contender = self.contender.name.clone();
-        RunError::Wrong { program: self.prepared.program, contender, message }
+        ProgramRunError::Wrong { program: self.prepared.program, contender, message }
     }
 }

@@ -11,11 +11,11 @@ use crate::statistics::{geometric_mean, median, quantile};
 
 /// All figures.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Standings {
+pub struct ProgramStandings {
     /// Runs behind each median.
     pub rounds: usize,
     /// One row per program.
-    pub rows: Vec<Standing>,
+    pub rows: Vec<ProgramStanding>,
     /// Programs that cannot run here.
     pub left: Vec<Left>,
     /// Peers that are not here.
@@ -33,26 +33,26 @@ pub struct Left {
 
 /// One program.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Standing {
+pub struct ProgramStanding {
     /// Name of the program.
     pub program: String,
     /// The real programs that it represents.
     pub stands_for: &'static str,
     /// One entry per contender that can run it, hakmem first.
-    pub figures: Vec<Figure>,
+    pub figures: Vec<ProgramFigure>,
     /// Contenders that cannot run it.
     pub absent: Vec<Absent>,
     /// Time from start to end, against the fastest peer.
-    pub wall: Comparison,
+    pub wall: PeerComparison,
     /// Processor time, against the peer that needs least.
-    pub cpu: Comparison,
+    pub cpu: PeerComparison,
     /// Peak resident memory divided by the median peer's.
     pub memory_ratio: f64,
 }
 
 /// One contender in one row; all figures are medians.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Figure {
+pub struct ProgramFigure {
     /// Name of the allocator.
     pub allocator: String,
     /// Time from start to end.
@@ -65,7 +65,7 @@ pub struct Figure {
 
 /// hakmem against one peer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Comparison {
+pub struct PeerComparison {
     /// The peer with the smallest median.
     pub best_peer: String,
     /// Median, over the rounds, of hakmem's figure divided by that peer's.
@@ -78,13 +78,13 @@ pub struct Comparison {
     /// lengthen a run.
     pub ratio_of_best_runs: f64,
     /// The outcome.
-    pub verdict: Verdict,
+    pub verdict: ProgramVerdict,
 }
 
 /// The outcome, as far as the rounds agree: a difference counts if three quarters of them show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum ProgramVerdict {
     /// hakmem needs less.
     Won,
     /// Neither difference shows.
@@ -95,13 +95,13 @@ pub enum Verdict {
 
 /// The runs of one program, while the race goes on.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct ProgramRow {
     program: Program,
-    entries: Vec<Entry>,
+    entries: Vec<ProgramRuns>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Entry {
+struct ProgramRuns {
     name: String,
     walls: Vec<f64>,
     cpus: Vec<f64>,
@@ -110,11 +110,11 @@ struct Entry {
     excluded: Option<String>,
 }
 
-impl Row {
+impl ProgramRow {
     /// A row without runs.
     pub fn new(program: Program, field: &[Contender]) -> Self {
         let name = |contender: &Contender| contender.name.clone();
-        let entry = |contender| Entry { name: name(contender), ..Entry::default() };
+        let entry = |contender| ProgramRuns { name: name(contender), ..ProgramRuns::default() };
         Self { program, entries: field.iter().map(entry).collect() }
     }
 
@@ -136,8 +136,8 @@ impl Row {
         entry.peaks_kib.push(outcome.resident_peak_kib as f64);
     }
 
-    fn standing(&self) -> Standing {
-        let ran: Vec<&Entry> =
+    fn standing(&self) -> ProgramStanding {
+        let ran: Vec<&ProgramRuns> =
             self.entries.iter().filter(|entry| entry.excluded.is_none()).collect();
         let (hakmem, peers) = ran.split_first().expect("hakmem is in the field");
         assert_eq!(hakmem.name, HAKMEM);
@@ -146,21 +146,21 @@ impl Row {
             Some(Absent { allocator: entry.name.clone(), reason })
         });
         let peaks: Vec<f64> = peers.iter().map(|entry| median(&entry.peaks_kib)).collect();
-        Standing {
+        ProgramStanding {
             program: self.program.to_string(),
             stands_for: self.program.stands_for(),
             figures: ran.iter().map(|entry| entry.figure()).collect(),
             absent: excluded.collect(),
-            wall: Comparison::new(hakmem, peers, |entry| &entry.walls),
-            cpu: Comparison::new(hakmem, peers, |entry| &entry.cpus),
+            wall: PeerComparison::new(hakmem, peers, |entry| &entry.walls),
+            cpu: PeerComparison::new(hakmem, peers, |entry| &entry.cpus),
             memory_ratio: median(&hakmem.peaks_kib) / median(&peaks),
         }
     }
 }
 
-impl Entry {
-    fn figure(&self) -> Figure {
-        Figure {
+impl ProgramRuns {
+    fn figure(&self) -> ProgramFigure {
+        ProgramFigure {
             allocator: self.name.clone(),
             wall_seconds: median(&self.walls),
             cpu_seconds: median(&self.cpus),
@@ -169,15 +169,20 @@ impl Entry {
     }
 }
 
-impl Comparison {
-    fn new(hakmem: &Entry, peers: &[&Entry], values: impl Fn(&Entry) -> &Vec<f64>) -> Self {
-        let of = |entry: &Entry| median(values(entry));
+impl PeerComparison {
+    fn new(
+        hakmem: &ProgramRuns,
+        peers: &[&ProgramRuns],
+        values: impl Fn(&ProgramRuns) -> &Vec<f64>,
+    ) -> Self {
+        let of = |entry: &ProgramRuns| median(values(entry));
         let best = peers.iter().min_by(|a, b| of(a).total_cmp(&of(b)));
         let best = best.expect("the C library runs every program");
         let pairs = values(hakmem).iter().zip(values(best));
         let ratios: Vec<f64> = pairs.map(|(ours, theirs)| ours / theirs).collect();
         let (low, high) = (quantile(&ratios, 0.25), quantile(&ratios, 0.75));
-        let least = |entry: &Entry| values(entry).iter().copied().fold(f64::INFINITY, f64::min);
+        let least =
+            |entry: &ProgramRuns| values(entry).iter().copied().fold(f64::INFINITY, f64::min);
         let least_of_peers = peers.iter().map(|peer| least(peer)).fold(f64::INFINITY, f64::min);
         Self {
             best_peer: best.name.clone(),
@@ -185,12 +190,12 @@ impl Comparison {
             ratio_quartile_low: low,
             ratio_quartile_high: high,
             ratio_of_best_runs: least(hakmem) / least_of_peers,
-            verdict: Verdict::of(low, high),
+            verdict: ProgramVerdict::of(low, high),
         }
     }
 }
 
-impl Verdict {
+impl ProgramVerdict {
     fn of(low: f64, high: f64) -> Self {
         match () {
             () if high < 1.0 => Self::Won,
@@ -208,7 +213,7 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Comparison {
+impl fmt::Display for PeerComparison {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { best_peer, ratio, ratio_quartile_low, ratio_quartile_high, .. } = self;
         write!(out, "{ratio:.3} ({ratio_quartile_low:.3}..{ratio_quartile_high:.3}), ")?;
@@ -217,15 +222,15 @@ impl fmt::Display for Comparison {
     }
 }
 
-impl Standings {
+impl ProgramStandings {
     /// The result after `rounds` rounds.
-    pub fn new(rounds: usize, rows: Vec<Row>, left: Vec<Left>, absent: Vec<Absent>) -> Self {
-        Self { rounds, rows: rows.iter().map(Row::standing).collect(), left, absent }
+    pub fn new(rounds: usize, rows: Vec<ProgramRow>, left: Vec<Left>, absent: Vec<Absent>) -> Self {
+        Self { rounds, rows: rows.iter().map(ProgramRow::standing).collect(), left, absent }
     }
 
     /// The rows that hakmem lost by time.
-    pub fn lost(&self) -> impl Iterator<Item = &Standing> {
-        self.rows.iter().filter(|row| row.wall.verdict == Verdict::Lost)
+    pub fn lost(&self) -> impl Iterator<Item = &ProgramStanding> {
+        self.rows.iter().filter(|row| row.wall.verdict == ProgramVerdict::Lost)
     }
 
     /// Geometric mean, over the rows, of hakmem's memory divided by the median peer's.
@@ -248,8 +253,8 @@ impl Standings {
         &self,
         out: &mut fmt::Formatter<'_>,
         decimals: usize,
-        value: impl Fn(&Figure) -> f64,
-        remark: impl Fn(&Standing) -> String,
+        value: impl Fn(&ProgramFigure) -> f64,
+        remark: impl Fn(&ProgramStanding) -> String,
     ) -> fmt::Result {
         let names = self.names();
         write!(out, "{:<16}", "")?;
@@ -269,14 +274,14 @@ impl Standings {
     }
 }
 
-impl fmt::Display for Standings {
+impl fmt::Display for ProgramStandings {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "seconds from start to end, median of {} rounds", self.rounds)?;
         self.table(out, 3, |figure| figure.wall_seconds, |row| row.wall.to_string())?;
         writeln!(out, "\nprocessor seconds of all processes, median")?;
         self.table(out, 3, |figure| figure.cpu_seconds, |row| row.cpu.to_string())?;
         writeln!(out, "\npeak resident MiB of the largest process, median")?;
-        let mib = |figure: &Figure| figure.resident_peak_kib / 1024.0;
+        let mib = |figure: &ProgramFigure| figure.resident_peak_kib / 1024.0;
         self.table(out, 1, mib, |row| format!("{:.3} of the median peer", row.memory_ratio))?;
         writeln!(out, "geometric mean: {:.3} of the median peer", self.memory_ratio_mean())?;
         writeln!(out)?;

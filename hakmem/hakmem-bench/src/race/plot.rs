@@ -1,7 +1,7 @@
 //! The standings as a picture: two small charts per cell, throughput and peak resident memory, with
 //! one bar per allocator; and a third chart if the load reports live memory.
 
-use crate::bar_charts::{Bar, Chart, GREY, Series, Sheet};
+use crate::bar_charts::{Chart, ChartBar, GREY, Series, Sheet};
 use crate::race::bar::{Summary, Verdict};
 use crate::race::standing::{Figure, Standing};
 use crate::race::standings::Standings;
@@ -58,7 +58,7 @@ fn series(name: &str) -> Series {
 }
 
 fn throughput_chart(row: &Standing, absent: usize) -> Chart {
-    let bar = |figure: &Figure| Bar {
+    let bar = |figure: &Figure| ChartBar {
         value: figure.million_operations_per_second,
         range: Some((
             figure.million_operations_per_second_min,
@@ -72,7 +72,7 @@ fn throughput_chart(row: &Standing, absent: usize) -> Chart {
 fn memory_chart(row: &Standing, absent: usize) -> Chart {
     let bar = |figure: &Figure| {
         let (peak, last) = (figure.peak_resident_kib / 1024.0, figure.final_resident_kib / 1024.0);
-        Bar { value: peak, range: Some((last, peak)) }
+        ChartBar { value: peak, range: Some((last, peak)) }
     };
     let Standing { cell, peak_resident_ratio, .. } = row;
     let title = format!("{cell}, peak MiB: {peak_resident_ratio:.2} × median");
@@ -83,7 +83,7 @@ fn memory_chart(row: &Standing, absent: usize) -> Chart {
 fn held_chart(row: &Standing, absent: usize) -> Option<Chart> {
     let last = |figure: &Figure| figure.holdings.last().filter(|one| one.live_kib > 0).cloned();
     let moment = last(row.figures.first()?)?.moment;
-    let bar = |figure: &Figure| Bar {
+    let bar = |figure: &Figure| ChartBar {
         value: last(figure).map_or(0.0, |holding| holding.ratio()),
         range: None,
     };

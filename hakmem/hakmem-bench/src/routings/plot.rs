@@ -1,8 +1,8 @@
 //! The table as a picture: one small chart per cell, one bar per routing.
 
-use crate::bar_charts::{Bar, Chart, GREY, Series, Sheet};
+use crate::bar_charts::{Chart, ChartBar, GREY, Series, Sheet};
 use crate::routings::row::Figures;
-use crate::routings::table::Table;
+use crate::routings::table::RoutingTable;
 
 /// One colour for each routing, distinguishable by the colour-blind (Okabe and Ito).
 const COLOURS: [(&str, &str); 5] = [
@@ -14,7 +14,7 @@ const COLOURS: [(&str, &str); 5] = [
 ];
 
 /// Draws the table as SVG.
-pub fn svg(table: &Table) -> String {
+pub fn svg(table: &RoutingTable) -> String {
     let remark = format!(
         "bar: median of {} rounds; line: slowest to fastest lap; check {}; \
          each chart has its own scale",
@@ -40,14 +40,14 @@ fn series(row: &Figures) -> Series {
     }
 }
 
-fn charts(table: &Table) -> Vec<Chart> {
+fn charts(table: &RoutingTable) -> Vec<Chart> {
     let cells = table.rows.first().map_or(0, |row| row.throughput.len());
     let throughput = |cell: usize| Chart {
         title: format!("{}, M ops/s", table.rows[0].throughput[cell].cell),
         bars: table.rows.iter().map(|row| Some(throughput_bar(row, cell))).collect(),
     };
     let mut charts: Vec<Chart> = (0..cells).map(throughput).collect();
-    let bar = |value: f64| Bar { value, range: None };
+    let bar = |value: f64| ChartBar { value, range: None };
     charts.push(Chart {
         title: "a pair of 1024 B, instructions".to_owned(),
         bars: table.rows.iter().map(|row| row.instructions_1024.map(bar)).collect(),
@@ -55,9 +55,9 @@ fn charts(table: &Table) -> Vec<Chart> {
     charts
 }
 
-fn throughput_bar(row: &Figures, cell: usize) -> Bar {
+fn throughput_bar(row: &Figures, cell: usize) -> ChartBar {
     let figure = &row.throughput[cell];
-    Bar {
+    ChartBar {
         value: figure.million_operations_per_second,
         range: Some((
             figure.million_operations_per_second_min,

@@ -14,7 +14,7 @@ use crate::statistics::median;
 
 /// What has been measured of one routing so far.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct RoutingRow {
     variant: Variant,
     rates: Vec<(Cell, Vec<f64>)>,
     instructions: Vec<f64>,
@@ -76,7 +76,7 @@ pub struct Throughput {
     pub million_operations_per_second_max: f64,
 }
 
-impl Row {
+impl RoutingRow {
     /// A row without laps.
     pub fn new(variant: Variant) -> Self {
         Self {

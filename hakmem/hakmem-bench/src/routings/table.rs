@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use crate::core_clock::CoreClock;
 use crate::routings::Comparison;
-use crate::routings::row::{Figures, Row};
+use crate::routings::row::{Figures, RoutingRow};
 
 /// All figures.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Table {
+pub struct RoutingTable {
     /// Which frees were checked.
     pub check: &'static str,
     /// Laps behind each median.
@@ -36,14 +36,14 @@ pub struct LookupCost {
     pub cycles: Option<f64>,
 }
 
-impl Table {
+impl RoutingTable {
     /// The figures of complete rows.
-    pub fn new(comparison: &Comparison, clock: Option<CoreClock>, rows: &[Row]) -> Self {
+    pub fn new(comparison: &Comparison, clock: Option<CoreClock>, rows: &[RoutingRow]) -> Self {
         Self {
             check: comparison.check.name(),
             rounds: comparison.rounds,
             core_gigahertz: clock.map(|clock| clock.gigahertz),
-            rows: rows.iter().map(Row::figures).collect(),
+            rows: rows.iter().map(RoutingRow::figures).collect(),
             registry_lookup: lookup_costs(clock, rows),
         }
     }
@@ -123,7 +123,7 @@ impl Table {
     }
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for RoutingTable {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.throughputs(out)?;
         writeln!(out)?;
@@ -141,10 +141,10 @@ impl fmt::Display for Table {
     }
 }
 
-fn lookup_costs(clock: Option<CoreClock>, rows: &[Row]) -> Vec<LookupCost> {
+fn lookup_costs(clock: Option<CoreClock>, rows: &[RoutingRow]) -> Vec<LookupCost> {
     let of = |routing| rows.iter().filter(move |row| row.variant().routing == routing);
     let Some(direct) = of(Routing::Direct).next() else { return Vec::new() };
-    let cost = |row: &Row| {
+    let cost = |row: &RoutingRow| {
         let nanoseconds = row.lookup_pair_ns() - direct.lookup_pair_ns();
         LookupCost {
             row: row.variant().to_string(),

@@ -14,9 +14,9 @@ fn contender(name: &str) -> Contender {
     }
 }
 
-fn row(runs: &[(&str, &[u64])]) -> Row {
+fn row(runs: &[(&str, &[u64])]) -> ProgramRow {
     let field: Vec<Contender> = runs.iter().map(|(name, _)| contender(name)).collect();
-    let mut row = Row::new(Program::Sqlite, &field);
+    let mut row = ProgramRow::new(Program::Sqlite, &field);
     for (index, (_, millis)) in runs.iter().enumerate() {
         for &wall in *millis {
             let outcome = ProgramOutcome {
@@ -31,7 +31,7 @@ fn row(runs: &[(&str, &[u64])]) -> Row {
     row
 }
 
-fn check(runs: &[(&str, &[u64])], best_peer: &str, ratio: f64, verdict: Verdict) {
+fn check(runs: &[(&str, &[u64])], best_peer: &str, ratio: f64, verdict: ProgramVerdict) {
     let standing = row(runs).standing();
     assert_eq!(standing.wall.best_peer, best_peer);
     assert!((standing.wall.ratio - ratio).abs() < 1e-9, "{}", standing.wall.ratio);
@@ -45,13 +45,13 @@ fn the_fastest_peer_is_compared_round_by_round() {
         &[("hakmem", &[90, 90, 90]), ("peer", &[100, 100, 100]), slow],
         "peer",
         0.9,
-        Verdict::Won,
+        ProgramVerdict::Won,
     );
     check(
         &[("hakmem", &[110, 110, 121]), ("peer", &[100, 100, 110]), slow],
         "peer",
         1.1,
-        Verdict::Lost,
+        ProgramVerdict::Lost,
     );
     // The two rounds contradict each other.
     let standing = row(&[("hakmem", &[110, 120]), ("peer", &[100, 140]), slow]).standing();
@@ -60,7 +60,7 @@ fn the_fastest_peer_is_compared_round_by_round() {
         &[("hakmem", &[90, 100, 110]), ("peer", &[100, 100, 100]), slow],
         "peer",
         1.0,
-        Verdict::Even,
+        ProgramVerdict::Even,
     );
 }
 
@@ -68,7 +68,7 @@ fn the_fastest_peer_is_compared_round_by_round() {
 fn a_peer_that_cannot_run_the_program_is_not_compared_and_says_why() {
     let mut row = row(&[("hakmem", &[100]), ("fast", &[]), ("glibc", &[200])]);
     row.exclude(1, "it ended with a signal".to_owned());
-    let standings = Standings::new(1, vec![row], Vec::new(), Vec::new());
+    let standings = ProgramStandings::new(1, vec![row], Vec::new(), Vec::new());
     assert_eq!(standings.rows[0].wall.best_peer, "glibc");
     assert!((standings.rows[0].memory_ratio - 0.5).abs() < 1e-9);
     assert_eq!(standings.lost().count(), 0);

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::machine::{Load, Machine};
+use crate::machine::{LoadAverages, Machine};
 use crate::race::cell::Clock;
 use crate::race::contender::{Contender, HAKMEM};
 use crate::race::group::Group;
@@ -49,7 +49,7 @@ fn standings_of(
     }
     let absent =
         Absent { allocator: "rpmalloc".to_owned(), reason: "there is no compiler cc".to_owned() };
-    let load = |text: &str| Load(text.to_owned());
+    let load = |text: &str| LoadAverages(text.to_owned());
     let circumstances = Circumstances {
         machine: Machine {
             processor: "A processor (model 1)".to_owned(),

@@ -5,9 +5,11 @@ use crate::routings::variant::SAFE_ROUTINGS;
 use crate::routings::{cells, variants};
 
 /// A table with plausible figures; `direct` has the highest.
-pub(crate) fn table() -> Table {
-    let mut rows: Vec<Figures> =
-        variants(&SAFE_ROUTINGS).into_iter().map(|variant| Row::new(variant).figures()).collect();
+pub(crate) fn table() -> RoutingTable {
+    let mut rows: Vec<Figures> = variants(&SAFE_ROUTINGS)
+        .into_iter()
+        .map(|variant| RoutingRow::new(variant).figures())
+        .collect();
     for (index, row) in rows.iter_mut().enumerate() {
         for (cell, throughput) in row.throughput.iter_mut().enumerate() {
             let rate = (350 - 40 * cell - 5 * index) as f64;
@@ -21,7 +23,7 @@ pub(crate) fn table() -> Table {
         row.instructions_64 = Some(44.1);
         row.instructions_1024 = Some(44.6 + index as f64);
     }
-    Table {
+    RoutingTable {
         check: "sample",
         rounds: 3,
         core_gigahertz: Some(2.5),
@@ -72,7 +74,8 @@ fn a_missing_valgrind_is_said() {
 
 #[test]
 fn the_lookup_is_the_difference_of_a_pair() {
-    let mut rows: Vec<Row> = variants(&SAFE_ROUTINGS[..2]).into_iter().map(Row::new).collect();
+    let mut rows: Vec<RoutingRow> =
+        variants(&SAFE_ROUTINGS[..2]).into_iter().map(RoutingRow::new).collect();
     // 200 M ops/s are 10 ns per pair, 100 M are 20 ns.
     for (row, rates) in rows.iter_mut().zip([[200.0, 200.0], [100.0, 100.0], [200.0, 200.0]]) {
         rates.iter().for_each(|&rate| row.record_rate(cells().next().expect("a cell"), rate));
