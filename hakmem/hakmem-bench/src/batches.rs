@@ -2,10 +2,10 @@
 
 use crate::c_heap::{Block, FilledBlock};
 use crate::contents::{Held, Request};
-use crate::fixed_size::RunError;
-use crate::random_mixed::XorShift;
 use crate::report::Tally;
+use crate::run_error::RunError;
 use crate::stopwatch::Stopwatch;
+use crate::xor_shift::XorShift;
 
 /// Order in which a batch is freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Order {
 fn shuffle(places: &mut [u32]) {
     let mut random = XorShift::new(1);
     for last in (1..places.len()).rev() {
-        let other = ((random.next() >> 32) * (last as u64 + 1)) >> 32;
+        let other = ((random.draw() >> 32) * (last as u64 + 1)) >> 32;
         places.swap(last, other as usize);
     }
 }

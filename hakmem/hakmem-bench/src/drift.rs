@@ -7,10 +7,10 @@
 
 use crate::c_heap::FilledBlock;
 use crate::contents::{Held, PagedBlock, Request};
-use crate::fixed_size::RunError;
-use crate::random_mixed::XorShift;
 use crate::report::{Holding, Tally};
+use crate::run_error::RunError;
 use crate::stopwatch::Stopwatch;
+use crate::xor_shift::XorShift;
 
 /// Mean size in the first and in the last phase.
 const SMALLEST_MEAN: usize = 64;
@@ -65,7 +65,7 @@ impl Drift {
         let watch = Stopwatch::start();
         for mean in means() {
             for _ in 0..self.blocks_about(mean) {
-                crowd.replace(self.live, mean, random.next())?;
+                crowd.replace(self.live, mean, random.draw())?;
             }
             holdings.push(Holding::now("at its worst", crowd.held()));
         }
@@ -137,7 +137,7 @@ mod tests {
         let mut random = XorShift::new(3);
         for mean in means() {
             for _ in 0..20_000 {
-                crowd.replace(1 << 20, mean, random.next()).expect("there is memory");
+                crowd.replace(1 << 20, mean, random.draw()).expect("there is memory");
             }
             let bytes = crowd.bytes;
             assert!(bytes <= 1 << 20 && bytes > (1 << 20) - 2 * LARGEST_MEAN, "{mean}: {bytes}");

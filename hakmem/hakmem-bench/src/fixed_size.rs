@@ -1,8 +1,9 @@
 //! `bench_fixed_size`: blocks of one size, freed in the order in which they were allocated.
 
 use crate::c_heap::{Block, FilledBlock, Source};
-use crate::pattern::{Damage, Pattern};
+use crate::pattern::Pattern;
 use crate::report::Tally;
+use crate::run_error::RunError;
 use crate::stopwatch::Stopwatch;
 
 /// What to run.
@@ -15,20 +16,6 @@ pub struct FixedSize {
     pub size: usize,
     /// Blocks held at a time, at least 1.
     pub working_set: usize,
-}
-
-/// Why a run ended early.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RunError {
-    /// `malloc` returned null.
-    #[error("malloc({size}) returned null; is there a limit on memory (ulimit -v)?")]
-    OutOfMemory {
-        /// Bytes asked for.
-        size: usize,
-    },
-    /// A block is not aligned as promised or does not have the contents that it must have.
-    #[error(transparent)]
-    Damage(#[from] Damage),
 }
 
 impl FixedSize {
@@ -96,6 +83,7 @@ impl FixedSize {
 mod tests {
     use super::*;
     use crate::c_heap::{AlignedAlloc, Calloc, Malloc};
+    use crate::pattern::Damage;
 
     fn check(source: impl Source, size: usize) {
         for iterations in [0, 1, 7, 8, 9, 100] {

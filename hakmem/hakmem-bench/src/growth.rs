@@ -2,9 +2,9 @@
 
 use crate::c_heap::{Block, FilledBlock};
 use crate::contents::{Held, Request};
-use crate::fixed_size::RunError;
 use crate::pattern::Damage;
 use crate::report::Tally;
+use crate::run_error::RunError;
 use crate::stopwatch::Stopwatch;
 
 /// Blocks that grow in turns, so that no block has all the free memory behind it.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 const PAUSES_PER_SECOND: u64 = 100;
 
 /// Is called before each iteration of a loop.
-pub(crate) trait Pace {
+pub trait Pace {
     /// May wait before the iteration begins.
     fn before_iteration(&mut self);
 }
@@ -22,7 +22,7 @@ impl Pace for Unlimited {
 
 /// At most `per_second` iterations a second, in bursts of a hundredth of a second.
 #[derive(Debug)]
-pub(crate) struct Limited {
+pub struct Limited {
     per_second: u64,
     started: Instant,
     begun: u64,
@@ -31,7 +31,7 @@ pub(crate) struct Limited {
 
 impl Limited {
     /// Starts the clock. `per_second` must be more than 0.
-    pub(crate) fn new(per_second: u64) -> Self {
+    pub fn new(per_second: u64) -> Self {
         Self { per_second, started: Instant::now(), begun: 0, left_in_burst: 0 }
     }
 

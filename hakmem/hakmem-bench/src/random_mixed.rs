@@ -2,11 +2,12 @@
 
 use crate::c_heap::{Block, FilledBlock};
 use crate::contents::{Contents, EndedBlock, Held, PagedBlock, Request};
-use crate::fixed_size::RunError;
 use crate::pace::{Limited, Pace, Unlimited};
 use crate::report::Tally;
+use crate::run_error::RunError;
 use crate::sizes::Sizes;
 use crate::stopwatch::Stopwatch;
+use crate::xor_shift::XorShift;
 
 /// What to run. Each iteration picks a place; it frees the block there or allocates one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,27 +21,6 @@ pub struct RandomMixed<S> {
     pub seed: u64,
     /// How large the blocks are.
     pub sizes: S,
-}
-
-/// Marsaglia's xorshift of 64 bits: three shifts, so that it costs the loop little.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct XorShift(u64);
-
-impl XorShift {
-    pub(crate) fn new(seed: u64) -> Self {
-        // State 0 would stay 0, and small seeds would begin with small numbers: spread the seed
-        // first (the constant is 2^64 divided by the golden ratio).
-        let spread = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Self(spread.max(1))
-    }
-
-    #[inline(always)]
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
 }
 
 impl<S: Sizes> RandomMixed<S> {
@@ -74,7 +54,7 @@ impl<S: Sizes> RandomMixed<S> {
         let mut mallocs = 0;
         for _ in 0..self.iterations {
             pace.before_iteration();
-            let number = random.next();
+            let number = random.draw();
             let slot = &mut slots[place(number, self.working_set)];
             match slot.take() {
                 Some(block) => block.free()?,
@@ -130,7 +110,7 @@ mod tests {
         let mut random = XorShift::new(1);
         let mut drawn = vec![false; 256 * 4];
         for _ in 0..100_000 {
-            let number = random.next();
+            let number = random.draw();
             let last = (number >> 20) as u8;
             drawn[usize::from(last) * 4 + (Tiny.draw(number) - 16) / 256] = true;
         }
@@ -143,7 +123,7 @@ mod tests {
         let mut places = [0_u32; 128];
         let mut sizes = [0_u32; 1040];
         for _ in 0..200_000 {
-            let number = random.next();
+            let number = random.draw();
             places[place(number, 128)] += 1;
             sizes[Tiny.draw(number)] += 1;
         }

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use crate::c_heap::FilledBlock;
 use crate::contents::{Held, PagedBlock, Request};
-use crate::fixed_size::RunError;
-use crate::random_mixed::XorShift;
 use crate::report::{Holding, Tally};
+use crate::run_error::RunError;
 use crate::sizes::{Sizes, Skewed, Tiny};
 use crate::stopwatch::Stopwatch;
+use crate::xor_shift::XorShift;
 
 /// Which blocks survive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl Release {
             thread::sleep(PAUSE);
             if self.busy {
                 for number in 0..BURST {
-                    allocate::<B>(Tiny, number, random.next())?.0.free()?;
+                    allocate::<B>(Tiny, number, random.draw())?.0.free()?;
                 }
                 mallocs += BURST;
             }
@@ -163,7 +163,7 @@ impl Release {
         let (mut survivors, mut others) = (Vec::new(), Vec::new());
         let (mut bytes, mut surviving, mut number) = (0, 0, 0);
         while bytes < share {
-            let draw = random.next();
+            let draw = random.draw();
             let stays = match self.survivors {
                 Survivors::Generations => bytes * ONE_IN / share == SURVIVOR,
                 Survivors::Random => (draw >> 40).is_multiple_of(ONE_IN as u64),
@@ -232,7 +232,7 @@ mod tests {
     fn a_quarter_of_the_bytes_is_in_large_blocks() {
         let sizes = UsualAndLarge(Skewed::below(USUAL));
         let mut random = XorShift::new(5);
-        let drawn: Vec<usize> = (0..1_000_000).map(|_| sizes.draw(random.next())).collect();
+        let drawn: Vec<usize> = (0..1_000_000).map(|_| sizes.draw(random.draw())).collect();
         let all: usize = drawn.iter().sum();
         let large: usize = drawn.iter().filter(|&&size| size > USUAL).sum();
         let part = large as f64 / all as f64;

@@ -1,4 +1,4 @@
-//! The output of a benchmark: one `key: value` line per figure, which [`crate::race`] reads back.
+//! The output of a benchmark: one `key: value` line per figure, which the race reads back.
 
 use std::ffi::CStr;
 use std::fmt;
@@ -191,7 +191,7 @@ impl fmt::Display for Holding {
 }
 
 /// `VmHWM` in `status`, the text of a `/proc/<pid>/status`.
-pub(crate) fn peak_resident_kib(status: &str) -> Option<u64> {
+pub fn peak_resident_kib(status: &str) -> Option<u64> {
     kib(status, "VmHWM:")
 }
 

@@ -68,11 +68,11 @@ impl Sizes for Skewed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random_mixed::XorShift;
+    use crate::xor_shift::XorShift;
 
     fn drawn(sizes: impl Sizes) -> Vec<usize> {
         let mut random = XorShift::new(1);
-        let mut drawn: Vec<usize> = (0..100_000).map(|_| sizes.draw(random.next())).collect();
+        let mut drawn: Vec<usize> = (0..100_000).map(|_| sizes.draw(random.draw())).collect();
         drawn.sort_unstable();
         drawn
     }

@@ -8,7 +8,7 @@
 pub mod exchange;
 pub mod handover;
 pub mod mixed;
-pub(crate) mod queue;
+pub mod queue;
 pub mod ring;
 pub mod short_lived;
 pub mod successors;
@@ -19,8 +19,8 @@ use std::thread;
 
 use crate::c_heap::{Block, FilledBlock};
 use crate::contents::{Held, Request};
-use crate::fixed_size::RunError;
 use crate::report::{Report, Tally};
+use crate::run_error::RunError;
 use crate::sizes::{Sizes, Tiny};
 use crate::stopwatch::Stopwatch;
 use crate::usage::{self, Arguments, UsageError};

@@ -7,7 +7,7 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use crate::random_mixed::XorShift;
+use crate::xor_shift::XorShift;
 
 /// Blocks that each thread holds.
 const HELD: usize = 512;
@@ -42,7 +42,7 @@ fn one_thread(seed: u64, rounds: u64, next: &SyncSender<Vec<u8>>, own: &Receiver
     let mut held = vec![Vec::new(); HELD];
     let mut checksum = 0_u64;
     for _ in 0..rounds {
-        let number = random.next();
+        let number = random.draw();
         let block = vec![number as u8; size(number)];
         checksum = checksum.wrapping_add(sum_of_ends(&block));
         if number >> 60 == 0 {

@@ -10,8 +10,8 @@ const HELP: &str = "\
 bench_batches SIZE BLOCKS BATCHES [--reverse | --random] [--verify]
 
 BATCHES times, one after the other: allocates BLOCKS blocks of SIZE bytes, then frees all of them,
-in the order of their allocation, in reverse or in a random order. Stands for whatever is built and
-torn down as a whole: a request's objects (same), a stack of scopes (reverse), a tree or a hash
+in the order of their allocation, in reverse or in a random order. Stands for data that are built
+and torn down as a whole: a request's objects (same), a stack of scopes (reverse), a tree or a hash
 table (random).
 
 --verify fills the blocks and checks their contents before they are freed. The calls are the same.";

@@ -10,9 +10,9 @@ const HELP: &str = "\
 bench_drift LIVE_KIB BLOCKS [--verify]
 
 Holds LIVE_KIB KiB in blocks of about 64 bytes, then of about 128, and so on up to 16 KiB and back
-again; each of BLOCKS new blocks takes the place of random older ones. Stands for what runs for
-long and whose data change their shape: caches, databases, browsers. The few blocks that are left
-of each phase keep memory from being used again.
+again; each of BLOCKS new blocks takes the place of random older ones. Stands for programs
+that run for long while their data change shape: caches, databases, browsers. The few blocks that
+are left of each phase keep memory from being used again.
 
 Prints, besides the usual, how much was resident and how much of it live (blocks, and the list of
 them) at its worst, looked at after each of the 17 phases, and in the end.

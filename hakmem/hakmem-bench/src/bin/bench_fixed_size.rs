@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use hakmem_bench::c_heap::{AlignedAlloc, Calloc, Malloc, Source};
-use hakmem_bench::fixed_size::{FixedSize, RunError};
+use hakmem_bench::fixed_size::FixedSize;
 use hakmem_bench::report::{Report, Tally};
+use hakmem_bench::run_error::RunError;
 use hakmem_bench::usage::{self, Arguments, UsageError};
 
 const HELP: &str = "\

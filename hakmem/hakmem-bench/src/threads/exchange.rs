@@ -21,12 +21,12 @@ use std::thread;
 
 use crate::c_heap::FilledBlock;
 use crate::contents::{EndedBlock, Held, Request};
-use crate::fixed_size::RunError;
-use crate::random_mixed::XorShift;
 use crate::report::Tally;
+use crate::run_error::RunError;
 use crate::sizes::Sizes;
 use crate::stopwatch::Stopwatch;
 use crate::threads::side_by_side;
+use crate::xor_shift::XorShift;
 
 /// What to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,7 +228,7 @@ impl<T> Trader<T> {
                 let objects = (load.objects as u64).min(load.blocks - made);
                 let mut number = 0;
                 for _ in 0..objects {
-                    number = random.next();
+                    number = random.draw();
                     let size = load.sizes.draw(number);
                     let request = Request { size, number: first + made, random: number };
                     let block = B::allocate(request).ok_or(RunError::OutOfMemory { size })?;

@@ -7,10 +7,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::contents::Held;
-use crate::fixed_size::RunError;
-use crate::random_mixed::XorShift;
+use crate::run_error::RunError;
 use crate::threads::queue::Queue;
 use crate::threads::{Load, allocate, side_by_side};
+use crate::xor_shift::XorShift;
 
 /// Blocks in a batch, which take some 34 KB.
 pub const BATCH: usize = 64;
@@ -89,7 +89,7 @@ impl Handover {
         while made < self.blocks && !stop.load(Ordering::Relaxed) {
             let Some(mut batch) = road.yard.take() else { break };
             while batch.len() < BATCH && made < self.blocks {
-                batch.push(allocate(first + made, random.next())?);
+                batch.push(allocate(first + made, random.draw())?);
                 made += 1;
             }
             road.queue.put(batch);

@@ -1,8 +1,8 @@
 //! `bench_mixed_threads`: the loop of `bench_random_mixed` in several threads at once.
 
 use crate::contents::Held;
-use crate::fixed_size::RunError;
 use crate::random_mixed::RandomMixed;
+use crate::run_error::RunError;
 use crate::sizes::Tiny;
 use crate::threads::{Load, side_by_side};
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// First in, first out. It ends when it is empty and all writers have left.
-pub(crate) struct Queue<T> {
+pub struct Queue<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
 }
@@ -21,7 +21,7 @@ struct State<T> {
 impl<T> Queue<T> {
     /// A queue with room for `capacity` items, which the callers do not exceed, and for `writers`
     /// threads that put items in.
-    pub(crate) fn new(capacity: usize, writers: usize) -> Self {
+    pub fn new(capacity: usize, writers: usize) -> Self {
         let items = VecDeque::with_capacity(capacity);
         let state = State { items, writers, waiting: 0, wake_at: 1 };
         Self { state: Mutex::new(state), changed: Condvar::new() }
@@ -30,13 +30,13 @@ impl<T> Queue<T> {
     /// Sets the number of items that must be there, unless all writers have left, before a thread
     /// that found the queue empty is woken: a wake-up costs as much as hundreds of calls to an
     /// allocator.
-    pub(crate) fn waking_at(self, items: usize) -> Self {
+    pub fn waking_at(self, items: usize) -> Self {
         self.state().wake_at = items;
         self
     }
 
     /// Adds an item.
-    pub(crate) fn put(&self, item: T) {
+    pub fn put(&self, item: T) {
         let mut state = self.state();
         state.items.push_back(item);
         let wakes = state.waiting > 0 && state.items.len() >= state.wake_at;
@@ -47,7 +47,7 @@ impl<T> Queue<T> {
     }
 
     /// Waits for an item; `None` once the queue has ended.
-    pub(crate) fn take(&self) -> Option<T> {
+    pub fn take(&self) -> Option<T> {
         let mut state = self.state();
         loop {
             if let Some(item) = state.items.pop_front() {
@@ -63,7 +63,7 @@ impl<T> Queue<T> {
     }
 
     /// Notes that one writer will add no more items.
-    pub(crate) fn leave(&self) {
+    pub fn leave(&self) {
         let mut state = self.state();
         state.writers = state.writers.saturating_sub(1);
         drop(state);
@@ -71,7 +71,7 @@ impl<T> Queue<T> {
     }
 
     /// Ends the queue even if writers are left, because something went wrong.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         self.state().writers = 0;
         self.changed.notify_all();
     }

@@ -6,11 +6,11 @@
 //! has to fill, and no thread waits for ever.
 
 use crate::contents::Held;
-use crate::fixed_size::RunError;
-use crate::random_mixed::XorShift;
+use crate::run_error::RunError;
 use crate::threads::handover::{BATCH, WAKING_PART};
 use crate::threads::queue::Queue;
 use crate::threads::{Load, allocate, side_by_side};
+use crate::xor_shift::XorShift;
 
 /// Batches for each thread, which therefore may be a megabyte ahead. With more batches, the loads
 /// wait for each other's caches and the allocators no longer differ.
@@ -62,7 +62,7 @@ impl Ring {
             };
             freed += empty(&mut batch)?;
             while batch.len() < BATCH && made < self.blocks {
-                batch.push(allocate(first + made, random.next())?);
+                batch.push(allocate(first + made, random.draw())?);
                 made += 1;
             }
             next.put(batch);

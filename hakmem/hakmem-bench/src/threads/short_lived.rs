@@ -1,9 +1,9 @@
 //! `bench_short_threads`: many threads that allocate little and end.
 
 use crate::contents::Held;
-use crate::fixed_size::RunError;
-use crate::random_mixed::XorShift;
+use crate::run_error::RunError;
 use crate::threads::{Load, allocate, one_thread, side_by_side};
+use crate::xor_shift::XorShift;
 
 /// What to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl ShortLived {
     fn live<B: Held>(self, seed: u64, held: &mut Vec<B>) -> Result<u64, RunError> {
         let mut random = XorShift::new(seed);
         for index in 0..self.blocks {
-            held.push(allocate(seed * self.blocks + index, random.next())?);
+            held.push(allocate(seed * self.blocks + index, random.draw())?);
         }
         held.drain(..).try_for_each(Held::free)?;
         Ok(self.blocks)

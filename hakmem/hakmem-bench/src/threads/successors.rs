@@ -4,9 +4,9 @@
 //! applications", 1998): a server whose threads come and go while its objects live on.
 
 use crate::contents::Held;
-use crate::fixed_size::RunError;
-use crate::random_mixed::XorShift;
+use crate::run_error::RunError;
 use crate::threads::{Load, allocate, one_thread, side_by_side};
+use crate::xor_shift::XorShift;
 
 /// What to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Successors {
     fn live<B: Held>(self, seed: u64, held: &mut [Option<B>]) -> Result<u64, RunError> {
         let mut random = XorShift::new(seed);
         for round in 0..self.rounds {
-            let number = random.next();
+            let number = random.draw();
             let place = &mut held[(((number >> 32) * self.held as u64) >> 32) as usize];
             if let Some(block) = place.take() {
                 block.free()?;

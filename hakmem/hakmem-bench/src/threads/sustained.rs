@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::c_heap::{Block, FilledBlock};
-use crate::fixed_size::RunError;
 use crate::report::{Holding, Tally};
+use crate::run_error::RunError;
 use crate::stopwatch::Stopwatch;
 use crate::threads::handover::Handover;
 
