@@ -1,8 +1,8 @@
 //! Runs redis-server under the allocator, and redis-benchmark beside it under none.
 //!
-//! Every run has a server of its own, started by the caller's command; this file does not know whose
-//! allocator it calls. The benchmark is timed; processor time and memory are those of the server,
-//! its start included.
+//! Every run has a server of its own, started by the caller's command; this file does not know
+//! whose allocator it calls. The benchmark is timed; processor time and memory are those of the
+//! server, its start included.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;

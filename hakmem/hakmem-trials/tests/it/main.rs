@@ -1,5 +1,17 @@
 //! The whole path with real programs: allocator under the C library's clients, segment, agent,
 //! Prometheus, dashboards.
+//!
+//! # Layers, bottom to top
+//!
+//! - `built`, `scratch`, `http`: the files under test, folders of a test, requests
+//! - `promql`, `queries`, `rules`: what dashboards and rules ask for
+//! - `live`: programs that run while a test looks at them
+//! - `prometheus`: a real Prometheus beside them
+//! - `dashboards`, `lint`, `live_queries`: trials of dashboards and rules
+//! - `exactness`, `e3`, `programs`: trials of the allocator under real programs
+//! - `owners`: trials of an agent with several users
+//! - `staged`, `stages`: trials of the diagnosis
+//! - `race`, `programs_race`, `routings`, `soak`: trials of the programs that measure
 
 mod built;
 mod dashboards;
