@@ -1,7 +1,17 @@
 //! Draws a model and a view state, and changes neither.
 //!
 //! The screen has a title, tabs, a body and a line of hints. [`Areas`] computes their places, both
-//! for drawing and for the mouse.
+//! for drawing and for the mouse. The layers, from bottom to top; each uses only those above it in
+//! this list:
+//!
+//! - `areas`: the places of the parts of the screen
+//! - `line`, `bar`, `figure`: text of one line, bars, figures and their styles
+//! - `panel`, `table`: a titled area, a table that fits its columns to the width
+//! - `empty`, `charts`: an explanation in place of rows, the recent past of a class
+//! - `slow_paths`, `routing`: panels about one class
+//! - `classes`, `threads`, `events`, `findings`: the tabs about one process, and the findings
+//! - `processes`, `chrome`: the tab about all processes; title, tabs and footer
+//! - `overlay`: boxes over all of these
 
 mod areas;
 mod bar;
@@ -10,8 +20,11 @@ mod chrome;
 mod classes;
 mod empty;
 mod events;
+mod figure;
 mod findings;
+mod line;
 mod overlay;
+mod panel;
 mod processes;
 mod routing;
 mod slow_paths;

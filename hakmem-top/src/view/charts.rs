@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::bar::sparkline;
-use super::routing::draw_rule;
+use super::panel::draw_rule;
 use crate::model::{ClassName, HistoryPoint, Process, STEP_SECONDS};
 use crate::quantity;
 use crate::view_state::Theme;

@@ -5,8 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::events;
-use super::processes::one_line;
-use super::table::shortened;
+use super::figure::state_style;
+use super::line::{one_line, shortened};
 use crate::explanation;
 use crate::model::{Connection, Model, Process, ProgramEnd};
 use crate::quantity;
@@ -110,16 +110,6 @@ fn process_words<'a>(process: &'a Process, theme: &Theme) -> Vec<Span<'a>> {
         spans.push(Span::styled(format!("check {}", identity.check), theme.dim));
     }
     spans
-}
-
-/// The style of a process's state.
-pub(super) fn state_style(process: &Process, theme: &Theme) -> ratatui::style::Style {
-    match process.state.as_str() {
-        "running" => theme.good,
-        "exited" | "replaced" => theme.dim,
-        "killed" | "ended" => theme.warn,
-        _ => theme.bad,
-    }
 }
 
 fn health(model: &Model, state: &ViewState) -> Line<'static> {

@@ -8,7 +8,8 @@ use ratatui::text::{Line, Span};
 use hakmem_proto::v1 as proto;
 
 use super::bar::bar;
-use super::processes::fast_share;
+use super::figure::{amount, fast_share};
+use super::panel::{draw_rule, side_by_side};
 use super::table::{self, Column, Table};
 use super::{Areas, charts, empty, routing, slow_paths};
 use crate::explanation::class_sizes;
@@ -79,7 +80,7 @@ pub(super) fn draw_preview(frame: &mut Frame, area: Rect, process: &Process, sta
     if !labels.is_empty() {
         title.push(Span::styled(format!(" {labels}"), state.theme.accent));
     }
-    routing::draw_rule(frame, rule, title, &state.theme);
+    draw_rule(frame, rule, title, &state.theme);
     draw_strip(frame, strip, process, state);
     let areas = Areas { heading, rows, ..Areas::default() };
     draw_table(frame, &areas, process, state, None);
@@ -132,14 +133,6 @@ fn draw_panels(frame: &mut Frame, area: Rect, model: &Model, process: &Process, 
     }
 }
 
-/// Two halves with a gap between them.
-pub(super) fn side_by_side(area: Rect) -> [Rect; 2] {
-    let [left, _, right] =
-        Layout::horizontal([Constraint::Fill(1), Constraint::Length(2), Constraint::Fill(1)])
-            .areas(area);
-    [left, right]
-}
-
 /// Draws the sums of the process: its flow, and the memory that belongs to no class.
 fn draw_strip(frame: &mut Frame, area: Rect, process: &Process, state: &ViewState) {
     let theme = &state.theme;
@@ -189,14 +182,6 @@ fn fitting(mut line: Line<'_>, width: u16) -> Line<'_> {
         line.spans.truncate(pairs);
     }
     line
-}
-
-/// A rate, or a total.
-pub(super) fn amount(value: f64, measure: Measure) -> String {
-    match measure {
-        Measure::Rate => quantity::rate(value),
-        Measure::Total => quantity::count(value as u64),
-    }
 }
 
 fn cells<'a>(

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
-use super::processes::one_line;
+use super::line::one_line;
 use crate::model::{Connection, Model, Process};
 use crate::paragraph;
 use crate::view_state::{Focus, Tab, Theme, ViewState};

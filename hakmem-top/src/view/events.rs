@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 
 use hakmem_proto::v1 as proto;
 
-use super::processes::one_line;
+use super::line::one_line;
 use super::table::{self, Column, Table};
 use super::{Areas, empty};
 use crate::explanation;

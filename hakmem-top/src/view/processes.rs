@@ -4,7 +4,8 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::chrome::state_style;
+use super::figure::{fast_share, state_style};
+use super::line::one_line;
 use super::table::{self, Column, Table};
 use super::{Areas, classes, empty, is_lossy};
 use crate::model::{Measure, Model, Process};
@@ -117,21 +118,4 @@ fn program<'a>(process: &'a Process, theme: &Theme) -> Line<'a> {
         line.push_span(ratatui::text::Span::styled(format!(" {}", one_line(argument)), theme.dim));
     }
     line
-}
-
-/// Text from another process, without characters that would break a line or the terminal.
-pub(super) fn one_line(text: &str) -> String {
-    text.chars().map(|it| if it.is_control() { ' ' } else { it }).take(200).collect()
-}
-
-/// The share of the fast path, coloured by its size.
-pub(super) fn fast_share(fast: f64, all: f64, theme: &Theme) -> Line<'static> {
-    let share = if all > 0.0 { fast / all } else { 1.0 };
-    let style = match share {
-        _ if all <= 0.0 => theme.faint,
-        0.95.. => theme.good,
-        0.5..0.95 => theme.warn,
-        _ => theme.bad,
-    };
-    Line::styled(quantity::percent(fast, all), style)
 }

@@ -12,10 +12,10 @@ use ratatui::widgets::{Paragraph, Wrap};
 
 use super::bar::{bar, sparkline};
 use super::charts;
-use super::classes::{amount, side_by_side};
-use super::processes::fast_share;
+use super::figure::{amount, fast_share};
+use super::line::shortened;
+use super::panel::{draw_rule, side_by_side};
 use super::slow_paths;
-use super::table::shortened;
 use crate::explanation;
 use crate::model::{
     ClassFlow, ClassName, HistoryPoint, Measure, Model, Process, anomalies, seconds,
@@ -159,15 +159,6 @@ fn routing_style(routing: &str, theme: &Theme) -> Style {
         Some(false) if routing == "e3" => theme.bad,
         Some(false) | None => theme.warn,
     }
-}
-
-/// Draws a horizontal line with a title.
-pub(super) fn draw_rule(frame: &mut Frame, area: Rect, title: Vec<Span<'_>>, theme: &Theme) {
-    frame.render_widget(Line::styled("─".repeat(usize::from(area.width)), theme.faint), area);
-    let mut line = Line::from(vec![Span::styled("─ ", theme.faint)]);
-    line.spans.extend(title);
-    line.push_span(Span::raw(" "));
-    frame.render_widget(line, area);
 }
 
 fn draw_outcomes(

@@ -6,9 +6,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::bar::bar;
-use super::classes::amount;
-use super::routing::draw_rule;
-use super::table::shortened;
+use super::figure::amount;
+use super::line::shortened;
+use super::panel::draw_rule;
 use crate::explanation;
 use crate::model::{ClassName, Measure, Process};
 use crate::quantity;

@@ -3,9 +3,10 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 
 use super::Areas;
+use super::line::shortened;
 use crate::view_state::Theme;
 
 /// The alignment of a cell's text.
@@ -138,39 +139,4 @@ fn draw_row(
     if let Some(style) = style {
         frame.buffer_mut().set_style(area, style);
     }
-}
-
-/// The line cut to a width, with an ellipsis in place of the rest.
-pub(super) fn shortened(line: Line<'_>, width: usize) -> Line<'_> {
-    if line.width() <= width {
-        return line;
-    }
-    let mut left = width.saturating_sub(1);
-    let mut spans: Vec<Span> = Vec::new();
-    for span in line.spans {
-        if left == 0 {
-            break;
-        }
-        let text: String = take_width(&span.content, &mut left);
-        spans.push(Span::styled(text, span.style));
-    }
-    if width > 0 {
-        let style = spans.last().map_or(Style::new(), |span| span.style);
-        spans.push(Span::styled("…", style));
-    }
-    Line::from(spans)
-}
-
-fn take_width(text: &str, left: &mut usize) -> String {
-    let mut taken = String::new();
-    for character in text.chars() {
-        let width = Span::raw(character.to_string()).width();
-        if width > *left {
-            *left = 0;
-            break;
-        }
-        *left -= width;
-        taken.push(character);
-    }
-    taken
 }

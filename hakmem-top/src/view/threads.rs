@@ -6,8 +6,8 @@ use ratatui::text::{Line, Span};
 use hakmem_proto::v1 as proto;
 
 use super::bar::level;
-use super::classes::amount;
-use super::processes::{fast_share, one_line};
+use super::figure::{amount, fast_share};
+use super::line::one_line;
 use super::table::{self, Column, Table};
 use super::{Areas, empty};
 use crate::model::{Measure, Process};
