@@ -1,8 +1,19 @@
 //! The commands, each from start to exit code.
+//!
+//! The layers, from bottom to top; each uses only those above it in this list:
+//!
+//! - [`cli`]: the command line
+//! - `error`: why commands fail, and the exit code of each failure
+//! - `part`, `answer`, `watch`, `workload`: a part of a recording, where an answer goes, a session
+//!   on the terminal, the demo's load
+//! - `run`, `measured_run`: runs of a program, watched or measured
+//! - `attach`, `check`, `cut`, `demo`, `diff`, `export`, `info`, `record`, `show`: the other
+//!   commands
 
 mod answer;
 mod attach;
 mod check;
+pub mod cli;
 mod cut;
 mod demo;
 mod diff;
@@ -24,15 +35,14 @@ use std::process::ExitCode;
 use hakmem_proto::v1 as proto;
 use hakmem_recording::WriteError;
 
-use crate::cli::{Cli, Command, GlobalOptions};
-use crate::endpoint::{DirectoryProblem, Endpoint};
-use crate::library;
-use crate::program;
-use crate::replacement::{Readers, Replacement};
-use crate::report;
-use crate::saying;
-use crate::snapshot::{self, Snapshot};
-use crate::view_state::ThemeName;
+use crate::output::replacement::{Readers, Replacement};
+use crate::output::saying;
+use crate::screen::view_state::ThemeName;
+use crate::source::endpoint::{DirectoryProblem, Endpoint};
+use crate::source::snapshot::{self, Snapshot};
+use crate::start::{library, program};
+use crate::tell::report;
+use cli::{Cli, Command, GlobalOptions};
 
 pub use error::CommandError;
 use error::{ExitCodes, RUN_FAILED};
@@ -90,7 +100,7 @@ async fn dispatch(cli: Cli) -> Result<u8, CommandError> {
         return Err(CommandError::Usage(remedy.into()));
     }
     match cli.command {
-        None if cli.once || cli.json || !crate::screen::is_available() => {
+        None if cli.once || cli.json || !crate::screen::terminal::is_available() => {
             print_once(&global, cli.json).await
         }
         None => attach::attach(&global).await,

@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use hakmem_top::cli::Cli;
+use hakmem_top::command::cli::Cli;
 
 fn main() -> ExitCode {
     match Cli::read(std::env::args_os()) {

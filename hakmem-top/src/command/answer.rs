@@ -3,12 +3,12 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
+use super::cli::{GlobalOptions, OutputOptions};
 use super::{CommandError, print, print_json, printed, theme};
-use crate::cli::{GlobalOptions, OutputOptions};
-use crate::comparison::{Comparison, TextStyle};
-use crate::replacement::{Readers, Replacement};
-use crate::saying;
-use crate::view_state::ThemeName;
+use crate::output::replacement::{Readers, Replacement};
+use crate::output::saying;
+use crate::screen::view_state::ThemeName;
+use crate::tell::comparison::{Comparison, TextStyle};
 
 /// Width of the text when standard output is not a terminal, in columns.
 const COLUMNS: u16 = 100;

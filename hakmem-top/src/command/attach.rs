@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::cli::GlobalOptions;
 use super::watch::Watch;
 use super::{CommandError, everything};
-use crate::cli::GlobalOptions;
-use crate::session::{EVENTS_WAITING, Ended};
-use crate::signals;
-use crate::view_state::Tab;
+use crate::screen::session::{EVENTS_WAITING, Ended};
+use crate::screen::view_state::Tab;
+use crate::start::signals;
 
 /// Least interval between two updates of all processes, in milliseconds. The agent samples
 /// processes that nobody inspects less often than those on screen.

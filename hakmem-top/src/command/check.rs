@@ -8,12 +8,12 @@ use hakmem_diagnosis::{Options, Series, Side};
 
 use super::CommandError;
 use super::answer::Answer;
+use super::cli::{CheckOptions, GlobalOptions};
 use super::diff::{compare, refuse_others, rules};
 use super::measured_run::{Measurer, Run};
-use crate::baseline::Baseline;
-use crate::cli::{CheckOptions, GlobalOptions};
-use crate::runs;
-use crate::side_source::{self, ReadSide};
+use crate::source::runs;
+use crate::source::side::{self, ReadSide};
+use crate::start::baseline::Baseline;
 
 /// Runs the program; returns the exit code of the verdict.
 pub(super) async fn check(
@@ -27,7 +27,7 @@ pub(super) async fn check(
     if options.update {
         return update(options, global).await;
     }
-    let before = side_source::read_file(&options.baseline).map_err(|error| {
+    let before = side::read_file(&options.baseline).map_err(|error| {
         let path = options.baseline.clone();
         CommandError::Baseline { path, error: Box::new(error) }
     })?;
@@ -66,8 +66,8 @@ async fn update(options: &CheckOptions, global: &GlobalOptions) -> Result<u8, Co
     let operations: u64 = runs.iter().flatten().map(operations).sum();
     let command = format!("hakmem-top check --update -- {}", super::run::typed(&options.words));
     let bytes = baseline.write(runs, global.interval_ms(), command)?;
-    let operations = crate::quantity::count(operations);
-    let bytes = crate::quantity::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
+    let operations = crate::words::quantity::count(operations);
+    let bytes = crate::words::quantity::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
     let (path, runs) = (options.baseline.display(), options.runs);
     say!("hakmem-top: wrote {path}: {runs} runs, {operations} operations, {bytes}");
     Ok(0)

@@ -12,10 +12,10 @@ use hakmem_recording::replay::{Audience, Sample};
 use hakmem_recording::{Recording, RecordingWriter, WriteError};
 use prost_types::Timestamp;
 
+use super::cli::CutOptions;
 use super::part::{selects, warn_of_damage, window};
 use super::{CommandError, begin_file, file_error};
-use crate::cli::CutOptions;
-use crate::quantity;
+use crate::words::quantity;
 
 /// Copies the part and prints a summary of it.
 pub(super) fn cut(options: &CutOptions) -> Result<u8, CommandError> {

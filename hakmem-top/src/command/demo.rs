@@ -12,16 +12,18 @@ use tokio::process::ChildStdin;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::cli::{DemoOptions, GlobalOptions};
 use super::watch::Watch;
 use super::{CommandError, workload};
-use crate::cli::{DemoOptions, GlobalOptions};
-use crate::endpoint::Endpoint;
-use crate::event::Event;
 use crate::model::ProgramEnd;
-use crate::program::{self, ProgramSpec, Streams};
-use crate::session::{EVENTS_WAITING, Ended};
-use crate::view_state::Tab;
-use crate::{library, report, signals, snapshot};
+use crate::screen::session::{EVENTS_WAITING, Ended};
+use crate::screen::view_state::Tab;
+use crate::source::endpoint::Endpoint;
+use crate::source::event::Event;
+use crate::source::snapshot;
+use crate::start::program::{self, ProgramSpec, Streams};
+use crate::start::{library, signals};
+use crate::tell::report;
 
 /// How long the workload may take to end.
 const END_PATIENCE: Duration = Duration::from_secs(3);
@@ -56,7 +58,7 @@ pub(super) async fn demo(
         &sender,
     );
     watch.set_program("demo".into(), pid, None);
-    let with_screen = crate::screen::is_available();
+    let with_screen = crate::screen::terminal::is_available();
     // Without a user to quit, the demo ends after one round of the phases.
     let round = workload::PHASES.len() as u64 * workload::PHASE_SECONDS;
     let seconds = options.seconds.or((!with_screen).then_some(round));

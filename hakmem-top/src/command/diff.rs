@@ -7,13 +7,13 @@ use hakmem_diagnosis::{Options, diagnose};
 
 use super::CommandError;
 use super::answer::Answer;
-use crate::cli::{DiffOptions, GlobalOptions, OutputOptions};
-use crate::comparison::Comparison;
-use crate::endpoint::Endpoint;
-use crate::side_source::{
+use super::cli::{DiffOptions, GlobalOptions, OutputOptions};
+use crate::source::endpoint::Endpoint;
+use crate::source::side::{
     self, FindingName, NamedSubject, ReadSide, Sampled, Selection, SideError,
 };
-use crate::subject::Source;
+use crate::source::side_spec::Source;
+use crate::tell::comparison::Comparison;
 
 /// Compares the sides, prints the answer and returns the exit code of the verdict.
 pub(super) async fn diff(
@@ -52,7 +52,7 @@ async fn diff_finding(
 ) -> Result<u8, CommandError> {
     let answer = Answer::begin(&options.output, global)?;
     let endpoint = super::endpoint(global).await?;
-    let [before, after] = side_source::read_finding(&endpoint, finding).await?;
+    let [before, after] = side::read_finding(&endpoint, finding).await?;
     let Options { threshold_relative, threshold_ns, .. } = rules(&options.output);
     let rules = Options { threshold_relative, threshold_ns, ..Options::live() };
     answer.give(&compare(before, after, &rules))
@@ -71,7 +71,7 @@ pub(super) fn refuse_others(
     if output.different_programs {
         return Ok(());
     }
-    side_source::same_program(&before.side, &after.side)
+    side::same_program(&before.side, &after.side)
 }
 
 /// Compares the sides and adds the caveats from reading them.
@@ -127,7 +127,7 @@ impl Sources {
         if named.subject.is_live() {
             return Ok(None);
         }
-        side_source::read(named, &self.selection, self.endpoint.as_ref()).await.map(Some)
+        side::read(named, &self.selection, self.endpoint.as_ref()).await.map(Some)
     }
 
     async fn begin(&self, named: &NamedSubject) -> Result<Option<Sampled>, SideError> {

@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use hakmem_agent::inspection::InspectionError;
 use hakmem_recording::{OpenError, WriteError};
 
-use crate::baseline::BaselineError;
-use crate::capture::CaptureError;
-use crate::cli::{Command, EX_USAGE};
-use crate::endpoint::{ConnectError, DirectoryProblem};
-use crate::library::LibraryError;
+use super::cli::{Command, EX_USAGE};
 use crate::model::ProgramEnd;
-use crate::program::ProgramError;
-use crate::side_source::SideError;
-use crate::snapshot::SnapshotError;
-use crate::time_window::TimeError;
+use crate::source::capture::CaptureError;
+use crate::source::endpoint::{ConnectError, DirectoryProblem};
+use crate::source::side::SideError;
+use crate::source::snapshot::SnapshotError;
+use crate::start::baseline::BaselineError;
+use crate::start::library::LibraryError;
+use crate::start::program::ProgramError;
+use crate::words::time_window::TimeError;
 
 /// Exit code of `run` when hakmem-top itself failed and not the program, as with `env` and `nohup`;
 /// of `check` when a run of the program failed.

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use hakmem_recording::{Recording, Window};
 
+use super::cli::{ExportFormat, ExportOptions, PartOptions};
 use super::part::{selects, warn_of_damage, window};
 use super::{CommandError, begin_file};
-use crate::cli::{ExportFormat, ExportOptions, PartOptions};
-use crate::table::Columns;
-use crate::{json_lines, table};
+use crate::tell::table::Columns;
+use crate::tell::{json_lines, table};
 
 /// Writes the selected part of the recording.
 pub(super) fn export(options: &ExportOptions) -> Result<u8, CommandError> {

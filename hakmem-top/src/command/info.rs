@@ -3,9 +3,9 @@
 use hakmem_recording::Recording;
 use jiff::tz::TimeZone;
 
+use super::cli::InfoOptions;
 use super::{CommandError, print};
-use crate::cli::InfoOptions;
-use crate::report;
+use crate::tell::report;
 
 /// Prints the contents and the losses of the recording.
 pub(super) fn info(options: &InfoOptions) -> Result<u8, CommandError> {

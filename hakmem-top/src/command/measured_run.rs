@@ -10,15 +10,16 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::CommandError;
+use super::cli::GlobalOptions;
 use super::run::unix_seconds;
-use crate::cli::GlobalOptions;
-use crate::endpoint::Endpoint;
-use crate::event::{Event, Received};
 use crate::model::ProgramEnd;
-use crate::program::{self, ProgramSpec, Streams};
-use crate::sampling::{self, Sampling};
-use crate::session::EVENTS_WAITING;
-use crate::{library, signals, snapshot};
+use crate::screen::session::EVENTS_WAITING;
+use crate::source::endpoint::Endpoint;
+use crate::source::event::{Event, Received};
+use crate::source::sampling::{self, Sampling};
+use crate::source::snapshot;
+use crate::start::program::{self, ProgramSpec, Streams};
+use crate::start::{library, signals};
 
 /// How long a program may take to end after it was asked to.
 const END_PATIENCE: Duration = Duration::from_secs(3);

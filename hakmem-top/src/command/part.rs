@@ -5,8 +5,8 @@ use hakmem_recording::{Recording, Window};
 use jiff::tz::TimeZone;
 
 use super::CommandError;
-use crate::cli::PartOptions;
-use crate::time_window::{Moment, TimeWindow};
+use super::cli::PartOptions;
+use crate::words::time_window::{Moment, TimeWindow};
 
 /// The window of `recording` that `--from` and `--to` name.
 ///

@@ -13,17 +13,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::CommandError;
+use super::cli::{GlobalOptions, RecordOptions};
 use super::run::Run;
-use crate::capture::{self, CaptureError, Captured, Subject, Until};
-use crate::cli::{GlobalOptions, RecordOptions};
-use crate::endpoint::Endpoint;
-use crate::event::Event;
-use crate::library;
-use crate::program::{self, ProgramSpec, Streams};
-use crate::quantity;
-use crate::session::EVENTS_WAITING;
-use crate::signals;
-use crate::snapshot;
+use crate::screen::session::EVENTS_WAITING;
+use crate::source::capture::{self, CaptureError, Captured, Subject, Until};
+use crate::source::endpoint::Endpoint;
+use crate::source::event::Event;
+use crate::source::snapshot;
+use crate::start::program::{self, ProgramSpec, Streams};
+use crate::start::{library, signals};
+use crate::words::quantity;
 use output::Output;
 
 /// Exit code if the program succeeded and its recording could not be written, `EX_IOERR`.

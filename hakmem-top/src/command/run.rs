@@ -12,21 +12,20 @@ use std::time::{Duration, SystemTime};
 use hakmem_proto::v1 as proto;
 use tokio::sync::mpsc;
 
+use super::cli::{GlobalOptions, RunOptions};
 use super::watch::Watch;
 use super::{CommandError, document, file_error};
-use crate::cli::{GlobalOptions, RunOptions};
-use crate::endpoint::Endpoint;
-use crate::event::Event;
-use crate::event::Received;
-use crate::library;
 use crate::model::ProgramEnd;
-use crate::program::{self, ProgramSpec, RunningProgram, Streams};
-use crate::replacement::{Readers, Replacement};
-use crate::report;
-use crate::session::{EVENTS_WAITING, Ended};
-use crate::signals;
-use crate::snapshot::{self, Snapshot};
-use crate::view_state::Tab;
+use crate::output::replacement::{Readers, Replacement};
+use crate::screen::session::{EVENTS_WAITING, Ended};
+use crate::screen::view_state::Tab;
+use crate::source::endpoint::Endpoint;
+use crate::source::event::Event;
+use crate::source::event::Received;
+use crate::source::snapshot::{self, Snapshot};
+use crate::start::program::{self, ProgramSpec, RunningProgram, Streams};
+use crate::start::{library, signals};
+use crate::tell::report;
 
 /// How long a program may take to end after it was asked to.
 const END_PATIENCE: Duration = Duration::from_secs(3);
@@ -37,7 +36,7 @@ pub(super) async fn run(options: &RunOptions, global: &GlobalOptions) -> Result<
         let remedy = "--connect does not go with run, which has an agent of its own";
         return Err(CommandError::Usage(remedy.into()));
     }
-    let with_screen = !options.plain && crate::screen::is_available();
+    let with_screen = !options.plain && crate::screen::terminal::is_available();
     let spec = ProgramSpec {
         words: options.words.clone(),
         library: library::find(global.library.as_deref())?,

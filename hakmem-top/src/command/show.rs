@@ -4,9 +4,9 @@ use std::path::Path;
 
 use hakmem_agent::inspection::{self, Inspection};
 
+use super::cli::{GlobalOptions, ShowOptions};
 use super::{CommandError, print, print_json};
-use crate::cli::{GlobalOptions, ShowOptions};
-use crate::story::Story;
+use crate::tell::story::Story;
 
 /// Prints the story.
 pub(super) fn show(options: &ShowOptions, global: &GlobalOptions) -> Result<u8, CommandError> {

@@ -6,15 +6,15 @@ use hakmem_proto::v1 as proto;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::cli::GlobalOptions;
 use super::{CommandError, theme};
-use crate::cli::GlobalOptions;
-use crate::endpoint::Endpoint;
-use crate::event::Event;
-use crate::feed::{self, Wish};
 use crate::model::{Model, Program};
-use crate::screen::Screen;
-use crate::session::{Ended, Session};
-use crate::view_state::{Tab, ViewState};
+use crate::screen::session::{Ended, Session};
+use crate::screen::terminal::Screen;
+use crate::screen::view_state::{Tab, ViewState};
+use crate::source::endpoint::Endpoint;
+use crate::source::event::Event;
+use crate::source::feed::{self, Wish};
 
 /// A session and the task that feeds it.
 pub(super) struct Watch {

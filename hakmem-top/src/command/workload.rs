@@ -12,7 +12,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::cli::WorkloadOptions;
+use super::cli::WorkloadOptions;
 
 /// Default length of a phase, in seconds.
 pub(super) const PHASE_SECONDS: u64 = 5;

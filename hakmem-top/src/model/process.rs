@@ -10,7 +10,7 @@ use super::flow::{ClassFlow, Measure, ThreadFlow, TotalsFlow};
 use super::history::History;
 use super::window::{WINDOW_SECONDS, Window};
 use super::{Stream, seconds};
-use crate::paragraph::plain;
+use crate::words::paragraph::plain;
 
 /// Rates are means over this many seconds: long enough to read, short enough to be live.
 const RATE_SECONDS: f64 = 1.0;

@@ -11,10 +11,10 @@ use hakmem_agent::config::{DetectionConfig, HistoryConfig};
 use hakmem_agent::{AgentConfig, RunningAgent};
 use hakmem_reader::fixture::{FixtureProcess, SegmentWriter, bin_of};
 use hakmem_reader::{AllocReason, Class, FreeReason, Outcome};
-use hakmem_top::endpoint::Endpoint;
-use hakmem_top::event::{Event, FeedEvent};
-use hakmem_top::feed::{self, Wish};
 use hakmem_top::model::{FindingList, is_ongoing};
+use hakmem_top::source::endpoint::Endpoint;
+use hakmem_top::source::event::{Event, FeedEvent};
+use hakmem_top::source::feed::{self, Wish};
 use tokio::sync::{mpsc, watch};
 
 const STEP: Duration = Duration::from_millis(20);

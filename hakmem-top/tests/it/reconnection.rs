@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use hakmem_agent::{AgentConfig, RunningAgent};
 use hakmem_proto::v1 as proto;
-use hakmem_top::endpoint::Endpoint;
-use hakmem_top::event::{Event, FeedEvent};
-use hakmem_top::feed::{self, Wish};
+use hakmem_top::source::endpoint::Endpoint;
+use hakmem_top::source::event::{Event, FeedEvent};
+use hakmem_top::source::feed::{self, Wish};
 use tokio::sync::{mpsc, watch};
 
 use crate::built::segments;
@@ -81,7 +81,7 @@ async fn a_capture_goes_on_when_the_agent_comes_back() {
     use hakmem_reader::Class;
     use hakmem_reader::fixture::{FixtureProcess, SegmentWriter, bin_of};
     use hakmem_recording::{Recording, RecordingWriter, Window};
-    use hakmem_top::capture::{Subject, Until, capture};
+    use hakmem_top::source::capture::{Subject, Until, capture};
 
     let segments = segments();
     let socket = segments.path().join("agent.sock");

@@ -21,7 +21,7 @@ enum Kind {
     /// A new file under its own name.
     New,
     /// A file beside the one that it will replace.
-    Beside(crate::replacement::Replacement),
+    Beside(crate::output::replacement::Replacement),
     /// Dropping it leaves the file in place.
     Settled,
 }

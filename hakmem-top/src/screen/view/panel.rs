@@ -1,0 +1,24 @@
+//! Panels: areas below a line with a title, alone or two side by side.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+
+use crate::screen::view_state::Theme;
+
+/// Draws a horizontal line with a title.
+pub(super) fn draw_rule(frame: &mut Frame, area: Rect, title: Vec<Span<'_>>, theme: &Theme) {
+    frame.render_widget(Line::styled("─".repeat(usize::from(area.width)), theme.faint), area);
+    let mut line = Line::from(vec![Span::styled("─ ", theme.faint)]);
+    line.spans.extend(title);
+    line.push_span(Span::raw(" "));
+    frame.render_widget(line, area);
+}
+
+/// Two halves with a gap between them.
+pub(super) fn side_by_side(area: Rect) -> [Rect; 2] {
+    let [left, _, right] =
+        Layout::horizontal([Constraint::Fill(1), Constraint::Length(2), Constraint::Fill(1)])
+            .areas(area);
+    [left, right]
+}

@@ -1,0 +1,97 @@
+//! The sides of a comparison, as the user types them.
+//!
+//! - `FILE`, `FILE@WINDOW`: a recording, or a part of it;
+//! - `PID`, `pid:N`: a process, sampled from now on for some seconds;
+//! - `pid:N@WINDOW`, `N@WINDOW`: the agent's history of a process;
+//! - `agent`, `agent@WINDOW`: the agent's history of the processes that `--pid` or `--name` select.
+//!
+//! The name of an existing file is a file, whatever else it looks like.
+//! [`crate::words::time_window`] defines windows.
+
+use std::path::{Path, PathBuf};
+
+use crate::words::time_window::{TimeError, TimeWindow};
+
+/// One side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subject {
+    /// The source of the data.
+    pub source: Source,
+    /// The part of the source; `None` means all of it or, for a process, from now on.
+    pub window: Option<TimeWindow>,
+}
+
+/// The source of a side's data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A recording.
+    Recording(PathBuf),
+    /// A process.
+    Process(u32),
+    /// The processes in the agent's history.
+    Agent,
+}
+
+/// Why a text does not name a side.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubjectError {
+    /// The text after `@` is not a window.
+    #[error("`{text}`: {error}")]
+    Window {
+        /// The side.
+        text: String,
+        /// The problem.
+        error: TimeError,
+    },
+    /// The text after `pid:` is not a process id.
+    #[error("`{0}` names no process; give a process id, for example pid:4242")]
+    Pid(String),
+    /// The text before `@` is empty.
+    #[error("`{0}` names no side; give FILE, FILE@FROM..TO, PID, pid:N@last 5m or agent@last 5m")]
+    Nothing(String),
+}
+
+impl Subject {
+    /// Parses a side; `is_file` tells whether a file exists.
+    ///
+    /// # Errors
+    ///
+    /// [`SubjectError`] quotes the side and says what to give instead.
+    pub fn parse(text: &str, is_file: impl Fn(&Path) -> bool) -> Result<Self, SubjectError> {
+        if is_file(Path::new(text)) {
+            return Ok(Self { source: Source::Recording(text.into()), window: None });
+        }
+        let (name, window) = match text.rsplit_once('@') {
+            Some((name, window)) => (name, Some(parse_window(text, window)?)),
+            None => (text, None),
+        };
+        let source = if is_file(Path::new(name)) {
+            Source::Recording(name.into())
+        } else if name == "agent" {
+            Source::Agent
+        } else if let Some(pid) = name.strip_prefix("pid:") {
+            let wrong = || SubjectError::Pid(text.to_owned());
+            Source::Process(pid.trim().parse().map_err(|_| wrong())?)
+        } else if let Ok(pid) = name.parse() {
+            Source::Process(pid)
+        } else if name.is_empty() {
+            return Err(SubjectError::Nothing(text.to_owned()));
+        } else {
+            // If the file does not exist, opening it reports that.
+            Source::Recording(name.into())
+        };
+        Ok(Self { source, window })
+    }
+
+    /// Whether the side is sampled from now on.
+    pub fn is_live(&self) -> bool {
+        matches!(self.source, Source::Process(_)) && self.window.is_none()
+    }
+}
+
+fn parse_window(text: &str, window: &str) -> Result<TimeWindow, SubjectError> {
+    window.parse().map_err(|error| SubjectError::Window { text: text.to_owned(), error })
+}
+
+#[cfg(test)]
+mod tests;

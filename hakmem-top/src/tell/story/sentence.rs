@@ -1,0 +1,122 @@
+//! One event in plain words.
+
+use hakmem_proto::v1 as proto;
+use hakmem_segment::Class;
+
+use crate::words::{explanation, quantity};
+
+/// An event in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sentence {
+    /// The event itself.
+    pub said: String,
+    /// Its consequence under the routing in force; empty if it is obvious.
+    pub meaning: String,
+}
+
+impl Sentence {
+    /// Puts an event into words, under `routing`.
+    pub fn new(event: &proto::Event, routing: &str) -> Self {
+        if matches!(event.kind.as_str(), "anomaly" | "check_finding") {
+            let (said, meaning) = finding(event, routing);
+            let by_check = if event.kind == "check_finding" { " (found by a check)" } else { "" };
+            return Self { said: format!("free({:#x}): {said}{by_check}", event.address), meaning };
+        }
+        Self { said: plain(event), meaning: String::new() }
+    }
+}
+
+/// Describes a free of a wrong or misread pointer, and its consequence.
+fn finding(event: &proto::Event, routing: &str) -> (String, String) {
+    let class = &event.class;
+    let claimed = event.claimed_class.as_str();
+    let byte = event.value as u8;
+    match event.detail.as_str() {
+        "header_false_positive" => {
+            let truth = match class.as_str() {
+                "none" => "it is no block of hakmem's".to_owned(),
+                "C7" if routing != "uniform" => "the block is C7, which has no header".to_owned(),
+                class => format!("the block is {class}"),
+            };
+            // C7 mistaken for C7: a byte that passes for a header, though C7 blocks have none.
+            let said = match claimed == class {
+                true => format!(
+                    "the byte in front, {byte:#04x}, passes for a header of {class}, which has none"
+                ),
+                false => format!("the byte in front, {byte:#04x}, claims {claimed}, but {truth}"),
+            };
+            (said, misreading(class, claimed, routing))
+        }
+        "header_missing" => {
+            let header = Class::from_name(class).map(|class| 0xa0 | class as u8);
+            let header = header.map(|byte| format!(" {byte:#04x}")).unwrap_or_default();
+            (
+                format!(
+                    "in front of the {class} block lies {byte:#04x} and not its header{header}"
+                ),
+                "something wrote beyond the end of the block before it; the block was freed all \
+                 the same"
+                    .to_owned(),
+            )
+        }
+        "interior" => (
+            format!("the pointer lies inside a {class} block, or between two"),
+            "the free was ignored".to_owned(),
+        ),
+        "double_free" => (
+            match class.as_str() {
+                "none" => "the memory was freed before and has been taken back".to_owned(),
+                class => format!("the {class} block is free already"),
+            },
+            "the free was ignored".to_owned(),
+        ),
+        "size_mismatch" => (
+            format!("the caller told a size of {claimed}, but the block is {class}"),
+            format!("it was freed as {class}"),
+        ),
+        "foreign" => ("the pointer is not hakmem's".to_owned(), "the free was ignored".to_owned()),
+        other => (format!("{other}, class {class}"), String::new()),
+    }
+}
+
+/// The consequence of a byte that passes for a header.
+fn misreading(class: &str, claimed: &str, routing: &str) -> String {
+    match (routing, claimed) {
+        ("e3", "") => String::new(),
+        ("e3", "C7") => {
+            "e3 believes the byte: the block was put on C7's own list one byte too low, \
+                         so the allocation that pops it reads user data as a pointer"
+                .to_owned()
+        }
+        ("e3", _) => format!(
+            "e3 believes the byte: it was pushed on {claimed}'s list although it is a {class} \
+             block, and the next {claimed} request gets it"
+        ),
+        _ => format!("the byte was not believed: it was freed as {class}"),
+    }
+}
+
+fn plain(event: &proto::Event) -> String {
+    let bytes = quantity::bytes(i64::try_from(event.value).unwrap_or(i64::MAX));
+    match event.kind.as_str() {
+        "slow_allocation" => slow("an allocation", event, explanation::alloc_reason(&event.detail)),
+        "slow_free" => slow("a free", event, explanation::free_reason(&event.detail)),
+        "out_of_memory" => format!("a request of {bytes} failed: out of memory"),
+        "slab_mapped" => format!("{bytes} of address space were made usable for slabs"),
+        "large_mapped" => format!("a large span of {bytes} was mapped"),
+        "large_unmapped" => format!("a large span of {bytes} was given back to the system"),
+        "slab_returned" => format!("{bytes} of empty slabs were given back to the system"),
+        "routing_chosen" => format!("the routing {} took effect", event.detail),
+        "thread_start" => format!("thread {} began", event.value),
+        "thread_exit" => format!("thread {} ended", event.value),
+        kind => format!("{kind} {}", event.detail).trim_end().to_owned(),
+    }
+}
+
+fn slow(what: &str, event: &proto::Event, reason: &str) -> String {
+    let took = match event.duration_ns {
+        0 => String::new(),
+        some => format!(", {}", quantity::duration_ns(some)),
+    };
+    format!("{what} of {} was slow: {} ({reason}{took})", event.class, event.detail)
+}
