@@ -10,7 +10,7 @@ use super::CommandError;
 use super::answer::Answer;
 use super::cli::{CheckOptions, GlobalOptions};
 use super::diff::{compare, refuse_others, rules};
-use super::measured_run::{Measurer, Run};
+use super::measured_run::{MeasuredRun, Measurer};
 use crate::source::runs;
 use crate::source::side::{self, ReadSide};
 use crate::start::baseline::Baseline;
@@ -88,12 +88,12 @@ async fn measure(
     for run in 1..=options.runs {
         say!("hakmem-top: run {run} of {}", options.runs);
         match measurer.run().await? {
-            Run::Measured(series) => all.push(series),
-            Run::Failed(end) => {
+            MeasuredRun::Measured(series) => all.push(series),
+            MeasuredRun::Failed(end) => {
                 let command = super::run::typed(&options.words);
                 return Err(CommandError::Failed { command, run, of: options.runs, end });
             }
-            Run::Interrupted(signal) => return Err(CommandError::Interrupted(signal)),
+            MeasuredRun::Interrupted(signal) => return Err(CommandError::Interrupted(signal)),
         }
     }
     Ok(all)

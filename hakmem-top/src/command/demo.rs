@@ -21,7 +21,7 @@ use crate::screen::view_state::Tab;
 use crate::source::endpoint::Endpoint;
 use crate::source::event::Event;
 use crate::source::snapshot;
-use crate::start::program::{self, ProgramSpec, Streams};
+use crate::start::program::{self, ProgramSpec, StandardStreams};
 use crate::start::{library, signals};
 use crate::tell::report;
 
@@ -91,7 +91,11 @@ fn spec(global: &GlobalOptions) -> Result<ProgramSpec, CommandError> {
         words: vec![executable.into_os_string(), OsString::from("demo-workload")],
         library: library::find(global.library.as_deref())?,
         directory: global.segment_directory(),
-        streams: Streams { kept_input: true, captured_output: true, ..Streams::default() },
+        streams: StandardStreams {
+            kept_input: true,
+            captured_output: true,
+            ..StandardStreams::default()
+        },
         says_phases: true,
     })
 }

@@ -9,10 +9,8 @@ use super::CommandError;
 use super::answer::Answer;
 use super::cli::{DiffOptions, GlobalOptions, OutputOptions};
 use crate::source::endpoint::Endpoint;
-use crate::source::side::{
-    self, FindingName, NamedSubject, ReadSide, Sampled, Selection, SideError,
-};
-use crate::source::side_spec::Source;
+use crate::source::side::{self, FindingName, NamedSide, ReadSide, Sampled, Selection, SideError};
+use crate::source::side_spec::SideSource;
 use crate::tell::comparison::Comparison;
 
 /// Compares the sides, prints the answer and returns the exit code of the verdict.
@@ -23,11 +21,11 @@ pub(super) async fn diff(
     let finding = FindingName::parse(&options.before).map_err(SideError::from)?;
     let after = match (finding, &options.after) {
         (Some(finding), None) => return diff_finding(&finding, options, global).await,
-        (None, Some(after)) => NamedSubject::parse(after).map_err(SideError::from)?,
+        (None, Some(after)) => NamedSide::parse(after).map_err(SideError::from)?,
         (Some(_), Some(_)) => return Err(usage("a finding has both sides; leave AFTER out")),
         (None, None) => return Err(usage("give AFTER too: what BEFORE is compared with")),
     };
-    let before = NamedSubject::parse(&options.before).map_err(SideError::from)?;
+    let before = NamedSide::parse(&options.before).map_err(SideError::from)?;
     let answer = Answer::begin(&options.output, global)?;
     let endpoint = match before.needs_agent() || after.needs_agent() {
         true => Some(super::endpoint(global).await?),
@@ -106,8 +104,8 @@ impl Sources {
     /// processes are sampled during the same seconds.
     async fn read(
         &self,
-        before: &NamedSubject,
-        after: &NamedSubject,
+        before: &NamedSide,
+        after: &NamedSide,
     ) -> Result<[ReadSide; 2], CommandError> {
         let past_before = self.past(before).await?;
         let past_after = self.past(after).await?;
@@ -123,16 +121,16 @@ impl Sources {
         Ok(sides.map(|side| side.expect("a side is either live or in the past")))
     }
 
-    async fn past(&self, named: &NamedSubject) -> Result<Option<ReadSide>, SideError> {
-        if named.subject.is_live() {
+    async fn past(&self, named: &NamedSide) -> Result<Option<ReadSide>, SideError> {
+        if named.spec.is_live() {
             return Ok(None);
         }
         side::read(named, &self.selection, self.endpoint.as_ref()).await.map(Some)
     }
 
-    async fn begin(&self, named: &NamedSubject) -> Result<Option<Sampled>, SideError> {
-        match (&named.subject.source, &self.endpoint) {
-            (Source::Process(pid), Some(endpoint)) if named.subject.is_live() => {
+    async fn begin(&self, named: &NamedSide) -> Result<Option<Sampled>, SideError> {
+        match (&named.spec.source, &self.endpoint) {
+            (SideSource::Process(pid), Some(endpoint)) if named.spec.is_live() => {
                 Sampled::begin(endpoint, *pid, &named.name).await.map(Some)
             }
             _ => Ok(None),

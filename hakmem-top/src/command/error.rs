@@ -201,7 +201,7 @@ impl CommandError {
 /// The exit code of a side that cannot be read.
 fn of_side(error: &SideError) -> u8 {
     match error {
-        SideError::Subject(_) | SideError::FindingName(_) | SideError::Ambiguous { .. } => EX_USAGE,
+        SideError::Spec(_) | SideError::FindingName(_) | SideError::Ambiguous { .. } => EX_USAGE,
         SideError::Agent(_) | SideError::NoAgent { .. } => EX_UNAVAILABLE,
         _ => EX_NOINPUT,
     }

@@ -18,7 +18,7 @@ use crate::source::endpoint::Endpoint;
 use crate::source::event::{Event, Received};
 use crate::source::sampling::{self, Sampling};
 use crate::source::snapshot;
-use crate::start::program::{self, ProgramSpec, Streams};
+use crate::start::program::{self, ProgramSpec, StandardStreams};
 use crate::start::{library, signals};
 
 /// How long a program may take to end after it was asked to.
@@ -35,7 +35,7 @@ pub(super) struct Measurer {
 
 /// The result of a run.
 #[derive(Debug)]
-pub(super) enum Run {
+pub(super) enum MeasuredRun {
     /// The program succeeded; its processes, each sampled from start to end.
     Measured(Vec<Series>),
     /// The program failed.
@@ -55,7 +55,11 @@ impl Measurer {
             library: library::find(global.library.as_deref())?,
             directory: global.segment_directory(),
             // Standard output is reserved for the answer.
-            streams: Streams { empty_input: true, output_to_error: true, ..Streams::default() },
+            streams: StandardStreams {
+                empty_input: true,
+                output_to_error: true,
+                ..StandardStreams::default()
+            },
             says_phases: false,
         };
         let endpoint = Endpoint::embedded(spec.directory.clone(), global.interval).await?;
@@ -65,7 +69,7 @@ impl Measurer {
     }
 
     /// Runs the program once.
-    pub(super) async fn run(&mut self) -> Result<Run, CommandError> {
+    pub(super) async fn run(&mut self) -> Result<MeasuredRun, CommandError> {
         let since = unix_seconds();
         let program = program::start(&self.spec, &self.sender)?;
         let pid = program.pid;
@@ -80,10 +84,10 @@ impl Measurer {
         let mut sampling = Sampling::begin(&self.endpoint, filter.clone(), since).await?;
         let end = match self.follow(pid, &mut sampling).await? {
             Ok(end) => end,
-            Err(signal) => return Ok(Run::Interrupted(signal)),
+            Err(signal) => return Ok(MeasuredRun::Interrupted(signal)),
         };
         if end != ProgramEnd::Exited(0) {
-            return Ok(Run::Failed(end));
+            return Ok(MeasuredRun::Failed(end));
         }
         let directory = &self.spec.directory;
         let last = snapshot::fetch_ended(&self.endpoint, filter, pid, since, directory).await?;
@@ -99,7 +103,7 @@ impl Measurer {
             sampling::complete_start(it);
             it.machine = Some(this_machine_for_children());
         }
-        Ok(Run::Measured(series))
+        Ok(MeasuredRun::Measured(series))
     }
 
     /// Samples until the program ends, by itself or by a signal.

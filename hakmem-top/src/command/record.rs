@@ -16,11 +16,11 @@ use super::CommandError;
 use super::cli::{GlobalOptions, RecordOptions};
 use super::run::Run;
 use crate::screen::session::EVENTS_WAITING;
-use crate::source::capture::{self, CaptureError, Captured, Subject, Until};
+use crate::source::capture::{self, CaptureError, CaptureSpec, Captured, Until};
 use crate::source::endpoint::Endpoint;
 use crate::source::event::Event;
 use crate::source::snapshot;
-use crate::start::program::{self, ProgramSpec, Streams};
+use crate::start::program::{self, ProgramSpec, StandardStreams};
 use crate::start::{library, signals};
 use crate::words::quantity;
 use output::Output;
@@ -49,7 +49,7 @@ async fn run(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, Comm
         words: options.words.clone(),
         library: library::find(global.library.as_deref())?,
         directory: global.segment_directory(),
-        streams: Streams::default(),
+        streams: StandardStreams::default(),
         says_phases: false,
     };
     // The file is created before the program runs: a wrong name must not cost a recording.
@@ -57,7 +57,7 @@ async fn run(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, Comm
     let endpoint = Endpoint::embedded(spec.directory.clone(), global.interval).await?;
     let mut run = Run::start(spec, endpoint)?;
     let subject =
-        Subject { filter: run.filter(), interval_ms: global.interval_ms(), since: run.since() };
+        CaptureSpec { filter: run.filter(), interval_ms: global.interval_ms(), since: run.since() };
     let mut capturing = Capturing::begin(run.endpoint(), subject, writer);
     if let Some(seconds) = options.seconds {
         capturing.end_after(Duration::from_secs(seconds));
@@ -103,7 +103,7 @@ async fn attach(options: &RecordOptions, global: &GlobalOptions) -> Result<u8, C
     };
     check_subject(options, &endpoint, &filter).await?;
     let (output, writer) = create(options, interval_ms)?;
-    let subject = Subject { filter, interval_ms, since: 0.0 };
+    let subject = CaptureSpec { filter, interval_ms, since: 0.0 };
     if options.seconds.is_none() {
         let path = output.readable_path().display();
         say!("hakmem-top: recording to {path}; Ctrl-C ends it");
@@ -187,7 +187,7 @@ struct Capturing {
 }
 
 impl Capturing {
-    fn begin(endpoint: Arc<Endpoint>, subject: Subject, writer: RecordingWriter) -> Self {
+    fn begin(endpoint: Arc<Endpoint>, subject: CaptureSpec, writer: RecordingWriter) -> Self {
         let (until, wished) = watch::channel(Until::Further);
         let task = tokio::spawn(capture::capture(endpoint, subject, writer, wished));
         Self { until: Arc::new(until), task }

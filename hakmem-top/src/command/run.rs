@@ -23,7 +23,7 @@ use crate::source::endpoint::Endpoint;
 use crate::source::event::Event;
 use crate::source::event::Received;
 use crate::source::snapshot::{self, Snapshot};
-use crate::start::program::{self, ProgramSpec, RunningProgram, Streams};
+use crate::start::program::{self, ProgramSpec, RunningProgram, StandardStreams};
 use crate::start::{library, signals};
 use crate::tell::report;
 
@@ -41,7 +41,7 @@ pub(super) async fn run(options: &RunOptions, global: &GlobalOptions) -> Result<
         words: options.words.clone(),
         library: library::find(global.library.as_deref())?,
         directory: global.segment_directory(),
-        streams: if with_screen { captured() } else { Streams::default() },
+        streams: if with_screen { captured() } else { StandardStreams::default() },
         says_phases: false,
     };
     // The file is created before the program runs: a wrong name must not cost a result.
@@ -72,12 +72,12 @@ pub(super) async fn run(options: &RunOptions, global: &GlobalOptions) -> Result<
 }
 
 /// Captures those streams of the program that are the terminal, which the screen needs.
-fn captured() -> Streams {
-    Streams {
+fn captured() -> StandardStreams {
+    StandardStreams {
         empty_input: std::io::stdin().is_terminal(),
         captured_output: std::io::stdout().is_terminal(),
         captured_error: std::io::stderr().is_terminal(),
-        ..Streams::default()
+        ..StandardStreams::default()
     }
 }
 

@@ -10,7 +10,7 @@ use super::cli::GlobalOptions;
 use super::{CommandError, theme};
 use crate::model::{Model, Program};
 use crate::screen::session::{Ended, Session};
-use crate::screen::terminal::Screen;
+use crate::screen::terminal::TakenTerminal;
 use crate::screen::view_state::{Tab, ViewState};
 use crate::source::endpoint::Endpoint;
 use crate::source::event::Event;
@@ -56,7 +56,7 @@ impl Watch {
         events: &mut mpsc::Receiver<Event>,
     ) -> Result<Ended, CommandError> {
         let mut screen =
-            Screen::enter().map_err(CommandError::system("cannot use the terminal"))?;
+            TakenTerminal::enter().map_err(CommandError::system("cannot use the terminal"))?;
         let ended = self.session.run(&mut screen, sender, events).await;
         drop(screen);
         self.feed.abort();

@@ -10,7 +10,7 @@ use ratatui::layout::Rect;
 use tokio::sync::{mpsc, watch};
 
 use crate::model::{Connection, Model};
-use crate::screen::terminal::Screen;
+use crate::screen::terminal::TakenTerminal;
 use crate::screen::view_state::{Compared, Effect, ViewState};
 use crate::screen::{keys, view};
 use crate::source::endpoint::DirectoryProblem;
@@ -76,7 +76,7 @@ impl Session {
     /// The system's error if the terminal cannot be drawn on.
     pub async fn run(
         &mut self,
-        screen: &mut Screen,
+        screen: &mut TakenTerminal,
         sender: &mpsc::Sender<Event>,
         events: &mut mpsc::Receiver<Event>,
     ) -> io::Result<Ended> {
@@ -88,7 +88,7 @@ impl Session {
 
     async fn follow(
         &mut self,
-        screen: &mut Screen,
+        screen: &mut TakenTerminal,
         events: &mut mpsc::Receiver<Event>,
     ) -> io::Result<Ended> {
         loop {
@@ -124,7 +124,7 @@ impl Session {
     fn handle(
         &mut self,
         event: Event,
-        screen: &mut Screen,
+        screen: &mut TakenTerminal,
         area: Rect,
     ) -> io::Result<Option<Ended>> {
         match event {
@@ -233,7 +233,7 @@ impl Session {
     fn perform(
         &mut self,
         effect: Option<Effect>,
-        screen: &mut Screen,
+        screen: &mut TakenTerminal,
     ) -> io::Result<Option<Ended>> {
         match effect {
             None | Some(Effect::SetInterval(_)) => {}
@@ -248,7 +248,7 @@ impl Session {
 
     /// Gives the terminal back to the shell and stops, together with the program, until the shell
     /// continues this process.
-    fn suspend(&mut self, screen: &mut Screen) -> io::Result<()> {
+    fn suspend(&mut self, screen: &mut TakenTerminal) -> io::Result<()> {
         let program = self.model.program.as_ref().filter(|it| it.end.is_none());
         let pid = program.map(|it| it.pid);
         screen.pause();

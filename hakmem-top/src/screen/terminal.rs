@@ -16,14 +16,14 @@ use ratatui::backend::CrosstermBackend;
 /// Whether this program has taken the terminal, so that it is restored once.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// The terminal while it is taken. Dropping the screen restores it.
+/// The terminal while this program has it. Dropping it restores the terminal.
 #[derive(Debug)]
-pub struct Screen {
+pub struct TakenTerminal {
     /// The drawing backend.
     pub terminal: Terminal<CrosstermBackend<Stdout>>,
 }
 
-impl Screen {
+impl TakenTerminal {
     /// Takes the terminal: raw mode, alternate screen, mouse.
     ///
     /// # Errors
@@ -41,22 +41,22 @@ impl Screen {
         give_back();
     }
 
-    /// Takes the terminal again after [`Screen::pause`].
+    /// Takes the terminal again after [`TakenTerminal::pause`].
     ///
     /// # Errors
     ///
-    /// Those of [`Screen::enter`].
+    /// Those of [`TakenTerminal::enter`].
     pub fn resume(&mut self) -> io::Result<()> {
         take()?;
         self.draw_anew()
     }
 
     /// Takes the terminal again after this program was stopped and continued without
-    /// [`Screen::pause`]: others may have changed the terminal's settings and written to it.
+    /// [`TakenTerminal::pause`]: others may have changed the terminal's settings and written to it.
     ///
     /// # Errors
     ///
-    /// Those of [`Screen::enter`].
+    /// Those of [`TakenTerminal::enter`].
     pub fn take_back(&mut self) -> io::Result<()> {
         give_back();
         self.resume()
@@ -76,7 +76,7 @@ impl Screen {
     }
 }
 
-impl Drop for Screen {
+impl Drop for TakenTerminal {
     fn drop(&mut self) {
         give_back();
     }

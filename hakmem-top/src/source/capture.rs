@@ -26,7 +26,7 @@ const RETRY: Duration = Duration::from_millis(500);
 
 /// The processes to record, and how often.
 #[derive(Clone, Debug)]
-pub struct Subject {
+pub struct CaptureSpec {
     /// Which processes.
     pub filter: proto::ProcessFilter,
     /// Milliseconds between two samples.
@@ -90,19 +90,19 @@ pub enum CaptureError {
 /// [`CaptureError`]; what was written before the error can be read.
 pub async fn capture(
     endpoint: Arc<Endpoint>,
-    subject: Subject,
+    spec: CaptureSpec,
     writer: RecordingWriter,
     mut until: watch::Receiver<Until>,
 ) -> Result<Captured, CaptureError> {
     let captured = Captured { path: writer.path().to_owned(), ..Captured::default() };
     let mut capture = Capture {
-        subject,
+        spec,
         writer,
         captured,
         known: HashSet::new(),
         running: HashSet::new(),
         ignored: HashSet::new(),
-        stream: Stream::default(),
+        stream: ConnectionState::default(),
     };
     // The first failure to connect is an error; after that, the capture retries.
     let mut client = Some(TelemetryClient::new(endpoint.channel().await?));
@@ -145,20 +145,20 @@ impl From<WriteError> for Lost {
 
 /// A recording in progress.
 struct Capture {
-    subject: Subject,
+    spec: CaptureSpec,
     writer: RecordingWriter,
     captured: Captured,
     known: HashSet<String>,
     running: HashSet<String>,
-    /// Keys of processes that started before `subject.since` and only share a pid with a recorded
+    /// Keys of processes that started before `spec.since` and only share a pid with a recorded
     /// process.
     ignored: HashSet<String>,
-    stream: Stream,
+    stream: ConnectionState,
 }
 
 /// The state of one connection.
 #[derive(Default)]
-struct Stream {
+struct ConnectionState {
     /// Keys in the first update; `None` once that update is complete.
     first: Option<HashSet<String>>,
     /// Processes that an earlier connection knew.
@@ -215,8 +215,8 @@ impl Capture {
         client: &mut TelemetryClient<tonic::transport::Channel>,
     ) -> Result<Streaming<proto::WatchProcessesResponse>, Status> {
         let request = proto::WatchProcessesRequest {
-            filter: Some(self.subject.filter.clone()),
-            interval_ms: self.subject.interval_ms,
+            filter: Some(self.spec.filter.clone()),
+            interval_ms: self.spec.interval_ms,
             include_threads: true,
             include_classes: true,
         };
@@ -228,9 +228,9 @@ impl Capture {
         client: &mut TelemetryClient<tonic::transport::Channel>,
     ) -> Result<Streaming<proto::WatchEventsResponse>, Status> {
         let request = proto::WatchEventsRequest {
-            filter: Some(self.subject.filter.clone()),
+            filter: Some(self.spec.filter.clone()),
             // The whole backlog of a program that this command started.
-            include_recent: self.subject.since > 0.0 && self.known.is_empty(),
+            include_recent: self.spec.since > 0.0 && self.known.is_empty(),
             kinds: Vec::new(),
         };
         Ok(client.watch_events(request).await?.into_inner())
@@ -268,12 +268,12 @@ impl Capture {
         self.writer.push(proto::RecordingEntry { entry: Some(Entry::Update(update)) })
     }
 
-    /// Leaves out processes that started before `subject.since`: they only share a pid with a
+    /// Leaves out processes that started before `spec.since`: they only share a pid with a
     /// recorded process.
     fn leave_out_others(&mut self, update: &mut proto::WatchProcessesResponse) {
         update.changed.retain(|process| {
             let started = process.identity.as_ref().and_then(|it| it.started_at.as_ref());
-            if started.is_some_and(|at| seconds(at) < self.subject.since) {
+            if started.is_some_and(|at| seconds(at) < self.spec.since) {
                 self.ignored.insert(process.key.clone());
             }
             !self.ignored.contains(&process.key)
@@ -293,7 +293,7 @@ impl Capture {
     fn interrupt(&mut self) {
         self.captured.interruptions += 1;
         let before = self.known.iter().filter(|key| !self.ignored.contains(*key)).cloned();
-        self.stream = Stream { before: before.collect(), ..Stream::default() };
+        self.stream = ConnectionState { before: before.collect(), ..ConnectionState::default() };
     }
 
     /// Waits before the next attempt to connect.

@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 
 use crate::source::endpoint::ConnectError;
 use crate::source::runs;
-use crate::source::side_spec::{Source, Subject, SubjectError};
+use crate::source::side_spec::{SideSource, SideSpec, SideSpecError};
 use crate::source::snapshot::SnapshotError;
 use crate::tell::comparison::Units;
 use crate::tell::report::command_line;
@@ -41,7 +41,7 @@ pub struct Selection {
 pub enum SideError {
     /// The text does not name a side.
     #[error(transparent)]
-    Subject(#[from] SubjectError),
+    Spec(#[from] SideSpecError),
     /// The text after `finding:` does not name a finding.
     #[error(transparent)]
     FindingName(#[from] FindingNameError),
@@ -166,27 +166,27 @@ impl ReadSide {
 
 /// A side as the user named it, before it is read.
 #[derive(Clone, Debug, PartialEq)]
-pub struct NamedSubject {
+pub struct NamedSide {
     /// The user's text.
     pub name: String,
     /// Its meaning.
-    pub subject: Subject,
+    pub spec: SideSpec,
 }
 
-impl NamedSubject {
+impl NamedSide {
     /// Parses a side.
     ///
     /// # Errors
     ///
-    /// [`SubjectError`] if `name` does not name a side.
-    pub fn parse(name: &str) -> Result<Self, SubjectError> {
-        let subject = Subject::parse(name, Path::is_file)?;
-        Ok(Self { name: name.to_owned(), subject })
+    /// [`SideSpecError`] if `name` does not name a side.
+    pub fn parse(name: &str) -> Result<Self, SideSpecError> {
+        let spec = SideSpec::parse(name, Path::is_file)?;
+        Ok(Self { name: name.to_owned(), spec })
     }
 
     /// Whether reading the side requires an agent.
     pub fn needs_agent(&self) -> bool {
-        !matches!(self.subject.source, Source::Recording(_))
+        !matches!(self.spec.source, SideSource::Recording(_))
     }
 }
 
@@ -196,25 +196,25 @@ impl NamedSubject {
 ///
 /// [`SideError`] names the side and what to do.
 pub async fn read(
-    named: &NamedSubject,
+    named: &NamedSide,
     selection: &Selection,
     endpoint: Option<&crate::source::endpoint::Endpoint>,
 ) -> Result<ReadSide, SideError> {
     let zone = TimeZone::system();
-    let NamedSubject { name, subject } = named;
-    match (&subject.source, endpoint) {
-        (Source::Recording(path), _) => {
-            recording::read(path, subject.window.as_ref(), selection, name, &zone)
+    let NamedSide { name, spec } = named;
+    match (&spec.source, endpoint) {
+        (SideSource::Recording(path), _) => {
+            recording::read(path, spec.window.as_ref(), selection, name, &zone)
         }
-        (Source::Process(pid), Some(endpoint)) => {
+        (SideSource::Process(pid), Some(endpoint)) => {
             let selection = Selection { pid: Some(*pid), name: None };
-            history::read(endpoint, subject.window.as_ref(), &selection, name, &zone).await
+            history::read(endpoint, spec.window.as_ref(), &selection, name, &zone).await
         }
-        (Source::Agent, Some(endpoint)) => {
-            history::read(endpoint, subject.window.as_ref(), selection, name, &zone).await
+        (SideSource::Agent, Some(endpoint)) => {
+            history::read(endpoint, spec.window.as_ref(), selection, name, &zone).await
         }
-        (Source::Process(pid), None) => Err(SideError::NoProcess(*pid)),
-        (Source::Agent, None) => Err(SideError::NoAgent { name: name.clone() }),
+        (SideSource::Process(pid), None) => Err(SideError::NoProcess(*pid)),
+        (SideSource::Agent, None) => Err(SideError::NoAgent { name: name.clone() }),
     }
 }
 

@@ -14,16 +14,16 @@ use crate::words::time_window::{TimeError, TimeWindow};
 
 /// One side.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Subject {
+pub struct SideSpec {
     /// The source of the data.
-    pub source: Source,
+    pub source: SideSource,
     /// The part of the source; `None` means all of it or, for a process, from now on.
     pub window: Option<TimeWindow>,
 }
 
 /// The source of a side's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum SideSource {
     /// A recording.
     Recording(PathBuf),
     /// A process.
@@ -34,7 +34,7 @@ pub enum Source {
 
 /// Why a text does not name a side.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SubjectError {
+pub enum SideSpecError {
     /// The text after `@` is not a window.
     #[error("`{text}`: {error}")]
     Window {
@@ -51,46 +51,46 @@ pub enum SubjectError {
     Nothing(String),
 }
 
-impl Subject {
+impl SideSpec {
     /// Parses a side; `is_file` tells whether a file exists.
     ///
     /// # Errors
     ///
-    /// [`SubjectError`] quotes the side and says what to give instead.
-    pub fn parse(text: &str, is_file: impl Fn(&Path) -> bool) -> Result<Self, SubjectError> {
+    /// [`SideSpecError`] quotes the side and says what to give instead.
+    pub fn parse(text: &str, is_file: impl Fn(&Path) -> bool) -> Result<Self, SideSpecError> {
         if is_file(Path::new(text)) {
-            return Ok(Self { source: Source::Recording(text.into()), window: None });
+            return Ok(Self { source: SideSource::Recording(text.into()), window: None });
         }
         let (name, window) = match text.rsplit_once('@') {
             Some((name, window)) => (name, Some(parse_window(text, window)?)),
             None => (text, None),
         };
         let source = if is_file(Path::new(name)) {
-            Source::Recording(name.into())
+            SideSource::Recording(name.into())
         } else if name == "agent" {
-            Source::Agent
+            SideSource::Agent
         } else if let Some(pid) = name.strip_prefix("pid:") {
-            let wrong = || SubjectError::Pid(text.to_owned());
-            Source::Process(pid.trim().parse().map_err(|_| wrong())?)
+            let wrong = || SideSpecError::Pid(text.to_owned());
+            SideSource::Process(pid.trim().parse().map_err(|_| wrong())?)
         } else if let Ok(pid) = name.parse() {
-            Source::Process(pid)
+            SideSource::Process(pid)
         } else if name.is_empty() {
-            return Err(SubjectError::Nothing(text.to_owned()));
+            return Err(SideSpecError::Nothing(text.to_owned()));
         } else {
             // If the file does not exist, opening it reports that.
-            Source::Recording(name.into())
+            SideSource::Recording(name.into())
         };
         Ok(Self { source, window })
     }
 
     /// Whether the side is sampled from now on.
     pub fn is_live(&self) -> bool {
-        matches!(self.source, Source::Process(_)) && self.window.is_none()
+        matches!(self.source, SideSource::Process(_)) && self.window.is_none()
     }
 }
 
-fn parse_window(text: &str, window: &str) -> Result<TimeWindow, SubjectError> {
-    window.parse().map_err(|error| SubjectError::Window { text: text.to_owned(), error })
+fn parse_window(text: &str, window: &str) -> Result<TimeWindow, SideSpecError> {
+    window.parse().map_err(|error| SideSpecError::Window { text: text.to_owned(), error })
 }
 
 #[cfg(test)]

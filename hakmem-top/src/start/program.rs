@@ -31,14 +31,14 @@ pub struct ProgramSpec {
     /// The directory in which the program publishes.
     pub directory: PathBuf,
     /// Which of the program's streams are redirected.
-    pub streams: Streams,
+    pub streams: StandardStreams,
     /// Whether each line of its captured output names a phase, as the demo's workload does.
     pub says_phases: bool,
 }
 
 /// How the program's streams are redirected, for example because the screen takes the terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Streams {
+pub struct StandardStreams {
     /// Standard input is empty instead of inherited.
     pub empty_input: bool,
     /// hakmem-top reads standard output.

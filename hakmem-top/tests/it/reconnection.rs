@@ -81,7 +81,7 @@ async fn a_capture_goes_on_when_the_agent_comes_back() {
     use hakmem_reader::Class;
     use hakmem_reader::fixture::{FixtureProcess, SegmentWriter, bin_of};
     use hakmem_recording::{Recording, RecordingWriter, Window};
-    use hakmem_top::source::capture::{Subject, Until, capture};
+    use hakmem_top::source::capture::{CaptureSpec, Until, capture};
 
     let segments = segments();
     let socket = segments.path().join("agent.sock");
@@ -94,10 +94,10 @@ async fn a_capture_goes_on_when_the_agent_comes_back() {
     let path = segments.path().join("a.recording");
     let writer = RecordingWriter::create(&path, Default::default()).unwrap();
     let filter = proto::ProcessFilter::default();
-    let subject = Subject { filter, interval_ms: 50, since: 0.0 };
+    let spec = CaptureSpec { filter, interval_ms: 50, since: 0.0 };
     let (until, wished) = watch::channel(Until::Further);
     let endpoint = Arc::new(Endpoint::Unix(socket.clone()));
-    let capturing = tokio::spawn(capture(endpoint, subject, writer, wished));
+    let capturing = tokio::spawn(capture(endpoint, spec, writer, wished));
     let sees = async |blocks: u64| {
         let find = async {
             loop {

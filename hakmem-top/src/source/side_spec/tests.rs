@@ -3,14 +3,10 @@ use super::*;
 /// How `text` is parsed, if `12` and `odd@name.hakrec` are files.
 fn read(text: &str) -> String {
     let is_file = |path: &Path| ["12", "odd@name.hakrec"].iter().any(|it| path == Path::new(it));
-    match Subject::parse(text, is_file) {
-        Ok(subject) => {
-            let window = subject.window.map_or("all".into(), |it| format!("{it:?}"));
-            format!(
-                "{:?} {window}{}",
-                subject.source,
-                if subject.is_live() { ", live" } else { "" }
-            )
+    match SideSpec::parse(text, is_file) {
+        Ok(spec) => {
+            let window = spec.window.map_or("all".into(), |it| format!("{it:?}"));
+            format!("{:?} {window}{}", spec.source, if spec.is_live() { ", live" } else { "" })
         }
         Err(error) => error.to_string(),
     }
