@@ -1,4 +1,4 @@
-//! Tests of the screen with missing data, after bad ends, and in too little space.
+//! Tests of the screen without data.
 
 use super::*;
 
@@ -57,76 +57,6 @@ fn a_process_that_is_gone_is_named_and_no_other_shown_in_its_place() {
 }
 
 #[test]
-fn a_bad_end_is_announced_on_every_tab_and_counted_in_the_title() {
-    let mut model = sample::model();
-    let mut ended = sample::strip(&sample::process(4100, "python3", 17.0, 1.0));
-    (ended.state, ended.end_signal) = ("crashed".into(), Some(11));
-    model.merge(Stream::Overview, sample::update(17.0, vec![ended]));
-    for tab in Tab::ALL {
-        let screen = drawn(80, 10, &model, &state(tab));
-        assert!(screen.contains(" ✗ python3 4100 crashed by SIGSEGV 0s ago"), "{screen}");
-    }
-    model.watched_for = std::time::Duration::from_secs(100);
-    let mut view = state(Tab::Processes);
-    view.apply(Action::Ended, &model);
-    let screen = drawn(80, 10, &model, &view);
-    assert!(screen.contains("1 running · 1 crashed or killed"), "{screen}");
-    assert!(!screen.contains('✗') && screen.contains(" crashed "), "{screen}");
-}
-
-#[test]
-fn labels_are_shown_with_the_process() {
-    let mut model = sample::model();
-    let labels = &mut model.processes.get_mut("4000-1-00").unwrap().identity.labels;
-    labels.insert("version".into(), "2".into());
-    labels.insert("service".into(), "shop".into());
-    let screen = drawn(120, 16, &model, &state(Tab::Processes));
-    assert!(screen.contains("4000 redis-server [servi… running"), "{screen}");
-    assert!(screen.contains("─ redis-server 4000 service=shop,version=2 ─"), "{screen}");
-    let screen = drawn(160, 16, &model, &state(Tab::Processes));
-    assert!(screen.contains("redis-server [service=shop,version=2] --fast"), "{screen}");
-    let title = drawn(120, 1, &model, &state(Tab::Classes));
-    assert!(title.contains("running 16s · service=shop,version=2 · direct"), "{title}");
-}
-
-#[test]
-fn deep_lists_keep_their_bar_and_lists_without_a_bound_have_none() {
-    let mut model = sample::model();
-    let mut process = sample::process(4000, "redis-server", 17.0, 1e6);
-    for list in &mut process.threads[0].lists {
-        (list.depth_blocks, list.capacity_blocks) = (1234, 2000);
-    }
-    (process.classes[0].depth_blocks, process.classes[0].capacity_blocks) = (5, 0);
-    process.classes[1].live_bytes = -4096;
-    process.totals.as_mut().unwrap().live_bytes = -1;
-    model.merge(Stream::Detail, sample::update(17.0, vec![process]));
-    let screen = drawn(120, 8, &model, &state(Tab::Threads));
-    let row = screen.lines().find(|line| line.contains("main")).unwrap();
-    assert_eq!(row.matches("1.23k▅").count(), 3, "{screen}");
-    let screen = drawn(120, 12, &model, &state(Tab::Classes));
-    assert!(screen.contains("███████ 5 ") && !screen.contains("5/0"), "{screen}");
-    assert!(!screen.contains("-4") && screen.contains("live 0 B"), "{screen}");
-}
-
-#[test]
-fn what_is_longer_than_the_screen_scrolls() {
-    let model = sample::model();
-    let mut view = state(Tab::Classes);
-    view.apply(Action::Help, &model);
-    let area = Rect::new(0, 0, 80, 10);
-    let body = Areas::of(area, &model, &view).body;
-    let screen = drawn(80, 10, &model, &view);
-    assert!(screen.contains("help · 1 to 5 of 19, j k scroll"), "{screen}");
-    assert!(!screen.contains("P50 P99  "), "{screen}");
-    let last = scrolled(body, &model, &view, 1000).unwrap();
-    view.apply(Action::ScrollTo(last), &model);
-    let screen = drawn(80, 10, &model, &view);
-    assert!(screen.contains("help · 15 to 19 of 19") && screen.contains("P50 P99  "), "{screen}");
-    view.apply(Action::Back, &model);
-    assert_eq!((view.help, view.scroll), (false, 0));
-}
-
-#[test]
 fn of_an_idle_program_no_share_of_no_calls_is_told() {
     let mut model = Model::new("/run/agent.sock");
     let process = sample::process(4000, "redis-server", 17.0, 1e6);
@@ -144,4 +74,21 @@ fn of_an_idle_program_no_share_of_no_calls_is_told() {
     let screen = drawn(130, 36, &model, &state(Tab::Routing));
     assert!(screen.contains("allocations        0/s ·············· no calls now"), "{screen}");
     assert!(screen.contains("allocations        0/s slow, no calls now"), "{screen}");
+}
+
+#[test]
+fn without_processes_it_says_how_to_start_one() {
+    let mut model = Model::new("test");
+    model.merge(Stream::Overview, sample::update(1.0, vec![]));
+    insta::assert_snapshot!(drawn(80, 9, &model, &state(Tab::Processes)), @r"
+    hakmem  0 running                                                     ● 100 ms
+    1 Processes 0   2 Classes   3 C7 routing   4 Threads   5 Events   6 Findings
+
+     no process publishes in /dev/shm/hakmem-1000
+
+     start one:  hakmem-top run -- PROGRAM ARGS
+     or see it:  hakmem-top demo
+
+    q quit  ? help  Enter open  s i sort  / filter  e ended  p pause  + - interval
+    ");
 }
