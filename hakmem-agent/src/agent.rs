@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hakmem_recording::OpenError;
 use tokio::task::JoinSet;
@@ -12,22 +12,23 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use crate::access::Gate;
+use crate::admission::Admission;
 use crate::config::AgentConfig;
 use crate::connections::{Connections, accept};
 use crate::detection::{Detector, Recorded};
 use crate::failure::Failure;
 use crate::findings::Findings;
-use crate::grpc::admission::Admission;
 use crate::grpc::server;
 use crate::history::History;
 use crate::http;
 use crate::in_process::{InProcessConnector, in_process};
 use crate::loopback::{self, ListenError};
-use crate::recorder::Recorder;
+use crate::recorder::{Recorder, RecordingCounts, Sources};
 use crate::refusals::Refusals;
 use crate::sampler::Sampler;
 use crate::shared::Shared;
 use crate::state::interest::Interests;
+use crate::status::StatusReporter;
 use crate::unix_socket::{self, SocketError, SocketFile};
 use crate::users::Users;
 
@@ -96,6 +97,7 @@ impl RunningAgent {
             Some(address) => Some(loopback::listen(address, "--http").await?),
             None => None,
         };
+        let config = Arc::new(config);
         let interests = Arc::new(Interests::default());
         let history = Arc::new(History::new(config.history));
         let refusals = Arc::new(Refusals::default());
@@ -117,28 +119,43 @@ impl RunningAgent {
             tcp.is_some().then(|| Arc::clone(&tcp_connections)),
             web.is_some().then(|| Arc::clone(&http_connections)),
         ];
+        let findings = Arc::new(Findings::default());
+        let counts = Arc::new(RecordingCounts::default());
+        let status = Arc::new(StatusReporter::new(Arc::clone(&config), Arc::clone(&history)));
         let shared = Arc::new(Shared {
             config,
             view: sampler.view(),
             sampler: sampler.handle(),
             interests,
             history,
-            findings: Findings::default(),
+            findings: Arc::clone(&findings),
             refusals,
             users: Users::default(),
             admission,
-            recording: Arc::default(),
+            recording: Arc::clone(&counts),
             stop: CancellationToken::new(),
             scrapes: AtomicU64::new(0),
             failure,
-            started: Instant::now(),
+            status: Arc::clone(&status),
             connections: listening.into_iter().flatten().collect(),
         });
         let recorder = shared.config.recording.clone();
-        let recorder = recorder.map(|config| Recorder::start(config, &shared)).transpose();
-        let recorder = recorder.map_err(StartError::Sampler)?;
+        let recorder = recorder.map(|config| {
+            let sources = Sources {
+                view: shared.view.clone(),
+                sampler: shared.sampler.clone(),
+                status,
+                refusals: Arc::clone(&shared.refusals),
+                counts,
+            };
+            Recorder::start(config, sources, &shared.failure)
+        });
+        let recorder = recorder.transpose().map_err(StartError::Sampler)?;
         let detection = shared.config.detection.clone();
-        let detector = detection.map(|config| Detector::start(&config, recorded, &shared));
+        let detector = detection.map(|config| {
+            let (agent, view) = (&shared.config, shared.view.clone());
+            Detector::start(&config, agent, recorded, view, findings, &shared.failure)
+        });
         let detector = detector.transpose().map_err(StartError::Sampler)?;
 
         let mut servers = JoinSet::new();
@@ -244,7 +261,7 @@ async fn end_of_stall(shared: Arc<Shared>) {
             () = shared.stop.cancelled() => return,
             () = tokio::time::sleep(LOOK_INTERVAL) => {}
         }
-        let is_healthy = shared.condition(&shared.current()).is_healthy();
+        let is_healthy = shared.status.condition(&shared.current()).is_healthy();
         looks = if is_healthy { 0 } else { looks + 1 };
     }
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use crate::config::AgentConfig;
 use crate::printable::printable;
-use crate::shared::Shared;
 use crate::state::FleetView;
 
 /// Age of the last round that indicates a problem: rounds are a tenth of a second apart, and their
@@ -63,21 +62,14 @@ impl std::fmt::Display for Condition {
     }
 }
 
-impl Shared {
-    /// The condition of the agent, as of `view`.
-    pub(crate) fn condition(&self, view: &FleetView) -> Condition {
-        let condition = condition(&self.config, view.health.first_scan_done, self.round_age(view));
-        match (condition, view.health.directory_problems.first_key_value()) {
-            (Condition::Sampling, Some((directory, problem))) => {
-                Condition::Blind(problem_text(directory, problem))
-            }
-            (condition, _) => condition,
+/// The condition of an agent as of `view`, whose last round of sampling is `age` old.
+pub(crate) fn condition(config: &AgentConfig, view: &FleetView, age: Duration) -> Condition {
+    let condition = sampling(config, view.health.first_scan_done, age);
+    match (condition, view.health.directory_problems.first_key_value()) {
+        (Condition::Sampling, Some((directory, problem))) => {
+            Condition::Blind(problem_text(directory, problem))
         }
-    }
-
-    /// Time since the end of the last round of sampling, or since the start.
-    pub(crate) fn round_age(&self, view: &FleetView) -> Duration {
-        view.health.round_at.unwrap_or(self.started).elapsed()
+        (condition, _) => condition,
     }
 }
 
@@ -87,7 +79,7 @@ pub(crate) fn problem_text(directory: &Path, problem: &str) -> String {
     format!("{} {problem}; its processes are missing", printable(&directory))
 }
 
-fn condition(config: &AgentConfig, first_scan_done: bool, age: Duration) -> Condition {
+fn sampling(config: &AgentConfig, first_scan_done: bool, age: Duration) -> Condition {
     let least = if first_scan_done { ROUND_AGE_MAX } else { FIRST_LISTING_MAX };
     if age > least.max(config.watched_interval.saturating_mul(ROUNDS_MISSED_MAX)) {
         Condition::Stalled(age)
@@ -108,7 +100,7 @@ mod tests {
             let watched_interval = Duration::from_secs(interval_s);
             let config = AgentConfig { watched_interval, ..AgentConfig::default() };
             let age = Duration::from_secs(age_s);
-            assert_eq!(condition(&config, first_scan_done, age), expected);
+            assert_eq!(sampling(&config, first_scan_done, age), expected);
         };
         let stalled = |age_s| Condition::Stalled(Duration::from_secs(age_s));
         check(0, false, 30, Condition::Starting);

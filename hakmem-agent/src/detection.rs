@@ -40,10 +40,13 @@ use hakmem_proto::v1::Process;
 use hakmem_recording::delta::{Detail, whole};
 use hakmem_recording::series::RecordedSeries;
 use hakmem_recording::{OpenError, Recording, Window};
+use tokio::sync::watch;
 
 use crate::config::{AgentConfig, DetectionConfig};
-use crate::shared::Shared;
+use crate::failure::Failure;
+use crate::findings::Findings;
 use crate::socket_path::default_socket;
+use crate::state::FleetView;
 use comparison::Baseline;
 use programs::{Programs, Rules};
 
@@ -103,21 +106,25 @@ impl Detector {
     /// Starts the thread.
     pub(crate) fn start(
         config: &DetectionConfig,
+        agent: &AgentConfig,
         recorded: Recorded,
-        shared: &Arc<Shared>,
+        view: watch::Receiver<Arc<FleetView>>,
+        findings: Arc<Findings>,
+        failure: &Arc<Failure>,
     ) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
-        let mut rules = Rules::new(config, shared.config.idle_interval.as_secs_f64());
+        let mut rules = Rules::new(config, agent.idle_interval.as_secs_f64());
         rules.recorded = recorded.0;
-        rules.asked_at = asked_at(&shared.config);
+        rules.asked_at = asked_at(agent);
         let step = Duration::from_secs_f64(rules.habits.pace.step().max(0.01));
         let work = Work {
-            shared: Arc::clone(shared),
+            view,
+            findings,
             programs: Programs::new(rules),
             step,
             interval: config.interval.max(step),
         };
-        let thread = shared.failure.thread("hakmem-detector", move || work.run(&stopped))?;
+        let thread = failure.thread("hakmem-detector", move || work.run(&stopped))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 
@@ -139,7 +146,9 @@ fn asked_at(config: &AgentConfig) -> Option<Option<std::path::PathBuf>> {
 
 /// The state of the thread.
 struct Work {
-    shared: Arc<Shared>,
+    /// The newest state.
+    view: watch::Receiver<Arc<FleetView>>,
+    findings: Arc<Findings>,
     programs: Programs,
     step: Duration,
     interval: Duration,
@@ -163,7 +172,7 @@ impl Work {
     }
 
     fn round(&mut self, is_due: bool) {
-        let view = self.shared.current();
+        let view = Arc::clone(&self.view.borrow());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let now = now.as_secs_f64();
         let mut steps = self.programs.observe(&view);
@@ -172,10 +181,10 @@ impl Work {
         }
         if is_due || !steps.is_empty() {
             let label = |owner: u32, name: &str| view.retired.name_of(owner, name).to_owned();
-            self.shared.findings.take(steps, now, label);
+            self.findings.take(steps, now, label);
         }
     }
 }
 
 #[cfg(test)]
-mod staged;
+mod tests;

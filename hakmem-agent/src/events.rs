@@ -6,24 +6,18 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use hakmem_proto::v1::{Event, WatchEventsResponse};
+use hakmem_proto::v1::Event;
 use hakmem_reader::EventKind;
 use tokio::sync::mpsc;
-use tonic::Status;
 
-use crate::shared::Shared;
 use crate::state::FleetView;
 use crate::state::filter::Selection;
-use crate::state::interest::Interest;
 
 /// Maximum number of events that wait for one client; about 150 bytes each.
 const QUEUE_EVENTS: usize = 8192;
 /// Maximum number of events in one message; well below 4 MiB.
 const MESSAGE_EVENTS: usize = 4096;
-/// Time between two updates of the set of processes that a stream watches.
-const INTEREST_PERIOD: Duration = Duration::from_millis(250);
 
 /// Losses of one stream since it began.
 #[derive(Debug, Default)]
@@ -133,42 +127,16 @@ impl Subscription {
 }
 
 impl EventStream {
-    /// Forwards events until the client or the agent ends.
-    pub(crate) async fn run(
-        mut self,
-        shared: Arc<Shared>,
-        interest: Interest,
-        client: mpsc::Sender<Result<WatchEventsResponse, Status>>,
-    ) {
-        let mut look = tokio::time::interval(INTEREST_PERIOD);
-        let mut told = (0, 0);
-        loop {
-            let mut events = Vec::new();
-            tokio::select! {
-                () = shared.stop.cancelled() => return,
-                () = client.closed() => return,
-                received = self.queue.recv_many(&mut events, MESSAGE_EVENTS) => {
-                    if received == 0 { return }
-                }
-                _ = look.tick() => self.renew(&shared, &interest),
-            }
-            let losses = self.losses();
-            if events.is_empty() && losses == told {
-                continue;
-            }
-            told = losses;
-            let (lost_events, dropped_events) = losses;
-            let message = WatchEventsResponse { events, lost_events, dropped_events };
-            if client.send(Ok(message)).await.is_err() {
-                return;
-            }
-        }
+    /// Waits for events and adds them to `events`, at most as many as fit into a message; returns
+    /// their number, which is 0 if the sampler has ended.
+    pub(crate) async fn receive(&mut self, events: &mut Vec<Event>) -> usize {
+        self.queue.recv_many(events, MESSAGE_EVENTS).await
     }
 
-    fn renew(&self, shared: &Shared, interest: &Interest) {
-        let view = shared.current();
-        let running = self.selection.of(&view).filter(|record| !record.has_ended());
-        interest.set(running.map(|record| Arc::clone(&record.key)).collect());
+    /// Keys of the running processes that the stream selects.
+    pub(crate) fn running_keys(&self, view: &FleetView) -> Vec<Arc<str>> {
+        let running = self.selection.of(view).filter(|record| !record.has_ended());
+        running.map(|record| Arc::clone(&record.key)).collect()
     }
 
     /// The events that wait now, at most as many as fit into a message.

@@ -11,14 +11,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hakmem_proto::v1::{Finding, WatchFindingsResponse};
+use hakmem_proto::v1::Finding;
 use hakmem_recording::window::seconds;
 use prost_types::Timestamp;
 use tokio::sync::mpsc;
-use tonic::Status;
 
 use crate::access::Viewer;
-use crate::shared::Shared;
+use crate::state::FleetView;
 use crate::state::counters::OTHER;
 use crate::state::filter::Selection;
 use crate::time::timestamp_of_unix_ns;
@@ -222,39 +221,21 @@ impl Watcher {
 }
 
 impl FindingStream {
-    /// Forwards findings until the queue, the client or the agent ends.
-    pub(crate) async fn run(
-        mut self,
-        shared: Arc<Shared>,
-        client: mpsc::Sender<Result<WatchFindingsResponse, Status>>,
-    ) {
-        let mut told = 0;
-        loop {
-            let mut known = Vec::new();
-            tokio::select! {
-                () = shared.stop.cancelled() => return,
-                () = client.closed() => return,
-                received = self.queue.recv_many(&mut known, MESSAGE_MAX) => {
-                    if received == 0 { return }
-                }
-            }
-            let findings = self.selected(&known, &shared);
-            let dropped_findings = self.dropped.load(Ordering::Relaxed);
-            if findings.is_empty() && dropped_findings == told {
-                continue;
-            }
-            told = dropped_findings;
-            let message = WatchFindingsResponse { findings, dropped_findings };
-            if client.send(Ok(message)).await.is_err() {
-                return;
-            }
-        }
+    /// Waits for findings and adds them to `known`, at most as many as fit into a message; returns
+    /// their number, which is 0 at the end of the stream.
+    pub(crate) async fn receive(&mut self, known: &mut Vec<Arc<Known>>) -> usize {
+        self.queue.recv_many(known, MESSAGE_MAX).await
     }
 
-    fn selected(&self, known: &[Arc<Known>], shared: &Shared) -> Vec<Finding> {
-        let view = shared.current();
-        let wanted = known.iter().filter(|it| self.selection.has_finding(&view, it));
-        wanted.map(|it| it.finding.clone()).collect()
+    /// The findings that the stream selects, given the processes in `view`.
+    pub(crate) fn selected(&self, known: &[Arc<Known>], view: &FleetView) -> Vec<Finding> {
+        let selects = |it: &&Arc<Known>| self.selection.has_finding(view, it.owner, &it.finding);
+        known.iter().filter(selects).map(|it| it.finding.clone()).collect()
+    }
+
+    /// Number of findings that were dropped since the stream began.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 }
 

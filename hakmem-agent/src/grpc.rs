@@ -1,10 +1,10 @@
 //! The service `hakmem.v1.Telemetry`.
 
-pub(crate) mod admission;
+mod events;
 mod findings;
 mod history;
 pub(crate) mod server;
-pub(crate) mod watch;
+mod watch;
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ use crate::access::{Gate, Viewer};
 use crate::events::Subscription;
 use crate::printable::excerpt;
 use crate::shared::Shared;
+use crate::state::cursor::Cursor;
 use crate::state::filter::Selection;
 use crate::state::{FleetView, ProcessRecord};
 use hakmem_recording::delta::{self, Detail};
@@ -102,7 +103,8 @@ impl Telemetry for TelemetryService {
         let view = self.shared.current();
         let wanted = selection.of(&view).filter(|r| selection.includes_ended() || !r.has_ended());
         let processes = wanted.map(|record| outline(&record.message())).collect();
-        let answer = ListProcessesResponse { processes, agent: Some(self.shared.status(&view)) };
+        let answer =
+            ListProcessesResponse { processes, agent: Some(self.shared.status.report(&view)) };
         if answer.encoded_len() > ANSWER_BYTES_MAX {
             let message =
                 "too many processes for one answer; narrow the filter or use WatchProcesses";
@@ -137,7 +139,8 @@ impl Telemetry for TelemetryService {
             asked => Duration::from_millis(asked.into()).clamp(least, INTERVAL_MAX.max(least)),
         };
         let detail = Detail { threads: request.include_threads, classes: request.include_classes };
-        let watch = Watch::new(Selection::new(viewer, request.filter), detail, interval);
+        let cursor = Cursor::new(Selection::new(viewer, request.filter), detail);
+        let watch = Watch::new(cursor, interval);
         let interest = self.shared.interests.register(interval);
         let (client, answers) = mpsc::channel(1);
         self.spawn(permit.during(watch.run(Arc::clone(&self.shared), interest, client)));
@@ -175,7 +178,12 @@ impl Telemetry for TelemetryService {
             Subscription::new(selection, request.kinds, request.include_recent);
         self.shared.sampler.subscribe(subscription);
         let (client, answers) = mpsc::channel(1);
-        self.spawn(permit.during(stream.run(Arc::clone(&self.shared), interest, client)));
+        self.spawn(permit.during(events::forward(
+            stream,
+            Arc::clone(&self.shared),
+            interest,
+            client,
+        )));
         Ok(Response::new(ReceiverStream::new(answers)))
     }
 
@@ -193,7 +201,7 @@ impl Telemetry for TelemetryService {
         let selection = Selection::new(viewer, request.filter);
         let stream = self.shared.findings.watch(selection, request.follow);
         let (client, answers) = mpsc::channel(1);
-        self.spawn(permit.during(stream.run(Arc::clone(&self.shared), client)));
+        self.spawn(permit.during(findings::forward(stream, Arc::clone(&self.shared), client)));
         Ok(Response::new(ReceiverStream::new(answers)))
     }
 

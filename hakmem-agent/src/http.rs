@@ -66,12 +66,12 @@ async fn metrics_page(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> 
 }
 
 async fn healthy(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
-    let condition = shared.condition(&shared.current());
+    let condition = shared.status.condition(&shared.current());
     answer(condition.is_healthy(), "healthy", &condition)
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
-    let condition = shared.condition(&shared.current());
+    let condition = shared.status.condition(&shared.current());
     answer(condition.is_ready(), "ready", &condition)
 }
 
@@ -109,11 +109,12 @@ mod tests {
     use crate::sampler::Sampler;
     use crate::state::FleetView;
     use crate::state::interest::Interests;
+    use crate::status::StatusReporter;
 
     #[tokio::test]
     async fn it_is_not_ready_before_the_first_scan_is_done() {
         let directory = tempfile::tempdir().unwrap();
-        let config = AgentConfig::for_directory(directory.path());
+        let config = Arc::new(AgentConfig::for_directory(directory.path()));
         let interests = Arc::new(Interests::default());
         let history = Arc::new(History::new(config.history));
         let failure = Arc::default();
@@ -126,8 +127,8 @@ mod tests {
         )
         .unwrap();
         let refusals = Arc::default();
-        let admission =
-            crate::grpc::admission::Admission::new(&config.per_owner, Arc::clone(&refusals));
+        let admission = crate::admission::Admission::new(&config.per_owner, Arc::clone(&refusals));
+        let status = StatusReporter::new(Arc::clone(&config), Arc::clone(&history)).into();
         let (publisher, view) = watch::channel(Arc::new(FleetView::default()));
         let shared = Arc::new(Shared {
             config,
@@ -135,7 +136,7 @@ mod tests {
             sampler: sampler.handle(),
             interests,
             history,
-            findings: crate::findings::Findings::default(),
+            findings: Arc::default(),
             refusals,
             users: crate::users::Users::default(),
             admission,
@@ -143,7 +144,7 @@ mod tests {
             stop: CancellationToken::new(),
             scrapes: AtomicU64::new(0),
             failure,
-            started: std::time::Instant::now(),
+            status,
             connections: Vec::new(),
         });
         let status = ready(State(Arc::clone(&shared))).await.0;

@@ -23,10 +23,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hakmem_recording::WriteError;
+use tokio::sync::watch;
 
 use crate::config::RecordingConfig;
-use crate::refusals::Refusal;
-use crate::shared::Shared;
+use crate::failure::Failure;
+use crate::refusals::{Refusal, Refusals};
+use crate::sampler::SamplerHandle;
+use crate::state::FleetView;
+use crate::status::StatusReporter;
 pub(crate) use counts::RecordingCounts;
 use files::Files;
 use open_file::OpenFile;
@@ -47,10 +51,14 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// Starts the thread.
-    pub(crate) fn start(config: RecordingConfig, shared: &Arc<Shared>) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        config: RecordingConfig,
+        sources: Sources,
+        failure: &Arc<Failure>,
+    ) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
-        let work = Work::new(config, Arc::clone(shared));
-        let thread = shared.failure.thread("hakmem-recorder", move || work.run(&stopped))?;
+        let work = Work::new(config, sources);
+        let thread = failure.thread("hakmem-recorder", move || work.run(&stopped))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 
@@ -63,10 +71,30 @@ impl Recorder {
     }
 }
 
+/// The parts of the agent from which the recorder learns what to write, and those in which it
+/// counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Sources {
+    /// The newest state.
+    pub(crate) view: watch::Receiver<Arc<FleetView>>,
+    /// Sends the events.
+    pub(crate) sampler: SamplerHandle,
+    pub(crate) status: Arc<StatusReporter>,
+    pub(crate) refusals: Arc<Refusals>,
+    pub(crate) counts: Arc<RecordingCounts>,
+}
+
+impl Sources {
+    /// The newest state.
+    fn current(&self) -> Arc<FleetView> {
+        Arc::clone(&self.view.borrow())
+    }
+}
+
 /// The state of the thread.
 struct Work {
     config: RecordingConfig,
-    shared: Arc<Shared>,
+    sources: Sources,
     files: Files,
     open: BTreeMap<u32, OpenFile>,
     /// Owners for whom nothing is written until the given time: a write failed, or their file took
@@ -78,10 +106,10 @@ struct Work {
 }
 
 impl Work {
-    fn new(config: RecordingConfig, shared: Arc<Shared>) -> Self {
+    fn new(config: RecordingConfig, sources: Sources) -> Self {
         let files = Files::new(config.directory.clone());
         let (open, paused, left_out) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { config, shared, files, open, paused, left_out, told_of_failure: false }
+        Self { config, sources, files, open, paused, left_out, told_of_failure: false }
     }
 
     fn run(mut self, stopped: &mpsc::Receiver<()>) {
@@ -94,7 +122,7 @@ impl Work {
             }
         }
         for (owner, file) in std::mem::take(&mut self.open) {
-            if let Err(error) = file.close(&self.shared) {
+            if let Err(error) = file.close(&self.sources) {
                 self.fail(owner, &error);
             }
         }
@@ -108,7 +136,7 @@ impl Work {
         let gone: Vec<u32> =
             self.open.keys().filter(|owner| !owners.contains(owner)).copied().collect();
         for owner in gone {
-            let closed = self.open.remove(&owner).map(|file| file.close(&self.shared));
+            let closed = self.open.remove(&owner).map(|file| file.close(&self.sources));
             self.look_at(owner, closed.unwrap_or(Ok(())));
         }
         let file_bytes_max = (self.config.bytes_max / FILES_MIN / owners.len() as u64).max(1);
@@ -124,7 +152,7 @@ impl Work {
 
     /// The owners of processes, and always the agent's own user, so that there is a file.
     fn owners(&mut self) -> BTreeSet<u32> {
-        let view = self.shared.current();
+        let view = self.sources.current();
         let mut owners = BTreeSet::from([rustix::process::geteuid().as_raw()]);
         owners.extend(self.open.keys().filter(|owner| view.has_processes_of(**owner)));
         let mut left_out = BTreeSet::new();
@@ -136,7 +164,7 @@ impl Work {
             }
         }
         let new = left_out.difference(&self.left_out).count();
-        self.shared.refusals.count_many(Refusal::RECORDED_OWNER, new as u64);
+        self.sources.refusals.count_many(Refusal::RECORDED_OWNER, new as u64);
         self.left_out = left_out;
         owners
     }
@@ -149,13 +177,13 @@ impl Work {
         if self.open.get(&owner).is_some_and(is_over)
             && let Some(file) = self.open.remove(&owner)
         {
-            file.close(&self.shared)?;
+            file.close(&self.sources)?;
         }
         let mut file = match self.open.remove(&owner) {
             Some(file) => file,
-            None => OpenFile::begin(owner, &self.files, &self.config, &self.shared)?,
+            None => OpenFile::begin(owner, &self.files, &self.config, &self.sources)?,
         };
-        file.write_news(&self.shared)?;
+        file.write_news(&self.sources)?;
         self.open.insert(owner, file);
         Ok(())
     }
@@ -177,17 +205,17 @@ impl Work {
             if let Some(owner) = under_way {
                 self.open.remove(&owner);
                 self.paused.insert(owner, Instant::now() + RETRY_INTERVAL);
-                self.shared.refusals.count(Refusal::RECORDED_BYTES);
+                self.sources.refusals.count(Refusal::RECORDED_BYTES);
             }
             if let Err(error) = Files::remove(&file.path) {
-                self.shared.recording.count_error();
+                self.sources.counts.count_error();
                 tracing::debug!("cannot remove {}: {error}", file.path.display());
             } else if let Some(owner) = owner {
                 stored.entry(owner).and_modify(|bytes| *bytes -= file.bytes);
-                self.shared.recording.count_removed(owner, file.bytes);
+                self.sources.counts.count_removed(owner, file.bytes);
             }
         }
-        self.shared.recording.set_stored(&stored);
+        self.sources.counts.set_stored(&stored);
     }
 
     fn look_at(&mut self, owner: u32, written: Result<(), WriteError>) {
@@ -199,7 +227,7 @@ impl Work {
     fn fail(&mut self, owner: u32, error: &WriteError) {
         self.open.remove(&owner);
         self.paused.insert(owner, Instant::now() + RETRY_INTERVAL);
-        self.shared.recording.count_error();
+        self.sources.counts.count_error();
         if !std::mem::replace(&mut self.told_of_failure, true) {
             tracing::warn!("{error}; recording is tried again every {RETRY_INTERVAL:?}");
         }

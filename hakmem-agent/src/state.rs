@@ -2,6 +2,7 @@
 //! reads files or waits.
 
 pub(crate) mod counters;
+pub(crate) mod cursor;
 pub(crate) mod ends;
 pub(crate) mod filter;
 pub(crate) mod interest;

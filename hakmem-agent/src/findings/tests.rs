@@ -78,7 +78,8 @@ fn a_full_queue_drops_findings_and_counts_them() {
 #[test]
 fn findings_are_seen_by_the_owner_of_the_program() {
     let view = FleetView::default();
-    let sees = |viewer, filter| Selection::new(viewer, filter).has_finding(&view, &known(1, 1000));
+    let finding = known(1, 1000).finding;
+    let sees = |viewer, filter| Selection::new(viewer, filter).has_finding(&view, 1000, &finding);
     assert!(sees(Viewer::Everyone, None));
     assert!(sees(Viewer::User(1000), None));
     assert!(!sees(Viewer::User(1001), None));

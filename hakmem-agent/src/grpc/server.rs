@@ -109,7 +109,7 @@ async fn report_health(shared: &Shared, reporter: &HealthReporter) {
 }
 
 async fn tell_health(shared: &Shared, reporter: &HealthReporter) {
-    let status = match shared.condition(&shared.current()).is_healthy() {
+    let status = match shared.status.condition(&shared.current()).is_healthy() {
         true => ServingStatus::Serving,
         false => ServingStatus::NotServing,
     };

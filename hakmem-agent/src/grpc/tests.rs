@@ -3,17 +3,18 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::admission::Admission;
 use crate::config::AgentConfig;
 use crate::failure::Failure;
-use crate::grpc::admission::Admission;
 use crate::history::History;
 use crate::refusals::Refusals;
 use crate::sampler::Sampler;
 use crate::state::interest::Interests;
+use crate::status::StatusReporter;
 
 /// A sampler, and the state that servers share with it.
 fn shared(directory: &std::path::Path) -> (Sampler, Arc<Shared>) {
-    let config = AgentConfig::for_directory(directory);
+    let config = Arc::new(AgentConfig::for_directory(directory));
     let interests = Arc::new(Interests::default());
     let history = Arc::new(History::new(config.history));
     let refusals = Arc::new(Refusals::default());
@@ -21,6 +22,7 @@ fn shared(directory: &std::path::Path) -> (Sampler, Arc<Shared>) {
     let failure = Arc::new(Failure::default());
     let sampler = Sampler::start(&config, all.0, all.1, all.2, &failure).unwrap();
     let admission = Admission::new(&config.per_owner, Arc::clone(&refusals));
+    let status = StatusReporter::new(Arc::clone(&config), Arc::clone(&history)).into();
     let view: watch::Receiver<_> = sampler.view();
     let shared = Shared {
         config,
@@ -28,7 +30,7 @@ fn shared(directory: &std::path::Path) -> (Sampler, Arc<Shared>) {
         sampler: sampler.handle(),
         interests,
         history,
-        findings: crate::findings::Findings::default(),
+        findings: Arc::default(),
         refusals,
         users: crate::users::Users::default(),
         admission,
@@ -36,7 +38,7 @@ fn shared(directory: &std::path::Path) -> (Sampler, Arc<Shared>) {
         stop: CancellationToken::new(),
         scrapes: 0.into(),
         failure,
-        started: std::time::Instant::now(),
+        status,
         connections: Vec::new(),
     };
     (sampler, Arc::new(shared))

@@ -1,6 +1,7 @@
 //! The page at `/`: one self-contained document, readable on light and dark screens.
 
-use crate::shared::{Shared, VERSION};
+use crate::shared::Shared;
+use crate::status::VERSION;
 
 /// Maximum number of rows in the table; a longer list needs another tool.
 const ROWS_MAX: usize = 200;
@@ -31,7 +32,7 @@ pub(crate) fn page(shared: &Shared) -> String {
     };
     TEMPLATE
         .replace("{version}", VERSION)
-        .replace("{directory}", &escaped(&shared.directory_text()))
+        .replace("{directory}", &escaped(&shared.status.directory_text()))
         .replace("{processes}", &processes)
         .replace("{rows}", &rows)
 }

@@ -6,8 +6,9 @@ use hakmem_reader::ProcessState;
 
 use super::exposition::{Exposition, Family, Kind};
 use crate::log::dropped_lines;
-use crate::shared::{Shared, VERSION};
+use crate::shared::Shared;
 use crate::state::{FleetView, ROUND_BOUNDS_SECONDS};
+use crate::status::VERSION;
 
 const BUILD_INFO: Family = Family {
     name: "hakmem_agent_build_info",
@@ -144,7 +145,7 @@ pub(super) fn write(out: &mut Exposition, view: &FleetView, shared: &Shared) {
     let buckets: Vec<_> = ROUND_BOUNDS_SECONDS.into_iter().zip(counts.iter().copied()).collect();
     let sum = health.rounds_time.as_secs_f64();
     out.histogram(&SAMPLE_DURATION, &[], &buckets, above[0], sum);
-    let age = shared.round_age(view).as_secs_f64();
+    let age = shared.status.round_age(view).as_secs_f64();
     out.float(&ROUND_AGE, &[], age);
     let problems = health.directory_problems.len();
     out.number(&UNREADABLE_DIRECTORIES, &[], problems as i128);

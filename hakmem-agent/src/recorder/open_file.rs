@@ -1,7 +1,6 @@
 //! The current file of one owner.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use hakmem_proto::v1::{
@@ -11,19 +10,20 @@ use hakmem_recording::delta::Detail;
 use hakmem_recording::machine::this_machine;
 use hakmem_recording::{RecordingWriter, WriteError};
 
+use super::Sources;
 use super::files::Files;
 use crate::access::Viewer;
 use crate::config::RecordingConfig;
 use crate::events::{EventStream, Subscription};
-use crate::grpc::watch::Watch;
-use crate::shared::{Shared, VERSION};
+use crate::state::cursor::Cursor;
 use crate::state::filter::Selection;
+use crate::status::VERSION;
 use crate::time::timestamp;
 
 /// A file, with the streams of updates and events that are written to it.
 pub(super) struct OpenFile {
     writer: RecordingWriter,
-    watch: Watch,
+    cursor: Cursor,
     events: EventStream,
     losses: (u64, u64),
     begun: Instant,
@@ -37,7 +37,7 @@ impl OpenFile {
         owner: u32,
         files: &Files,
         config: &RecordingConfig,
-        shared: &Shared,
+        sources: &Sources,
     ) -> Result<Self, WriteError> {
         let now = SystemTime::now();
         let start = RecordingStart {
@@ -49,11 +49,11 @@ impl OpenFile {
         };
         let writer = files.create(now, owner, start)?;
         let everything = || Selection::everything(Viewer::User(owner));
-        let watch = Watch::new(everything(), Detail::ALL, config.interval);
+        let cursor = Cursor::new(everything(), Detail::ALL);
         let (subscription, events) = Subscription::new(everything(), Vec::new(), false);
-        shared.sampler.subscribe(subscription);
+        sources.sampler.subscribe(subscription);
         let begun = Instant::now();
-        Ok(Self { writer, watch, events, losses: (0, 0), begun, counted: 0 })
+        Ok(Self { writer, cursor, events, losses: (0, 0), begun, counted: 0 })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -66,32 +66,32 @@ impl OpenFile {
     }
 
     /// Writes the changes and the events since the last time.
-    pub(super) fn write_news(&mut self, shared: &Arc<Shared>) -> Result<(), WriteError> {
-        self.push_news(shared)?;
+    pub(super) fn write_news(&mut self, sources: &Sources) -> Result<(), WriteError> {
+        self.push_news(sources)?;
         self.writer.flush()?;
         let bytes = self.writer.bytes();
-        shared.recording.count_bytes(bytes - self.counted);
+        sources.counts.count_bytes(bytes - self.counted);
         self.counted = bytes;
         Ok(())
     }
 
     /// Writes the last changes and events, and the end.
-    pub(super) fn close(mut self, shared: &Arc<Shared>) -> Result<(), WriteError> {
-        self.push_news(shared)?;
+    pub(super) fn close(mut self, sources: &Sources) -> Result<(), WriteError> {
+        self.push_news(sources)?;
         let end = RecordingEnd {
             ended_at: Some(timestamp(SystemTime::now())),
             skipped_updates: 0,
             dropped_events: self.losses.1,
         };
         let bytes = self.writer.finish(end)?;
-        shared.recording.count_bytes(bytes - self.counted);
+        sources.counts.count_bytes(bytes - self.counted);
         Ok(())
     }
 
     /// Adds the changes and the events since the last time.
-    fn push_news(&mut self, shared: &Shared) -> Result<(), WriteError> {
-        let view = shared.current();
-        for update in self.watch.next_update(&view, shared) {
+    fn push_news(&mut self, sources: &Sources) -> Result<(), WriteError> {
+        let view = sources.current();
+        for update in self.cursor.next_update(&view, sources.status.report(&view)) {
             self.push(Entry::Update(update))?;
         }
         loop {

@@ -3,11 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use hakmem_proto::v1::ProcessFilter;
+use hakmem_proto::v1::{Finding, ProcessFilter};
 
 use super::{FleetView, ProcessRecord, segment_key};
 use crate::access::Viewer;
-use crate::findings::Known;
 
 /// A filter with the rights of the viewer.
 #[derive(Clone, Debug)]
@@ -51,11 +50,10 @@ impl Selection {
         })
     }
 
-    /// Whether a finding is selected: by the process in which it shows most, if that is still
-    /// known, and otherwise by the finding's own data.
-    pub(crate) fn has_finding(&self, view: &FleetView, known: &Known) -> bool {
-        let finding = &known.finding;
-        if !self.viewer.may_see(known.owner) {
+    /// Whether a finding about a program of `owner` is selected: by the process in which it shows
+    /// most, if that is still known, and otherwise by the finding's own data.
+    pub(crate) fn has_finding(&self, view: &FleetView, owner: u32, finding: &Finding) -> bool {
+        if !self.viewer.may_see(owner) {
             return false;
         }
         if view.processes.contains_key(finding.process_key.as_str()) {
