@@ -36,8 +36,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hakmem_diagnosis::{Series, Side};
+use hakmem_proto::delta::{Detail, whole};
 use hakmem_proto::v1::Process;
-use hakmem_recording::delta::{Detail, whole};
 use hakmem_recording::series::RecordedSeries;
 use hakmem_recording::{OpenError, Recording, Window};
 use tokio::sync::watch;

@@ -29,7 +29,7 @@ use crate::shared::Shared;
 use crate::state::cursor::Cursor;
 use crate::state::filter::Selection;
 use crate::state::{FleetView, ProcessRecord};
-use hakmem_recording::delta::{self, Detail};
+use hakmem_proto::delta::{self, Detail};
 use watch::Watch;
 
 /// The longest interval that a stream may ask for.

@@ -1,6 +1,20 @@
-//! The gRPC contract between agent and clients, generated from `hakmem/v1/hakmem.proto`.
+//! The gRPC contract between agent and clients, generated from `hakmem/v1/hakmem.proto`, and the
+//! form that updates of processes have in it.
+//!
+//! # Layers, bottom to top
+//!
+//! - `fixture`: synthetic processes for tests, with the feature of that name
+//! - `chunk`: messages below gRPC's usual limit; it does not know what changed
+//! - `delta`: from whole processes to the changes that an update has; it remembers nothing
+//! - `merge`: from updates back to whole processes; it trusts no update
 
 #![forbid(unsafe_code)]
+
+pub mod chunk;
+pub mod delta;
+#[cfg(any(test, feature = "fixture"))]
+pub mod fixture;
+pub mod merge;
 
 /// Version 1 of the contract; its documentation is the proto file's.
 #[allow(missing_docs, clippy::doc_markdown, unused_qualifications, unreachable_pub)]

@@ -1,8 +1,22 @@
 //! Recordings: files of telemetry, written while it happens and readable after any crash.
 //!
-//! [`RecordingWriter`] writes one, [`Recording`] reads it. Besides the files, this crate has the
-//! parts that they share with the agent's history in memory: [`delta`] (the changes between two
-//! samples), [`merge`] (whole samples from changes), [`block`] (compressed pieces).
+//! [`RecordingWriter`] writes one, [`Recording`] reads it. The agent's history in memory consists
+//! of the same compressed pieces ([`block`]); the changes in them have the form that
+//! [`hakmem_proto::delta`] gives them.
+//!
+//! # Layers, bottom to top
+//!
+//! - `format`, [`window`], [`machine`]: headers of files and blocks, spans of time, this computer;
+//!   no file is known
+//! - `source`: bytes of a file by their place
+//! - [`mod@weight`]: the memory of an entry before it is decoded
+//! - [`block`], `scan`: one block, and the search for intact ones; what entries mean is not known
+//! - [`writer`]: writes files
+//! - [`replay`]: whole processes from entries; it knows no file
+//! - [`series`]: the samples of each process
+//! - [`reader`]: reads files
+//! - [`fuzz`]: the body of the fuzz target
+//! - `sample`: synthetic entries for tests
 //!
 //! # The format, version 1
 //!
@@ -54,12 +68,9 @@
 #![forbid(unsafe_code)]
 
 pub mod block;
-pub mod chunk;
-pub mod delta;
 mod format;
 pub mod fuzz;
 pub mod machine;
-pub mod merge;
 pub mod reader;
 pub mod replay;
 mod scan;

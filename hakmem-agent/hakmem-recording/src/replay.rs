@@ -18,13 +18,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use hakmem_proto::merge::{Merge, Merged};
 use hakmem_proto::v1::{
     Event, Identity, Loss, Memory, Process, RecordingEntry, Totals, WatchEventsResponse,
     WatchProcessesResponse, recording_entry::Entry,
 };
 use prost_types::Timestamp;
 
-use crate::merge::{Merge, Merged};
 use crate::window::{Window, seconds};
 
 /// One sample of one process.

@@ -14,6 +14,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use hakmem_proto::chunk::{CHUNK_BYTES, chunks};
+use hakmem_proto::merge::Merged;
 use hakmem_proto::v1::{
     Process, RecordingEnd, RecordingEntry, RecordingStart, WatchProcessesResponse,
     recording_entry::Entry,
@@ -21,9 +23,7 @@ use hakmem_proto::v1::{
 use prost_types::Timestamp;
 
 use crate::block::BlockBuilder;
-use crate::chunk::{CHUNK_BYTES, chunks};
 use crate::format::{BlockHeader, FLAG_KEY, file_header};
-use crate::merge::Merged;
 
 /// Time between two blocks.
 pub const BLOCK_INTERVAL: Duration = Duration::from_secs(1);

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hakmem_diagnosis::{Options, Series, Side};
+use hakmem_proto::delta::{Detail, whole};
 use hakmem_proto::v1::{ClassCounters, Identity, Process};
-use hakmem_recording::delta::{Detail, whole};
 use hakmem_recording::window::seconds;
 
 use super::changes::{Changes, Source, Told};

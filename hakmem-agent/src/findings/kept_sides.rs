@@ -4,9 +4,9 @@
 //! on. A comparison of these samples repeats the verdict that made the finding.
 
 use hakmem_diagnosis::{Series, Side};
+use hakmem_proto::chunk::{CHUNK_BYTES, chunks};
 use hakmem_proto::v1::get_finding_response::Part;
 use hakmem_proto::v1::{FindingSeries, GetFindingResponse};
-use hakmem_recording::chunk::{CHUNK_BYTES, chunks};
 use prost::Message as _;
 
 /// Level of compression, as in recordings.

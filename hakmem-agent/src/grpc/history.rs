@@ -1,8 +1,8 @@
 //! The stream behind `GetHistory`. Samples are decoded block by block, at the client's pace.
 
+use hakmem_proto::chunk::{CHUNK_BYTES, chunks};
 use hakmem_proto::v1::{GetHistoryRequest, GetHistoryResponse, HistoryCoverage, Identity, Process};
 use hakmem_recording::Window;
-use hakmem_recording::chunk::{CHUNK_BYTES, chunks};
 use hakmem_recording::window::seconds;
 use prost::Message as _;
 use prost_types::Timestamp;

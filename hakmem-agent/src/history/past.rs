@@ -9,12 +9,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use hakmem_proto::delta::{Detail, changed};
 use hakmem_proto::v1::{
     BinCounters, ClassCounters, Identity, ListDepth, Process, ReasonCount, RecordingEntry, Thread,
     WatchProcessesResponse, recording_entry::Entry,
 };
 use hakmem_recording::block::{Compressor, push_entry};
-use hakmem_recording::delta::{Detail, changed};
 
 use prost::Message as _;
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::{Instant, SystemTime};
 
+use hakmem_proto::delta::Detail;
 use hakmem_proto::v1::{
     RecordingEnd, RecordingEntry, RecordingStart, WatchEventsResponse, recording_entry::Entry,
 };
-use hakmem_recording::delta::Detail;
 use hakmem_recording::machine::this_machine;
 use hakmem_recording::{RecordingWriter, WriteError};
 

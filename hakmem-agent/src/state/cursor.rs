@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use hakmem_proto::chunk::{CHUNK_BYTES, chunks};
+use hakmem_proto::delta::{Detail, changed, whole};
 use hakmem_proto::v1::{AgentStatus, Process, WatchProcessesResponse};
-use hakmem_recording::chunk::{CHUNK_BYTES, chunks};
-use hakmem_recording::delta::{Detail, changed, whole};
 
 use super::filter::Selection;
 use super::{FleetView, ProcessRecord};

@@ -5,9 +5,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use hakmem_proto::delta::{self, Detail};
 use hakmem_proto::v1 as proto;
 use hakmem_proto::v1::recording_entry::Entry;
-use hakmem_recording::delta::{self, Detail};
 use hakmem_recording::replay::{Audience, Sample};
 use hakmem_recording::{Recording, RecordingWriter, WriteError};
 use prost_types::Timestamp;

@@ -1,10 +1,10 @@
 //! Samples on their way through a recording: written as an agent sends them, and replayed.
 
+use hakmem_proto::delta::{Detail, changed, whole};
 use hakmem_proto::v1::{
     Process, RecordingEnd, RecordingEntry, RecordingStart, WatchProcessesResponse,
     recording_entry::Entry,
 };
-use hakmem_recording::delta::{Detail, changed, whole};
 use hakmem_recording::window::seconds;
 use hakmem_recording::{Recording, RecordingWriter, Window};
 use prost_types::Timestamp;

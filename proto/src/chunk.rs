@@ -1,7 +1,8 @@
 //! Cuts an update into messages below gRPC's usual limit of 4 MiB.
 
-use hakmem_proto::v1::Process;
 use prost::Message as _;
+
+use crate::v1::Process;
 
 /// Bytes of processes in one message: a quarter of the limit, so that framing never matters.
 pub const CHUNK_BYTES: usize = 1024 * 1024;

@@ -1,6 +1,6 @@
 //! The changes of a process between two updates of a stream. [`crate::merge`] is the inverse.
 
-use hakmem_proto::v1::{ClassCounters, Process, Thread};
+use crate::v1::{ClassCounters, Process, Thread};
 
 /// The detail that a stream asked for.
 #[derive(Clone, Copy, Debug)]

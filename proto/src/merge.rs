@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use hakmem_proto::v1::{ClassCounters, Process, Thread};
 use prost::Message as _;
+
+use crate::v1::{ClassCounters, Process, Thread};
 
 /// Limit of the weight of all processes, by [`weight`]. It allows far more processes than a machine
 /// has.

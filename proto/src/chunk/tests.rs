@@ -1,6 +1,5 @@
-use hakmem_proto::v1::Thread;
-
 use super::*;
+use crate::v1::Thread;
 
 fn process(key: usize, threads: usize) -> Process {
     let threads = (0..threads).map(|slot| Thread {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::delta::{Detail, changed, whole};
-use crate::sample::history;
+use crate::fixture::history;
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -46,10 +46,8 @@ fn the_same_again_is_no_news() {
 #[test]
 fn more_processes_than_can_be_real_are_refused() {
     let mut merged = Merged::default();
-    let identity = hakmem_proto::v1::Identity {
-        executable: "x".repeat(1 << 20),
-        ..hakmem_proto::v1::Identity::default()
-    };
+    let identity =
+        crate::v1::Identity { executable: "x".repeat(1 << 20), ..crate::v1::Identity::default() };
     let mut refused = false;
     for key in 0..200 {
         let part = Process {

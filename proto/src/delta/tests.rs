@@ -1,6 +1,5 @@
-use hakmem_proto::v1::{Identity, Totals};
-
 use super::*;
+use crate::v1::{Identity, Totals};
 
 const ALL: Detail = Detail { threads: true, classes: true };
 
