@@ -7,8 +7,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use hakmem_reader::text::escaped_text;
+
 use crate::config::AgentConfig;
-use crate::printable::printable;
 use crate::state::FleetView;
 
 /// Age of the last round that indicates a problem: rounds are a tenth of a second apart, and their
@@ -76,7 +77,7 @@ pub(crate) fn condition(config: &AgentConfig, view: &FleetView, age: Duration) -
 /// One line about a directory that cannot be watched properly.
 pub(crate) fn problem_text(directory: &Path, problem: &str) -> String {
     let directory = directory.display().to_string();
-    format!("{} {problem}; its processes are missing", printable(&directory))
+    format!("{} {problem}; its processes are missing", escaped_text(&directory))
 }
 
 fn sampling(config: &AgentConfig, first_scan_done: bool, age: Duration) -> Condition {

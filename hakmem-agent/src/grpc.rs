@@ -17,6 +17,7 @@ use hakmem_proto::v1::{
     WatchEventsRequest, WatchEventsResponse, WatchFindingsRequest, WatchFindingsResponse,
     WatchProcessesRequest, WatchProcessesResponse,
 };
+use hakmem_reader::text::{CleanText, escaped_text};
 use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -24,7 +25,6 @@ use tonic::{Request, Response, Status};
 
 use crate::access::{Gate, Viewer};
 use crate::events::Subscription;
-use crate::printable::excerpt;
 use crate::shared::Shared;
 use crate::state::cursor::Cursor;
 use crate::state::filter::Selection;
@@ -223,6 +223,16 @@ impl Telemetry for TelemetryService {
         tokio::spawn(permit.during(findings::tell(known, sides, client)));
         Ok(Response::new(ReceiverStream::new(answers)))
     }
+}
+
+/// A client's text on one line and shortened: an error must not be as long as the text it quotes.
+fn excerpt(text: &str) -> CleanText {
+    const CHARACTERS_MAX: usize = 80;
+    let mut kept: String = text.chars().take(CHARACTERS_MAX).collect();
+    if kept.len() < text.len() {
+        kept.push('…');
+    }
+    escaped_text(&kept)
 }
 
 /// The process with identity, state and totals only.

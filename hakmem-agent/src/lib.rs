@@ -9,7 +9,7 @@
 //!
 //! A module uses only modules of its own layer and of those above it in this list.
 //!
-//! - `printable`, `time`, `turns`, `users`: texts, moments, order; they know nothing of the agent
+//! - `time`, `turns`, `users`: moments, order, names of users; they know nothing of the agent
 //! - `socket_path`, `config`: what an agent is asked to do; not how it does it
 //! - `log`, `failure`, `refusals`, `accounts`: what any part may report or use up; no part is known
 //! - `access`, `admission`: who may see what, and how often a client may ask; not what is served
@@ -52,7 +52,6 @@ pub mod inspection;
 pub mod log;
 pub mod loopback;
 pub mod metrics;
-pub mod printable;
 mod recorder;
 mod refusals;
 mod sampler;
@@ -68,5 +67,7 @@ mod users;
 
 pub use agent::{RunningAgent, StartError};
 pub use config::{AgentConfig, default_directory};
+pub use hakmem_reader::text;
+
 pub use document::{SnapshotDocument, snapshot_document};
 pub use socket_path::{default_socket, socket_candidates};

@@ -11,14 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::time::Duration;
 
+use hakmem_reader::text::escaped_text;
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
-
-use crate::printable::printable;
 
 /// Number of lines that may wait to be written.
 const QUEUE_LINES_MAX: usize = 1024;
@@ -80,7 +79,7 @@ impl Log {
 
     /// Writes one line without time and level: a command's message to the person who started it.
     pub fn say(&self, text: &str) {
-        self.write(format!("{}\n", printable(text)).into_bytes());
+        self.write(format!("{}\n", escaped_text(text)).into_bytes());
     }
 
     /// Waits until everything is written, or until `patience` is over.
@@ -169,7 +168,7 @@ where
         } else {
             write!(writer, " {level:>5} ")?;
         }
-        writeln!(writer, "{}", printable(&told))
+        writeln!(writer, "{}", escaped_text(&told))
     }
 }
 

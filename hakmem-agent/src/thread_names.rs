@@ -11,7 +11,8 @@ use std::fs;
 use std::sync::Arc;
 
 use hakmem_reader::liveness::Host;
-use hakmem_reader::{Identity, SlotSample, clean_text};
+use hakmem_reader::text::{CleanText, clean_bytes};
+use hakmem_reader::{Identity, SlotSample};
 
 /// Maximum number of samples between two readings of a name.
 const PAUSE_MAX: u64 = 64;
@@ -27,7 +28,7 @@ pub(crate) struct ThreadNames(BTreeMap<u32, Named>);
 struct Named {
     /// The number of the slot's owner.
     owners: u32,
-    name: String,
+    name: CleanText,
 }
 
 impl ThreadNames {
@@ -86,7 +87,7 @@ impl NameReader {
             let path = format!("/proc/{}/task/{}/comm", identity.pid, slot.thread_id);
             // If a name cannot be read, its thread has just ended.
             if let Ok(comm) = fs::read(path) {
-                let name = clean_text(comm.strip_suffix(b"\n").unwrap_or(&comm));
+                let name = clean_bytes(comm.strip_suffix(b"\n").unwrap_or(&comm));
                 names.0.insert(slot.index, Named { owners: slot.owners, name });
             }
         }

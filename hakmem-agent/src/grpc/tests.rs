@@ -72,3 +72,11 @@ async fn processes_and_histories_of_others_are_as_unknown_as_those_that_never_we
     assert_eq!(refused.code(), tonic::Code::Unauthenticated);
     drop(writer);
 }
+
+#[test]
+fn an_excerpt_is_short_whatever_it_is_of() {
+    assert_eq!(excerpt("1-2-3"), "1-2-3");
+    assert_eq!(excerpt("a\nb"), "a\\nb");
+    let long = excerpt(&"\u{1b}".repeat(3_000_000));
+    assert!(long.len() < 1000 && long.ends_with('…'), "{long}");
+}

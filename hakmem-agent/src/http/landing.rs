@@ -1,5 +1,7 @@
 //! The page at `/`: one self-contained document, readable on light and dark screens.
 
+use hakmem_reader::text::is_unsafe;
+
 use crate::shared::Shared;
 use crate::status::VERSION;
 
@@ -47,7 +49,7 @@ fn escaped(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '{' => out.push_str("&#123;"),
             '"' => out.push_str("&quot;"),
-            other if other.is_control() => out.push('\u{fffd}'),
+            other if is_unsafe(other) => out.push('\u{fffd}'),
             other => out.push(other),
         }
     }

@@ -16,6 +16,8 @@
 
 use std::fmt::Write as _;
 
+use hakmem_reader::text::is_unsafe;
+
 /// One of the two formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -211,8 +213,8 @@ fn push_escaped(text: &mut String, value: &str) {
             '\\' => text.push_str("\\\\"),
             '"' => text.push_str("\\\""),
             '\n' => text.push_str("\\n"),
-            // Other control characters are legal, but do nothing except confuse terminals.
-            other if other.is_control() => text.push('\u{fffd}'),
+            // Other unsafe characters are legal, but do nothing except confuse terminals.
+            other if is_unsafe(other) => text.push('\u{fffd}'),
             other => text.push(other),
         }
     }

@@ -56,13 +56,13 @@ impl Facts {
             pid: identity.pid,
             parent_pid: identity.parent_pid,
             user_id: identity.owner_user_id,
-            executable: identity.executable.clone(),
-            arguments: identity.arguments.clone(),
+            executable: identity.executable.clone().into(),
+            arguments: identity.arguments.iter().map(ToString::to_string).collect(),
             build_id: identity.build_id.clone(),
-            labels: identity.labels.clone().into_iter().collect(),
+            labels: identity.labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
             routing: identity.routing.name().to_owned(),
             started_at: Some(timestamp_of_unix_ns(identity.created_unix_ns)),
-            library_version: identity.package_version.clone(),
+            library_version: identity.package_version.clone().into(),
             boot_id: identity.boot_id_hex(),
             pid_namespace: identity.pid_namespace,
             forked: identity.forked,
@@ -70,7 +70,7 @@ impl Facts {
             check: identity.check.name().to_owned(),
             push: identity.effective_push().map_or("", Push::name).to_owned(),
             list_bytes_max: identity.list_bytes_max,
-            command_name: identity.command_name.clone(),
+            command_name: identity.command_name.clone().into(),
             fork_doubts: identity.fork_doubts,
             fork_abandoned_bytes: identity.fork_abandoned_bytes,
         };
@@ -186,7 +186,7 @@ fn durations(histogram: &Histogram) -> DurationHistogram {
 
 fn thread(record: &ProcessRecord, thread: ThreadTotals) -> Thread {
     let known = record.thread_names.get(thread.slot, thread.owners);
-    let name = known.map_or(thread.name, ToOwned::to_owned);
+    let name = known.map_or_else(|| thread.name.into(), ToOwned::to_owned);
     let blocks = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
     let lists = thread.lists.iter().map(|list| ListDepth {
         class: list.class.name().to_owned(),

@@ -2,7 +2,7 @@
 
 use hakmem_reader::Segment;
 use hakmem_reader::fixture::{FixtureProcess, SegmentWriter, bin_of};
-use hakmem_reader::{Class, Identity};
+use hakmem_reader::{Class, Identity, clean_text};
 
 use super::*;
 
@@ -65,8 +65,8 @@ fn what_a_process_counted_stays_in_its_sum_however_it_goes() {
 #[test]
 fn a_process_is_summed_under_the_name_that_people_know() {
     let (mut identity, sample) = sampled(1);
-    identity.executable = "/usr/bin/redis-check-rdb".to_owned();
-    identity.command_name = "redis-server".to_owned();
+    identity.executable = clean_text("/usr/bin/redis-check-rdb");
+    identity.command_name = clean_text("redis-server");
     let mut fleet = FleetView::new(8, 8);
     assert_eq!(&*fleet.put(record(identity, sample)).group, "redis-server");
 }

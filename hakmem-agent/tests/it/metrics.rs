@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use hakmem_reader::fixture::{ProcessNumbers, SegmentWriter, bin_of};
+use hakmem_agent::text::is_unsafe;
+use hakmem_reader::fixture::{FixtureProcess, ProcessNumbers, SegmentWriter, bin_of};
 use hakmem_reader::{Class, FreeReason, Outcome};
 
 use crate::fleet::{Fleet, eventually, http_get, program};
@@ -271,6 +272,38 @@ async fn other_pages_answer() {
     }
     for member in ["depth_blocks", "live_blocks", "live_bytes"] {
         assert!(class[member].is_number(), "{member}");
+    }
+}
+
+#[tokio::test]
+async fn text_of_strangers_rules_no_terminal_anywhere() {
+    let fleet = Fleet::start_with(|config| config.http_shows_arguments = true).await;
+    let hostile = "x\u{1b}[2J\ny\u{202e}z\u{200b}\u{9b}8m";
+    let facts = FixtureProcess {
+        arguments: vec![hostile.to_owned()],
+        labels: format!("team={hostile},{hostile}=team"),
+        package_version: "1\u{202e}\u{1b}2".to_owned(),
+        ..FixtureProcess::new(&format!("/bin/{hostile}"))
+    };
+    let mut writer = SegmentWriter::create(fleet.path(), &facts);
+    writer.take_slot(1, "a\u{202e}\u{1b}");
+    let process = eventually(async || {
+        let process = fleet.list_all().await.pop()?;
+        Some(fleet.get(&process.key).await).filter(|process| !process.threads.is_empty())
+    })
+    .await;
+    let identity = process.identity.unwrap();
+    let labels = identity.labels.iter().flat_map(|(key, value)| [key, value]);
+    let texts = [&identity.executable, &identity.library_version, &process.threads[0].name];
+    for text in identity.arguments.iter().chain(labels).chain(texts) {
+        assert!(!text.contains(is_unsafe), "{text:?}");
+    }
+    assert_eq!(identity.labels.len(), 2);
+    for path in ["/metrics", "/", "/api/v1/snapshot"] {
+        let (_, body) = fleet.http(path, "").await;
+        assert!(body.contains("[2J"), "{path} does not have the name: {body}");
+        let bad = |it: char| it != '\n' && is_unsafe(it);
+        assert!(!body.contains(bad), "{path}: {body:?}");
     }
 }
 

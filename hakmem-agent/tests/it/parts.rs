@@ -83,7 +83,7 @@ fn a_log_that_nobody_reads_stops_nothing() {
 #[test]
 fn a_line_of_the_log_cannot_be_forged() {
     let parent = tempfile::tempdir().unwrap();
-    let forged = parent.path().join("x\n2026-01-01T00:00:00Z  INFO all is well\u{1b}[2J");
+    let forged = parent.path().join("x\n2026-01-01T00:00:00Z  INFO all is well\u{1b}[2J\u{202e}");
     let place = forged.to_str().unwrap();
     let mut agent = AgentProcess::start(&["--directory", place], Stdio::piped());
     wait_for(|| agent.http("/-/ready").map(|_| ()));
@@ -91,7 +91,10 @@ fn a_line_of_the_log_cannot_be_forged() {
     agent.signal(Signal::TERM);
     let mut told = String::new();
     agent.child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-    assert!(told.contains("x\\n2026-01-01T00:00:00Z  INFO all is well\\u{1b}[2J"), "{told}");
+    assert!(
+        told.contains("x\\n2026-01-01T00:00:00Z  INFO all is well\\u{1b}[2J\\u{202e}"),
+        "{told}"
+    );
     assert!(told.lines().all(|line| !line.starts_with("2026-01-01T00")), "{told}");
     assert_eq!(agent.wait().code(), Some(0));
 }

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use hakmem_agent::text::is_unsafe;
+
 /// Bytes that are kept.
 const CAPACITY_BYTES: usize = 256 * 1024;
 
@@ -57,7 +59,7 @@ fn plain(line: &str) -> String {
                 // A control sequence ends with a byte from @ to ~.
                 characters.by_ref().find(|it| ('@'..='~').contains(it));
             }
-            _ if character.is_control() => {}
+            _ if is_unsafe(character) => {}
             _ => text.push(character),
         }
     }

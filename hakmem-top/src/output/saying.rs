@@ -8,7 +8,7 @@
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write as _};
 
-use hakmem_agent::printable::printable_lines;
+use hakmem_agent::text::{escaped_json, escaped_lines};
 
 /// Prints a line to standard error; errors are ignored.
 macro_rules! say {
@@ -22,7 +22,7 @@ pub(crate) fn line(words: Arguments<'_>) {
     let text = words.to_string();
     let mut stderr = io::stderr().lock();
     // If this fails, there is nobody to report it to.
-    let _ = writeln!(stderr, "{}", printable_lines(text.trim_end()));
+    let _ = writeln!(stderr, "{}", escaped_lines(text.trim_end()));
 }
 
 /// Prints text for people.
@@ -31,7 +31,7 @@ pub(crate) fn line(words: Arguments<'_>) {
 ///
 /// The system's error; a closed pipe (`| head`) is not an error.
 pub(crate) fn print(text: &str) -> io::Result<()> {
-    print_as_it_is(&printable_lines(text))
+    print_as_it_is(&escaped_lines(text))
 }
 
 /// Prints text that contains this program's own colours.
@@ -43,21 +43,13 @@ pub(crate) fn print_coloured(text: &str) -> io::Result<()> {
     print_as_it_is(&with_colours_only(text))
 }
 
-/// Prints a JSON document. Most control characters in its strings are escaped already, but not
-/// those above 0x7e, which occur only in strings.
+/// Prints a JSON document.
 ///
 /// # Errors
 ///
 /// Those of [`print()`].
 pub(crate) fn print_json(document: &str) -> io::Result<()> {
-    let mut out = String::with_capacity(document.len());
-    for character in document.chars() {
-        match character {
-            '\u{7f}'..='\u{9f}' => out.push_str(&format!("\\u{:04x}", u32::from(character))),
-            other => out.push(other),
-        }
-    }
-    print_as_it_is(&out)
+    print_as_it_is(&escaped_json(document))
 }
 
 /// Prints text for other programs, unchanged.
@@ -79,7 +71,7 @@ fn with_colours_only(text: &str) -> String {
     let mut rest = text;
     while let Some(at) = rest.find("\u{1b}[") {
         let (before, sequence) = rest.split_at(at);
-        out.push_str(&printable_lines(before));
+        out.push_str(&escaped_lines(before));
         let arguments =
             sequence[2..].trim_start_matches(|it: char| it.is_ascii_digit() || it == ';');
         let length = match arguments.strip_prefix('m') {
@@ -89,10 +81,10 @@ fn with_colours_only(text: &str) -> String {
         out.push_str(&sequence[..length]);
         // A sequence that is not a colour is escaped from its first character on.
         let escaped = if length == 0 { 1 } else { 0 };
-        out.push_str(&printable_lines(&sequence[length..length + escaped]));
+        out.push_str(&escaped_lines(&sequence[length..length + escaped]));
         rest = &sequence[length + escaped..];
     }
-    out.push_str(&printable_lines(rest));
+    out.push_str(&escaped_lines(rest));
     out
 }
 

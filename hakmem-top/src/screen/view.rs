@@ -31,7 +31,9 @@ mod slow_paths;
 mod table;
 mod threads;
 
+use hakmem_agent::text::is_unsafe;
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use crate::model::{Model, Process};
@@ -72,6 +74,16 @@ pub fn draw(frame: &mut Frame, model: &Model, state: &ViewState) {
         empty::draw_no_process(frame, areas.body, model, state);
     }
     overlay::draw(frame, areas.body, model, state);
+    clean(frame.buffer_mut());
+}
+
+/// Replaces what would rule the terminal or reorder a line, whichever text it is from.
+fn clean(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        if cell.symbol().contains(is_unsafe) {
+            cell.set_char(char::REPLACEMENT_CHARACTER);
+        }
+    }
 }
 
 /// The item at `column` and `row` of a screen of size `area`.

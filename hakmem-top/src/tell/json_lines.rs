@@ -1,5 +1,6 @@
 //! A recording as JSON lines: one object per line; `type` names its kind.
 
+use hakmem_agent::text::escaped_json;
 use hakmem_proto::v1 as proto;
 use hakmem_recording::Recording;
 use hakmem_recording::replay::Sample;
@@ -75,5 +76,5 @@ pub fn event(event: &proto::Event) -> String {
 }
 
 fn line(value: Value) -> String {
-    format!("{value}\n")
+    escaped_json(&value.to_string()) + "\n"
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use hakmem_agent::text::clean_text;
 use hakmem_proto::v1 as proto;
 use hakmem_recording::replay::Sample;
 use hakmem_recording::window::seconds;
@@ -132,7 +133,7 @@ fn words(columns: &Columns, class: &proto::ClassCounters) -> Vec<String> {
 }
 
 fn row(cells: impl Iterator<Item = String>) -> String {
-    let cells: Vec<String> = cells.map(|cell| quoted(&cell)).collect();
+    let cells: Vec<String> = cells.map(|cell| quoted(&clean_text(&cell))).collect();
     cells.join(",") + "\n"
 }
 

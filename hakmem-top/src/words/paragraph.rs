@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use hakmem_agent::text::clean_text;
+
 /// Appends `words` to `start`, wrapped at words but not before a percent sign; later lines are
 /// indented to the first line's words.
 pub fn wrap(words: &str, start: &str, width: usize) -> String {
@@ -24,15 +26,9 @@ pub fn wrap(words: &str, start: &str, width: usize) -> String {
     text.replace('\u{a0}', " ")
 }
 
-/// Replaces characters that move the cursor or change the direction of reading.
+/// The text of others on one line, as [`clean_text`] makes it.
 pub fn plain(text: &str) -> String {
-    let turns = |it: char| {
-        let embeds = ('\u{202a}'..='\u{202e}').contains(&it);
-        let isolates = ('\u{2066}'..='\u{2069}').contains(&it);
-        matches!(it, '\u{200e}' | '\u{200f}') || embeds || isolates
-    };
-    let is_odd = |it: char| it.is_control() || turns(it);
-    text.chars().map(|it| if is_odd(it) { ' ' } else { it }).collect()
+    clean_text(text).into()
 }
 
 /// Like [`plain`], cut to `characters_max` characters.

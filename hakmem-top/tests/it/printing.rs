@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 
+use hakmem_agent::text::is_unsafe;
 use hakmem_proto::v1::{Identity, Process, WatchProcessesResponse};
 use hakmem_proto::v1::{RecordingEntry, RecordingStart, recording_entry::Entry};
 use hakmem_reader::fixture::{FixtureProcess, SegmentWriter};
@@ -67,8 +68,9 @@ fn streams_that_take_nothing_are_one_line_and_a_code_and_no_panic() {
     }
 }
 
-/// A name that clears the screen, forges a line, and hides the text after it.
-const HOSTILE: &str = "/bin/a\u{1b}[2J\u{1b}]0;owned\u{7}\nhakmem-top: all is well\u{9b}8m";
+/// A name that clears the screen, forges a line, hides the text after it, and turns the rest around.
+const HOSTILE: &str =
+    "/bin/a\u{1b}[2J\u{1b}]0;owned\u{7}\nhakmem-top: all is well\u{9b}8m\u{202e}\u{200b}\u{2028}";
 
 #[test]
 fn a_recording_of_somebody_else_does_not_rule_the_terminal() {
@@ -99,10 +101,17 @@ fn a_recording_of_somebody_else_does_not_rule_the_terminal() {
     writer.push(RecordingEntry { entry: Some(Entry::Update(update)) }).unwrap();
     writer.finish(Default::default()).unwrap();
     let file = path.to_str().unwrap();
-    for words in [&["info", "--all", file][..], &["diff", file, file]] {
+    let commands: [&[&str]; 5] = [
+        &["info", "--all", file],
+        &["diff", file, file],
+        &["diff", "--json", file, file],
+        &["export", "--format", "json", file],
+        &["export", "--format", "csv", file],
+    ];
+    for words in commands {
         let result = output(top(segments.path()).args(words));
         let told = stdout(&result) + &stderr(&result);
-        let bad = |it: char| it.is_control() && it != '\n';
+        let bad = |it: char| it != '\n' && is_unsafe(it);
         assert!(!told.contains(bad), "{words:?}: {told:?}");
     }
     let info = stdout(&output(top(segments.path()).args(["info", "--all", file])));

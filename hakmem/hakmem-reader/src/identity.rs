@@ -12,7 +12,7 @@ use hakmem_segment::{
 
 use crate::error::OpenError;
 use crate::fields::Fields;
-use crate::text::{clean, clean_padded, hex};
+use crate::text::{CleanText, clean_bytes, clean_padded, clean_text, hex};
 
 /// The writer of a segment. All fields but [`Identity::owner_user_id`] are the writer's own claims.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,19 +37,19 @@ pub struct Identity {
     pub pid_namespace: u64,
     /// Boot id of the kernel.
     pub boot_id: [u8; 16],
-    /// Path of the executable, printable.
-    pub executable: String,
-    /// The name by which people know the program, printable: the kernel's, or the last part of the
-    /// first argument. Empty in layouts before 2.4.
-    pub command_name: String,
-    /// Arguments, printable; truncated by the writer.
-    pub arguments: Vec<String>,
-    /// `HAKMEM_LABELS`, printable; entries without `=` are left out.
-    pub labels: BTreeMap<String, String>,
+    /// Path of the executable.
+    pub executable: CleanText,
+    /// The name by which people know the program: the kernel's, or the last part of the first
+    /// argument. Empty in layouts before 2.4.
+    pub command_name: CleanText,
+    /// Arguments, truncated by the writer.
+    pub arguments: Vec<CleanText>,
+    /// `HAKMEM_LABELS`; entries without `=` are left out.
+    pub labels: BTreeMap<CleanText, CleanText>,
     /// GNU build-id of the executable in hex, empty if it has none.
     pub build_id: String,
     /// Version of the hakmem package in the process.
-    pub package_version: String,
+    pub package_version: CleanText,
     /// How `free` determines a block's class.
     pub routing: Routing,
     /// Which frees are checked.
@@ -283,7 +283,7 @@ pub(crate) fn decode(
         nonce: header.u64(offset_of!(SegmentHeader, nonce)),
         pid_namespace: header.u64(offset_of!(SegmentHeader, pid_namespace)),
         boot_id,
-        executable: clean(text!(executable_bytes, executable, 512)),
+        executable: clean_bytes(text!(executable_bytes, executable, 512)),
         command_name: clean_padded(
             header.bytes(offset_of!(SegmentHeader, command_name), COMMAND_NAME_BYTES),
         ),
@@ -307,16 +307,20 @@ pub(crate) fn decode(
     Ok((identity, Geometry::decode(header)?))
 }
 
-fn arguments(bytes: &[u8]) -> Vec<String> {
+fn arguments(bytes: &[u8]) -> Vec<CleanText> {
     let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
-    if bytes.is_empty() { Vec::new() } else { bytes.split(|&byte| byte == 0).map(clean).collect() }
+    if bytes.is_empty() {
+        Vec::new()
+    } else {
+        bytes.split(|&byte| byte == 0).map(clean_bytes).collect()
+    }
 }
 
-fn labels(bytes: &[u8]) -> BTreeMap<String, String> {
-    let text = clean(bytes);
+fn labels(bytes: &[u8]) -> BTreeMap<CleanText, CleanText> {
+    let text = clean_bytes(bytes);
     let pairs = text.split(',').filter_map(|entry| entry.split_once('='));
     let named = pairs.map(|(key, value)| (key.trim(), value.trim()));
-    named.filter(|(key, _)| !key.is_empty()).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+    named.filter(|(key, _)| !key.is_empty()).map(|(k, v)| (clean_text(k), clean_text(v))).collect()
 }
 
 #[cfg(test)]
@@ -326,7 +330,7 @@ mod tests {
     #[test]
     fn labels_and_arguments_are_taken_apart() {
         let check = |input: &str, expected: &[(&str, &str)]| {
-            let expected = expected.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
+            let expected = expected.iter().map(|&(k, v)| (clean_text(k), clean_text(v))).collect();
             assert_eq!(labels(input.as_bytes()), expected, "{input}");
         };
         check("", &[]);

@@ -6,7 +6,7 @@
 //!
 //! The layers, bottom to top; each uses only those above it in this list:
 //!
-//! - [`error`], `segment_name`, `fields`, `text`: error types, file names, little-endian fields,
+//! - [`error`], `segment_name`, `fields`, [`text`]: error types, file names, little-endian fields,
 //!   untrusted text;
 //! - `segment_file`: one open file; only this module reads files of segments;
 //! - `death_mark`: the mark on a segment whose writer was found dead;
@@ -46,6 +46,7 @@ pub mod invariants;
 pub mod liveness;
 pub mod sample;
 pub mod segment;
+pub mod text;
 pub mod totals;
 
 mod death_mark;
@@ -56,7 +57,6 @@ mod segment_file;
 mod segment_name;
 mod slot_decode;
 mod slot_snapshot;
-mod text;
 
 pub use ending::{Ending, Testimony, Witness};
 pub use error::{OpenError, SampleError};
@@ -66,7 +66,7 @@ pub use identity::Identity;
 pub use liveness::ProcessState;
 pub use sample::{BinSample, ProcessSample, Sample, SlotSample};
 pub use segment::{Limits, Segment};
-pub use text::clean as clean_text;
+pub use text::{CleanText, clean_text};
 pub use totals::{BinTotals, ClassTotals, ThreadTotals};
 
 pub use hakmem_segment::{

@@ -10,6 +10,7 @@ use hakmem_segment::{
 use crate::fields::Fields;
 use crate::histogram::Histogram;
 use crate::identity::BinTable;
+use crate::text::CleanText;
 
 /// All that one process has counted, up to one moment.
 ///
@@ -164,7 +165,7 @@ pub struct SlotSample {
     pub owners: u32,
     /// Name that the owner, or the last owner, had when the process began, if it was the process's
     /// first thread; otherwise empty. Printable.
-    pub thread_name: String,
+    pub thread_name: CleanText,
     /// `CLOCK_MONOTONIC` in nanoseconds when the owner took the slot.
     pub owned_since_ns: u64,
     /// Events ever written to the slot's ring.

@@ -4,6 +4,7 @@ use hakmem_segment::{AllocReason, Class, FreeReason, Outcome};
 
 use crate::histogram::Histogram;
 use crate::sample::{BinSample, Sample, SlotSample};
+use crate::text::CleanText;
 
 /// Number of classes.
 pub const CLASSES: usize = Class::ALL.len();
@@ -165,7 +166,7 @@ pub struct ThreadTotals {
     /// Thread id of the owner, 0 if nobody owns the slot now.
     pub thread_id: u32,
     /// Name of the owner, or of the last owner.
-    pub name: String,
+    pub name: CleanText,
     /// Number of threads that have owned the slot so far.
     pub owners: u32,
     /// `CLOCK_MONOTONIC` in nanoseconds when the owner took the slot.

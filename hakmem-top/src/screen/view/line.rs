@@ -3,9 +3,11 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use crate::words::paragraph::plain;
+
 /// Text from another process, without characters that would break a line or the terminal.
 pub(super) fn one_line(text: &str) -> String {
-    text.chars().map(|it| if it.is_control() { ' ' } else { it }).take(200).collect()
+    plain(text).chars().take(200).collect()
 }
 
 /// The line cut to a width, with an ellipsis in place of the rest.

@@ -88,6 +88,27 @@ fn colours_say_what_is_slow_and_what_is_lost() {
     assert_eq!(Some(buffer[(last, 0)].fg), state.theme.bad.fg);
 }
 
+#[test]
+fn no_text_of_others_rules_the_terminal() {
+    let mut model = sample::model();
+    let hostile = "a\u{1b}[2Jb\u{202e}c\u{200b}d\u{9b}8m";
+    let mut news = events();
+    for event in &mut news.events {
+        (event.kind, event.detail, event.class) = (hostile.into(), hostile.into(), hostile.into());
+    }
+    model.events.merge(news);
+    let mut process = sample::process(4100, hostile, 20.0, 1000.0);
+    process.state = hostile.into();
+    process.threads.iter_mut().for_each(|thread| thread.name = hostile.into());
+    model.merge(Stream::Overview, sample::update(20.0, vec![process]));
+    for tab in [Tab::Processes, Tab::Classes, Tab::Routing, Tab::Threads, Tab::Events] {
+        let screen = drawn(160, 40, &model, &state(tab));
+        assert!(!screen.contains(|it: char| it != '\n' && is_unsafe(it)), "{screen:?}");
+    }
+    let shown = drawn(160, 40, &model, &state(Tab::Processes));
+    assert!(shown.contains("[2J"), "{shown}");
+}
+
 mod absence;
 mod chrome;
 mod classes;

@@ -8,6 +8,7 @@ use hakmem_recording::window::seconds;
 use hakmem_recording::{Recording, Summary};
 use jiff::tz::TimeZone;
 
+use crate::words::paragraph::plain;
 use crate::words::quantity::{bytes, count, span_seconds};
 use crate::words::time_window::text;
 
@@ -176,14 +177,4 @@ fn about(out: &mut String, identity: &proto::Identity, zone: &TimeZone) {
 
 fn size(length: u64) -> String {
     bytes(i64::try_from(length).unwrap_or(i64::MAX))
-}
-
-/// Text from a file that anyone may have written, made safe for one line of a terminal.
-fn plain(text: &str) -> String {
-    let one = |it: char| match it {
-        '\n' | '\t' => ' ',
-        _ if it.is_control() => '\u{fffd}',
-        _ => it,
-    };
-    text.chars().map(one).collect()
 }

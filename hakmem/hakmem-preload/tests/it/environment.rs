@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use hakmem_reader::{Class, Outcome, ProcessState};
+use hakmem_reader::{Class, CleanText, Outcome, ProcessState};
 
 use crate::built;
 use crate::loaded::{Finished, Loaded, records, segments_directory};
@@ -177,7 +177,7 @@ fn a_program_behind_a_link_is_published_under_both_names() {
     finished.assert_silent(7);
     let identity = finished.record().identity;
     assert_eq!(identity.command_name, "known-by-this-long-name");
-    assert_eq!(identity.name(), identity.command_name);
+    assert_eq!(identity.name(), identity.command_name.as_str());
     assert_eq!(identity.executable_name(), "allocate");
 }
 
@@ -200,8 +200,8 @@ fn labels_are_published() {
     let finished = Loaded::new("allocate.c").env("HAKMEM_LABELS", "service=x,version=7").run();
     finished.assert_silent(7);
     let labels = finished.record().identity.labels;
-    assert_eq!(labels.get("service").map(String::as_str), Some("x"));
-    assert_eq!(labels.get("version").map(String::as_str), Some("7"));
+    assert_eq!(labels.get("service").map(CleanText::as_str), Some("x"));
+    assert_eq!(labels.get("version").map(CleanText::as_str), Some("7"));
 }
 
 #[test]
