@@ -110,7 +110,7 @@ impl Changes {
         let known = self.open.iter().position(known);
         let recent = |change: &Change| now - change.told_at <= self.together;
         let near = || self.open.iter().rposition(recent);
-        let full = || (self.open.len() >= OPEN_MAX).then_some(self.open.len() - 1);
+        let full = || (self.open.len() >= OPEN_MAX).then(|| self.open.len() - 1);
         let index = match known {
             Some(index) => index,
             // Every symptom begins before it ends, so an unknown one does not end.
