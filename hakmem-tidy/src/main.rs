@@ -1,6 +1,7 @@
 //! `hakmem-tidy`: prints what is untidy in the repository; exit code 1 if anything is.
 //!
-//! `hakmem-tidy sample FOLDER [COUNT [SEED]]`: prints comments chosen at random, for people to read.
+//! `hakmem-tidy sample FOLDER [COUNT [SEED]]`: prints comments chosen at random, to be read by
+//! people.
 
 use std::process::ExitCode;
 

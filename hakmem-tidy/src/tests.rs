@@ -1,6 +1,8 @@
 //! The checks find what they are for, and the repository has none of it.
 
-use crate::{Repository, circles, layers, lines, module, named_files, phrases, sample, source};
+use crate::{
+    Repository, check, circles, layers, lines, module, named_files, phrases, sample, source,
+};
 
 fn modules(files: &[(&str, &str)]) -> module::Modules {
     module::of_crate(&Repository::of(files), "it/src")
@@ -17,6 +19,15 @@ fn uses(text: &str) -> Vec<String> {
     ];
     let modules = modules(&files);
     modules[&vec!["a".to_owned()]].uses.iter().map(|path| path.join("::")).collect()
+}
+
+#[test]
+fn the_repository_is_tidy() {
+    let repository = Repository::read(&Repository::own_root()).expect("the repository is readable");
+    assert!(repository.files().count() > 500, "the files were found");
+    let findings = check(&repository);
+    let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert!(findings.is_empty(), "{} findings:\n{}", lines.len(), lines.join("\n"));
 }
 
 #[test]

@@ -27,6 +27,3 @@ pub mod source;
 pub mod start;
 pub mod tell;
 pub mod words;
-
-#[cfg(test)]
-mod tests;

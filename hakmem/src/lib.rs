@@ -5,8 +5,8 @@
 //!
 //! # Layers, bottom to top
 //!
-//! A layer may use those above it in this list (the lower ones) and none below it. The test
-//! `layers_do_not_reach_upwards` enforces this.
+//! A layer may use those above it in this list (the lower ones) and none below it, which
+//! `hakmem-tidy` checks.
 //!
 //! - `sync`: atomics (loom's under test); knows no system.
 //! - `steps`: marks points between two stores whose order matters; does nothing except in tests.

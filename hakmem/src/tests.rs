@@ -4,7 +4,6 @@
 mod carry;
 mod exact;
 mod jumped;
-mod layers;
 mod model;
 mod small;
 

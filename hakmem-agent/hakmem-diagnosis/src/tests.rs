@@ -1,7 +1,6 @@
 //! Answers to made-up programs, of which the truth is known.
 
 mod edges;
-mod layers;
 mod memory;
 mod noise;
 mod properties;

@@ -13,7 +13,8 @@ pub use comparing::{CheckOptions, DiffOptions, OutputOptions};
 /// Watch, live, which path every allocation and free of a program takes.
 ///
 /// Without a command, it attaches to your agent or, if you run none, to the system's; if none runs,
-/// it reads the segment directory itself. When standard output is not a terminal it prints once and ends.
+/// it reads the segment directory itself. When standard output is not a terminal it prints once and
+/// ends.
 #[derive(Debug, Parser)]
 #[command(name = "hakmem-top", version, after_help = EXAMPLES)]
 pub struct Cli {
@@ -74,12 +75,12 @@ pub struct GlobalOptions {
 pub enum Command {
     /// Run a program under hakmem and watch it.
     ///
-    /// When standard output is a terminal, the screen takes it: what the program prints there is kept
-    /// (key `o`, the last 256 KiB) and printed after the screen is left, and its standard input is
-    /// empty unless redirected. Programs that need the terminal run with `--plain`. Otherwise nothing
-    /// of the program's input and output is touched, and a summary goes to standard error at the end.
-    /// The exit code is the program's, 128 + N if signal N killed it, 125 if hakmem-top itself failed,
-    /// 126 or 127 if the program cannot be run or found.
+    /// When standard output is a terminal, the screen takes it: what the program prints there is
+    /// kept (key `o`, the last 256 KiB) and printed after the screen is left, and its standard
+    /// input is empty unless redirected. Programs that need the terminal run with `--plain`.
+    /// Otherwise nothing of the program's input and output is touched, and a summary goes to
+    /// standard error at the end. The exit code is the program's, 128 + N if signal N killed it,
+    /// 125 if hakmem-top itself failed, 126 or 127 if the program cannot be run or found.
     Run(RunOptions),
     /// Watch a built-in workload whose phases repeat until you quit.
     Demo(DemoOptions),

@@ -68,7 +68,8 @@ fn streams_that_take_nothing_are_one_line_and_a_code_and_no_panic() {
     }
 }
 
-/// A name that clears the screen, forges a line, hides the text after it, and turns the rest around.
+/// A name that clears the screen, forges a line, hides the text after it, and turns the rest
+/// around.
 const HOSTILE: &str =
     "/bin/a\u{1b}[2J\u{1b}]0;owned\u{7}\nhakmem-top: all is well\u{9b}8m\u{202e}\u{200b}\u{2028}";
 
