@@ -32,7 +32,7 @@ impl Gate {
                 .get::<UdsConnectInfo>()
                 .and_then(|info| info.peer_cred)
                 .map(|credentials| Viewer::of_user(credentials.uid()))
-                .ok_or_else(|| Status::unauthenticated("the kernel did not say who is asking")),
+                .ok_or_else(|| Status::unauthenticated("the kernel did not identify the client")),
         }
     }
 }

@@ -233,7 +233,7 @@ impl RunningAgent {
         self.shared.stop.cancel();
         let ended = async { while self.servers.join_next().await.is_some() {} };
         if tokio::time::timeout(SHUTDOWN_PATIENCE, ended).await.is_err() {
-            tracing::warn!("cutting off clients that did not let go of their connections");
+            tracing::warn!("closing connections that clients did not close");
             self.servers.shutdown().await;
         }
         // A socket file that outlives its server would lead clients to a socket without a listener.

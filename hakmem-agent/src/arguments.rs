@@ -11,10 +11,10 @@ use hakmem_agent::config::{
     DEFAULT_HTTP_PORT, DetectionConfig, HistoryConfig, OwnerBudget, RecordingConfig,
 };
 
-/// Watches programs that run under hakmem and serves what they do over gRPC and to Prometheus.
+/// Watches programs that run under hakmem and serves their telemetry over gRPC and to Prometheus.
 ///
 /// Exit codes: 0 after SIGTERM, SIGINT, SIGHUP or another signal that ends it, 1 if it cannot start
-/// or a part of it broke, 2 for a mistake on the command line. Under nohup, SIGHUP is ignored.
+/// or one of its parts broke, 2 for a wrong command line. Under nohup, SIGHUP is ignored.
 #[derive(Debug, Parser)]
 #[command(name = "hakmem-agent", version)]
 pub(crate) struct Arguments {
@@ -26,8 +26,8 @@ pub(crate) struct Arguments {
     /// directory /tmp/hakmem-agent-UID/agent.sock, for root /run/hakmem-agent/agent.sock]
     #[arg(long, value_name = "PATH|off")]
     socket: Option<PathBuf>,
-    /// Serve gRPC on this loopback address too; everyone on this machine can then see what the
-    /// agent sees
+    /// Serve gRPC on this loopback address too; every user of this machine can then see all that
+    /// the agent sees
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
     /// Loopback address for /metrics and the JSON snapshot, or "off"
@@ -40,63 +40,64 @@ pub(crate) struct Arguments {
     /// Show arguments, labels and keys of processes over HTTP, to every user of this machine
     #[arg(long)]
     http_arguments: bool,
-    /// Milliseconds between two samples of a process that somebody watches
+    /// Milliseconds between two samples of a watched process
     #[arg(long, value_name = "MS", default_value_t = 100,
         value_parser = clap::value_parser!(u64).range(10..=60_000))]
     interval: u64,
-    /// Milliseconds between two samples of a process that nobody watches
+    /// Milliseconds between two samples of an unwatched process
     #[arg(long, value_name = "MS", default_value_t = 1000,
         value_parser = clap::value_parser!(u64).range(10..=600_000))]
     idle_interval: u64,
-    /// Processes of a user with a pid label in /metrics, for as long as they run; further ones are
-    /// summed per executable
+    /// Number of a user's processes with a pid label in /metrics, for as long as they run; further
+    /// ones are summed per executable
     #[arg(long, value_name = "N", default_value_t = 64)]
     max_pids: usize,
-    /// Segments of ended processes to keep of each user in each directory
+    /// Number of segments of ended processes to keep, for each user in each directory
     #[arg(long, value_name = "N", default_value_t = 64)]
     keep_ended: usize,
     /// Minutes after which segments of ended processes are removed
     #[arg(long, value_name = "MINUTES", default_value_t = 60,
         value_parser = clap::value_parser!(u64).range(..=5_000_000))]
     keep_minutes: u64,
-    /// Minutes of every process's past to keep in memory, or 0
+    /// Minutes of each process's history to keep in memory, or 0
     #[arg(long, value_name = "MINUTES", default_value_t = 60,
         value_parser = clap::value_parser!(u64).range(..=10_080))]
     history_minutes: u64,
-    /// Mebibytes that the past of all processes may take, or 0
+    /// Mebibytes that the history of all processes may take, or 0
     #[arg(long, value_name = "MIB", default_value_t = 32,
         value_parser = clap::value_parser!(u64).range(..=65_536))]
     history_mib: u64,
-    /// Record everything to files in this directory, for each user one an hour at least; only root
-    /// and the agent's own user can read them
+    /// Record everything to files in this directory, at least one per user and hour; only root and
+    /// the agent's own user can read them
     #[arg(long, value_name = "DIR")]
     record_dir: Option<PathBuf>,
-    /// Mebibytes that those files may take; the oldest of the user whose files take most are
-    /// removed first
+    /// Mebibytes that those files may take; the oldest files of the user who takes most are removed
+    /// first
     #[arg(long, value_name = "MIB", default_value_t = 1024, requires = "record_dir",
         value_parser = clap::value_parser!(u64).range(1..=16_777_216))]
     record_mib: u64,
-    /// Whether to look for paths that became slower while programs run: what is found is served as
-    /// findings over gRPC and as hakmem_path_regression_seconds
+    /// Whether to look for paths that became slower while programs run; findings are served over
+    /// gRPC and as hakmem_path_regression_seconds
     #[arg(long, value_name = "on|off", value_enum, default_value_t = Switch::On)]
     detect: Switch,
-    /// Seconds of the present that are compared
+    /// Seconds of the present window, which is compared with the baseline
     #[arg(long, value_name = "SECONDS", default_value_t = 30,
         value_parser = clap::value_parser!(u64).range(5..=3600))]
     detect_window: u64,
-    /// Seconds before those that they are compared with, once there are 60 or that many
+    /// Seconds of the baseline, the window before; comparing begins once 60 of them have passed, or
+    /// all
     #[arg(long, value_name = "SECONDS", default_value_t = 300,
         value_parser = clap::value_parser!(u64).range(10..=86_400))]
     detect_baseline: u64,
-    /// A recording to compare with as well, for the executables in it
+    /// A recording to compare with as well, for the executables that it contains
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// Processes of one user that are followed. Whatever of a user is beyond one of these limits is
-    /// left out or put off, and counted in hakmem_agent_refused_total
+    /// Processes of one user that are followed. Work beyond one of these limits is refused or
+    /// postponed, and counted in hakmem_agent_refused_total
     #[arg(long, value_name = "N", help_heading = LIMITS, default_value_t = 4096,
         value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     user_processes: u64,
-    /// Directories of one user that are looked into, besides those that --directory names
+    /// Directories of one user that are scanned, besides those that --directory names
     #[arg(long, value_name = "N", help_heading = LIMITS, default_value_t = 8,
         value_parser = clap::value_parser!(u64).range(1..=10_000))]
     user_directories: u64,
@@ -109,7 +110,7 @@ pub(crate) struct Arguments {
         value_parser = clap::value_parser!(u64).range(1..=100))]
     user_cpu: u64,
     /// Milliseconds of processor time that samples may take for one user before others have their
-    /// turn; what is not finished by then goes on in the next round
+    /// turn; unfinished samples continue in the next round
     #[arg(long, value_name = "MS", help_heading = LIMITS, default_value_t = 25,
         value_parser = clap::value_parser!(u64).range(1..=10_000))]
     user_round: u64,
@@ -117,7 +118,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "MIB", help_heading = LIMITS, default_value_t = 64,
         value_parser = clap::value_parser!(u64).range(1..=65_536))]
     user_mib: u64,
-    /// Requests a second that one user may make
+    /// Requests per second that one user may make
     #[arg(long, value_name = "N", help_heading = LIMITS, default_value_t = 1000,
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     user_requests: u32,
@@ -125,7 +126,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", help_heading = LIMITS, default_value_t = 64,
         value_parser = clap::value_parser!(u64).range(1..=100_000))]
     user_streams: u64,
-    /// Lines of the log that the files of one user may cause in an hour
+    /// Log lines that the files of one user may cause in an hour
     #[arg(long, value_name = "N", help_heading = LIMITS, default_value_t = 8,
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     user_log_lines: u32,
@@ -171,9 +172,7 @@ impl FromStr for Http {
             return Ok(Self(None));
         }
         let address = text.parse().map_err(|_| {
-            format!(
-                "neither \"off\" nor an address with a port, such as 127.0.0.1:{DEFAULT_HTTP_PORT}"
-            )
+            format!("give \"off\" or an address with a port, such as 127.0.0.1:{DEFAULT_HTTP_PORT}")
         })?;
         Ok(Self(Some(address)))
     }

@@ -84,7 +84,7 @@ impl Discovery {
         let notices = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)
             .inspect_err(|error| {
                 tracing::warn!(
-                    "no inotify ({error}): new processes are found once a second only; \
+                    "inotify is unavailable ({error}): new processes are found only once a second; \
                      raise fs.inotify.max_user_instances"
                 );
             })

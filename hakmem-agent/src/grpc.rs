@@ -56,7 +56,9 @@ impl TelemetryService {
     /// The process with this key, if the viewer may see it.
     fn known(&self, viewer: Viewer, key: &str) -> Result<Arc<ProcessRecord>, Status> {
         if key.is_empty() {
-            return Err(Status::invalid_argument("the key is empty; ListProcesses tells keys"));
+            return Err(Status::invalid_argument(
+                "the key is empty; ListProcesses returns the keys",
+            ));
         }
         // A process that the viewer may not see is reported like one that never existed.
         let view = self.shared.current();
@@ -169,7 +171,7 @@ impl Telemetry for TelemetryService {
         let permit = self.shared.admission.stream(self.gate.client(&request))?;
         let request = request.into_inner();
         if let Some(unknown) = Subscription::unknown_kind(&request.kinds) {
-            let message = format!("'{}' is no kind of event", excerpt(unknown));
+            let message = format!("'{}' is not a kind of event", excerpt(unknown));
             return Err(Status::invalid_argument(message));
         }
         let selection = Selection::new(viewer, request.filter);
@@ -214,7 +216,7 @@ impl Telemetry for TelemetryService {
         let GetFindingRequest { id, since } = request.into_inner();
         let known = self.shared.findings.find(id, since.as_ref());
         let known = known.filter(|it| viewer.may_see(it.owner)).ok_or_else(|| {
-            Status::not_found(format!("this agent knows no finding {id} that began then"))
+            Status::not_found(format!("this agent has no finding {id} that began then"))
         })?;
         let sides = known.sides.clone().ok_or_else(|| {
             Status::not_found(format!("the samples of finding {id} are no longer kept"))

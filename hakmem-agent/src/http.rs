@@ -44,7 +44,7 @@ async fn only_our_names(
     if host::is_ours(request.uri(), request.headers(), &shared.config.http_hosts) {
         return next.run(request).await;
     }
-    let why = "this name is not served; ask localhost or an address, or start the agent with \
+    let why = "this name is not served; use localhost or an address, or start the agent with \
                --http-host NAME\n";
     (StatusCode::MISDIRECTED_REQUEST, why).into_response()
 }

@@ -38,7 +38,7 @@ pub enum InspectionError {
     Scan(#[from] ScanError),
     /// No file belongs to the process.
     #[error(
-        "no segment of process {pid} in {}; `hakmem-top ls` lists those there are",
+        "no segment of process {pid} in {}; `hakmem-top ls` lists the existing ones",
         directory.display()
     )]
     UnknownPid {
@@ -49,7 +49,7 @@ pub enum InspectionError {
     },
     /// No process has ended in the directory.
     #[error(
-        "no process that has ended left a segment in {}; name one that runs",
+        "no ended process has left a segment in {}; give the pid of a running one",
         directory.display()
     )]
     NoneEnded {

@@ -10,8 +10,8 @@ use tokio::net::TcpListener;
 pub enum ListenError {
     /// The address can be reached from other machines.
     #[error(
-        "{0} is not a loopback address, and serving others is not supported yet; \
-         use 127.0.0.1 or [::1]"
+        "{0} is not a loopback address, and other addresses are not supported yet; use 127.0.0.1 \
+         or [::1]"
     )]
     NotLoopback(SocketAddr),
     /// The system refused.

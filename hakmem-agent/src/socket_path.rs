@@ -46,7 +46,7 @@ pub(crate) fn check_directory(socket: &Path) -> io::Result<()> {
     if metadata.is_dir() && is_of_us(&metadata) && metadata.mode() & 0o022 == 0 {
         return Ok(());
     }
-    let text = format!("somebody else can write to {}", directory.display());
+    let text = format!("another user owns {} or can write to it", directory.display());
     Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
 }
 

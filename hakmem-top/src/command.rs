@@ -96,7 +96,8 @@ const PANICKED: u8 = 101;
 async fn dispatch(cli: Cli) -> Result<u8, CommandError> {
     let global = cli.global;
     if cli.command.is_some() && (cli.once || cli.json) {
-        let remedy = "--once and --json belong before no command; `run --json FILE` writes a file";
+        let remedy = "--once and --json cannot be combined with a command; `run --json FILE` \
+                      writes a file";
         return Err(CommandError::Usage(remedy.into()));
     }
     match cli.command {
@@ -123,7 +124,8 @@ async fn dispatch(cli: Cli) -> Result<u8, CommandError> {
 async fn endpoint(global: &GlobalOptions) -> Result<Endpoint, CommandError> {
     Ok(match (&global.connect, &global.directory) {
         (Some(_), Some(_)) => {
-            let remedy = "--connect and --directory exclude each other: an agent reads its own";
+            let remedy = "--connect cannot be combined with --directory: an agent reads its own \
+                          directory";
             return Err(CommandError::Usage(remedy.into()));
         }
         (Some(address), None) => Endpoint::parse(address)?,

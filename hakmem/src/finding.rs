@@ -172,8 +172,7 @@ impl core::fmt::Display for Description<'_> {
                 write!(out, "inside a {class} block or between two, not the start of one; ignored")
             }
             Outcome::DoubleFree if bin == BIN_NONE => out.write_str(
-                "in memory of hakmem that holds no block: freed before, or never allocated; \
-                 ignored",
+                "in hakmem's memory, but not in a block: freed before, or never allocated; ignored",
             ),
             Outcome::DoubleFree => write!(out, "the {class} block is free already; ignored"),
             Outcome::SizeMismatch => {

@@ -202,7 +202,7 @@ pub(crate) fn begin_child() {
 #[cold]
 #[inline(never)]
 fn say_that_telemetry_is_off(problem: &Problem<'_>) {
-    message::print(format_args!("telemetry is off: {problem}; the program runs on"));
+    message::print(format_args!("telemetry is off: {problem}; the program continues"));
 }
 
 /// Creates the file, takes its lock and maps its header; `None` if the settings turn telemetry off.

@@ -138,8 +138,8 @@ impl Settings {
         if self.routing == Routing::E3 && !self.allow_unsafe {
             self.routing = Routing::Direct;
             message::print(format_args!(
-                "HAKMEM_ROUTING=e3 corrupts memory, on purpose; using direct \
-                 (set HAKMEM_ALLOW_UNSAFE=1 to have it)"
+                "HAKMEM_ROUTING=e3 corrupts memory, on purpose; using direct (set \
+                 HAKMEM_ALLOW_UNSAFE=1 to use it)"
             ));
         }
     }
@@ -183,7 +183,7 @@ impl Settings {
             // Read by hakmem-top, not here.
             b"LIBRARY" => {}
             _ => message::print(format_args!(
-                "HAKMEM_{} is no setting of hakmem; ignored (hakmem/SETTINGS.md lists them)",
+                "HAKMEM_{} is not a setting of hakmem; ignored (hakmem/SETTINGS.md lists them)",
                 printable(name)
             )),
         }

@@ -87,8 +87,8 @@ fn enough(evidence: &Evidence, side: usize, caveats: &mut Vec<Caveat>) {
     let intervals = reading.intervals_count();
     if intervals == 0 {
         let text = format!(
-            "{word}: no two samples to compare; {} would be enough, in a window that is longer or \
-             with a shorter --interval",
+            "{word}: fewer than two samples; {} would be enough, from a longer window or with a \
+             shorter --interval",
             options.intervals_min + 1
         );
         return say(caveats, true, text);
@@ -98,14 +98,20 @@ fn enough(evidence: &Evidence, side: usize, caveats: &mut Vec<Caveat>) {
         let least = options.operations_min;
         let times = per(least as f64, operations);
         let enough = longer(times, seconds);
-        say(caveats, true, format!("{word}: {operations} operations, of at least {least}{enough}"));
+        say(
+            caveats,
+            true,
+            format!(
+                "{word}: only {operations} operations, but at least {least} are needed{enough}"
+            ),
+        );
     }
     if !evidence.by_run && intervals < options.intervals_min {
         let least = options.intervals_min;
         let enough = longer(least as f64 / intervals as f64, seconds);
         let text = format!(
-            "{word}: {intervals} intervals between samples, of at least {least}{enough}, or \
-             {RUNS_MIN} whole runs on each side"
+            "{word}: only {intervals} intervals between samples, but at least {least} are \
+             needed{enough}, or {RUNS_MIN} whole runs on each side"
         );
         say(caveats, true, text);
     }
@@ -128,7 +134,7 @@ fn lost(evidence: &Evidence, side: usize, caveats: &mut Vec<Caveat>) {
         let all = samples as f64 + evidence.readings[side].samples as f64;
         let forbids = samples as f64 > all * LOST_SHARE;
         let text = format!(
-            "{}: {samples} samples are missing; counters lose nothing by that, but the intervals \
+            "{}: {samples} samples are missing; the counters are complete, but the intervals \
              between samples are fewer and longer{}",
             SIDES[side],
             if forbids { "; half of them would be enough" } else { "" }
@@ -136,7 +142,8 @@ fn lost(evidence: &Evidence, side: usize, caveats: &mut Vec<Caveat>) {
         say(caveats, forbids, text);
     }
     if events > 0 {
-        let text = format!("{}: {events} events were lost; no number here needs them", SIDES[side]);
+        let text =
+            format!("{}: {events} events were lost; no figure here depends on them", SIDES[side]);
         say(caveats, false, text);
     }
 }
@@ -146,10 +153,13 @@ fn left_out(reading: &Reading, side: usize, caveats: &mut Vec<Caveat>) {
     let kinds = [
         (
             reading.unread,
-            "processes have no two samples to compare, and are not in any number here",
+            "processes have fewer than two samples, and are missing from all figures here",
         ),
         (reading.torn, "samples are torn and were left out"),
-        (reading.misplaced, "samples have no time or one that does not rise, and were left out"),
+        (
+            reading.misplaced,
+            "samples have no time, or a time that does not increase, and were left out",
+        ),
         (reading.resets, "intervals were left out because counters fell in them"),
     ];
     for (count, what) in kinds.into_iter().filter(|(count, _)| *count > 0) {
@@ -165,8 +175,8 @@ fn unpublished(reading: &Reading, side: usize, caveats: &mut Vec<Caveat>) {
     }
     let share = reading.median(|it| Some(per(it.threads[1], it.threads[0]))).unwrap_or(0.0);
     let text = format!(
-        "{}: up to {most} threads at a time do not publish their counts; what they did is not in \
-         any number here{}",
+        "{}: up to {most} threads at a time do not publish their counts; their operations are \
+         missing from all figures here{}",
         SIDES[side],
         if share >= UNPUBLISHED_SHARE { "; it is enough if more than half publish" } else { "" }
     );
@@ -178,8 +188,8 @@ fn short(reading: &Reading, side: usize, caveats: &mut Vec<Caveat>) {
     let longest = reading.runs.iter().map(|run| run.moments.len()).max().unwrap_or(0);
     if (1..POINTS_MIN).contains(&longest) {
         let text = format!(
-            "{}: no run has {POINTS_MIN} samples, which would be enough: whether memory grows was \
-             not looked at",
+            "{}: memory growth was not examined, because no run has the {POINTS_MIN} samples that \
+             it needs",
             SIDES[side]
         );
         say(caveats, false, text);
@@ -209,8 +219,8 @@ fn blind(evidence: &Evidence, frequency: &Estimate, caveats: &mut Vec<Caveat>) {
         }
     };
     let text = format!(
-        "what was measured varies so much that a rise of up to {} ns an operation would not be \
-         told from chance, of {} ns before{enough}",
+        "the measurements vary so much that a rise of up to {} ns per operation, from {} ns \
+         before, cannot be told from chance{enough}",
         number(high),
         number(cost)
     );
@@ -223,9 +233,9 @@ fn wavy(evidence: &Evidence, frequency: &Estimate, caveats: &mut Vec<Caveat>) {
     let is_change = frequency.is_change(evidence.floor_ns());
     if few && is_change && frequency.value.abs() < evidence.cost(0) {
         let text = format!(
-            "neighbouring intervals depend so much on each other that they are worth {} \
-             independent ones: a change of {} ns an operation, of {} ns before, may be a wave that \
-             is longer than the window{}",
+            "neighbouring intervals depend on each other so much that they count as only {} \
+             independent ones: a change of {} ns per operation, from {} ns before, may be a wave \
+             that is longer than the window{}",
             number(evidence.independent),
             number(frequency.value),
             number(evidence.cost(0)),
@@ -241,8 +251,8 @@ fn slowing(evidence: &Evidence, caveats: &mut Vec<Caveat>) {
     let Some(after) = growth(&evidence.readings[1], options.confidence) else { return };
     if after.is_slowing && after.bytes >= least_growth(&after, options) {
         let text = format!(
-            "after: live memory grew by {}, but ever more slowly, as a cache does that fills: that \
-             is not counted as a leak; a longer window would show whether it ends",
+            "after: live memory grew by {}, but ever more slowly, like a cache that fills up: that \
+             is not counted as a leak; a longer window would show whether the growth ends",
             bytes(after.bytes)
         );
         say(caveats, false, text);
@@ -262,8 +272,8 @@ fn comparable(evidence: &Evidence, caveats: &mut Vec<Caveat>) {
     let runs = [0, 1].map(|side| evidence.readings[side].runs.len());
     if !evidence.by_run && runs.iter().any(|&runs| runs > 0) {
         let text = format!(
-            "intervals come from within {} and {} runs: how much whole runs differ is not in \
-             them; {RUNS_MIN} runs or more on each side would show that",
+            "confidence intervals come from within {} and {} runs, so they do not include the \
+             differences between whole runs; {RUNS_MIN} runs or more on each side would show those",
             runs[0], runs[1]
         );
         say(caveats, false, text);
@@ -280,8 +290,8 @@ fn comparable(evidence: &Evidence, caveats: &mut Vec<Caveat>) {
         say(caveats, false, text);
     }
     if !same_machine(&differ) {
-        let text = "the machines differ: how long slow paths take cannot be compared, only how \
-                    often they are taken";
+        let text = "the machines differ: the durations of slow paths cannot be compared, only \
+                    their frequency";
         say(caveats, false, text.to_owned());
     }
 }
@@ -298,7 +308,7 @@ fn ends(evidence: &Evidence, caveats: &mut Vec<Caveat>) {
         for (end, count) in ends {
             let all = evidence.sides[side].series.len();
             let who = if all == 1 { "it".to_owned() } else { format!("{count} of {all}") };
-            let text = format!("{word}: {who} {end}, so it may not have done all that it does");
+            let text = format!("{word}: {who} {end}, so it may not have done all of its work");
             say(caveats, false, text);
         }
     }

@@ -25,7 +25,7 @@ pub enum DecodeError {
     #[error("does not decompress")]
     Compression,
     /// The entries are not messages of the contract.
-    #[error("holds something else than entries")]
+    #[error("contains data other than entries")]
     Entries,
     /// The entries would take disproportionate memory.
     #[error("would take too much memory")]

@@ -32,7 +32,7 @@ pub enum OpenError {
         error: io::Error,
     },
     /// The file is not a recording.
-    #[error("{} is no recording; `hakmem-top record` makes one", .0.display())]
+    #[error("{} is not a recording; `hakmem-top record` makes one", .0.display())]
     Foreign(PathBuf),
     /// It was written by a newer version.
     #[error(

@@ -35,7 +35,7 @@ impl DamageKind {
             Self::Corrupted => "corrupted",
             Self::CutOff => "the last block is not complete",
             Self::Order => "blocks are missing or out of order",
-            Self::Content => "a block holds what no writer writes",
+            Self::Content => "a block has contents that no writer produces",
         }
     }
 }

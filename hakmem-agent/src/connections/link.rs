@@ -57,7 +57,10 @@ impl<Io> Link<Io> {
     /// Whether the connection must be closed.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         if self.closed.as_mut().poll(context).is_ready() {
-            let error = io::Error::new(io::ErrorKind::ConnectionAborted, "closed for another one");
+            let error = io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "closed to make room for another connection",
+            );
             return Poll::Ready(error);
         }
         loop {
@@ -65,7 +68,7 @@ impl<Io> Link<Io> {
             let deadline = self.deadline();
             if deadline <= Instant::now() {
                 self.connections.closed_for_silence.fetch_add(1, Ordering::Relaxed);
-                let error = io::Error::new(io::ErrorKind::TimedOut, "nothing came or went");
+                let error = io::Error::new(io::ErrorKind::TimedOut, "idle for too long");
                 return Poll::Ready(error);
             }
             self.look.as_mut().reset(deadline);

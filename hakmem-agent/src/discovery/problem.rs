@@ -16,7 +16,7 @@ pub(super) fn problem_of(directory: &Path) -> Option<String> {
         && name.starts_with(USER_DIRECTORY_PREFIX.as_bytes());
     match std::fs::read_dir(directory) {
         Ok(_) if is_of_user && files_of_directory(directory).is_none() => {
-            Some("does not belong to the user whom its name says".to_owned())
+            Some("does not belong to the user in its name".to_owned())
         }
         Ok(_) => None,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -42,7 +42,7 @@ impl Answer {
         if let Window { from: Some(from), to: Some(to) } = window
             && from > to
         {
-            return Err(Status::invalid_argument("`from` is later than `to`; exchange them"));
+            return Err(Status::invalid_argument("`from` is later than `to`; swap them"));
         }
         let query = shared.history.query(&record.key);
         let coverage = query.as_ref().map(|query| query.coverage()).unwrap_or_default();

@@ -56,7 +56,7 @@ fn a_crashed_process_is_told_with_its_last_events_and_their_losses() {
 fn the_last_to_end_is_found_among_those_that_run_or_ended_before() {
     let directory = tempfile::tempdir().unwrap();
     let none = inspect_last_ended(directory.path()).unwrap_err().to_string();
-    assert!(none.starts_with("no process that has ended left a segment in "), "{none}");
+    assert!(none.starts_with("no ended process has left a segment in "), "{none}");
     let running = made(directory.path(), &process(5_000_009));
     assert!(inspect_last_ended(directory.path()).is_err());
     for pid in [5_000_002, 5_000_004, 5_000_003] {

@@ -20,8 +20,8 @@ const PROCESSES: Family = Family {
     name: "hakmem_agent_processes",
     kind: Kind::Gauge,
     unit: "",
-    help: "Processes known to the agent, by state: running, exited, killed by a signal that \
-           somebody sent, crashed by a fault, replaced by exec, or ended as nobody saw.",
+    help: "Processes known to the agent, by state: running, exited, killed by a signal that was \
+           sent to it, crashed by a fault, replaced by exec, or ended without being observed.",
 };
 const UNREADABLE: Family = Family {
     name: "hakmem_agent_unreadable_segments_total",
@@ -33,14 +33,14 @@ const REFUSED: Family = Family {
     name: "hakmem_agent_refused_total",
     kind: Kind::Counter,
     unit: "",
-    help: "What files, directories and requests of one user asked for beyond that user's budget, \
-           and files whose owner is not their directory's, by what was left undone and why.",
+    help: "Work beyond the budget of one user that files, directories and requests asked for, and \
+           files whose owner is not their directory's, by what was left undone and the reason.",
 };
 const TORN: Family = Family {
     name: "hakmem_agent_torn_samples_total",
     kind: Kind::Counter,
     unit: "",
-    help: "Samples given up because the writer was never seen at rest.",
+    help: "Samples given up because a write was in progress at every try.",
 };
 const SAMPLE_DURATION: Family = Family {
     name: "hakmem_agent_sample_duration_seconds",
@@ -95,14 +95,14 @@ const RECORDING_REMOVED: Family = Family {
     kind: Kind::Counter,
     unit: "bytes",
     help: "Bytes of recordings of a user's processes that were removed to make room, because that \
-           user's took most then.",
+           user's were the largest then.",
 };
 const ROUND_AGE: Family = Family {
     name: "hakmem_agent_round_age_seconds",
     kind: Kind::Gauge,
     unit: "seconds",
-    help: "Time since the last round of sampling was over, or since the start before the first: \
-           the age of everything told here.",
+    help: "Time since the end of the last round of sampling, or since the start before the first \
+           one: the age of all figures here.",
 };
 const UNREADABLE_DIRECTORIES: Family = Family {
     name: "hakmem_agent_unreadable_directories",
@@ -114,8 +114,8 @@ const DROPPED_LOG_LINES: Family = Family {
     name: "hakmem_agent_dropped_log_lines_total",
     kind: Kind::Counter,
     unit: "",
-    help: "Lines of the log that could not be written: a full disk, a closed pipe, or one that \
-           nobody reads.",
+    help: "Lines of the log that could not be written: a full disk, a closed pipe, or one whose \
+           reader has stalled.",
 };
 const CONNECTIONS: Family = Family {
     name: "hakmem_agent_connections",
@@ -128,7 +128,7 @@ const CLOSED_CONNECTIONS: Family = Family {
     kind: Kind::Counter,
     unit: "",
     help: "Connections that the agent closed, by listener: to make room for others, or because \
-           nothing came or went.",
+           idle for too long.",
 };
 
 /// Writes everything about the agent.

@@ -18,7 +18,7 @@ pub(super) const FAILED_ALLOCATIONS: Family = Family {
     name: "hakmem_failed_allocations_total",
     kind: Kind::Counter,
     unit: "",
-    help: "Requests that failed for want of memory; they are not part of the allocations.",
+    help: "Requests that failed because memory ran out; they are not part of the allocations.",
 };
 pub(super) const FREES: Family = Family {
     name: "hakmem_frees_total",
@@ -49,13 +49,13 @@ pub(super) const REFUSED_UNMAPS: Family = Family {
     name: "hakmem_refused_unmaps_total",
     kind: Kind::Counter,
     unit: "",
-    help: "Times that the system refused to unmap address space, as at vm.max_map_count.",
+    help: "Times that the system refused to unmap address space, for example at vm.max_map_count.",
 };
 pub(super) const REFUSED_PURGES: Family = Family {
     name: "hakmem_refused_purges_total",
     kind: Kind::Counter,
     unit: "",
-    help: "Times that the system refused to take memory back, as where it is locked.",
+    help: "Times that the system refused to take memory back, for example because it is locked.",
 };
 pub(super) const REFUSED_ADVICE: Family = Family {
     name: "hakmem_refused_advice_total",
@@ -183,8 +183,8 @@ pub(super) const PATH_REGRESSION: Family = Family {
     name: "hakmem_path_regression_seconds",
     kind: Kind::Gauge,
     unit: "seconds",
-    help: "Time that a path which became slower adds to each operation of its program, while that \
-           goes on.",
+    help: "Time that a path which became slower adds to each operation of its program, while the \
+           regression lasts.",
 };
 pub(super) const PATH_REGRESSIONS: Family = Family {
     name: "hakmem_path_regressions_total",
@@ -196,6 +196,6 @@ pub(super) const PROCESS_ENDS: Family = Family {
     name: "hakmem_process_ends_total",
     kind: Kind::Counter,
     unit: "",
-    help: "Processes that ended while the agent ran, by how: exited, killed by a signal that \
-           somebody sent, crashed by a fault, replaced by exec, or ended as nobody saw.",
+    help: "Processes that ended while the agent ran, by how: exited, killed by a signal that was \
+           sent to it, crashed by a fault, replaced by exec, or ended without being observed.",
 };

@@ -18,7 +18,7 @@ fn mistakes_are_named_in_one_line() {
         assert!(told.lines().next().unwrap().contains(expected), "{told}");
     };
     check(&["--listen", "10.0.0.1:1"], 1, "10.0.0.1:1 is not a loopback address");
-    check(&["--http", "everywhere"], 2, "neither \"off\" nor an address with a port");
+    check(&["--http", "everywhere"], 2, "give \"off\" or an address with a port");
     check(&["--interval", "1"], 2, "'1' for '--interval <MS>'");
     for (option, most) in [
         ("--user-processes", "1000000"),

@@ -224,7 +224,7 @@ async fn questions_without_an_answer_are_refused() {
     };
     let refused = ask(backwards).await;
     assert_eq!(refused.code(), tonic::Code::InvalidArgument);
-    assert!(refused.message().contains("exchange them"));
+    assert!(refused.message().contains("swap them"));
 }
 
 #[tokio::test]

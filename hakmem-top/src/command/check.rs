@@ -21,7 +21,7 @@ pub(super) async fn check(
     global: &GlobalOptions,
 ) -> Result<u8, CommandError> {
     if global.connect.is_some() {
-        let remedy = "--connect does not go with check, which has an agent of its own";
+        let remedy = "--connect cannot be combined with check, which has an agent of its own";
         return Err(CommandError::Usage(remedy.into()));
     }
     if options.update {
@@ -58,7 +58,7 @@ fn check_rules(options: &CheckOptions, before: &Side) -> Options {
 
 async fn update(options: &CheckOptions, global: &GlobalOptions) -> Result<u8, CommandError> {
     if options.output.html.is_some() || options.output.json {
-        let remedy = "--update compares nothing: leave --html and --json out";
+        let remedy = "--update cannot be combined with --html or --json: it compares nothing";
         return Err(CommandError::Usage(remedy.into()));
     }
     let baseline = Baseline::begin(&options.baseline)?;

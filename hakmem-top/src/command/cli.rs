@@ -12,19 +12,19 @@ pub use comparing::{CheckOptions, DiffOptions, OutputOptions};
 
 /// Watch, live, which path every allocation and free of a program takes.
 ///
-/// Without a command, it attaches to your agent or, if you run none, to the system's; if none runs,
-/// it reads the segment directory itself. When standard output is not a terminal it prints once and
-/// ends.
+/// Without a command, hakmem-top attaches to your agent or, if you run none, to the system's;
+/// without any agent, it reads the segment directory itself. If standard output is not a terminal,
+/// it prints once and exits.
 #[derive(Debug, Parser)]
 #[command(name = "hakmem-top", version, after_help = EXAMPLES)]
 pub struct Cli {
-    /// What to do; nothing means to attach.
+    /// The command; without one, hakmem-top attaches to an agent.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Print the counts of every process once, as text, and end.
+    /// Print the counts of every process once, as text, and exit.
     #[arg(long)]
     pub once: bool,
-    /// Print the snapshot document (JSON) once and end.
+    /// Print the snapshot document (JSON) once and exit.
     #[arg(long)]
     pub json: bool,
     /// Options of every command.
@@ -75,22 +75,22 @@ pub struct GlobalOptions {
 pub enum Command {
     /// Run a program under hakmem and watch it.
     ///
-    /// When standard output is a terminal, the screen takes it: what the program prints there is
-    /// kept (key `o`, the last 256 KiB) and printed after the screen is left, and its standard
-    /// input is empty unless redirected. Programs that need the terminal run with `--plain`.
-    /// Otherwise nothing of the program's input and output is touched, and a summary goes to
-    /// standard error at the end. The exit code is the program's, 128 + N if signal N killed it,
-    /// 125 if hakmem-top itself failed, 126 or 127 if the program cannot be run or found.
+    /// If standard output is a terminal, the screen takes it: the program's output there is kept
+    /// (key `o`, the last 256 KiB) and printed after the screen is left, and its standard input is
+    /// empty unless redirected. Run a program that needs the terminal with `--plain`. Otherwise the
+    /// program's input and output are left alone, and a summary goes to standard error at the end.
+    /// The exit code is the program's, 128 + N if signal N killed it, 125 if hakmem-top itself
+    /// failed, 126 or 127 if the program cannot be run or found.
     Run(RunOptions),
     /// Watch a built-in workload whose phases repeat until you quit.
     Demo(DemoOptions),
     /// List the processes that publish, one per line.
     Ls,
-    /// Tell the story of one process from its segment: for what crashed, and what runs.
+    /// Tell the story of one process from its segment, whether it crashed or still runs.
     ///
-    /// Prints who it was, how C7's frees were classified, anomalies by class, the last events in
-    /// words and, if it crashed, the most likely cause as far as the events tell one. No agent is
-    /// needed, and nothing is changed.
+    /// Prints the process's identity, the outcomes of C7's frees, anomalies by class, the last
+    /// events in words and, if it crashed, the most likely cause, as far as the events show one. No
+    /// agent is needed, and nothing is changed.
     Show(ShowOptions),
     /// Compare two recordings, windows or processes, and name the path that regressed.
     ///
@@ -104,37 +104,36 @@ pub enum Command {
     Diff(DiffOptions),
     /// Run a program several times and compare it with its baseline; for CI.
     ///
-    /// What the program prints goes to standard error, so that standard output has nothing but the
+    /// The program's output goes to standard error, so that standard output contains only the
     /// answer; its standard input is empty. Exit codes are those of `diff`, and 125 if a run of the
     /// program fails, 126 or 127 if it cannot be run or found.
     Check(CheckOptions),
     /// Print the LD_PRELOAD assignment for a shell.
     Env,
-    /// Record what processes do into a file, for `info`, `cut`, `export` and `diff`.
+    /// Record processes into a file, for `info`, `cut`, `export` and `diff`.
     ///
     /// With a program, runs it as `run --plain` does, with an agent of its own, and records it and
-    /// its descendants to their end; the exit code is the program's. Without one, records what runs
-    /// already until Ctrl-C or the time given. The file can be read while it is written; one that
-    /// replaces another (--force) lies beside it, as FILE.PID.N.partial, until it is whole.
-    /// Exit codes: 64 for a mistake on the command line, 66 if nothing can be recorded (no such
+    /// its descendants to their end; the exit code is the program's. Without one, records the
+    /// running processes until Ctrl-C or for the given time. The file can be read while it is
+    /// written; one that replaces another (--force) lies beside it, as FILE.PID.N.partial, until it
+    /// is complete. Exit codes: 64 for a wrong command line, 66 if nothing can be recorded (no such
     /// process, or a directory that cannot be read), 74 if the file cannot be written.
     Record(RecordOptions),
-    /// Say what is in a recording, and what is missing.
+    /// Show what a recording contains, and its losses.
     ///
-    /// Exit codes of info, cut and export: 64 for a mistake on the command line, 66 if the
-    /// recording cannot be read, 74 if something cannot be written. Damaged parts are said and
-    /// skipped.
+    /// Exit codes of info, cut and export: 64 for a wrong command line, 66 if the recording cannot
+    /// be read, 74 if a file cannot be written. Damaged parts are reported and skipped.
     Info(InfoOptions),
     /// Copy a part of a recording into another one.
     Cut(CutOptions),
     /// Write a recording as JSON lines or CSV.
     ///
-    /// JSON: one object per line. The first has `type` `recording`; those of `type` `sample` have
-    /// the members of a process in `hakmem-top --json`, with cumulative counts; those of `type`
-    /// `event` are events. CSV: one row per sample and class, with cumulative counts, and a column
-    /// for each reason and outcome that occurs.
+    /// JSON: one object per line. The first one has the `type` `recording`; those of `type`
+    /// `sample` have the members of a process in `hakmem-top --json`, with cumulative counts; those
+    /// of `type` `event` are events. CSV: one row per sample and class, with cumulative counts, and
+    /// a column for each reason and outcome that occurs.
     Export(ExportOptions),
-    /// The demo's workload; ends when its standard input does.
+    /// The demo's workload; it ends when its standard input is closed.
     #[command(hide = true)]
     DemoWorkload(WorkloadOptions),
 }
@@ -162,7 +161,7 @@ pub struct RecordOptions {
     /// Replace the file if it exists.
     #[arg(long)]
     pub force: bool,
-    /// End after this many seconds; a program runs on.
+    /// End after this many seconds; the program continues.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub seconds: Option<u64>,
     /// Only this process and its descendants; may be given several times.
@@ -190,11 +189,11 @@ pub struct InfoOptions {
 /// A part of a recording.
 #[derive(Args, Clone, Debug)]
 pub struct PartOptions {
-    /// Leave out what was before: HH:MM, HH:MM:SS, RFC 3339, or +SECONDS from the recording's
-    /// start.
+    /// Leave out everything before this time: HH:MM, HH:MM:SS, RFC 3339, or +SECONDS from the
+    /// recording's start.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub from: Option<String>,
-    /// Leave out what was after it.
+    /// Leave out everything after this time.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub to: Option<String>,
     /// Only this process; may be given several times.
@@ -211,7 +210,7 @@ pub struct CutOptions {
     /// The recording.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The file for the part.
+    /// The file to write.
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
     /// Replace that file if it exists.
@@ -228,7 +227,7 @@ pub struct ExportOptions {
     /// The recording.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// What to write.
+    /// The format.
     #[arg(long, value_enum)]
     pub format: ExportFormat,
     /// The file to write [default: standard output].

@@ -34,7 +34,7 @@ pub(super) async fn demo(
     global: &GlobalOptions,
 ) -> Result<u8, CommandError> {
     if global.connect.is_some() {
-        let remedy = "--connect does not go with demo, which has an agent of its own";
+        let remedy = "--connect cannot be combined with demo, which has an agent of its own";
         return Err(CommandError::Usage(remedy.into()));
     }
     let spec = spec(global)?;

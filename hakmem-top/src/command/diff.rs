@@ -22,8 +22,10 @@ pub(super) async fn diff(
     let after = match (finding, &options.after) {
         (Some(finding), None) => return diff_finding(&finding, options, global).await,
         (None, Some(after)) => NamedSide::parse(after).map_err(SideError::from)?,
-        (Some(_), Some(_)) => return Err(usage("a finding has both sides; leave AFTER out")),
-        (None, None) => return Err(usage("give AFTER too: what BEFORE is compared with")),
+        (Some(_), Some(_)) => return Err(usage("a finding contains both sides; leave AFTER out")),
+        (None, None) => {
+            return Err(usage("AFTER is missing; give the side to compare BEFORE with"));
+        }
     };
     let before = NamedSide::parse(&options.before).map_err(SideError::from)?;
     let answer = Answer::begin(&options.output, global)?;

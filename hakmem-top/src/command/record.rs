@@ -37,7 +37,7 @@ pub(super) async fn record(
         return attach(options, global).await;
     }
     if global.connect.is_some() {
-        let remedy = "--connect does not go with a program, which has an agent of its own";
+        let remedy = "--connect cannot be combined with a program, which gets an agent of its own";
         return Err(CommandError::Usage(remedy.into()));
     }
     run(options, global).await

@@ -33,7 +33,7 @@ const END_PATIENCE: Duration = Duration::from_secs(3);
 /// Runs a program and returns its exit code.
 pub(super) async fn run(options: &RunOptions, global: &GlobalOptions) -> Result<u8, CommandError> {
     if global.connect.is_some() {
-        let remedy = "--connect does not go with run, which has an agent of its own";
+        let remedy = "--connect cannot be combined with run, which has an agent of its own";
         return Err(CommandError::Usage(remedy.into()));
     }
     let with_screen = !options.plain && crate::screen::terminal::is_available();

@@ -11,7 +11,7 @@ use crate::tell::story::Story;
 /// Prints the story.
 pub(super) fn show(options: &ShowOptions, global: &GlobalOptions) -> Result<u8, CommandError> {
     if global.connect.is_some() {
-        let remedy = "--connect does not go with show, which reads the segment itself";
+        let remedy = "--connect cannot be combined with show, which reads the segment itself";
         return Err(CommandError::Usage(remedy.into()));
     }
     let Inspection { path, process, events, found_dead_at } =

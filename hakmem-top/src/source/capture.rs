@@ -79,7 +79,7 @@ pub enum CaptureError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// The agent refused.
-    #[error("the agent does not send what is to be recorded: {}", .0.message())]
+    #[error("the agent refuses to send the data to record: {}", .0.message())]
     Refused(#[source] Box<Status>),
 }
 

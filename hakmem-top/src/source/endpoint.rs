@@ -64,7 +64,7 @@ pub enum ConnectError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryProblem {
     /// The directory does not exist.
-    #[error("there is no directory {}", .0.display())]
+    #[error("the directory {} does not exist", .0.display())]
     Missing(PathBuf),
     /// The directory cannot be listed.
     #[error("cannot read the directory {}: {}", .0.display(), .1)]

@@ -60,7 +60,7 @@ pub enum SideError {
         error: TimeError,
     },
     /// The selection leaves no process.
-    #[error("{name}: no process passes; {known}")]
+    #[error("{name}: no process is selected; {known}")]
     Empty {
         /// The side.
         name: String,
@@ -232,11 +232,11 @@ fn known<'a>(identities: impl Iterator<Item = &'a Identity>) -> String {
         .map(|it| format!("{} {}", it.pid, one_line(&command_line(it), COMMAND_MAX)))
         .collect();
     match all.as_slice() {
-        [] => "there is none at all".into(),
-        named if named.len() <= NAMED_MAX => format!("there is: {}", named.join(", ")),
+        [] => "it contains no process".into(),
+        named if named.len() <= NAMED_MAX => format!("it contains: {}", named.join(", ")),
         named => {
             let more = named.len() - NAMED_MAX;
-            format!("there is: {} and {more} more", named[..NAMED_MAX].join(", "))
+            format!("it contains: {} and {more} more", named[..NAMED_MAX].join(", "))
         }
     }
 }

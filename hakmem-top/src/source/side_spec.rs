@@ -44,10 +44,12 @@ pub enum SideSpecError {
         error: TimeError,
     },
     /// The text after `pid:` is not a process id.
-    #[error("`{0}` names no process; give a process id, for example pid:4242")]
+    #[error("`{0}` does not name a process; give a process id, for example pid:4242")]
     Pid(String),
     /// The text before `@` is empty.
-    #[error("`{0}` names no side; give FILE, FILE@FROM..TO, PID, pid:N@last 5m or agent@last 5m")]
+    #[error(
+        "`{0}` does not name a side; give FILE, FILE@FROM..TO, PID, pid:N@last 5m or agent@last 5m"
+    )]
     Nothing(String),
 }
 

@@ -47,7 +47,8 @@ pub fn sample(sample: &Sample<'_>) -> String {
     let process = proto::Process { sampled_at: Some(sample.at), ..sample.process.clone() };
     let document = hakmem_agent::snapshot_document(&[process]);
     let entry = document.processes.into_iter().next();
-    let mut value = serde_json::to_value(entry).expect("a document has no keys that JSON has not");
+    let mut value =
+        serde_json::to_value(entry).expect("a document has no keys that JSON cannot have");
     if let Value::Object(members) = &mut value {
         members.insert("type".into(), "sample".into());
         members.insert("at_rest".into(), sample.at_rest.into());

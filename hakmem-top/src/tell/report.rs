@@ -247,7 +247,7 @@ fn missing(processes: &[proto::Process], lost_events: u64) -> Vec<String> {
     }
     if torn > 0 {
         said.push(format!(
-            "LOST: {torn} processes were killed within a slow path, counts may be one off"
+            "LOST: {torn} processes were killed within a slow path, counts may be off by one"
         ));
     }
     if lost > 0 {

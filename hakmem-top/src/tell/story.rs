@@ -104,7 +104,7 @@ impl Story {
                 });
                 format!("It exited{}{}.", code.unwrap_or_default(), after.unwrap_or_default())
             }
-            "replaced" => "It went on as another program, by exec.".to_owned(),
+            "replaced" => "It became another program by exec.".to_owned(),
             _ => self.sudden_end(last),
         }
     }
@@ -118,7 +118,7 @@ impl Story {
             ("crashed", None) => "It crashed".to_owned(),
             ("killed", Some(signal)) => format!("It was killed by {signal}"),
             ("killed", None) => "It was killed".to_owned(),
-            _ => "It ended, and nobody saw how,".to_owned(),
+            _ => "It ended in an unknown way".to_owned(),
         };
         text.push_str(&match last_ns {
             Some(last) => format!(" after its last event, at {}", clock_ns(last)),
@@ -159,9 +159,9 @@ impl Story {
                 self.verdict_on_e3(count("header_false_positive"))
             }
             _ if count("header_missing") + count("header_false_positive") > 0 => format!(
-                "Most likely cause: the program writes beyond its blocks. {} freed blocks had no \
-                 longer the header that belongs in front of them, which lies behind the end of the \
-                 block before. What else was overwritten is not known.",
+                "Most likely cause: the program writes beyond its blocks. {} freed blocks no \
+                 longer had their header, which lies right behind the end of the block before. \
+                 Whether anything else was overwritten is not known.",
                 quantity::count(count("header_missing") + count("header_false_positive"))
             ),
             _ if count("double_free") > 0 => format!(
@@ -175,8 +175,8 @@ impl Story {
                 quantity::count(count("interior"))
             ),
             _ if count("size_mismatch") > 0 => format!(
-                "Most likely cause: the program frees objects as another type than they are: {} \
-                 frees told the size of another class.",
+                "Most likely cause: the program frees objects as a type other than their own: {} \
+                 frees passed the size of another class.",
                 quantity::count(count("size_mismatch"))
             ),
             _ => self.nothing_found(),
@@ -189,9 +189,9 @@ impl Story {
         let own = self.anomaly_events().filter(of_claim).filter(|it| it.claimed_class == "C7");
         let own = own.count();
         let mut text = format!(
-            "Most likely cause: the routing e3. It believes any byte in front of a block that looks \
-             like a header, and C7 blocks have none: {} of their frees went by a byte of a \
-             neighbour's contents.",
+            "Most likely cause: the routing e3. It believes any byte in front of a block that \
+             looks like a header, and C7 blocks have none: {} of their frees were decided by a \
+             byte of a neighbour's contents.",
             quantity::count(count)
         );
         if own > 0 {
@@ -228,7 +228,7 @@ impl Story {
             .sum();
         if failed > 0 {
             let failed = quantity::count(failed);
-            text.push_str(&format!(" But {failed} requests failed for want of memory."));
+            text.push_str(&format!(" But {failed} requests failed because memory ran out."));
         }
         text
     }

@@ -87,7 +87,7 @@ pub fn alloc_reason(reason: &str) -> &'static str {
         Some(AllocReason::RefillSlab) => "list empty, blocks of a slab in use",
         Some(AllocReason::NewSlab) => "list empty, a slab taken into use",
         Some(AllocReason::LargeMap) => "a span of its own",
-        Some(AllocReason::Aligned) => "aligned more than any bin",
+        Some(AllocReason::Aligned) => "aligned more strictly than any bin",
         Some(AllocReason::FirstUse) => "the thread's first",
         Some(AllocReason::OutOfMemory) => "failed",
         Some(AllocReason::RefillSpare) => "list empty, the spare list took over",
@@ -100,10 +100,10 @@ pub fn free_reason(reason: &str) -> &'static str {
     match FreeReason::from_name(reason) {
         Some(FreeReason::FlushFull) => "lists full, batch to the central store",
         Some(FreeReason::LargeUnmap) => "a span of its own",
-        Some(FreeReason::Routed) => "the routing sends it the slow way",
+        Some(FreeReason::Routed) => "the routing sends it to the slow path",
         Some(FreeReason::Check) => "chosen for checking",
         Some(FreeReason::Late) => "after the thread's end",
-        Some(FreeReason::Rejected) => "not a live block of ours",
+        Some(FreeReason::Rejected) => "not a live block of hakmem's",
         Some(FreeReason::FlushSpare) => "list full, became the spare list",
         None => "",
     }
@@ -112,18 +112,18 @@ pub fn free_reason(reason: &str) -> &'static str {
 /// How a freed pointer was recognised.
 pub fn outcome(outcome: &str) -> &'static str {
     match Outcome::from_name(outcome) {
-        Some(Outcome::Sized) => "the caller told its size",
+        Some(Outcome::Sized) => "the caller passed its size",
         Some(Outcome::Map) => "one load from the class map",
         Some(Outcome::Header) => "a valid header",
         Some(Outcome::Headerless) => "the registry: C7 has no header",
         Some(Outcome::Mid) => "a mid class",
         Some(Outcome::Large) => "a large span",
         Some(Outcome::Foreign) => "not this allocator's",
-        Some(Outcome::HeaderFalsePositive) => "looked like a header and was none",
+        Some(Outcome::HeaderFalsePositive) => "looked like a header but was not one",
         Some(Outcome::HeaderMissing) => "a header should be there",
         Some(Outcome::Interior) => "inside a block, not its start",
         Some(Outcome::DoubleFree) => "free already",
-        Some(Outcome::SizeMismatch) => "the caller told another class's size",
+        Some(Outcome::SizeMismatch) => "the caller passed another class's size",
         None => "",
     }
 }

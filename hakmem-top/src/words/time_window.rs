@@ -23,13 +23,13 @@ use jiff::{Timestamp, ToSpan as _};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimeError {
     /// The text is not a moment.
-    #[error("`{0}` is no time; give HH:MM[:SS], RFC 3339 (2026-11-26T10:00:00Z) or +SECONDS")]
+    #[error("`{0}` is not a time; give HH:MM[:SS], RFC 3339 (2026-11-26T10:00:00Z) or +SECONDS")]
     Moment(String),
     /// The text is not a window.
-    #[error("`{0}` is no window; give FROM..TO, of which one may be left out, or `last 5m`")]
+    #[error("`{0}` is not a window; give FROM..TO, either of which may be left out, or `last 5m`")]
     Window(String),
     /// The window ends before it begins.
-    #[error("the window ends at {to}, before it begins at {from}; exchange them")]
+    #[error("the window ends at {to}, before it begins at {from}; swap them")]
     Backwards {
         /// The beginning of the window.
         from: String,

@@ -83,7 +83,7 @@ fn a_program_runs_on_and_is_waited_for_when_a_part_of_run_breaks() {
     let mut told = String::new();
     said.read_line(&mut told).unwrap();
     assert!(told.starts_with("hakmem-top: a part of it broke (panicked at "), "{told}");
-    let expected = format!("; bash (process {program}) runs on unwatched and is waited for\n");
+    let expected = format!("; bash (process {program}) continues unwatched; waiting for its end\n");
     assert!(told.ends_with(&expected), "{told}");
     assert!(lives(&program));
     signal("USR1", &pid);
@@ -110,7 +110,7 @@ fn a_program_whose_output_the_screen_takes_ends_when_the_screen_breaks() {
     assert!(lives(&program), "{}", stderr(&asked()));
     std::fs::write(&broken, "").unwrap();
     let screen = terminal.wait_for_text("code 125");
-    assert!(screen.contains("is ended, as its output came through here"), "{screen}");
+    assert!(screen.contains("because its output came through hakmem-top"), "{screen}");
     wait_for("the program has ended", || !lives(&program));
     terminal.check_restored();
 }

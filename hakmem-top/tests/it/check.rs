@@ -119,7 +119,7 @@ fn what_cannot_be_read_or_written_is_said_before_anything_runs() {
     std::fs::write(folder.join("base.hakrec"), "not a recording").unwrap();
     let foreign = run(folder, &[]);
     assert_eq!(foreign.status.code(), Some(66));
-    assert!(stderr(&foreign).contains("is no recording"), "{}", stderr(&foreign));
+    assert!(stderr(&foreign).contains("is not a recording"), "{}", stderr(&foreign));
     assert_eq!(run(folder, &["--update"]).status.code(), Some(0));
     let unwritable = run(folder, &["--html", "/nonexistent/why.html"]);
     assert_eq!(unwritable.status.code(), Some(74));

@@ -38,15 +38,15 @@ fn the_help_of_commands_with_verdicts_tells_their_exit_codes() {
             assert!(help.to_lowercase().contains(&word.to_lowercase()), "{word}:\n{help}");
         }
     }
-    check_error(&["diff", "a"], 64, "give AFTER too");
-    check_error(&["diff", "finding:x"], 64, "names no finding");
+    check_error(&["diff", "a"], 64, "AFTER is missing");
+    check_error(&["diff", "finding:x"], 64, "is not a finding");
     check_error(&["diff", "finding:1", "b"], 64, "leave AFTER out");
     check_error(&["check", "--baseline", "x"], 64, "<PROGRAM ARGS>");
-    check_error(&["--json", "diff", "a", "b"], 64, "belong before no command");
+    check_error(&["--json", "diff", "a", "b"], 64, "cannot be combined with a command");
     check_error(
         &["--connect", "/a/b", "check", "--baseline", "x", "--", "true"],
         64,
-        "go with check",
+        "combined with check",
     );
 }
 
@@ -55,18 +55,22 @@ fn bad_arguments_are_named_in_one_line() {
     check_error(&["--interval", "soon", "ls"], 2, "give 20ms to 60s");
     check_error(&["run"], 2, "PROGRAM ARGS");
     check_error(&["demo", "--seconds", "0"], 2, "--seconds");
-    check_error(&["--once", "ls"], 2, "--once and --json belong before no command");
+    check_error(&["--once", "ls"], 2, "--once and --json cannot be combined with a command");
     check_error(&["--connect", "nowhere", "ls"], 1, "give http://HOST:PORT");
     check_error(&["--connect", "/nonexistent.sock", "ls"], 1, "is hakmem-agent running?");
     check_error(&["--connect", "http://127.0.0.1:1", "ls"], 1, "Connection refused");
-    check_error(&["--connect", "/a/b", "run", "--", "true"], 2, "--connect does not go with run");
-    check_error(&["--connect", "/a/b", "show"], 2, "--connect does not go with show");
-    check_error(&["show"], 1, "no process that has ended left a segment in");
+    check_error(
+        &["--connect", "/a/b", "run", "--", "true"],
+        2,
+        "--connect cannot be combined with run",
+    );
+    check_error(&["--connect", "/a/b", "show"], 2, "--connect cannot be combined with show");
+    check_error(&["show"], 1, "no ended process has left a segment in");
     check_error(&["show", "4242"], 1, "no segment of process 4242 in");
     check_error(&["show", "/nonexistent"], 1, "/nonexistent: the segment is gone");
     check_error(&["show", "/proc/self/exe"], 1, "/proc/self/exe: not a hakmem segment");
     check_error(&["--directory", "/nonexistent", "show"], 1, "/nonexistent does not exist");
-    check_error(&["--json", "show"], 2, "belong before no command");
+    check_error(&["--json", "show"], 2, "cannot be combined with a command");
 }
 
 #[test]

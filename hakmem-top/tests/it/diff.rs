@@ -98,10 +98,14 @@ fn windows_and_selections_say_what_there_is() {
         assert_eq!(stdout(&result), "", "{arguments:?}");
     };
     check(&["a.hakrec", "b.hakrec"], 66, "cannot read b.hakrec: No such file");
-    check(&["a.hakrec", "a.hakrec@soon.."], 64, "`soon` is no time");
-    check(&["a.hakrec", "a.hakrec@+10..+5"], 66, "exchange them");
+    check(&["a.hakrec", "a.hakrec@soon.."], 64, "`soon` is not a time");
+    check(&["a.hakrec", "a.hakrec@+10..+5"], 66, "swap them");
     check(&["a.hakrec", "a.hakrec@+1h.."], 66, "nothing was recorded in that window");
-    check(&["a.hakrec", "a.hakrec", "--name", "redis"], 66, "no process passes; there is: ");
+    check(
+        &["a.hakrec", "a.hakrec", "--name", "redis"],
+        66,
+        "no process is selected; it contains: ",
+    );
     check(&["a.hakrec", "4000000"], 66, "no running process 4000000 publishes");
     check(&["a.hakrec", "a.hakrec", "--html", "/nonexistent/x"], 74, "cannot write /nonexistent/x");
     check(&["--connect", "/nonexistent.sock", "a.hakrec", "agent"], 69, "is hakmem-agent running?");
@@ -135,7 +139,7 @@ fn damage_of_a_recording_is_said_with_the_answer() {
     let nothing = diff(folder, &["a.hakrec", "c.hakrec"]);
     assert_eq!(nothing.status.code(), Some(66));
     let said = stderr(&nothing);
-    assert!(said.contains("none at all; c.hakrec: a part of it, "), "{said}");
+    assert!(said.contains("contains no process; c.hakrec: a part of it, "), "{said}");
 }
 
 /// A program that works until it is killed, and its process id. It runs at low priority, because
@@ -266,7 +270,7 @@ fn the_agents_history_is_compared_with_itself() {
     assert_eq!(early.status.code(), Some(66), "{}", stderr(&early));
     assert!(stderr(&early).contains("nothing was recorded in that window"), "{}", stderr(&early));
     assert_eq!(unknown.status.code(), Some(66));
-    assert!(stderr(&unknown).contains("there is: "), "{}", stderr(&unknown));
+    assert!(stderr(&unknown).contains("it contains: "), "{}", stderr(&unknown));
 }
 
 #[test]

@@ -125,7 +125,7 @@ async fn a_finding_is_in_the_model_and_its_command_opens_its_diff() {
     let opened = tokio::task::spawn_blocking(move || paste(&unknown)).await.unwrap();
     let complained = String::from_utf8_lossy(&opened.stderr).into_owned();
     assert_eq!(opened.status.code(), Some(66), "{complained}");
-    assert!(complained.contains("knows no finding 999"), "{complained}");
+    assert!(complained.contains("has no finding 999"), "{complained}");
 
     feed.abort();
     stop.store(true, Ordering::Relaxed);

@@ -165,7 +165,7 @@ fn info_tells_what_is_in_it_and_what_is_missing() {
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() - 10]).unwrap();
     let info = stdout(&place.run(&["info", "a.hakrec"]));
-    assert!(info.contains("not ended: its writer was killed or is still at it"), "{info}");
+    assert!(info.contains("incomplete: its writer was killed or is still writing"), "{info}");
     assert!(info.contains(": the last block is not complete\n"), "{info}");
 }
 
@@ -257,18 +257,22 @@ fn mistakes_are_named_in_one_line() {
         assert!(said.contains(expected), "{arguments:?}: {said}");
     };
     check(&["info", "none"], 66, "cannot read none: No such file or directory");
-    check(&["info", "text"], 66, "text is no recording; `hakmem-top record` makes one");
-    check(&["info", "/dev"], 66, "/dev is no recording");
+    check(&["info", "text"], 66, "text is not a recording; `hakmem-top record` makes one");
+    check(&["info", "/dev"], 66, "/dev is not a recording");
     check(&["info"], 64, "<FILE>");
     check(&["cut", "a.hakrec"], 64, "--output <OUT>");
     check(&["export", "a.hakrec", "--format", "xml"], 64, "possible values: json, csv");
     check(&["export", "a.hakrec"], 64, "--format <FORMAT>");
     check(&["record", "--seconds", "0"], 64, "--seconds");
     check(&["record", "--pid", "1", "--", "true"], 64, "cannot be used with");
-    check(&["--connect", "/a/b", "record", "--", "true"], 64, "does not go with a program");
-    check(&["cut", "a.hakrec", "-o", "x", "--from", "soon"], 64, "`soon` is no time; give HH:MM");
+    check(&["--connect", "/a/b", "record", "--", "true"], 64, "cannot be combined with a program");
+    check(
+        &["cut", "a.hakrec", "-o", "x", "--from", "soon"],
+        64,
+        "`soon` is not a time; give HH:MM",
+    );
     check(&["cut", "a.hakrec", "-o", "x", "--from", "+1h"], 64, "the recording goes from ");
-    check(&["cut", "a.hakrec", "-o", "x", "--from", "+1", "--to", "+0.5"], 64, "exchange them");
+    check(&["cut", "a.hakrec", "-o", "x", "--from", "+1", "--to", "+0.5"], 64, "swap them");
     check(&["cut", "a.hakrec", "-o", "/none/x"], 74, "cannot write /none/x: ");
     check(&["export", "a.hakrec", "--format", "csv", "-o", "/none/x"], 74, "cannot write /none/x");
     check(&["record", "-o", "/none/x", "--", "true"], 74, "cannot write /none/x");

@@ -208,6 +208,6 @@ fn the_screen_says_why_a_program_or_a_directory_shows_nothing() {
     terminal.press("q");
     terminal.wait_for_text("code 143");
     terminal.type_line(&format!("clear; HAKMEM_DIR={}/none {TOP}", segments.path().display()));
-    terminal.wait_for_text("there is no directory");
+    terminal.wait_for_text("does not exist");
     terminal.press("q");
 }

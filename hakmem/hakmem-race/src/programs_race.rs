@@ -208,6 +208,6 @@ fn same_answer(
     if outcome.answer == expected {
         Ok(outcome)
     } else {
-        Err(run.wrong("it answers something else than under the C library".to_owned()))
+        Err(run.wrong("its answer differs from the one under the C library".to_owned()))
     }
 }

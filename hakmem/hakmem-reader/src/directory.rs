@@ -33,7 +33,7 @@ pub enum ScanError {
     #[error("{0} does not exist; no program has run under hakmem there yet")]
     Missing(PathBuf),
     /// It is not a directory.
-    #[error("{0} is no directory; set HAKMEM_DIR to one")]
+    #[error("{0} is not a directory; set HAKMEM_DIR to one")]
     NotADirectory(PathBuf),
     /// It belongs to another user, who does not let the reader list it.
     #[error("no permission to read {0}; run as its owner or as root")]

@@ -8,7 +8,7 @@ use hakmem_segment::LAYOUT_MAJOR;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The writer is still making it: try again in a moment.
-    #[error("the segment is still being made; try again in a moment")]
+    #[error("the segment is still being created; try again in a moment")]
     NotReady,
     /// Not a segment: leave it alone.
     #[error("not a hakmem segment: {reason}")]
@@ -39,8 +39,8 @@ pub enum OpenError {
     Denied,
     /// The directory does not hold segments of the file's owner: leave the file alone.
     #[error(
-        "it belongs to user {owner}, and its directory is another user's; programs of several \
-         users share only a directory of root's"
+        "it belongs to user {owner}, but its directory to another user; programs of several users \
+         can share only a directory that root owns"
     )]
     WrongOwner {
         /// Owner of the file.

@@ -62,7 +62,7 @@ impl SegmentFile {
                 |errno| match errno {
                     Errno::NOENT | Errno::NOTDIR => OpenError::Gone,
                     Errno::LOOP => OpenError::NotASegment { reason: "it is a symbolic link" },
-                    Errno::NXIO => OpenError::NotASegment { reason: "it is no regular file" },
+                    Errno::NXIO => OpenError::NotASegment { reason: "it is not a regular file" },
                     Errno::ACCESS | Errno::PERM => OpenError::Denied,
                     other => OpenError::Io(other.into()),
                 },
@@ -74,7 +74,7 @@ impl SegmentFile {
     pub(crate) fn from_fd(fd: OwnedFd) -> Result<Self, OpenError> {
         let stat = rustix::fs::fstat(&fd).map_err(|errno| OpenError::Io(errno.into()))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(OpenError::NotASegment { reason: "it is no regular file" });
+            return Err(OpenError::NotASegment { reason: "it is not a regular file" });
         }
         Ok(Self { fd, owner_user_id: stat.st_uid, dead: AtomicBool::new(false) })
     }

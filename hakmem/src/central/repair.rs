@@ -85,6 +85,6 @@ pub(crate) fn verify(bin: usize) {
             bytes += slab.bytes();
         }
     });
-    assert!(listed.is_empty(), "what is no slab of the bin's is in its list");
+    assert!(listed.is_empty(), "the list has an entry that is not a slab of its bin");
     assert_eq!(STORE[bin].slab_bytes.load(Ordering::Relaxed), bytes);
 }

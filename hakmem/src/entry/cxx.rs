@@ -67,7 +67,9 @@ pub fn retry_cxx_new(failed: FailedNew<'_>) -> *mut u8 {
     let failed = failed.to_be_asked();
     let form = form(failed.name);
     if form.is_null() {
-        message::print(format_args!("out of memory in operator new, and no C++ library to say so"));
+        message::print(format_args!(
+            "out of memory in operator new, and no C++ library to throw std::bad_alloc"
+        ));
         process::abort();
     }
     match failed.alignment {

@@ -59,7 +59,7 @@ pub fn tell_of_hooks() {
     for hook in [c"__malloc_hook", c"__free_hook", c"__malloc_initialize_hook"] {
         if loader::executable_uses(hook) {
             message::print(format_args!(
-                "the program uses {}, which hakmem does not call, nor glibc since 2.34",
+                "the program uses {}, which neither hakmem nor glibc since 2.34 calls",
                 hook.to_str().unwrap_or_default()
             ));
             return;

@@ -36,7 +36,7 @@ fn each_kind_is_said_in_words() {
     );
     check(
         finding(Outcome::DoubleFree, BIN_NONE),
-        "in memory of hakmem that holds no block: freed before, or never allocated; ignored",
+        "in hakmem's memory, but not in a block: freed before, or never allocated; ignored",
     );
     check(
         Finding { is_late: true, ..finding(Outcome::DoubleFree, small) },

@@ -91,10 +91,10 @@ impl fmt::Display for Problem<'_> {
                 write!(formatter, "{place} belongs to another user; set HAKMEM_DIR to your own")
             }
             Self::Open(place) => {
-                write!(formatter, "others may write to {place}; make it mode 0700")
+                write!(formatter, "other users may write to {place}; make it mode 0700")
             }
             Self::Refused(place, errno) => {
-                write!(formatter, "cannot make a file in {place} (errno {errno})")
+                write!(formatter, "cannot create a file in {place} (errno {errno})")
             }
             Self::NoSpace(place) => write!(formatter, "no space for a file in {place}"),
             Self::NotInMemory(place) => {

@@ -136,7 +136,7 @@ fn give_up_file() {
     let _ = segment::replace_header();
     if segment::lose() && !SAID.swap(true, Ordering::Relaxed) {
         message::print(format_args!(
-            "telemetry is off: its file was cut off by somebody; the program runs on"
+            "telemetry is off: its file was truncated; the program continues"
         ));
     }
 }

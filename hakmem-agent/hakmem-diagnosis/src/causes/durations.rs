@@ -58,8 +58,8 @@ impl Slower {
             longer = if sign > 0.0 { "longer" } else { "less" },
             share = percent(per(weight(class), cost_ns.value.abs()).min(1.0)),
         );
-        let advice = "look at the machine first: other load, another processor, throttling, memory \
-                      that is short";
+        let advice = "look at the machine first: other load, another processor, throttling, a \
+                      shortage of memory";
         let words = Words::new(text, advice);
         let class = Some(name.clone());
         let cause = Cause { class, cost_ns, ..Cause::of_program(CauseKind::Duration, words) };

@@ -59,11 +59,14 @@ impl Causes<'_> {
             bytes(after.bytes),
             bytes(before.per_second),
             class.map_or_else(String::new, |class| {
-                format!("; most bytes that stay are of {}", self.evidence.layout.classes[class])
+                format!(
+                    "; most of the bytes that stay belong to {}",
+                    self.evidence.layout.classes[class]
+                )
             })
         );
-        let advice = "look for what is allocated and never freed: a cache without a limit, a queue \
-                      that nobody empties, a missing free";
+        let advice = "look for memory that is allocated and never freed: a cache without a limit, \
+                      a queue that is never drained, a missing free";
         // New blocks must replace the leaked ones, so the leak causes the refills behind them.
         let items = self.items(|_, it, reason| {
             Some(it.class) == class && it.direction == 0 && is_refill(reason)
@@ -87,8 +90,8 @@ impl Causes<'_> {
     pub(super) fn find_retention(&mut self) {
         type Of = fn(&Moment) -> Option<f64>;
         let kinds: [(Of, &str); 2] = [
-            (|it| it.held_bytes, "are held beyond what is live"),
-            (|it| it.in_use_bytes, "are free in slabs that live blocks keep"),
+            (|it| it.held_bytes, "are held in addition to live memory"),
+            (|it| it.in_use_bytes, "are free in slabs that live blocks keep in use"),
         ];
         for (of, what) in kinds {
             let idle = [0, 1].map(|side| idle_bytes(&self.evidence.readings[side], of));
@@ -101,13 +104,13 @@ impl Causes<'_> {
                 continue;
             }
             let text = format!(
-                "{} {what}, instead of {}, while least is: {} are live then",
+                "{} {what} when live memory is lowest, instead of {} before; {} are live then",
                 bytes(after.middle),
                 bytes(before.middle),
                 bytes(after.live),
             );
-            let advice = "look at which classes have many free blocks in slabs: long-lived blocks \
-                          between short-lived ones keep slabs from being given back";
+            let advice = "find the classes with many free blocks in slabs: long-lived blocks \
+                          between short-lived ones keep slabs from being returned";
             let words = Words::new(text, advice);
             return self.found.push(Cause::of_program(CauseKind::Retention, words));
         }

@@ -43,16 +43,16 @@ impl Causes<'_> {
 fn advice(reason: &str) -> &'static str {
     match reason {
         "refill_central" | "flush_full" | "refill_spare" | "flush_spare" => {
-            "look at the depth of the threads' lists: the program holds, or frees at a time, more \
-             blocks of the class than its lists do"
+            "look at the depth of the threads' lists: the program holds, or frees at once, more \
+             blocks of the class than its lists can hold"
         }
         "refill_slab" | "new_slab" => {
-            "look at live bytes: the program holds more blocks of the class than it did, or gives \
-             them back and takes them again"
+            "look at live bytes: the program holds more blocks of the class than before, or frees \
+             many and allocates them again"
         }
-        "large_map" | "large_unmap" => "look for buffers that could be kept and used again",
+        "large_map" | "large_unmap" => "look for buffers that could be reused",
         "aligned" => "look for callers that ask for a stricter alignment than they need",
-        "first_use" | "late" => "look at how often threads begin and end",
+        "first_use" | "late" => "look at how often threads start and end",
         "check" => "look at HAKMEM_CHECK on both sides",
         "routed" => "look at HAKMEM_ROUTING on both sides",
         "rejected" => "run the program with HAKMEM_CHECK=full HAKMEM_ON_ERROR=abort",

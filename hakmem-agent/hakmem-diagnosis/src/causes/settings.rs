@@ -85,8 +85,8 @@ impl Causes<'_> {
             words[1],
             words[0]
         );
-        let advice = "unset HAKMEM_LIST_BYTES, or raise it: lists that hold what the program \
-                      allocates and frees at a time need no central store";
+        let advice = "unset HAKMEM_LIST_BYTES, or raise it: lists that hold all the blocks that \
+                      the program allocates and frees at once need no central store";
         self.list(CauseKind::Capacity, &items, shown, Words::new(text, advice));
     }
 
@@ -119,8 +119,8 @@ impl Causes<'_> {
             "{}; its lists hold {after:.0} blocks a thread instead of {before:.0}",
             self.sentence(shown)
         );
-        let advice = "look whether more threads share the work, and at HAKMEM_LIST_BYTES on both \
-                      sides";
+        let advice = "check whether more threads share the work, and compare HAKMEM_LIST_BYTES on \
+                      both sides";
         self.list(CauseKind::Capacity, &items, shown, Words::new(text, advice));
     }
 

@@ -98,8 +98,8 @@ impl Causes<'_> {
         let cost = self.evidence.estimate(&places);
         let is_dear = cost.is_rise(self.evidence.floor_ns());
         let (kind, advice) = if is_dear {
-            let advice = "blocks above 256 KiB are mapped and unmapped one by one: keep such \
-                          buffers and use them again, or keep them below that";
+            let advice = "blocks above 256 KiB are mapped and unmapped one by one: reuse such \
+                          buffers, or keep them below that size";
             (CauseKind::LargeSpans, advice)
         } else {
             (CauseKind::SizeCrossing, "look for a buffer that grew past 256 KiB")
@@ -129,13 +129,13 @@ impl Causes<'_> {
             }
             let [before, after] = within.usual.map(|bin| self.size_of_bin(class, bin));
             let text = format!(
-                "{} of the operations of {} are of other sizes than before: most were of {before}, \
-                 and are of {after}",
+                "{} of the operations of {} use other sizes than before: most used {before}, and \
+                 now use {after}",
                 percent(within.moved),
                 evidence.layout.classes[class],
             );
-            let advice = "the program asks for other sizes of the same class: look for what it \
-                          does differently, not for a slower path";
+            let advice = "the program asks for other sizes of the same class: look for a change in \
+                          its behaviour, not for a slower path";
             self.list_mix(CauseKind::Mix, class, &strata, Words::new(text, advice));
         }
     }
@@ -171,14 +171,14 @@ impl Causes<'_> {
             return;
         }
         let text = format!(
-            "{} of all operations are of other classes than before: {} went from {} to {}",
+            "{} of all operations use other classes than before: {} went from {} to {}",
             percent(moved),
             evidence.layout.classes[most],
             percent(evidence.class_share(0, most)),
             percent(evidence.class_share(1, most)),
         );
-        let advice = "the program asks for other sizes, or calls in another proportion: look for \
-                      what it does differently, not for a slower path";
+        let advice = "the program asks for other sizes, or calls in another proportion: look for a \
+                      change in its behaviour, not for a slower path";
         self.list_mix(CauseKind::Mix, most, &strata, Words::new(text, advice));
     }
 
@@ -211,8 +211,7 @@ impl Causes<'_> {
             calls(shown.stratum.direction),
             live[0],
         );
-        let advice = "keep large buffers and use them again, or let them grow by a factor instead \
-                      of step by step";
+        let advice = "reuse large buffers, or let them grow by a factor instead of step by step";
         let words = Words::new(text, advice);
         let cause =
             Cause { cost_ns: cost, ..self.cause(CauseKind::LargeSpans, &items, shown, words) };

@@ -47,8 +47,8 @@ impl Causes<'_> {
             number(seconds[0]),
             self.sentence(shown)
         );
-        let advice = "keep threads and give them work, as a pool does, \
-                      instead of beginning one for each piece";
+        let advice = "reuse threads, as a pool does, instead of starting one for each piece of \
+                      work";
         self.list(CauseKind::ThreadChurn, &items, shown, Words::new(text, advice));
     }
 

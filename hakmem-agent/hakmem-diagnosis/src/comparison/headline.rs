@@ -61,7 +61,7 @@ fn unchanged(because: Unchanged, evidence: &Evidence, change: &Change) -> String
             let more = if frequency.value < 0.0 { "less" } else { "more" };
             format!(
                 "not sure: slow paths seem to be taken {more} often and cost {}, but chance alone \
-                 makes as much as {} ns; measure for longer, or compare more runs",
+                 explains up to {} ns; measure for longer, or compare more runs",
                 amount(frequency.value, cost),
                 number(frequency.high - frequency.value)
             )
@@ -69,7 +69,7 @@ fn unchanged(because: Unchanged, evidence: &Evidence, change: &Change) -> String
         Unchanged::OnlyDurations => {
             format!(
                 "only durations changed: no path is taken more often, and slow paths cost {}, \
-                 which other load on the machine does too",
+                 which other load on the machine can cause too",
                 amount(change.duration.value, cost)
             )
         }
@@ -78,7 +78,7 @@ fn unchanged(because: Unchanged, evidence: &Evidence, change: &Change) -> String
         }
         Unchanged::FewerSlow => {
             format!(
-                "fewer calls are slow, though those that are cost {}",
+                "fewer calls are slow, though the slow ones cost {}",
                 amount(frequency.value, cost)
             )
         }
@@ -88,15 +88,15 @@ fn unchanged(because: Unchanged, evidence: &Evidence, change: &Change) -> String
 fn regressed(change: &Change, cost: f64, first: Option<&Cause>, is_fewer: bool) -> String {
     let total = change.total.value;
     match first.map(|cause| cause.kind) {
-        Some(CauseKind::Anomalies) => "wrong frees that were not there before".to_owned(),
+        Some(CauseKind::Anomalies) => "wrong frees that did not occur before".to_owned(),
         Some(CauseKind::Leak) => "memory leaks".to_owned(),
-        Some(CauseKind::Retention) => "memory is held that is not live".to_owned(),
+        Some(CauseKind::Retention) => "unused memory is not returned".to_owned(),
         Some(CauseKind::Duration | CauseKind::LargeSpans) => {
             format!("slow paths cost {}", amount(total, cost))
         }
         _ if is_fewer => {
             format!(
-                "fewer calls are slow, but those that are cost {}",
+                "fewer calls are slow, but the slow ones cost {}",
                 amount(change.frequency.value, cost)
             )
         }

@@ -17,7 +17,7 @@ fn nothing_against_nothing_is_not_unchanged() {
     for (before, after) in [(&nothing, &nothing), (&empty, &nothing), (&usual().side(), &empty)] {
         let diagnosis = diagnose(before, after, &Options::default());
         assert_eq!(diagnosis.verdict, Verdict::NotEnoughData);
-        assert!(forbids(&diagnosis).iter().any(|text| text.contains("no two samples")));
+        assert!(forbids(&diagnosis).iter().any(|text| text.contains("fewer than two samples")));
     }
 }
 
@@ -26,8 +26,8 @@ fn too_little_is_named() {
     let few = Program { intervals: 3, ..usual() };
     let diagnosis = diagnose(&usual().side(), &few.side(), &Options::default());
     assert_eq!(diagnosis.verdict, Verdict::NotEnoughData);
-    let enough = "after: 3 intervals between samples, of at least 8; 1 s like these would be \
-                  enough, or 3 whole runs on each side";
+    let enough = "after: only 3 intervals between samples, but at least 8 are needed; 1 s like \
+                  these would be enough, or 3 whole runs on each side";
     assert_eq!(forbids(&diagnosis), [enough]);
     let options = Options { operations_min: u64::MAX, ..Options::default() };
     let diagnosis = diagnose(&usual().side(), &usual().side(), &options);
@@ -132,7 +132,7 @@ fn ends_and_numbers_and_limits_that_differ_are_said() {
         "variable HAKMEM_CHECK: none full",
     ];
     assert_eq!(differ, expected);
-    let said = "after: 1 of 2 crashed by signal 11, so it may not have done all that it does";
+    let said = "after: 1 of 2 crashed by signal 11, so it may not have done all of its work";
     assert!(diagnosis.caveats.iter().any(|it| it.text == said), "{:#?}", diagnosis.caveats);
 }
 
@@ -140,7 +140,8 @@ fn ends_and_numbers_and_limits_that_differ_are_said() {
 fn what_would_be_enough_is_enough() {
     let few = |intervals: usize| Program { intervals, interval_seconds: 1.0, ..usual() }.side();
     let diagnosis = diagnose(&few(4), &few(12), &Options::default());
-    let said = "before: 4 intervals between samples, of at least 8; 8 s like these would be enough";
+    let said = "before: only 4 intervals between samples, but at least 8 are needed; 8 s like \
+                these would be enough";
     assert!(diagnosis.headline.contains(said), "{}", diagnosis.headline);
     let diagnosis = diagnose(&few(8), &few(12), &Options::default());
     assert_eq!(diagnosis.verdict, Verdict::Unchanged, "{}", diagnosis.headline);
@@ -153,7 +154,7 @@ fn what_would_be_enough_is_enough() {
     };
     let options = Options { operations_min: 6_000, ..Options::default() };
     let diagnosis = diagnose(&idle(8), &idle(40), &options);
-    let said = "operations, of at least 6000; 11 s like these would be enough";
+    let said = "operations, but at least 6000 are needed; 11 s like these would be enough";
     assert!(diagnosis.headline.contains(said), "{}", diagnosis.headline);
 }
 

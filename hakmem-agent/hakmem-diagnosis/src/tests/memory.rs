@@ -125,7 +125,7 @@ fn the_class_of_a_leak_is_that_of_the_bytes_that_stay_before_the_end() {
     let diagnosis = diagnose(&before, &side(after), &Options::default());
     assert_eq!(diagnosis.verdict, Verdict::Regressed, "{}", diagnosis.headline);
     assert_eq!(diagnosis.causes[0].class.as_deref(), Some("mid"));
-    assert!(diagnosis.headline.contains("most bytes that stay are of mid"));
+    assert!(diagnosis.headline.contains("most of the bytes that stay belong to mid"));
 }
 
 #[test]

@@ -356,8 +356,8 @@ fn other_sizes_within_mid_are_no_slower_path() {
     let diagnosis = diagnose(&small, &large, &options);
     check(&diagnosis, Verdict::Unchanged, Some((CauseKind::Mix, Some("mid"), None)));
     assert_eq!(diagnosis.unchanged_because, Some(Unchanged::OtherSizes));
-    let text = "of mid are of other sizes than before: most were of up to 10.0 KiB, and are of up \
-                to 72.0 KiB";
+    let text = "of mid use other sizes than before: most used up to 10.0 KiB, and now use up to \
+                72.0 KiB";
     assert!(diagnosis.headline.contains(text), "{}", diagnosis.headline);
     let mixed = with_bins(&of_mid(2, 300), &[(10, 0.4, 0.02), (72, 0.6, 0.3)]);
     let diagnosis = diagnose(&small, &mixed, &options);

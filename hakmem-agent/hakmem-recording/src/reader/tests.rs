@@ -233,7 +233,7 @@ fn a_newer_version_is_refused_in_one_line() {
 fn what_is_no_recording_is_called_that() {
     let check = |bytes: &[u8]| {
         let error = Recording::from_bytes(bytes.to_vec()).unwrap_err().to_string();
-        assert!(error.starts_with("memory is no recording; "), "{error}");
+        assert!(error.starts_with("memory is not a recording; "), "{error}");
     };
     check(b"");
     check(b"text");

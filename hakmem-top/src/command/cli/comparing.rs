@@ -9,10 +9,10 @@ use clap::Args;
 #[derive(Args, Debug)]
 #[command(after_help = DIFF_EXAMPLES)]
 pub struct DiffOptions {
-    /// What it was; or a finding of the agent (finding:ID), which has both sides.
+    /// The side before; or a finding of the agent (finding:ID), which contains both sides.
     #[arg(value_name = "BEFORE")]
     pub before: String,
-    /// What it is now.
+    /// The side after.
     #[arg(value_name = "AFTER")]
     pub after: Option<String>,
     /// What to print and write.
@@ -21,7 +21,7 @@ pub struct DiffOptions {
     /// Of recordings and the agent's history: only this process.
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
-    /// Of recordings and the agent's history: only processes with this in their command line.
+    /// Of recordings and the agent's history: only processes with this text in their command line.
     #[arg(long, value_name = "TEXT")]
     pub name: Option<String>,
     /// How long a live process is sampled.
@@ -47,7 +47,7 @@ pub struct CheckOptions {
     /// Write the baseline instead of comparing with it.
     #[arg(long)]
     pub update: bool,
-    /// How often the program runs; three at least, so that runs can be told from their noise.
+    /// Number of runs; at least three, so that a change can be told from the noise of the runs.
     #[arg(long, value_name = "N", default_value_t = 5,
           value_parser = clap::value_parser!(u32).range(3..=1000))]
     pub runs: u32,
@@ -72,17 +72,17 @@ pub struct OutputOptions {
     /// Print the diagnosis as text: the default.
     #[arg(long)]
     pub text: bool,
-    /// Also write it to this file, as one page with plots that needs nothing else.
+    /// Also write the diagnosis to this file, as one self-contained page with plots.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
     /// Least change of the cost of paths that counts, in percent.
     #[arg(long, value_name = "PERCENT", default_value = "10", value_parser = parse_percent)]
     pub threshold: f64,
-    /// Compare two different programs all the same.
+    /// Compare the sides even if they are of different programs.
     #[arg(long)]
     pub different_programs: bool,
     /// Least change of the cost of paths that counts, in nanoseconds per operation [default: 0.5;
-    /// with check less, where runs differ by less].
+    /// with check less, if the runs differ by less].
     #[arg(long, value_name = "NS", value_parser = parse_nanoseconds)]
     pub floor: Option<f64>,
 }

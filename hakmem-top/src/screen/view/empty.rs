@@ -22,7 +22,7 @@ pub(super) fn draw_no_process(frame: &mut Frame, area: Rect, model: &Model, stat
     let focus = state.focus.as_ref().filter(|_| state.tab != Tab::Processes);
     if let Some(focus) = focus {
         say(&gone(focus), theme.text);
-        say("1 or Esc shows the processes there are", theme.dim);
+        say("1 or Esc shows the processes", theme.dim);
     } else if model.processes.is_empty() {
         let (reason, style) = why_none(model, theme);
         say(&reason, style);

@@ -21,15 +21,15 @@ const HELP: [(&str, &str); 19] = [
     ("s, i", "sort by the next column, invert the order"),
     ("c", "rates per second or totals since the start"),
     ("e", "show or hide ended processes; crashes stay"),
-    ("p, Space", "pause the picture; data is still collected"),
+    ("p, Space", "pause the screen; data is still collected"),
     ("+ -", "shorter or longer interval"),
-    ("d", "compare the process's last minute with the one before"),
-    ("o", "what the program printed (with run)"),
+    ("d", "compare the process's last minute with the minute before"),
+    ("o", "the program's output (with run)"),
     ("t", "theme: dark, light, mono"),
-    ("Ctrl-L, Ctrl-Z", "draw everything anew, suspend"),
+    ("Ctrl-L, Ctrl-Z", "redraw everything, suspend"),
     ("q, Ctrl-C", "quit"),
-    ("FAST %", "share of allocations and frees that no slow path took"),
-    ("LIST DEPTH", "free blocks on the threads' lists, against what they may hold"),
+    ("FAST %", "share of allocations and frees on the fast path"),
+    ("LIST DEPTH", "free blocks on the threads' lists, and their capacity"),
     ("P50 P99", "of timed slow paths, last 10 s; faint: since the start"),
 ];
 
@@ -128,7 +128,7 @@ impl<'a> Overlay<'a> {
 /// The comparison of the last minute with the minute before; the verdict comes first.
 fn compared<'a>(area: Rect, compared: &Compared, theme: &Theme) -> Overlay<'a> {
     let text = match compared {
-        Compared::Pending => "comparing the last minute with the one before …".into(),
+        Compared::Pending => "comparing the last minute with the minute before …".into(),
         Compared::Failed(reason) => format!("cannot compare: {reason}"),
         Compared::Ready(comparison) => {
             comparison.text(TextStyle::new(usize::from(area.width.saturating_sub(4)), false))

@@ -55,7 +55,7 @@ pub(super) fn draw(frame: &mut Frame, areas: &Areas, process: &Process, state: &
     let mut said = Line::from(vec![
         Span::styled(format!(" {alive} alive in {} slots", threads.len()), theme.text),
         Span::styled(
-            " · a slot's counts go on when its thread ends and another takes it",
+            " · a slot's counts continue when its thread ends and another takes it",
             theme.dim,
         ),
     ]);

@@ -19,9 +19,7 @@ pub struct FindingName {
 
 /// The text after `finding:` does not name a finding.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` names no finding; paste the command that is told with it: finding:7@2026-11-26T10:00:00Z"
-)]
+#[error("`{0}` is not a finding; paste it as the agent reports it: finding:7@2026-11-26T10:00:00Z")]
 pub struct FindingNameError(String);
 
 impl FindingName {
@@ -99,7 +97,7 @@ mod tests {
         assert_eq!((read.id, read.since), (8, None));
         for wrong in ["finding:", "finding:x", "finding:-1", "finding:7@", "finding:7@soon"] {
             let said = FindingName::parse(wrong).unwrap_err().to_string();
-            assert!(said.starts_with(&format!("`{wrong}` names no finding")), "{said}");
+            assert!(said.starts_with(&format!("`{wrong}` is not a finding")), "{said}");
         }
     }
 }

@@ -16,10 +16,10 @@ fn selections_look_at_pids_executables_and_arguments() {
 #[test]
 fn what_there_is_to_choose_from_stays_short() {
     let identities: Vec<_> = (1..=6).map(|pid| sample::identity(pid, "cc1")).collect();
-    assert_eq!(known([].into_iter()), "there is none at all");
-    assert_eq!(known(identities[..1].iter()), "there is: 1 cc1 --fast");
+    assert_eq!(known([].into_iter()), "it contains no process");
+    assert_eq!(known(identities[..1].iter()), "it contains: 1 cc1 --fast");
     assert_eq!(
         known(identities.iter()),
-        "there is: 1 cc1 --fast, 2 cc1 --fast, 3 cc1 --fast, 4 cc1 --fast and 2 more"
+        "it contains: 1 cc1 --fast, 2 cc1 --fast, 3 cc1 --fast, 4 cc1 --fast and 2 more"
     );
 }

@@ -54,13 +54,13 @@ fn what_is_no_side_is_quoted_with_a_remedy() {
     let texts = ["", "@last 5m", "pid:", "pid:x", "pid:-1", "a@b", "a@soon..", "agent@last week"];
     let said: Vec<String> = texts.iter().map(|text| format!("{text} → {}", read(text))).collect();
     insta::assert_snapshot!(said.join("\n"), @r"
-     → `` names no side; give FILE, FILE@FROM..TO, PID, pid:N@last 5m or agent@last 5m
-    @last 5m → `@last 5m` names no side; give FILE, FILE@FROM..TO, PID, pid:N@last 5m or agent@last 5m
-    pid: → `pid:` names no process; give a process id, for example pid:4242
-    pid:x → `pid:x` names no process; give a process id, for example pid:4242
-    pid:-1 → `pid:-1` names no process; give a process id, for example pid:4242
-    a@b → `a@b`: `b` is no window; give FROM..TO, of which one may be left out, or `last 5m`
-    a@soon.. → `a@soon..`: `soon` is no time; give HH:MM[:SS], RFC 3339 (2026-11-26T10:00:00Z) or +SECONDS
-    agent@last week → `agent@last week`: `last week` is no window; give FROM..TO, of which one may be left out, or `last 5m`
+     → `` does not name a side; give FILE, FILE@FROM..TO, PID, pid:N@last 5m or agent@last 5m
+    @last 5m → `@last 5m` does not name a side; give FILE, FILE@FROM..TO, PID, pid:N@last 5m or agent@last 5m
+    pid: → `pid:` does not name a process; give a process id, for example pid:4242
+    pid:x → `pid:x` does not name a process; give a process id, for example pid:4242
+    pid:-1 → `pid:-1` does not name a process; give a process id, for example pid:4242
+    a@b → `a@b`: `b` is not a window; give FROM..TO, either of which may be left out, or `last 5m`
+    a@soon.. → `a@soon..`: `soon` is not a time; give HH:MM[:SS], RFC 3339 (2026-11-26T10:00:00Z) or +SECONDS
+    agent@last week → `agent@last week`: `last week` is not a window; give FROM..TO, either of which may be left out, or `last 5m`
     ");
 }

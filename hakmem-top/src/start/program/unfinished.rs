@@ -49,14 +49,17 @@ pub fn outlive(why: &str) -> bool {
     let name = program.program.display();
     signals::forward_all_to(program.pid);
     if program.is_captured {
-        say!("hakmem-top: {why}; {name} (process {pid}) is ended, as its output came through here");
+        say!(
+            "hakmem-top: {why}; ending {name} (process {pid}), because its output came through \
+             hakmem-top"
+        );
         let _ = kill_process(pid, Signal::TERM);
         if !has_ended_within(pid, END_PATIENCE) {
             let _ = kill_process(pid, Signal::KILL);
             has_ended_within(pid, END_PATIENCE);
         }
     } else {
-        say!("hakmem-top: {why}; {name} (process {pid}) runs on unwatched and is waited for");
+        say!("hakmem-top: {why}; {name} (process {pid}) continues unwatched; waiting for its end");
         has_ended_within(pid, Duration::MAX);
     }
     true

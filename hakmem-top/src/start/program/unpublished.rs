@@ -22,7 +22,7 @@ pub fn likely_reason(program: &Path, directory: &Path) -> String {
         return reason;
     }
     format!(
-        "it may start no dynamically linked process, or could not write to {}",
+        "it may not start any dynamically linked process, or could not write to {}",
         directory.display()
     )
 }
@@ -40,7 +40,7 @@ pub fn likely_reason_of_process(pid: u32) -> String {
     };
     let user = rustix::process::geteuid();
     if !user.is_root() && metadata.uid() != user.as_raw() {
-        return format!("it belongs to the user with the id {}, and not to you", metadata.uid());
+        return format!("it belongs to another user, with the id {}", metadata.uid());
     }
     // Through the link itself: the file may have been renamed, or lie in a container.
     let executable = folder.join("exe");
@@ -96,5 +96,5 @@ fn reason_of_elf(path: &Path, bytes: &[u8]) -> Option<String> {
             return None;
         }
     }
-    Some(format!("{} is statically linked, so no loader puts it under hakmem", path.display()))
+    Some(format!("{} is statically linked, so the loader cannot preload hakmem", path.display()))
 }

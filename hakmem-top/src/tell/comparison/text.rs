@@ -169,7 +169,7 @@ fn write_strata(text: &mut String, diagnosis: &Diagnosis, style: TextStyle) {
         let more = small.len();
         let _ = writeln!(
             text,
-            "… and {more} with next to no part in it; --json and --html have them all"
+            "… and {more} with almost no part in the change; --json and --html have them all"
         );
     }
 }

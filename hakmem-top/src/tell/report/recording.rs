@@ -23,7 +23,7 @@ pub fn recording(name: &str, recording: &Recording, zone: &TimeZone, all: bool) 
     let state = if recording.is_complete() {
         "complete"
     } else {
-        "not ended: its writer was killed or is still at it"
+        "incomplete: its writer was killed or is still writing"
     };
     let mut out = String::new();
     let mut line = |label: &str, value: &str| {

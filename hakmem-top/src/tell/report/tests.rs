@@ -138,7 +138,7 @@ fn a_recording_is_told_with_what_is_missing() {
     ");
     let cut = Recording::from_bytes(bytes[..bytes.len() - 5].to_vec()).unwrap();
     let text = recording("a.hakrec", &cut, &utc, false);
-    assert!(text.contains("not ended: its writer was killed or is still at it"), "{text}");
+    assert!(text.contains("incomplete: its writer was killed or is still writing"), "{text}");
     assert!(text.contains(": the last block is not complete"), "{text}");
 }
 

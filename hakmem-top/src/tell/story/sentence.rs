@@ -34,7 +34,7 @@ fn finding(event: &proto::Event, routing: &str) -> (String, String) {
     match event.detail.as_str() {
         "header_false_positive" => {
             let truth = match class.as_str() {
-                "none" => "it is no block of hakmem's".to_owned(),
+                "none" => "the pointer is not a block of hakmem's".to_owned(),
                 "C7" if routing != "uniform" => "the block is C7, which has no header".to_owned(),
                 class => format!("the block is {class}"),
             };
@@ -52,7 +52,7 @@ fn finding(event: &proto::Event, routing: &str) -> (String, String) {
             let header = header.map(|byte| format!(" {byte:#04x}")).unwrap_or_default();
             (
                 format!(
-                    "in front of the {class} block lies {byte:#04x} and not its header{header}"
+                    "the byte in front of the {class} block is {byte:#04x}, not its header{header}"
                 ),
                 "something wrote beyond the end of the block before it; the block was freed all \
                  the same"
@@ -71,7 +71,7 @@ fn finding(event: &proto::Event, routing: &str) -> (String, String) {
             "the free was ignored".to_owned(),
         ),
         "size_mismatch" => (
-            format!("the caller told a size of {claimed}, but the block is {class}"),
+            format!("the caller passed a size of {claimed}, but the block is {class}"),
             format!("it was freed as {class}"),
         ),
         "foreign" => ("the pointer is not hakmem's".to_owned(), "the free was ignored".to_owned()),

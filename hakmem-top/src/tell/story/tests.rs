@@ -95,11 +95,11 @@ fn the_bug_of_e3_is_told_from_the_first_wrong_list_to_the_crash() {
     C7's frees
       RECOGNISED BY                    ALL          FAST          SLOW
       headerless                        60             0            60  the registry: C7 has no header
-    ! header_false_positive              5             0             5  looked like a header and was none
+    ! header_false_positive              5             0             5  looked like a header but was not one
       slow because: routed 60, check 5
 
     Anomalies
-    ! C7    header_false_positive         5  looked like a header and was none
+    ! C7    header_false_positive         5  looked like a header but was not one
 
     The story
          +0.000000 s  thread 77: the routing e3 took effect
@@ -115,14 +115,14 @@ fn the_bug_of_e3_is_told_from_the_first_wrong_list_to_the_crash() {
                       → e3 believes the byte: the block was put on C7's own list one byte too low, so
                       the allocation that pops it reads user data as a pointer
 
-    It ended, and nobody saw how, after its last event, at +0.017000 s. That event was an anomaly, 7.00
-    ms after the first one still on record.
+    It ended in an unknown way after its last event, at +0.017000 s. That event was an anomaly, 7.00 ms
+    after the first one still on record.
 
     Most likely cause: the routing e3. It believes any byte in front of a block that looks like a
-    header, and C7 blocks have none: 5 of their frees went by a byte of a neighbour's contents. Where it
-    claimed C7 (1 of the events on record), the block lies one byte off on C7's own list, and the
-    allocation that pops it follows user data as a pointer: a segmentation fault. Every other routing is
-    exact.
+    header, and C7 blocks have none: 5 of their frees were decided by a byte of a neighbour's contents.
+    Where it claimed C7 (1 of the events on record), the block lies one byte off on C7's own list, and
+    the allocation that pops it follows user data as a pointer: a segmentation fault. Every other
+    routing is exact.
     ");
     // The time when it was found dead bounds the time of the crash.
     let last = story.events.last().and_then(|event| event.at).unwrap();
@@ -162,7 +162,7 @@ fn the_signal_that_ended_a_process_is_named() {
     check("killed", Some(15), "It was killed by SIGTERM before its first event.");
     check("killed", None, "It was killed before its first event.");
     check("crashed", Some(11), "It crashed with SIGSEGV before its first event.");
-    check("ended", None, "It ended, and nobody saw how, before its first event.");
+    check("ended", None, "It ended in an unknown way before its first event.");
 }
 
 #[test]
@@ -195,10 +195,10 @@ fn a_crash_without_anomalies_is_not_explained() {
     The story
          +2.500000 s  thread 77: a request of 3.00 GiB failed: out of memory
 
-    It ended, and nobody saw how, after its last event, at +2.500000 s.
+    It ended in an unknown way after its last event, at +2.500000 s.
 
     Nothing was found that explains it: no anomaly was seen (one free in 1024 was checked;
-    HAKMEM_CHECK=full checks all). But 1 requests failed for want of memory.
+    HAKMEM_CHECK=full checks all). But 1 requests failed because memory ran out.
     ");
 }
 
@@ -218,7 +218,7 @@ fn libraries_in_namespaces_of_their_own_are_said_to_be_missing() {
     let mut story = story(&process(Routing::Direct), Some(0), |_| ());
     assert!(!story.text().contains("dlmopen"), "{}", story.text());
     story.process.loss.as_mut().unwrap().namespaces_total = 2;
-    assert!(story.text().contains("with dlmopen allocate past hakmem"), "{}", story.text());
+    assert!(story.text().contains("with dlmopen bypass hakmem"), "{}", story.text());
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn each_anomaly_has_its_sentence_and_its_verdict() {
         Outcome::HeaderMissing,
         Class::None,
         0x41,
-        "in front of the C3 block lies 0x41 and not its header 0xa3",
+        "the byte in front of the C3 block is 0x41, not its header 0xa3",
         "something wrote beyond the end of the block before it; the block was freed all the same",
         "writes beyond its blocks. 1 freed",
     );
@@ -300,9 +300,9 @@ fn each_anomaly_has_its_sentence_and_its_verdict() {
         Outcome::SizeMismatch,
         Class::C1,
         0,
-        "the caller told a size of C1, but the block is C3",
+        "the caller passed a size of C1, but the block is C3",
         "it was freed as C3",
-        "frees objects as another type than they are: 1",
+        "frees objects as a type other than their own: 1",
     );
 }
 

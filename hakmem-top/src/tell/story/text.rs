@@ -61,8 +61,8 @@ impl Story {
         if identity.fork_doubts > 0 || identity.fork_abandoned_bytes > 0 {
             let lost = quantity::bytes(identity.fork_abandoned_bytes as i64);
             let text = format!(
-                "{} locks were held by threads that it does not have and what they guard was \
-                 repaired; {lost} were lost",
+                "{} locks were held by threads that the child does not have, and the data that \
+                 they guard was repaired; {lost} were lost",
                 identity.fork_doubts
             );
             line("forked", &text);
@@ -95,11 +95,11 @@ impl Story {
             line("LOST", &format!("{threads} threads ran without a slot and are not counted"));
         }
         if loss.namespaces_total > 0 {
-            let text = "libraries that it loaded with dlmopen allocate past hakmem, uncounted";
+            let text = "libraries that it loaded with dlmopen bypass hakmem and are not counted";
             line("DLMOPEN", text);
         }
         if loss.torn {
-            line("TORN", "it was killed within a slow path: counts may be one off");
+            line("TORN", "it was killed within a slow path: counts may be off by one");
         }
     }
 
@@ -170,7 +170,7 @@ impl Story {
         }
         if suppressed > 0 {
             let count = quantity::count(suppressed);
-            earlier.push(format!("{count} slow paths were not written down, to bound their rate"));
+            earlier.push(format!("{count} slow paths were not recorded, to bound their rate"));
         }
         if left_out > 0 {
             earlier.push(format!("{left_out} older lines are left out"));

@@ -54,7 +54,7 @@ fn local_time_is_that_of_the_zone() {
 fn nonsense_is_no_moment() {
     for text in ["", "soon", "25:00", "10:60", "10", "10:00:00:00", "+", "+-1", "+NaN", "10:0x"] {
         let error = text.parse::<Moment>().unwrap_err();
-        assert!(error.to_string().contains("is no time; give HH:MM"), "{error}");
+        assert!(error.to_string().contains("is not a time; give HH:MM"), "{error}");
     }
 }
 
@@ -82,9 +82,9 @@ fn what_is_wrong_with_a_window_is_said() {
         let error = window(text).unwrap_err();
         assert!(error.contains(expected), "{text}: {error}");
     };
-    check("10:00", "`10:00` is no window; give FROM..TO");
-    check("last soon", "`last soon` is no window");
-    check("10:00..later", "`later` is no time");
+    check("10:00", "`10:00` is not a window; give FROM..TO");
+    check("last soon", "`last soon` is not a window");
+    check("10:00..later", "`later` is not a time");
     check("+20..+10", "ends at 2026-11-26 10:00:13, before it begins at 2026-11-26 10:00:23");
     check("+2h..", "the recording goes from 2026-11-26 10:00:03 to 2026-11-26 11:00:03");
     check("..2020-01-01T00:00:00Z", "nothing was recorded in that window");

@@ -14,8 +14,8 @@ again; each of BLOCKS new blocks takes the place of random older ones. Stands fo
 that run for long while their data change shape: caches, databases, browsers. The few blocks that
 are left of each phase keep memory from being used again.
 
-Prints, besides the usual, how much was resident and how much of it live (blocks, and the list of
-them) at its worst, looked at after each of the 17 phases, and in the end.
+Prints, besides the usual figures, the resident and the live memory (blocks, and the list of them)
+at the worst of the 17 phases, measured after each, and at the end.
 
 --verify fills the blocks and checks their contents before they are freed; otherwise a byte is
 written in each page. The calls are the same.";

@@ -11,13 +11,13 @@ const HELP: &str = "\
 bench_exchange [--objects N] [--burst N] [--largest BYTES] THREADS BLOCKS PLACES [SEED] [--verify]
 
 Each of THREADS threads allocates BLOCKS blocks of 16 to 1039 bytes, and writes to the first and the
-last byte of each. It swaps each block for what lies in a random one of PLACES, which all threads
-share, and frees what came out. What lies there in the end is freed besides. SEED is 1 if not given.
+last byte of each. It swaps each block for the block in a random one of PLACES, which all threads
+share, and frees that one. The remaining blocks are freed at the end. SEED is 1 if not given.
 Stands for caches, tables and queues that all threads of a program change: with two threads, half of
-all blocks are freed by another thread than the one that allocated them. The report says how many.
+all blocks are freed by a thread other than the allocating one. The report says how many.
 
 --objects swaps arrays of N blocks instead: a thread fills one, swaps it, and frees all blocks of
-the one that came out. --burst makes N swaps before what they brought is freed. --largest draws
+the one that came out. --burst makes N swaps before it frees their blocks. --largest draws
 sizes from 16 to less than BYTES, a power of two: small ones are far more frequent.
 
 --verify fills the blocks and checks their contents before they are freed. The calls are the same.

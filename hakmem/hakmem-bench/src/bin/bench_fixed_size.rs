@@ -16,8 +16,8 @@ of SIZE bytes: ITERATIONS calls of malloc and as many of free, the end included.
 the blocks and checks their contents before each free.
 
 A working set of 1 makes pairs: malloc, free, malloc, free. --calloc asks calloc for the blocks and
-writes a byte in each page of them, so that zeros that were put off are paid for; with --verify it
-looks whether all bytes are 0. --aligned asks aligned_alloc for blocks at multiples of BYTES.";
+writes a byte in each page of them, so that postponed zeroing is paid for; with --verify it checks
+that all bytes are 0. --aligned asks aligned_alloc for blocks at multiples of BYTES.";
 
 /// The function that blocks come from.
 #[derive(Clone, Copy)]

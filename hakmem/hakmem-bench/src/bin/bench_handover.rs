@@ -15,9 +15,9 @@ all of them. Blocks pass through a queue in batches of 64, and at most 64 batche
 under way. Stands for pipelines and servers that read requests in one thread and finish them in
 another: no block is freed by the thread that allocated it.
 
---seconds goes on for N seconds instead of BLOCKS blocks and looks once a second how much memory is
-resident: after 5 seconds (or half the time, if that is less), and at most after that. Memory that
-is bounded does not grow any more then.
+--seconds runs for N seconds instead of BLOCKS blocks and reads the resident memory once a second:
+the report has its size after 5 seconds (or half the time, if that is less), and the most after
+that. Bounded memory does not grow any more then.
 
 --verify fills the blocks and checks their contents before they are freed. The calls are the same.
 The time is from the start of the first thread to the end of the last.";

@@ -9,8 +9,8 @@ bench_mixed_threads THREADS ITERATIONS WORKING_SET [--verify]
 
 Each of THREADS threads runs the loop of bench_random_mixed by itself: an iteration picks one of
 WORKING_SET places and frees the block there, or allocates one of 16 to 1039 bytes if there is none.
-What is left is freed at the end. Stands for workers that share nothing but the allocator: the
-allocator loses by sharing what several threads lose against one.
+The remaining blocks are freed at the end. Stands for workers that share nothing but the allocator:
+any loss against one thread is the cost of sharing it.
 
 --verify fills the blocks and checks their contents before they are freed. The calls are the same.
 The time is from the start of the first thread to the end of the last.";

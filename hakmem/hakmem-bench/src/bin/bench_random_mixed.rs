@@ -12,10 +12,11 @@ const HELP: &str = "\
 bench_random_mixed [--largest BYTES] ITERATIONS WORKING_SET [SEED] [--bare | --verify] [--rate N]
 
 Each iteration picks one of WORKING_SET places: it frees the block there, or allocates one of
-16 to 1039 bytes if there is none. What is left is freed at the end. SEED is 1 if not given.
+16 to 1039 bytes if there is none. The remaining blocks are freed at the end. SEED is 1 if not
+given.
 
 The first and the last byte of each new block are written with random bits, as by a program that
-fills a buffer. --bare leaves the blocks alone, but for touching them, as timing wants it;
+fills a buffer. --bare only touches the blocks, which is best for timing;
 --verify fills them and checks their contents before each free. The calls are the same.
 
 --largest draws sizes from 16 to less than BYTES, a power of two, instead: of two that are equally

@@ -16,8 +16,8 @@ after the other, or with --random each block by chance. Then nothing happens for
 given), or with --busy light work: 100 pairs of malloc and free a millisecond in each thread. Stands
 for a server after a peak of its load, whose threads stay: does the memory go back to the system?
 
-Prints, besides the usual, how much was resident and how much of it live (blocks, and the list of
-them) when grown, once freed, and N seconds later. The time is that of growing and freeing.
+Prints, besides the usual figures, the resident and the live memory (blocks, and the list of them)
+when grown, once freed, and N seconds later. The time is that of growing and freeing.
 
 --verify fills the blocks and checks their contents before they are freed; otherwise a byte is
 written in each page. The calls are the same.";

@@ -8,9 +8,9 @@ const HELP: &str = "\
 bench_successors THREADS GENERATIONS ROUNDS [HELD] [--verify]
 
 THREADS threads run at a time. Each replaces, ROUNDS times, one of HELD blocks by one of 16 to 1039
-bytes, then ends and leaves them to its successor, which goes on; after GENERATIONS threads what is
-left is freed. HELD is 1000 if not given. Stands for servers whose threads come and go while
-sessions and caches live on (after Larson and Krishnan, 1998): blocks outlive the thread that
+bytes, then ends and leaves them to its successor, which continues; after GENERATIONS threads the
+remaining blocks are freed. HELD is 1000 if not given. Stands for servers whose threads come and go
+while sessions and caches live on (after Larson and Krishnan, 1998): blocks outlive the thread that
 allocated them.
 
 --verify fills the blocks and checks their contents before they are freed. The calls are the same.

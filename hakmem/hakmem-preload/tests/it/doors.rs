@@ -112,6 +112,6 @@ fn memory_from_another_namespace_is_foreign_and_the_line_says_why() {
 #[test]
 fn a_program_that_sets_a_malloc_hook_is_told_once_that_nobody_calls_it() {
     let finished = Loaded::of(&built::program_with("hooks.c", "", &["-no-pie", "-fno-pie"])).run();
-    finished.assert_one_line(0, "the program uses __malloc_hook, which hakmem does not call");
+    finished.assert_one_line(0, "the program uses __malloc_hook, which neither hakmem");
     finished.record().assert_sound();
 }

@@ -162,7 +162,7 @@ fn bad_settings_are_named_once_and_defaults_are_used() {
     };
     check("HAKMEM_TELEMETRY", "maybe", "HAKMEM_TELEMETRY=maybe is not on or off; using on");
     check("HAKMEM_ROUTING", "e4", "HAKMEM_ROUTING=e4 is not");
-    check("HAKMEM_COLOUR", "red", "HAKMEM_COLOUR is no setting");
+    check("HAKMEM_COLOUR", "red", "HAKMEM_COLOUR is not a setting");
     check("HAKMEM_LABELS", &"k=v,".repeat(200), "HAKMEM_LABELS is longer than 511 bytes");
     check("HAKMEM_TELEMETRY", "\x1b[31m", "(unprintable)");
 }

@@ -15,7 +15,7 @@ fn check(length: usize, settings: &[(&str, &str)]) {
     let loaded = Loaded::new("truncated.c").arg(length.to_string());
     let loaded = settings.iter().fold(loaded, |loaded, (name, value)| loaded.env(name, value));
     let finished = loaded.run();
-    finished.assert_one_line(7, "telemetry is off: its file was cut off");
+    finished.assert_one_line(7, "telemetry is off: its file was truncated");
 }
 
 /// Truncates to nothing, behind the header's first page, before a slot, inside the page of its
@@ -39,7 +39,7 @@ fn a_segment_cut_off_and_made_long_again_leaves_the_program_and_its_blocks_alone
             for setting in [("HAKMEM_CHECK", "sample"), ("HAKMEM_ROUTING", "hybrid")] {
                 let loaded = Loaded::new("truncated.c").arg(length.to_string()).arg(how);
                 let finished = loaded.env(setting.0, setting.1).run();
-                finished.assert_one_line(7, "telemetry is off: its file was cut off");
+                finished.assert_one_line(7, "telemetry is off: its file was truncated");
             }
         }
     }

@@ -17,7 +17,7 @@ use hakmem_race::written_file;
 /// and snmalloc as `.ci/peers --all` builds them from crates, and glibc. A peer that is missing is
 /// left out, and the table says why.
 ///
-/// Each row tells the median of hakmem's throughput divided by the best peer's of the same round,
+/// Each row shows the median of hakmem's throughput divided by the best peer's of the same round,
 /// and an interval in which that median lies with 95 % probability or more. The best peer is the
 /// one with the highest median over all rounds. hakmem counts as ahead or behind only if the whole
 /// interval is above or below 1.

@@ -58,9 +58,9 @@ The columns:
   check findings  events of checks that the rings still held
 
 The registry lookup is the time of a malloc+free pair of 64 B under `registry` less that under
-`direct`, each from the median throughput of its laps; so it also holds whatever else differs, as
-the header that `registry` verifies and the stride of 128 B that a header makes of 64 B. Cycles are
-those of the core, whose clock is timed by a chain of dependent multiplications.";
+`direct`, each from the median throughput of its laps; so it also includes other differences, such
+as the header that `registry` verifies and the stride of 128 B that a header makes of 64 B. Cycles
+are those of the core, whose clock is timed by a chain of dependent multiplications.";
 
 /// Pairs that callgrind counts: enough that one-time work does not show.
 const COUNTED_PAIRS: u64 = 1_000_000;

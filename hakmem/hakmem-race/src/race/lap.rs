@@ -82,8 +82,8 @@ pub enum LapError {
     },
     /// The load should have freed many blocks in another thread than had allocated them.
     #[error(
-        "{cell} under {contender} freed {found} of {frees} blocks in another thread than allocated \
-         them, too few; hakmem's counters show {counted}"
+        "{cell} under {contender} freed only {found} of {frees} blocks in a thread other than the \
+         allocating one; hakmem's counters show {counted}"
     )]
     NotExchanged {
         /// The cell that ran.

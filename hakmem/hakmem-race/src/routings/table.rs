@@ -131,7 +131,7 @@ impl fmt::Display for RoutingTable {
         if self.rows.iter().any(|row| row.instructions_64.is_none()) {
             writeln!(
                 out,
-                "instructions: not counted, valgrind is not there (apt-get install valgrind)"
+                "instructions: not counted, valgrind is not installed (apt-get install valgrind)"
             )?;
         }
         if !self.registry_lookup.is_empty() {

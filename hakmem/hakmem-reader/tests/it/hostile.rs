@@ -89,7 +89,7 @@ fn other_versions_and_unready_segments_are_told_apart() {
     assert_eq!(forged!(layout_major, 1u16), other(1));
     assert_eq!(forged!(layout_major, 3u16), other(3));
     assert_eq!(forged!(layout_minor, 9u16), "ok");
-    let unready = "the segment is still being made; try again in a moment";
+    let unready = "the segment is still being created; try again in a moment";
     assert_eq!(forged!(ready, 0u64), unready);
     let directory = tempfile::tempdir().unwrap();
     let writer = SegmentWriter::create_unready(directory.path(), &FixtureProcess::new("/bin/a"));
@@ -113,23 +113,23 @@ fn files_that_are_no_segments_are_left_alone() {
     };
     check("the segment is gone");
     fs::write(&path, "").unwrap();
-    check("the segment is still being made; try again in a moment");
+    check("the segment is still being created; try again in a moment");
     fs::write(&path, "short").unwrap();
     check("not a hakmem segment: it is too short");
     fs::write(&path, vec![0xa5; HEADER_BYTES + SLOT_BYTES]).unwrap();
     check("not a hakmem segment: its first bytes are not a segment's");
     fs::write(&path, vec![0; HEADER_BYTES]).unwrap();
-    check("the segment is still being made; try again in a moment");
+    check("the segment is still being created; try again in a moment");
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    check("not a hakmem segment: it is no regular file");
+    check("not a hakmem segment: it is not a regular file");
     fs::remove_dir(&path).unwrap();
     rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0)
         .unwrap();
-    check("not a hakmem segment: it is no regular file");
+    check("not a hakmem segment: it is not a regular file");
     fs::remove_file(&path).unwrap();
     let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
-    check("not a hakmem segment: it is no regular file");
+    check("not a hakmem segment: it is not a regular file");
     drop(listener);
     fs::remove_file(&path).unwrap();
     symlink(case().writer.path(), &path).unwrap();

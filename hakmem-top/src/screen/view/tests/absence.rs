@@ -32,9 +32,9 @@ fn an_empty_list_says_why() {
     let screen = drawn(100, 8, &model, &state(Tab::Processes));
     assert!(screen.contains("  no agent: connection refused"), "{screen}");
     let mut model = Model::new("test");
-    model.directory_problem = Some("there is no directory /a".into());
+    model.directory_problem = Some("the directory /a does not exist".into());
     let screen = drawn(100, 8, &model, &state(Tab::Processes));
-    assert!(screen.contains("  there is no directory /a"), "{screen}");
+    assert!(screen.contains("  the directory /a does not exist"), "{screen}");
     let obstacle = Some("/bin/x is statically linked".into());
     model.program = Some(Program { command: "x -v".into(), obstacle, ..Program::default() });
     let screen = drawn(100, 8, &model, &state(Tab::Classes));

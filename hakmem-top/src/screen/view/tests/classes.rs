@@ -64,7 +64,7 @@ fn classes_on_a_common_terminal() {
     frees          1.35M/s █████████████▊ 97.8 % fast
     FREES RECOGNISED BY       ALL/s     FAST     SLOW
       map                     1.35M    1.32M    29.9k  one load from the class map
-      sized                       0        0        0  the caller told its size
+      sized                       0        0        0  the caller passed its size
                    PEAK/S LAST 29s
     alloc fast      1.54M                                               ▅▃▃▅██▆▃▃▅▇█
     alloc slow      31.5k                                               ▅▃▃▅██▆▃▃▅▇█

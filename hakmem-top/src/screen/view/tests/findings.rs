@@ -72,7 +72,7 @@ fn the_last_minute_is_compared_over_the_classes() {
     let mut state = state(Tab::Classes);
     assert_eq!(state.apply(Action::Compare, &model), Some(Effect::Compare));
     let screen = drawn(100, 20, &model, &state);
-    assert!(screen.contains("comparing the last minute with the one before …"), "{screen}");
+    assert!(screen.contains("comparing the last minute with the minute before …"), "{screen}");
     state.compared = Some(Compared::Failed("the agent is older than this program".into()));
     let screen = drawn(100, 20, &model, &state);
     assert!(screen.contains("cannot compare: the agent is older"), "{screen}");

@@ -20,15 +20,15 @@ fn the_help_names_every_key() {
     n│ s, i                 sort by the next column, invert the order                       │
     a│ c                    rates per second or totals since the start                      │
     f│ e                    show or hide ended processes; crashes stay                      │
-    F│ p, Space             pause the picture; data is still collected                      │
+    F│ p, Space             pause the screen; data is still collected                       │
      │ + -                  shorter or longer interval                                      │
-     │ d                    compare the process's last minute with the one before           │
-     │ o                    what the program printed (with run)                             │
+     │ d                    compare the process's last minute with the minute before        │
+     │ o                    the program's output (with run)                                 │
     a│ t                    theme: dark, light, mono                                        │█
-    a│ Ctrl-L, Ctrl-Z       draw everything anew, suspend                                   │█
+    a│ Ctrl-L, Ctrl-Z       redraw everything, suspend                                      │█
     f│ q, Ctrl-C            quit                                                            │█
-    f│ FAST %               share of allocations and frees that no slow path took           │█
-     │ LIST DEPTH           free blocks on the threads' lists, against what they may hold   │
+    f│ FAST %               share of allocations and frees on the fast path                 │█
+     │ LIST DEPTH           free blocks on the threads' lists, and their capacity           │
      │ P50 P99              of timed slow paths, last 10 s; faint: since the start          │
      └──────────────────────────────────────────────────────────────────────────────────────┘
      q quit  ? help  j k class  c rates/totals  d diff  Enter C7  p pause  + - interval

@@ -60,7 +60,7 @@ fn a_routing_with_anomalies_says_what_they_are() {
     FREES RECOGNISED BY       ALL/s     FAST     SLOW
       map                      751k     734k    16.7k  one load from the class map
       header_false_positive      977      977        0
-      sized                       0        0        0  the caller told its size
+      sized                       0        0        0  the caller passed its size
                    PEAK/S LAST 29s
     alloc fast      1.54M                                             ▅▃▃▅██▆▃▃▅▇█▅▅
     alloc slow      31.5k                                             ▅▃▃▅██▆▃▃▅▇█▅▅

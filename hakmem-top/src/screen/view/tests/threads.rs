@@ -8,7 +8,7 @@ fn threads_show_how_full_their_lists_are() {
     insta::assert_snapshot!(drawn(120, 8, &model, &state(Tab::Threads)), @r"
     hakmem  redis-server 4000 · running 16s · direct · check sample                                               ● 100 ms
     1 Processes 2   2 Classes   3 C7 routing   4 Threads 2   5 Events   6 Findings
-    2 alive in 2 slots · a slot's counts go on when its thread ends and another takes it
+    2 alive in 2 slots · a slot's counts continue when its thread ends and another takes it
        TID THREAD              ALLOC/S  FREE/S FAST % SLOW/S     C0     C1     C2     C3     C4     C5     C6     C7    mid
       4000 main                  1.50M    748k   98.0  44.9k                         12▁                        126█     0
       4001 worker ×2              748k    374k   98.0  22.4k                         12▁                        126█     0

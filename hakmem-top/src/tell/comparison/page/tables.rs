@@ -162,7 +162,7 @@ fn sides(comparison: &Comparison) -> Table {
     Table {
         id: "sides",
         title: "What was compared",
-        note: "Operations a second depend on the load and are no part of the verdict.",
+        note: "Operations a second depend on the load and are not part of the verdict.",
         head: vec![("", 1), ("before", 1), ("after", 1)],
         rows: vec![
             row("source", &|it| it.name.clone()),

@@ -69,7 +69,7 @@ registry lookup (registry, boxed less direct, a pair of 64 B): 4.00 ns = 10.0 cy
 fn a_missing_valgrind_is_said() {
     let mut table = table();
     table.rows[0].instructions_64 = None;
-    assert!(table.to_string().contains("valgrind is not there"));
+    assert!(table.to_string().contains("valgrind is not installed"));
 }
 
 #[test]
