@@ -89,7 +89,9 @@ def clients(socket):
         refused("GetProcess", message(1, b"k" * 3_000_000), "OUT_OF_RANGE", "too large")
         refused("GetProcess", message(1, b"a\nb"), "NOT_FOUND", "a\\nb")
         refused("GetHistory", message(1, b"k" * 500_000), "NOT_FOUND", "no process")
-        refused("WatchEvents", message(3, b"x" * 500_000), "INVALID_ARGUMENT", "not a kind of event")
+        refused(
+            "WatchEvents", message(3, b"x" * 500_000), "INVALID_ARGUMENT", "not a kind of event"
+        )
         refused("WatchEvents", b"\xff", "INVALID_ARGUMENT", "decode")
         refused("Nothing", b"", "UNIMPLEMENTED", "")
 
