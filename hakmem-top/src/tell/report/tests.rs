@@ -60,7 +60,7 @@ fn once_names_each_process_before_its_classes() {
     C7                100             90    97.9            4           10   10.0 KiB  flush_full 2, refill_central 2, refill_slab 0
     mid                 0              0       –            0            0        0 B  flush_full 0, refill_central 0, refill_slab 0
 
-    2 running direct b [2J --fast threads 2 live 5.00 MiB
+    2 running direct b�[2J --fast threads 2 live 5.00 MiB
     CLASS     ALLOCATIONS          FREES  FAST %         SLOW  LIVE BLOCKS       LIVE  SLOW BY REASON
     C0                  1              1     100            0            0        0 B  flush_full 0, refill_central 0, refill_slab 0
     C3                 50             45    97.9            2            5   5.00 KiB  flush_full 1, refill_central 1, refill_slab 0
