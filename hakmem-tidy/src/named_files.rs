@@ -20,9 +20,11 @@ pub fn check(repository: &Repository) -> Vec<Finding> {
             if fenced {
                 continue;
             }
-            let missing = line.split('`').skip(1).step_by(2).filter(|name| {
-                is_file_name(name) && !repository.has(name) && !repository.has_anywhere(name)
-            });
+            let missing = line
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .filter(|name| is_file_name(name) && !repository.has_anywhere(name));
             findings.extend(missing.map(|name| Finding {
                 path: path.into(),
                 line: index + 1,

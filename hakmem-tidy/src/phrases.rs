@@ -33,8 +33,7 @@ pub fn check(repository: &Repository) -> Vec<Finding> {
             continue;
         }
         if path.ends_with(".rs") {
-            for (at, comment) in comments(text) {
-                let line = 1 + text[..at].matches('\n').count();
+            for (line, comment) in comments(text) {
                 findings.extend(phrases(path, line, comment));
             }
         } else if path.ends_with(".md") {

@@ -57,12 +57,6 @@ impl Repository {
         self.files.iter().map(|(path, text)| (path.as_str(), text.as_str()))
     }
 
-    /// Whether there is a file of this path, or a folder.
-    pub fn has(&self, path: &str) -> bool {
-        let folder = format!("{}/", path.trim_end_matches('/'));
-        self.files.contains_key(path) || self.files.keys().any(|file| file.starts_with(&folder))
-    }
-
     /// Whether there is a file or a folder whose path ends with this one, at a `/`.
     pub fn has_anywhere(&self, path: &str) -> bool {
         let path = path.trim_matches('/');

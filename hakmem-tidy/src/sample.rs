@@ -1,22 +1,22 @@
 //! Comments chosen at random: whether they read well is for people to judge.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use crate::finding::Finding;
 use crate::repository::Repository;
 use crate::source;
 
-/// `count` comments of the files below `folder`, chosen by `seed` (xorshift64; G. Marsaglia,
-/// "Xorshift RNGs", 2003). Equal seeds choose the same comments of the same repository.
+/// `count` comments of the files below `folder`: those whose hashes with `seed` are least. Equal
+/// seeds choose the same comments of the same repository.
 pub fn comments(repository: &Repository, folder: &str, count: usize, seed: u64) -> Vec<Finding> {
-    let mut all = all_comments(repository, folder);
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut chosen = Vec::new();
-    while chosen.len() < count && !all.is_empty() {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        chosen.push(all.swap_remove((state % all.len() as u64) as usize));
-    }
-    chosen
+    let mut comments = all_comments(repository, folder);
+    comments.sort_by_cached_key(|comment| {
+        let mut hasher = DefaultHasher::new();
+        (seed, &comment.path, comment.line).hash(&mut hasher);
+        hasher.finish()
+    });
+    comments.truncate(count);
+    comments
 }
 
 /// The comments of the files below `folder`, each whole, with the line it begins at. Comments of
@@ -26,8 +26,7 @@ fn all_comments(repository: &Repository, folder: &str) -> Vec<Finding> {
     let inside = |path: &str| path.starts_with(folder) && path.ends_with(".rs");
     for (path, text) in repository.files().filter(|(path, _)| inside(path)) {
         let mut blocks: Vec<(usize, Vec<&str>)> = Vec::new();
-        for (at, comment) in source::comments(text) {
-            let line = 1 + text[..at].matches('\n').count();
+        for (line, comment) in source::comments(text) {
             let comment = comment.trim_start_matches(['/', '!']).trim();
             match blocks.last_mut() {
                 Some((first, lines)) if *first + lines.len() == line => lines.push(comment),

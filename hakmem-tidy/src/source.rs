@@ -13,7 +13,7 @@ pub fn lines_of_literals(source: &str) -> Vec<usize> {
     let mut lines = Vec::new();
     for piece in pieces(source) {
         if let Piece::Literal(at, text) = piece {
-            let first = 1 + source[..at].matches('\n').count();
+            let first = line_at(source, at);
             let last = first + text.matches('\n').count();
             lines.extend((first..=last).filter(|_| last > first));
         }
@@ -21,13 +21,18 @@ pub fn lines_of_literals(source: &str) -> Vec<usize> {
     lines
 }
 
-/// The comments of a file: where each begins, in bytes, and its text.
+/// The comments of a file: the line each begins at, from 1, and its text.
 pub fn comments(source: &str) -> Vec<(usize, &str)> {
     let comment = |piece| match piece {
-        Piece::Comment(at, text) => Some((at, text)),
+        Piece::Comment(at, text) => Some((line_at(source, at), text)),
         _ => None,
     };
     pieces(source).filter_map(comment).collect()
+}
+
+/// The line, from 1, of the byte at `at`.
+fn line_at(source: &str, at: usize) -> usize {
+    1 + source[..at].matches('\n').count()
 }
 
 #[derive(Clone, Copy, Debug)]

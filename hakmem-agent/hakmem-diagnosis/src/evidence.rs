@@ -39,8 +39,8 @@ pub(crate) struct Evidence<'a> {
     parts: Vec<f64>,
     replicates: Vec<Vec<f64>>,
     factor: f64,
-    /// Factor by which the interval of one estimate among as many as there are strata is wider
-    /// (Bonferroni).
+    /// Factor by which the interval of one stratum's estimate is wider than that of a single
+    /// estimate, because all strata are looked at (Bonferroni).
     widened: f64,
 }
 

@@ -13,9 +13,9 @@
 //! bin came between them, and word and record belong together exactly.
 //!
 //! If they differ, this very bin is changing. The reader then reports record 1, which conserves
-//! frees; the refills of record 1 together with the flushes of record 2 give at most as many fast
-//! allocations as there were when the word was read. It reports the surplus of the identity as
-//! depth: blocks that moved while they were counted.
+//! frees; the refills of record 1 together with the flushes of record 2 give at most the number of
+//! fast allocations at the moment the word was read. The reader reports the surplus of the identity
+//! as depth: blocks that moved while they were counted.
 
 use hakmem_segment::{AllocReason, BinRecord, FreeReason, ListState};
 

@@ -142,7 +142,7 @@ impl Progress {
 }
 
 impl<S: Sizes> Exchange<S> {
-    /// The same load with blocks of the sizes `sizes`.
+    /// This load with blocks of the sizes `sizes`.
     pub fn with_sizes<T>(self, sizes: T) -> Exchange<T> {
         let Self { threads, blocks, places, objects, burst, seed, .. } = self;
         Exchange { threads, blocks, places, objects, burst, seed, sizes }

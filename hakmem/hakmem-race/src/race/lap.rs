@@ -90,11 +90,11 @@ pub enum LapError {
         cell: Cell,
         /// Its allocator.
         contender: String,
-        /// Number of such frees, as the program counted them.
+        /// Number of frees in a thread other than the allocating one, by the program's count.
         found: u64,
         /// Number of all frees.
         frees: u64,
-        /// Least number of such frees by hakmem's own counters, if hakmem served.
+        /// Lower bound of `found` by hakmem's own counters, if hakmem served.
         counted: String,
     },
     /// hakmem's own counters cannot be read.
