@@ -39,9 +39,36 @@ pub(crate) fn these_tests() -> Command {
     }
 }
 
-/// Starts the allocator, and keeps other tests that use it away while the guard lives: for tests
-/// that look at the memory of the whole process.
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    start();
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+/// Runs the rest of the test that calls it in a process of its own, where the allocator has started
+/// and no other test uses it: for tests that examine or change the memory of the whole process.
+macro_rules! alone {
+    () => {
+        let _alone = match $crate::tests::apart(core::any::type_name_of_val(&|| ())) {
+            Some(guard) => guard,
+            None => return,
+        };
+    };
+}
+pub(crate) use alone;
+
+/// Environment variable that tells a test that it runs in a process of its own.
+const APART: &str = "TEST_IN_A_PROCESS_OF_ITS_OWN";
+
+/// Runs the test that contains `closure`, the name of a closure's type, in a process of its own,
+/// and returns `None` once it has passed. In that process, starts the allocator and returns a
+/// guard. Miri starts no processes, so there the guard keeps other tests away.
+pub(crate) fn apart(closure: &str) -> Option<MutexGuard<'static, ()>> {
+    if cfg!(miri) || std::env::var_os(APART).is_some() {
+        start();
+        return Some(ALONE.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+    let name = closure.strip_suffix("::{{closure}}").and_then(|path| path.split_once("::"));
+    let name = name.expect("a closure's type has a crate and a function").1;
+    let output = these_tests().args(["--exact", name]).env(APART, "1").output();
+    let output = output.expect("the tests run");
+    let out = std::string::String::from_utf8_lossy(&output.stdout);
+    let err = std::string::String::from_utf8_lossy(&output.stderr);
+    let has_passed = output.status.success() && out.contains("1 passed");
+    assert!(has_passed, "{name} ended with {}:\n{out}\n{err}", output.status);
+    None
 }

@@ -30,7 +30,7 @@ fn touch(run: NonNull<Slab>, order: usize, expected: Option<u8>, new: u8) {
 
 #[test]
 fn runs_are_aligned_disjoint_and_described() {
-    let _alone = alone();
+    alone!();
     let runs: Vec<_> = (0..ORDERS).chain(0..ORDERS).map(|order| (take(order), order)).collect();
     for (index, &(run, order)) in runs.iter().enumerate() {
         assert_eq!(base(run) % GRANULE, 0);
@@ -53,7 +53,7 @@ fn runs_are_aligned_disjoint_and_described() {
 
 #[test]
 fn a_run_that_comes_back_is_reused_with_its_memory() {
-    let _alone = alone();
+    alone!();
     let run = take(1);
     touch(run, 1, None, 77);
     let before = usage();
@@ -72,7 +72,7 @@ fn a_run_that_comes_back_is_reused_with_its_memory() {
 
 #[test]
 fn memory_goes_back_after_its_time_and_reads_as_zeros_afterwards() {
-    let _alone = alone();
+    alone!();
     let run = take(2);
     touch(run, 2, None, 55);
     // Milliseconds wrap around: this free happens just before.
@@ -100,7 +100,7 @@ fn memory_goes_back_after_its_time_and_reads_as_zeros_afterwards() {
 
 #[test]
 fn a_large_run_is_split_rather_than_address_space_taken() {
-    let _alone = alone();
+    alone!();
     // The test takes every free run, so that only the run below is left to be split.
     let mut held = Vec::new();
     let committed = usage().committed;
@@ -143,7 +143,7 @@ fn a_large_run_is_split_rather_than_address_space_taken() {
 
 #[test]
 fn free_neighbours_are_joined_and_those_in_use_left_alone() {
-    let _alone = alone();
+    alone!();
     let runs: Vec<_> = (0..64).map(|_| take(0)).collect();
     for (index, &run) in runs.iter().enumerate() {
         touch(run, 0, None, index as u8 + 1);
@@ -196,7 +196,7 @@ fn free_neighbours_are_joined_and_those_in_use_left_alone() {
 
 #[test]
 fn runs_with_memory_are_joined_for_a_larger_request_before_memory_is_new() {
-    let _alone = alone();
+    alone!();
     ARENAS.lock().join_free_runs();
     let runs: Vec<_> = (0..40).map(|_| take(0)).collect();
     for &run in &runs {
@@ -229,7 +229,7 @@ fn bits(run: NonNull<Slab>) -> &'static mut [u64] {
 
 #[test]
 fn bits_go_back_with_the_memory_of_their_slabs_and_those_in_use_stay() {
-    let _alone = alone();
+    alone!();
     ARENAS.lock().join_free_runs();
     // An equal number of runs for each page of the table, whatever the page size.
     let scale = memory::page_bytes() / memory::PAGE_MIN;
@@ -273,7 +273,7 @@ fn grow_and_shrink(now_ms: u32) -> usize {
 
 #[test]
 fn what_is_kept_is_little_beside_what_is_in_use() {
-    let _alone = alone();
+    alone!();
     // Long after anything that other tests have taught.
     let now_ms = 1_000_000;
     for second in 0..20 {
@@ -289,7 +289,7 @@ fn what_is_kept_is_little_beside_what_is_in_use() {
 
 #[test]
 fn memory_that_is_needed_again_and_again_is_kept() {
-    let _alone = alone();
+    alone!();
     let now_ms = 2_000_000;
     for turn in 0..4 {
         grow_and_shrink(now_ms + turn * 10);
@@ -308,7 +308,7 @@ fn memory_that_is_needed_again_and_again_is_kept() {
 
 #[test]
 fn memory_that_the_system_refuses_to_take_stays_known_and_goes_back_later() {
-    let _alone = alone();
+    alone!();
     purge(1_000, 0);
     let run = take(1);
     touch(run, 1, None, 66);
@@ -323,7 +323,7 @@ fn memory_that_the_system_refuses_to_take_stays_known_and_goes_back_later() {
 
 #[test]
 fn free_runs_that_the_system_does_not_purge_are_joined_with_their_memory() {
-    let _alone = alone();
+    alone!();
     let runs: Vec<_> = (0..64).map(|_| take(0)).collect();
     for (index, &run) in runs.iter().enumerate() {
         touch(run, 0, None, index as u8);

@@ -32,7 +32,7 @@ fn a_block_that_stands_twice_close_together_is_found() {
 
 #[test]
 fn a_block_that_stands_twice_goes_to_the_store_once_and_is_noted() {
-    let _alone = alone();
+    alone!();
     stray::take(|_| ());
     let bin = 5;
     let mut blocks = [core::ptr::null_mut(); 40];
@@ -63,7 +63,7 @@ fn a_block_that_stands_twice_goes_to_the_store_once_and_is_noted() {
 
 #[test]
 fn blocks_are_stacked_while_another_threads_bytes_are_still_to_be_added() {
-    let _alone = alone();
+    alone!();
     let bin = 5;
     let mut blocks = [core::ptr::null_mut(); 40];
     let taken = take(bin, &mut blocks).expect("there is memory").count as usize;

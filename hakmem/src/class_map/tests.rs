@@ -28,13 +28,13 @@ fn a_map_of_zeros_finds_nothing() {
     for address in [0, 8, 1 << 40, usize::MAX] {
         assert_eq!(WholeMap::EMPTY.bin(address), None);
     }
-    let _alone = alone();
+    alone!();
     assert!(!WholeMap::EMPTY.is_complete(), "once there is a map");
 }
 
 #[test]
 fn every_address_has_an_answer_and_only_slabs_a_bin() {
-    let _alone = alone();
+    alone!();
     let heap = crate::entry::malloc(100) as usize;
     assert_ne!(bin(heap), 0);
     let stack = 0;
@@ -83,7 +83,7 @@ fn what_the_map_does_not_reach_is_not_covered() {
 
 #[test]
 fn a_map_that_cannot_be_extended_leaves_an_arena_to_a_map_of_its_own() {
-    let _alone = alone();
+    alone!();
     let mut extent = small_extent();
     // Far above all addresses that the process's own map covers, and in no arena.
     let address = (1 << 46) + 7 * GRANULE;
@@ -104,7 +104,7 @@ fn a_map_that_cannot_be_extended_leaves_an_arena_to_a_map_of_its_own() {
 
 #[test]
 fn a_map_that_the_system_refuses_is_none_and_can_be_had_later() {
-    let _alone = alone();
+    alone!();
     let mut extent = Extent::NOTHING;
     let scale = Scale::current();
     let all = usize::MAX;

@@ -31,7 +31,7 @@ fn clear() {
 
 #[test]
 fn spans_live_move_and_die() {
-    let _alone = alone();
+    alone!();
     let span = allocate_filled(300_000, 7);
     let (at, size) = (address(&span), span.bytes);
     assert_eq!(at % page_bytes(), 0);
@@ -54,7 +54,7 @@ fn spans_live_move_and_die() {
 
 #[test]
 fn spans_are_aligned_as_asked() {
-    let _alone = alone();
+    alone!();
     for shift in 12..=26 {
         let alignment = 1 << shift;
         let span = allocate(100_000, alignment).expect("memory");
@@ -73,7 +73,7 @@ fn spans_are_aligned_as_asked() {
 
 #[test]
 fn memory_goes_back_in_place_and_the_next_span_there_is_zeros() {
-    let _alone = alone();
+    alone!();
     clear();
     let spans: Vec<_> = (0..16).map(|_| allocate_filled(400_000, 9)).collect();
     let held = usage();
@@ -96,7 +96,7 @@ fn memory_goes_back_in_place_and_the_next_span_there_is_zeros() {
 
 #[test]
 fn the_oldest_memory_goes_when_there_is_too_much_and_a_huge_span_at_once() {
-    let _alone = alone();
+    alone!();
     clear();
     let count = give_back::DIRTY_BYTES_MAX / (1 << 20) + 8;
     let spans: Vec<_> = (0..count).map(|_| allocate_filled(1 << 20, 4)).collect();
@@ -115,7 +115,7 @@ fn the_oldest_memory_goes_when_there_is_too_much_and_a_huge_span_at_once() {
 
 #[test]
 fn address_space_is_kept_in_proportion_and_the_rest_unmapped() {
-    let _alone = alone();
+    alone!();
     clear();
     let spans: Vec<_> = (0..200).map(|_| allocate(1 << 20, PAGE_MIN).expect("memory")).collect();
     let live = usage().live;
@@ -134,7 +134,7 @@ fn address_space_is_kept_in_proportion_and_the_rest_unmapped() {
 
 #[test]
 fn what_the_system_refuses_to_take_is_kept_counted_and_tried_again() {
-    let _alone = alone();
+    alone!();
     clear();
     let span = allocate_filled(500_000, 8);
     assert!(free(address(&span), 0).is_some());
@@ -158,7 +158,7 @@ fn what_the_system_refuses_to_take_is_kept_counted_and_tried_again() {
 
 #[test]
 fn what_is_kept_is_given_back_before_a_request_fails() {
-    let _alone = alone();
+    alone!();
     clear();
     let span = allocate_filled(3_000_000, 1);
     assert!(free(address(&span), 0).is_some());
@@ -172,7 +172,7 @@ fn what_is_kept_is_given_back_before_a_request_fails() {
 
 #[test]
 fn a_span_that_the_system_does_not_move_is_copied() {
-    let _alone = alone();
+    alone!();
     clear();
     let span = allocate_filled(300_000, 6);
     let behind = allocate_filled(300_000, 5);
@@ -189,7 +189,7 @@ fn a_span_that_the_system_does_not_move_is_copied() {
 
 #[test]
 fn spans_shrink_and_grow_where_they_lie() {
-    let _alone = alone();
+    alone!();
     clear();
     let span = allocate_filled(4_000_000, 2);
     let at = address(&span);
@@ -208,7 +208,7 @@ fn spans_shrink_and_grow_where_they_lie() {
 
 #[test]
 fn a_child_finds_the_spans_again_and_begins_without_free_ones() {
-    let _alone = alone();
+    alone!();
     clear();
     let spans: Vec<_> = (0..40).map(|_| allocate_filled(300_000, 3)).collect();
     for span in spans.iter().step_by(2) {
@@ -248,13 +248,13 @@ fn check_holes(count: usize, mappings_more: usize) {
 
 #[test]
 fn many_holes_make_no_mappings() {
-    let _alone = alone();
+    alone!();
     check_holes(CAREFREE_MAX + 4_000, 600);
 }
 
 #[test]
 fn where_the_system_allows_few_mappings_few_holes_make_none() {
-    let _alone = alone();
+    alone!();
     bound_mappings(1_000);
     check_holes(CAREFREE_MAX / 4, 250);
     bound_mappings(usize::MAX);

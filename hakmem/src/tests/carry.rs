@@ -12,7 +12,7 @@ use crate::sync::Ordering;
 
 #[test]
 fn fast_frees_are_carried_into_the_record_before_the_word_is_full() {
-    let _alone = alone();
+    alone!();
     const SIZE: usize = 64;
     let pair = || {
         let block = entry::malloc(SIZE);

@@ -53,7 +53,7 @@ fn wrong_answers(blocks: &[(*mut u8, usize, usize)]) -> usize {
 /// The tests below run this in a process of its own; on its own it runs under `direct`.
 #[test]
 fn contents_never_mislead_the_gate() {
-    let _alone = alone();
+    alone!();
     let blocks = blocks();
     for number in 0..8 {
         fill(&blocks, 0xa0 | number);

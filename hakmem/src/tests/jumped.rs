@@ -22,7 +22,7 @@ fn allocate(size: usize) -> usize {
 
 #[test]
 fn the_next_slow_path_forgets_the_lists_of_a_change_that_was_cut_short() {
-    let _alone = alone();
+    alone!();
     let run = || {
         let blocks: Vec<usize> = (0..50).map(|_| allocate(SIZE)).collect();
         for block in &blocks {

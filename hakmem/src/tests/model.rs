@@ -193,23 +193,18 @@ fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48)
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: cases(),
-        failure_persistence: None,
-        ..Default::default()
-    })]
-
-    /// Blocks are disjoint, aligned, as large as requested, and keep their contents.
-    #[test]
-    fn one_thread_agrees_with_the_model(steps in steps()) {
-        let _alone = alone();
+/// Blocks are disjoint, aligned, as large as requested, and keep their contents.
+#[test]
+fn one_thread_agrees_with_the_model() {
+    alone!();
+    let config = ProptestConfig { cases: cases(), failure_persistence: None, ..Default::default() };
+    proptest!(config, |(steps in steps())| {
         let mut model = Model::default();
         for step in &steps {
             model.step(step);
         }
         model.free_all();
-    }
+    });
 }
 
 /// A generator that needs no crate: xorshift64* (S. Vigna, 2016).
@@ -224,7 +219,7 @@ fn random(state: &mut u64) -> usize {
 fn threads_that_free_each_others_blocks_agree_with_the_model() {
     const THREADS: usize = 4;
     const STEPS: usize = 20_000;
-    let _alone = alone();
+    alone!();
     let (senders, receivers): (Vec<_>, Vec<_>) =
         (0..THREADS).map(|_| mpsc::channel::<Live>()).unzip();
     thread::scope(|scope| {

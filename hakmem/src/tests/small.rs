@@ -114,7 +114,7 @@ fn locks_tell_living_threads_apart() {
 
 #[test]
 fn every_entry_point_serves_every_size() {
-    let _alone = alone();
+    alone!();
     let before = SlowCalls::from_now_on();
     for size in SIZES {
         let block = entry::malloc(size);
@@ -155,7 +155,7 @@ fn every_entry_point_serves_every_size() {
 
 #[test]
 fn lists_run_full_and_empty_and_slabs_come_and_go() {
-    let _alone = alone();
+    alone!();
     let before = SlowCalls::from_now_on();
     for (count, size) in [(if cfg!(miri) { 90 } else { 150 }, 100), (20, 20_000)] {
         for _ in 0..2 {
@@ -183,7 +183,7 @@ fn blocks_go_from_thread_to_thread() {
     const ROUNDS: usize = 3;
     // Lists of larger blocks fill up sooner.
     let (count, size) = if cfg!(miri) { (30, 3000) } else { (150, 200) };
-    let _alone = alone();
+    alone!();
     let before = SlowCalls::from_now_on();
     let (sender, receiver) = mpsc::channel::<Vec<usize>>();
     let (freed, wait_until_freed) = mpsc::channel();
@@ -213,7 +213,7 @@ fn blocks_go_from_thread_to_thread() {
 
 #[test]
 fn threads_meet_at_the_slabs_of_one_bin_and_of_two() {
-    let _alone = alone();
+    alone!();
     let (before, waits) = (SlowCalls::from_now_on(), WAITS.load(Ordering::Relaxed));
     let together = Barrier::new(2);
     let count = if cfg!(miri) { 25 } else { 40 };
@@ -248,7 +248,7 @@ fn pass_ms(ms: u64) {
 
 #[test]
 fn what_nobody_needs_goes_back_after_a_while() {
-    let _alone = alone();
+    alone!();
     const SIZE: usize = 1000;
     let returned = || arena::usage().returned_total;
     let before = returned();
@@ -308,7 +308,7 @@ fn a_thread_that_is_ending_may_still_call() {
     std::thread_local! {
         static LATE: core::cell::RefCell<Option<Late>> = const { core::cell::RefCell::new(None) };
     }
-    let _alone = alone();
+    alone!();
     let before = SlowCalls::from_now_on();
     let ending = || {
         let block = allocate(1, 200)[0];

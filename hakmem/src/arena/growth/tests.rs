@@ -1,12 +1,11 @@
 #![allow(unsafe_code)]
 
-use std::string::String;
 use std::vec::Vec;
 
 use super::*;
 use crate::arena::{ARENAS, give_run, run_of, take_run, usage};
 use crate::os::memory::{self, PAGE, faults};
-use crate::tests::{alone, these_tests};
+use crate::tests::alone;
 
 /// Base of the last arena, and the end of its mapped granules.
 fn last_arena() -> (usize, usize) {
@@ -23,7 +22,7 @@ fn base(run: NonNull<Slab>) -> usize {
 
 #[test]
 fn an_arena_ends_where_somebody_has_mapped_the_addresses_and_another_goes_on() {
-    let _alone = alone();
+    alone!();
     let (first, end) = last_arena();
     let before = usage();
     // The addresses two granules further on are mapped.
@@ -62,7 +61,7 @@ fn an_arena_ends_where_somebody_has_mapped_the_addresses_and_another_goes_on() {
 
 #[test]
 fn tables_lie_between_pages_that_nobody_can_touch() {
-    let _alone = alone();
+    alone!();
     let (base, _) = last_arena();
     let (tables, live) = {
         let arenas = ARENAS.lock();
@@ -82,7 +81,7 @@ fn tables_lie_between_pages_that_nobody_can_touch() {
 
 #[test]
 fn an_arena_takes_little_more_address_space_than_it_uses() {
-    let _alone = alone();
+    alone!();
     let runs: Vec<_> = (0..3_000).map(|_| take_run(0).expect("there is memory")).collect();
     let held = usage();
     let unused = held.committed - held.slabs - held.cached;
@@ -111,20 +110,9 @@ fn an_arena_takes_little_more_address_space_than_it_uses() {
     }
 }
 
-/// Environment variable that tells these tests that they run in a process of their own.
-const ALONE: &str = "TEST_OF_REFUSED_ARENAS";
-
 #[test]
 fn an_arena_for_which_there_is_no_memory_leaves_nothing_behind() {
-    // A reserved arena lies high and counts as a whole, which other tests do not expect.
-    if std::env::var_os(ALONE).is_none() {
-        let again = these_tests().arg("an_arena_for_which_there_is_no").env(ALONE, "1").output();
-        let again = again.expect("the tests run");
-        let text = String::from_utf8_lossy(&again.stdout);
-        assert!(again.status.success() && text.contains("1 passed"), "{text}");
-        return;
-    }
-    crate::tests::start();
+    alone!();
     ARENAS.lock().append().expect("there is memory");
     let count = COUNT.load(Ordering::Relaxed);
     let before = usage();

@@ -49,7 +49,7 @@ fn give(runs: impl IntoIterator<Item = NonNull<Slab>>) {
 
 #[test]
 fn the_free_end_of_an_arena_is_unmapped_and_mapped_again() {
-    let _alone = alone();
+    alone!();
     begin_arena();
     let before = usage();
     let runs = grow(2_000);
@@ -77,7 +77,7 @@ fn the_free_end_of_an_arena_is_unmapped_and_mapped_again() {
 
 #[test]
 fn what_is_in_use_keeps_what_lies_below_it() {
-    let _alone = alone();
+    alone!();
     begin_arena();
     let mut runs = grow(600);
     let kept = runs.remove(300);
@@ -96,7 +96,7 @@ fn what_is_in_use_keeps_what_lies_below_it() {
 
 #[test]
 fn a_small_end_stays_until_all_that_is_kept_is_asked_back() {
-    let _alone = alone();
+    alone!();
     begin_arena();
     let runs = grow(3);
     let end = runs[runs.len() - 1];
@@ -109,7 +109,7 @@ fn a_small_end_stays_until_all_that_is_kept_is_asked_back() {
 
 #[test]
 fn an_end_that_the_system_does_not_take_back_stays_usable() {
-    let _alone = alone();
+    alone!();
     begin_arena();
     let runs = grow(600);
     let end = base(runs[runs.len() - 1]);

@@ -25,7 +25,7 @@ fn exhaust(size: usize) -> Vec<*mut u8> {
 
 #[test]
 fn a_program_that_goes_on_at_its_limit_does_not_reclaim_at_each_request() {
-    let _alone = alone();
+    alone!();
     let plenty: Vec<_> = (0..400).map(|_| entry::malloc(16 << 10)).collect();
     faults::with(libc::SYS_mmap, 0, usize::MAX, || {
         let blocks = exhaust(16 << 10);

@@ -85,7 +85,6 @@ fn repair_and_verify() {
 
 /// Interrupts `change` at each of its points, at least `least` of them, and checks the repair.
 fn check(change: fn(), least: u32) {
-    let _alone = alone();
     // The repair rebuilds the lists, so that no free run is without memory, as in a child.
     release_abandoned();
     {
@@ -103,18 +102,19 @@ fn check(change: fn(), least: u32) {
 
 #[test]
 fn slabs_and_runs_are_found_again_wherever_a_thread_ceased_to_exist() {
+    alone!();
     check(take_and_give, 100);
 }
 
 #[test]
 fn batches_are_counted_anew_wherever_a_thread_ceased_to_exist() {
-    // The number of points depends on what other tests have left in the bin.
+    alone!();
     check(hand_over, 10);
 }
 
 #[test]
 fn what_the_own_thread_has_in_hand_stays_its_own() {
-    let _alone = alone();
+    alone!();
     let bin = staged_bins()[2];
     // Behind the end of the runs in use lie former runs, whose descriptors still say what they
     // were.
