@@ -42,7 +42,10 @@ use crate::os::{memory::PAGE_MIN, thread_local};
 use crate::sync::{AtomicU64, Ordering};
 
 pub use crate::segment::note_namespace;
-pub use aligned::{aligned_alloc, allocate_aligned, memalign, posix_memalign, pvalloc, valloc};
+pub use aligned::{
+    aligned_alloc, allocate_aligned, allocate_aligned_zeroed, memalign, posix_memalign, pvalloc,
+    valloc,
+};
 pub use cxx::{FailedNew, retry_cxx_new, retry_cxx_nothrow};
 pub use report::{
     WaitingBlocks, live_block_bytes, print_stats, tell_of_hooks, trim, waiting_blocks,
@@ -316,14 +319,20 @@ pub fn allocate_zeroed(size: usize) -> *mut u8 {
 #[inline(never)]
 extern "C" fn allocate_zeroed_slow(size: usize) -> *mut u8 {
     if size > MID_MAX {
-        return match slow::large(thread_heap(), size, PAGE_MIN) {
-            Some(span) if span.is_fresh => span.address.as_ptr(),
-            Some(span) => zero(span.address.as_ptr(), size),
-            None => ptr::null_mut(),
-        };
+        return zeroed_span(size, PAGE_MIN);
     }
     let block = malloc(size);
     if block.is_null() { block } else { zero(block, size) }
+}
+
+/// Allocates a span of `size` zeroed bytes at `alignment`. A fresh span is not written to: the
+/// system maps zeros, so each of its pages takes memory only once the program touches it.
+fn zeroed_span(size: usize, alignment: usize) -> *mut u8 {
+    match slow::large(thread_heap(), size, alignment) {
+        Some(span) if span.is_fresh => span.address.as_ptr(),
+        Some(span) => zero(span.address.as_ptr(), size),
+        None => ptr::null_mut(),
+    }
 }
 
 #[inline(always)]

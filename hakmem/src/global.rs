@@ -32,14 +32,10 @@ unsafe impl GlobalAlloc for Hakmem {
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         if layout.align() <= 8 {
-            return entry::allocate_zeroed(layout.size());
+            entry::allocate_zeroed(layout.size())
+        } else {
+            entry::allocate_aligned_zeroed(layout.align(), layout.size())
         }
-        let block = entry::allocate_aligned(layout.align(), layout.size());
-        if !block.is_null() {
-            // SAFETY: the block was just allocated with that size.
-            unsafe { block.write_bytes(0, layout.size()) };
-        }
-        block
     }
 
     #[inline]

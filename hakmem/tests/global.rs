@@ -1,6 +1,9 @@
 //! A Rust program whose global allocator is hakmem. It is a binary of its own: a program has one
 //! global allocator, and loom's models bring theirs.
 
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, mpsc};
@@ -51,6 +54,55 @@ fn over_aligned_values_are_aligned_and_survive_growth() {
     }
     let zeros = vec![0_u128; 100_000];
     assert!(zeros.iter().all(|&zero| zero == 0));
+}
+
+/// Page faults that the calling thread has taken.
+fn page_faults() -> i64 {
+    // SAFETY: zeros are a valid `rusage`.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: fills `usage`.
+    assert_eq!(unsafe { libc::getrusage(libc::RUSAGE_THREAD, &mut usage) }, 0);
+    usage.ru_minflt
+}
+
+#[test]
+fn zeroed_spans_take_no_memory_before_they_are_touched_whatever_their_alignment() {
+    const BYTES: usize = 256 << 20;
+    for alignment in [1, 8, 16, 64, 4096, 1 << 16, 1 << 21] {
+        let layout = Layout::from_size_align(BYTES, alignment).expect("a valid layout");
+        let before = page_faults();
+        // SAFETY: the size is not 0.
+        let block = unsafe { alloc_zeroed(layout) };
+        let faults = page_faults() - before;
+        assert!(!block.is_null() && block.addr().is_multiple_of(alignment));
+        // By hand, clearing takes 128 faults with pages of 2 MiB, and 65 536 with pages of 4 KiB.
+        assert!(faults < 32, "{faults} page faults at an alignment of {alignment}");
+        for at in [0, BYTES / 2, BYTES - 1] {
+            // SAFETY: inside the block, which is zeroed.
+            assert_eq!(unsafe { block.wrapping_add(at).read() }, 0);
+        }
+        // SAFETY: a live block of this layout.
+        unsafe { dealloc(block, layout) };
+    }
+}
+
+#[test]
+fn zeroed_memory_is_zero_where_it_was_used_before() {
+    for alignment in [8, 16, 64, 256, 1 << 13] {
+        for size in [16, 100, 1024, 5000, 100_000, 300_000, 1 << 20] {
+            let layout = Layout::from_size_align(size, alignment).expect("a valid layout");
+            for _ in 0..3 {
+                // SAFETY: the size is not 0.
+                let block = unsafe { alloc_zeroed(layout) };
+                // SAFETY: a zeroed block of `size` bytes, which nothing else uses.
+                let bytes = unsafe { std::slice::from_raw_parts_mut(block, size) };
+                assert!(bytes.iter().all(|&byte| byte == 0), "{size} bytes at {alignment}");
+                bytes.fill(7);
+                // SAFETY: a live block of this layout.
+                unsafe { dealloc(block, layout) };
+            }
+        }
+    }
 }
 
 thread_local! {

@@ -9,7 +9,7 @@ use core::{hint, ptr};
 
 use hakmem_segment::BIN_LARGE;
 
-use super::{REQUEST_MAX, pop, slow, thread_heap};
+use super::{REQUEST_MAX, pop, slow, thread_heap, zero, zeroed_span};
 use crate::bins;
 use crate::os::errno::{self, ErrnoGuard};
 use crate::os::memory;
@@ -46,6 +46,28 @@ extern "C" fn allocate_aligned_slow(alignment: usize, size: usize) -> *mut u8 {
     // Under the layouts with headers this is the first look at the list.
     let block = pop(heap, bin);
     if block.is_null() { slow::malloc_in_bin(bin, heap) } else { block }
+}
+
+/// [`allocate_aligned`] of zeroed memory.
+#[inline(always)]
+#[must_use]
+pub fn allocate_aligned_zeroed(alignment: usize, size: usize) -> *mut u8 {
+    debug_assert!(alignment.is_power_of_two());
+    let block = pop_aligned(alignment, size);
+    if block.is_null() {
+        hint::cold_path();
+        return allocate_aligned_zeroed_slow(alignment, size);
+    }
+    zero(block, size)
+}
+
+#[inline(never)]
+extern "C" fn allocate_aligned_zeroed_slow(alignment: usize, size: usize) -> *mut u8 {
+    if aligned_bin(size, alignment) == BIN_LARGE {
+        return zeroed_span(size, alignment);
+    }
+    let block = allocate_aligned_slow(alignment, size);
+    if block.is_null() { block } else { zero(block, size) }
 }
 
 /// Pops a block off the list that serves `size` bytes at `alignment`, a power of two. Null if that
