@@ -28,6 +28,7 @@ use crate::bins::{GRANULE, GRANULE_SHIFT, SLAB_ORDER_MAX};
 use crate::class_map;
 use crate::lock::Locked;
 use crate::os::{clock, memory};
+use crate::regret::Regret;
 use crate::slab::{Idle, Slab};
 use crate::steps;
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
@@ -38,7 +39,7 @@ pub(crate) use ranges::{Finder, first_holds, holds, run_of};
 #[cfg(test)]
 pub(crate) use repair::verify;
 pub(crate) use repair::{for_each_slab, repair};
-use reuse::Regret;
+use reuse::REGRET;
 pub(crate) use tables::bits_of;
 
 /// How long an empty run keeps its memory. jemalloc and mimalloc choose between 10 ms and 10 s;
@@ -94,7 +95,7 @@ static ARENAS: Locked<Arenas> = Locked::new(Arenas {
     dirty: [Runs(ptr::null_mut()); ORDERS],
     clean: [Runs(ptr::null_mut()); ORDERS],
     usage: Usage { reserved: 0, committed: 0, slabs: 0, cached: 0, returned_total: 0 },
-    regret: Regret::NONE,
+    regret: REGRET,
     joined_at: None,
 });
 

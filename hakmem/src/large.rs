@@ -3,7 +3,8 @@
 //! A table finds a span in use by its address (`live`). The address space of freed spans is kept
 //! and joined with its neighbours, to serve further spans (`ranges`). A free range keeps its memory
 //! for half a second, within a bound: a program that frees a buffer often asks for a similar one,
-//! and the kernel's clearing of pages costs more than everything else about a large allocation.
+//! and the kernel's clearing of pages costs more than everything else about a large allocation. The
+//! bound rises while a program asks again and again for what was purged because of it (`regret`).
 //! Then the range is purged in place, which splits no mapping, and it reads as zeros. Address space
 //! is unmapped only if there is much of it, or if the system refuses more (`give_back`).
 //!
@@ -40,6 +41,7 @@ use table::Live;
 use crate::bins::MID_MAX;
 use crate::lock::{Lock, Locked, holder};
 use crate::os::memory::{self, PAGE_MIN, page_bytes};
+use crate::regret::Regret;
 use crate::sync::{AtomicUsize, Ordering};
 
 pub(crate) use give_back::PURGE_AFTER_MS;
@@ -73,6 +75,8 @@ struct Spans {
     ranges: FreeRanges,
     /// Number of spans that threads are moving without the lock, which are in neither.
     moving: usize,
+    /// How much memory of freed spans is kept.
+    regret: Regret,
     /// Address of the newest mapping.
     newest: usize,
     /// Number of small ranges that were unmapped while there were many, because the system refused
@@ -151,6 +155,9 @@ pub(crate) fn allocate(size: usize, alignment: usize) -> Option<Allocated> {
     let mut spans = SPANS.lock();
     spans.make_room()?;
     if let Some(taken) = spans.ranges.take(bytes, alignment) {
+        if taken.is_clean {
+            spans.regret.took_new(bytes);
+        }
         spans.live.insert(Live { span: taken.span, is_moved: taken.is_moved });
         return allocated(taken.span, taken.is_clean);
     }
@@ -164,10 +171,11 @@ pub(crate) fn allocate(size: usize, alignment: usize) -> Option<Allocated> {
         return None;
     }
     let span = spans.adopt(new, bytes, alignment);
+    spans.regret.took_new(bytes);
     let has_excess = spans.has_clean_excess(give_back::PATIENCE);
     drop(spans);
     if has_excess {
-        give_back::run(SPANS.lock(), Want::Excess, 0);
+        give_back::run(SPANS.lock(), Want::CleanExcess, 0);
     }
     allocated(span, true)
 }
@@ -257,6 +265,7 @@ impl Spans {
             live: LiveSpans::new(),
             ranges: FreeRanges::EMPTY,
             moving: 0,
+            regret: Regret::new(give_back::DIRTY_BYTES_MIN, give_back::DIRTY_BYTES_MAX),
             newest: 0,
             holes: 0,
             given_up: 0,

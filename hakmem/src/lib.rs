@@ -21,6 +21,7 @@
 //! - `class_map`: address to bin in one load; knows nothing of slabs.
 //! - `registry`: address to bin by a hash table, as the ancestor did it; knows nothing of slabs.
 //! - `slab`: a run that is cut into blocks of one bin; takes no locks.
+//! - `regret`: how much freed memory to keep; keeps none itself.
 //! - `arena`: address space in granules and runs, returned late; knows no blocks.
 //! - `batch_stack`: lock-free stack of whole batches; knows no slabs.
 //! - `batches`: the arrays of pointers that those batches are; knows no slabs.
@@ -63,6 +64,7 @@ mod lock;
 mod os;
 mod region;
 mod registry;
+mod regret;
 mod routing;
 mod segment;
 mod settings;

@@ -19,7 +19,7 @@ use super::descriptors::descriptor;
 use super::growth::Parts;
 use super::tables::table_granules;
 use super::{
-    ARENAS, Arenas, COUNT, GRANULE, GRANULE_SHIFT, ORDERS, RANGES, Regret, Runs, SLAB_BYTES, Slab,
+    ARENAS, Arenas, COUNT, GRANULE, GRANULE_SHIFT, ORDERS, RANGES, REGRET, Runs, SLAB_BYTES, Slab,
     Usage,
 };
 use crate::bins;
@@ -151,7 +151,7 @@ impl Arenas {
     fn begin_anew(&mut self) {
         self.dirty = [Runs(ptr::null_mut()); ORDERS];
         self.clean = [Runs(ptr::null_mut()); ORDERS];
-        self.regret = Regret::NONE;
+        self.regret = REGRET;
         self.joined_at = None;
         // How far the regions of the last arena and of the map reached is unknown, so the arena
         // ends here.

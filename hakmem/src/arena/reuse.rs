@@ -7,10 +7,8 @@
 //! that it has.
 //!
 //! The memory kept for reuse must stay small beside the memory in use. The surplus goes back to the
-//! system when a run is freed or when a request takes new memory, because a program that falls idle
-//! after a peak makes no later call that could purge it. A program that grows and shrinks again and
-//! again must not pay for that each time: if memory is needed soon after it was purged, more may be
-//! kept from then on ([`Regret`]).
+//! system when a run is freed or when a request takes new memory, and [`Regret`] learns when that
+//! was too early.
 //!
 //! # Safety
 //! Functions here are called under the arenas' lock. Descriptors below the frontier are usable.
@@ -20,51 +18,16 @@ use core::ptr::NonNull;
 
 use super::descriptors::{describe, descriptor_behind};
 use super::ranges::arena_of;
-use super::{Arenas, GRANULE, GRANULE_SHIFT, ORDERS, Ordering, RANGES, Slab, clock};
+use super::{Arenas, GRANULE, GRANULE_SHIFT, ORDERS, Ordering, RANGES, Slab};
+use crate::regret::Regret;
 use crate::slab::Idle;
 
 /// Number of runs of one order, newest first, that are searched for neighbours.
 const LOOK: usize = 256;
-/// Bytes that may be kept for reuse however little is in use.
-const KEPT_BYTES_MIN: usize = 8 << 20;
+/// What has been learnt about this memory. However little is in use, 8 MiB may be kept.
+pub(super) const REGRET: Regret = Regret::new(8 << 20, usize::MAX);
 /// Divisor: a quarter of the bytes in use may be kept beside them.
 const KEPT_SHARE: usize = 4;
-/// Time for which purged memory may still be regretted.
-const FADE_MS: u32 = 1000;
-
-/// What the allocator has learnt from purging too early.
-#[derive(Clone, Copy)]
-pub(super) struct Regret {
-    /// Bytes that may be kept, if more than the share of the bytes in use.
-    kept_bytes: usize,
-    /// Bytes that were purged lately and have not been needed since.
-    given_bytes: usize,
-    /// Time of the last such purge or of the last fading, in milliseconds of the monotonic clock.
-    given_at_ms: u32,
-}
-
-impl Regret {
-    pub(super) const NONE: Self =
-        Self { kept_bytes: KEPT_BYTES_MIN, given_bytes: 0, given_at_ms: 0 };
-
-    /// Notes that a request takes `bytes` of new memory: that many of the bytes purged lately
-    /// should have been kept.
-    pub(super) fn took_new(&mut self, bytes: usize) {
-        let regretted = bytes.min(self.given_bytes);
-        self.given_bytes -= regretted;
-        self.kept_bytes += regretted;
-    }
-
-    /// Lets the regret fade: halves it for each second in which nothing was purged.
-    pub(super) fn fade(&mut self, now_ms: u32) {
-        if clock::have_passed(self.given_at_ms, now_ms, FADE_MS) {
-            self.given_bytes = 0;
-            self.given_at_ms = now_ms;
-            self.kept_bytes = (self.kept_bytes / 2).max(KEPT_BYTES_MIN);
-        }
-    }
-}
-
 impl Arenas {
     /// Joins dirty runs until there is one of `order`, and takes it.
     #[cold]
@@ -125,7 +88,7 @@ impl Arenas {
     /// Purges the dirty runs beyond the number of bytes that may be kept. The newest runs of each
     /// order stay.
     pub(super) fn shed(&mut self, now_ms: Option<u32>) {
-        let allowed = (self.usage.slabs / KEPT_SHARE).max(self.regret.kept_bytes);
+        let allowed = (self.usage.slabs / KEPT_SHARE).max(self.regret.kept_bytes());
         if self.usage.cached <= allowed {
             return;
         }
@@ -145,8 +108,7 @@ impl Arenas {
             }
         }
         if let Some(now_ms) = now_ms {
-            self.regret.given_bytes += before - self.usage.cached;
-            self.regret.given_at_ms = now_ms;
+            self.regret.gave(before - self.usage.cached, now_ms);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Returning memory and address space to the system: which ranges, and when.
 //!
-//! Free ranges keep their memory for [`PURGE_AFTER_MS`], the newest ones up to [`DIRTY_BYTES_MAX`]
-//! in all. Then they are purged in place: the system takes the pages and keeps the mapping. Address
+//! Free ranges keep their memory for [`PURGE_AFTER_MS`], the newest ones up to an allowance in all
+//! ([`Spans::dirty_bytes_allowed`]). Then they are purged in place: the system takes the pages and keeps the mapping. Address
 //! space without memory is unmapped if there is much of it beside what is in use, the largest range
 //! first, and only while that cannot turn few mappings into many ([`Spans::may_unmap`]).
 //! Housekeeping does it later, or the free itself if there is very much. If the system refuses new
@@ -25,8 +25,13 @@ use crate::os::memory;
 
 /// How long a freed span keeps its memory.
 pub(crate) const PURGE_AFTER_MS: u32 = crate::arena::PURGE_AFTER_MS;
-/// Maximum bytes of freed spans that keep their memory. A span larger than this is purged at once.
-pub(super) const DIRTY_BYTES_MAX: usize = 32 << 20;
+/// Bytes of freed spans that may keep their memory however little is in use; and the most that may
+/// if purging them again and again has turned out to be too early: a program that falls idle just
+/// then keeps this much.
+pub(super) const DIRTY_BYTES_MIN: usize = 32 << 20;
+pub(super) const DIRTY_BYTES_MAX: usize = 512 << 20;
+/// Divisor: an eighth of the bytes in use may be kept beside them.
+const DIRTY_SHARE: usize = 8;
 /// Bytes of address space without memory that are kept however little is in use; and the divisor
 /// for the share of the bytes in use that may be kept beside them.
 const CLEAN_BYTES_MIN: usize = 32 << 20;
@@ -48,6 +53,8 @@ pub(super) enum Want {
     Older { ms: u32 },
     /// Any excess.
     Excess,
+    /// Any excess of address space without memory.
+    CleanExcess,
     /// The range that was freed last, which is too large to keep its memory, and any excess.
     Newest,
     /// `bytes` of address space, or all that there is, because the system refused new address
@@ -79,6 +86,9 @@ pub(super) fn run(mut spans: Guard<'_, Spans>, want: Want, now_ms: u32) -> usize
         spans.ranges.show(job.node, after, now_ms);
         if after == Some(job.before) {
             break;
+        }
+        if matches!(want, Want::Excess | Want::Newest) && job.before != Kind::Clean {
+            spans.regret.gave(job.span.bytes, now_ms);
         }
         if job.before == Kind::Clean {
             // Once a range has been unmapped, others follow until the excess is gone.
@@ -125,12 +135,19 @@ impl Spans {
         if let Err(span) = self.ranges.put(live.span, kind, now_ms) {
             unmap(span);
         }
-        if live.span.bytes > DIRTY_BYTES_MAX {
+        self.regret.fade(now_ms);
+        let allowed = self.dirty_bytes_allowed();
+        if live.span.bytes > allowed {
             return Some(Want::Newest);
         }
-        let is_excess =
-            self.ranges.dirty_bytes() > DIRTY_BYTES_MAX || self.has_clean_excess(PATIENCE);
+        let is_excess = self.ranges.dirty_bytes() > allowed || self.has_clean_excess(PATIENCE);
         is_excess.then_some(Want::Excess)
+    }
+
+    /// Bytes of freed spans that may keep their memory, a multiple of the page size. A span larger than this is purged at once.
+    pub(super) fn dirty_bytes_allowed(&self) -> usize {
+        let allowed = (self.live.bytes() / DIRTY_SHARE).max(self.regret.kept_bytes());
+        allowed & !(memory::page_bytes() - 1)
     }
 
     /// Whether there is more than `times` the allowed address space without memory, and the largest
@@ -157,7 +174,10 @@ impl Spans {
             return if given < bytes { self.job_for_room() } else { None };
         }
         let older_than_ms = if let Want::Older { ms } = want { ms } else { u32::MAX };
-        let excess = self.ranges.dirty_bytes().saturating_sub(DIRTY_BYTES_MAX);
+        let excess = match want {
+            Want::CleanExcess => 0,
+            _ => self.ranges.dirty_bytes().saturating_sub(self.dirty_bytes_allowed()),
+        };
         let is_newest = matches!(want, Want::Newest) && given == 0;
         let due = if is_newest {
             self.ranges.newest_dirty()

@@ -98,19 +98,45 @@ fn memory_goes_back_in_place_and_the_next_span_there_is_zeros() {
 fn the_oldest_memory_goes_when_there_is_too_much_and_a_huge_span_at_once() {
     alone!();
     clear();
-    let count = give_back::DIRTY_BYTES_MAX / (1 << 20) + 8;
+    let count = give_back::DIRTY_BYTES_MIN / (1 << 20) + 8;
     let spans: Vec<_> = (0..count).map(|_| allocate_filled(1 << 20, 4)).collect();
     for (number, span) in spans.iter().enumerate() {
         assert!(free(address(span), number as u32).is_some());
-        assert!(usage().cached <= give_back::DIRTY_BYTES_MAX);
+        assert!(usage().cached <= give_back::DIRTY_BYTES_MIN);
     }
-    assert!(usage().cached > give_back::DIRTY_BYTES_MAX - (1 << 20), "and no more than that");
+    assert!(usage().cached > give_back::DIRTY_BYTES_MIN - (1 << 20), "and no more than that");
     let kept = usage().cached;
-    let huge = allocate_filled(give_back::DIRTY_BYTES_MAX + page_bytes(), 5);
+    let huge = allocate_filled(2 * give_back::DIRTY_BYTES_MIN, 5);
     let before = usage().cached;
     let freed = free(address(&huge), 99).expect("a span");
     assert!(freed.unmapped);
     assert!(usage().cached <= before && before <= kept);
+}
+
+#[test]
+fn a_cycle_of_buffers_keeps_its_memory_once_it_has_come_round() {
+    alone!();
+    clear();
+    let round = |now_ms| {
+        let spans: Vec<_> = (0..4).map(|_| allocate_filled(20 << 20, 6)).collect();
+        let fresh = spans.iter().filter(|span| span.is_fresh).count();
+        for span in &spans {
+            assert!(free(address(span), now_ms).is_some());
+        }
+        fresh
+    };
+    assert_eq!(round(10), 4);
+    assert!(usage().cached <= give_back::DIRTY_BYTES_MIN, "a peak goes back at once");
+    round(20);
+    round(30);
+    assert_eq!((round(40), round(50)), (0, 0), "the pages are faulted in again");
+    // Nothing is learnt for ever.
+    for second in 1..9 {
+        purge(second * 1_000, PURGE_AFTER_MS);
+        assert!(free(address(&allocate_filled(1 << 20, 7)), second * 1_000).is_some());
+    }
+    assert_eq!(round(9_000), 4);
+    assert!(usage().cached <= give_back::DIRTY_BYTES_MIN, "{:?}", usage());
 }
 
 #[test]
