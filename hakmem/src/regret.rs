@@ -1,9 +1,9 @@
 //! How much freed memory to keep, learnt from memory that was purged too early.
 //!
-//! Memory beyond an allowance goes back to the system when it is freed, because a program that falls
-//! idle after a peak makes no later call that could purge it. A program that grows and shrinks again
-//! and again must not fault its pages in each time: if memory is needed soon after as much was
-//! purged, more may be kept from then on.
+//! Memory beyond an allowance goes back to the system when it is freed, because a program that
+//! falls idle after a peak makes no later call that could purge it. A program that grows and
+//! shrinks again and again must not fault its pages in each time: if memory is needed soon after as
+//! much was purged, more may be kept from then on.
 
 use crate::os::clock;
 

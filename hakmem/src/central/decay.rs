@@ -27,7 +27,8 @@ const DECAY_MS: u32 = 250;
 /// Times of the last look at the stacks and at the slabs, in milliseconds of the monotonic clock.
 static DECAYED_AT_MS: AtomicU32 = AtomicU32::new(0);
 static LOOKED_AT_MS: AtomicU32 = AtomicU32::new(0);
-/// Maximum number of slabs of one bin per look: half a gigabyte of the smallest slabs.
+/// Maximum number of slabs of one bin per look: half a gigabyte of the smallest slabs. The next
+/// look goes on behind them.
 const LOOK_SLABS: usize = 8192;
 
 /// Moves the blocks of all stacks to the slabs, so that slabs that become empty can be given back.
@@ -78,27 +79,27 @@ pub(crate) fn return_idle_pages(now_ms: u32) {
             .compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok();
     if is_mine {
-        return_pages(LOOK_SLABS, Slab::is_idle);
+        return_pages(Some(LOOK_SLABS), Slab::is_idle);
     }
 }
 
 /// Returns to the system the pages of all free blocks, those of busy slabs included. Returns the
 /// number of bytes.
 pub(crate) fn return_all_pages() -> usize {
-    return_pages(usize::MAX, Slab::is_to_return)
+    return_pages(None, Slab::is_to_return)
 }
 
 /// Returns to the system the pages of free blocks in those slabs for which `is_due` holds; looks at
-/// `slabs_max` slabs of each bin.
-fn return_pages(slabs_max: usize, is_due: impl Fn(&Slab) -> bool) -> usize {
+/// all slabs, or at the next `slabs_max` of each bin.
+pub(super) fn return_pages(slabs_max: Option<usize>, is_due: impl Fn(&Slab) -> bool) -> usize {
     if Layout::current() != Layout::Plain {
         return 0;
     }
     let mut returned = 0;
     for bin in bins::in_use() {
         // A thread that holds the lock needs the slabs now.
-        let Some(slabs) = STORE[bin].slabs.try_lock() else { continue };
-        slabs.for_each(slabs_max, |slab| {
+        let Some(mut slabs) = STORE[bin].slabs.try_lock() else { continue };
+        let visit = |slab: &Slab| {
             if is_due(slab) {
                 slab.for_each_free_page(|address, bytes| {
                     let Some(base) = NonNull::new(address as *mut u8) else { return };
@@ -109,7 +110,11 @@ fn return_pages(slabs_max: usize, is_due: impl Fn(&Slab) -> bool) -> usize {
                     returned += if is_done { bytes } else { 0 };
                 });
             }
-        });
+        };
+        match slabs_max {
+            Some(max) => slabs.look(max, visit),
+            None => slabs.for_each(visit),
+        }
     }
     arena::note_returned(returned);
     returned

@@ -72,7 +72,7 @@ pub(crate) fn recount_stacks() {
 #[cfg(test)]
 pub(crate) fn verify(bin: usize) {
     let mut listed = std::collections::HashSet::new();
-    STORE[bin].slabs.lock().for_each(usize::MAX, |slab| {
+    STORE[bin].slabs.lock().for_each(|slab| {
         assert!(listed.insert(core::ptr::from_ref(slab).cast_mut()), "a slab is in the list twice");
     });
     let mut bytes = 0;

@@ -20,6 +20,8 @@ use crate::sync::Ordering;
 /// A list of slabs, guarded by the lock of their bin.
 pub(super) struct Slabs {
     first: *mut Slab,
+    /// The slab at which the next look begins; null for the first.
+    cursor: *mut Slab,
 }
 
 /// Enters a slab into the class map as one of `bin`, or removes it if `bin` is 0. Updates the
@@ -39,23 +41,35 @@ unsafe impl Send for Slabs {}
 
 impl Slabs {
     /// The empty list.
-    pub(super) const NONE: Self = Self { first: ptr::null_mut() };
+    pub(super) const NONE: Self = Self { first: ptr::null_mut(), cursor: ptr::null_mut() };
 
     /// Whether no slab has a block to give.
     pub(super) fn are_used_up(&self) -> bool {
         self.first.is_null()
     }
 
-    /// Calls `visit` with each slab that has blocks to give, `max` of them at most.
-    pub(super) fn for_each(&self, max: usize, mut visit: impl FnMut(&Slab)) {
-        let mut next = self.first;
+    /// Calls `visit` with each slab that has blocks to give, `max` of them at most, beginning where
+    /// the last call ended, or with the first slab if that was the end of the list. A call ends
+    /// there too, so two calls with the same slabs never visit one twice before the others.
+    pub(super) fn look(&mut self, max: usize, mut visit: impl FnMut(&Slab)) {
+        let mut next = match self.cursor {
+            cursor if cursor.is_null() => self.first,
+            cursor => cursor,
+        };
         for _ in 0..max {
-            let Some(slab) = NonNull::new(next) else { return };
+            let Some(slab) = NonNull::new(next) else { break };
             // SAFETY: the slab is in this bin's list, whose lock the caller holds.
             let slab = unsafe { slab.as_ref() };
             visit(slab);
             next = slab.next.get();
         }
+        self.cursor = next;
+    }
+
+    /// Calls `visit` with each slab that has blocks to give.
+    pub(super) fn for_each(&mut self, visit: impl FnMut(&Slab)) {
+        self.cursor = ptr::null_mut();
+        self.look(usize::MAX, visit);
     }
 
     fn insert(&mut self, slab: &Slab) {
@@ -72,6 +86,9 @@ impl Slabs {
     }
 
     fn remove(&mut self, slab: &Slab) {
+        if ptr::eq(self.cursor, slab) {
+            self.cursor = slab.next.get();
+        }
         steps::any();
         match NonNull::new(slab.previous.get()) {
             // SAFETY: a neighbour in this bin's list, whose lock the caller holds.
@@ -87,7 +104,7 @@ impl Slabs {
 
     /// Empties the list without touching the slabs.
     pub(super) fn forget_all(&mut self) {
-        self.first = ptr::null_mut();
+        *self = Self::NONE;
     }
 
     /// Recounts a slab of the bin, and puts it into the list if it has blocks to give.

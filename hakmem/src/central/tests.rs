@@ -76,3 +76,32 @@ fn blocks_are_stacked_while_another_threads_bytes_are_still_to_be_added() {
     STACKED_BYTES.fetch_add(short, Ordering::Relaxed);
     assert_eq!(stacked(bin), before + taken as u32);
 }
+
+#[test]
+fn looks_reach_every_slab_of_a_bin_in_turn() {
+    alone!();
+    const LOOK: usize = 16;
+    const SLABS: usize = 5 * LOOK;
+    let bin = bins::of_size(100);
+    let mut blocks = std::vec![core::ptr::null_mut(); SLABS * bins::GRANULE / bins::stride(bin)];
+    let mut taken = 0;
+    while taken < blocks.len() {
+        taken += take(bin, &mut blocks[taken..]).expect("there is memory").count as usize;
+    }
+    // One block of each slab stays out.
+    let mut seen = HashSet::new();
+    let granule = |block: *mut Block| block.addr() / bins::GRANULE;
+    let (kept, given): (Vec<_>, Vec<_>) =
+        blocks.into_iter().partition(|&block| seen.insert(granule(block)));
+    assert!(kept.len() > 4 * LOOK);
+    // SAFETY: taken above, and not used again.
+    unsafe { give_to_slabs(bin, &given, 0) };
+    // The first round sees the slabs, the second finds them idle.
+    let round = kept.len().div_ceil(LOOK) + 1;
+    let returned: usize =
+        (0..2 * round).map(|_| decay::return_pages(Some(LOOK), crate::slab::Slab::is_idle)).sum();
+    let most = kept.len() * (bins::GRANULE - 2 * crate::os::memory::page_bytes());
+    assert!(returned >= most - most / 10, "{returned} of {most} bytes");
+    // SAFETY: as above.
+    unsafe { give_to_slabs(bin, &kept, 0) };
+}

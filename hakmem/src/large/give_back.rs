@@ -1,11 +1,11 @@
 //! Returning memory and address space to the system: which ranges, and when.
 //!
 //! Free ranges keep their memory for [`PURGE_AFTER_MS`], the newest ones up to an allowance in all
-//! ([`Spans::dirty_bytes_allowed`]). Then they are purged in place: the system takes the pages and keeps the mapping. Address
-//! space without memory is unmapped if there is much of it beside what is in use, the largest range
-//! first, and only while that cannot turn few mappings into many ([`Spans::may_unmap`]).
-//! Housekeeping does it later, or the free itself if there is very much. If the system refuses new
-//! address space, ranges are unmapped without regard to all this.
+//! ([`Spans::dirty_bytes_allowed`]). Then they are purged in place: the system takes the pages and
+//! keeps the mapping. Address space without memory is unmapped if there is much of it beside what
+//! is in use, the largest range first, and only while that cannot turn few mappings into many
+//! ([`Spans::may_unmap`]). Housekeeping does it later, or the free itself if there is very much. If
+//! the system refuses new address space, ranges are unmapped without regard to all this.
 //!
 //! No system call is made under the lock: the thread hides the range, releases the lock, makes the
 //! call, and shows the range again in its new state. A range that the system refuses to take keeps
@@ -144,7 +144,8 @@ impl Spans {
         is_excess.then_some(Want::Excess)
     }
 
-    /// Bytes of freed spans that may keep their memory, a multiple of the page size. A span larger than this is purged at once.
+    /// Bytes of freed spans that may keep their memory, a multiple of the page size. A span larger
+    /// than this is purged at once.
     pub(super) fn dirty_bytes_allowed(&self) -> usize {
         let allowed = (self.live.bytes() / DIRTY_SHARE).max(self.regret.kept_bytes());
         allowed & !(memory::page_bytes() - 1)
