@@ -53,7 +53,7 @@ unsafe impl GlobalAlloc for Hakmem {
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the caller's block came from `alloc` with this layout, and Rust never asks for
         // size 0.
-        unsafe { entry::resize(block, new_size, layout.align()) }
+        unsafe { entry::resize_counted(block, new_size, layout.align()) }
     }
 }
 

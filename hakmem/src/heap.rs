@@ -34,7 +34,9 @@ pub(crate) mod fast_list;
 mod idle;
 pub(crate) mod legacy;
 pub(crate) mod magazine;
+pub(crate) mod notes;
 mod original;
+mod reallocations;
 mod truncated;
 mod way;
 
@@ -61,7 +63,10 @@ pub(crate) use account::Stopwatch;
 pub(crate) use exchange::SlowFree;
 pub(crate) use idle::ask_all_to_give_up;
 use magazine::Magazine;
+use notes::Notebook;
 use original::Originals;
+use reallocations::Reallocations;
+pub(crate) use reallocations::reallocations_of;
 pub(crate) use way::Way;
 
 /// Distance from a heap to its slot.
@@ -140,6 +145,8 @@ pub(crate) struct Heap {
     flushed_before: Cell<u64>,
     /// Number of requests to give up all lists that this heap has served.
     requests: Cell<u32>,
+    reallocations: Reallocations,
+    notebook: Notebook,
 }
 const _: () = assert!(BINS <= u64::BITS as usize);
 const _: () = assert!(size_of::<Heap>() <= PAGE_MIN);
@@ -216,6 +223,7 @@ impl Heap {
     ///
     /// # Safety
     /// `heap` is a sentinel or points to a heap's page.
+    #[inline]
     pub(crate) unsafe fn is_alive(heap: *mut Self) -> bool {
         let alive = field(heap, offset_of!(Self, alive)).cast::<u64>();
         // SAFETY: inside the caller's sentinel or heap; aligned, and accessed atomically only.
@@ -224,11 +232,13 @@ impl Heap {
 
     /// The heap's address, with provenance for the memory behind the heap that belongs to it: its
     /// magazines and its slot, to which a reference to the heap does not extend.
+    #[inline]
     pub(crate) fn address(&self) -> *mut Self {
         ptr::with_exposed_provenance_mut(ptr::from_ref(self).addr())
     }
 
     /// The heap's slot.
+    #[inline]
     pub(crate) fn slot(&self) -> SlotWriter {
         slot_of(self.address())
     }
@@ -282,6 +292,7 @@ impl Heap {
         self.seen_at_ms.set(self.now_ms.get());
         self.take_request();
         self.seen_changes.set(crate::arena::changes());
+        self.notebook.open();
         self.alive.store(ALIVE, Ordering::Relaxed);
     }
 

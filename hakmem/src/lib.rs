@@ -15,6 +15,7 @@
 //! - `region`: address space that grows in place; does not know its contents.
 //! - `settings`: the environment, parsed once; makes no decision.
 //! - `bins`: sizes, bins and classes as data; touches no memory.
+//! - `counts`: what calls add up to, as data; reads no slot.
 //! - `block`: a free block; knows no bin.
 //! - `header`: writes the byte in front of a block; does not read it.
 //! - `routing`: the routing in force and the layouts that it implies; classifies nothing.
@@ -34,6 +35,7 @@
 //! - `heap`: a thread's lists, with their words in the slot; does not classify pointers.
 //! - `finding`: reports a wrong free; finds none itself.
 //! - `threads`: which thread has which heap: first use, exit, fork.
+//! - `measurement`: counts that a program reads of itself; serves no request.
 //! - `gate`: the front gate, which alone decides what a freed pointer is.
 //! - `check`: checks that a free is what the gate takes it for; changes nothing.
 //! - `entry`: `malloc`, `free` and their family; the fast paths.
@@ -53,6 +55,7 @@ mod block;
 mod central;
 mod check;
 mod class_map;
+mod counts;
 pub mod entry;
 mod finding;
 mod gate;
@@ -61,6 +64,7 @@ mod header;
 mod heap;
 mod large;
 mod lock;
+mod measurement;
 mod os;
 mod region;
 mod registry;
@@ -75,7 +79,10 @@ mod sync;
 mod threads;
 pub mod totals;
 
+pub use counts::{ClassCounts, Counts};
 pub use global::{Hakmem, Silent};
+pub use hakmem_segment::{AllocReason, Class, FreeReason};
+pub use measurement::{Measurement, measure, process_counts, thread_counts};
 
 #[cfg(test)]
 mod tests;

@@ -58,6 +58,8 @@ macro_rules! word {
     }};
 }
 
+pub(crate) mod tally;
+
 fn add(word: &AtomicU64, amount: u64) {
     word.store(word.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
 }

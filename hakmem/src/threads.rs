@@ -42,7 +42,7 @@ use crate::sync::{AtomicBool, AtomicPtr, Ordering};
 use groups::Groups;
 #[cfg(test)]
 pub(crate) use housekeeping::for_each_slot;
-pub(crate) use housekeeping::{housekeep, housekeep_if_due, live_block_bytes, trim};
+pub(crate) use housekeeping::{details, housekeep, housekeep_if_due, live_block_bytes, trim};
 
 /// State that belongs to the process and to no single thread.
 struct Process {

@@ -13,7 +13,9 @@ use super::{REQUEST_MAX, free, free_mapped, malloc, mapped_bin, slow, slow_free,
 use crate::bins::{self, MID_MAX};
 use crate::check;
 use crate::gate;
+use crate::heap::Heap;
 use crate::os::memory::PAGE_MIN;
+use crate::threads;
 
 /// Changes the size of an allocation, moving it if necessary; the contents up to the smaller size
 /// are kept. A null `pointer` allocates; a `size` of 0 frees and returns null, as glibc does. Null,
@@ -77,7 +79,35 @@ unsafe extern "C" fn move_from_bin(pointer: *mut u8, size: usize, bin: usize) ->
 ///
 /// # Safety
 /// As the module says; `pointer` is not null.
-pub(crate) unsafe extern "C" fn resize(pointer: *mut u8, size: usize, alignment: usize) -> *mut u8 {
+unsafe extern "C" fn resize(pointer: *mut u8, size: usize, alignment: usize) -> *mut u8 {
+    // SAFETY: the caller's duty.
+    unsafe { resize_as::<false>(pointer, size, alignment) }
+}
+
+/// [`resize`] for Rust programs, which can read how many reallocations they made: it counts them.
+/// The fast path of C's [`realloc`] does not, because that would cost it an instruction.
+///
+/// # Safety
+/// As the module says; `pointer` is not null.
+pub(crate) unsafe extern "C" fn resize_counted(
+    pointer: *mut u8,
+    size: usize,
+    alignment: usize,
+) -> *mut u8 {
+    // SAFETY: the caller's duty.
+    unsafe { resize_as::<true>(pointer, size, alignment) }
+}
+
+/// [`resize`], which counts the reallocation if `COUNTED`.
+///
+/// # Safety
+/// As for [`resize`].
+#[inline(always)]
+unsafe fn resize_as<const COUNTED: bool>(
+    pointer: *mut u8,
+    size: usize,
+    alignment: usize,
+) -> *mut u8 {
     let bin = gate::bin_slow(pointer);
     let new_bin = aligned_bin(size, alignment);
     if check::is_known_dead(pointer, bin) {
@@ -86,10 +116,13 @@ pub(crate) unsafe extern "C" fn resize(pointer: *mut u8, size: usize, alignment:
     }
     // A later sized free relies on the bin, as in `realloc`.
     if bin != 0 && bin == new_bin {
+        if COUNTED {
+            threads::with_heap(thread_heap(), Heap::count_in_place);
+        }
         return pointer;
     }
     if bin == 0 && new_bin == BIN_LARGE && alignment <= PAGE_MIN {
-        return slow::resize_large(thread_heap(), pointer, size);
+        return slow::resize_large::<COUNTED>(thread_heap(), pointer, size);
     }
     let Some(old_size) = gate::usable_bytes(pointer) else {
         slow_free::refuse_realloc(thread_heap(), pointer);
@@ -101,6 +134,13 @@ pub(crate) unsafe extern "C" fn resize(pointer: *mut u8, size: usize, alignment:
         unsafe { ptr::copy_nonoverlapping(pointer, new, old_size.min(size)) };
         // SAFETY: the caller vouches for `pointer`.
         unsafe { free(pointer) };
+        if COUNTED {
+            let from = bins::class(if bin == 0 { BIN_LARGE } else { bin });
+            threads::with_heap(thread_heap(), |heap| {
+                heap.count_moved();
+                heap.count_as_pair(from, bins::class(new_bin));
+            });
+        }
     }
     new
 }

@@ -10,7 +10,7 @@
 use core::ffi::c_int;
 use core::ptr;
 
-use hakmem_segment::{AllocReason, BIN_LARGE, EventKind, FreeReason, Outcome};
+use hakmem_segment::{AllocReason, BIN_LARGE, Class, EventKind, FreeReason, Outcome};
 
 use super::{REQUEST_MAX, original, pop, slow_free};
 use crate::arena::live;
@@ -116,16 +116,24 @@ fn large_with(heap: &Heap, size: usize, alignment: usize, watch: Stopwatch) -> O
     Some(span)
 }
 
-/// Changes the size of a span. A pointer that is not the start of a span is foreign.
+/// Changes the size of a span; `COUNTED` says that the program counts its reallocations. A pointer
+/// that is not the start of a span is foreign.
 #[cold]
 #[inline(never)]
-pub(super) extern "C" fn resize_large(heap: *mut Heap, pointer: *mut u8, size: usize) -> *mut u8 {
+pub(super) extern "C" fn resize_large<const COUNTED: bool>(
+    heap: *mut Heap,
+    pointer: *mut u8,
+    size: usize,
+) -> *mut u8 {
     let watch = Stopwatch::start();
     let Some(old_bytes) = large::bytes(pointer as usize) else {
         slow_free::refuse_realloc(heap, pointer);
         return out_of_memory();
     };
     if crate::os::memory::round_to_pages(size) == Some(old_bytes) {
+        if COUNTED {
+            threads::with_heap(heap, Heap::count_in_place);
+        }
         return pointer;
     }
     let block = threads::with_heap(heap, |heap| {
@@ -153,6 +161,15 @@ pub(super) extern "C" fn resize_large(heap: *mut Heap, pointer: *mut u8, size: u
             new.as_ptr() as usize,
             |update| update.add_large_allocated(bytes),
         );
+        if COUNTED {
+            let is_in_place = new.as_ptr() == pointer;
+            if is_in_place {
+                heap.count_in_place()
+            } else {
+                heap.count_moved()
+            }
+            heap.count_as_pair(Class::Large, Class::Large);
+        }
         new.as_ptr()
     })
     .unwrap_or(ptr::null_mut());

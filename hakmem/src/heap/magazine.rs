@@ -13,9 +13,9 @@
 //!
 //! Magazines lie in layers behind the slots, with the slots' spacing, so that the same offset
 //! serves every heap of a group. A heap's part of the first layer holds its legacy page, for a
-//! child (`legacy`), and its small magazines, for lists of first capacity. A list that grows gets a
-//! large magazine: in the room that the small ones leave, or, if it has hundreds of entries, in
-//! pages of its own in the layers behind.
+//! child (`legacy`), its page of notes (`notes`), and its small magazines, for lists of first
+//! capacity. A list that grows gets a large magazine: in the room that the small ones leave, or, if
+//! it has hundreds of entries, in pages of its own in the layers behind.
 //!
 //! ```text
 //! heaps | slots (shared) | legacies and small magazines | layer 1 of large magazines | layer 2 | …
@@ -61,7 +61,7 @@ struct Places {
 const PLACES: Places = {
     let none = [[0; BINS]; 2];
     let mut places = Places { small: none, large: none, own_page_bytes: [0; BINS], pages: 0 };
-    let mut at = LAYERS_DISTANCE + PAGE_MIN;
+    let mut at = LAYERS_DISTANCE + 2 * PAGE_MIN;
     let mut turn = 0;
     while turn < 2 * BINS {
         let (which, bin) = (turn % 2, turn / 2);

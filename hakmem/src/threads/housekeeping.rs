@@ -2,7 +2,8 @@
 //! for a while, and publish the figures that belong to no thread.
 
 use super::{PROCESS, slot_of};
-use crate::heap::{Heap, Stopwatch};
+use crate::counts::Details;
+use crate::heap::{Heap, Stopwatch, reallocations_of};
 use crate::segment::Live;
 
 /// Publishes the figures that belong to no thread. Waits for no lock: a signal handler may have
@@ -28,6 +29,16 @@ pub(crate) fn live_block_bytes() -> usize {
     }
     // The sum is below 0 only while another thread is between two of its counts.
     bytes.max(0) as usize
+}
+
+/// What the calls of all threads have added up to. Exact for threads that make no call meanwhile.
+pub(crate) fn details() -> Details {
+    let mut details = Details::ZERO;
+    PROCESS.lock().groups.for_each_heap(&mut |heap| {
+        slot_of(heap).add_to(&mut details);
+        reallocations_of(heap).add_to(&mut details);
+    });
+    details
 }
 
 /// Calls `visit` with the slot of every heap that was ever taken.
