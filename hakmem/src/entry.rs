@@ -38,6 +38,7 @@ use crate::check;
 use crate::gate;
 use crate::heap::fast_list::FastList;
 use crate::heap::{Heap, capacity_of, map_of, slot_of, small_bin_of};
+use crate::large;
 use crate::os::{memory::PAGE_MIN, thread_local};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -325,11 +326,11 @@ extern "C" fn allocate_zeroed_slow(size: usize) -> *mut u8 {
     if block.is_null() { block } else { zero(block, size) }
 }
 
-/// Allocates a span of `size` zeroed bytes at `alignment`. A fresh span is not written to: the
-/// system maps zeros, so each of its pages takes memory only once the program touches it.
+/// Allocates a span of `size` zeroed bytes at `alignment`. A fresh or a huge span is not written
+/// to: the system maps zeros, so each of its pages takes memory only once the program touches it.
 fn zeroed_span(size: usize, alignment: usize) -> *mut u8 {
     match slow::large(thread_heap(), size, alignment) {
-        Some(span) if span.is_fresh => span.address.as_ptr(),
+        Some(span) if span.is_fresh || large::purge_huge(&span) => span.address.as_ptr(),
         Some(span) => zero(span.address.as_ptr(), size),
         None => ptr::null_mut(),
     }

@@ -207,6 +207,13 @@ fn map(hint: usize, bytes: usize, alignment: usize, ahead: usize) -> Option<Span
     })
 }
 
+/// Purges `span` if it is so large that clearing it by hand would cost more than the page faults of
+/// a program that touches a part of it. Returns whether it reads as zeros now.
+pub(crate) fn purge_huge(span: &Allocated) -> bool {
+    // SAFETY: the span was just allocated, and the program has not got it yet.
+    span.bytes > give_back::DIRTY_BYTES_MIN && unsafe { memory::discard(span.address, span.bytes) }
+}
+
 /// Frees the span that starts at `address`; `None` if there is none.
 pub(crate) fn free(address: usize, now_ms: u32) -> Option<Freed> {
     let mut spans = SPANS.lock();
