@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use crate::built::{library, output, segments, stderr, stdout, top};
+use crate::command::{output, segments, stderr, stdout, top};
 
 /// A program under the library that has published and waits until it is killed.
 struct Sleeper(Child);
@@ -12,7 +12,7 @@ impl Sleeper {
     fn start(segments: &std::path::Path) -> Self {
         let mut child = Command::new("bash")
             .args(["-c", "echo ready; while :; do read -t 10 < /dev/zero; done"])
-            .env("LD_PRELOAD", library())
+            .env("LD_PRELOAD", hakmem_built::preload_library())
             .env("HAKMEM_DIR", segments)
             .stdout(Stdio::piped())
             .spawn()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::built::{TOP, segments, stderr, top};
+use crate::command::{TOP, segments, stderr, top};
 use crate::terminal::Terminal;
 
 /// Makes the event loop of every runtime fail as soon as a file exists.

@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::built::{output, segments, stderr, stdout, top};
+use crate::command::{output, segments, stderr, stdout, top};
 use crate::load::{ROUNDS, load};
 
 /// The command with a baseline in the folder of the segments.

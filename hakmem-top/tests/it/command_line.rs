@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::built::{TOP, library, output, segments, stderr, stdout, top};
+use crate::command::{TOP, output, segments, stderr, stdout, top};
 
 fn check_error(arguments: &[&str], code: i32, expected: &str) {
     let segments = segments();
@@ -98,7 +98,7 @@ fn a_missing_library_says_where_it_was_looked_for() {
 #[test]
 fn env_prints_an_assignment_that_keeps_what_was_preloaded() {
     let segments = segments();
-    let library = library();
+    let library = hakmem_built::preload_library();
     let alone = stdout(&output(top(segments.path()).arg("env")));
     assert_eq!(alone, format!("LD_PRELOAD={}\n", library.display()));
     let both = stdout(&output(top(segments.path()).arg("env").env("LD_PRELOAD", "libm.so.6")));

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::built::{output, segments, stderr, stdout, top};
+use crate::command::{output, segments, stderr, stdout, top};
 
 #[test]
 fn it_prints_a_table_every_second_and_ends_with_the_summary() {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hakmem_agent::{AgentConfig, RunningAgent};
 
-use crate::built::{library, output, segments, stderr, stdout, top};
+use crate::command::{output, segments, stderr, stdout, top};
 use crate::load::{ROUNDS, load};
 
 /// A recording of one run under `routing`.
@@ -150,7 +150,7 @@ fn endless(folder: &Path, routing: &str) -> (Child, String) {
         .args(["-n", "19"])
         .arg(load())
         .arg("1000000000000")
-        .env("LD_PRELOAD", library())
+        .env("LD_PRELOAD", hakmem_built::preload_library())
         .env("HAKMEM_DIR", folder)
         .env("HAKMEM_ROUTING", routing)
         .stdout(Stdio::null());

@@ -5,8 +5,8 @@
 
 mod attach;
 mod breaking;
-mod built;
 mod check;
+mod command;
 mod command_line;
 mod demo;
 mod diff;

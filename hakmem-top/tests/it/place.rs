@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use crate::built::{output, segments, top};
+use crate::command::{output, segments, top};
 
 /// A directory for segments, and one in which commands run.
 pub(crate) struct Place {

@@ -8,7 +8,7 @@ use hakmem_proto::v1::{RecordingEntry, RecordingStart, recording_entry::Entry};
 use hakmem_reader::fixture::{FixtureProcess, SegmentWriter};
 use hakmem_recording::RecordingWriter;
 
-use crate::built::{library, output, segments, stderr, stdout, top};
+use crate::command::{output, segments, stderr, stdout, top};
 
 /// The destination of standard output or standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ fn streams_that_take_nothing_are_one_line_and_a_code_and_no_panic() {
         [&["ls"], &["--once"], &["--json"], &["show", file], &["demo", "--seconds", "1"]];
     let end = |words: &[&str], out: Place, error: Place| {
         let mut command = top(segments.path());
-        command.args(words).env("HAKMEM_LIBRARY", library());
+        command.args(words).env("HAKMEM_LIBRARY", hakmem_built::preload_library());
         command.stdout(stdio(out)).stderr(stdio(error));
         let result = command.spawn().unwrap().wait_with_output().unwrap();
         let said = stderr(&result);
@@ -125,7 +125,7 @@ fn a_program_whose_threads_break_ends_with_a_code() {
     let segments = segments();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../hakmem-agent/tests/it/agent.py");
     let result = Command::new("/usr/bin/python3")
-        .args([script, "fails", crate::built::TOP, "--directory"])
+        .args([script, "fails", crate::command::TOP, "--directory"])
         .arg(segments.path())
         .arg("ls")
         .output()

@@ -11,7 +11,7 @@ use hakmem_top::source::event::{Event, FeedEvent};
 use hakmem_top::source::feed::{self, Wish};
 use tokio::sync::{mpsc, watch};
 
-use crate::built::segments;
+use crate::command::segments;
 
 async fn start_agent(segments: &Path, socket: &Path) -> RunningAgent {
     let config = AgentConfig {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hakmem_recording::{Recording, Window};
 
-use crate::built::{stderr, stdout, unique};
+use crate::command::{stderr, stdout, unique};
 use crate::place::Place;
 
 /// A program that allocates for about a second.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hakmem_recording::Recording;
 
-use crate::built::{TOP, output, stderr, unique};
+use crate::command::{TOP, output, stderr, unique};
 use crate::place::Place;
 
 impl Place {

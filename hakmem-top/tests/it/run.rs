@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, Stdio};
 
-use crate::built::{library, output, segments, stderr, stdout, top};
+use crate::command::{output, segments, stderr, stdout, top};
 
 fn run(words: &[&str]) -> std::process::Output {
     let segments = segments();
@@ -82,8 +82,8 @@ fn an_ignored_signal_stays_ignored() {
     let script = format!(
         "trap '' HUP; HAKMEM_DIR={} HAKMEM_LIBRARY={} {} run -- sh -c 'kill -HUP $$; echo alive'",
         segments.path().display(),
-        library().display(),
-        crate::built::TOP,
+        hakmem_built::preload_library().display(),
+        crate::command::TOP,
     );
     let result = output(Command::new("sh").args(["-c", &script]));
     assert_eq!(stdout(&result), "alive\n", "{}", stderr(&result));

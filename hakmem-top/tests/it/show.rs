@@ -3,7 +3,7 @@
 use hakmem_reader::fixture::{FixtureProcess, SegmentWriter, bin_of};
 use hakmem_reader::{Class, FreeReason, Outcome};
 
-use crate::built::{output, segments, stderr, stdout, top};
+use crate::command::{output, segments, stderr, stdout, top};
 
 fn segment(directory: &std::path::Path, executable: &str) -> SegmentWriter {
     let mut writer = SegmentWriter::create(directory, &FixtureProcess::new(executable));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use hakmem_agent::{AgentConfig, RunningAgent};
 
-use crate::built::{TOP, library, segments, stderr, stdout};
+use crate::command::{TOP, segments, stderr, stdout};
 
 /// The user `nobody`.
 const USER: u32 = 65534;
@@ -39,7 +39,7 @@ async fn a_user_finds_the_systems_agent_and_their_own_processes_there() {
     let (segments, files) = (segments(), tempfile::tempdir().unwrap());
     std::fs::set_permissions(files.path(), Permissions::from_mode(0o755)).unwrap();
     let top = for_everyone(Path::new(TOP), files.path());
-    let library = for_everyone(&library(), files.path());
+    let library = for_everyone(&hakmem_built::preload_library(), files.path());
     chown(segments.path(), Some(USER), Some(USER)).unwrap();
     let sockets = files.path().join("sockets");
     let config = AgentConfig {

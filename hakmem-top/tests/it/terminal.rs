@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::built::{TOP, example, library, segments, unique};
+use crate::command::{TOP, segments, unique};
 
 /// Timeout for the screen on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -30,7 +30,7 @@ impl Terminal {
             "bash --norc",
         ]);
         let directory = segments.display();
-        let library = library();
+        let library = hakmem_built::preload_library();
         terminal.type_line(&format!(
             "export HAKMEM_DIR={directory} HAKMEM_LIBRARY={}; PS1='$ '; clear",
             library.display()
@@ -204,7 +204,7 @@ fn a_signal_gives_the_terminal_back() {
 fn a_panic_gives_the_terminal_back_before_it_is_printed() {
     let segments = segments();
     let terminal = Terminal::open(100, 30, segments.path());
-    let program = example("panicking_screen");
+    let program = hakmem_built::example("panicking_screen");
     terminal.type_line(&format!("{}; echo code $?", program.display()));
     let screen = terminal.wait_for_text("code 101");
     assert!(screen.lines().any(|line| line == "on purpose"), "{screen}");

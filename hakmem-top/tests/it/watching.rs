@@ -9,7 +9,7 @@ use hakmem_agent::{AgentConfig, RunningAgent};
 use hakmem_reader::Class;
 use hakmem_reader::fixture::{FixtureProcess, SegmentWriter, bin_of};
 
-use crate::built::{TOP, library, segments};
+use crate::command::{TOP, segments};
 use crate::terminal::Terminal;
 
 /// A program that allocates in bursts, so that the busiest process changes all the time.
@@ -25,7 +25,7 @@ impl Busy {
         let child = Command::new("bash")
             .args(["-c", script, name])
             .arg(&pipe)
-            .env("LD_PRELOAD", library())
+            .env("LD_PRELOAD", hakmem_built::preload_library())
             .env("HAKMEM_DIR", segments)
             .env("HAKMEM_LABELS", labels)
             .stdout(Stdio::null())

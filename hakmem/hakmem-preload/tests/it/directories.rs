@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::built;
+use crate::compiled;
 use crate::loaded::{Finished, Loaded, records, segments_directory};
 
 /// Runs a shell script with mounts of its own. Any user can run `$PROGRAM` and `$LIBRARY`; `$OUT`
@@ -19,8 +19,8 @@ fn with_own_mounts(script: &str, program: &str) -> Finished {
     let teardown = "; code=$?; umount $OUT; rm -r $tools; exit $code";
     let finished = Loaded::of(Path::new("/usr/bin/unshare"))
         .env("LD_PRELOAD", "")
-        .env("FROM_PROGRAM", built::program(program))
-        .env("FROM_LIBRARY", built::library())
+        .env("FROM_PROGRAM", compiled::program(program))
+        .env("FROM_LIBRARY", hakmem_built::preload_library_of_tests())
         .arg("-m")
         .arg("/bin/sh")
         .arg("-c")

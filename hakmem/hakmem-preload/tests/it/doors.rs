@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hakmem_reader::{Class, ProcessState};
 
-use crate::built;
+use crate::compiled;
 use crate::loaded::Loaded;
 
 #[test]
@@ -48,12 +48,12 @@ fn reports_say_what_the_program_holds() {
 
 #[test]
 fn a_plugin_with_a_cxx_library_of_its_own_gets_its_exceptions() {
-    let shared = built::plugin("cxx_plugin.cc");
+    let shared = compiled::plugin("cxx_plugin.cc");
     let options = ["-static-libstdc++", "-static-libgcc"];
-    let contained = built::plugin_with("cxx_plugin.cc", "-static", &options);
+    let contained = compiled::plugin_with("cxx_plugin.cc", "-static", &options);
     // Symbols that no other library sees: many libraries are linked like that.
     let options = [&options[..], &["-Wl,--exclude-libs,ALL"]].concat();
-    let hidden = built::plugin_with("cxx_plugin.cc", "-hidden", &options);
+    let hidden = compiled::plugin_with("cxx_plugin.cc", "-hidden", &options);
     for plugins in [vec![&shared], vec![&contained], vec![&hidden], vec![&contained, &shared]] {
         let loaded = Loaded::new("plugged.c").arg("plugin_work");
         let finished = plugins.iter().fold(loaded, Loaded::arg).run_well();
@@ -64,9 +64,9 @@ fn a_plugin_with_a_cxx_library_of_its_own_gets_its_exceptions() {
 #[test]
 fn a_cxx_library_behind_a_plugin_gets_its_exceptions() {
     for (kind, options) in [("-behind", &[][..]), ("-behind-static", &["-static-libstdc++"])] {
-        let library = built::plugin_with("cxx_plugin.cc", kind, options);
+        let library = compiled::plugin_with("cxx_plugin.cc", kind, options);
         let library = library.to_str().expect("a path of this project");
-        let plugin = built::plugin_with("cxx_plugin_behind.c", kind, &[library]);
+        let plugin = compiled::plugin_with("cxx_plugin_behind.c", kind, &[library]);
         let finished = Loaded::new("plugged.c").arg("plugin_work_behind").arg(plugin).run_well();
         finished.record().assert_sound();
     }
@@ -75,8 +75,8 @@ fn a_cxx_library_behind_a_plugin_gets_its_exceptions() {
 #[test]
 fn a_library_with_an_allocator_of_its_own_can_be_closed_at_any_time() {
     // Beside the C library's allocator, and beside this one.
-    for preload in ["".into(), built::library()] {
-        let loaded = Loaded::new("closing.c").arg(built::rust_plugin());
+    for preload in ["".into(), hakmem_built::preload_library_of_tests()] {
+        let loaded = Loaded::new("closing.c").arg(compiled::rust_plugin());
         let finished = loaded.env("LD_PRELOAD", &preload).run_well();
         let records = finished.records();
         let allocators = if preload == Path::new("") { 1 } else { 2 };
@@ -90,7 +90,7 @@ fn a_library_with_an_allocator_of_its_own_can_be_closed_at_any_time() {
 
 /// A plugin that finds itself by name in its own folder, where its program does not look.
 fn deep_plugin() -> std::path::PathBuf {
-    built::plugin_with("deep_plugin.c", "", &["-Wl,-rpath,$ORIGIN"])
+    compiled::plugin_with("deep_plugin.c", "", &["-Wl,-rpath,$ORIGIN"])
 }
 
 #[test]
@@ -111,7 +111,8 @@ fn memory_from_another_namespace_is_foreign_and_the_line_says_why() {
 
 #[test]
 fn a_program_that_sets_a_malloc_hook_is_told_once_that_nobody_calls_it() {
-    let finished = Loaded::of(&built::program_with("hooks.c", "", &["-no-pie", "-fno-pie"])).run();
+    let finished =
+        Loaded::of(&compiled::program_with("hooks.c", "", &["-no-pie", "-fno-pie"])).run();
     finished.assert_one_line(0, "the program uses __malloc_hook, which neither hakmem");
     finished.record().assert_sound();
 }

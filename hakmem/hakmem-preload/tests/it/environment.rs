@@ -8,7 +8,7 @@ use std::process::Command;
 
 use hakmem_reader::{Class, CleanText, Outcome, ProcessState};
 
-use crate::built;
+use crate::compiled;
 use crate::loaded::{Finished, Loaded, records, segments_directory};
 
 fn in_directory(directory: &Path) -> Finished {
@@ -29,8 +29,8 @@ fn check_refused(directory: &Path, text: &str) {
 pub(crate) fn shell(script: &str, program: &str) -> Finished {
     Loaded::of(Path::new("/bin/sh"))
         .env("LD_PRELOAD", "")
-        .env("PROGRAM", built::program(program))
-        .env("LIBRARY", built::library())
+        .env("PROGRAM", compiled::program(program))
+        .env("LIBRARY", hakmem_built::preload_library_of_tests())
         .arg("-c")
         .arg(format!("OUT=$HAKMEM_DIR; RUN='env LD_PRELOAD='$LIBRARY; {script}"))
         .run()
@@ -172,7 +172,7 @@ fn bad_settings_are_named_once_and_defaults_are_used() {
 fn a_program_behind_a_link_is_published_under_both_names() {
     let directory = segments_directory();
     let link = directory.path().join("known-by-this-long-name");
-    symlink(built::program("allocate.c"), &link).expect("can be made");
+    symlink(compiled::program("allocate.c"), &link).expect("can be made");
     let finished = Loaded::of(&link).run();
     finished.assert_silent(7);
     let identity = finished.record().identity;

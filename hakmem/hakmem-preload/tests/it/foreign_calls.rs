@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use hakmem_reader::Class;
 
-use crate::built;
 use crate::loaded::Loaded;
 
 /// A library that wraps functions of libc: its Debian package, its path, and its variables of the
@@ -59,7 +58,7 @@ fn preloaded(program: Loaded, libraries: &[PathBuf]) -> Loaded {
 }
 
 fn check_beside(wrapper: &Wrapper) {
-    let (ours, other) = (built::library(), installed(wrapper));
+    let (ours, other) = (hakmem_built::preload_library_of_tests(), installed(wrapper));
     for libraries in [[ours.clone(), other.clone()], [other.clone(), ours.clone()]] {
         let mut program = preloaded(Loaded::new("wrapped.c"), &libraries);
         for (name, value) in wrapper.environment {

@@ -2,7 +2,7 @@
 
 use hakmem_reader::{Class, ProcessState, State};
 
-use crate::built;
+use crate::compiled;
 use crate::loaded::{Loaded, Record, records};
 use crate::loader::beside;
 
@@ -192,7 +192,8 @@ fn a_signal_handler_may_fork_in_the_middle_of_the_allocator() {
 
 #[test]
 fn handlers_of_other_libraries_may_allocate_before_and_after_a_fork() {
-    let (ours, others) = (built::library(), built::plugin("fork_handlers.c"));
+    let (ours, others) =
+        (hakmem_built::preload_library_of_tests(), compiled::plugin("fork_handlers.c"));
     // Handlers are registered in the order of the libraries, or in its reverse.
     for preload in [beside(&others, &ours), beside(&ours, &others)] {
         forks_well(Loaded::new("fork_with_handlers.c").env("LD_PRELOAD", preload).arg("12"));

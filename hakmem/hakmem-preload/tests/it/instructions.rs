@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use crate::built;
+use crate::compiled;
 use crate::loaded::segments_directory;
 
 /// Cases of `calls.cc` with the instructions of one turn when they were recorded.
@@ -42,13 +42,13 @@ fn count(case: &str, turns: u32, telemetry: &str) -> u32 {
     let mut command = Command::new("valgrind");
     command
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(built::program("calls.cc"))
+        .arg(compiled::program("calls.cc"))
         // Numbers of equal length in each run, because the reading of the number counts too.
         .args([case, &format!("{turns:09}")])
-        .env("LD_PRELOAD", built::release_library())
+        .env("LD_PRELOAD", hakmem_built::preload_library())
         .env("HAKMEM_DIR", directory.path())
         .env("HAKMEM_TELEMETRY", telemetry);
-    let message = built::run(&mut command, "valgrind", "valgrind");
+    let message = compiled::run(&mut command, "valgrind", "valgrind");
     let line = message.lines().find(|line| line.contains("Collected"));
     let number = line.and_then(|line| line.rsplit(' ').next()?.parse().ok());
     number.unwrap_or_else(|| panic!("callgrind counted nothing of {case}:\n{message}"))

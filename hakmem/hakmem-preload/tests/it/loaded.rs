@@ -16,7 +16,7 @@ use hakmem_reader::{
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
-use crate::built;
+use crate::compiled;
 
 /// A program that takes longer than this hangs: the slowest takes seconds, on two busy cores.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -30,14 +30,16 @@ pub(crate) struct Loaded {
 impl Loaded {
     /// The program compiled from `source`.
     pub(crate) fn new(source: &str) -> Self {
-        Self::of(&built::program(source))
+        Self::of(&compiled::program(source))
     }
 
     /// Any program.
     pub(crate) fn of(program: &Path) -> Self {
         let directory = segments_directory();
         let mut command = Command::new(program);
-        command.env("LD_PRELOAD", built::library()).env("HAKMEM_DIR", directory.path());
+        command
+            .env("LD_PRELOAD", hakmem_built::preload_library_of_tests())
+            .env("HAKMEM_DIR", directory.path());
         command.env("MARK", directory.path().join("mark"));
         for variable in
             ["LABELS", "TELEMETRY", "ROUTING", "PUSH", "CHECK", "ON_ERROR", "ALLOW_UNSAFE"]

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use hakmem_reader::{Class, ProcessState};
 
-use crate::built;
+use crate::compiled;
 use crate::loaded::Loaded;
 
 #[test]
 fn libraries_can_be_loaded_and_unloaded_again_and_again() {
-    let plugin = built::plugin("plugin.c");
+    let plugin = compiled::plugin("plugin.c");
     let record = Loaded::new("loading.c").arg(plugin).arg("300").run_well().record();
     record.assert_sound();
     let c7 = record.class(Class::C7);
@@ -34,7 +34,7 @@ pub(crate) fn beside(first: &Path, second: &Path) -> OsString {
 
 #[test]
 fn another_preloaded_library_may_come_first_or_last() {
-    let (ours, wrapper) = (built::library(), built::plugin("wrapper.c"));
+    let (ours, wrapper) = (hakmem_built::preload_library_of_tests(), compiled::plugin("wrapper.c"));
     // A wrapper that comes first has its calls reach the allocator; one that comes last is never
     // called, and does no harm.
     for (preload, wrapped) in [(beside(&wrapper, &ours), "some"), (beside(&ours, &wrapper), "none")]
@@ -69,7 +69,7 @@ fn real_programs_find_their_symbols() {
 #[test]
 fn a_static_program_starts_at_whatever_address() {
     for _ in 0..4 {
-        let finished = Loaded::of(&built::static_program()).run_well();
+        let finished = Loaded::of(&compiled::static_program()).run_well();
         assert_eq!(finished.stdout, "100000\n");
         let record = finished.record();
         record.assert_sound();

@@ -2,8 +2,8 @@
 //! those functions, and the effect of threads, forks, exits and hostile surroundings on it and its
 //! segment.
 
-mod built;
 mod busy;
+mod compiled;
 mod conformance;
 mod counts;
 mod directories;

@@ -3,17 +3,17 @@
 //!
 //! `nth_call.c` traces `all_calls.c` from outside and refuses the calls; these tests choose them.
 
-use crate::built;
+use crate::compiled;
 use crate::loaded::{Finished, Loaded};
 
 /// Refuses the call with this number, counted from 1; if `how` is `always`, all later calls too.
 fn refuse(number: usize, how: &str) -> Finished {
     let finished = Loaded::new("nth_call.c")
         .env("LD_PRELOAD", "")
-        .env("NTH_PRELOAD", built::library())
+        .env("NTH_PRELOAD", hakmem_built::preload_library_of_tests())
         .arg(number.to_string())
         .arg(how)
-        .arg(built::program("all_calls.c"))
+        .arg(compiled::program("all_calls.c"))
         .run();
     let (code, said) = (finished.status.code(), &finished.stderr);
     assert_eq!(code, Some(0), "call {number} refused {how}: {said}");

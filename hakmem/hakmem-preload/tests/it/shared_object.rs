@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use crate::built;
+use crate::compiled;
 
 /// Every function that a program can call. Nothing else may be exported: it would replace a
 /// function of that name in the program.
@@ -25,8 +25,8 @@ const EXPORTED: &str = "
 ";
 
 fn ask(tool: &str, options: &[&str]) -> String {
-    let library = built::release_library();
-    built::run(Command::new(tool).args(options).arg(library), tool, "binutils")
+    let library = hakmem_built::preload_library();
+    compiled::run(Command::new(tool).args(options).arg(library), tool, "binutils")
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn fast_paths_reach_lists_and_words_by_plain_addresses() {
 
 #[test]
 fn no_part_of_the_agent_is_inside() {
-    let library = std::fs::read(built::release_library()).expect("readable");
+    let library = std::fs::read(hakmem_built::preload_library()).expect("readable");
     let size_kib = library.len() / 1024;
     assert!(size_kib <= 1024, "{size_kib} KiB");
     for word in ["tokio", "tonic", "prost", "hyper", "axum", "ratatui", "serde"] {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use hakmem_reader::{Class, Outcome};
 
-use crate::built;
+use crate::compiled;
 use crate::environment::shell;
 use crate::loaded::Loaded;
 
@@ -19,7 +19,7 @@ fn numbers(text: &str) -> Vec<u64> {
 /// The number that a shell script prints whose program runs under the C library's malloc.
 fn by_the_c_library(script: &str, program: &str) -> u64 {
     let mut command = Command::new("/bin/sh");
-    command.arg("-c").arg(script).env("PROGRAM", built::program(program));
+    command.arg("-c").arg(script).env("PROGRAM", compiled::program(program));
     let output = command.output().expect("there is a shell");
     numbers(&String::from_utf8_lossy(&output.stdout))[0]
 }

@@ -1,6 +1,5 @@
 //! Every path of the allocator has room on the smallest stacks that programs use.
 
-use crate::built;
 use crate::loaded::Loaded;
 
 /// Bytes that a path may use: half of a coroutine's stack of 8 KiB, and a quarter of the smallest
@@ -25,7 +24,8 @@ fn nor_does_the_first_call_if_it_has_to_complain() {
 fn check(loaded: Loaded, lines: usize) {
     // The library as users run it: without optimisation, frames are half as large again. Early
     // binding excludes the stack that the dynamic linker itself uses.
-    let finished = loaded.env("LD_PRELOAD", built::release_library()).env("LD_BIND_NOW", "1").run();
+    let finished =
+        loaded.env("LD_PRELOAD", hakmem_built::preload_library()).env("LD_BIND_NOW", "1").run();
     finished.assert_lines(0, lines, "");
     assert_eq!(finished.stderr.matches("not a pointer that hakmem returned").count(), 4);
     let used: Vec<(&str, usize)> = finished.stdout.lines().map(parse).collect();

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use crate::built;
 use crate::rules::{self, FILES};
 
 fn tool(name: &str, package: &str, arguments: &[&str]) -> String {
@@ -112,7 +111,7 @@ fn every_alert_says_what_the_person_who_is_woken_needs() {
         assert!(!raw, "{name}: an executable's name gets into the command as it is");
         let runbook = alert.field("runbook_url");
         assert_eq!(runbook, format!("dashboards/runbooks/{name}.md"));
-        let page = std::fs::read_to_string(built::repository(&runbook));
+        let page = std::fs::read_to_string(hakmem_built::repository(&runbook));
         let page = page.unwrap_or_else(|error| panic!("{runbook}: {error}"));
         assert!(page.starts_with(&format!("# {name}\n")), "{runbook} is about something else");
         let headings = ["What it means", "Confirm", "What to do", "What it is not"];
@@ -124,7 +123,8 @@ fn every_alert_says_what_the_person_who_is_woken_needs() {
 
 #[test]
 fn every_runbook_belongs_to_an_alert() {
-    let pages = std::fs::read_dir(built::repository("dashboards/runbooks")).expect("it is there");
+    let pages =
+        std::fs::read_dir(hakmem_built::repository("dashboards/runbooks")).expect("it is there");
     let pages: BTreeSet<String> = pages
         .map(|page| page.expect("it can be read").file_name().to_string_lossy().into_owned())
         .collect();

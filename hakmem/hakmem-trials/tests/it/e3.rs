@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hakmem_reader::{Check, Class, ClassTotals, EventCursor, EventKind, Outcome, Routing, Segment};
 
-use crate::{built, scratch};
+use crate::scratch;
 
 /// Numbers of Linux on every architecture that has a preload library.
 const SIGABRT: i32 = 6;
@@ -29,9 +29,9 @@ impl Run {
         // A crash is wanted here, a core file of it is not.
         let script = "ulimit -c 0; LD_PRELOAD=$PRELOAD exec \"$@\"";
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", script, "sh"]).arg(built::benchmark("bench_random_mixed"));
+        command.args(["-c", script, "sh"]).arg(hakmem_built::benchmark("bench_random_mixed"));
         command.args(arguments);
-        command.env("PRELOAD", built::preload_library()).env("HAKMEM_DIR", segments.path());
+        command.env("PRELOAD", hakmem_built::preload_library()).env("HAKMEM_DIR", segments.path());
         command.envs(settings.iter().copied().flatten().copied());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().expect("/bin/sh starts");

@@ -5,14 +5,14 @@ use std::process::Command;
 use hakmem_bench::report::Report;
 use hakmem_reader::{Class, ClassTotals};
 
-use crate::{built, scratch};
+use crate::scratch;
 
 /// Runs a benchmark under the preload library and reads hakmem's counts of it.
 fn counted(program: &str, arguments: &[&str]) -> (Report, Vec<ClassTotals>) {
     let directory = scratch::segments_directory();
-    let output = Command::new(built::benchmark(program))
+    let output = Command::new(hakmem_built::benchmark(program))
         .args(arguments)
-        .env("LD_PRELOAD", built::preload_library())
+        .env("LD_PRELOAD", hakmem_built::preload_library())
         .env("HAKMEM_DIR", directory.path())
         .output()
         .expect("the benchmark starts");
@@ -119,9 +119,9 @@ fn loads_of_several_threads_show_exactly_the_calls_that_were_made() {
 
 #[test]
 fn a_wrong_call_is_refused_under_hakmem_too() {
-    let output = Command::new(built::benchmark("bench_fixed_size"))
+    let output = Command::new(hakmem_built::benchmark("bench_fixed_size"))
         .args(["12", "64"])
-        .env("LD_PRELOAD", built::preload_library())
+        .env("LD_PRELOAD", hakmem_built::preload_library())
         .output()
         .expect("the benchmark starts");
     assert_eq!(output.status.code(), Some(64));

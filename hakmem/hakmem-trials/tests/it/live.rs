@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{built, http};
+use crate::http;
 
 /// A child process that does not outlive its test.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Drop for Running {
 
 /// Threads under the preload library with a routing, which run until the value is dropped.
 pub(crate) fn busy_threads(threads: usize, routing: &str, directory: &Path) -> Running {
-    let mut command = Command::new(built::benchmark("busy_threads"));
+    let mut command = Command::new(hakmem_built::benchmark("busy_threads"));
     command.args([&threads.to_string(), "1000000000000"]).env("HAKMEM_ROUTING", routing);
     under_hakmem(&mut command, directory, "cargo should have built it")
 }
@@ -78,7 +78,7 @@ while True:
 
 fn under_hakmem(command: &mut Command, directory: &Path, remedy: &str) -> Running {
     command
-        .env("LD_PRELOAD", built::preload_library())
+        .env("LD_PRELOAD", hakmem_built::preload_library())
         .env("HAKMEM_DIR", directory)
         .stdout(Stdio::null());
     Running::start(command, remedy)
@@ -92,7 +92,7 @@ pub(crate) fn agent(directory: &Path) -> (Running, SocketAddr) {
 /// An agent that gives `pids_max` processes series of their own, and sums the others by executable.
 pub(crate) fn agent_naming(pids_max: u32, directory: &Path) -> (Running, SocketAddr) {
     let address = http::free_address();
-    let mut command = Command::new(built::agent());
+    let mut command = Command::new(hakmem_built::agent());
     command
         .arg("--directory")
         .arg(directory)

@@ -3,7 +3,7 @@
 //!
 //! # Layers, bottom to top
 //!
-//! - `built`, `scratch`, `http`: the files under test, folders of a test, requests
+//! - `scratch`, `http`: folders of a test, requests
 //! - `promql`, `queries`, `rules`: what dashboards and rules ask for
 //! - `live`: programs that run while a test looks at them
 //! - `prometheus`: a real Prometheus beside them
@@ -13,7 +13,6 @@
 //! - `staged`, `stages`: trials of the diagnosis
 //! - `race`, `programs_race`, `routings`, `soak`: trials of the programs that measure
 
-mod built;
 mod dashboards;
 mod e3;
 mod exactness;

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use hakmem_reader::Class;
 use hakmem_reader::fixture::{FixtureProcess, SegmentWriter, bin_of};
 
+use crate::http;
 use crate::live::Running;
-use crate::{built, http};
 
 /// Time after which a test gives up; generous, because machines are shared.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -72,7 +72,7 @@ impl Machine {
             comm.is_ok_and(|name| name.trim() == "sleep").then_some(())
         });
         let library = machine.shared_memory().join("library.so");
-        fs::copy(built::preload_library(), &library).expect("there is room for the library");
+        fs::copy(hakmem_built::preload_library(), &library).expect("there is room for the library");
         let readable = fs::Permissions::from_mode(0o644);
         fs::set_permissions(&library, readable).expect("it is ours");
         machine.start_agent();
@@ -85,7 +85,7 @@ impl Machine {
         let log = fs::File::create(self.directory.path().join("log")).expect("can be made");
         let mut command = self.inside();
         command
-            .arg(built::agent())
+            .arg(hakmem_built::agent())
             .args(["--http", &self.address.to_string(), "--idle-interval", "100"])
             .arg("--socket")
             .arg(self.directory.path().join("agent.sock"))

@@ -10,7 +10,7 @@ mod summary;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::{built, scratch};
+use crate::scratch;
 use summary::Process;
 
 /// A program to compare, run in a folder of its own.
@@ -66,10 +66,10 @@ impl Program<'_> {
 
 /// `hakmem-top run` of a program, without a screen.
 fn run_command(segments: &Path, document: &Path, words: &[&str]) -> Command {
-    let mut command = Command::new(built::top());
+    let mut command = Command::new(hakmem_built::top());
     command.args(["run", "--plain", "--json"]).arg(document);
     command.arg("--directory").arg(segments);
-    command.arg("--library").arg(built::preload_library());
+    command.arg("--library").arg(hakmem_built::preload_library());
     command.arg("--").args(words);
     command
 }

@@ -6,10 +6,8 @@ use std::process::{Command, Output};
 use hakmem_race::race::contender::Field;
 use serde_json::Value;
 
-use crate::built;
-
 fn run(benchmark: &str, hakmem: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(built::benchmark(benchmark));
+    let mut command = Command::new(hakmem_built::benchmark(benchmark));
     command.args(["--json", "--peers", "/nonexistent/list", "--hakmem"]).arg(hakmem);
     command.args(arguments).output().expect("the benchmark starts")
 }
@@ -21,7 +19,7 @@ fn figures(output: &Output) -> Value {
 
 /// A library that serves malloc and is not hakmem.
 fn c_library() -> PathBuf {
-    let field = Field::new(&built::preload_library(), Path::new("/nonexistent/list"));
+    let field = Field::new(&hakmem_built::preload_library(), Path::new("/nonexistent/list"));
     field.expect("hakmem is built").contenders.pop().expect("the C library").library
 }
 
@@ -29,7 +27,8 @@ fn c_library() -> PathBuf {
 fn every_program_runs_under_hakmem_and_the_c_library() {
     let programs = "python-json,python-dicts,python-strings,python-tree,redis,sqlite,gcc";
     let arguments = ["--quiet", "--rounds", "2", "--percent", "2", "--programs", programs];
-    let standings = figures(&run("bench_programs_race", &built::preload_library(), &arguments));
+    let standings =
+        figures(&run("bench_programs_race", &hakmem_built::preload_library(), &arguments));
     assert_eq!(standings["left"].as_array().map(Vec::len), Some(0), "{}", standings["left"]);
     let rows = standings["rows"].as_array().expect("rows");
     let names: Vec<_> = rows.iter().filter_map(|row| row["program"].as_str()).collect();
@@ -51,7 +50,7 @@ fn every_program_runs_under_hakmem_and_the_c_library() {
 
 #[test]
 fn the_start_of_a_program_is_timed_under_everybody() {
-    let starts = figures(&run("bench_startup", &built::preload_library(), &["--runs", "5"]));
+    let starts = figures(&run("bench_startup", &hakmem_built::preload_library(), &["--runs", "5"]));
     let figures = starts["figures"].as_array().expect("figures");
     let allocators: Vec<_> = figures.iter().filter_map(|one| one["allocator"].as_str()).collect();
     assert_eq!((allocators.first(), allocators.last()), (Some(&"hakmem"), Some(&"glibc")));
@@ -62,7 +61,8 @@ fn the_start_of_a_program_is_timed_under_everybody() {
 
 #[test]
 fn a_start_that_takes_longer_than_it_may_fails() {
-    let output = run("bench_startup", &built::preload_library(), &["--runs", "5", "--bar=-9"]);
+    let output =
+        run("bench_startup", &hakmem_built::preload_library(), &["--runs", "5", "--bar=-9"]);
     assert_eq!(output.status.code(), Some(2));
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(message.contains("more than -9"), "{message}");

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::live::{Running, wait_until};
 use crate::queries::{list, text};
-use crate::{built, http, live, rules, scratch};
+use crate::{http, live, rules, scratch};
 
 /// A Prometheus with the repository's configuration, but faster, and scraping agents of the test.
 pub(crate) struct Prometheus {
@@ -107,7 +107,7 @@ impl Stack {
     /// Starts all of it and waits for the first figures.
     pub(crate) fn start() -> Self {
         // Building takes long, and no load should run meanwhile.
-        built::agent();
+        hakmem_built::agent();
         let directory = scratch::segments_directory();
         let direct = live::busy_threads(2, "direct", directory.path());
         let hybrid = live::busy_threads(2, "hybrid", directory.path());

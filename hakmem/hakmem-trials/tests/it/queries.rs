@@ -2,8 +2,6 @@
 
 use serde_json::Value;
 
-use crate::built;
-
 /// Metrics that a query may read although the agent does not serve them, and why. All other metrics
 /// must be served, and must have data.
 pub(crate) const MAY_BE_ABSENT: [(&str, &str); 2] = [
@@ -37,7 +35,7 @@ pub(crate) struct Query {
 
 /// All dashboards, by name.
 pub(crate) fn dashboards() -> Vec<Dashboard> {
-    let folder = built::repository("dashboards/grafana");
+    let folder = hakmem_built::repository("dashboards/grafana");
     let entries = std::fs::read_dir(folder).expect("the dashboards are there");
     let paths = entries.map(|entry| entry.expect("the folder can be read").path());
     let files = paths.filter(|path| path.extension().is_some_and(|end| end == "json"));

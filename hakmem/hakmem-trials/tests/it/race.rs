@@ -8,15 +8,13 @@ use hakmem_race::race::group::GROUPS;
 use hakmem_race::race::segment_counts::SegmentCounts;
 use serde_json::Value;
 
-use crate::built;
-
 /// A race with one short lap for each row and contender.
 fn race(cells: &str) -> Command {
-    let mut command = Command::new(built::benchmark("bench_race"));
+    let mut command = Command::new(hakmem_built::benchmark("bench_race"));
     command
         .args(["--quiet", "--rounds", "1", "--million-operations", "1", "--seconds", "1"])
         .args(["--json", "--peers", "/nonexistent/list", "--cells", cells, "--hakmem"])
-        .arg(built::preload_library());
+        .arg(hakmem_built::preload_library());
     command
 }
 
@@ -112,9 +110,9 @@ fn rows_run_on_until_they_are_narrow_and_replace_their_processors_section() {
 fn an_exchange_frees_blocks_elsewhere_by_hakmems_own_counters_and_mostly_on_fast_paths() {
     let counts_of = |cell: Cell| {
         let segments = tempfile::tempdir_in("/dev/shm").expect("a temporary folder");
-        let output = Command::new(built::benchmark(cell.program()))
+        let output = Command::new(hakmem_built::benchmark(cell.program()))
             .args(cell.arguments(Length { operations: 4_000_000, seconds: 1 }))
-            .env("LD_PRELOAD", built::preload_library())
+            .env("LD_PRELOAD", hakmem_built::preload_library())
             .env("HAKMEM_DIR", segments.path())
             .output()
             .expect("the benchmark starts");
@@ -159,10 +157,10 @@ fn every_load_of_the_race_keeps_its_contents_under_hakmem() {
     let segments = tempfile::tempdir_in("/dev/shm").expect("a temporary folder");
     let length = Length { operations: 100_000, seconds: 1 };
     for cell in GROUPS.iter().flat_map(|group| group.rows) {
-        let output = Command::new(built::benchmark(cell.program()))
+        let output = Command::new(hakmem_built::benchmark(cell.program()))
             .args(cell.arguments(length))
             .arg("--verify")
-            .env("LD_PRELOAD", built::preload_library())
+            .env("LD_PRELOAD", hakmem_built::preload_library())
             .env("HAKMEM_DIR", segments.path())
             .env("HAKMEM_CHECK", "full")
             .output()

@@ -4,12 +4,10 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::built;
-
 fn bench_routings(arguments: &[&str]) -> Output {
-    let mut command = Command::new(built::benchmark("bench_routings"));
+    let mut command = Command::new(hakmem_built::benchmark("bench_routings"));
     command.args(["--quiet", "--rounds", "1", "--million-operations", "1"]).args(arguments);
-    command.arg("--hakmem").arg(built::preload_library());
+    command.arg("--hakmem").arg(hakmem_built::preload_library());
     command.output().expect("the benchmark starts")
 }
 
@@ -70,7 +68,7 @@ fn an_allocator_that_counts_nothing_gets_no_row() {
         // Another architecture; the code path under test is the same there.
         return;
     }
-    let output = Command::new(built::benchmark("bench_routings"))
+    let output = Command::new(hakmem_built::benchmark("bench_routings"))
         .args(["--quiet", "--rounds", "1", "--million-operations", "1", "--hakmem", libc])
         .output()
         .expect("the benchmark starts");

@@ -3,8 +3,6 @@
 
 use std::path::PathBuf;
 
-use crate::built;
-
 /// Files in `rules/` and `cases/`, one pair for each.
 pub(crate) const FILES: [&str; 5] = ["bugs", "memory", "paths", "recording", "telemetry"];
 
@@ -39,7 +37,7 @@ impl Rule {
 
 /// `dashboards/prometheus`.
 pub(crate) fn folder() -> PathBuf {
-    built::repository("dashboards/prometheus")
+    hakmem_built::repository("dashboards/prometheus")
 }
 
 /// The text of a file in this folder.

@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use hakmem_race::soak::Soak;
 
-use crate::built;
-
 #[test]
 fn programs_come_and_go_and_the_agent_restarts_without_a_violation() {
-    let programs = built::benchmark("busy_threads");
+    let programs = hakmem_built::benchmark("busy_threads");
     let soak = Soak {
         duration: Duration::from_secs(20),
         agent_life: Duration::from_secs(6),
-        library: built::preload_library(),
-        agent: built::agent(),
+        library: hakmem_built::preload_library(),
+        agent: hakmem_built::agent(),
         programs: programs.parent().expect("it lies in a folder").to_path_buf(),
     };
     let found = soak.run(|_, _| ()).expect("everything was built");

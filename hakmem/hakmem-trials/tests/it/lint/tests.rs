@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::{lint, lint_set};
-use crate::built;
 use crate::queries::{Dashboard, dashboards};
 
 #[test]
@@ -20,7 +19,7 @@ fn every_dashboard_passes() {
 /// Grafana's linter would complain of the panels that `.lint` excludes, so these must exist.
 #[test]
 fn what_the_linter_is_told_to_exclude_is_there() {
-    let path = built::repository("dashboards/grafana/.lint");
+    let path = hakmem_built::repository("dashboards/grafana/.lint");
     let exclusions = std::fs::read_to_string(path).expect("it is there");
     let named = |key: &str| -> Vec<String> {
         let lines = exclusions.lines().filter_map(|line| line.split_once(key));

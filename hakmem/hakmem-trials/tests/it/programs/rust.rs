@@ -4,10 +4,10 @@
 use std::process::Command;
 
 use super::{Program, summary};
-use crate::{built, scratch};
+use crate::scratch;
 
 fn checksum(threads: &str, rounds: &str) -> String {
-    let output = Command::new(built::benchmark("busy_threads"))
+    let output = Command::new(hakmem_built::benchmark("busy_threads"))
         .args([threads, rounds])
         .output()
         .expect("cargo built it");
@@ -17,7 +17,7 @@ fn checksum(threads: &str, rounds: &str) -> String {
 /// The program publishes its telemetry without any preloading.
 fn check_alone(threads: &str, rounds: &str, allocations_min: u64) {
     let segments = scratch::segments_directory();
-    let output = Command::new(built::example("global_allocator"))
+    let output = Command::new(hakmem_built::release_example("global_allocator"))
         .args([threads, rounds])
         .env("HAKMEM_DIR", segments.path())
         .env_remove("LD_PRELOAD")
@@ -63,7 +63,7 @@ fn global_alloc_with_64_threads() {
 
 #[test]
 fn global_alloc_under_top() {
-    let example = built::example("global_allocator");
+    let example = hakmem_built::release_example("global_allocator");
     let example = example.to_str().expect("a path in UTF-8");
     check_with_top(example, "1", "1000", 1_000);
     check_with_top(example, "64", "20000", 1_280_000);
@@ -71,7 +71,7 @@ fn global_alloc_under_top() {
 
 #[test]
 fn preloaded_rust_program_with_64_threads() {
-    let program = built::benchmark("busy_threads");
+    let program = hakmem_built::benchmark("busy_threads");
     let program = program.to_str().expect("a path in UTF-8");
     check_with_top(program, "64", "20000", 1_280_000);
 }

@@ -10,7 +10,7 @@ use hakmem_proto::v1::{GetProcessRequest, ListProcessesRequest, Process, Process
 use tonic::transport::Channel;
 
 use crate::live::Running;
-use crate::{built, scratch};
+use crate::scratch;
 
 /// Time between two samples.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -40,10 +40,10 @@ impl Default for Load {
 /// late.
 pub(super) fn observe(load: &Load, window: Duration) -> Series {
     let directory = scratch::segments_directory();
-    let mut command = Command::new(built::benchmark("bench_staged"));
+    let mut command = Command::new(hakmem_built::benchmark("bench_staged"));
     command
         .args(["--changed", load.changed, "--blocks", load.blocks, "--seconds", "600"])
-        .env("LD_PRELOAD", built::preload_library())
+        .env("LD_PRELOAD", hakmem_built::preload_library())
         .env("HAKMEM_DIR", directory.path())
         .envs(load.setting)
         .stdout(Stdio::null());

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use crate::{built, scratch};
+use crate::scratch;
 
 /// Seconds for which a checked program runs.
 const CHECKED_SECONDS: u64 = 3;
@@ -30,9 +30,9 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn new(at_once: usize) -> Self {
         // Built before several threads ask for them at once.
-        built::top();
-        built::preload_library();
-        built::benchmark("bench_stages");
+        hakmem_built::top();
+        hakmem_built::preload_library();
+        hakmem_built::benchmark("bench_stages");
         Self { folder: tempfile::tempdir().expect("a folder can be made"), at_once }
     }
 
@@ -103,8 +103,12 @@ impl Bench {
     }
 
     fn top(&self, directory: &Path) -> Command {
-        let mut command = Command::new(built::top());
-        command.arg("--library").arg(built::preload_library()).arg("--directory").arg(directory);
+        let mut command = Command::new(hakmem_built::top());
+        command
+            .arg("--library")
+            .arg(hakmem_built::preload_library())
+            .arg("--directory")
+            .arg(directory);
         command
     }
 
@@ -134,7 +138,7 @@ struct Load<'a> {
 
 impl Load<'_> {
     fn words(&self) -> Vec<String> {
-        let program = built::benchmark("bench_stages").display().to_string();
+        let program = hakmem_built::benchmark("bench_stages").display().to_string();
         let mut words = vec![program, "--stage".to_owned(), self.stage.to_owned()];
         words.extend(["--seed".to_owned(), self.seed.to_string()]);
         words.extend(["--seconds".to_owned(), self.seconds.to_string()]);

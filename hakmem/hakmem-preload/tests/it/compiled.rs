@@ -1,68 +1,28 @@
-//! Builds the code under test: the library, and the programs of `tests/programs`.
-//!
-//! Cargo builds no `cdylib` for an integration test, so this module asks it to. The library has the
-//! profile of the tests: `cargo test` checks its debug assertions, `cargo test --release` tests it
-//! as users run it. Instructions are always counted in the latter.
+//! The programs under test: those of `tests/programs`, compiled, and two in Rust.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
+
+use hakmem_built::target_directory;
 
 /// Folder of the programs' sources.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs");
 
-/// The library, built with the profile of the tests.
-pub(crate) fn library() -> PathBuf {
-    if profile_directory().ends_with("release") {
-        return release_library();
-    }
-    static BUILT: OnceLock<()> = OnceLock::new();
-    library_in(&profile_directory(), &BUILT, &[])
-}
-
-/// The library as users run it.
-pub(crate) fn release_library() -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    library_in(&target_directory().join("release"), &BUILT, &["--release"])
-}
-
 /// A library in Rust, with hakmem as its own allocator.
 pub(crate) fn rust_plugin() -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        cargo(&["build", "--quiet", "--release", "-p", "hakmem-alloc", "--example", "plugin"])
-    });
+    hakmem_built::build(&["build", "--release", "-p", "hakmem-alloc", "--example", "plugin"]);
     target_directory().join("release/examples/libplugin.so")
 }
 
 /// A program in Rust with hakmem as its allocator. GNU's linker links it statically, which omits
 /// the program header that describes the program headers.
 pub(crate) fn static_program() -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let build =
-            ["rustc", "--quiet", "--release", "-p", "hakmem-alloc", "--example", "static_program"];
-        let link = ["--", "-C", "target-feature=+crt-static", "-C", "link-arg=-fuse-ld=bfd"];
-        cargo(&[&build[..], &link].concat());
-    });
+    let build = ["rustc", "--release", "-p", "hakmem-alloc", "--example", "static_program"];
+    let link = ["--", "-C", "target-feature=+crt-static", "-C", "link-arg=-fuse-ld=bfd"];
+    hakmem_built::build(&[&build[..], &link].concat());
     target_directory().join("release/examples/static_program")
-}
-
-fn library_in(directory: &Path, built: &OnceLock<()>, profile: &[&str]) -> PathBuf {
-    built.get_or_init(|| {
-        cargo(&[&["build", "--quiet", "-p", "hakmem-preload", "--lib"], profile].concat());
-    });
-    let library = directory.join("libhakmem_preload.so");
-    assert!(library.is_file(), "cargo built no {}", library.display());
-    library
-}
-
-fn cargo(arguments: &[&str]) {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
-    run(command.env("CARGO_TARGET_DIR", target_directory()), "cargo", "cargo");
 }
 
 /// A program by the name of its source, such as `churn.c`, compiled once per run.
@@ -119,14 +79,4 @@ pub(crate) fn run(command: &mut Command, tool: &str, package: &str) -> String {
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{tool} failed:\n{message}");
     String::from_utf8_lossy(&output.stdout).into_owned() + &message
-}
-
-/// The profile's directory: this test is `<target>/<profile>/deps/it-<hash>`.
-fn profile_directory() -> PathBuf {
-    let test = std::env::current_exe().expect("the system knows this program's path");
-    test.ancestors().nth(2).expect("cargo puts tests two folders deep").to_path_buf()
-}
-
-fn target_directory() -> PathBuf {
-    profile_directory().parent().expect("a profile's folder is in the target folder").to_path_buf()
 }
