@@ -1,16 +1,16 @@
 //! Keeps the past of processes in memory, as far back as time and memory allow.
 //!
-//! Each process has a [`Past`]: samples about a second apart, encoded as in a recording and
-//! compressed in blocks. There are two limits. *Time*: blocks older than the span are dropped.
-//! *Memory*: when all pasts together are too large, the owner whose processes' pasts take the most
-//! loses the oldest block among those processes that take more than an equal share of the owner's,
-//! so that neither one process with thousands of threads nor one user with hundreds of processes
-//! costs the others their past. Dropped samples are counted, per process and in total.
+//! Each process has a [`ProcessHistory`]: samples about a second apart, encoded as in a recording
+//! and compressed in blocks. There are two limits. *Time*: blocks older than the span are dropped.
+//! *Memory*: when all histories together are too large, the owner whose processes' histories take
+//! the most loses the oldest block among those processes that take more than an equal share of the
+//! owner's, so that neither one process with thousands of threads nor one user with hundreds of
+//! processes costs the others their past. Dropped samples are counted, per process and in total.
 //!
 //! The sampler's thread writes. Queries take shared blocks under the lock and decode them outside
 //! it, so they delay sampling only for as long as it takes to copy pointers.
 
-mod past;
+mod process_history;
 mod query;
 
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ use hakmem_recording::block::Compressor;
 
 use crate::config::HistoryConfig;
 use crate::state::ProcessRecord;
-use past::Past;
+use process_history::ProcessHistory;
 pub(crate) use query::{Query, Samples};
 
 /// The history of every process.
@@ -46,7 +46,7 @@ struct Inner {
 /// The history of one owner's processes.
 #[derive(Debug, Default)]
 struct Pasts {
-    pasts: HashMap<Arc<str>, Past>,
+    pasts: HashMap<Arc<str>, ProcessHistory>,
     /// Sum of the bytes of these pasts.
     bytes: usize,
 }
@@ -114,7 +114,7 @@ impl History {
     pub(crate) fn query(&self, key: &str) -> Option<Query> {
         let inner = self.lock();
         let own = inner.owners.get(inner.keys.get(key)?)?;
-        own.pasts.get(key).map(Past::query)
+        own.pasts.get(key).map(ProcessHistory::query)
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -167,7 +167,7 @@ mod tests {
     use crate::state::tests::{record, sampled};
 
     #[test]
-    fn hundreds_of_processes_of_one_user_leave_the_past_of_anothers() {
+    fn hundreds_of_processes_of_one_user_leave_room_for_another_user() {
         let config = HistoryConfig { bytes_max: 1 << 20, ..HistoryConfig::default() };
         let history = History::new(config);
         let (mut identity, mut sample) = sampled(1);

@@ -5,9 +5,9 @@
 //! - [`library`]: finds the allocator library
 //! - [`signals`]: signals to this program, and from it to others
 //! - [`program`]: starts a program and waits for its end
-//! - [`baseline`]: writes the recording of several runs of a program
+//! - [`baseline_file`]: writes the recording of several runs of a program
 
-pub mod baseline;
+pub mod baseline_file;
 pub mod library;
 pub mod program;
 pub mod signals;

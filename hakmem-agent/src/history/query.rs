@@ -11,7 +11,7 @@ use hakmem_recording::block::{decode, decode_raw};
 use hakmem_recording::replay::Replay;
 use hakmem_recording::window::seconds;
 
-use super::past::Block;
+use super::process_history::Block;
 use crate::time::timestamp_of_unix_ns;
 
 /// The past of a process at the time of the query.

@@ -13,7 +13,7 @@ use super::diff::{compare, refuse_others, rules};
 use super::measured_run::{MeasuredRun, Measurer};
 use crate::source::runs;
 use crate::source::side::{self, ReadSide};
-use crate::start::baseline::Baseline;
+use crate::start::baseline_file::BaselineFile;
 
 /// Runs the program; returns the exit code of the verdict.
 pub(super) async fn check(
@@ -61,7 +61,7 @@ async fn update(options: &CheckOptions, global: &GlobalOptions) -> Result<u8, Co
         let remedy = "--update cannot be combined with --html or --json: it compares nothing";
         return Err(CommandError::Usage(remedy.into()));
     }
-    let baseline = Baseline::begin(&options.baseline)?;
+    let baseline = BaselineFile::begin(&options.baseline)?;
     let runs = measure(options, global).await?;
     let operations: u64 = runs.iter().flatten().map(operations).sum();
     let command = format!("hakmem-top check --update -- {}", super::run::typed(&options.words));

@@ -11,7 +11,7 @@ use crate::source::capture::CaptureError;
 use crate::source::endpoint::{ConnectError, DirectoryProblem};
 use crate::source::side::SideError;
 use crate::source::snapshot::SnapshotError;
-use crate::start::baseline::BaselineError;
+use crate::start::baseline_file::BaselineError;
 use crate::start::library::LibraryError;
 use crate::start::program::ProgramError;
 use crate::words::time_window::TimeError;

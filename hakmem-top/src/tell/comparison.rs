@@ -4,15 +4,16 @@
 //! The answer comes from [`hakmem_diagnosis`]; only the course over time that the page draws is
 //! computed here, from the samples.
 
+mod courses;
 mod page;
 mod text;
-mod trend;
+
 mod words;
 
 use hakmem_diagnosis::{Diagnosis, Side, Verdict};
 
+pub use courses::{ClassCourses, Course};
 pub use text::TextStyle;
-pub use trend::{Course, Trend};
 
 /// A comparison of two sides.
 #[derive(Clone, Debug)]
@@ -20,7 +21,7 @@ pub struct Comparison {
     /// The answer.
     pub diagnosis: Diagnosis,
     /// How the slow shares changed over time; the strata that changed most come first.
-    pub trends: Vec<Trend>,
+    pub courses: Vec<ClassCourses>,
     /// The units of which the sides consist.
     pub units: Units,
 }
@@ -38,8 +39,8 @@ pub enum Units {
 impl Comparison {
     /// Joins `diagnosis` with the samples of both sides.
     pub fn new(diagnosis: Diagnosis, before: &Side, after: &Side) -> Self {
-        let trends = trend::trends(&diagnosis.strata, before, after);
-        Self { diagnosis, trends, units: Units::Processes }
+        let courses = courses::of_strata(&diagnosis.strata, before, after);
+        Self { diagnosis, courses, units: Units::Processes }
     }
 
     /// Sets the units of which the sides consist.

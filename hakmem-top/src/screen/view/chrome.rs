@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::events;
 use super::figure::state_style;
-use super::line::{one_line, shortened};
+use super::line::{harmless, shortened};
 use crate::model::{Connection, Model, Process, ProgramEnd};
 use crate::screen::view_state::{Tab, Theme, ViewState};
 use crate::words::{explanation, quantity};
@@ -143,7 +143,7 @@ fn health(model: &Model, state: &ViewState) -> Line<'static> {
 pub(super) fn draw_notice(frame: &mut Frame, area: Rect, model: &Model, theme: &Theme) {
     let mut announced = model.bad_ends.announced(model.watched_for);
     let Some(end) = announced.next() else { return };
-    let mut text = format!(" ✗ {} {} {}", one_line(&end.name), end.pid, end.state);
+    let mut text = format!(" ✗ {} {} {}", harmless(&end.name), end.pid, end.state);
     if let Some(signal) = end.signal {
         text.push_str(&format!(" by {}", explanation::signal_name(signal)));
     }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
-use super::line::one_line;
+use super::line::harmless;
 use crate::model::{Connection, Model, Process};
 use crate::screen::view_state::{Focus, Tab, Theme, ViewState};
 use crate::words::paragraph;
@@ -16,7 +16,7 @@ pub(super) fn draw_no_process(frame: &mut Frame, area: Rect, model: &Model, stat
     let mut lines = vec![Line::raw("")];
     let mut say = |text: &str, style| {
         let width = usize::from(area.width).saturating_sub(1).max(20);
-        let wrapped = paragraph::wrap(&one_line(text), "  ", width);
+        let wrapped = paragraph::wrap(&harmless(text), "  ", width);
         lines.extend(wrapped.lines().map(|line| Line::styled(line.to_owned(), style)));
     };
     let focus = state.focus.as_ref().filter(|_| state.tab != Tab::Processes);
@@ -83,7 +83,7 @@ fn why_hidden(model: &Model, state: &ViewState) -> String {
 
 /// Draws one line in place of an empty list.
 pub(super) fn draw_no_row(frame: &mut Frame, area: Rect, text: &str, theme: &Theme) {
-    frame.render_widget(Line::styled(format!("  {}", one_line(text)), theme.text), area);
+    frame.render_widget(Line::styled(format!("  {}", harmless(text)), theme.text), area);
 }
 
 /// Why a tab of a process has no rows: its filter, or else `otherwise`.

@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 
 use hakmem_proto::v1 as proto;
 
-use super::line::one_line;
+use super::line::harmless;
 use super::table::{self, Column, Table};
 use super::{Areas, empty};
 use crate::model::{Model, Process, seconds};
@@ -87,9 +87,9 @@ fn cells(event: &proto::Event, now: f64, theme: &Theme) -> Vec<Line<'static>> {
     vec![
         Line::styled(ago, theme.dim),
         Line::styled(event.thread_id.to_string(), theme.dim),
-        Line::styled(one_line(&event.kind), style),
+        Line::styled(harmless(&event.kind), style),
         Line::styled(class(event).to_owned(), theme.text),
-        Line::styled(one_line(&detail), theme.text),
+        Line::styled(harmless(&detail), theme.text),
         match event.duration_ns {
             0 => Line::styled("–", theme.faint),
             some => Line::styled(quantity::duration_ns(some), theme.text),

@@ -3,11 +3,14 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::words::paragraph::plain;
+use crate::words::paragraph::one_line;
+
+/// Characters of a text from another process that a line keeps at most; few terminals are wider.
+const CHARACTERS_MAX: usize = 200;
 
 /// Text from another process, without characters that would break a line or the terminal.
-pub(super) fn one_line(text: &str) -> String {
-    plain(text).chars().take(200).collect()
+pub(super) fn harmless(text: &str) -> String {
+    one_line(text, CHARACTERS_MAX)
 }
 
 /// The line cut to a width, with an ellipsis in place of the rest.

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::figure::{fast_share, state_style};
-use super::line::one_line;
+use super::line::harmless;
 use super::table::{self, Column, Table};
 use super::{Areas, classes, empty, is_lossy};
 use crate::model::{Measure, Model, Process};
@@ -115,7 +115,7 @@ fn program<'a>(process: &'a Process, theme: &Theme) -> Line<'a> {
         line.push_span(ratatui::text::Span::styled(format!(" [{labels}]"), theme.accent));
     }
     for argument in process.identity.arguments.iter().skip(1).take(8) {
-        line.push_span(ratatui::text::Span::styled(format!(" {}", one_line(argument)), theme.dim));
+        line.push_span(ratatui::text::Span::styled(format!(" {}", harmless(argument)), theme.dim));
     }
     line
 }

@@ -7,7 +7,7 @@ use hakmem_proto::v1 as proto;
 
 use super::bar::level;
 use super::figure::{amount, fast_share};
-use super::line::one_line;
+use super::line::harmless;
 use super::table::{self, Column, Table};
 use super::{Areas, empty};
 use crate::model::{Measure, Process};
@@ -113,7 +113,7 @@ fn cells(process: &Process, thread: &proto::Thread, state: &ViewState) -> Vec<Li
 
 fn name(thread: &proto::Thread, theme: &Theme) -> Line<'static> {
     let style = if thread.thread_id == 0 { theme.dim } else { theme.text };
-    let mut line = Line::styled(one_line(&thread.name), style);
+    let mut line = Line::styled(harmless(&thread.name), style);
     if thread.owners > 1 {
         line.push_span(Span::styled(format!(" ×{}", thread.owners), theme.dim));
     }

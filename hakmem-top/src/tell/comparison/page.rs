@@ -5,10 +5,11 @@
 //! variables of the style sheet, so one drawing serves light and dark screens and paper.
 
 mod causes;
+mod courses;
 mod markup;
 mod scale;
 mod tables;
-mod trends;
+
 mod waterfall;
 
 use std::fmt::Write as _;
@@ -29,7 +30,7 @@ pub(super) fn write(comparison: &Comparison) -> String {
         hero(diagnosis),
         causes::section(diagnosis),
         waterfall::section(diagnosis),
-        trends::section(&comparison.trends),
+        courses::section(&comparison.courses),
         tables::sections(comparison),
         footing(diagnosis),
     ];

@@ -143,14 +143,14 @@ fn courses_keep_the_last_sample_and_leave_gaps_where_too_little_happened() {
     let (at, idle) = (last.sampled_at, &resting.classes);
     [a, b, c, last].into_iter().for_each(|it| it.classes.clone_from(idle));
     let strata = sample::diagnosis().strata;
-    let trends = trend::trends(&strata, &side, &Side::default());
-    assert_eq!(trends.len(), 4);
-    let points = &trends[3].sides[0][0].points;
+    let courses = courses::of_strata(&strata, &side, &Side::default());
+    assert_eq!(courses.len(), 4);
+    let points = &courses[3].sides[0][0].points;
     assert_eq!(points.len(), 60, "every fourth of 240");
     assert!((points[0].1.unwrap() - 0.25).abs() < 0.001, "{points:?}");
     let seconds = at.as_ref().map(crate::model::seconds).unwrap() - 1_000_000.0;
     assert_eq!(points[59], (seconds, None), "counters that stand still are a gap");
-    assert!(trends[3].sides[1].is_empty());
+    assert!(courses[3].sides[1].is_empty());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::markup::{self, escape};
 use super::scale::{self, Scale, round_up};
-use crate::tell::comparison::{Course, Trend, words};
+use crate::tell::comparison::{ClassCourses, Course, words};
 use crate::words::quantity::share_percent;
 
 const WIDTH: f64 = 420.0;
@@ -15,10 +15,10 @@ const Y: [f64; 2] = [HEIGHT - 22.0, 10.0];
 /// Plots that are drawn at most, those that matter most; the others are counted.
 const PLOTS_MAX: usize = 8;
 
-/// The section; empty if no trend has samples over time.
-pub(super) fn section(trends: &[Trend]) -> String {
-    let is_drawn = |it: &&Trend| it.sides.iter().any(|side| !side.is_empty());
-    let drawn: Vec<&Trend> = trends.iter().filter(is_drawn).collect();
+/// The section; empty if no class has samples over time.
+pub(super) fn section(classes: &[ClassCourses]) -> String {
+    let is_drawn = |it: &&ClassCourses| it.sides.iter().any(|side| !side.is_empty());
+    let drawn: Vec<&ClassCourses> = classes.iter().filter(is_drawn).collect();
     if drawn.is_empty() {
         return String::new();
     }
@@ -29,8 +29,8 @@ pub(super) fn section(trends: &[Trend]) -> String {
         markup::key("before"),
         markup::key("after"),
     );
-    for (index, trend) in drawn.iter().take(PLOTS_MAX).enumerate() {
-        text.push_str(&plot(index, trend));
+    for (index, class) in drawn.iter().take(PLOTS_MAX).enumerate() {
+        text.push_str(&plot(index, class));
     }
     text.push_str("</div>\n");
     if drawn.len() > PLOTS_MAX {
@@ -48,14 +48,14 @@ pub(super) fn section(trends: &[Trend]) -> String {
     text
 }
 
-fn plot(index: usize, trend: &Trend) -> String {
-    let name = format!("{} {}", trend.class, words::direction(trend.direction));
-    let courses = || trend.sides.iter().flatten();
+fn plot(index: usize, class: &ClassCourses) -> String {
+    let name = format!("{} {}", class.class, words::direction(class.direction));
+    let courses = || class.sides.iter().flatten();
     let shares = || courses().flat_map(|it| &it.points).filter_map(|(_, share)| *share);
     let top = round_up(shares().fold(0.0, f64::max).max(0.000_01)).min(1.0);
     let ends = courses().filter_map(|it| it.points.last()).map(|(at, _)| *at);
     let (x, y) = (Scale::new([0.0, ends.fold(0.0, f64::max)], X), Scale::new([0.0, top], Y));
-    let [before, after] = trend.sides.each_ref().map(|side| spread(side));
+    let [before, after] = class.sides.each_ref().map(|side| spread(side));
     let said = format!("slow share before {before}, after {after}");
     let mut text = format!("<figure>\n<figcaption>{}</figcaption>\n", escape(&name));
     let title = format!("{name}: slow share over time");
@@ -69,9 +69,9 @@ fn plot(index: usize, trend: &Trend) -> String {
         let number = format!("{} s", scale::tick(tick));
         text.push_str(&markup::label(x.at(tick), HEIGHT - 5.0, "middle", "tick", &number));
     }
-    for (side, class) in trend.sides.iter().zip(["before", "after"]) {
+    for (side, style) in class.sides.iter().zip(["before", "after"]) {
         for course in side {
-            text.push_str(&curve(course, class, &x, &y));
+            text.push_str(&curve(course, style, &x, &y));
         }
     }
     text.push_str("</svg>\n</figure>\n");
@@ -79,7 +79,7 @@ fn plot(index: usize, trend: &Trend) -> String {
 }
 
 /// A line for each stretch without a gap; a dot for a stretch of a single point.
-fn curve(course: &Course, class: &str, x: &Scale, y: &Scale) -> String {
+fn curve(course: &Course, style: &str, x: &Scale, y: &Scale) -> String {
     let mut text = String::new();
     for stretch in course.points.split(|(_, share)| share.is_none()) {
         let place = |(at, share): &(f64, Option<f64>)| (x.at(*at), y.at(share.unwrap_or(0.0)));
@@ -89,7 +89,7 @@ fn curve(course: &Course, class: &str, x: &Scale, y: &Scale) -> String {
                 let (x, y) = place(point);
                 let _ = writeln!(
                     text,
-                    "<circle class=\"point {class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.5\"/>"
+                    "<circle class=\"point {style}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.5\"/>"
                 );
             }
             points => {
@@ -97,7 +97,7 @@ fn curve(course: &Course, class: &str, x: &Scale, y: &Scale) -> String {
                 let places: Vec<_> = places.map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
                 let _ = writeln!(
                     text,
-                    "<polyline class=\"course {class}\" points=\"{}\"/>",
+                    "<polyline class=\"course {style}\" points=\"{}\"/>",
                     places.join(" ")
                 );
             }

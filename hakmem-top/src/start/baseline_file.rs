@@ -29,14 +29,14 @@ pub enum BaselineError {
     Write(#[from] WriteError),
 }
 
-/// A baseline that is written once the program has run.
+/// The recording of a baseline, written once the program has run.
 #[derive(Debug)]
-pub struct Baseline {
+pub struct BaselineFile {
     path: PathBuf,
     replacement: Replacement,
 }
 
-impl Baseline {
+impl BaselineFile {
     /// Makes sure that the file can be written, without touching the existing one.
     ///
     /// # Errors

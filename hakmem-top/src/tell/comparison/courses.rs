@@ -1,4 +1,4 @@
-//! How slow a class was over time, on both sides: the data for the page's plots.
+//! How slow each class was over time, on both sides: the data for the page's plots.
 //!
 //! Counters are cumulative, so any subset of the samples yields a coarser course without losing
 //! operations between two samples.
@@ -20,7 +20,7 @@ const OPERATIONS_MIN: u64 = 500;
 
 /// One class and direction over time.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Trend {
+pub struct ClassCourses {
     /// The class.
     pub class: String,
     /// Allocations or frees.
@@ -39,8 +39,8 @@ pub struct Course {
     pub points: Vec<(f64, Option<f64>)>,
 }
 
-/// The trends of `strata`; those that changed most come first.
-pub(super) fn trends(strata: &[Stratum], before: &Side, after: &Side) -> Vec<Trend> {
+/// The courses of `strata`; those that changed most come first.
+pub(super) fn of_strata(strata: &[Stratum], before: &Side, after: &Side) -> Vec<ClassCourses> {
     let weight = |it: &Stratum| it.frequency_ns.abs() + it.duration_ns.abs();
     let mut strata: Vec<&Stratum> = strata.iter().collect();
     strata.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
@@ -51,7 +51,7 @@ pub(super) fn trends(strata: &[Stratum], before: &Side, after: &Side) -> Vec<Tre
             courses.truncate(COURSES_MAX);
             courses
         });
-        Trend { class: stratum.class.clone(), direction: stratum.direction, sides, left_out }
+        ClassCourses { class: stratum.class.clone(), direction: stratum.direction, sides, left_out }
     };
     strata.into_iter().map(of).collect()
 }

@@ -29,7 +29,7 @@ const LENGTH_BYTES_MAX: usize = 10;
 
 /// Blocks, oldest first, and the entries of the next block.
 #[derive(Debug, Default)]
-pub(super) struct Past {
+pub(super) struct ProcessHistory {
     blocks: VecDeque<Block>,
     /// Entries that wait to be compressed; the first is whole.
     open: Vec<u8>,
@@ -63,7 +63,7 @@ impl Block {
     }
 }
 
-impl Past {
+impl ProcessHistory {
     /// Whether to take a sample: the last one is old enough, or this is the very last.
     pub(super) fn is_due(&self, record: &ProcessRecord, interval_ns: u64) -> bool {
         // Samplers do not keep their interval exactly.
