@@ -10,7 +10,8 @@
 //! - [`source`]: Rust source without comments, literals and tests
 //! - [`module`]: the files of a crate as modules, and which of them each uses
 //! - [`layers`], [`circles`]: what may use what
-//! - [`lines`], [`phrases`], [`named_files`]: text
+//! - [`public_items`]: what nothing uses
+//! - [`lines`], [`sentences`], [`phrases`], [`named_files`]: text
 //! - [`mod@sample`]: comments to be read by people
 
 #![forbid(unsafe_code)]
@@ -22,8 +23,10 @@ pub mod lines;
 pub mod module;
 pub mod named_files;
 pub mod phrases;
+pub mod public_items;
 pub mod repository;
 pub mod sample;
+pub mod sentences;
 pub mod source;
 
 pub use finding::Finding;
@@ -37,7 +40,9 @@ pub fn check(repository: &Repository) -> Vec<Finding> {
         findings.extend(layers::check(&modules));
         findings.extend(circles::check(&modules));
     }
+    findings.extend(public_items::check(repository));
     findings.extend(lines::check(repository));
+    findings.extend(sentences::check(repository));
     findings.extend(phrases::check(repository));
     findings.extend(named_files::check(repository));
     findings

@@ -1,5 +1,7 @@
 //! Rust source as tokens, without comments, literals and what only tests see.
 
+use std::collections::BTreeSet;
+
 /// A token: a word, or one character that belongs to no word; `::` is one token.
 pub type Token<'source> = &'source str;
 
@@ -28,6 +30,31 @@ pub fn comments(source: &str) -> Vec<(usize, &str)> {
         _ => None,
     };
     pieces(source).filter_map(comment).collect()
+}
+
+/// The words of a file's code and literals, tests included, without those of `pub use`.
+pub fn names(source: &str) -> BTreeSet<&str> {
+    let mut names = BTreeSet::new();
+    let mut is_exported = false;
+    let mut last = "";
+    for piece in pieces(source) {
+        match piece {
+            Piece::Comment(..) => {}
+            // Formats name constants.
+            Piece::Literal(_, text) => {
+                names.extend(text.split(|it: char| !it.is_alphanumeric() && it != '_'));
+            }
+            Piece::Token(token) => {
+                let begins = token == "use" && (last == "pub" || last == ")");
+                is_exported = (is_exported || begins) && token != ";";
+                if !is_exported {
+                    names.insert(token);
+                }
+                last = token;
+            }
+        }
+    }
+    names
 }
 
 /// The line, from 1, of the byte at `at`.

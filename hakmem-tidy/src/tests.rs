@@ -1,7 +1,8 @@
 //! The checks find what they are for, and the repository has none of it.
 
 use crate::{
-    Repository, check, circles, layers, lines, module, named_files, phrases, sample, source,
+    Repository, check, circles, layers, lines, module, named_files, phrases, public_items, sample,
+    sentences, source,
 };
 
 fn modules(files: &[(&str, &str)]) -> module::Modules {
@@ -108,6 +109,29 @@ fn circles_are_found_once_each() {
 }
 
 #[test]
+fn public_items_that_nothing_uses_are_found() {
+    let found = |item: &str, other: &str| {
+        let files = [("it/src/lib.rs", ""), ("it/src/a.rs", item), ("it/src/b.rs", other)];
+        let findings = public_items::check(&Repository::of(&files));
+        findings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let none: Vec<String> = Vec::new();
+    let dead = |kind, name| {
+        format!(
+            "it/src/a.rs:2: no other file names the public {kind} `{name}`: remove it or make it \
+             private"
+        )
+    };
+    assert_eq!(found("\npub const fn f() {}", "// f"), [dead("fn", "f")]);
+    assert_eq!(found("\npub const F: u8 = 1; // F", "pub use a::F;"), [dead("const", "F")]);
+    assert_eq!(found("\npub struct S; impl S {}", ""), [dead("struct", "S")]);
+    assert_eq!(found("\npub struct S; pub fn f() -> S { S }", "use a::f;"), none);
+    assert_eq!(found("\npub unsafe extern \"C\" fn f() {}", "#[cfg(test)] use a::f;"), none);
+    assert_eq!(found("\npub const F: u8 = 1;", "fn g() { print!(\"{F}\") }"), none);
+    assert_eq!(found("\npub(crate) fn f() {}", ""), none);
+}
+
+#[test]
 fn long_lines_are_found_where_they_can_be_broken() {
     let long = "word ".repeat(21);
     let check = |path: &str, text: &str| lines::check(&Repository::of(&[(path, text)])).len();
@@ -118,6 +142,15 @@ fn long_lines_are_found_where_they_can_be_broken() {
     assert_eq!(check("a.md", &format!("- <https://example.org/{}>", "x".repeat(100))), 0);
     assert_eq!(check("run", &format!("#!/bin/sh\n# {long}")), 1);
     assert_eq!(check("a.rs", &format!("// {}", "é".repeat(97))), 0);
+}
+
+#[test]
+fn second_sentences_on_a_line_are_found() {
+    let found = |text: &str| sentences::check(&Repository::of(&[("a.md", text)])).len();
+    assert_eq!(found("One sentence. Another.\nA third (here). *Fourth*?\nNo `code`. Yes"), 3);
+    assert_eq!(found("1. An item\n10. Another\nC++ 20.2 or 3.5 Gigabytes, `a. B` and a.B."), 0);
+    assert_eq!(found("| One. Two. |\n# One. Two.\n```\nOne. Two.\n```"), 0);
+    assert_eq!(found("it ends in .ci. Then"), 1);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::format::{PAYLOAD_BYTES_MAX, RAW_BYTES_MAX};
 use crate::weight;
 
 /// Maximum length of one entry: gRPC's usual limit for a message.
-pub const ENTRY_BYTES_MAX: usize = 4 << 20;
+const ENTRY_BYTES_MAX: usize = 4 << 20;
 
 /// Level of compression. Higher levels save a few percent on these small blocks at several times
 /// the cost.
@@ -78,7 +78,7 @@ impl BlockBuilder {
         Ok(Self { raw: Vec::new(), compressor: Compressor::new()? })
     }
 
-    /// Adds an entry; `false` if it is longer than [`ENTRY_BYTES_MAX`] and was left out.
+    /// Adds an entry; `false` if it is longer than `ENTRY_BYTES_MAX` and was left out.
     pub fn push(&mut self, entry: &RecordingEntry) -> bool {
         push_entry(&mut self.raw, entry)
     }
@@ -107,7 +107,7 @@ impl BlockBuilder {
     }
 }
 
-/// Appends an entry in the encoding of a block; `false` if it is longer than [`ENTRY_BYTES_MAX`]
+/// Appends an entry in the encoding of a block; `false` if it is longer than `ENTRY_BYTES_MAX`
 /// and was left out.
 pub fn push_entry(raw: &mut Vec<u8>, entry: &RecordingEntry) -> bool {
     let bytes = entry.encoded_len();

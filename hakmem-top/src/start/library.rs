@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// File name of the library.
 pub const LIBRARY: &str = "libhakmem_preload.so";
 /// Environment variable that names the library unless the command line does.
-pub const LIBRARY_VARIABLE: &str = "HAKMEM_LIBRARY";
+const LIBRARY_VARIABLE: &str = "HAKMEM_LIBRARY";
 
 /// Why the allocator library cannot be preloaded.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

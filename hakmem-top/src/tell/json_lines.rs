@@ -8,7 +8,7 @@ use hakmem_recording::window::seconds;
 use serde_json::{Value, json};
 
 /// Version of the lines; it rises when a member changes its meaning or is removed.
-pub const LINES_VERSION: u32 = 1;
+const LINES_VERSION: u32 = 1;
 
 /// The first line: the recording's head and its losses.
 pub fn recording(recording: &Recording) -> String {

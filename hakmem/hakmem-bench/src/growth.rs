@@ -8,7 +8,7 @@ use crate::run_error::RunError;
 use crate::stopwatch::Stopwatch;
 
 /// Blocks that grow in turns, so that no block has all the free memory behind it.
-pub const SIDE_BY_SIDE: u64 = 8;
+const SIDE_BY_SIDE: u64 = 8;
 
 /// How much a block grows at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -63,7 +63,7 @@ pub struct Report {
 }
 
 /// Symbols that tell allocators apart: glibc, jemalloc, mimalloc, tcmalloc, rpmalloc, snmalloc.
-pub const MARKERS: &[&CStr] = &[
+const MARKERS: &[&CStr] = &[
     c"__libc_start_main",
     c"mallctl",
     c"mi_version",

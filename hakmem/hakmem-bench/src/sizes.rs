@@ -24,7 +24,7 @@ pub struct Skewed {
 }
 
 /// Size of the smallest block in bytes.
-pub const SMALLEST: usize = 16;
+const SMALLEST: usize = 16;
 
 /// Removes the option `--largest`, the limit of skewed sizes, from `arguments`.
 pub fn read_largest(arguments: &mut Arguments) -> Result<Option<Skewed>, UsageError> {

@@ -71,7 +71,7 @@ impl Arguments {
     }
 
     /// Whether help is asked for.
-    pub fn wants_help(&self) -> bool {
+    fn wants_help(&self) -> bool {
         self.words.iter().any(|word| word == "--help" || word == "-h")
     }
 

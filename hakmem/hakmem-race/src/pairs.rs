@@ -33,11 +33,11 @@ pub enum Kind {
 }
 
 /// Numbers of live blocks; powers of two, so that the loop needs no division.
-pub const WORKING_SETS: [usize; 5] = [1, 2, 4, 16, 128];
+const WORKING_SETS: [usize; 5] = [1, 2, 4, 16, 128];
 /// Alignment in bytes: a cache line.
-pub const ALIGNMENT: usize = 64;
+const ALIGNMENT: usize = 64;
 /// Size in bytes of blocks that all have one size.
-pub const ONE_SIZE: usize = 64;
+const ONE_SIZE: usize = 64;
 /// Length of the sequence of sizes; a power of two.
 const SEQUENCE: usize = 256;
 /// Pairs per slice, a multiple of [`SEQUENCE`].

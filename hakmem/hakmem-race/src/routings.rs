@@ -34,7 +34,7 @@ use crate::routings::variant::Variant;
 /// cache, and as little other work as possible.
 pub const LOOKUP_CELL: Cell = Cell::Fixed { size: 64 };
 /// Sizes whose instructions are counted: one that every routing frees on the fast path, and C7.
-pub const COUNTED_SIZES: [usize; 2] = [64, 1024];
+const COUNTED_SIZES: [usize; 2] = [64, 1024];
 
 /// What to run.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -234,7 +234,7 @@ impl ProgramStandings {
     }
 
     /// Geometric mean, over the rows, of hakmem's memory divided by the median peer's.
-    pub fn memory_ratio_mean(&self) -> f64 {
+    fn memory_ratio_mean(&self) -> f64 {
         geometric_mean(self.rows.iter().map(|row| row.memory_ratio))
     }
 
