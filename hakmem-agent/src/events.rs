@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_events_of_one_user_leave_room_for_anothers() {
+    fn the_events_of_one_user_leave_room_for_those_of_another() {
         let (subscription, mut stream) = subscribe(&[]);
         let (mut keys, flood) = news(2 * QUEUE_EVENTS);
         let quiet = News { key: "2-2-3".into(), owner: 2, ..news(10).1 };

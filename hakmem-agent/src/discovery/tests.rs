@@ -110,7 +110,7 @@ fn other_files_are_no_segments() {
 const ROOTS: &str = "run this test as root: it changes owners";
 
 #[test]
-fn a_directory_of_anothers_name_is_left_alone_and_counted_once() {
+fn a_directory_with_the_name_of_another_user_is_left_alone_and_counted_once() {
     let parent = tempfile::tempdir().unwrap();
     for (name, owner) in [("hakmem-1000", 1000), ("hakmem-1001", 1000), ("hakmem-0", 1000)] {
         let path = parent.path().join(name);

@@ -37,7 +37,7 @@ fn findings_are_bounded_and_those_that_are_over_go_first() {
 }
 
 #[test]
-fn the_findings_of_one_user_do_not_push_out_anothers() {
+fn the_findings_of_one_user_do_not_push_out_those_of_another() {
     let findings = Findings::default();
     take(&findings, vec![Step::Began(known(1, 7))], 10.0);
     let flood = (2..=2 * KEPT_MAX as u64).map(|id| Step::Began(known(id, 8))).collect();

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn files_go_of_the_owner_who_has_most_however_old_anothers_are() {
+    fn files_go_of_the_owner_who_has_most_however_old_those_of_others_are() {
         let check = |bytes_max, files: &[(u32, &[u64])], expected: &[(u32, &str)]| {
             let files = files.iter().map(|(owner, bytes)| (Some(*owner), stored(bytes)));
             let beyond = Files::beyond(bytes_max, files.collect());

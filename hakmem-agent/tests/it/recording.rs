@@ -108,7 +108,7 @@ async fn the_oldest_files_go_and_all_stay_within_the_limit() {
 
 /// Programs of two users, one of which writes much.
 #[tokio::test]
-async fn the_processes_of_one_user_push_out_no_recording_of_anothers() {
+async fn the_processes_of_one_user_push_out_no_recording_of_another() {
     // The quiet user's file, which grows only by samples at rest, needs some seconds to reach its
     // share.
     const BYTES_MAX: u64 = 256 << 10;

@@ -82,7 +82,7 @@ fn crashed_segments_outrank_others_where_the_number_is_limited() {
 }
 
 #[test]
-fn the_dead_of_one_user_do_not_push_out_anothers() {
+fn the_dead_of_one_user_do_not_push_out_those_of_another() {
     let directory = tempfile::tempdir().unwrap();
     let theirs = [0, 1, 2].map(|_| dead(directory.path()));
     let own = dead(directory.path());

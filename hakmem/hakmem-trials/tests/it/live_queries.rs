@@ -166,7 +166,7 @@ fn a_typo_is_found(prometheus: &Prometheus, asked: &[Query], served: &[String]) 
         ("_total", "s_total"),
         ("class=\"C7\"", "class=\"C77\""),
         ("job=~\".+\"", "jop=~\".+\""),
-        ("state=\"running\"", "state=\"runnning\""),
+        ("state=\"running\"", "state=\"crawling\""),
         ("(reason)", "(reason"),
     ] {
         let mut tampered: Vec<Query> = Vec::new();

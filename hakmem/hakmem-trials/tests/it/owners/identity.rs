@@ -40,7 +40,7 @@ fn two_containers_of_one_program_are_two_series_and_neither_falls() {
 }
 
 #[test]
-fn a_stranger_takes_neither_the_series_nor_the_place_of_anothers_process() {
+fn a_stranger_takes_neither_the_series_nor_the_place_of_another_owners_process() {
     const FORGED: f64 = 3_000_000.0;
     let mut machine = Machine::start();
     let _load = machine.load(HONEST, false);
