@@ -14,7 +14,7 @@ in the order of their allocation, in reverse or in a random order. Stands for da
 and torn down as a whole: a request's objects (same), a stack of scopes (reverse), a tree or a hash
 table (random).
 
---verify fills the blocks and checks their contents before they are freed. The calls are the same.";
+--verify fills the blocks and checks their contents before they are freed. It adds no calls.";
 
 fn main() -> ExitCode {
     usage::run(

@@ -18,7 +18,7 @@ Prints, besides the usual figures, the resident and the live memory (blocks, and
 at the worst of the 17 phases, measured after each, and at the end.
 
 --verify fills the blocks and checks their contents before they are freed; otherwise a byte is
-written in each page. The calls are the same.";
+written in each page. It adds no calls.";
 
 fn main() -> ExitCode {
     usage::run(

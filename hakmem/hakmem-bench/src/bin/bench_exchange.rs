@@ -20,7 +20,7 @@ all blocks are freed by a thread other than the allocating one. The report says 
 the one that came out. --burst makes N swaps before it frees their blocks. --largest draws
 sizes from 16 to less than BYTES, a power of two: small ones are far more frequent.
 
---verify fills the blocks and checks their contents before they are freed. The calls are the same.
+--verify fills the blocks and checks their contents before they are freed. It adds no calls.
 The time is from the start of the first thread to the end of the last.";
 
 fn main() -> ExitCode {

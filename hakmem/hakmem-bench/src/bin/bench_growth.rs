@@ -11,12 +11,12 @@ bench_growth [--add BYTES] BLOCKS FIRST LAST [--verify]
 
 Allocates BLOCKS blocks of FIRST bytes, eight at a time, makes each longer in turns by realloc until
 it would exceed LAST bytes, and frees it. A step doubles the size, as vectors do, or adds BYTES, as
-strings do that are appended to. One byte is written in each new page, so that it is resident.
+strings do when text is appended. One byte is written in each new page, so that it is resident.
 
-An operation is one malloc, realloc or free; mallocs and frees do not contain the reallocs.
+An operation is one malloc, realloc or free; the counts of mallocs and frees leave the reallocs out.
 
 --verify fills the blocks and checks their contents before and after each step and before they are
-freed. The calls are the same.";
+freed. It adds no calls.";
 
 fn main() -> ExitCode {
     usage::run(

@@ -19,7 +19,7 @@ another: no block is freed by the thread that allocated it.
 the report has its size after 5 seconds (or half the time, if that is less), and the most after
 that. Bounded memory does not grow any more then.
 
---verify fills the blocks and checks their contents before they are freed. The calls are the same.
+--verify fills the blocks and checks their contents before they are freed. It adds no calls.
 The time is from the start of the first thread to the end of the last.";
 
 /// More blocks than a run can make before its time is over.

@@ -12,7 +12,7 @@ WORKING_SET places and frees the block there, or allocates one of 16 to 1039 byt
 The remaining blocks are freed at the end. Stands for workers that share nothing but the allocator:
 any loss against one thread is the cost of sharing it.
 
---verify fills the blocks and checks their contents before they are freed. The calls are the same.
+--verify fills the blocks and checks their contents before they are freed. It adds no calls.
 The time is from the start of the first thread to the end of the last.";
 
 fn main() -> ExitCode {

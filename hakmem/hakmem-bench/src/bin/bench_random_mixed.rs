@@ -17,12 +17,11 @@ given.
 
 The first and the last byte of each new block are written with random bits, as by a program that
 fills a buffer. --bare only touches the blocks, which is best for timing;
---verify fills them and checks their contents before each free. The calls are the same.
+--verify fills them and checks their contents before each free. It adds no calls.
 
---largest draws sizes from 16 to less than BYTES, a power of two, instead: of two that are equally
-often in each doubling, the smaller, so that small ones are far more frequent. --bare then touches
-each page of a block, so that page faults count.
-
+--largest draws sizes from 16 to less than BYTES, a power of two, instead. Each is the smaller of
+two sizes that are spread evenly over the doublings, so that small ones are far more frequent.
+--bare then touches each page of a block, so that page faults count.
 --rate makes at most N iterations a second, for watching; 0 means no limit.";
 
 fn main() -> ExitCode {

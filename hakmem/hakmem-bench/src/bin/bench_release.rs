@@ -20,7 +20,7 @@ Prints, besides the usual figures, the resident and the live memory (blocks, and
 when grown, once freed, and N seconds later. The time is that of growing and freeing.
 
 --verify fills the blocks and checks their contents before they are freed; otherwise a byte is
-written in each page. The calls are the same.";
+written in each page. It adds no calls.";
 
 fn main() -> ExitCode {
     usage::run(

@@ -12,7 +12,7 @@ thread before it allocated. Blocks pass on in batches of 64, and at most 32 batc
 under way. Stands for pipelines with several stages and for actors that send each other messages:
 every thread allocates and frees, and no block is freed by the thread that allocated it.
 
---verify fills the blocks and checks their contents before they are freed. The calls are the same.
+--verify fills the blocks and checks their contents before they are freed. It adds no calls.
 The time is from the start of the first thread to the end of the last.";
 
 fn main() -> ExitCode {

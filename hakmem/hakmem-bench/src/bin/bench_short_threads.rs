@@ -12,7 +12,7 @@ In each of AT_ONCE places THREADS threads follow each other. Each allocates BLOC
 or task: what an allocator does when a thread makes its first and its last call counts as much as
 the calls between.
 
---verify fills the blocks and checks their contents before they are freed. The calls are the same.
+--verify fills the blocks and checks their contents before they are freed. It adds no calls.
 The time is from the start of the first thread to the end of the last, and includes starting them.";
 
 fn main() -> ExitCode {

@@ -13,7 +13,7 @@ remaining blocks are freed. HELD is 1000 if not given. Stands for servers whose 
 while sessions and caches live on (after Larson and Krishnan, 1998): blocks outlive the thread that
 allocated them.
 
---verify fills the blocks and checks their contents before they are freed. The calls are the same.
+--verify fills the blocks and checks their contents before they are freed. It adds no calls.
 The time is from the start of the first thread to the end of the last, and includes starting
 THREADS * GENERATIONS threads.";
 
