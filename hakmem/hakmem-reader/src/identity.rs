@@ -326,6 +326,8 @@ fn labels(bytes: &[u8]) -> BTreeMap<CleanText, CleanText> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Segment;
+    use crate::fixture::{FixtureProcess, SegmentWriter, bin_of};
 
     #[test]
     fn labels_and_arguments_are_taken_apart() {
@@ -339,5 +341,71 @@ mod tests {
         assert_eq!(arguments(b"ls\0-l\0\0x\0"), ["ls", "-l", "", "x"]);
         assert_eq!(arguments(b""), [""; 0]);
         assert_eq!(arguments(b"cut\0sho"), ["cut", "sho"]);
+    }
+
+    /// The identity that a reader finds in the segment of `process`.
+    fn read(process: &FixtureProcess) -> Identity {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = SegmentWriter::create(directory.path(), process);
+        let segment = Segment::open(writer.path()).unwrap();
+        let name = writer.path().file_name().unwrap().to_str().unwrap();
+        assert_eq!(format!("{}.hakmem", segment.identity().key()), name);
+        segment.identity().clone()
+    }
+
+    #[test]
+    fn a_process_is_called_what_people_call_it() {
+        let named = |executable: &str, command_name: &str| {
+            let command_name = command_name.to_owned();
+            let identity =
+                read(&FixtureProcess { command_name, ..FixtureProcess::new(executable) });
+            [identity.executable_name().to_owned(), identity.name().to_owned()]
+        };
+        assert_eq!(named("/usr/bin/python3.11", "serve.py"), ["python3.11", "serve.py"]);
+        assert_eq!(named("/usr/bin/python3.11", ""), ["python3.11", "python3.11"]);
+        assert_eq!(named("relative", ""), ["relative", "relative"]);
+    }
+
+    #[test]
+    fn the_time_of_an_event_follows_from_when_the_segment_was_made() {
+        let identity = read(&FixtureProcess {
+            created_unix_ns: 5_000,
+            created_monotonic_ns: 300,
+            boot_id: [0x0f; 16],
+            ..FixtureProcess::new("/bin/a")
+        });
+        assert_eq!([300, 310, 290].map(|at| identity.unix_ns(at)), [5_000, 5_010, 4_990]);
+        assert_eq!(identity.unix_ns(u64::MAX), u64::MAX);
+        assert_eq!(Identity { created_unix_ns: 10, ..identity.clone() }.unix_ns(0), 0);
+        assert_eq!(identity.boot_id_hex(), "0f".repeat(16));
+        assert_eq!(identity.build_id, "abcdef");
+    }
+
+    #[test]
+    fn only_routings_with_two_forms_of_push_have_one() {
+        let push = |routing| {
+            read(&FixtureProcess { routing, push: Push::Boxed, ..FixtureProcess::new("/bin/a") })
+                .effective_push()
+        };
+        assert_eq!([Routing::Direct, Routing::E3].map(push), [None, None]);
+        let with_choice = [Routing::Registry, Routing::Exclude, Routing::Uniform, Routing::Hybrid];
+        assert_eq!(with_choice.map(push), [Some(Push::Boxed); 4]);
+    }
+
+    #[test]
+    fn a_bin_means_what_the_writer_says_if_the_routing_uses_it() {
+        let bins = read(&FixtureProcess::new("/bin/a")).bins;
+        let (tiny, mid, unused) = (bin_of(Class::C2), bin_of(Class::Mid), 40);
+        let found = [BIN_NONE, tiny, mid, unused, BIN_LARGE]
+            .map(|bin| (bins.is_used(bin), bins.class(bin), bins.stride_bytes(bin)));
+        let expected = [
+            (true, Class::None, 0),
+            (true, Class::C2, 32),
+            (true, Class::Mid, 4096),
+            (false, Class::None, 0),
+            (true, Class::Large, 0),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!([tiny, mid].map(|bin| bins.fast_outcome(bin)), [Outcome::Map, Outcome::Mid]);
     }
 }

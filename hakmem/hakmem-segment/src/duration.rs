@@ -42,6 +42,29 @@ mod tests {
                 assert_eq!(bucket(bucket_start_ns(index + 1) - 1), index);
             }
         }
+    }
+
+    #[test]
+    fn a_duration_of_any_length_has_a_bucket() {
+        assert_eq!(bucket(bucket_start_ns(BUCKETS)), BUCKETS - 1);
         assert_eq!(bucket(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn the_bounds_are_those_that_other_readers_know() {
+        let check = |duration_ns: u64, expected: usize| {
+            assert_eq!(bucket(duration_ns), expected, "{duration_ns} ns");
+        };
+        check(0, 0);
+        check(7, 0);
+        check(8, 1);
+        check(31, 3);
+        check(32, 4);
+        check(39, 4);
+        check(40, 5);
+        check(63, 7);
+        check(64, 8);
+        check(1000, 23);
+        check(1 << 30, 104);
     }
 }

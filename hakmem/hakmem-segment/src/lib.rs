@@ -72,3 +72,16 @@ pub const BIN_NONE: usize = 0;
 pub const BIN_LARGE: usize = BINS - 1;
 /// Suffix of file names; the whole name is `<pid>-<start_time_ticks>-<nonce in hex>.hakmem`.
 pub const FILE_SUFFIX: &str = ".hakmem";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sizes_are_those_that_other_readers_know() {
+        assert_eq!((BINS, BIN_NONE, BIN_LARGE), (64, 0, 63));
+        assert_eq!((header::HEADER_BYTES, slot::SLOT_BYTES), (8192, 36_864));
+        assert_eq!((slot::SLOT_HOT_BYTES, slot::HISTOGRAMS), (4096, 12));
+        assert_eq!((duration::BUCKETS, event::RING_EVENTS), (116, 64));
+    }
+}

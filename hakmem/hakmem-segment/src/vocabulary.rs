@@ -181,3 +181,28 @@ vocabulary! {
         Boxed = 1, "boxed";
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Outcome::*;
+    use super::*;
+
+    #[test]
+    fn anomalies_are_the_outcomes_that_only_a_bug_causes() {
+        let anomalies =
+            [HeaderFalsePositive, HeaderMissing, Interior, DoubleFree, SizeMismatch].as_slice();
+        for outcome in Outcome::ALL {
+            assert_eq!(outcome.is_anomaly(), anomalies.contains(outcome), "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_and_a_word_have_one_value() {
+        for &outcome in Outcome::ALL {
+            assert_eq!(Outcome::from_number(outcome as u8), Some(outcome));
+            assert_eq!(Outcome::from_name(outcome.name()), Some(outcome));
+        }
+        assert_eq!(Outcome::from_number(Outcome::ALL.len() as u8), None);
+        assert_eq!(Outcome::from_name("Map"), None);
+    }
+}

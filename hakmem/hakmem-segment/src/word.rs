@@ -145,6 +145,17 @@ mod tests {
     }
 
     #[test]
+    fn a_writer_and_a_reader_of_another_version_agree_on_the_bits() {
+        assert_eq!((CHECK_PERIOD, CAPACITY_MAX), (1024, 16_384));
+        assert_eq!((ListWord::PUSH, ListWord::POP), (0x1_0001, 1));
+        assert_eq!((ListWord::GUARDS, ListWord::CLOSED.0), (0x0400_8000, 0x8000));
+        // 5 blocks of 32, a check that is due, and 3 periods before it.
+        let word = ListWord((3 << 27) | 0x0400_0000 | (0x8000 - 32 + 5));
+        let expected = ListState { depth: 5, freed_fast: 3 * 1024 + 1024 };
+        assert_eq!(ListState::new(word, 32), expected);
+    }
+
+    #[test]
     fn a_carry_takes_what_it_says_and_leaves_everything_else() {
         assert_eq!(ListWord::CARRY, 1 << 46);
         let word = ListWord(u64::MAX << PERIODS_SHIFT).with_depth(5, 32);

@@ -43,3 +43,22 @@ fn what_was_added_since_is_what_was_added() {
     assert_eq!(later.since(&earlier), added);
     assert_eq!(earlier.since(&later), Histogram::default());
 }
+
+#[test]
+fn a_quantile_is_interpolated_inside_its_bucket() {
+    // From 32 to 39 ns, and from 64 to 79 ns.
+    let histogram = of(&[(4, 10), (8, 10)]);
+    let quantiles = [0.0, 0.25, 0.5, 0.525, 0.75, 1.0].map(|it| histogram.quantile_ns(it));
+    assert_eq!(quantiles, [32, 35, 39, 65, 71, 79]);
+    assert_eq!([-1.0, 2.0].map(|it| histogram.quantile_ns(it)), [32, 79]);
+}
+
+#[test]
+fn only_buckets_with_durations_are_kept() {
+    assert!(of(&[]).is_empty() && !of(&[(3, 1)]).is_empty());
+    let histogram = Histogram::from_counts((0..200).map(|it| u64::from(it >= 114)));
+    assert_eq!(histogram.buckets().collect::<Vec<_>>(), [(114, 1), (115, 1)]);
+    let mut sum = of(&[(1, u64::MAX), (5, 2)]);
+    sum.add(&of(&[(1, 1), (3, 4), (5, 5)]));
+    assert_eq!(sum, of(&[(1, u64::MAX), (3, 4), (5, 7)]));
+}

@@ -97,3 +97,59 @@ fn a_pid_that_a_strangers_file_claims_is_not_believed() {
     assert!(!host.process_lives(&claimed_by(STRANGER)));
     assert!(host.witness(&claimed_by(STRANGER)).is_none());
 }
+
+#[test]
+fn an_end_is_normal_sent_or_the_programs_own_fault() {
+    let state = |ending: Ending| ProcessState::from(ending);
+    assert_eq!(state(Ending::Exited(3)), ProcessState::Exited);
+    assert_eq!(state(Ending::Signal(9)), ProcessState::Killed);
+    assert_eq!(state(Ending::Signal(11)), ProcessState::Crashed);
+    let names = ["running", "exited", "killed", "crashed", "replaced", "ended"];
+    assert_eq!(ProcessState::ALL.map(ProcessState::name), names);
+    let ended = ProcessState::ALL.map(ProcessState::is_ended);
+    assert_eq!(ended, [false, true, true, true, true, true]);
+    let abnormal = ProcessState::ALL.map(ProcessState::is_abnormal_end);
+    assert_eq!(abnormal, [false, false, true, true, false, true]);
+}
+
+#[test]
+fn the_kernels_word_on_an_end_outweighs_the_segments_but_not_an_exec() {
+    let directory = tempfile::tempdir().unwrap();
+    let process = FixtureProcess::new("/bin/a");
+    let writer = SegmentWriter::create(directory.path(), &process);
+    let path = writer.path().to_owned();
+    writer.exit(0);
+    let mut segment = Segment::open(&path).unwrap();
+    let sample = segment.sample().unwrap();
+    let this = segment.identity().clone();
+    let later = Identity {
+        nonce: this.nonce + 1,
+        created_monotonic_ns: this.created_monotonic_ns + 1,
+        ..this.clone()
+    };
+    let state = |alive, ending, others: &[Identity]| {
+        effective_state(&this, alive, &sample.process, ending, others, &Host::current())
+    };
+    let crash = Some(Ending::Signal(11));
+    assert_eq!(state(false, crash, &[]), ProcessState::Crashed);
+    assert_eq!(state(false, None, &[]), ProcessState::Exited);
+    assert_eq!(state(false, crash, std::slice::from_ref(&later)), ProcessState::Exited);
+    assert_eq!(state(true, crash, &[]), ProcessState::Running);
+    // Neither of these is a later segment of the same process of the same user.
+    let same_moment = Identity { created_monotonic_ns: this.created_monotonic_ns, ..later.clone() };
+    let same_file = Identity { nonce: this.nonce, ..later.clone() };
+    let strangers = Identity { owner_user_id: this.owner_user_id + 1, ..later };
+    for other in [same_moment, same_file, strangers] {
+        assert!(!is_successor(&other, &this), "{other:?}");
+    }
+}
+
+#[test]
+fn a_boot_id_is_thirty_two_digits() {
+    let text = "00112233-4455-6677-8899-aabbccddeeff";
+    let expected = u128::from_str_radix(&text.replace('-', ""), 16).unwrap().to_be_bytes();
+    assert_eq!(parse_boot_id(text), Some(expected));
+    assert_eq!(parse_boot_id(&text[1..]), None);
+    assert_eq!(parse_boot_id("00112233-4455-6677-8899-aabbccddeefg"), None);
+    assert_eq!(parse_boot_id(""), None);
+}

@@ -40,3 +40,22 @@ fn no_function_lets_an_unsafe_character_through() {
         assert!(is_unsafe(misleading), "{misleading:?}");
     }
 }
+
+#[test]
+fn clean_text_is_compared_and_padded_like_the_text_it_holds() {
+    let text = clean_text("name");
+    assert!(text == *"name" && text == "name");
+    assert!(text != *"other" && text != "other");
+    assert_eq!(format!("[{text:>6}] [{text:<6}] [{text:.2}]"), "[  name] [name  ] [na]");
+    assert_eq!((text.as_str(), text.as_ref(), &*text), ("name", "name", "name"));
+    let keys = std::collections::HashMap::from([(text.clone(), 1)]);
+    assert_eq!(keys.get("name"), Some(&1));
+    assert_eq!(String::from(text), "name");
+    assert_eq!(hex(&[0x00, 0x0f, 0xa0]), "000fa0");
+}
+
+#[test]
+fn a_json_document_keeps_its_layout_and_escapes_what_misleads() {
+    let document = "{\n\t\"a\": \"ü~\u{7f}\u{202e}\"\n}";
+    assert_eq!(escaped_json(document), "{\n\t\"a\": \"ü~\\u007f\\u202e\"\n}");
+}

@@ -161,3 +161,93 @@ fn violations_are_found_and_named() {
     assert_eq!(bad.classes()[Class::C3 as usize].identity_violations, 1);
     assert_eq!(bad.classes()[Class::C3 as usize].allocations_fast, 0);
 }
+
+#[test]
+fn a_class_is_used_once_anything_was_asked_of_it() {
+    let used = |work: fn(&mut SlotWriter, usize)| totals_of(Class::C1, work).is_used();
+    assert!(!used(|_, _| ()));
+    assert!(used(|slot, bin| slot.allocate_slow(bin, AllocReason::OutOfMemory, 0)));
+    assert!(used(|slot, bin| slot.allocate(bin, 1)));
+    assert!(used(|slot, bin| slot.free_slow(bin, FreeReason::Rejected, Outcome::DoubleFree, 0)));
+    let classes = totals_after(|writer, _| writer.set_inherited_blocks(bin_of(Class::C1), 1));
+    assert!(classes[Class::C1 as usize].is_used() && !classes[Class::C2 as usize].is_used());
+}
+
+#[test]
+fn a_thread_has_the_sums_of_its_slot_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = SegmentWriter::create(directory.path(), &FixtureProcess::new("/bin/a"));
+    let (first, second) = (writer.take_slot(7, "main"), writer.take_slot(8, ""));
+    let (tiny, mid) = (bin_of(Class::C7), bin_of(Class::Mid));
+    let slot = writer.slot(first);
+    slot.allocate_slow(tiny, AllocReason::RefillCentral, 31);
+    slot.allocate_fast(tiny, 20);
+    slot.allocate_slow(mid, AllocReason::OutOfMemory, 0);
+    slot.free_fast(tiny, 5, false);
+    slot.free_slow(tiny, FreeReason::FlushFull, Outcome::Map, 8);
+    slot.spare(tiny);
+    slot.suppress(AllocReason::NewSlab);
+    writer.slot(second).allocate_slow(mid, AllocReason::NewSlab, 1);
+    writer.slot(second).give_up();
+    let sample = Segment::open(writer.path()).unwrap().sample().unwrap();
+    let threads = sample.threads();
+    // Slot 0 is the process's own.
+    let [_, main, other] = &threads[..] else { panic!("{threads:?}") };
+    assert_eq!((main.slot, main.thread_id, main.owners, main.torn), (1, 7, 1, false));
+    assert_eq!((main.allocations, main.slow_allocations), (21, 1));
+    assert_eq!((main.frees, main.slow_frees), (6, 1));
+    assert_eq!((main.events_written, main.suppressed_events), (0, 1));
+    let list = main.lists.iter().find(|it| it.class == Class::C7).unwrap();
+    assert_eq!((list.depth_blocks, list.capacity_blocks), (8, 2 * 64));
+    // A slot that nobody owns has no lists that may hold blocks.
+    assert_eq!((other.thread_id, other.slow_allocations, other.lists.len()), (0, 1, 0));
+    assert_eq!((sample.threads_alive(), sample.suppressed_events()), (1, 1));
+}
+
+#[test]
+fn reasons_are_told_with_their_words_and_a_failure_is_no_allocation() {
+    let totals = totals_of(Class::C1, |slot, bin| {
+        slot.allocate_slow(bin, AllocReason::NewSlab, 3);
+        slot.allocate_slow(bin, AllocReason::OutOfMemory, 0);
+        slot.free_slow(bin, FreeReason::Check, Outcome::Map, 0);
+    });
+    let slow: Vec<_> = totals.slow_allocations_by_reason().filter(|it| it.1 > 0).collect();
+    assert_eq!(slow, [(AllocReason::NewSlab, 1)]);
+    let frees: Vec<_> = totals.slow_frees_by_reason().filter(|it| it.1 > 0).collect();
+    assert_eq!(frees, [(FreeReason::Check, 1)]);
+}
+
+#[test]
+fn any_counter_that_fell_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = SegmentWriter::create(directory.path(), &FixtureProcess::new("/bin/a"));
+    let slot = writer.take_slot(7, "main");
+    let bin = bin_of(Class::C3);
+    writer.slot(slot).allocate_slow(bin, AllocReason::NewSlab, 31);
+    writer.slot(slot).free_fast(bin, 3, true);
+    writer.slot(slot).free_fast(bin, 3, false);
+    writer.slot(slot).free_slow(bin, FreeReason::Check, Outcome::Map, 0);
+    writer.slot(slot).duration(Class::C3, 100);
+    writer.slot(slot).suppress(AllocReason::NewSlab);
+    writer.slot(slot).allocate_large(1 << 20);
+    writer.slot(slot).free_large(1 << 20);
+    let before = Segment::open(writer.path()).unwrap().sample().unwrap();
+    let check = |change: fn(&mut SlotSample)| {
+        let mut after = before.clone();
+        change(std::sync::Arc::make_mut(&mut after.slots[1]));
+        assert!(after.check_not_fallen(&before).is_err(), "{:?}", after.slots[1]);
+    };
+    check(|slot| slot.bins[0].record.alloc_reasons[AllocReason::NewSlab as usize] -= 1);
+    check(|slot| slot.bins[0].record.free_reasons[FreeReason::Check as usize] -= 1);
+    check(|slot| slot.bins[0].record.outcomes[Outcome::Map as usize] -= 1);
+    check(|slot| slot.bins[0].record.refilled_blocks -= 1);
+    check(|slot| slot.bins[0].sized_frees_fast -= 1);
+    check(|slot| slot.bins[0].sized_frees_fast += 1);
+    check(|slot| slot.bins.clear());
+    check(|slot| slot.large_allocated_bytes -= 1);
+    check(|slot| slot.large_freed_bytes -= 1);
+    check(|slot| slot.suppressed_allocations = [0; 8]);
+    check(|slot| slot.owners -= 1);
+    check(|slot| slot.durations = Vec::new().into());
+    before.check_not_fallen(&before).unwrap();
+}
