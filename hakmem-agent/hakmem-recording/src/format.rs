@@ -116,3 +116,49 @@ impl BlockHeader {
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_begins_as_the_documentation_says() {
+        let mut expected = b"\x89HAKREC\n\x01\0\0\0".to_vec();
+        expected.extend(crc32fast::hash(&expected).to_le_bytes());
+        assert_eq!(file_header().as_slice(), expected);
+    }
+
+    #[test]
+    fn a_block_begins_as_the_documentation_says() {
+        let header = BlockHeader::new(5, FLAG_KEY, 0x1234, b"payload");
+        let mut expected = b"\xf5\x68\x6b\x1a\x62\x6c\x6b\x9e".to_vec();
+        expected.extend(b"\x05\0\0\0\x01\0\0\0\x07\0\0\0\x34\x12\0\0");
+        let checked = [&expected[8..], b"payload"].concat();
+        expected.extend(crc32fast::hash(&checked).to_le_bytes());
+        assert_eq!(header.bytes().as_slice(), expected);
+        assert_eq!(BlockHeader::parse(&expected), Some(header));
+    }
+
+    #[test]
+    fn a_block_that_announces_more_than_any_writer_writes_is_none() {
+        let check = |payload_bytes: usize, raw_bytes: usize, expected: bool| {
+            let header = BlockHeader {
+                payload_bytes: payload_bytes as u32,
+                raw_bytes: raw_bytes as u32,
+                ..BlockHeader::new(0, 0, 0, b"")
+            };
+            let parsed = BlockHeader::parse(&header.bytes());
+            assert_eq!(parsed.is_some(), expected, "{payload_bytes} {raw_bytes}");
+        };
+        const RAW: usize = 8 << 20;
+        check(RAW, RAW, true);
+        check(PAYLOAD_BYTES_MAX, RAW, true);
+        check(PAYLOAD_BYTES_MAX + 1, RAW, false);
+        check(1, RAW + 1, false);
+        check(u32::MAX as usize, u32::MAX as usize, false);
+        // zstd adds 3 bytes to each of its blocks of 128 KiB that it cannot compress, and a header.
+        const { assert!(PAYLOAD_BYTES_MAX >= RAW + 3 * RAW.div_ceil(128 << 10) + 18) };
+        // A reader allocates what a block announces.
+        const { assert!(PAYLOAD_BYTES_MAX <= RAW + RAW / 64) };
+    }
+}

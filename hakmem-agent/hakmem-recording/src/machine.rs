@@ -107,6 +107,8 @@ mod tests {
         assert_eq!(memory_bytes("MemTotal:        2048 kB\nMemFree: 1 kB\n"), 2 << 20);
         assert_eq!((processor(""), memory_bytes("MemTotal: much\n")), (String::new(), 0));
         assert!(!this_machine().kernel.is_empty());
+        let boot_id = this_machine().boot_id;
+        assert!(boot_id.len() == 32 && boot_id.bytes().all(|it| it.is_ascii_hexdigit()));
     }
 
     #[test]

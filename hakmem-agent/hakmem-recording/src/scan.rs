@@ -168,3 +168,6 @@ fn next_block(source: &Source, mut offset: u64, vain_bytes: &mut u64) -> io::Res
 fn markers(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
     bytes.windows(SYNC.len()).enumerate().filter(|(_, it)| *it == SYNC).map(|(at, _)| at)
 }
+
+#[cfg(test)]
+mod tests;

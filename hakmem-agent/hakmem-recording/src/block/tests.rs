@@ -58,3 +58,39 @@ fn a_bomb_is_refused_before_it_takes_memory() {
     raw.extend(entry);
     assert_eq!(decode_raw(&raw), Err(DecodeError::TooHeavy));
 }
+
+/// An entry of exactly `bytes` bytes.
+fn entry_of(bytes: usize) -> RecordingEntry {
+    let named = |length: usize| {
+        let process = Process { key: "k".repeat(length), ..Process::default() };
+        let update = WatchProcessesResponse { changed: vec![process], ..Default::default() };
+        RecordingEntry { entry: Some(Entry::Update(update)) }
+    };
+    let around = named(bytes / 2).encoded_len() - bytes / 2;
+    let entry = named(bytes - around);
+    assert_eq!(entry.encoded_len(), bytes);
+    entry
+}
+
+#[test]
+fn an_entry_at_the_limit_is_written_and_read() {
+    let mut builder = BlockBuilder::new().unwrap();
+    assert!(!builder.push(&entry_of(ENTRY_BYTES_MAX + 1)));
+    let largest = entry_of(ENTRY_BYTES_MAX);
+    assert!(builder.push(&largest));
+    assert!(builder.raw_bytes() > ENTRY_BYTES_MAX);
+    let (payload, raw_bytes) = builder.take().unwrap();
+    assert_eq!(decode(&payload, raw_bytes).unwrap(), [largest]);
+}
+
+#[test]
+fn entries_that_no_writer_writes_are_refused() {
+    let mut raw = Vec::new();
+    assert!(push_entry(&mut raw, &update(10)));
+    assert_eq!(decode_raw(&raw[..raw.len() - 1]), Err(DecodeError::Entries));
+    let long = entry_of(ENTRY_BYTES_MAX + 1).encode_length_delimited_to_vec();
+    assert_eq!(decode_raw(&long), Err(DecodeError::Entries));
+    let payload = vec![0; PAYLOAD_BYTES_MAX + 1];
+    assert_eq!(decode(&payload, 1), Err(DecodeError::TooLong));
+    assert_eq!(decode(&payload[1..], 1), Err(DecodeError::Compression));
+}

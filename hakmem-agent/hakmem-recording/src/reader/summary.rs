@@ -141,3 +141,6 @@ impl Audience for Tally {
 
     fn event(&mut self, _: &Event) {}
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,3 +40,18 @@ fn too_many_samples_are_thinned_evenly() {
     let steps: Vec<f64> = moments.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(steps[..steps.len() - 1].iter().all(|step| *step == steps[0]), "{steps:?}");
 }
+
+#[test]
+fn no_more_samples_are_left_out_than_memory_requires() {
+    let bytes = Process { key: "a".to_owned(), ..sample(1.5) }.encoded_len();
+    // Ten a second, of which three quarters fit.
+    let mut collector = Collector::bounded(100, 300 * (bytes + 2));
+    let identity = Identity::default();
+    for tenth in 0..400 {
+        let process = Process { key: "a".to_owned(), ..sample(f64::from(tenth) / 10.0) };
+        let at = process.sampled_at.unwrap();
+        collector.sample(Sample { identity: &identity, process: &process, at, at_rest: false });
+    }
+    let [series] = <[_; 1]>::try_from(collector.into_series()).unwrap();
+    assert!((190..300).contains(&series.samples.len()), "{}", series.samples.len());
+}

@@ -123,3 +123,40 @@ fn an_entry_contains_its_content() {
     assert!(size_of::<RecordingEntry>() >= size_of::<WatchProcessesResponse>());
     assert!(size_of::<RecordingEntry>() >= size_of::<WatchEventsResponse>());
 }
+
+/// A message's field of bytes.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    [&[number << 3 | 2, content.len() as u8], content].concat()
+}
+
+#[test]
+fn an_entry_weighs_what_its_messages_and_strings_take_in_memory() {
+    let list = |size: usize| size * GROWTH + OVERHEAD;
+    let entry = size_of::<RecordingEntry>() * GROWTH;
+    assert_eq!(of_entry(&[]), Some(entry));
+    // An update with two processes, of which one has a key.
+    let key = field(1, b"1-2-3");
+    let processes = [field(3, &key), field(3, b"")].concat();
+    let update = field(2, &processes);
+    let messages = OVERHEAD + 2 * list(size_of::<Process>()) + list(2 * size_of::<String>());
+    let content = processes.len() + key.len() + b"1-2-3".len();
+    assert_eq!(of_entry(&update), Some(entry + messages + content));
+    // Numbers of one byte each become numbers of eight.
+    let numbers = field(4, &[1; 20]);
+    let bins = weigh(&numbers, Kind::Bins).unwrap();
+    assert_eq!(bins, OVERHEAD + 20 + 20 * size_of::<u64>() * GROWTH);
+}
+
+#[test]
+fn fields_that_the_contract_does_not_have_are_skipped_by_their_lengths() {
+    let number = [0x08, 0x96, 0x01];
+    let eight = [0x09, 1, 2, 3, 4, 5, 6, 7, 8];
+    let four = [0x0d, 1, 2, 3, 4];
+    let key = field(1, b"k");
+    let alone = weigh(&key, Kind::Process);
+    let among = [&number[..], &eight, &four, &key, &eight].concat();
+    assert_eq!(weigh(&among, Kind::Process), alone);
+    for cut in [&eight[..8], &four[..4], &number[..2], &key[..2], &[0x0b]] {
+        assert_eq!(weigh(cut, Kind::Process), None, "{cut:?}");
+    }
+}

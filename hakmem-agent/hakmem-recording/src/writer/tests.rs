@@ -55,11 +55,12 @@ fn a_block_is_written_once_a_second() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.hakrec");
     let mut writer = RecordingWriter::create(&path, start()).unwrap();
-    let at_start = writer.bytes();
+    let (at_start, begun) = (writer.bytes(), Instant::now() - Duration::from_secs(60));
     writer.push(update(0.0, vec![history(1, "a", 1).remove(0)])).unwrap();
     writer.flush_if_due(Instant::now()).unwrap();
     assert_eq!(writer.bytes(), at_start, "it is not a second yet");
     assert!(writer.flush_due_at() <= Instant::now() + BLOCK_INTERVAL);
+    assert!(writer.flush_due_at() > begun + BLOCK_INTERVAL);
     writer.flush_if_due(Instant::now() + BLOCK_INTERVAL).unwrap();
     assert!(writer.bytes() > at_start);
 }
@@ -79,6 +80,7 @@ fn a_key_frame_holds_more_processes_than_a_block() {
     for group in chunks(many(0.0), CHUNK_BYTES) {
         writer.push(update(0.0, group)).unwrap();
     }
+    writer.flush_now();
     let first = writer.bytes();
     writer.hurry();
     writer.push(update(1.0, Vec::new())).unwrap();
@@ -88,6 +90,7 @@ fn a_key_frame_holds_more_processes_than_a_block() {
     let kept = [&bytes[..crate::format::FILE_HEADER_BYTES], &bytes[first as usize..]].concat();
     let recording = Recording::from_bytes(kept).unwrap();
     assert_eq!(recording.start(), &start(), "the key frame has the start again");
+    assert_eq!(recording.summary().updates, 2, "the messages of a key frame are one update");
     assert_eq!(recording.series(Window::ALL, |_| true).len(), 3000);
 }
 
@@ -157,4 +160,56 @@ fn kill_9_takes_the_last_second_at_most() {
             samples.iter().enumerate().all(|(at, it)| it.totals.unwrap().allocations == at as u64)
         );
     }
+}
+
+/// A process of more than half a mebibyte.
+fn large(key: &str) -> Process {
+    let threads = (0..20_000).map(|thread_id| hakmem_proto::v1::Thread {
+        thread_id,
+        name: format!("a thread with the number {thread_id:08}"),
+        ..Default::default()
+    });
+    Process { threads: threads.collect(), ..history(1, key, 1).remove(0) }
+}
+
+#[test]
+fn a_full_block_is_written_without_waiting() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = RecordingWriter::create(&directory.path().join("a"), start()).unwrap();
+    let at_start = writer.bytes();
+    writer.push(update(0.0, vec![large("a")])).unwrap();
+    assert_eq!(writer.bytes(), at_start);
+    writer.push(update(0.0, vec![large("b")])).unwrap();
+    assert!(writer.bytes() > at_start);
+}
+
+#[test]
+fn an_entry_that_is_too_long_is_an_error_and_the_rest_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.hakrec");
+    let mut writer = RecordingWriter::create(&path, start()).unwrap();
+    let all = (0..8).map(|number| large(&number.to_string())).collect();
+    let error = writer.push(update(0.0, all)).unwrap_err();
+    assert!(error.to_string().starts_with("an entry of more than 4 MiB was left out"), "{error}");
+    writer.push(update(1.0, vec![history(1, "a", 1).remove(0)])).unwrap();
+    writer.finish(RecordingEnd::default()).unwrap();
+    let recording = Recording::open(&path).unwrap();
+    assert_eq!((recording.damage(), recording.summary().updates), (&[][..], 1));
+}
+
+#[test]
+fn starts_and_ends_are_the_writers_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.hakrec");
+    let mut writer = RecordingWriter::create(&path, start()).unwrap();
+    let other = RecordingStart { version: "other".to_owned(), ..start() };
+    writer.push(RecordingEntry { entry: Some(Entry::Start(other)) }).unwrap();
+    writer.push(RecordingEntry { entry: Some(Entry::End(RecordingEnd::default())) }).unwrap();
+    writer.push(RecordingEntry { entry: None }).unwrap();
+    writer.flush_now();
+    let recording = Recording::open(&path).unwrap();
+    assert_eq!((recording.start(), recording.end()), (&start(), None));
+    let end = RecordingEnd { skipped_updates: 3, ..RecordingEnd::default() };
+    writer.finish(end).unwrap();
+    assert_eq!(Recording::open(&path).unwrap().end(), Some(&end));
 }
