@@ -283,3 +283,6 @@ fn method(evidence: &Evidence) -> Method {
         decomposition: DECOMPOSITION.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

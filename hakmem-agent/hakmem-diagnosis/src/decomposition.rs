@@ -301,3 +301,6 @@ impl Shares<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

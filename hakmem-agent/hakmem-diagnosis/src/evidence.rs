@@ -212,3 +212,6 @@ fn replicates(
     };
     (0..options.replicates).map(replicate).collect()
 }
+
+#[cfg(test)]
+mod tests;

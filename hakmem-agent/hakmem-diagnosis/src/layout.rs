@@ -172,3 +172,82 @@ fn ordered(words: BTreeSet<String>, known: impl Iterator<Item = &'static str>) -
     words.truncate(WORDS_MAX);
     words
 }
+
+#[cfg(test)]
+mod tests {
+    use hakmem_proto::v1::{BinCounters, ClassCounters, ReasonCount};
+
+    use super::*;
+    use crate::decomposition::PartsLayout;
+    use crate::side::Series;
+
+    fn layout() -> Layout {
+        let reasons = |words: &[&str]| -> Vec<ReasonCount> {
+            let reason = |word: &&str| ReasonCount { reason: (*word).to_owned(), count: 1 };
+            words.iter().map(reason).collect()
+        };
+        let class = |name: &str, bins: &[u32]| ClassCounters {
+            class: name.to_owned(),
+            slow_allocations: reasons(&["refill_spare", "refill_central", "out_of_memory"]),
+            slow_frees: reasons(&["flush_spare", "flush_full", "late", "a word of next year"]),
+            bins: bins.iter().map(|&bin| BinCounters { bin, ..Default::default() }).collect(),
+            ..ClassCounters::default()
+        };
+        let classes = vec![class("new", &[]), class("mid", &[30, 22, 23]), class("C7", &[8, 21])];
+        let samples = vec![Process { classes, ..Process::default() }];
+        let side =
+            Side { series: vec![Series { samples, ..Series::default() }], ..Side::default() };
+        Layout::of(&side, &Side::default())
+    }
+
+    /// Each place of a row has exactly one meaning.
+    fn check_places(mut places: Vec<usize>, width: usize) {
+        places.sort_unstable();
+        assert_eq!(places, (0..width).collect::<Vec<usize>>());
+    }
+
+    #[test]
+    fn words_that_this_version_knows_come_first_and_in_their_order() {
+        let layout = layout();
+        assert_eq!(layout.classes, ["C7", "mid", "new"]);
+        assert_eq!(layout.reasons[0], ["refill_central", "out_of_memory", "refill_spare"]);
+        let frees = ["flush_full", "late", "flush_spare", "a word of next year"];
+        assert_eq!(layout.reasons[1], frees);
+        assert_eq!(layout.timed, [vec![true, false, false], vec![true, true, false, true]]);
+        assert_eq!(layout.bins, [vec![8, 21], vec![22, 23, 30], vec![]]);
+        assert_eq!((layout.class("mid"), layout.class("C1")), (Some(1), None));
+    }
+
+    #[test]
+    fn every_count_of_a_row_has_a_place_of_its_own() {
+        let layout = layout();
+        let mut places = Vec::new();
+        for stratum in layout.strata() {
+            places.push(layout.operations(stratum));
+            places.extend(layout.slow(stratum));
+            for bin in 0..layout.bins[stratum.class].len() {
+                places.push(layout.bin_operations(stratum, bin));
+                places.extend(layout.bin_slow(stratum, bin));
+            }
+        }
+        for class in 0..layout.classes.len() {
+            places.extend([layout.durations(class), layout.durations(class) + 1]);
+        }
+        check_places(places, layout.width());
+        let indices: Vec<usize> = layout.strata().map(StratumId::index).collect();
+        assert_eq!(indices, [0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn every_part_of_a_split_has_a_place_of_its_own() {
+        let layout = layout();
+        let at = PartsLayout::of(&layout);
+        let mut places = Vec::new();
+        for stratum in layout.strata() {
+            places.extend([at.mix(stratum), at.duration(stratum), at.weight(stratum)]);
+            places.extend(at.frequency(stratum));
+            places.extend(at.share(stratum));
+        }
+        check_places(places, at.width());
+    }
+}

@@ -89,11 +89,63 @@ mod tests {
         assert_eq!(normal_quantile(0.5).round(), 0.0);
     }
 
+    /// Hastings states the bound for every share.
+    #[test]
+    fn the_error_of_the_normal_quantile_is_below_its_bound_everywhere() {
+        let table = [
+            (0.5, 0.0),
+            (0.6, 0.253_347),
+            (0.7, 0.524_401),
+            (0.8, 0.841_621),
+            (0.9, 1.281_552),
+            (0.95, 1.644_854),
+            (0.975, 1.959_964),
+            (0.99, 2.326_348),
+            (0.995, 2.575_829),
+            (0.999, 3.090_232),
+            (0.9999, 3.719_016),
+        ];
+        for (share, exact) in table {
+            let found = normal_quantile(share);
+            assert!((found - exact).abs() < 0.000_45, "{share}: {found} is not {exact}");
+        }
+    }
+
+    #[test]
+    fn the_expansion_of_students_quantile_is_as_near_as_its_terms_allow() {
+        let check = |share: f64, degrees: f64, table: f64, error: f64| {
+            let found = student_quantile(share, degrees);
+            assert!((found / table - 1.0).abs() < error, "{share} {degrees}: {found}, not {table}");
+        };
+        check(0.9, 3.0, 1.637_74, 0.000_3);
+        check(0.95, 3.0, 2.353_36, 0.000_3);
+        check(0.975, 3.0, 3.182_45, 0.001);
+        check(0.995, 4.0, 4.604_09, 0.002);
+        check(0.975, 4.0, 2.776_45, 0.000_3);
+        check(0.995, 5.0, 4.032_14, 0.000_7);
+        check(0.975, 7.0, 2.364_62, 0.000_4);
+        check(0.995, 10.0, 3.169_27, 0.000_3);
+        // The series itself, where the last of its terms is large.
+        check(0.9999, 3.0, 20.221_29, 0.000_1);
+        check(0.9999, 6.0, 7.979_15, 0.000_1);
+        // Interpolated.
+        check(0.995, 1.5, 17.820_31, 0.04);
+        check(0.995, 2.5, 7.163_73, 0.004);
+        check(0.995, 0.5, 63.657, 0.000_1);
+    }
+
+    #[test]
+    fn a_quotient_by_nothing_is_nothing() {
+        assert_eq!([per(6.0, 3.0), per(1.0, 0.0), per(1.0, -1.0)], [2.0, 0.0, 0.0]);
+    }
+
     #[test]
     fn a_quantile_lies_between_its_neighbours() {
         assert_eq!(median(&mut []), None);
         assert_eq!(median(&mut [3.0, 1.0]), Some(2.0));
         assert_eq!(quantile(&mut [5.0, 1.0, 3.0], 1.0), Some(5.0));
         assert_eq!(quantile(&mut [f64::NAN, 1.0], 0.0), Some(1.0));
+        assert_eq!(quantile(&mut [30.0, 10.0, 50.0, 20.0], 0.75), Some(35.0));
+        assert_eq!(quantile(&mut [30.0, 10.0, 50.0, 20.0], 0.1), Some(13.0));
     }
 }

@@ -54,3 +54,21 @@ fn is_new(count: [u64; 2], all: [f64; 2]) -> bool {
     let rate = |side: usize| per(count[side] as f64, all[side]);
     count[1] > 0 && (count[0] == 0 || rate(1) > rate(0) * NEW_RATE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_new;
+
+    #[test]
+    fn wrong_frees_are_new_if_there_were_none_or_far_fewer_of_them() {
+        let check = |count, all, expected| assert_eq!(is_new(count, all), expected, "{count:?}");
+        check([0, 1], [1e6, 1e6], true);
+        check([0, 0], [1e6, 1e6], false);
+        check([5, 0], [1e6, 1e6], false);
+        check([1, 3], [1e6, 1e6], false);
+        check([1, 4], [1e6, 1e6], true);
+        // Ten times as many in ten times as many operations.
+        check([1, 10], [1e6, 1e7], false);
+        check([1, 31], [1e6, 1e7], true);
+    }
+}

@@ -99,4 +99,18 @@ mod tests {
         assert_eq!(numbers, ["0", "0.998", "1234", "1.20e-4", "12.3"]);
         assert_eq!(bytes(3.5 * 1024.0 * 1024.0), "3.50 MiB");
     }
+
+    #[test]
+    fn every_size_of_number_has_three_digits() {
+        let powers = [100.0, 10.0, 1.0, 0.1, 0.01, 0.001].map(number);
+        assert_eq!(powers, ["100", "10.0", "1.00", "0.100", "0.0100", "0.00100"]);
+        let negative = [-99.94, -0.25, -1e-6].map(number);
+        assert_eq!(negative, ["-99.9", "-0.250", "-1.00e-6"]);
+        let small = [0.0005, 0.005, 0.05, 0.25].map(percent);
+        assert_eq!(small, ["0.050 %", "0.50 %", "5.0 %", "25 %"]);
+        let large = [0.9995, 0.995, 0.95, 0.75].map(percent);
+        assert_eq!(large, ["99.950 %", "99.50 %", "95.0 %", "75 %"]);
+        let units = [1023.0, 1024.0, 1_048_576.0, -3.0 * 1_073_741_824.0, 1e13].map(bytes);
+        assert_eq!(units, ["1023 B", "1.00 KiB", "1.00 MiB", "-3.00 GiB", "9.09 TiB"]);
+    }
 }

@@ -102,3 +102,27 @@ fn longer_durations_are_no_finding() {
     let mut watch = Watch::new(1, 1);
     assert_eq!(watch.hear(&answer(Verdict::Regressed, Some(CauseKind::Duration)), 0.0), []);
 }
+
+#[test]
+fn what_became_cheaper_is_no_finding() {
+    let heard = |kind: CauseKind, value: f64| {
+        let mut answer = answer(Verdict::Regressed, Some(kind));
+        answer.causes[0].cost_ns.value = value;
+        Watch::new(1, 1).hear(&answer, 0.0).len()
+    };
+    assert_eq!([5.0, 0.0, -5.0].map(|value| heard(CauseKind::Capacity, value)), [1, 0, 0]);
+    assert_eq!([0.0, -5.0].map(|value| heard(CauseKind::Retention, value)), [1, 1]);
+    assert_eq!(heard(CauseKind::SizeCrossing, 5.0), 0);
+}
+
+#[test]
+fn three_answers_in_a_row_begin_a_finding_unless_another_number_is_set() {
+    let mut watch = Watch::default();
+    let worse = answer(Verdict::Regressed, Some(CauseKind::Routing));
+    assert!(watch.hear(&worse, 1.0).is_empty() && watch.hear(&worse, 2.0).is_empty());
+    assert_eq!((watch.pending().count(), watch.ongoing().count()), (1, 0));
+    let turns = watch.hear(&worse, 3.0);
+    let [Turn::Began(finding)] = &turns[..] else { panic!("{turns:?}") };
+    assert_eq!((finding.since, finding.until, finding.key().0), (1.0, None, CauseKind::Routing));
+    assert_eq!((watch.pending().count(), watch.ongoing().count()), (0, 1));
+}
