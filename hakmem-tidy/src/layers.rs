@@ -33,7 +33,9 @@ pub fn check(modules: &Modules) -> Vec<Finding> {
 
 /// The layers that a module's documentation lists, each with its modules.
 pub fn list(text: &str) -> Option<Vec<Vec<String>>> {
-    let mut lines = text.lines().map_while(|line| line.strip_prefix("//!"));
+    // A crate whose documentation is a page of its own has the list in comments behind it.
+    let lines = text.lines().skip_while(|line| line.starts_with("#![doc = include_str!"));
+    let mut lines = lines.map_while(comment);
     lines.find(|line| line.contains("bottom to top"))?;
     let mut items: Vec<String> = Vec::new();
     for line in lines {
@@ -49,6 +51,11 @@ pub fn list(text: &str) -> Option<Vec<Vec<String>>> {
         }
     }
     (!items.is_empty()).then(|| items.iter().map(|item| names(item)).collect())
+}
+
+/// The text of a line of documentation or of a comment.
+fn comment(line: &str) -> Option<&str> {
+    line.strip_prefix("//!").or_else(|| line.strip_prefix("//"))
 }
 
 /// The names in front of an item's first colon.

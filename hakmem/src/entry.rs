@@ -51,6 +51,7 @@ pub use cxx::{FailedNew, retry_cxx_new, retry_cxx_nothrow};
 pub use report::{
     WaitingBlocks, live_block_bytes, print_stats, tell_of_hooks, trim, waiting_blocks,
 };
+#[cfg_attr(miri, allow(unused_imports))]
 pub(crate) use resize::resize_counted;
 pub use resize::{realloc, reallocarray};
 pub use slow::{exit_process, start};

@@ -6,7 +6,9 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 
-use crate::{entry, settings};
+#[cfg(not(all(miri, not(test))))]
+use crate::entry;
+use crate::settings;
 
 /// Serves a Rust program's allocations:
 ///
@@ -17,6 +19,33 @@ use crate::{entry, settings};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hakmem;
 
+// Under Miri the system's allocator serves a program, for Miri knows the bounds of its blocks; the
+// crate's own tests run over a simulated kernel.
+#[cfg(all(miri, not(test)))]
+// SAFETY: the system's allocator keeps the contract.
+unsafe impl GlobalAlloc for Hakmem {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the contract of `GlobalAlloc`.
+        unsafe { std::alloc::System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the contract of `GlobalAlloc`.
+        unsafe { std::alloc::System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `GlobalAlloc`.
+        unsafe { std::alloc::System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: the caller keeps the contract of `GlobalAlloc`.
+        unsafe { std::alloc::System.realloc(block, layout, new_size) }
+    }
+}
+
+#[cfg(not(all(miri, not(test))))]
 // SAFETY: `entry` keeps the contract of `GlobalAlloc`: blocks are disjoint, large and aligned
 // enough, and valid until freed, and nothing unwinds.
 unsafe impl GlobalAlloc for Hakmem {

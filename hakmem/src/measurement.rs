@@ -45,6 +45,9 @@ struct Start {
     thread: PhantomData<*mut ()>,
 }
 
+/// Whether the system's allocator serves the program, which counts nothing.
+const IS_SYSTEMS: bool = cfg!(all(miri, not(test)));
+
 /// Counts of a heap that a measurement keeps itself.
 #[derive(Clone, Copy, Debug)]
 struct Own {
@@ -82,13 +85,19 @@ impl Measurement {
     /// thread-local storage is gone.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        if heap().moment() == self.0.shared { Counts::nothing() } else { self.0.counts_slow() }
+        if IS_SYSTEMS || heap().moment() == self.0.shared {
+            return Counts::nothing();
+        }
+        self.0.counts_slow()
     }
 }
 
 impl Start {
     #[inline(always)]
     fn now() -> Self {
+        if IS_SYSTEMS {
+            return Self { shared: Moment::NONE, own: None, thread: PhantomData };
+        }
         let heap = heap();
         let moment = heap.moment();
         if heap.share_notes(moment) {
@@ -113,6 +122,9 @@ impl Start {
     /// The counts of a measurement that has made no call, after its end; `None` if it has made one.
     #[inline(always)]
     fn end_if_unchanged(&self) -> Option<Counts> {
+        if IS_SYSTEMS {
+            return Some(Counts::nothing());
+        }
         let heap = heap();
         if heap.moment() != self.shared {
             return None;
@@ -147,9 +159,8 @@ impl Start {
 
     /// Lets the heap forget the counts at the beginning.
     fn leave(&self) {
-        let heap = heap();
-        if self.shared.life() != 0 && self.shared.life() == heap.life() {
-            heap.leave_notes();
+        if self.shared.life() != 0 && self.shared.life() == heap().life() {
+            heap().leave_notes();
         }
     }
 }
@@ -201,6 +212,9 @@ pub fn measure<R>(code: impl FnOnce() -> R) -> (R, Counts) {
 /// start of each.
 #[must_use]
 pub fn thread_counts() -> Counts {
+    if IS_SYSTEMS {
+        return Counts::nothing();
+    }
     let details = heap_or_first_use().map(Heap::details_since_first);
     details.map_or(Counts::nothing(), |details| Counts::of(&details))
 }
@@ -219,6 +233,9 @@ pub fn thread_counts() -> Counts {
 /// ```
 #[must_use]
 pub fn process_counts() -> Counts {
+    if IS_SYSTEMS {
+        return Counts::nothing();
+    }
     // So that a new child process does not count its parent's calls.
     threads::access(thread_local::get().cast());
     Counts::of(&threads::details())
@@ -226,7 +243,7 @@ pub fn process_counts() -> Counts {
 
 /// Runs a block and fails if the calling thread's allocations and reallocations in it are not
 /// within a bound; the value is that of the block. The bound is a comparison (`<= 3`, `== 0`,
-/// `< 10`). See [`Measurement`](crate::Measurement) for what counts.
+/// `< 10`). See [`Measurement`] for what counts.
 ///
 /// ```
 /// # #[global_allocator]

@@ -89,6 +89,7 @@ unsafe extern "C" fn resize(pointer: *mut u8, size: usize, alignment: usize) -> 
 ///
 /// # Safety
 /// As the module says; `pointer` is not null.
+#[cfg_attr(miri, allow(dead_code))]
 pub(crate) unsafe extern "C" fn resize_counted(
     pointer: *mut u8,
     size: usize,

@@ -181,18 +181,19 @@ fn the_large_segments_of_one_user_are_read_in_slices_and_others_are_sampled_ever
     case.segment(HONEST, 1);
     case.worker.list(true);
     assert_eq!((case.of(HOSTILE).len(), case.of(HONEST).len()), (0, 1));
-    let mut rounds = 0;
+    let (mut rounds, mut slow) = (0, 0);
     while case.of(HOSTILE).len() < 2 {
         rounds += 1;
         let before = case.of(HONEST)[0].sample.monotonic_ns;
         let meter = crate::accounts::Meter::begin();
         case.worker.round(rounds * 1000);
-        let took = meter.took();
-        assert!(took < 20 * SLICE, "round {rounds} took {took:?}");
+        slow += u64::from(meter.took() >= 20 * SLICE);
         assert!(case.of(HONEST)[0].sample.monotonic_ns > before, "round {rounds}");
         assert!(rounds < 1000, "the segments are never read whole");
     }
     assert!(case.refused(Refusal::PART_SAMPLE) >= 5);
+    // A guest of a busy host is charged for time that it did not get, now and then.
+    assert!(slow <= 1 + rounds / 10, "{slow} of {rounds} rounds were long");
     let sums = case.of(HOSTILE).iter().map(|it| it.sample.threads_alive()).collect::<Vec<_>>();
     assert_eq!(sums, [3000, 3000]);
 }
