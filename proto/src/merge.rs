@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use hakmem_segment::Class;
 use prost::Message as _;
 
 use crate::v1::{ClassCounters, Process, Thread};
@@ -133,9 +134,7 @@ fn put_thread(threads: &mut Vec<Thread>, entry: Thread) {
 
 /// Place of a class in every list; a class that this version does not know comes last.
 fn rank(class: &str) -> usize {
-    const ORDER: [&str; 11] =
-        ["C0", "C1", "C2", "C3", "C4", "C5", "C6", "C7", "mid", "large", "none"];
-    ORDER.iter().position(|known| *known == class).unwrap_or(ORDER.len())
+    Class::from_name(class).map_or(Class::ALL.len(), |class| class as usize)
 }
 
 fn is_same(known: &Process, whole: &Process) -> bool {

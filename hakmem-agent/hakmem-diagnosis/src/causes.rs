@@ -20,9 +20,11 @@ pub(crate) use memory::{growth, least_growth};
 pub(crate) use settings::values;
 pub(crate) use wording::{bytes, number};
 
+use hakmem_segment::vocabulary::{AllocReason, Class, FreeReason};
+
 use crate::diagnosis::{Cause, CauseKind, Direction, Estimate};
 use crate::evidence::Evidence;
-use crate::layout::{DIRECTIONS, StratumId, is_slow_path};
+use crate::layout::{DIRECTIONS, Reason, StratumId, is_slow_path};
 
 /// The causes that the rules found, and the parts that they have claimed.
 #[derive(Debug)]
@@ -67,14 +69,15 @@ impl<'a> Causes<'a> {
     }
 
     /// The items that no rule has claimed and that fulfil the condition `is`.
-    fn items(&self, is: impl Fn(&str, StratumId, &str) -> bool) -> Vec<Item> {
+    fn items(&self, is: impl Fn(Option<Class>, StratumId, Reason) -> bool) -> Vec<Item> {
         let evidence = self.evidence;
         let mut items = Vec::new();
         for stratum in evidence.strata() {
-            let class = evidence.layout.classes[stratum.class].as_str();
+            let class = Class::from_name(&evidence.layout.classes[stratum.class]);
             for (reason, place) in evidence.at.frequency(stratum).enumerate() {
                 let word = evidence.reason(stratum, reason);
-                if !self.claimed[place] && is_slow_path(word) && is(class, stratum, word) {
+                let is_open = !self.claimed[place] && is_slow_path(word);
+                if is_open && is(class, stratum, Reason::of(word)) {
                     items.push(Item { stratum, reason });
                 }
             }
@@ -181,18 +184,19 @@ impl Cause {
 }
 
 /// Whether `reason` means that a thread's list was empty or full.
-fn is_exchange(reason: &str) -> bool {
+fn is_exchange(reason: Reason) -> bool {
     is_refill(reason) || is_flush(reason)
 }
 
 /// Whether `reason` means that a list was empty.
-fn is_refill(reason: &str) -> bool {
-    matches!(reason, "refill_central" | "refill_slab" | "new_slab" | "refill_spare")
+fn is_refill(reason: Reason) -> bool {
+    use AllocReason::{NewSlab, RefillCentral, RefillSlab, RefillSpare};
+    matches!(reason, Reason::Allocation(RefillCentral | RefillSlab | NewSlab | RefillSpare))
 }
 
 /// Whether `reason` means that a list was full.
-fn is_flush(reason: &str) -> bool {
-    matches!(reason, "flush_full" | "flush_spare")
+fn is_flush(reason: Reason) -> bool {
+    matches!(reason, Reason::Free(FreeReason::FlushFull | FreeReason::FlushSpare))
 }
 
 /// The word for calls of a direction.

@@ -36,19 +36,41 @@ pub(crate) struct Layout {
     pub(crate) bins: Vec<Vec<u32>>,
 }
 
+/// A word of [`Layout::reasons`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Allocation(AllocReason),
+    Free(FreeReason),
+    /// A word that this version does not know.
+    Unknown,
+}
+
+impl Reason {
+    /// The reason of either direction with this word; the directions share none.
+    pub(crate) fn of(word: &str) -> Self {
+        let allocation = AllocReason::from_name(word).map(Self::Allocation);
+        let free = || FreeReason::from_name(word).map(Self::Free);
+        allocation.or_else(free).unwrap_or(Self::Unknown)
+    }
+}
+
 /// Whether slow paths with this reason are timed; exchanges with the spare are not.
-pub(crate) fn is_timed(reason: &str) -> bool {
-    !matches!(reason, "refill_spare" | "flush_spare" | "out_of_memory")
+fn is_timed(reason: Reason) -> bool {
+    !matches!(
+        reason,
+        Reason::Allocation(AllocReason::RefillSpare | AllocReason::OutOfMemory)
+            | Reason::Free(FreeReason::FlushSpare)
+    )
 }
 
 /// Whether the word counts a slow path of an operation; failed requests are no operations.
 pub(crate) fn is_slow_path(reason: &str) -> bool {
-    reason != "out_of_memory"
+    reason != AllocReason::OutOfMemory.name()
 }
 
 /// Whether only a bug can cause a free with this outcome.
 pub(crate) fn is_anomaly(outcome: &str) -> bool {
-    Outcome::ALL.iter().any(|known| known.name() == outcome && known.is_anomaly())
+    Outcome::from_name(outcome).is_some_and(Outcome::is_anomaly)
 }
 
 impl Layout {
@@ -78,7 +100,8 @@ impl Layout {
         Self {
             bins: classes.iter().map(of_class).collect(),
             classes,
-            timed: [0, 1].map(|it| reasons[it].iter().map(|word| is_timed(word)).collect()),
+            timed: [0, 1]
+                .map(|it| reasons[it].iter().map(|word| is_timed(Reason::of(word))).collect()),
             reasons,
         }
     }

@@ -7,6 +7,8 @@ mod focus;
 mod tab;
 mod theme;
 
+use hakmem_segment::vocabulary::Class;
+
 use crate::model::{Measure, Model, Process};
 use crate::tell::comparison::Comparison;
 
@@ -82,7 +84,7 @@ impl ViewState {
             tab,
             focus: None,
             rows: [0; Tab::ALL.len()],
-            class: "C7".into(),
+            class: Class::C7.name().into(),
             sort: SortColumn::Allocations,
             inverted: false,
             filters: Default::default(),

@@ -8,9 +8,8 @@ mod document;
 mod sentence;
 mod text;
 
-use std::collections::BTreeMap;
-
 use hakmem_proto::v1 as proto;
+use hakmem_segment::vocabulary::{Check, Class, Outcome, Routing};
 
 use crate::model::ClassName;
 use crate::words::explanation::signal_name;
@@ -149,35 +148,34 @@ impl Story {
         if !self.may_have_crashed() {
             return None;
         }
-        let mut by_outcome: BTreeMap<String, u64> = BTreeMap::new();
-        for found in self.anomalies() {
-            *by_outcome.entry(found.outcome).or_default() += found.count;
-        }
-        let count = |outcome: &str| by_outcome.get(outcome).copied().unwrap_or(0);
-        let text = match self.routing() {
-            "e3" if count("header_false_positive") > 0 => {
-                self.verdict_on_e3(count("header_false_positive"))
-            }
-            _ if count("header_missing") + count("header_false_positive") > 0 => format!(
+        let found = self.anomalies();
+        let count = |outcome: Outcome| -> u64 {
+            found.iter().filter(|it| it.outcome == outcome.name()).map(|it| it.count).sum()
+        };
+        let claims = count(Outcome::HeaderFalsePositive);
+        let headers = count(Outcome::HeaderMissing) + claims;
+        let text = match Routing::from_name(self.routing()) {
+            Some(Routing::E3) if claims > 0 => self.verdict_on_e3(claims),
+            _ if headers > 0 => format!(
                 "Most likely cause: the program writes beyond its blocks. {} freed blocks no \
                  longer had their header, which lies right behind the end of the block before. \
                  Whether anything else was overwritten is not known.",
-                quantity::count(count("header_missing") + count("header_false_positive"))
+                quantity::count(headers)
             ),
-            _ if count("double_free") > 0 => format!(
+            _ if count(Outcome::DoubleFree) > 0 => format!(
                 "Most likely cause: the program frees blocks twice ({} times found). The second \
                  free was ignored where it was found; where it was not, two owners shared a block.",
-                quantity::count(count("double_free"))
+                quantity::count(count(Outcome::DoubleFree))
             ),
-            _ if count("interior") > 0 => format!(
+            _ if count(Outcome::Interior) > 0 => format!(
                 "Most likely cause: the program frees pointers that are not the start of a block \
                  ({} times found, and ignored), so its idea of its memory is wrong.",
-                quantity::count(count("interior"))
+                quantity::count(count(Outcome::Interior))
             ),
-            _ if count("size_mismatch") > 0 => format!(
+            _ if count(Outcome::SizeMismatch) > 0 => format!(
                 "Most likely cause: the program frees objects as a type other than their own: {} \
                  frees passed the size of another class.",
-                quantity::count(count("size_mismatch"))
+                quantity::count(count(Outcome::SizeMismatch))
             ),
             _ => self.nothing_found(),
         };
@@ -185,8 +183,11 @@ impl Story {
     }
 
     fn verdict_on_e3(&self, count: u64) -> String {
-        let of_claim = |event: &&proto::Event| event.detail == "header_false_positive";
-        let own = self.anomaly_events().filter(of_claim).filter(|it| it.claimed_class == "C7");
+        let of_claim = |event: &&proto::Event| event.detail == Outcome::HeaderFalsePositive.name();
+        let own = self
+            .anomaly_events()
+            .filter(of_claim)
+            .filter(|it| it.claimed_class == Class::C7.name());
         let own = own.count();
         let mut text = format!(
             "Most likely cause: the routing e3. It believes any byte in front of a block that \
@@ -211,10 +212,10 @@ impl Story {
     }
 
     fn nothing_found(&self) -> String {
-        let checked = match self.identity().check.as_str() {
-            "full" => "every free was checked",
-            "sample" => "one free in 1024 was checked; HAKMEM_CHECK=full checks all",
-            _ => "no free was checked; HAKMEM_CHECK=full checks all",
+        let checked = match Check::from_name(&self.identity().check) {
+            Some(Check::Full) => "every free was checked",
+            Some(Check::Sample) => "one free in 1024 was checked; HAKMEM_CHECK=full checks all",
+            Some(Check::Off) | None => "no free was checked; HAKMEM_CHECK=full checks all",
         };
         let mut text =
             format!("Nothing was found that explains it: no anomaly was seen ({checked}).");

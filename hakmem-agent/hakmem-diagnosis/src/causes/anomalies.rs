@@ -1,9 +1,11 @@
 //! Frees that only a bug can cause, where the side before had none or far fewer.
 
+use hakmem_segment::vocabulary::FreeReason;
+
 use super::wording::number;
 use super::{Causes, Words};
 use crate::diagnosis::{Cause, CauseKind, Direction};
-use crate::layout::StratumId;
+use crate::layout::{Reason, StratumId};
 use crate::statistics::per;
 
 /// A rate is new if it exceeds this multiple of the rate before.
@@ -44,7 +46,7 @@ impl Causes<'_> {
             self.found.push(cause);
         }
         if !self.found.is_empty() {
-            let items = self.items(|_, _, reason| reason == "rejected");
+            let items = self.items(|_, _, reason| reason == Reason::Free(FreeReason::Rejected));
             self.claim(&self.places(&items));
         }
     }

@@ -1,13 +1,16 @@
 //! Plain reasons, for changes that no named cause explains.
 
+use hakmem_segment::vocabulary::{AllocReason, FreeReason};
+
 use super::{Causes, Item, Words, is_exchange};
 use crate::diagnosis::CauseKind;
+use crate::layout::Reason;
 
 impl Causes<'_> {
     /// One cause for each stratum and family of reasons. All refills and flushes are one family,
     /// because the store that a batch came from changes by chance.
     pub(super) fn find_reasons(&mut self) {
-        let families: [fn(&str) -> bool; 2] = [is_exchange, |reason| !is_exchange(reason)];
+        let families: [fn(Reason) -> bool; 2] = [is_exchange, |reason| !is_exchange(reason)];
         for stratum in self.evidence.strata() {
             let [exchange, others] =
                 families.map(|is| self.items(|_, it, word| it == stratum && is(word)));
@@ -34,28 +37,40 @@ impl Causes<'_> {
         if !self.cost(items).is_change(floor_ns) {
             return;
         }
-        let reason = self.evidence.reason(shown.stratum, shown.reason);
+        let reason = Reason::of(self.evidence.reason(shown.stratum, shown.reason));
         let words = Words::new(self.sentence(shown), advice(reason));
         self.list(CauseKind::Reason, items, shown, words);
     }
 }
 
-fn advice(reason: &str) -> &'static str {
+fn advice(reason: Reason) -> &'static str {
+    use {AllocReason as Alloc, FreeReason as Free};
     match reason {
-        "refill_central" | "flush_full" | "refill_spare" | "flush_spare" => {
+        Reason::Allocation(Alloc::RefillCentral | Alloc::RefillSpare)
+        | Reason::Free(Free::FlushFull | Free::FlushSpare) => {
             "look at the depth of the threads' lists: the program holds, or frees at once, more \
              blocks of the class than its lists can hold"
         }
-        "refill_slab" | "new_slab" => {
+        Reason::Allocation(Alloc::RefillSlab | Alloc::NewSlab) => {
             "look at live bytes: the program holds more blocks of the class than before, or frees \
              many and allocates them again"
         }
-        "large_map" | "large_unmap" => "look for buffers that could be reused",
-        "aligned" => "look for callers that ask for a stricter alignment than they need",
-        "first_use" | "late" => "look at how often threads start and end",
-        "check" => "look at HAKMEM_CHECK on both sides",
-        "routed" => "look at HAKMEM_ROUTING on both sides",
-        "rejected" => "run the program with HAKMEM_CHECK=full HAKMEM_ON_ERROR=abort",
-        _ => "look at the events of the class while it happens",
+        Reason::Allocation(Alloc::LargeMap) | Reason::Free(Free::LargeUnmap) => {
+            "look for buffers that could be reused"
+        }
+        Reason::Allocation(Alloc::Aligned) => {
+            "look for callers that ask for a stricter alignment than they need"
+        }
+        Reason::Allocation(Alloc::FirstUse) | Reason::Free(Free::Late) => {
+            "look at how often threads start and end"
+        }
+        Reason::Free(Free::Check) => "look at HAKMEM_CHECK on both sides",
+        Reason::Free(Free::Routed) => "look at HAKMEM_ROUTING on both sides",
+        Reason::Free(Free::Rejected) => {
+            "run the program with HAKMEM_CHECK=full HAKMEM_ON_ERROR=abort"
+        }
+        Reason::Allocation(Alloc::OutOfMemory) | Reason::Unknown => {
+            "look at the events of the class while it happens"
+        }
     }
 }

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use hakmem_segment::vocabulary::{Class, FreeReason};
+
 use super::wording::bytes;
 use super::{Causes, Item, Words, is_exchange};
 use crate::diagnosis::CauseKind;
+use crate::layout::Reason;
 use crate::side::Side;
 
 /// Share of frees by which `routed` or `check` must move for the class to count as routed or
@@ -16,16 +19,16 @@ impl Causes<'_> {
     /// them.
     pub(super) fn find_routing(&mut self) {
         let routing = self.setting(|series| series.identity.routing.clone());
-        let moved = self.moved_ways("routed");
+        let moved = self.moved_ways(FreeReason::Routed);
         let items = match (&routing, moved.is_empty()) {
             (None, true) => return,
             // Only the routed frees point to the routing; other changes have other causes.
             (None, false) => self.items(|_, it, _| moved.contains(&it.class)),
             (Some(_), _) => self.items(|class, it, reason| {
-                moved.contains(&it.class) || (class != "large" && is_exchange(reason))
+                moved.contains(&it.class) || (class != Some(Class::Large) && is_exchange(reason))
             }),
         };
-        let routed: Vec<Item> = self.with_reason(&items, "routed");
+        let routed: Vec<Item> = self.with_reason(&items, FreeReason::Routed);
         let Some(shown) = self.most(if routed.is_empty() { &items } else { &routed }) else {
             return;
         };
@@ -43,11 +46,12 @@ impl Causes<'_> {
     /// no block on the list for the next allocation.
     pub(super) fn find_check(&mut self) {
         let check = self.setting(|series| series.identity.check.clone());
-        let moved = self.moved_ways("check");
+        let moved = self.moved_ways(FreeReason::Check);
         let items = self.items(|_, it, reason| {
-            moved.contains(&it.class) && (reason == "check" || is_exchange(reason))
+            moved.contains(&it.class)
+                && (reason == Reason::Free(FreeReason::Check) || is_exchange(reason))
         });
-        let checked = self.with_reason(&items, "check");
+        let checked = self.with_reason(&items, FreeReason::Check);
         let Some(shown) = self.most(&checked) else { return };
         if !self.cost(&items).is_change(self.floor_ns) {
             return;
@@ -70,7 +74,8 @@ impl Causes<'_> {
         if before.is_empty() || after.is_empty() || before == after {
             return;
         }
-        let items = self.items(|class, _, reason| class != "large" && is_exchange(reason));
+        let items =
+            self.items(|class, _, reason| class != Some(Class::Large) && is_exchange(reason));
         let Some(shown) = self.most(&items) else { return };
         if !self.cost(&items).is_change(self.floor_ns) {
             return;
@@ -108,7 +113,7 @@ impl Causes<'_> {
             })
             .collect();
         let items = self.items(|class, it, reason| {
-            class != "large" && shrunk.contains(&it.class) && is_exchange(reason)
+            class != Some(Class::Large) && shrunk.contains(&it.class) && is_exchange(reason)
         });
         let Some(shown) = self.most(&items) else { return };
         if !self.cost(&items).is_rise(self.floor_ns) {
@@ -125,8 +130,8 @@ impl Causes<'_> {
     }
 
     /// Classes whose share of frees with `reason` has surely changed.
-    fn moved_ways(&self, reason: &str) -> Vec<usize> {
-        let items = self.items(|_, it, word| it.direction == 1 && word == reason);
+    fn moved_ways(&self, reason: FreeReason) -> Vec<usize> {
+        let items = self.items(|_, _, it| it == Reason::Free(reason));
         let is_moved = |item: &&Item| {
             let place = self.evidence.at.share(item.stratum).start + item.reason;
             self.evidence.estimate(&[place]).is_change(WAY_SHARE)
@@ -134,8 +139,8 @@ impl Causes<'_> {
         items.iter().filter(is_moved).map(|item| item.stratum.class).collect()
     }
 
-    fn with_reason(&self, items: &[Item], reason: &str) -> Vec<Item> {
-        let is = |item: &&Item| self.evidence.reason(item.stratum, item.reason) == reason;
+    fn with_reason(&self, items: &[Item], reason: FreeReason) -> Vec<Item> {
+        let is = |item: &&Item| self.evidence.reason(item.stratum, item.reason) == reason.name();
         items.iter().filter(is).copied().collect()
     }
 

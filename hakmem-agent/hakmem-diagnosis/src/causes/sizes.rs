@@ -1,6 +1,8 @@
 //! Causes in the sizes that the program asks for: other classes, other sizes within one class, a
 //! crossing between two classes, and large spans.
 
+use hakmem_segment::vocabulary::Class;
+
 use super::wording::{bytes, number, percent};
 use super::{Causes, Item, Words, calls};
 use crate::diagnosis::{Cause, CauseKind, Estimate};
@@ -80,7 +82,7 @@ impl Causes<'_> {
             percent(self.evidence.class_share(1, crossing.to)),
         );
         let strata = self.strata_of(&[crossing.from, crossing.to]);
-        if to == "large" {
+        if to == Class::Large.name() {
             return self.list_crossing_into_large(crossing, &strata, text);
         }
         let advice = "look for a type or buffer that grew past the limit of its class, or shrank \
@@ -92,7 +94,7 @@ impl Causes<'_> {
     /// A crossing into large spans is judged by its cost: they have no fast path, so the program
     /// does more than ask for other sizes.
     fn list_crossing_into_large(&mut self, crossing: Crossing, strata: &[StratumId], text: String) {
-        let items = self.items(|class, _, _| class == "large");
+        let items = self.items(|class, _, _| class == Some(Class::Large));
         let mut places = self.places(&items);
         places.extend(strata.iter().map(|&it| self.evidence.at.mix(it)));
         let cost = self.evidence.estimate(&places);
@@ -186,14 +188,14 @@ impl Causes<'_> {
     /// them is a slower path and not just another size.
     pub(super) fn find_large_spans(&mut self) {
         let evidence = self.evidence;
-        let Some(large) = evidence.layout.class("large") else { return };
+        let Some(large) = evidence.layout.class(Class::Large.name()) else { return };
         let [before, after] = [0, 1].map(|side| evidence.class_share(side, large));
         let strata = self.strata_of(&[large]);
         let mixes: Vec<usize> = strata.iter().map(|&it| evidence.at.mix(it)).collect();
         if after < before * LARGE_RATE || mixes.iter().any(|&place| self.claimed[place]) {
             return;
         }
-        let items = self.items(|class, _, _| class == "large");
+        let items = self.items(|class, _, _| class == Some(Class::Large));
         let mut places = self.places(&items);
         places.extend(mixes);
         let cost = evidence.estimate(&places);
@@ -222,7 +224,7 @@ impl Causes<'_> {
     /// The neighbouring classes between which most operations moved, if little else changed.
     fn crossing(&self) -> Option<Crossing> {
         let classes = &self.evidence.layout.classes;
-        let sized = classes.iter().position(|class| class == "none").unwrap_or(classes.len());
+        let sized = self.evidence.layout.class(Class::None.name()).unwrap_or(classes.len());
         let pairs = (1..sized).flat_map(|high| [(high - 1, high), (high, high - 1)]);
         let crossings = pairs.filter_map(|(from, to)| self.crossing_between(from, to));
         crossings.max_by(|a, b| a.moved.total_cmp(&b.moved))

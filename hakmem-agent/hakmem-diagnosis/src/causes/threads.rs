@@ -1,10 +1,13 @@
 //! Effects of threads on each other's lists: threads come and go, or free blocks that others
 //! allocated.
 
+use hakmem_segment::vocabulary::{AllocReason, Class, FreeReason};
+
 use super::wording::{number, percent};
 use super::{Causes, Item, Words, is_exchange};
 use crate::diagnosis::CauseKind;
 use crate::evidence::Evidence;
+use crate::layout::Reason;
 use crate::reading::{Reading, Run, ThreadDelta};
 use crate::statistics::per;
 
@@ -31,7 +34,11 @@ impl Causes<'_> {
             return;
         }
         let items = self.items(|class, _, reason| {
-            matches!(reason, "first_use" | "late") || (class != "large" && is_exchange(reason))
+            let begins_or_ends = matches!(
+                reason,
+                Reason::Allocation(AllocReason::FirstUse) | Reason::Free(FreeReason::Late)
+            );
+            begins_or_ends || (class != Some(Class::Large) && is_exchange(reason))
         });
         let items = self.risen(items);
         let Some(shown) = self.most(&items) else { return };
@@ -61,7 +68,8 @@ impl Causes<'_> {
         if after - before < HANDOVER_SHARE {
             return;
         }
-        let items = self.items(|class, _, reason| class != "large" && is_exchange(reason));
+        let items =
+            self.items(|class, _, reason| class != Some(Class::Large) && is_exchange(reason));
         let items: Vec<Item> = self.risen(items);
         let Some(shown) = self.most(&items) else { return };
         if !self.cost(&items).is_rise(self.floor_ns) {

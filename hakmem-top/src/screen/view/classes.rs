@@ -6,6 +6,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
 use hakmem_proto::v1 as proto;
+use hakmem_segment::vocabulary::Class;
 
 use super::bar::bar;
 use super::figure::{amount, fast_share};
@@ -193,7 +194,7 @@ fn cells<'a>(
     theme: &Theme,
 ) -> Vec<Line<'a>> {
     let flow = process.class_flow(name, measure).unwrap_or_default();
-    let name_style = if name.as_str() == "C7" { theme.accent } else { theme.text };
+    let name_style = if name.as_str() == Class::C7.name() { theme.accent } else { theme.text };
     let number = |value: f64| {
         let style = if value > 0.0 { theme.text } else { theme.faint };
         Line::styled(amount(value, measure), style)
@@ -209,9 +210,11 @@ fn cells<'a>(
         Line::styled(class_sizes(&process.identity, name.as_str()), theme.dim),
         number(flow.allocations),
         number(flow.frees),
-        match name.as_str() {
+        match Class::from_name(name.as_str()) {
             // Spans have no fast path that a call could miss.
-            "large" => Line::styled(quantity::percent(flow.fast(), flow.operations()), theme.dim),
+            Some(Class::Large) => {
+                Line::styled(quantity::percent(flow.fast(), flow.operations()), theme.dim)
+            }
             _ => fast_share(flow.fast(), flow.operations(), theme),
         },
         number(flow.slow()),

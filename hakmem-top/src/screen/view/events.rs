@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::text::{Line, Span};
 
 use hakmem_proto::v1 as proto;
+use hakmem_segment::vocabulary::Class;
 
 use super::line::harmless;
 use super::table::{self, Column, Table};
@@ -104,10 +105,7 @@ fn cells(event: &proto::Event, now: f64, theme: &Theme) -> Vec<Line<'static>> {
 
 /// The class of the event, or an empty string if it concerns none.
 fn class(event: &proto::Event) -> &str {
-    match event.class.as_str() {
-        "none" => "",
-        class => class,
-    }
+    if event.class == Class::None.name() { "" } else { &event.class }
 }
 
 /// The value in the unit of the event's kind.

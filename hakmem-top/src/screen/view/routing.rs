@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use hakmem_proto::v1 as proto;
+use hakmem_segment::vocabulary::{Class, Routing};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -24,7 +25,7 @@ use crate::words::explanation;
 use crate::words::quantity;
 
 /// The class of this tab.
-const C7: &str = "C7";
+const C7: &str = Class::C7.name();
 /// Least width for the slow paths beside the routing.
 const TWO_COLUMNS_WIDTH: u16 = 100;
 /// Least height below the panel that is worth using.
@@ -156,7 +157,7 @@ fn anomaly_lines(model: &Model, process: &Process, theme: &Theme) -> Vec<Line<'s
 fn routing_style(routing: &str, theme: &Theme) -> Style {
     match explanation::c7_is_fast(routing) {
         Some(true) => theme.good,
-        Some(false) if routing == "e3" => theme.bad,
+        Some(false) if routing == Routing::E3.name() => theme.bad,
         Some(false) | None => theme.warn,
     }
 }

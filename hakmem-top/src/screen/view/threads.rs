@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::text::{Line, Span};
 
 use hakmem_proto::v1 as proto;
+use hakmem_segment::vocabulary::Class;
 
 use super::bar::level;
 use super::figure::{amount, fast_share};
@@ -15,7 +16,15 @@ use crate::screen::view_state::{Tab, Theme, ViewState};
 use crate::words::quantity;
 
 /// Classes that have lists.
-const LISTED: [&str; 9] = ["C0", "C1", "C2", "C3", "C4", "C5", "C6", "C7", "mid"];
+const LISTED: [&str; 9] = {
+    let mut names = [""; 9];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = Class::ALL[index].name();
+        index += 1;
+    }
+    names
+};
 /// Number of columns before those of the classes.
 const FIXED: usize = 6;
 
@@ -41,7 +50,8 @@ const COLUMNS: [Column; FIXED + LISTED.len()] = {
     while index < LISTED.len() {
         columns[FIXED + index].title = LISTED[index];
         // C7 stays longest; the smallest classes are dropped first.
-        columns[FIXED + index].rank = if index == 7 { 4 } else { 14 - index as u8 };
+        columns[FIXED + index].rank =
+            if index == Class::C7 as usize { 4 } else { 14 - index as u8 };
         index += 1;
     }
     columns

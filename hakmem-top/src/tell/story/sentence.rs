@@ -1,7 +1,7 @@
 //! One event in plain words.
 
 use hakmem_proto::v1 as proto;
-use hakmem_segment::Class;
+use hakmem_segment::vocabulary::{Class, Outcome, Routing};
 
 use crate::words::{explanation, quantity};
 
@@ -31,12 +31,14 @@ fn finding(event: &proto::Event, routing: &str) -> (String, String) {
     let class = &event.class;
     let claimed = event.claimed_class.as_str();
     let byte = event.value as u8;
-    match event.detail.as_str() {
-        "header_false_positive" => {
-            let truth = match class.as_str() {
-                "none" => "the pointer is not a block of hakmem's".to_owned(),
-                "C7" if routing != "uniform" => "the block is C7, which has no header".to_owned(),
-                class => format!("the block is {class}"),
+    match Outcome::from_name(&event.detail) {
+        Some(Outcome::HeaderFalsePositive) => {
+            let truth = match Class::from_name(class) {
+                Some(Class::None) => "the pointer is not a block of hakmem's".to_owned(),
+                Some(Class::C7) if routing != Routing::Uniform.name() => {
+                    "the block is C7, which has no header".to_owned()
+                }
+                _ => format!("the block is {class}"),
             };
             // C7 mistaken for C7: a byte that passes for a header, though C7 blocks have none.
             let said = match claimed == class {
@@ -47,7 +49,7 @@ fn finding(event: &proto::Event, routing: &str) -> (String, String) {
             };
             (said, misreading(class, claimed, routing))
         }
-        "header_missing" => {
+        Some(Outcome::HeaderMissing) => {
             let header = Class::from_name(class).map(|class| 0xa0 | class as u8);
             let header = header.map(|byte| format!(" {byte:#04x}")).unwrap_or_default();
             (
@@ -59,40 +61,46 @@ fn finding(event: &proto::Event, routing: &str) -> (String, String) {
                     .to_owned(),
             )
         }
-        "interior" => (
+        Some(Outcome::Interior) => (
             format!("the pointer lies inside a {class} block, or between two"),
             "the free was ignored".to_owned(),
         ),
-        "double_free" => (
-            match class.as_str() {
-                "none" => "the memory was freed before and has been taken back".to_owned(),
-                class => format!("the {class} block is free already"),
+        Some(Outcome::DoubleFree) => (
+            match Class::from_name(class) {
+                Some(Class::None) => {
+                    "the memory was freed before and has been taken back".to_owned()
+                }
+                _ => format!("the {class} block is free already"),
             },
             "the free was ignored".to_owned(),
         ),
-        "size_mismatch" => (
+        Some(Outcome::SizeMismatch) => (
             format!("the caller passed a size of {claimed}, but the block is {class}"),
             format!("it was freed as {class}"),
         ),
-        "foreign" => ("the pointer is not hakmem's".to_owned(), "the free was ignored".to_owned()),
-        other => (format!("{other}, class {class}"), String::new()),
+        Some(Outcome::Foreign) => {
+            ("the pointer is not hakmem's".to_owned(), "the free was ignored".to_owned())
+        }
+        _ => (format!("{}, class {class}", event.detail), String::new()),
     }
 }
 
 /// The consequence of a byte that passes for a header.
 fn misreading(class: &str, claimed: &str, routing: &str) -> String {
-    match (routing, claimed) {
-        ("e3", "") => String::new(),
-        ("e3", "C7") => {
+    if routing != Routing::E3.name() {
+        return format!("the byte was not believed: it was freed as {class}");
+    }
+    match Class::from_name(claimed) {
+        Some(Class::C7) => {
             "e3 believes the byte: the block was put on C7's own list one byte too low, \
                          so the allocation that pops it reads user data as a pointer"
                 .to_owned()
         }
-        ("e3", _) => format!(
+        None if claimed.is_empty() => String::new(),
+        _ => format!(
             "e3 believes the byte: it was pushed on {claimed}'s list although it is a {class} \
              block, and the next {claimed} request gets it"
         ),
-        _ => format!("the byte was not believed: it was freed as {class}"),
     }
 }
 

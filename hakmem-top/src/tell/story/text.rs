@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::fmt::Write as _;
 
 use hakmem_proto::v1 as proto;
+use hakmem_segment::vocabulary::Class;
 
 use super::{Sentence, Story, clock_ns};
 use crate::model::labels;
@@ -119,7 +120,7 @@ impl Story {
 
     fn write_c7(&self, text: &mut String) {
         text.push_str("\nC7's frees\n");
-        let class = self.process.classes.iter().find(|class| class.class == "C7");
+        let class = self.process.classes.iter().find(|class| class.class == Class::C7.name());
         let Some(class) = class.filter(|class| class.frees > 0) else {
             text.push_str("  none: no C7 block was freed\n");
             return;

@@ -1,16 +1,18 @@
 //! The table as a picture: one small chart per cell, one bar per routing.
 
+use hakmem_reader::{Push, Routing};
+
 use crate::bar_charts::{Chart, ChartBar, GREY, Series, Sheet};
 use crate::routings::row::Figures;
 use crate::routings::table::RoutingTable;
 
 /// One colour for each routing, distinguishable by the colour-blind (Okabe and Ito).
-const COLOURS: [(&str, &str); 5] = [
-    ("direct", "#0072b2"),
-    ("registry", "#d55e00"),
-    ("exclude", "#cc79a7"),
-    ("uniform", "#009e73"),
-    ("hybrid", "#e69f00"),
+const COLOURS: [(Routing, &str); 5] = [
+    (Routing::Direct, "#0072b2"),
+    (Routing::Registry, "#d55e00"),
+    (Routing::Exclude, "#cc79a7"),
+    (Routing::Uniform, "#009e73"),
+    (Routing::Hybrid, "#e69f00"),
 ];
 
 /// Draws the table as SVG.
@@ -36,7 +38,7 @@ fn series(row: &Figures) -> Series {
         name: row.name(),
         colour: colour(row.routing),
         // The two forms of one routing share its colour.
-        faded: row.push == Some("direct"),
+        faded: row.push == Some(Push::Direct.name()),
     }
 }
 
@@ -67,7 +69,7 @@ fn throughput_bar(row: &Figures, cell: usize) -> ChartBar {
 }
 
 fn colour(routing: &str) -> &'static str {
-    COLOURS.iter().find(|(name, _)| *name == routing).map_or(GREY, |(_, colour)| colour)
+    COLOURS.iter().find(|(it, _)| it.name() == routing).map_or(GREY, |(_, colour)| colour)
 }
 
 #[cfg(test)]

@@ -45,8 +45,8 @@ pub fn parse_routing(name: &str) -> Result<Routing, String> {
     let found = SAFE_ROUTINGS.into_iter().find(|routing| routing.name() == name);
     found.ok_or_else(|| {
         let names = SAFE_ROUTINGS.map(Routing::name).join(", ");
-        match name {
-            "e3" => {
+        match Routing::from_name(name) {
+            Some(Routing::E3) => {
                 format!("it corrupts memory, so its figures mean nothing; give some of {names}")
             }
             _ => format!("give some of {names}"),
