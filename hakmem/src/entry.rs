@@ -43,6 +43,8 @@ use crate::os::{memory::PAGE_MIN, thread_local};
 use crate::sync::{AtomicU64, Ordering};
 
 pub use crate::segment::note_namespace;
+#[cfg_attr(miri, allow(unused_imports))]
+pub(crate) use aligned::allocate_aligned_fast;
 pub use aligned::{
     aligned_alloc, allocate_aligned, allocate_aligned_zeroed, memalign, posix_memalign, pvalloc,
     valloc,

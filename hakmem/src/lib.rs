@@ -29,6 +29,7 @@
 // - `heap`: a thread's lists, with their words in the slot; does not classify pointers.
 // - `finding`: reports a wrong free; finds none itself.
 // - `threads`: which thread has which heap: first use, exit, fork.
+// - `publication`: what a program asks of its segment; publishes nothing.
 // - `measurement`: counts that a program reads of itself; serves no request.
 // - `gate`: the front gate, which alone decides what a freed pointer is.
 // - `check`: checks that a free is what the gate takes it for; changes nothing.
@@ -72,6 +73,7 @@ mod large;
 mod lock;
 mod measurement;
 mod os;
+mod publication;
 mod region;
 mod registry;
 mod regret;
@@ -87,8 +89,10 @@ pub mod totals;
 
 pub use counts::{ClassCounts, Counts};
 pub use global::{Hakmem, Silent};
-pub use hakmem_segment::{AllocReason, Class, FreeReason};
+pub use hakmem_segment::{AllocReason, Check, Class, FreeReason};
 pub use measurement::{Measurement, measure, process_counts, thread_counts};
+pub use publication::{SegmentKey, mark_exit, segment_key};
+pub use settings::{OnError, Telemetry};
 
 #[cfg(test)]
 mod tests;

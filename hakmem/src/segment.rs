@@ -282,6 +282,15 @@ impl Live {
         unsafe { (*self.0.as_ptr()).pid }
     }
 
+    /// Process id, start time and nonce, after which the file is named.
+    pub(crate) fn identity(&self) -> (u32, u64, u64) {
+        // SAFETY: a field of the mapped header that was written before the header became current.
+        let start_time_ticks = unsafe { (*self.0.as_ptr()).start_time_ticks };
+        // SAFETY: as above.
+        let nonce = unsafe { (*self.0.as_ptr()).nonce };
+        (self.pid(), start_time_ticks, nonce)
+    }
+
     /// Records that the process ends normally, with the exit code `code`.
     pub(crate) fn exited(&self, code: i32) {
         self.exit_code(code);

@@ -1,12 +1,18 @@
-//! The environment, parsed once at start.
+//! The settings: what the program gives itself, and over it the environment, parsed once at start.
 //!
 //! An unknown `HAKMEM_` name or a bad value prints one line that names it and its default, and the
 //! program continues.
 //!
 //! # Orderings
 //! Relaxed: every thread of a silent program sets `SILENT` before each request, including the
-//! thread whose request reads the settings.
+//! thread whose request reads the settings. `IS_GIVEN` is stored with Release after the settings
+//! that a program gives itself, and loaded with Acquire.
+//!
+//! # Safety
+//! The thread that sets `IS_CLAIMED` writes `GIVEN`, once; it is read after that alone.
+#![allow(unsafe_code)]
 
+use core::cell::UnsafeCell;
 use core::ffi::CStr;
 
 use hakmem_segment::{Check, Push, Routing};
@@ -28,6 +34,96 @@ static SILENT: AtomicBool = AtomicBool::new(false);
 #[inline]
 pub(crate) fn keep_silent() {
     SILENT.store(true, Ordering::Relaxed);
+}
+
+/// Whether the process publishes its telemetry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telemetry {
+    /// It makes a segment that other programs can read.
+    On,
+    /// It counts for itself alone.
+    Off,
+}
+
+/// The settings that a program gives itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Given {
+    pub(crate) directory: &'static str,
+    pub(crate) labels: &'static str,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) check: Check,
+    pub(crate) on_error: OnError,
+    pub(crate) list_bytes: u32,
+}
+
+impl Given {
+    /// The settings of a program that gives itself none.
+    pub(crate) const DEFAULT: Self = Self {
+        directory: "",
+        labels: "",
+        telemetry: Telemetry::On,
+        check: Check::Sample,
+        on_error: OnError::Report,
+        list_bytes: LIST_BYTES_MAX,
+    };
+}
+
+/// Panics, at compile time where settings are constants, if a text is too long or holds a zero.
+pub(crate) const fn demand_text(text: &str) {
+    assert!(text.len() < TEXT_MAX, "the text has more than 511 bytes");
+    let mut at = 0;
+    while at < text.len() {
+        assert!(text.as_bytes()[at] != 0, "the text contains a zero byte");
+        at += 1;
+    }
+}
+
+/// Panics, at compile time where settings are constants, if lists cannot be bounded so.
+pub(crate) const fn demand_list_bytes(bytes: u32) {
+    assert!(
+        bytes >= LIST_BYTES_MIN && bytes <= LIST_BYTES_MAX,
+        "a list holds from 1024 to 131072 bytes"
+    );
+}
+
+/// A value that one thread writes once.
+struct Once(UnsafeCell<Given>);
+
+// SAFETY: `IS_CLAIMED` and `IS_GIVEN` order all accesses.
+unsafe impl Sync for Once {}
+
+static GIVEN: Once = Once(UnsafeCell::new(Given::DEFAULT));
+static IS_CLAIMED: AtomicBool = AtomicBool::new(false);
+static IS_GIVEN: AtomicBool = AtomicBool::new(false);
+
+/// Notes the settings that the program gives itself, for the start. Slow paths call this.
+#[inline]
+#[cfg_attr(miri, allow(dead_code))]
+pub(crate) fn give(given: &Given) {
+    if !IS_CLAIMED.load(Ordering::Relaxed) {
+        give_first(given);
+    }
+}
+
+#[cold]
+#[cfg_attr(miri, allow(dead_code))]
+fn give_first(given: &Given) {
+    if !IS_CLAIMED.swap(true, Ordering::Relaxed) {
+        // SAFETY: this thread claimed it, and nobody reads before `IS_GIVEN` is set.
+        unsafe { *GIVEN.0.get() = *given };
+        // Release: pairs with the Acquire in `given`.
+        IS_GIVEN.store(true, Ordering::Release);
+    }
+}
+
+/// The settings that the program gives itself.
+fn given() -> Given {
+    // Acquire: pairs with the Release in `give_first`.
+    if !IS_GIVEN.load(Ordering::Acquire) {
+        return Given::DEFAULT;
+    }
+    // SAFETY: written, and never again.
+    unsafe { *GIVEN.0.get() }
 }
 
 /// Text of bounded length.
@@ -67,7 +163,7 @@ impl Text {
 
 /// The reaction to a wrong free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OnError {
+pub enum OnError {
     /// Count it, print it, and continue.
     Report,
     /// Count it, print it, and abort.
@@ -84,7 +180,7 @@ impl OnError {
     }
 }
 
-/// The settings that the environment asks for.
+/// The settings in force.
 pub(crate) struct Settings {
     /// `HAKMEM_DIR`; empty means the default.
     pub(crate) directory: Text,
@@ -104,6 +200,8 @@ pub(crate) struct Settings {
     pub(crate) list_bytes: u32,
     /// `HAKMEM_ALLOW_UNSAFE`.
     allow_unsafe: bool,
+    /// Whether the program gave itself settings, which are the defaults of the environment's.
+    has_given: bool,
 }
 
 impl Settings {
@@ -118,19 +216,32 @@ impl Settings {
         on_error: OnError::Report,
         list_bytes: LIST_BYTES_MAX,
         allow_unsafe: false,
+        has_given: false,
     };
 
-    /// Reads the environment over the defaults; a privileged program does not trust its
-    /// environment.
+    /// Reads the environment over what the program gives itself, and that over the defaults. A
+    /// privileged program does not trust its environment.
     pub(crate) fn read(&mut self) {
         if SILENT.load(Ordering::Relaxed) {
             self.telemetry = false;
             return;
         }
+        self.take(&given());
         if !auxiliary_vector::is_privileged() {
             process::for_each_variable(&mut |variable| self.apply(variable));
         }
         self.refuse_unsafe();
+    }
+
+    /// Takes what the program gives itself.
+    fn take(&mut self, given: &Given) {
+        self.has_given = *given != Given::DEFAULT;
+        self.directory.set("the program's directory", given.directory.as_bytes());
+        self.labels.set("the program's text of labels", given.labels.as_bytes());
+        self.telemetry = given.telemetry == Telemetry::On;
+        self.check = given.check;
+        self.on_error = given.on_error;
+        self.list_bytes = given.list_bytes;
     }
 
     /// Falls back to `direct` unless the routing that reproduces a bug was asked for twice.
@@ -148,12 +259,16 @@ impl Settings {
         let Some(rest) = variable.strip_prefix(b"HAKMEM_") else { return };
         let Some(equals) = rest.iter().position(|&byte| byte == b'=') else { return };
         let (name, value) = (&rest[..equals], &rest[equals + 1..]);
+        let has_given = self.has_given;
+        // What a message calls the value that stays in force.
+        let or =
+            |default: &'static str| if has_given { "the program's own setting" } else { default };
         match name {
             b"DIR" => self.directory.set("HAKMEM_DIR", value),
             b"LABELS" => self.labels.set("HAKMEM_LABELS", value),
             b"TELEMETRY" => {
                 let name = "HAKMEM_TELEMETRY";
-                choose(&mut self.telemetry, name, value, on_or_off, "on or off", "on");
+                choose(&mut self.telemetry, name, value, on_or_off, "on or off", or("on"));
             }
             b"ROUTING" => {
                 let (name, words) =
@@ -166,15 +281,22 @@ impl Settings {
             }
             b"CHECK" => {
                 let (name, words) = ("HAKMEM_CHECK", "off, sample or full");
-                choose(&mut self.check, name, value, Check::from_name, words, "sample");
+                choose(&mut self.check, name, value, Check::from_name, words, or("sample"));
             }
             b"ON_ERROR" => {
                 let (name, words) = ("HAKMEM_ON_ERROR", "report or abort");
-                choose(&mut self.on_error, name, value, OnError::from_name, words, "report");
+                choose(&mut self.on_error, name, value, OnError::from_name, words, or("report"));
             }
             b"LIST_BYTES" => {
                 let name = "HAKMEM_LIST_BYTES";
-                choose(&mut self.list_bytes, name, value, list_bytes, "1024 to 131072", "131072");
+                choose(
+                    &mut self.list_bytes,
+                    name,
+                    value,
+                    list_bytes,
+                    "1024 to 131072",
+                    or("131072"),
+                );
             }
             b"ALLOW_UNSAFE" => {
                 let name = "HAKMEM_ALLOW_UNSAFE";

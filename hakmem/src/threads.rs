@@ -42,7 +42,9 @@ use crate::sync::{AtomicBool, AtomicPtr, Ordering};
 use groups::Groups;
 #[cfg(test)]
 pub(crate) use housekeeping::for_each_slot;
-pub(crate) use housekeeping::{details, housekeep, housekeep_if_due, live_block_bytes, trim};
+pub(crate) use housekeeping::{
+    details, housekeep, housekeep_if_due, live_block_bytes, segment_identity, trim,
+};
 
 /// State that belongs to the process and to no single thread.
 struct Process {

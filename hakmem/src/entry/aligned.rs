@@ -70,6 +70,12 @@ extern "C" fn allocate_aligned_zeroed_slow(alignment: usize, size: usize) -> *mu
     if block.is_null() { block } else { zero(block, size) }
 }
 
+/// The fast path of [`allocate_aligned`] alone. Null where the request needs the slow path.
+#[inline(always)]
+pub(crate) fn allocate_aligned_fast(alignment: usize, size: usize) -> *mut u8 {
+    pop_aligned(alignment, size)
+}
+
 /// Pops a block off the list that serves `size` bytes at `alignment`, a power of two. Null if that
 /// list is empty, if no list serves them, or if the routing in force is not `direct`.
 #[inline(always)]

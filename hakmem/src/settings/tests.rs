@@ -18,6 +18,33 @@ fn settings_are_taken_from_their_variables() {
 }
 
 #[test]
+fn the_environment_wins_over_what_the_program_gives_itself() {
+    let given = Given {
+        labels: "service=api",
+        telemetry: Telemetry::Off,
+        check: Check::Full,
+        list_bytes: 4096,
+        ..Given::DEFAULT
+    };
+    let mut settings = Settings::DEFAULT;
+    settings.take(&given);
+    assert_eq!(settings.labels.as_bytes(), b"service=api");
+    assert_eq!(
+        (settings.telemetry, settings.check, settings.list_bytes),
+        (false, Check::Full, 4096)
+    );
+    for variable in [&b"HAKMEM_TELEMETRY=on"[..], b"HAKMEM_CHECK=", b"HAKMEM_LIST_BYTES=many"] {
+        settings.apply(variable);
+    }
+    assert_eq!(
+        (settings.telemetry, settings.check, settings.list_bytes),
+        (true, Check::Full, 4096)
+    );
+    settings.apply(b"HAKMEM_LABELS=service=web");
+    assert_eq!(settings.labels.as_bytes(), b"service=web");
+}
+
+#[test]
 fn telemetry_is_on_unless_off_is_said() {
     for (value, expected) in [("on", true), ("", true), ("off", false), ("OFF", true), ("1", true)]
     {

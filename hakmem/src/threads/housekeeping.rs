@@ -31,6 +31,15 @@ pub(crate) fn live_block_bytes() -> usize {
     bytes.max(0) as usize
 }
 
+/// Process id, start time and nonce of the segment, if there is one that readers can see.
+pub(crate) fn segment_identity() -> Option<(u32, u64, u64)> {
+    // So that a new child process does not answer with its parent's segment.
+    super::access(crate::os::thread_local::get().cast());
+    let process = PROCESS.lock();
+    process.segment.as_ref().filter(|segment| segment.is_published())?;
+    Live::current().map(|header| header.identity())
+}
+
 /// What the calls of all threads have added up to. Exact for threads that make no call meanwhile.
 pub(crate) fn details() -> Details {
     let mut details = Details::ZERO;
