@@ -11,9 +11,11 @@
 //! - `exactness`, `e3`, `programs`: trials of the allocator under real programs
 //! - `owners`: trials of an agent with several users
 //! - `staged`, `stages`: trials of the diagnosis
+//! - `documented`: trials of the commands in the pages
 //! - `race`, `programs_race`, `routings`, `soak`: trials of the programs that measure
 
 mod dashboards;
+mod documented;
 mod e3;
 mod exactness;
 mod http;
