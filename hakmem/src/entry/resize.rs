@@ -79,6 +79,8 @@ unsafe extern "C" fn move_from_bin(pointer: *mut u8, size: usize, bin: usize) ->
 ///
 /// # Safety
 /// As the module says; `pointer` is not null.
+// Part of `realloc`, it would give that fast path a stack frame.
+#[inline(never)]
 unsafe extern "C" fn resize(pointer: *mut u8, size: usize, alignment: usize) -> *mut u8 {
     // SAFETY: the caller's duty.
     unsafe { resize_as::<false>(pointer, size, alignment) }
