@@ -31,6 +31,13 @@ fn numbers_are_drawn_evenly_and_the_same_again() {
     assert_eq!(again, [0; 3].map(|_| random.below(5)));
 }
 
+#[test]
+fn the_generator_is_the_published_one() {
+    let mut random = Random::new(1_234_567);
+    let published = [6_457_827_717_110_365_317, 3_203_168_211_198_807_973];
+    assert_eq!([0; 2].map(|_| random.next()), published);
+}
+
 /// A hundred values of which `length` in a row are 1, the next −1, and so on.
 fn square_wave(length: usize) -> Vec<f64> {
     (0..100_usize).map(|at| if (at / length).is_multiple_of(2) { 1.0 } else { -1.0 }).collect()
