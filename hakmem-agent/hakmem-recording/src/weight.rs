@@ -53,7 +53,13 @@ fn weigh(mut bytes: &[u8], kind: Kind) -> Option<usize> {
     while !bytes.is_empty() {
         let (field, wire_type) = decode_key(&mut bytes).ok()?;
         match wire_type {
-            WireType::Varint => drop(decode_varint(&mut bytes).ok()?),
+            WireType::Varint => {
+                decode_varint(&mut bytes).ok()?;
+                // A list of numbers may also be encoded one by one.
+                if child(kind, field).1 == Kind::Numbers {
+                    weight += size_of::<u64>() * GROWTH;
+                }
+            }
             WireType::SixtyFourBit => skip(&mut bytes, 8)?,
             WireType::ThirtyTwoBit => skip(&mut bytes, 4)?,
             WireType::LengthDelimited => {

@@ -160,3 +160,25 @@ fn fields_that_the_contract_does_not_have_are_skipped_by_their_lengths() {
         assert_eq!(weigh(cut, Kind::Process), None, "{cut:?}");
     }
 }
+
+#[test]
+fn numbers_weigh_no_less_one_by_one_than_packed() {
+    let nested = |fields: &[u32], content: Vec<u8>| {
+        fields.iter().fold(content, |content, field| {
+            let mut message = Vec::new();
+            prost::encoding::bytes::encode(*field, &content, &mut message);
+            message
+        })
+    };
+    // Field 4 of the counters of a bin, of a class, of a process, of an update, of an entry.
+    let way = [16, 7, 3, 2];
+    let numbers = [1u64; 1000];
+    let mut packed = Vec::new();
+    prost::encoding::uint64::encode_packed(4, &numbers, &mut packed);
+    let mut single = Vec::new();
+    prost::encoding::uint64::encode_repeated(4, &numbers, &mut single);
+    let counts = |bytes: &[u8]| BinCounters::decode(bytes).unwrap();
+    assert_eq!(counts(&packed), counts(&single));
+    let weight = |content| of_entry(&nested(&way, content)).unwrap();
+    assert!(weight(single) >= weight(packed) && weight(Vec::new()) < 8000);
+}
