@@ -146,12 +146,13 @@ impl Model {
     /// every process; all others are forgotten then.
     pub fn begin_overview(&mut self) {
         self.first_keys = Some(BTreeSet::new());
-        self.skipped_earlier += std::mem::take(&mut self.skipped);
+        self.skipped_earlier =
+            self.skipped_earlier.saturating_add(std::mem::take(&mut self.skipped));
     }
 
     /// Updates that the agent skipped because this client read too slowly.
     pub fn skipped_updates(&self) -> u64 {
-        self.skipped_earlier + self.skipped
+        self.skipped_earlier.saturating_add(self.skipped)
     }
 
     /// Merges one message of a stream.

@@ -43,8 +43,9 @@ impl EventLog {
         if self.key != key {
             *self = Self { key: key.to_owned(), ..Self::default() };
         }
-        self.lost_earlier += std::mem::take(&mut self.lost);
-        self.dropped_earlier += std::mem::take(&mut self.dropped);
+        self.lost_earlier = self.lost_earlier.saturating_add(std::mem::take(&mut self.lost));
+        self.dropped_earlier =
+            self.dropped_earlier.saturating_add(std::mem::take(&mut self.dropped));
     }
 
     /// Events, newest first.
@@ -54,6 +55,7 @@ impl EventLog {
 
     /// Events that were overwritten before the agent read them, or dropped on the way.
     pub fn missing(&self) -> u64 {
-        self.lost_earlier + self.lost + self.dropped_earlier + self.dropped
+        let all = [self.lost_earlier, self.lost, self.dropped_earlier, self.dropped];
+        all.into_iter().fold(0, u64::saturating_add)
     }
 }

@@ -25,7 +25,8 @@ impl FindingList {
     pub fn begin_stream(&mut self) {
         self.findings.clear();
         self.is_watched = true;
-        self.dropped_earlier += std::mem::take(&mut self.dropped);
+        self.dropped_earlier =
+            self.dropped_earlier.saturating_add(std::mem::take(&mut self.dropped));
     }
 
     /// Adds the findings of a message, and replaces known ones with the same number.
@@ -64,7 +65,7 @@ impl FindingList {
 
     /// Findings that were dropped on the way.
     pub fn missing(&self) -> u64 {
-        self.dropped_earlier + self.dropped
+        self.dropped_earlier.saturating_add(self.dropped)
     }
 }
 

@@ -71,7 +71,7 @@ pub struct ClassFlow {
 impl TotalsFlow {
     /// The flow from `start` to `end`, divided by `seconds`.
     pub fn between(start: &proto::Totals, end: &proto::Totals, seconds: f64) -> Self {
-        let slow = |it: &proto::Totals| it.slow_allocations + it.slow_frees;
+        let slow = |it: &proto::Totals| it.slow_allocations.saturating_add(it.slow_frees);
         Self {
             allocations: difference(start.allocations, end.allocations, seconds),
             frees: difference(start.frees, end.frees, seconds),
@@ -88,7 +88,7 @@ impl TotalsFlow {
 impl ThreadFlow {
     /// The flow from `start` to `end`, divided by `seconds`.
     pub fn between(start: &proto::Thread, end: &proto::Thread, seconds: f64) -> Self {
-        let slow = |it: &proto::Thread| it.slow_allocations + it.slow_frees;
+        let slow = |it: &proto::Thread| it.slow_allocations.saturating_add(it.slow_frees);
         Self {
             allocations: difference(start.allocations, end.allocations, seconds),
             frees: difference(start.frees, end.frees, seconds),
@@ -212,11 +212,11 @@ fn durations(start: &proto::ClassCounters, end: &proto::ClassCounters) -> Vec<(u
 
 /// The middle of the bucket that contains the quantile; 0 without samples.
 fn quantile_ns(samples: &[(u64, u64)], quantile: f64) -> u64 {
-    let count: u64 = samples.iter().map(|(_, count)| count).sum();
+    let count = samples.iter().fold(0u64, |sum, (_, count)| sum.saturating_add(*count));
     let rank = ((count as f64 * quantile).ceil() as u64).max(1);
-    let mut seen = 0;
+    let mut seen = 0u64;
     for (start_ns, in_bucket) in samples {
-        seen += in_bucket;
+        seen = seen.saturating_add(*in_bucket);
         if seen >= rank {
             return start_ns.midpoint(bucket_start_ns(bucket(*start_ns) + 1)).max(1);
         }

@@ -48,7 +48,7 @@ pub fn anomalies(counters: &proto::ClassCounters) -> u64 {
     let known = |it: &&proto::OutcomeCount| {
         Outcome::from_name(&it.outcome).is_some_and(Outcome::is_anomaly)
     };
-    counters.outcomes.iter().filter(known).map(|it| it.count).sum()
+    counters.outcomes.iter().filter(known).map(|it| it.count).fold(0, u64::saturating_add)
 }
 
 impl History {

@@ -6,6 +6,13 @@ use ratatui::text::{Line, Span};
 
 use crate::screen::view_state::Theme;
 
+/// The rows that `count` lines ask for. An agent may send more lines than any screen has; the
+/// number is bounded so that sums of such numbers do not overflow.
+pub(super) fn rows(count: usize) -> u16 {
+    const ROWS_MAX: usize = 1000;
+    count.min(ROWS_MAX) as u16
+}
+
 /// Draws a horizontal line with a title.
 pub(super) fn draw_rule(frame: &mut Frame, area: Rect, title: Vec<Span<'_>>, theme: &Theme) {
     frame.render_widget(Line::styled("─".repeat(usize::from(area.width)), theme.faint), area);

@@ -15,7 +15,7 @@ use super::bar::{bar, sparkline};
 use super::charts;
 use super::figure::{amount, fast_share};
 use super::line::shortened;
-use super::panel::{draw_rule, side_by_side};
+use super::panel::{draw_rule, rows, side_by_side};
 use super::slow_paths;
 use crate::model::{
     ClassFlow, ClassName, HistoryPoint, Measure, Model, Process, anomalies, seconds,
@@ -67,7 +67,7 @@ pub(super) fn draw(
 pub(super) fn rows_wanted(process: &Process) -> u16 {
     let outcomes = process.class(C7).map_or(0, |it| it.outcomes.len()).max(1);
     let anomalous = if has_anomalies(process) { 3 } else { 0 };
-    1 + 2 + 3 + u16::try_from(outcomes).unwrap_or(0) + HISTORY_ROWS + anomalous + 1
+    1 + 2 + 3 + rows(outcomes) + HISTORY_ROWS + anomalous + 1
 }
 
 fn has_anomalies(process: &Process) -> bool {
@@ -97,9 +97,9 @@ pub(super) fn draw_panel(
     let width = usize::from(inner.width.max(1));
     let explanation_rows = (explanation.chars().count() / width + 1).min(2) as u16;
     let found = anomaly_lines(model, process, theme);
-    let found_rows = u16::try_from(found.len()).unwrap_or(0);
+    let found_rows = rows(found.len());
     // Two lines of paths, a heading, the outcomes.
-    let number_rows = 3 + u16::try_from(flow.outcomes.len().max(1)).unwrap_or(u16::MAX);
+    let number_rows = 3 + rows(flow.outcomes.len().max(1));
     let history_rows = HISTORY_ROWS + found_rows.min(1);
     let has_history = inner.height >= explanation_rows + found_rows + number_rows + history_rows;
     let [said, found_area, numbers, history, _] = Layout::vertical([

@@ -8,7 +8,7 @@ use ratatui::widgets::Paragraph;
 use super::bar::bar;
 use super::figure::amount;
 use super::line::shortened;
-use super::panel::draw_rule;
+use super::panel::{draw_rule, rows};
 use crate::model::{ClassName, Measure, Process};
 use crate::screen::view_state::{Theme, ViewState};
 use crate::words::{explanation, quantity};
@@ -17,7 +17,7 @@ use crate::words::{explanation, quantity};
 pub(super) fn rows_wanted(process: &Process, class: &str) -> u16 {
     let reasons =
         process.class(class).map_or(0, |it| it.slow_allocations.len() + it.slow_frees.len());
-    1 + 2 + u16::try_from(reasons).unwrap_or(0) + 3 + 1
+    1 + 2 + rows(reasons) + 3 + 1
 }
 
 /// Draws the panel.

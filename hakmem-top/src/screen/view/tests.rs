@@ -77,6 +77,37 @@ fn no_size_and_no_state_is_too_small_to_draw() {
 }
 
 #[test]
+fn no_number_and_no_list_of_an_agent_is_too_large_to_draw() {
+    let mut model = sample::model();
+    let largest = |it: &mut proto::ClassCounters| {
+        it.slow_allocations =
+            vec![proto::ReasonCount { count: u64::MAX, ..Default::default() }; 70_000];
+        it.outcomes = vec![proto::OutcomeCount { count: u64::MAX, ..Default::default() }; 70_000];
+        if let Some(durations) = &mut it.slow_durations {
+            durations.buckets.iter_mut().for_each(|bucket| bucket.count = u64::MAX);
+        }
+    };
+    let mut process = sample::process(4000, "redis-server", 20.0, 1000.0);
+    process.classes.iter_mut().for_each(largest);
+    process.totals = Some(proto::Totals {
+        allocations: u64::MAX,
+        slow_allocations: u64::MAX,
+        slow_frees: u64::MAX,
+        ..Default::default()
+    });
+    for thread in &mut process.threads {
+        (thread.slow_allocations, thread.slow_frees) = (u64::MAX, u64::MAX);
+    }
+    model.merge(Stream::Detail, sample::update(20.0, vec![process]));
+    let mut news = events();
+    (news.lost_events, news.dropped_events) = (u64::MAX, u64::MAX);
+    model.events.merge(news);
+    for tab in Tab::ALL {
+        drawn(160, 40, &model, &state(tab));
+    }
+}
+
+#[test]
 fn colours_say_what_is_slow_and_what_is_lost() {
     let mut model = sample::model();
     model.connection = Connection::Lost { reason: "gone".into(), attempts: 1 };
