@@ -18,6 +18,8 @@ use crate::connections::{Connections, accept};
 use crate::detection::{Detector, Recorded};
 use crate::failure::Failure;
 use crate::findings::Findings;
+#[cfg(any(test, feature = "fuzz"))]
+use crate::grpc::TelemetryService;
 use crate::grpc::server;
 use crate::history::History;
 use crate::http;
@@ -205,6 +207,18 @@ impl RunningAgent {
     pub fn failed(&self) -> impl Future<Output = &'static str> + Send + 'static {
         let failure = Arc::clone(&self.shared.failure);
         async move { failure.occurred().await }
+    }
+
+    /// Whether a part of the agent broke.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(crate) fn has_failed(&self) -> bool {
+        self.shared.failure.has_occurred()
+    }
+
+    /// The service without a connection; it sees every process that the agent sees.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(crate) fn service(&self) -> TelemetryService {
+        TelemetryService::new(Arc::clone(&self.shared), Gate::Open)
     }
 
     /// A gRPC channel to this agent through memory; it sees every process that the agent sees.

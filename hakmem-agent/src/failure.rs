@@ -27,6 +27,12 @@ impl Failure {
         self.occurred.cancel();
     }
 
+    /// Whether a part ended.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(crate) fn has_occurred(&self) -> bool {
+        self.occurred.is_cancelled()
+    }
+
     /// Waits for the first part that ends; returns its name.
     pub(crate) async fn occurred(&self) -> &'static str {
         self.occurred.cancelled().await;

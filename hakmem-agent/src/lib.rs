@@ -26,6 +26,7 @@
 //! - `shared`: the parts of an agent, for its servers; no part takes it
 //! - `metrics`, `grpc`, `http`: the servers
 //! - `agent`: starts and ends all of this
+//! - `fuzz`: the body of the fuzz target
 //! - `arguments`, `signals`: the command's own (`main.rs`)
 
 #![forbid(unsafe_code)]
@@ -44,6 +45,9 @@ pub mod document;
 mod events;
 mod failure;
 mod findings;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod grpc;
 mod history;
 mod http;

@@ -12,6 +12,7 @@
 //! - [`source`]: where data comes from, and the events that bring it
 //! - [`start`]: programs under the allocator, signals and baselines
 //! - [`screen`]: views, their state, keys and the loop that ties them together
+//! - `fuzz`: the body of the fuzz target
 //! - [`command`]: the command line and its commands
 
 #![forbid(unsafe_code)]
@@ -21,6 +22,9 @@
 pub mod output;
 
 pub mod command;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod model;
 pub mod screen;
 pub mod source;

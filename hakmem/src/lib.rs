@@ -8,6 +8,7 @@
 // - `lock`: the lock; knows no memory layout.
 // - `region`: address space that grows in place; does not know its contents.
 // - `settings`: the environment, parsed once; makes no decision.
+// - `fuzz`: the body of the fuzz target, for tests.
 // - `bins`: sizes, bins and classes as data; touches no memory.
 // - `counts`: what calls add up to, as data; reads no slot.
 // - `block`: a free block; knows no bin.
@@ -65,6 +66,9 @@ mod counts;
 #[doc(hidden)]
 pub mod entry;
 mod finding;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod gate;
 mod global;
 mod header;

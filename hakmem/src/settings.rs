@@ -14,6 +14,7 @@
 
 use core::cell::UnsafeCell;
 use core::ffi::CStr;
+use core::fmt::Arguments;
 
 use hakmem_segment::{Check, Push, Routing};
 
@@ -24,7 +25,7 @@ use crate::sync::{AtomicBool, Ordering};
 pub(crate) const TEXT_MAX: usize = 512;
 
 /// Bounds of the bytes that a thread's list of one bin may hold; the upper bound is the default.
-const LIST_BYTES_MIN: u32 = 1024;
+pub(crate) const LIST_BYTES_MIN: u32 = 1024;
 pub(crate) const LIST_BYTES_MAX: u32 = 128 * 1024;
 
 /// Whether the environment is meant for other programs than this one.
@@ -127,7 +128,7 @@ fn given() -> Given {
 }
 
 /// Text of bounded length.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Text {
     bytes: [u8; TEXT_MAX],
     length: usize,
@@ -146,13 +147,10 @@ impl Text {
         CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
     }
 
-    fn set(&mut self, name: &str, value: &[u8]) {
+    fn set(&mut self, name: &str, value: &[u8], say: impl FnOnce(Arguments<'_>)) {
         // One byte is left for the null of a C string.
         if value.len() >= TEXT_MAX || value.contains(&0) {
-            message::print(format_args!(
-                "{name} is longer than {} bytes; using its default",
-                TEXT_MAX - 1
-            ));
+            say(format_args!("{name} is longer than {} bytes; using its default", TEXT_MAX - 1));
             return;
         }
         self.bytes = [0; TEXT_MAX];
@@ -181,6 +179,7 @@ impl OnError {
 }
 
 /// The settings in force.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// `HAKMEM_DIR`; empty means the default.
     pub(crate) directory: Text,
@@ -228,34 +227,37 @@ impl Settings {
         }
         self.take(&given());
         if !auxiliary_vector::is_privileged() {
-            process::for_each_variable(&mut |variable| self.apply(variable));
+            process::for_each_variable(&mut |variable| self.apply(variable, message::print));
         }
-        self.refuse_unsafe();
+        self.refuse_unsafe(message::print);
     }
 
     /// Takes what the program gives itself.
     fn take(&mut self, given: &Given) {
         self.has_given = *given != Given::DEFAULT;
-        self.directory.set("the program's directory", given.directory.as_bytes());
-        self.labels.set("the program's text of labels", given.labels.as_bytes());
+        self.directory.set("the program's directory", given.directory.as_bytes(), message::print);
+        self.labels.set("the program's text of labels", given.labels.as_bytes(), message::print);
         self.telemetry = given.telemetry == Telemetry::On;
         self.check = given.check;
         self.on_error = given.on_error;
         self.list_bytes = given.list_bytes;
     }
 
-    /// Falls back to `direct` unless the routing that reproduces a bug was asked for twice.
-    fn refuse_unsafe(&mut self) {
+    /// Falls back to `direct` unless the routing that reproduces a bug was asked for twice. Like
+    /// [`Settings::apply`], it gives its message to `say`.
+    pub(crate) fn refuse_unsafe(&mut self, say: impl FnOnce(Arguments<'_>)) {
         if self.routing == Routing::E3 && !self.allow_unsafe {
             self.routing = Routing::Direct;
-            message::print(format_args!(
+            say(format_args!(
                 "HAKMEM_ROUTING=e3 corrupts memory, on purpose; using direct (set \
                  HAKMEM_ALLOW_UNSAFE=1 to use it)"
             ));
         }
     }
 
-    fn apply(&mut self, variable: &[u8]) {
+    /// Takes the setting in `variable`, if it is one. An invalid one changes nothing; `say` gets a
+    /// message about it.
+    pub(crate) fn apply(&mut self, variable: &[u8], say: impl FnOnce(Arguments<'_>)) {
         let Some(rest) = variable.strip_prefix(b"HAKMEM_") else { return };
         let Some(equals) = rest.iter().position(|&byte| byte == b'=') else { return };
         let (name, value) = (&rest[..equals], &rest[equals + 1..]);
@@ -264,28 +266,36 @@ impl Settings {
         let or =
             |default: &'static str| if has_given { "the program's own setting" } else { default };
         match name {
-            b"DIR" => self.directory.set("HAKMEM_DIR", value),
-            b"LABELS" => self.labels.set("HAKMEM_LABELS", value),
+            b"DIR" => self.directory.set("HAKMEM_DIR", value, say),
+            b"LABELS" => self.labels.set("HAKMEM_LABELS", value, say),
             b"TELEMETRY" => {
                 let name = "HAKMEM_TELEMETRY";
-                choose(&mut self.telemetry, name, value, on_or_off, "on or off", or("on"));
+                choose(&mut self.telemetry, name, value, on_or_off, "on or off", or("on"), say);
             }
             b"ROUTING" => {
                 let (name, words) =
                     ("HAKMEM_ROUTING", "direct, registry, exclude, uniform, hybrid or e3");
-                choose(&mut self.routing, name, value, Routing::from_name, words, "direct");
+                choose(&mut self.routing, name, value, Routing::from_name, words, "direct", say);
             }
             b"PUSH" => {
                 let (name, words) = ("HAKMEM_PUSH", "boxed or direct");
-                choose(&mut self.push, name, value, Push::from_name, words, "boxed");
+                choose(&mut self.push, name, value, Push::from_name, words, "boxed", say);
             }
             b"CHECK" => {
                 let (name, words) = ("HAKMEM_CHECK", "off, sample or full");
-                choose(&mut self.check, name, value, Check::from_name, words, or("sample"));
+                choose(&mut self.check, name, value, Check::from_name, words, or("sample"), say);
             }
             b"ON_ERROR" => {
                 let (name, words) = ("HAKMEM_ON_ERROR", "report or abort");
-                choose(&mut self.on_error, name, value, OnError::from_name, words, or("report"));
+                choose(
+                    &mut self.on_error,
+                    name,
+                    value,
+                    OnError::from_name,
+                    words,
+                    or("report"),
+                    say,
+                );
             }
             b"LIST_BYTES" => {
                 let name = "HAKMEM_LIST_BYTES";
@@ -296,15 +306,16 @@ impl Settings {
                     list_bytes,
                     "1024 to 131072",
                     or("131072"),
+                    say,
                 );
             }
             b"ALLOW_UNSAFE" => {
                 let name = "HAKMEM_ALLOW_UNSAFE";
-                choose(&mut self.allow_unsafe, name, value, one_or_zero, "1 or 0", "0");
+                choose(&mut self.allow_unsafe, name, value, one_or_zero, "1 or 0", "0", say);
             }
             // Read by hakmem-top, not here.
             b"LIBRARY" => {}
-            _ => message::print(format_args!(
+            _ => say(format_args!(
                 "HAKMEM_{} is not a setting of hakmem; ignored (hakmem/SETTINGS.md lists them)",
                 printable(name)
             )),
@@ -333,7 +344,7 @@ fn one_or_zero(word: &str) -> Option<bool> {
 }
 
 /// Sets `setting` to the value that `value` names. An empty value keeps the default, and so does an
-/// invalid one, for which a line is printed.
+/// invalid one, about which `say` gets a message.
 fn choose<T>(
     setting: &mut T,
     name: &str,
@@ -341,14 +352,12 @@ fn choose<T>(
     from_name: impl Fn(&str) -> Option<T>,
     words: &str,
     default: &str,
+    say: impl FnOnce(Arguments<'_>),
 ) {
     match core::str::from_utf8(value).ok().and_then(from_name) {
         Some(chosen) => *setting = chosen,
         None if value.is_empty() => {}
-        None => message::print(format_args!(
-            "{name}={} is not {words}; using {default}",
-            printable(value)
-        )),
+        None => say(format_args!("{name}={} is not {words}; using {default}", printable(value))),
     }
 }
 

@@ -15,7 +15,7 @@
 //! - [`replay`]: whole processes from entries; it knows no file
 //! - [`series`]: the samples of each process
 //! - [`reader`]: reads files
-//! - [`fuzz`]: the body of the fuzz target
+//! - `fuzz`: the bodies of the fuzz targets
 //! - `sample`: synthetic entries for tests
 //!
 //! # The format, version 1
@@ -69,6 +69,8 @@
 
 pub mod block;
 mod format;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
 pub mod fuzz;
 pub mod machine;
 pub mod reader;

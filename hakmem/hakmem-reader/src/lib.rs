@@ -17,7 +17,7 @@
 //! - [`segment`], [`events`]: one segment, sampled and followed;
 //! - `proc_stat`, [`ending`]: how a process ended, according to the kernel;
 //! - [`liveness`], [`directory`]: the state of a process, and where segments are;
-//! - [`fuzz`], `fixture`: for tests.
+//! - `fuzz`, `fixture`: for tests.
 //!
 //! ```no_run
 //! use hakmem_reader::{Segment, directory};
@@ -39,6 +39,8 @@ pub mod error;
 pub mod events;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
+#[cfg(feature = "fuzz")]
+#[doc(hidden)]
 pub mod fuzz;
 pub mod histogram;
 pub mod identity;

@@ -3,7 +3,7 @@ use super::*;
 fn read(variables: &[&[u8]]) -> Settings {
     let mut settings = Settings::DEFAULT;
     for variable in variables {
-        settings.apply(variable);
+        settings.apply(variable, message::print);
     }
     settings
 }
@@ -34,13 +34,13 @@ fn the_environment_wins_over_what_the_program_gives_itself() {
         (false, Check::Full, 4096)
     );
     for variable in [&b"HAKMEM_TELEMETRY=on"[..], b"HAKMEM_CHECK=", b"HAKMEM_LIST_BYTES=many"] {
-        settings.apply(variable);
+        settings.apply(variable, message::print);
     }
     assert_eq!(
         (settings.telemetry, settings.check, settings.list_bytes),
         (true, Check::Full, 4096)
     );
-    settings.apply(b"HAKMEM_LABELS=service=web");
+    settings.apply(b"HAKMEM_LABELS=service=web", message::print);
     assert_eq!(settings.labels.as_bytes(), b"service=web");
 }
 
@@ -116,7 +116,7 @@ fn the_bug_must_be_asked_for_twice() {
         (&[b"HAKMEM_ALLOW_UNSAFE=1"], Routing::Direct),
     ] {
         let mut settings = read(variables);
-        settings.refuse_unsafe();
+        settings.refuse_unsafe(message::print);
         assert_eq!(settings.routing, expected);
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::format::SYNC;
-use crate::fuzz::read_bytes;
+use crate::fuzz::{block_of, read_bytes};
 use crate::sample::{STARTED_AT, history, start, timestamp, update, updates};
 use crate::window::seconds;
 use crate::writer::RecordingWriter;
@@ -407,7 +407,6 @@ fn with_lie(
     let mut raw = zstd::bulk::decompress(&bytes[from..to], raw_bytes).unwrap();
     let at = at.index(raw.len());
     raw[at] = byte;
-    let payload = block::Compressor::new().unwrap().compress(&raw).unwrap();
-    let header = BlockHeader::new(header.number, header.flags, raw.len(), &payload);
-    [&bytes[..offset], &header.bytes(), &payload, &bytes[to..]].concat()
+    let block = block_of(header.number, header.flags, &raw).unwrap();
+    [&bytes[..offset], &block, &bytes[to..]].concat()
 }

@@ -1,24 +1,27 @@
-//! Runs the fuzz target's body on a corpus of valid segments and on mutations of them.
+//! Runs the fuzz target's body on its corpus, on valid segments, and on mutations of them.
 
 use std::mem::offset_of;
 
 use hakmem_reader::fixture::{FixtureProcess, NewEvent, SegmentWriter, bin_of};
-use hakmem_reader::fuzz::read_bytes;
+use hakmem_reader::fuzz::{parts_of, read_bytes, read_parts};
 use hakmem_reader::{AllocReason, Class, EventKind, FreeReason, Outcome, Segment};
 use hakmem_segment::SegmentHeader;
 use hakmem_segment::header::HEADER_BYTES;
 use hakmem_segment::slot::SLOT_BYTES;
 use proptest::prelude::*;
 
-/// Valid segments with different contents.
-fn corpus() -> Vec<Vec<u8>> {
+#[path = "../../../../fuzz/corpus.rs"]
+mod corpus;
+
+/// Valid segments with different contents, the later ones with all of the earlier.
+fn segments() -> Vec<Vec<u8>> {
     let directory = tempfile::tempdir().unwrap();
     let process = FixtureProcess {
         labels: "service=x,version=y".to_owned(),
         ..FixtureProcess::new("/usr/bin/corpus")
     };
     let mut writer = SegmentWriter::create(directory.path(), &process);
-    let mut corpus = vec![std::fs::read(writer.path()).unwrap()];
+    let mut segments = vec![std::fs::read(writer.path()).unwrap()];
     let index = writer.take_slot(7, "main");
     let slot = writer.slot(index);
     for &class in Class::ALL.iter().filter(|&&class| class < Class::Large) {
@@ -29,7 +32,7 @@ fn corpus() -> Vec<Vec<u8>> {
     slot.allocate_large(1 << 21);
     slot.free_large(1 << 21);
     slot.free_slow(bin_of(Class::None), FreeReason::Rejected, Outcome::Foreign, 0);
-    corpus.push(std::fs::read(writer.path()).unwrap());
+    segments.push(std::fs::read(writer.path()).unwrap());
     let event = NewEvent {
         kind: EventKind::SlowAllocation,
         class: Class::C7,
@@ -41,7 +44,7 @@ fn corpus() -> Vec<Vec<u8>> {
         value: 3,
         address: 4,
     };
-    (0..100).for_each(|_| writer.slot(index).event(event));
+    (0..20).for_each(|_| writer.slot(index).event(event));
     let anomaly = NewEvent {
         kind: EventKind::Anomaly,
         detail: Outcome::HeaderFalsePositive as u8,
@@ -51,14 +54,39 @@ fn corpus() -> Vec<Vec<u8>> {
     };
     (0..10).for_each(|_| writer.slot(index).event(anomaly));
     writer.slot(index).begin_slow_path();
-    corpus.push(std::fs::read(writer.path()).unwrap());
-    corpus
+    segments.push(std::fs::read(writer.path()).unwrap());
+    segments
 }
 
 #[test]
-fn the_corpus_itself_is_valid() {
-    for bytes in corpus() {
-        read_bytes(&bytes);
+fn the_corpus_is_read_without_harm_and_its_seeds_to_their_ends() {
+    for (name, input) in corpus::inputs("segment") {
+        let samples = read_parts(&input);
+        assert!(samples >= 2 || !corpus::is_seed(&name), "{name}: {samples} samples");
+    }
+}
+
+/// Writes the seeds anew: `cargo test -p hakmem-reader --test it -- --ignored fuzz::record`.
+#[test]
+#[ignore = "writes fuzz/corpus/segment"]
+fn record() {
+    let segments = segments();
+    let [small, counted, eventful] = segments.as_slice() else { panic!("there are three") };
+    // The file grows under the reader: two of them, one after the other.
+    let moving = [parts_of(small, true), parts_of(counted, true)[1..].to_vec()].concat();
+    let seeds = [
+        ("one-slot", parts_of(small, false)),
+        ("every-class", parts_of(counted, false)),
+        ("events-and-a-slow-path-without-end", parts_of(eventful, true)),
+        ("a-thread-begins-under-the-reader", moving),
+    ];
+    corpus::record("segment", seeds);
+}
+
+#[test]
+fn valid_segments_are_valid() {
+    for bytes in segments() {
+        assert_eq!(read_bytes(&bytes), 2);
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &bytes).unwrap();
         Segment::open(file.path()).unwrap().sample().unwrap();
@@ -99,7 +127,7 @@ proptest! {
         changes in prop::collection::vec((place(), any::<bool>(), value()), 1..8),
         length in prop::option::weighted(0.1, 0usize..90_000),
     ) {
-        let mut bytes = corpus_once()[which].clone();
+        let mut bytes = segments_once()[which].clone();
         for (place, aligned, value) in changes {
             let place = if aligned { place & !7 } else { place };
             let end = bytes.len().min(place + value.len());
@@ -117,7 +145,7 @@ proptest! {
     }
 }
 
-fn corpus_once() -> &'static [Vec<u8>] {
-    static CORPUS: std::sync::OnceLock<Vec<Vec<u8>>> = std::sync::OnceLock::new();
-    CORPUS.get_or_init(corpus)
+fn segments_once() -> &'static [Vec<u8>] {
+    static SEGMENTS: std::sync::OnceLock<Vec<Vec<u8>>> = std::sync::OnceLock::new();
+    SEGMENTS.get_or_init(segments)
 }
