@@ -53,7 +53,7 @@ pub struct Report {
     pub final_resident_kib: u64,
     /// The library whose `malloc` was called.
     pub malloc_file: Option<PathBuf>,
-    /// The symbols among [`MARKERS`] that this library defines.
+    /// The symbols among `MARKERS` that this library defines.
     pub malloc_markers: Vec<String>,
     /// Blocks freed by another thread than had allocated them; `None` if the load does not count
     /// them.

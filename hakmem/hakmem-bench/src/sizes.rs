@@ -43,7 +43,7 @@ impl Sizes for Tiny {
 }
 
 impl Skewed {
-    /// Sizes from [`SMALLEST`] to less than `limit`, which is rounded down to a power of two and
+    /// Sizes from `SMALLEST` to less than `limit`, which is rounded down to a power of two and
     /// must be at least twice the smallest.
     pub fn below(limit: usize) -> Self {
         assert!(limit >= 2 * SMALLEST, "there are no sizes from {SMALLEST} to {limit}");

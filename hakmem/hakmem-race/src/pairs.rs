@@ -26,7 +26,7 @@ pub enum Kind {
     Calloc,
     /// The sized `operator delete`, and `operator new`.
     SizedDelete,
-    /// `free` and `aligned_alloc` with [`ALIGNMENT`].
+    /// `free` and `aligned_alloc` with `ALIGNMENT`.
     Aligned,
     /// One `realloc` to the size that the block has.
     Realloc,
@@ -45,12 +45,12 @@ const PAIRS: usize = 16 * SEQUENCE;
 /// Slices per cell; the first ones make the allocator reserve memory, and warm the caches.
 const SLICES: usize = 301;
 
-/// Cycles of one kind of pair, one value for each of [`WORKING_SETS`].
+/// Cycles of one kind of pair, one value for each of `WORKING_SETS`.
 #[derive(Clone, Debug)]
 pub struct Line {
     /// The calls that make up a pair.
     pub kind: Kind,
-    /// Whether sizes are 16 to 1039 bytes, in a fixed sequence; otherwise all are [`ONE_SIZE`].
+    /// Whether sizes are 16 to 1039 bytes, in a fixed sequence; otherwise all are `ONE_SIZE`.
     pub many_sizes: bool,
     /// Cycles per pair, or nanoseconds if the clock is not known.
     pub costs: Vec<f64>,

@@ -114,8 +114,7 @@ impl RoutingRow {
         entry.expect("the table has this cell").1.push(rate);
     }
 
-    /// Adds the instructions per pair, in the order of
-    /// [`COUNTED_SIZES`](crate::routings::COUNTED_SIZES).
+    /// Adds the instructions per pair, in the order of `COUNTED_SIZES`.
     pub fn record_instructions(&mut self, per_pair: f64) {
         self.instructions.push(per_pair);
     }
