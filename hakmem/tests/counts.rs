@@ -128,7 +128,8 @@ impl Known {
     }
 }
 
-/// Keeps the tests apart, because some count the whole process.
+/// Keeps the tests apart, because some count the whole process. A test that only panics or reads a
+/// file allocates as well.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -296,6 +297,7 @@ mod exact {
 
 #[test]
 fn counts_are_exact_under_every_setting() {
+    let _alone = alone();
     let settings = [
         ("HAKMEM_TELEMETRY", "off"),
         ("HAKMEM_CHECK", "full"),
@@ -314,6 +316,7 @@ fn counts_are_exact_under_every_setting() {
 
 #[test]
 fn a_bound_that_is_exceeded_says_by_what() {
+    let _alone = alone();
     let value = assert_allocations!(<= 1, { Box::new(black_box(7)) });
     assert_eq!(assert_allocations!(== 0, *value), 7);
     let result = panic::catch_unwind(|| {
@@ -363,6 +366,7 @@ mod instructions {
 
     #[test]
     fn measuring_nothing_costs_at_most_a_hundred() {
+        let _alone = alone();
         let each = f64::from(count(210_000) - count(10_000)) / 200_000.0;
         println!("measure(|| ()): {each:.2} instructions");
         assert!((20.0..=100.0).contains(&each), "{each:.2} instructions");
