@@ -48,9 +48,9 @@ impl Slabs {
         self.first.is_null()
     }
 
-    /// Calls `visit` with each slab that has blocks to give, `max` of them at most, beginning where
-    /// the last call ended, or with the first slab if that was the end of the list. A call ends
-    /// there too, so two calls with the same slabs never visit one twice before the others.
+    /// Calls `visit` with at most `max` slabs that have blocks to give. Begins at the slab where the
+    /// last call stopped, or at the first slab if that call reached the end of the list. A call
+    /// stops at the end of the list too, so it visits no slab twice.
     pub(super) fn look(&mut self, max: usize, mut visit: impl FnMut(&Slab)) {
         let mut next = match self.cursor {
             cursor if cursor.is_null() => self.first,

@@ -6,8 +6,8 @@ use ratatui::text::{Line, Span};
 
 use crate::screen::view_state::Theme;
 
-/// The rows that `count` lines ask for. An agent may send more lines than any screen has; the
-/// number is bounded so that sums of such numbers do not overflow.
+/// The rows that `count` lines ask for. An agent may send more lines than any screen has, so the
+/// result is at most 1000 rows: a layout that adds up several panels then stays within `u16`.
 pub(super) fn rows(count: usize) -> u16 {
     const ROWS_MAX: usize = 1000;
     count.min(ROWS_MAX) as u16
