@@ -48,9 +48,9 @@ impl Slabs {
         self.first.is_null()
     }
 
-    /// Calls `visit` with at most `max` slabs that have blocks to give. Begins at the slab where the
-    /// last call stopped, or at the first slab if that call reached the end of the list. A call
-    /// stops at the end of the list too, so it visits no slab twice.
+    /// Calls `visit` with at most `max` slabs that have blocks to give. Begins at the slab where
+    /// the last call stopped, or at the first slab if that call reached the end of the list. A call
+    /// also stops at the end of the list, so it visits no slab twice.
     pub(super) fn look(&mut self, max: usize, mut visit: impl FnMut(&Slab)) {
         let mut next = match self.cursor {
             cursor if cursor.is_null() => self.first,
