@@ -263,12 +263,22 @@ unsafe fn give_once(bin: usize, blocks: &[*mut Block], flow: Flow, now_ms: u32) 
 /// Index of a block that occurs again one or two places further on: most double frees follow the
 /// first free closely. A slab knows all of its blocks, but a batch is not examined again before its
 /// blocks are given out.
+#[inline(never)]
 pub(crate) fn repeated_at(blocks: &[*mut Block]) -> Option<usize> {
     let is_repeated = |three: &[*mut Block]| three[0] == three[1] || three[0] == three[2];
-    // The fold does not stop early, so the compiler compares several entries at once.
-    let any = blocks.windows(3).fold(false, |any, three| any | is_repeated(three));
-    let last_two = blocks.len().checked_sub(2).filter(|&at| blocks[at] == blocks[at + 1]);
-    if any { blocks.windows(3).position(is_repeated) } else { last_two }
+    let before_last = blocks.len().checked_sub(2)?;
+    let (firsts, seconds, thirds) =
+        (&blocks[..before_last], &blocks[1..=before_last], &blocks[2..]);
+    // Slices of one length and a fold that does not stop early let the compiler compare several
+    // entries at once.
+    let any =
+        firsts.iter().zip(seconds).zip(thirds).fold(false, |any, ((first, second), third)| {
+            any | (first == second) | (first == third)
+        });
+    if any {
+        return blocks.windows(3).position(is_repeated);
+    }
+    (blocks[before_last] == blocks[before_last + 1]).then_some(before_last)
 }
 
 /// What a bin's slabs know about an address.

@@ -38,6 +38,7 @@ pub(crate) mod notes;
 mod original;
 mod reallocations;
 mod truncated;
+mod vacant;
 mod way;
 
 use core::cell::Cell;
@@ -60,7 +61,7 @@ use crate::slot::SlotWriter;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 pub(crate) use account::Stopwatch;
-pub(crate) use exchange::SlowFree;
+pub(crate) use exchange::{SlowFree, on_reclaim};
 pub(crate) use idle::ask_all_to_give_up;
 use magazine::Magazine;
 use notes::Notebook;

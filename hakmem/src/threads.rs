@@ -23,6 +23,7 @@ mod groups;
 mod housekeeping;
 mod repair;
 mod truncation;
+mod vacant;
 
 use core::ffi::c_void;
 use core::ptr::NonNull;
@@ -45,6 +46,7 @@ pub(crate) use housekeeping::for_each_slot;
 pub(crate) use housekeeping::{
     details, housekeep, housekeep_if_due, live_block_bytes, segment_identity, trim,
 };
+use vacant::Vacant;
 
 /// State that belongs to the process and to no single thread.
 struct Process {
@@ -62,6 +64,7 @@ struct Process {
     settings: Settings,
     segment: Option<Segment>,
     groups: Groups,
+    vacant: Vacant,
     /// Live blocks, by bin, that the parent had when it forked this process.
     inherited_blocks: [i64; hakmem_segment::BINS],
 }
@@ -76,6 +79,7 @@ static PROCESS: Locked<Process> = Locked::new(Process {
     settings: Settings::DEFAULT,
     segment: None,
     groups: Groups::NONE,
+    vacant: Vacant::NONE,
     inherited_blocks: [0; hakmem_segment::BINS],
 });
 
@@ -225,9 +229,18 @@ unsafe extern "C" fn on_thread_exit(value: *mut c_void) {
         return;
     }
     heap.slot().clear_owner();
-    heap.close();
+    let stays = heap.vacate();
+    if !stays {
+        heap.close();
+    }
     finding::report_strays(heap);
     thread_local::set(late().cast());
+    if stays {
+        if PROCESS.lock().keep(heap) {
+            return;
+        }
+        heap.close();
+    }
     PROCESS.lock().release(heap);
 }
 
@@ -300,6 +313,7 @@ impl Process {
         process::demand_known_pages();
         crate::lock::on_stall(fork::enter_child_if_unnoticed);
         crate::slot::on_zeros(on_zeros);
+        crate::heap::on_reclaim(vacant::close_all);
         clock::start();
         if let Some(mappings) = memory::mappings_max() {
             crate::large::bound_mappings(mappings);
@@ -345,22 +359,45 @@ impl Process {
         Some(())
     }
 
-    /// Takes a free heap, with its slot in the file if possible.
+    /// Takes a vacant heap for a thread, or else a free one, with its slot in the file if possible.
     #[inline(never)]
     fn claim(&mut self, is_threads: bool) -> Option<NonNull<Heap>> {
-        let heap = self.groups.claim(self.segment.as_ref())?;
+        let vacant = if is_threads { self.vacant.pop() } else { None };
+        let heap = match vacant {
+            Some(heap) => heap,
+            None => self.groups.claim(self.segment.as_ref())?,
+        };
         if fork::is_wiped() {
             // As in `claim_for_thread`: the heap just claimed is the parent's, and so is its slot
             // in the file.
             return None;
         }
         // SAFETY: claimed, so nobody else has it, and mapped.
-        unsafe { heap.as_ref() }.open(is_threads);
+        let it = unsafe { heap.as_ref() };
+        if vacant.is_some() {
+            self.groups.note_begin(it);
+            it.occupy();
+        } else {
+            it.open(is_threads);
+        }
         self.publish_groups();
         Some(heap)
     }
 
+    /// Keeps the heap of a thread that has ended, and that has vacated it, for the next thread.
+    /// False if there are enough of these.
+    fn keep(&mut self, heap: &Heap) -> bool {
+        let is_kept = self.vacant.push(heap);
+        if is_kept {
+            self.groups.note_end(heap);
+            self.publish_groups();
+        }
+        is_kept
+    }
+
+    /// Gives back the heap of a thread that has ended.
     fn release(&mut self, heap: &Heap) {
+        self.groups.note_end(heap);
         self.groups.release(heap);
         self.publish_groups();
     }

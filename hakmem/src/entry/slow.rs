@@ -45,16 +45,20 @@ pub(super) extern "C" fn malloc_in_bin(bin: usize, heap: *mut Heap) -> *mut u8 {
     let bin = Layout::current().serving(bin);
     let block = match threads::access(heap) {
         Access::Own(heap, first_use) => {
-            // The list may belong to another bin than the one the fast path looked at, and a child
-            // process may have just adopted its parent's lists.
-            let mut block = pop(heap.address(), bin);
-            if block.is_null() && heap.is_original() {
-                block = original::pop(heap, bin).cast();
-            }
-            if !block.is_null() {
-                return block;
-            }
-            let block = heap.refill_slow(bin, watch, first_use).cast();
+            let left = if first_use { heap.take_left(bin, watch) } else { ptr::null_mut() };
+            let block = if left.is_null() {
+                // The list may belong to another bin than the one the fast path looked at.
+                let mut block = pop(heap.address(), bin);
+                if block.is_null() && heap.is_original() {
+                    block = original::pop(heap, bin).cast();
+                }
+                if !block.is_null() {
+                    return block;
+                }
+                heap.refill_slow(bin, watch, first_use).cast()
+            } else {
+                left.cast()
+            };
             threads::housekeep_if_due(heap, watch);
             finding::report_strays(heap);
             block

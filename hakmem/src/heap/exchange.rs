@@ -1,6 +1,7 @@
 //! Moves blocks between a thread's lists and the central store, and serves the countdown to the
 //! next check, which ends in the same slow paths.
-use core::ptr;
+use core::mem;
+use core::ptr::{self, NonNull};
 
 use hakmem_segment::word::CHECK_PERIOD;
 use hakmem_segment::{AllocReason, FreeReason, ListWord, Outcome};
@@ -13,7 +14,7 @@ use crate::central::{self, Flow, stray};
 use crate::large;
 use crate::os::clock;
 use crate::slab::Taken;
-use crate::sync::Ordering;
+use crate::sync::{AtomicPtr, Ordering};
 
 /// Blocks that a refill fetches for a list that accepts no frees, such as the list of C7 where the
 /// routing sends frees of C7 to the slow path.
@@ -21,6 +22,14 @@ const CLOSED_REFILL: u32 = 16;
 /// About 10 ms of time-stamp counter: after memory was given back in vain, the next attempt waits
 /// this long.
 const VAIN_TICKS: u64 = 1 << 25;
+
+/// The function that gives back what lies on the lists of no thread: a `fn()`, or null.
+static ON_RECLAIM: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+/// Sets the function that gives back what lies on the lists of no thread.
+pub(crate) fn on_reclaim(act: fn()) {
+    ON_RECLAIM.store(act as *mut (), Ordering::Relaxed);
+}
 
 /// The known facts about a free on the slow path.
 #[derive(Clone, Copy)]
@@ -68,6 +77,22 @@ impl Heap {
         block
     }
 
+    /// Takes a block off a list that another thread has left, for the thread's first allocation;
+    /// null if the list is empty.
+    pub(crate) fn take_left(&self, bin: usize, watch: Stopwatch) -> *mut Block {
+        if self.depth(bin) == 0 {
+            return ptr::null_mut();
+        }
+        let block = self.take(bin);
+        let (depth, capacity) = (self.whole_depth(bin), self.capacities[bin].get());
+        let reason = AllocReason::FirstUse;
+        self.finish_allocation(bin, reason, watch, block as usize, |update| {
+            update.set_list(bin, depth, capacity);
+            update.add_flushed(bin, 1);
+        });
+        block
+    }
+
     /// Takes a block off a list that was the spare until now.
     fn finish_exchange(&self, bin: usize) -> *mut Block {
         let block = self.take(bin);
@@ -111,19 +136,20 @@ impl Heap {
 
     /// Bytes kept for reuse that this thread can give back.
     fn kept_bytes(&self) -> usize {
-        let listed = bins::in_use().map(|bin| {
-            let blocks = self.whole_depth(bin) + self.spares[bin].get().count();
-            blocks as usize * bins::stride(bin)
-        });
         let runs = arena::try_usage().map_or(0, |usage| usage.cached);
         let spans = large::try_usage().map_or(0, |usage| usage.cached + usage.purged);
-        listed.sum::<usize>() + central::stacked_bytes() + runs + spans
+        self.listed_bytes() + central::stacked_bytes() + runs + spans
     }
 
     /// Gives back all memory kept for reuse. Other threads keep the blocks on their lists.
     #[cold]
     pub(crate) fn reclaim(&self) -> usize {
         self.flush_all();
+        if let Some(act) = NonNull::new(ON_RECLAIM.load(Ordering::Relaxed)) {
+            // SAFETY: `on_reclaim` stored a `fn()`.
+            let act = unsafe { mem::transmute::<*mut (), fn()>(act.as_ptr()) };
+            act();
+        }
         central::drain(self.now_ms.get());
         arena::purge(self.now_ms.get(), 0) + large::purge(self.now_ms.get(), 0)
     }
@@ -253,14 +279,18 @@ impl Heap {
     /// Notes blocks that are on a list or spare twice, without changing anything: the process is
     /// ending.
     pub(crate) fn note_repeated(&self) {
-        for bin in bins::in_use() {
-            for magazine in [self.list(bin), self.spares[bin].get()] {
-                let blocks = self.blocks(magazine);
-                if let Some(at) = central::repeated_at(blocks) {
-                    stray::note(bin, blocks[at] as usize, Taken::Twice);
-                }
-            }
+        for (bin, block) in self.repeated() {
+            stray::note(bin, block as usize, Taken::Twice);
         }
+    }
+
+    /// For each list and spare, the bin and the first block that is on it twice, if there is one.
+    pub(super) fn repeated(&self) -> impl Iterator<Item = (usize, *mut Block)> {
+        let both = |bin| [self.list(bin), self.spares[bin].get()].map(|magazine| (bin, magazine));
+        bins::in_use().flat_map(both).filter_map(|(bin, magazine)| {
+            let blocks = self.blocks(magazine);
+            central::repeated_at(blocks).map(|at| (bin, blocks[at]))
+        })
     }
 
     /// The block of `bin` that was freed last; null if its list is empty.

@@ -236,9 +236,13 @@ impl Heap {
         self.set_top(bin, list.top);
     }
 
-    /// Offset of the list's topmost entry.
+    /// Offset of the list's topmost entry. A heap that a child process finds wiped, in the middle
+    /// of a call that its parent began, has empty lists.
     fn top(&self, bin: usize) -> u32 {
-        (self.tops[bin].load(Ordering::Relaxed).addr() - self.address().addr()) as u32
+        match self.tops[bin].load(Ordering::Relaxed).addr() {
+            0 => self.bottoms[bin].get(),
+            top => (top - self.address().addr()) as u32,
+        }
     }
 
     fn set_top(&self, bin: usize, top: u32) {

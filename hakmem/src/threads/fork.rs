@@ -28,6 +28,7 @@
 
 use core::ptr;
 
+use super::vacant::Vacant;
 use super::{PROCESS, Process, fresh, late, repair};
 use crate::heap::{Heap, legacy, slot_of};
 use crate::lock::Locked;
@@ -209,6 +210,7 @@ fn begin_child() {
         super::FIRST_HEAP.store(ptr::null_mut(), Ordering::Relaxed);
         // SAFETY: the only thread's word names no heap, so nothing uses the other groups.
         let abandoned = unsafe { process.groups.abandon_all(old) };
+        process.vacant = Vacant::NONE;
         if let Some(segment) = process.segment.take() {
             // SAFETY: the only thread; `begin` replaces the header.
             unsafe { segment.forget() };

@@ -207,18 +207,38 @@ impl Groups {
     pub(super) fn release(&mut self, heap: &Heap) {
         /// How many groups keep such pages: those of 64 threads.
         const GROUPS_KEPT: usize = 4;
-        let address = core::ptr::from_ref(heap) as usize;
-        for (index, group) in self.groups[..self.count].iter_mut().enumerate() {
-            let offset = address.wrapping_sub(group.base);
-            if offset < SLOT_DISTANCE {
-                group.taken &= !(1 << (offset / SLOT_STEP));
-                self.unpublished_now -= u32::from(group.position.is_none());
-                if index >= GROUPS_KEPT {
-                    heap.shrink_all_magazines();
-                }
-                return;
+        if let Some((index, place)) = self.find(heap) {
+            self.groups[index].taken &= !(1 << place);
+            if index >= GROUPS_KEPT {
+                heap.shrink_all_magazines();
             }
         }
+    }
+
+    /// Counts one thread less: that of `heap`, which has ended.
+    pub(super) fn note_end(&mut self, heap: &Heap) {
+        if let Some((index, _)) = self.find(heap) {
+            self.unpublished_now -= u32::from(self.groups[index].position.is_none());
+        }
+    }
+
+    /// Counts one thread more: that of `heap`, which was vacant.
+    pub(super) fn note_begin(&mut self, heap: &Heap) {
+        if let Some((index, _)) = self.find(heap)
+            && self.groups[index].position.is_none()
+        {
+            self.unpublished_now += 1;
+            self.unpublished_total += 1;
+        }
+    }
+
+    /// Index of a heap's group, and the heap's place in it.
+    fn find(&self, heap: &Heap) -> Option<(usize, usize)> {
+        let address = core::ptr::from_ref(heap) as usize;
+        self.groups[..self.count].iter().enumerate().find_map(|(index, group)| {
+            let offset = address.wrapping_sub(group.base);
+            (offset < SLOT_DISTANCE).then_some((index, offset / SLOT_STEP))
+        })
     }
 
     /// Purges the pages of lists in free places.

@@ -1,7 +1,7 @@
 //! The work that slow paths do now and then beside their own: they return memory that has been idle
 //! for a while, and publish the figures that belong to no thread.
 
-use super::{PROCESS, slot_of};
+use super::{PROCESS, slot_of, vacant};
 use crate::counts::Details;
 use crate::heap::{Heap, Stopwatch, reallocations_of};
 use crate::segment::Live;
@@ -108,6 +108,7 @@ fn tick(heap: &Heap) {
     } else if heap.is_look_due(changes) {
         heap.give_up_idle(changes);
     }
+    vacant::close_idle(now_ms);
     crate::central::decay(now_ms, false);
     crate::central::return_idle_pages(now_ms);
     let slabs = crate::arena::purge(now_ms, crate::arena::PURGE_AFTER_MS);
