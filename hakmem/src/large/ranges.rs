@@ -81,30 +81,32 @@ impl FreeRanges {
         if span.bytes == 0 {
             return Ok(());
         }
-        let mut joined = NONE;
-        if let Some(before) = self.ending_at(span.address, kind) {
-            span = Span { address: self.span(before).address, ..span };
-            span.bytes += self.span(before).bytes;
-            self.take_out(before);
-            joined = before;
+        let before = self.ending_at(span.address, kind);
+        let behind = self.starting_at(span.address + span.bytes);
+        let behind = behind.filter(|&node| self.nodes.get(node).kind == kind);
+        for node in [before, behind].into_iter().flatten() {
+            self.take_out_of_size(node);
+            let joined = self.span(node);
+            span = Span {
+                address: span.address.min(joined.address),
+                bytes: span.bytes + joined.bytes,
+            };
         }
-        if let Some(behind) = self.starting_at(span.address + span.bytes)
-            && self.nodes.get(behind).kind == kind
-        {
-            span.bytes += self.span(behind).bytes;
-            self.take_out(behind);
-            if joined == NONE {
-                joined = behind;
-            } else {
-                self.nodes.give(behind);
+        if let (Some(_), Some(behind)) = (before, behind) {
+            self.by_address.remove(&mut self.nodes, behind);
+            self.nodes.give(behind);
+        }
+        let node = match before.or(behind) {
+            Some(node) => node,
+            None => {
+                let node = self.nodes.take(span, kind, now_ms).ok_or(span)?;
+                self.by_address.insert(&mut self.nodes, node);
+                node
             }
-        }
-        if joined == NONE {
-            joined = self.nodes.take(span, kind, now_ms).ok_or(span)?;
-        }
-        let node = self.nodes.get_mut(joined);
-        (node.span, node.kind, node.freed_at_ms) = (span, kind, now_ms);
-        self.put_in(joined, self.newest);
+        };
+        let entry = self.nodes.get_mut(node);
+        (entry.span, entry.freed_at_ms) = (span, now_ms);
+        self.put_in_size(node, self.newest);
         Ok(())
     }
 
@@ -298,19 +300,31 @@ impl FreeRanges {
         Taken { span, is_clean: kind == Kind::Clean, is_moved: kind == Kind::Moved }
     }
 
-    /// Changes the addresses of a range, which keeps its age.
+    /// Shortens a range, which keeps its age. Its place in the tree by address stays, as it does
+    /// whenever a range grows or shrinks: ranges do not overlap, so their order stays.
     fn resize(&mut self, node: u32, span: Span) {
         let older = self.nodes.get(node).older;
-        self.take_out(node);
+        self.take_out_of_size(node);
         self.nodes.get_mut(node).span = span;
-        self.put_in(node, older);
+        self.put_in_size(node, older);
     }
 
     /// Puts a node into the trees of its kind, and into the list next to `older`, if its kind has
     /// one.
     fn put_in(&mut self, node: u32, older: u32) {
-        let Node { span, kind, .. } = *self.nodes.get(node);
         self.by_address.insert(&mut self.nodes, node);
+        self.put_in_size(node, older);
+    }
+
+    /// Takes a node out of the trees and the list; it stays in use.
+    fn take_out(&mut self, node: u32) {
+        self.by_address.remove(&mut self.nodes, node);
+        self.take_out_of_size(node);
+    }
+
+    /// [`FreeRanges::put_in`] for a node that is in the tree by address already.
+    fn put_in_size(&mut self, node: u32, older: u32) {
+        let Node { span, kind, .. } = *self.nodes.get(node);
         match kind {
             Kind::Dirty | Kind::Moved => {
                 self.dirty.insert(&mut self.nodes, node);
@@ -325,10 +339,9 @@ impl FreeRanges {
         }
     }
 
-    /// Takes a node out of the trees and the list; it stays in use.
-    fn take_out(&mut self, node: u32) {
+    /// [`FreeRanges::take_out`] for a node that stays in the tree by address.
+    fn take_out_of_size(&mut self, node: u32) {
         let Node { span, kind, .. } = *self.nodes.get(node);
-        self.by_address.remove(&mut self.nodes, node);
         match kind {
             Kind::Dirty | Kind::Moved => {
                 self.dirty.remove(&mut self.nodes, node);
