@@ -1,6 +1,6 @@
 //! Reports a wrong free: counters, an event, a line, and perhaps the end of the process.
 
-use hakmem_segment::{BIN_LARGE, BIN_NONE, Class, Event, EventKind, FreeReason, Outcome};
+use hakmem_segment::{BIN_LARGE, BIN_NONE, Class, Event, EventKind, FreeReason, OnError, Outcome};
 
 use crate::arena;
 use crate::bins;
@@ -10,7 +10,6 @@ use crate::large::{self, Nearby};
 use crate::os::{message, process};
 use crate::routing::{Choice, Layout};
 use crate::segment;
-use crate::settings::OnError;
 use crate::slot::simple_event;
 use crate::sync::{AtomicU32, Ordering};
 

@@ -6,11 +6,11 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 
-use hakmem_segment::Check;
+use hakmem_segment::{Check, OnError, Telemetry};
 
 #[cfg(not(all(miri, not(test))))]
 use crate::entry;
-use crate::settings::{self, Given, OnError, Telemetry};
+use crate::settings::{self, Given};
 
 /// Serves a Rust program's allocations:
 ///

@@ -93,10 +93,9 @@ pub mod totals;
 
 pub use counts::{ClassCounts, Counts};
 pub use global::{Hakmem, Silent};
-pub use hakmem_segment::{AllocReason, Check, Class, FreeReason};
+pub use hakmem_segment::{AllocReason, Check, Class, FreeReason, OnError, Telemetry};
 pub use measurement::{Measurement, measure, process_counts, thread_counts};
 pub use publication::{SegmentKey, mark_exit, segment_key};
-pub use settings::{OnError, Telemetry};
 
 #[cfg(test)]
 mod tests;

@@ -20,11 +20,11 @@
 
 use core::cell::Cell;
 
-use hakmem_segment::{BIN_LARGE, BINS, BinInfo, Check, Class, Outcome, Push, Routing};
+use hakmem_segment::{BIN_LARGE, BINS, BinInfo, Check, Class, OnError, Outcome, Push, Routing};
 
 use crate::bins::{self, BIN_C7, BIN_C7_HEADER, MID_MAX, SMALL_BINS, TINY_MAX};
 use crate::header::{HEADER_BYTES, Header};
-use crate::settings::{OnError, Settings};
+use crate::settings::Settings;
 use crate::sync::{AtomicU32, Ordering};
 
 /// Alignment of every block without a header, in the layouts with headers.

@@ -28,7 +28,7 @@ use core::ptr::{self, NonNull, addr_of_mut};
 
 use hakmem_segment::header::{HEADER_BYTES, SLOTS_MAX};
 use hakmem_segment::slot::SLOT_BYTES;
-use hakmem_segment::{BINS, READY, SegmentHeader, State};
+use hakmem_segment::{BINS, READY, SegmentHeader, State, Telemetry};
 
 use crate::os::limits::{self, Limited};
 use crate::os::memory::PAGE;
@@ -208,7 +208,7 @@ fn say_that_telemetry_is_off(problem: &Problem<'_>) {
 /// Creates the file, takes its lock and maps its header; `None` if the settings turn telemetry off.
 #[inline(never)]
 fn publish(birth: Birth, settings: &Settings) -> Result<Option<Segment>, Problem<'_>> {
-    if !settings.telemetry {
+    if settings.telemetry == Telemetry::Off {
         return Ok(None);
     }
     let place = Place::open_or_make(settings)?;

@@ -1,7 +1,8 @@
 //! The settings: what the program gives itself, and over it the environment, parsed once at start.
 //!
-//! An unknown `HAKMEM_` name or a bad value prints one line that names it and its default, and the
-//! program continues.
+//! An unknown `HAKMEM_` name or a bad value prints one line, which says what is used instead, and
+//! the program continues. Of a name that the environment has twice, the first counts, as for
+//! `getenv`, by which other programs read it.
 //!
 //! # Orderings
 //! Relaxed: every thread of a silent program sets `SILENT` before each request, including the
@@ -14,9 +15,9 @@
 
 use core::cell::UnsafeCell;
 use core::ffi::CStr;
-use core::fmt::Arguments;
+use core::fmt::{self, Arguments, Display};
 
-use hakmem_segment::{Check, Push, Routing};
+use hakmem_segment::{Check, OnError, Push, Routing, Telemetry};
 
 use crate::os::{auxiliary_vector, message, process};
 use crate::sync::{AtomicBool, Ordering};
@@ -35,15 +36,6 @@ static SILENT: AtomicBool = AtomicBool::new(false);
 #[inline]
 pub(crate) fn keep_silent() {
     SILENT.store(true, Ordering::Relaxed);
-}
-
-/// Whether the process publishes its telemetry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Telemetry {
-    /// It makes a segment that other programs can read.
-    On,
-    /// It counts for itself alone.
-    Off,
 }
 
 /// The settings that a program gives itself.
@@ -147,34 +139,16 @@ impl Text {
         CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
     }
 
-    fn set(&mut self, name: &str, value: &[u8], say: impl FnOnce(Arguments<'_>)) {
+    fn set(&mut self, name: impl Display, value: &[u8], say: impl FnOnce(Arguments<'_>)) {
         // One byte is left for the null of a C string.
         if value.len() >= TEXT_MAX || value.contains(&0) {
-            say(format_args!("{name} is longer than {} bytes; using its default", TEXT_MAX - 1));
+            let kept = if self.length > 0 { "the program's own" } else { "its default" };
+            say(format_args!("{name} is longer than {} bytes; using {kept}", TEXT_MAX - 1));
             return;
         }
         self.bytes = [0; TEXT_MAX];
         self.bytes[..value.len()].copy_from_slice(value);
         self.length = value.len();
-    }
-}
-
-/// The reaction to a wrong free.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnError {
-    /// Count it, print it, and continue.
-    Report,
-    /// Count it, print it, and abort.
-    Abort,
-}
-
-impl OnError {
-    fn from_name(word: &str) -> Option<Self> {
-        match word {
-            "report" => Some(Self::Report),
-            "abort" => Some(Self::Abort),
-            _ => None,
-        }
     }
 }
 
@@ -186,7 +160,7 @@ pub(crate) struct Settings {
     /// `HAKMEM_LABELS`.
     pub(crate) labels: Text,
     /// `HAKMEM_TELEMETRY`.
-    pub(crate) telemetry: bool,
+    pub(crate) telemetry: Telemetry,
     /// `HAKMEM_ROUTING`.
     pub(crate) routing: Routing,
     /// `HAKMEM_PUSH`.
@@ -199,8 +173,6 @@ pub(crate) struct Settings {
     pub(crate) list_bytes: u32,
     /// `HAKMEM_ALLOW_UNSAFE`.
     allow_unsafe: bool,
-    /// Whether the program gave itself settings, which are the defaults of the environment's.
-    has_given: bool,
 }
 
 impl Settings {
@@ -208,126 +180,145 @@ impl Settings {
     pub(crate) const DEFAULT: Self = Self {
         directory: Text::EMPTY,
         labels: Text::EMPTY,
-        telemetry: true,
+        telemetry: Telemetry::On,
         routing: Routing::Direct,
         push: Push::Boxed,
         check: Check::Sample,
         on_error: OnError::Report,
         list_bytes: LIST_BYTES_MAX,
         allow_unsafe: false,
-        has_given: false,
     };
 
     /// Reads the environment over what the program gives itself, and that over the defaults. A
     /// privileged program does not trust its environment.
     pub(crate) fn read(&mut self) {
         if SILENT.load(Ordering::Relaxed) {
-            self.telemetry = false;
+            self.telemetry = Telemetry::Off;
             return;
         }
         self.take(&given());
         if !auxiliary_vector::is_privileged() {
-            process::for_each_variable(&mut |variable| self.apply(variable, message::print));
+            let mut seen = Seen::default();
+            process::for_each_variable(&mut |variable| {
+                self.apply(variable, &mut seen, message::print);
+            });
         }
         self.refuse_unsafe(message::print);
     }
 
     /// Takes what the program gives itself.
     fn take(&mut self, given: &Given) {
-        self.has_given = *given != Given::DEFAULT;
         self.directory.set("the program's directory", given.directory.as_bytes(), message::print);
         self.labels.set("the program's text of labels", given.labels.as_bytes(), message::print);
-        self.telemetry = given.telemetry == Telemetry::On;
+        self.telemetry = given.telemetry;
         self.check = given.check;
         self.on_error = given.on_error;
         self.list_bytes = given.list_bytes;
     }
 
-    /// Falls back to `direct` unless the routing that reproduces a bug was asked for twice. Like
+    /// Falls back to the default unless the routing that reproduces a bug was asked for twice. Like
     /// [`Settings::apply`], it gives its message to `say`.
     pub(crate) fn refuse_unsafe(&mut self, say: impl FnOnce(Arguments<'_>)) {
         if self.routing == Routing::E3 && !self.allow_unsafe {
-            self.routing = Routing::Direct;
+            self.routing = Self::DEFAULT.routing;
             say(format_args!(
-                "HAKMEM_ROUTING=e3 corrupts memory, on purpose; using direct (set \
-                 HAKMEM_ALLOW_UNSAFE=1 to use it)"
+                "HAKMEM_ROUTING={} corrupts memory, on purpose; using {} (set \
+                 HAKMEM_ALLOW_UNSAFE=1 to use it)",
+                Routing::E3.name(),
+                self.routing.name(),
             ));
         }
     }
 
-    /// Takes the setting in `variable`, if it is one. An invalid one changes nothing; `say` gets a
-    /// message about it.
-    pub(crate) fn apply(&mut self, variable: &[u8], say: impl FnOnce(Arguments<'_>)) {
+    /// Takes the setting in `variable`, if it is one whose name is not among `seen`. An invalid one
+    /// changes nothing; `say` gets a message about it.
+    pub(crate) fn apply(
+        &mut self,
+        variable: &[u8],
+        seen: &mut Seen,
+        say: impl FnOnce(Arguments<'_>),
+    ) {
         let Some(rest) = variable.strip_prefix(b"HAKMEM_") else { return };
         let Some(equals) = rest.iter().position(|&byte| byte == b'=') else { return };
         let (name, value) = (&rest[..equals], &rest[equals + 1..]);
-        let has_given = self.has_given;
-        // What a message calls the value that stays in force.
-        let or =
-            |default: &'static str| if has_given { "the program's own setting" } else { default };
-        match name {
-            b"DIR" => self.directory.set("HAKMEM_DIR", value, say),
-            b"LABELS" => self.labels.set("HAKMEM_LABELS", value, say),
-            b"TELEMETRY" => {
-                let name = "HAKMEM_TELEMETRY";
-                choose(&mut self.telemetry, name, value, on_or_off, "on or off", or("on"), say);
-            }
-            b"ROUTING" => {
-                let (name, words) =
-                    ("HAKMEM_ROUTING", "direct, registry, exclude, uniform, hybrid or e3");
-                choose(&mut self.routing, name, value, Routing::from_name, words, "direct", say);
-            }
-            b"PUSH" => {
-                let (name, words) = ("HAKMEM_PUSH", "boxed or direct");
-                choose(&mut self.push, name, value, Push::from_name, words, "boxed", say);
-            }
-            b"CHECK" => {
-                let (name, words) = ("HAKMEM_CHECK", "off, sample or full");
-                choose(&mut self.check, name, value, Check::from_name, words, or("sample"), say);
-            }
-            b"ON_ERROR" => {
-                let (name, words) = ("HAKMEM_ON_ERROR", "report or abort");
-                choose(
-                    &mut self.on_error,
-                    name,
-                    value,
-                    OnError::from_name,
-                    words,
-                    or("report"),
-                    say,
-                );
-            }
-            b"LIST_BYTES" => {
-                let name = "HAKMEM_LIST_BYTES";
-                choose(
-                    &mut self.list_bytes,
-                    name,
-                    value,
-                    list_bytes,
-                    "1024 to 131072",
-                    or("131072"),
-                    say,
-                );
-            }
-            b"ALLOW_UNSAFE" => {
-                let name = "HAKMEM_ALLOW_UNSAFE";
-                choose(&mut self.allow_unsafe, name, value, one_or_zero, "1 or 0", "0", say);
-            }
-            // Read by hakmem-top, not here.
-            b"LIBRARY" => {}
-            _ => say(format_args!(
+        let Some(&(setting, name)) = NAMES.iter().find(|(_, it)| it.as_bytes() == name) else {
+            say(format_args!(
                 "HAKMEM_{} is not a setting of hakmem; ignored (hakmem/SETTINGS.md lists them)",
                 printable(name)
-            )),
+            ));
+            return;
+        };
+        if !seen.insert(setting) {
+            say(format_args!("HAKMEM_{name} is set twice; using the first"));
+            return;
+        }
+        match setting {
+            Name::Dir => self.directory.set("HAKMEM_DIR", value, say),
+            Name::Labels => self.labels.set("HAKMEM_LABELS", value, say),
+            Name::Telemetry => {
+                choose(&mut self.telemetry, name, value, Telemetry::ALL, Telemetry::name, say);
+            }
+            Name::Routing => {
+                choose(&mut self.routing, name, value, Routing::ALL, Routing::name, say);
+            }
+            Name::Push => choose(&mut self.push, name, value, Push::ALL, Push::name, say),
+            Name::Check => choose(&mut self.check, name, value, Check::ALL, Check::name, say),
+            Name::OnError => {
+                choose(&mut self.on_error, name, value, OnError::ALL, OnError::name, say);
+            }
+            Name::ListBytes => {
+                let range = format_args!("{LIST_BYTES_MIN} to {LIST_BYTES_MAX}");
+                set(&mut self.list_bytes, name, value, list_bytes, range, |bytes| bytes, say);
+            }
+            Name::AllowUnsafe => {
+                choose(&mut self.allow_unsafe, name, value, &[true, false], one_or_zero, say);
+            }
+            Name::Library => {}
         }
     }
 }
 
-fn on_or_off(word: &str) -> Option<bool> {
-    match word {
-        "on" => Some(true),
-        "off" => Some(false),
-        _ => None,
+/// The settings that an environment may hold.
+#[derive(Clone, Copy)]
+enum Name {
+    Dir,
+    Labels,
+    Telemetry,
+    Routing,
+    Push,
+    Check,
+    OnError,
+    ListBytes,
+    AllowUnsafe,
+    /// Read by hakmem-top, not here.
+    Library,
+}
+
+/// The settings with their names, after `HAKMEM_`.
+const NAMES: [(Name, &str); 10] = [
+    (Name::Dir, "DIR"),
+    (Name::Labels, "LABELS"),
+    (Name::Telemetry, "TELEMETRY"),
+    (Name::Routing, "ROUTING"),
+    (Name::Push, "PUSH"),
+    (Name::Check, "CHECK"),
+    (Name::OnError, "ON_ERROR"),
+    (Name::ListBytes, "LIST_BYTES"),
+    (Name::AllowUnsafe, "ALLOW_UNSAFE"),
+    (Name::Library, "LIBRARY"),
+];
+
+/// The settings that an environment has named so far, one bit each.
+#[derive(Default)]
+pub(crate) struct Seen(u16);
+
+impl Seen {
+    /// Adds `setting`; `false` if it was there already.
+    fn insert(&mut self, setting: Name) -> bool {
+        let bit = 1 << setting as u16;
+        let is_new = self.0 & bit == 0;
+        self.0 |= bit;
+        is_new
     }
 }
 
@@ -335,29 +326,62 @@ fn list_bytes(digits: &str) -> Option<u32> {
     digits.parse().ok().filter(|bytes| (LIST_BYTES_MIN..=LIST_BYTES_MAX).contains(bytes))
 }
 
-fn one_or_zero(word: &str) -> Option<bool> {
-    match word {
-        "1" => Some(true),
-        "0" => Some(false),
-        _ => None,
-    }
+fn one_or_zero(allows: bool) -> &'static str {
+    if allows { "1" } else { "0" }
 }
 
-/// Sets `setting` to the value that `value` names. An empty value keeps the default, and so does an
-/// invalid one, about which `say` gets a message.
-fn choose<T>(
+/// Sets `setting` to the value among `all` whose word is `value`, as [`set`] does.
+fn choose<T: Copy>(
     setting: &mut T,
     name: &str,
     value: &[u8],
-    from_name: impl Fn(&str) -> Option<T>,
-    words: &str,
-    default: &str,
+    all: &[T],
+    word: fn(T) -> &'static str,
     say: impl FnOnce(Arguments<'_>),
 ) {
-    match core::str::from_utf8(value).ok().and_then(from_name) {
+    let of_word = |value: &str| all.iter().copied().find(|&it| word(it) == value);
+    set(setting, name, value, of_word, Choices { all, word }, word, say);
+}
+
+/// Sets `setting` to what `value` means. An empty value changes nothing, nor does an invalid one,
+/// about which `say` gets a message: what is `expected`, and, by `shown`, what stays in force.
+fn set<T: Copy, D: Display>(
+    setting: &mut T,
+    name: &str,
+    value: &[u8],
+    parse: impl Fn(&str) -> Option<T>,
+    expected: impl Display,
+    shown: impl Fn(T) -> D,
+    say: impl FnOnce(Arguments<'_>),
+) {
+    match core::str::from_utf8(value).ok().and_then(parse) {
         Some(chosen) => *setting = chosen,
         None if value.is_empty() => {}
-        None => say(format_args!("{name}={} is not {words}; using {default}", printable(value))),
+        None => say(format_args!(
+            "HAKMEM_{name}={} is not {expected}; using {}",
+            printable(value),
+            shown(*setting)
+        )),
+    }
+}
+
+/// The words of a setting, as a message lists them: "off, sample or full".
+struct Choices<'a, T> {
+    all: &'a [T],
+    word: fn(T) -> &'static str,
+}
+
+impl<T: Copy> Display for Choices<'_, T> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, &it) in self.all.iter().enumerate() {
+            out.write_str(match self.all.len() - index {
+                _ if index == 0 => "",
+                1 => " or ",
+                _ => ", ",
+            })?;
+            out.write_str((self.word)(it))?;
+        }
+        Ok(())
     }
 }
 

@@ -73,5 +73,5 @@ pub use totals::{BinTotals, ClassTotals, ThreadTotals};
 
 pub use hakmem_segment::{
     AllocReason, BINS, BinInfo, BinRecord, Check, Class, EventKind, FreeReason, ListState,
-    ListWord, Outcome, Push, Routing, State,
+    ListWord, OnError, Outcome, Push, Routing, State, Telemetry,
 };

@@ -53,7 +53,9 @@ pub mod word;
 pub use event::{Event, EventKind};
 pub use header::{BinInfo, SegmentHeader, State};
 pub use slot::{BinRecord, Slot, SlotHeader};
-pub use vocabulary::{AllocReason, Check, Class, FreeReason, Outcome, Push, Routing};
+pub use vocabulary::{
+    AllocReason, Check, Class, FreeReason, OnError, Outcome, Push, Routing, Telemetry,
+};
 pub use word::{ListState, ListWord};
 
 /// First eight bytes of every segment.

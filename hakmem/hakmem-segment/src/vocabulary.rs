@@ -182,6 +182,26 @@ vocabulary! {
     }
 }
 
+vocabulary! {
+    /// Whether the process publishes its telemetry. A setting; no segment holds it.
+    Telemetry {
+        /// It makes a segment that other programs can read.
+        On = 0, "on";
+        /// It counts for itself alone.
+        Off = 1, "off";
+    }
+}
+
+vocabulary! {
+    /// The reaction to a wrong free. A setting; no segment holds it.
+    OnError {
+        /// Count it, print it, and continue.
+        Report = 0, "report";
+        /// Count it, print it, and abort.
+        Abort = 1, "abort";
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Outcome::*;

@@ -1,11 +1,21 @@
+use std::string::{String, ToString as _};
+use std::vec::Vec;
+
 use super::*;
 
 fn read(variables: &[&[u8]]) -> Settings {
+    read_over(&Given::DEFAULT, variables).0
+}
+
+/// The settings after what the program gives itself and the variables, and the messages.
+fn read_over(given: &Given, variables: &[&[u8]]) -> (Settings, Vec<String>) {
     let mut settings = Settings::DEFAULT;
+    settings.take(given);
+    let (mut seen, mut messages) = (Seen::default(), Vec::new());
     for variable in variables {
-        settings.apply(variable, message::print);
+        settings.apply(variable, &mut seen, |message| messages.push(message.to_string()));
     }
-    settings
+    (settings, messages)
 }
 
 #[test]
@@ -14,7 +24,7 @@ fn settings_are_taken_from_their_variables() {
         read(&[b"PATH=/bin", b"HAKMEM_DIR=/dev/shm/x", b"HAKMEM_LABELS=a=b,c=d", b"HAKMEM"]);
     assert_eq!(settings.directory.as_bytes(), b"/dev/shm/x");
     assert_eq!(settings.labels.as_bytes(), b"a=b,c=d", "values may hold =");
-    assert!(settings.telemetry);
+    assert_eq!(settings.telemetry, Telemetry::On);
 }
 
 #[test]
@@ -26,28 +36,31 @@ fn the_environment_wins_over_what_the_program_gives_itself() {
         list_bytes: 4096,
         ..Given::DEFAULT
     };
-    let mut settings = Settings::DEFAULT;
-    settings.take(&given);
+    let (settings, _) = read_over(&given, &[]);
     assert_eq!(settings.labels.as_bytes(), b"service=api");
     assert_eq!(
         (settings.telemetry, settings.check, settings.list_bytes),
-        (false, Check::Full, 4096)
+        (Telemetry::Off, Check::Full, 4096)
     );
-    for variable in [&b"HAKMEM_TELEMETRY=on"[..], b"HAKMEM_CHECK=", b"HAKMEM_LIST_BYTES=many"] {
-        settings.apply(variable, message::print);
-    }
+    let variables = [
+        &b"HAKMEM_TELEMETRY=on"[..],
+        b"HAKMEM_CHECK=",
+        b"HAKMEM_LIST_BYTES=many",
+        b"HAKMEM_LABELS=service=web",
+    ];
+    let (settings, messages) = read_over(&given, &variables);
     assert_eq!(
         (settings.telemetry, settings.check, settings.list_bytes),
-        (true, Check::Full, 4096)
+        (Telemetry::On, Check::Full, 4096)
     );
-    settings.apply(b"HAKMEM_LABELS=service=web", message::print);
     assert_eq!(settings.labels.as_bytes(), b"service=web");
+    assert_eq!(messages, ["HAKMEM_LIST_BYTES=many is not 1024 to 131072; using 4096"]);
 }
 
 #[test]
 fn telemetry_is_on_unless_off_is_said() {
-    for (value, expected) in [("on", true), ("", true), ("off", false), ("OFF", true), ("1", true)]
-    {
+    let (on, off) = (Telemetry::On, Telemetry::Off);
+    for (value, expected) in [("on", on), ("", on), ("off", off), ("OFF", on), ("1", on)] {
         let variable = std::format!("HAKMEM_TELEMETRY={value}");
         assert_eq!(read(&[variable.as_bytes()]).telemetry, expected, "{variable}");
     }
@@ -128,5 +141,96 @@ fn unsafe_routings_are_allowed_by_one_and_nothing_else() {
         let variable = std::format!("HAKMEM_ALLOW_UNSAFE={value}");
         assert_eq!(read(&[variable.as_bytes()]).allow_unsafe, expected, "{variable}");
     }
-    assert!(read(&[b"HAKMEM_LIBRARY=/lib/x.so"]).telemetry, "it is another program's setting");
+    let (settings, messages) = read_over(&Given::DEFAULT, &[b"HAKMEM_LIBRARY=/lib/x.so"]);
+    assert!(
+        settings == Settings::DEFAULT && messages.is_empty(),
+        "it is another program's setting"
+    );
+}
+
+const TOO_LONG: &str = match core::str::from_utf8(&[b'x'; TEXT_MAX]) {
+    Ok(text) => text,
+    Err(_) => panic!("it is ASCII"),
+};
+
+/// Each setting, with a value that is neither the default nor the program's own, and a bad one.
+const GOOD_AND_BAD: [(&str, &str, &str); 9] = [
+    ("DIR", "/dev/shm/x", TOO_LONG),
+    ("LABELS", "service=web", TOO_LONG),
+    ("TELEMETRY", "off", "maybe"),
+    ("ROUTING", "hybrid", "e4"),
+    ("PUSH", "direct", "no"),
+    ("CHECK", "off", "nonsense"),
+    ("ON_ERROR", "abort", "die"),
+    ("LIST_BYTES", "2048", "1"),
+    ("ALLOW_UNSAFE", "1", "yes"),
+];
+
+/// What a setting is, in the words of its message.
+fn in_force(settings: &Settings, name: &str) -> String {
+    match name {
+        "TELEMETRY" => settings.telemetry.name().into(),
+        "ROUTING" => settings.routing.name().into(),
+        "PUSH" => settings.push.name().into(),
+        "CHECK" => settings.check.name().into(),
+        "ON_ERROR" => settings.on_error.name().into(),
+        "LIST_BYTES" => settings.list_bytes.to_string(),
+        "ALLOW_UNSAFE" => one_or_zero(settings.allow_unsafe).into(),
+        _ => panic!("{name} is not a word or a number"),
+    }
+}
+
+#[test]
+fn a_setting_that_is_there_twice_counts_as_the_first_and_says_so() {
+    for (name, good, bad) in GOOD_AND_BAD {
+        let [good, bad] = [good, bad].map(|value| std::format!("HAKMEM_{name}={value}"));
+        let (once, silence) = read_over(&Given::DEFAULT, &[good.as_bytes()]);
+        assert!(silence.is_empty(), "{silence:?}");
+        let (twice, messages) = read_over(&Given::DEFAULT, &[good.as_bytes(), bad.as_bytes()]);
+        assert!(twice == once, "{good} and {bad}");
+        assert_eq!(messages, [std::format!("HAKMEM_{name} is set twice; using the first")]);
+        let (twice, messages) = read_over(&Given::DEFAULT, &[bad.as_bytes(), good.as_bytes()]);
+        assert!(twice == Settings::DEFAULT, "{bad} and {good}");
+        assert_eq!(messages.len(), 2, "{messages:?}");
+    }
+}
+
+#[test]
+fn a_message_about_a_bad_value_names_the_value_that_is_in_force() {
+    let given = Given {
+        directory: "/dev/shm/given",
+        labels: "service=api",
+        telemetry: Telemetry::Off,
+        check: Check::Full,
+        on_error: OnError::Abort,
+        list_bytes: 4096,
+    };
+    for given in [Given::DEFAULT, Given { labels: "service=api", ..Given::DEFAULT }, given] {
+        for (name, _, bad) in GOOD_AND_BAD {
+            let variable = std::format!("HAKMEM_{name}={bad}");
+            let (settings, messages) = read_over(&given, &[variable.as_bytes()]);
+            let expected = match name {
+                "DIR" if given.directory.is_empty() => "its default".into(),
+                "LABELS" if given.labels.is_empty() => "its default".into(),
+                "DIR" | "LABELS" => "the program's own".into(),
+                _ => in_force(&settings, name),
+            };
+            assert_eq!(messages.len(), 1, "{messages:?}");
+            assert!(messages[0].ends_with(&std::format!("; using {expected}")), "{messages:?}");
+            let (untouched, _) = read_over(&given, &[]);
+            assert!(settings == untouched, "{variable} changes something");
+        }
+    }
+}
+
+#[test]
+fn messages_list_the_words_that_a_setting_has() {
+    for (variable, expected) in [
+        ("CHECK=all", "HAKMEM_CHECK=all is not off, sample or full; using sample"),
+        ("PUSH=x", "HAKMEM_PUSH=x is not direct or boxed; using boxed"),
+        ("ALLOW_UNSAFE=2", "HAKMEM_ALLOW_UNSAFE=2 is not 1 or 0; using 0"),
+    ] {
+        let variable = std::format!("HAKMEM_{variable}");
+        assert_eq!(read_over(&Given::DEFAULT, &[variable.as_bytes()]).1, [expected]);
+    }
 }

@@ -5,6 +5,8 @@ use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use hakmem_segment::vocabulary::Telemetry;
+
 use super::resolve;
 
 /// Bytes at the start of a file that hold its ELF header and program headers, or its `#!` line.
@@ -12,7 +14,8 @@ const LOOK_AT_BYTES: u64 = 4096;
 
 /// The likely reason, as one clause; general advice if none is found.
 pub fn likely_reason(program: &Path, directory: &Path) -> String {
-    if std::env::var_os("HAKMEM_TELEMETRY").is_some_and(|value| value == "off") {
+    let telemetry = std::env::var_os("HAKMEM_TELEMETRY");
+    if telemetry.is_some_and(|value| value == Telemetry::Off.name()) {
         return "HAKMEM_TELEMETRY=off turns telemetry off".into();
     }
     let Some(path) = resolve(program) else {

@@ -27,7 +27,12 @@ struct Options {
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     million_operations: u64,
     /// Which frees are checked: off, sample or full
-    #[arg(long, value_name = "WORD", default_value = "sample", value_parser = parse_check)]
+    #[arg(
+        long,
+        value_name = "WORD",
+        default_value = Check::Sample.name(),
+        value_parser = parse_check
+    )]
     check: Check,
     /// Routings to run, separated by commas; otherwise all
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_routing)]

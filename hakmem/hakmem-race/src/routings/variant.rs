@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hakmem_reader::{Check, Push, Routing};
+use hakmem_reader::{Check, OnError, Push, Routing, Telemetry};
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +25,8 @@ impl Variant {
             ("HAKMEM_ROUTING", self.routing.name()),
             ("HAKMEM_PUSH", self.push.unwrap_or(Push::Boxed).name()),
             ("HAKMEM_CHECK", check.name()),
-            ("HAKMEM_ON_ERROR", "report"),
-            ("HAKMEM_TELEMETRY", "on"),
+            ("HAKMEM_ON_ERROR", OnError::Report.name()),
+            ("HAKMEM_TELEMETRY", Telemetry::On.name()),
         ]
     }
 }
