@@ -1,7 +1,6 @@
 //! The body of the fuzz target `requests`, which `cargo test` runs too.
 //!
-//! An input is a sequence of requests: a byte that chooses the call, the length of the message as a
-//! varint, and the message.
+//! An input is a sequence of requests: [`frames`] whose first bytes choose the call.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -9,6 +8,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use hakmem_proto::frames;
 use hakmem_proto::v1::telemetry_server::Telemetry;
 use hakmem_proto::v1::{
     GetFindingRequest, GetHistoryRequest, GetProcessRequest, ListProcessesRequest, ProcessFilter,
@@ -113,15 +113,10 @@ impl Client {
         }
     }
 
-    fn answer(&self, mut input: &[u8]) -> usize {
+    fn answer(&self, input: &[u8]) -> usize {
         let mut answered = 0;
-        for _ in 0..REQUESTS_MAX {
-            let Some((&call, rest)) = input.split_first() else { break };
-            input = rest;
-            let Ok(length) = prost::decode_length_delimiter(&mut input) else { break };
-            let (message, rest) = input.split_at(length.min(input.len()));
-            input = rest;
-            let result = self.runtime.block_on(self.call(usize::from(call), message));
+        for (call, message) in frames::read(&CALLS, input).take(REQUESTS_MAX) {
+            let result = self.runtime.block_on(self.call(call, message));
             answered += usize::from(result.is_ok());
             if let Err(refusal) = result {
                 check_refusal(&refusal);
@@ -131,9 +126,9 @@ impl Client {
         answered
     }
 
-    async fn call(&self, call: usize, message: &[u8]) -> Result<(), Status> {
+    async fn call(&self, call: &str, message: &[u8]) -> Result<(), Status> {
         let service = &self.service;
-        match CALLS[call % CALLS.len()] {
+        match call {
             "ListProcesses" => {
                 let request: ListProcessesRequest = decode(message)?;
                 let filter = request.filter.clone().unwrap_or_default();

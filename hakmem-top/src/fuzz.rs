@@ -1,10 +1,10 @@
 //! The body of the fuzz target `updates`, which `cargo test` runs too.
 //!
-//! An input is a sequence of steps: a byte that chooses an item of [`STEPS`], the length of the
-//! message as a varint, and the message.
+//! An input is a byte that chooses the size of the screen and a sequence of steps: [`frames`] whose
+//! first bytes choose an item of [`STEPS`].
 
 use hakmem_agent::text::is_unsafe;
-use hakmem_proto::v1 as proto;
+use hakmem_proto::{frames, v1 as proto};
 use prost::Message;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -38,17 +38,12 @@ pub const STEPS: [&str; 8] = [
 /// tab. The screen must show nothing that controls the terminal. Returns the number of processes,
 /// events and findings that the session then knows.
 pub fn show(input: &[u8]) -> usize {
-    let Some((&first, mut rest)) = input.split_first() else { return 0 };
+    let Some((&first, steps)) = input.split_first() else { return 0 };
     let state = ViewState::new(Tab::Processes, INTERVAL_MS_DEFAULT, ThemeName::Dark);
     let (wish, _wishes) = watch::channel(Wish::default());
     let mut session = Session::new(Model::new("memory"), state, wish, None);
-    for _ in 0..STEPS_MAX {
-        let Some((&step, after)) = rest.split_first() else { break };
-        rest = after;
-        let Ok(length) = prost::decode_length_delimiter(&mut rest) else { break };
-        let (message, after) = rest.split_at(length.min(rest.len()));
-        rest = after;
-        if take(&mut session, STEPS[usize::from(step) % STEPS.len()], message).is_err() {
+    for (step, message) in frames::read(&STEPS, steps).take(STEPS_MAX) {
+        if take(&mut session, step, message).is_err() {
             break;
         }
         session.state.settle_focus(&session.model);

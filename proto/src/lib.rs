@@ -4,6 +4,7 @@
 //! # Layers, bottom to top
 //!
 //! - `fixture`: synthetic processes for tests, with the feature of that name
+//! - `frames`: the inputs of fuzz targets that read messages, with the feature `fixture`
 //! - `chunk`: messages below gRPC's usual limit; it does not know what changed
 //! - `delta`: from whole processes to the changes that an update has; it remembers nothing
 //! - `merge`: from updates back to whole processes; it trusts no update
@@ -14,6 +15,8 @@ pub mod chunk;
 pub mod delta;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
+#[cfg(any(test, feature = "fixture"))]
+pub mod frames;
 pub mod merge;
 
 /// Version 1 of the contract; its documentation is the proto file's.

@@ -14,8 +14,7 @@ fn the_corpus_of_requests_does_no_harm_and_its_seeds_are_answered() {
 }
 
 fn request(call: &str, message: &impl Message) -> Vec<u8> {
-    let number = CALLS.iter().position(|it| *it == call).expect("it is a call");
-    [vec![number as u8], message.encode_length_delimited_to_vec()].concat()
+    frames::write(&CALLS, call, &message.encode_to_vec())
 }
 
 /// Writes the seeds anew: `cargo test -p hakmem-agent --lib -- --ignored fuzz::tests::record`.

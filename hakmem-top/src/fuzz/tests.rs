@@ -13,10 +13,7 @@ fn the_corpus_of_updates_does_no_harm_and_its_seeds_are_shown() {
 }
 
 fn step(step: &str, message: &[u8]) -> Vec<u8> {
-    let number = STEPS.iter().position(|it| *it == step).expect("it is a step");
-    let mut bytes = vec![number as u8];
-    prost::encode_length_delimiter(message.len(), &mut bytes).expect("there is room");
-    [bytes.as_slice(), message].concat()
+    frames::write(&STEPS, step, message)
 }
 
 /// Writes the seeds anew: `cargo test -p hakmem-top --lib -- --ignored fuzz::tests::record`.
