@@ -82,20 +82,20 @@ impl Page<'_> {
     }
 
     fn classified_frees(&mut self) {
-        self.outcomes(self.groups, |outcome, path, count| {
-            count > 0 || path == "slow" && outcome.is_anomaly()
+        self.outcomes(self.groups, |outcome, is_fast, count| {
+            count > 0 || !is_fast && outcome.is_anomaly()
         });
         // The program may have crashed before a scrape saw the anomalies that led to the crash.
         self.outcomes(self.crashed, |outcome, _, count| count > 0 && outcome.is_anomaly());
     }
 
-    fn outcomes(&mut self, groups: &[Group], is_told: impl Fn(Outcome, &str, u64) -> bool) {
+    fn outcomes(&mut self, groups: &[Group], is_told: impl Fn(Outcome, bool, u64) -> bool) {
         for (group, class, sums) in used_classes(groups) {
             for &outcome in Outcome::ALL {
                 let fast = sums.outcomes_fast[outcome as usize];
                 let slow = sums.outcomes[outcome as usize].saturating_sub(fast);
-                for (path, count) in [("fast", fast), ("slow", slow)] {
-                    if !is_told(outcome, path, count) {
+                for (path, is_fast, count) in [("fast", true, fast), ("slow", false, slow)] {
+                    if !is_told(outcome, is_fast, count) {
                         continue;
                     }
                     let [executable, pid, class, user, process] = group.class_labels(class);

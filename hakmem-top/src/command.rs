@@ -168,7 +168,7 @@ async fn list(global: &GlobalOptions) -> Result<u8, CommandError> {
     let endpoint = endpoint(global).await?;
     let mut snapshot = snapshot::fetch_all(&endpoint).await?;
     // Running processes first; those that ended keep the order in which they started.
-    snapshot.processes.sort_by_key(|process| process.state != "running");
+    snapshot.processes.sort_by_key(|process| !process.is_running());
     say_source(&endpoint, &snapshot);
     print(&report::list(&snapshot.processes))?;
     Ok(0)

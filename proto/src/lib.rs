@@ -11,6 +11,9 @@
 
 #![forbid(unsafe_code)]
 
+use hakmem_segment::EventKind;
+use hakmem_segment::vocabulary::ProcessState;
+
 pub mod chunk;
 pub mod delta;
 #[cfg(any(test, feature = "fixture"))]
@@ -36,13 +39,33 @@ impl v1::Identity {
     }
 }
 
+impl v1::Process {
+    /// The state; `None` if it is empty or a word of a later version.
+    pub fn known_state(&self) -> Option<ProcessState> {
+        ProcessState::from_name(&self.state)
+    }
+
+    /// Whether the process runs.
+    pub fn is_running(&self) -> bool {
+        self.known_state() == Some(ProcessState::Running)
+    }
+}
+
+impl v1::Event {
+    /// The kind; `None` if it is a word of a later version.
+    pub fn known_kind(&self) -> Option<EventKind> {
+        EventKind::from_name(&self.kind)
+    }
+}
+
 /// The descriptor set, for the reflection service.
 pub const FILE_DESCRIPTOR_SET: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/hakmem_descriptor.bin"));
 
 #[cfg(test)]
 mod tests {
-    use super::v1::Identity;
+    use super::ProcessState;
+    use super::v1::{Event, Identity, Process};
 
     #[test]
     fn a_program_has_the_name_that_people_know_or_its_executables() {
@@ -51,5 +74,15 @@ mod tests {
         assert_eq!(identity.program_name(), "redis-check-rdb");
         identity.command_name = "redis-server".to_owned();
         assert_eq!(identity.program_name(), "redis-server");
+    }
+
+    #[test]
+    fn words_of_later_versions_are_not_known() {
+        let process = |state: &str| Process { state: state.to_owned(), ..Process::default() };
+        assert!(process("running").is_running() && !process("exited").is_running());
+        assert_eq!(process("killed").known_state(), Some(ProcessState::Killed));
+        assert_eq!([process("").known_state(), process("frozen").known_state()], [None; 2]);
+        let event = Event { kind: "a word of next year".to_owned(), ..Event::default() };
+        assert_eq!(event.known_kind(), None);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hakmem_proto::v1::Process;
+use hakmem_segment::vocabulary::ProcessState;
 
 use crate::bootstrap::RUNS_MIN;
 use crate::causes::{Slower, bytes, growth, least_growth, number};
@@ -317,10 +318,10 @@ fn ends(evidence: &Evidence, caveats: &mut Vec<Caveat>) {
 /// Describes an abnormal end; `None` for a normal one.
 fn bad_end(last: &Process) -> Option<String> {
     let signal = last.end_signal.map_or_else(String::new, |it| format!(" by signal {it}"));
-    match (last.state.as_str(), last.exit_code) {
-        ("crashed", _) => Some(format!("crashed{signal}")),
-        ("killed", _) => Some(format!("was killed{signal}")),
-        ("exited", Some(code)) if code != 0 => Some(format!("exited with {code}")),
+    match (last.known_state()?, last.exit_code) {
+        (ProcessState::Crashed, _) => Some(format!("crashed{signal}")),
+        (ProcessState::Killed, _) => Some(format!("was killed{signal}")),
+        (ProcessState::Exited, Some(code)) if code != 0 => Some(format!("exited with {code}")),
         _ => None,
     }
 }

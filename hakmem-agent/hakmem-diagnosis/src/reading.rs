@@ -272,7 +272,7 @@ fn moment(at: f64, operations: f64, sample: &Process, layout: &Layout) -> Moment
         threads: [f64::from(totals.threads), f64::from(unpublished)],
         capacity_blocks,
         class_live_bytes,
-        is_running: sample.state.is_empty() || sample.state == "running",
+        is_running: sample.state.is_empty() || sample.is_running(),
     }
 }
 

@@ -193,7 +193,7 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
     pub fn gap(&mut self) {
         self.rest_of_all();
         let lost_at = self.previous.as_ref().map(seconds);
-        for process in self.merged.all().filter(|it| is_running(it)) {
+        for process in self.merged.all().filter(|it| it.is_running()) {
             if let Some(progress) = self.progress.get_mut(&process.key) {
                 progress.lost_at = progress.lost_at.or(lost_at);
             }
@@ -369,7 +369,7 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
         if newly == 0 || !self.has_begun || !self.window.contains(moment) {
             return;
         }
-        for process in self.merged.all().filter(|it| is_running(it)) {
+        for process in self.merged.all().filter(|it| it.is_running()) {
             if self.progress.get(&process.key).is_some_and(|it| it.is_selected) {
                 self.audience.lost_samples(&process.key, newly);
             }
@@ -388,7 +388,7 @@ impl<S: Fn(&Identity) -> bool, A: Audience> Replay<S, A> {
     /// Emits the state of a process that did not change up to `at`.
     fn rest_of(&mut self, key: &str, at: Timestamp) {
         let moment = seconds(&at);
-        let Some(process) = self.merged.get(key).filter(|it| is_running(it)) else { return };
+        let Some(process) = self.merged.get(key).filter(|it| it.is_running()) else { return };
         let Some(progress) = self.progress.get_mut(key) else { return };
         let sampled = process.sampled_at.as_ref().map(seconds);
         let is_later = progress.given_at.is_none_or(|given| given < moment)
@@ -429,8 +429,4 @@ fn unused(process: &Process) -> Process {
 
 fn interval_seconds(interval_ms: u32) -> f64 {
     f64::from(interval_ms.max(1)) / 1000.0
-}
-
-fn is_running(process: &Process) -> bool {
-    process.state == "running"
 }

@@ -135,7 +135,7 @@ const CLOSED_CONNECTIONS: Family = Family {
 pub(super) fn write(out: &mut Exposition, view: &FleetView, shared: &Shared) {
     let health = &view.health;
     out.number(&BUILD_INFO, &[("version", VERSION)], 1);
-    for state in ProcessState::ALL {
+    for &state in ProcessState::ALL {
         let number = view.processes.values().filter(|record| record.state == state).count();
         out.number(&PROCESSES, &[("state", state.name())], number as i128);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hakmem_proto::v1 as proto;
-use hakmem_segment::Class;
+use hakmem_segment::{Class, ProcessState};
 
 use super::flow::{ClassFlow, Measure, ThreadFlow, TotalsFlow};
 use super::history::History;
@@ -163,14 +163,18 @@ impl Process {
 
     /// Whether the process runs.
     pub fn is_running(&self) -> bool {
-        self.state == "running"
+        ProcessState::from_name(&self.state) == Some(ProcessState::Running)
     }
 
     /// Whether the process crashed, or was killed by `SIGKILL`, as the system does when memory runs
     /// out.
     pub fn has_ended_badly(&self) -> bool {
         const KILLED: i32 = signal_hook::consts::SIGKILL;
-        self.state == "crashed" || (self.state == "killed" && self.end_signal == Some(KILLED))
+        match ProcessState::from_name(&self.state) {
+            Some(ProcessState::Crashed) => true,
+            Some(ProcessState::Killed) => self.end_signal == Some(KILLED),
+            _ => false,
+        }
     }
 
     /// Its labels, sorted, as one word: `service=x,version=y`; empty if it has none.

@@ -242,7 +242,7 @@ impl Capture {
             if self.known.insert(process.key.clone()) {
                 self.captured.processes += 1;
             }
-            if process.state == "running" {
+            if process.is_running() {
                 self.running.insert(process.key.clone());
             } else {
                 self.running.remove(&process.key);

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hakmem_diagnosis::Series;
 use hakmem_proto::v1 as proto;
+use hakmem_segment::vocabulary::ProcessState;
 
 use crate::model::seconds;
 
@@ -155,7 +156,7 @@ impl<'a> Newest<'a> {
     /// The newest sample, and whether the process lived at that moment.
     fn sample(&self, now: f64) -> Option<(&'a proto::Process, bool)> {
         let sample = self.samples.get(self.at)?;
-        Some((sample, sample.state == "running" && moment(sample) <= now))
+        Some((sample, sample.is_running() && moment(sample) <= now))
     }
 }
 
@@ -174,7 +175,7 @@ fn sum_samples<'a>(
     parts: impl Iterator<Item = (&'a proto::Process, bool)>,
 ) -> proto::Process {
     let mut sum = proto::Process {
-        state: "exited".into(),
+        state: ProcessState::Exited.name().into(),
         sampled_at: Some(at),
         totals: Some(proto::Totals::default()),
         memory: Some(proto::Memory::default()),

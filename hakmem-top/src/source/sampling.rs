@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use hakmem_diagnosis::Series;
 use hakmem_proto::v1 as proto;
 use hakmem_proto::v1::telemetry_client::TelemetryClient;
+use hakmem_segment::vocabulary::ProcessState;
 use tonic::Code;
 use tonic::transport::Channel;
 
@@ -91,7 +92,7 @@ impl Sampling {
     /// Whether a process has ended and its last sample is taken.
     fn is_over(&self, key: &str) -> bool {
         let last = self.series.get(key).and_then(|it| it.samples.last());
-        last.is_some_and(|it| it.state != "running")
+        last.is_some_and(|it| !it.is_running())
     }
 
     /// Whether every process that was seen has ended; false if none was.
@@ -121,7 +122,7 @@ pub fn complete_start(series: &mut Series) {
     }
     let origin = proto::Process {
         key: first.key.clone(),
-        state: "running".into(),
+        state: ProcessState::Running.name().into(),
         sampled_at: Some(started_at),
         totals: Some(proto::Totals::default()),
         memory: Some(proto::Memory::default()),

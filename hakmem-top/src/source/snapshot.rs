@@ -152,7 +152,7 @@ pub async fn fetch_ended(
         for process in own {
             let request = proto::GetProcessRequest { key: process.key.clone() };
             let fresh = client.get_process(request).await.map(|it| it.into_inner().process);
-            running |= fresh.is_ok_and(|it| it.is_some_and(|it| it.state == "running"));
+            running |= fresh.is_ok_and(|it| it.is_some_and(|it| it.is_running()));
         }
         let complete = !running && segments.iter().all(|key| keys.contains(key.as_str()));
         if complete || began.elapsed() >= END_PATIENCE {

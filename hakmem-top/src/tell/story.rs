@@ -9,7 +9,7 @@ mod sentence;
 mod text;
 
 use hakmem_proto::v1 as proto;
-use hakmem_segment::vocabulary::{Check, Class, Outcome, Routing};
+use hakmem_segment::vocabulary::{AllocReason, Check, Class, Outcome, ProcessState, Routing};
 
 use crate::model::ClassName;
 use crate::words::explanation::signal_name;
@@ -52,7 +52,7 @@ impl Story {
 
     /// Whether it crashed, or may have crashed.
     fn may_have_crashed(&self) -> bool {
-        matches!(self.process.state.as_str(), "crashed" | "ended")
+        matches!(self.process.known_state(), Some(ProcessState::Crashed | ProcessState::Ended))
     }
 
     /// The counts of anomalies, ordered by class.
@@ -92,9 +92,9 @@ impl Story {
     /// How the process ended.
     pub fn ending(&self) -> String {
         let last = self.events.last().map(|event| self.event_ns(event));
-        match self.process.state.as_str() {
-            "running" => "It runs.".to_owned(),
-            "exited" => {
+        match self.process.known_state() {
+            Some(ProcessState::Running) => "It runs.".to_owned(),
+            Some(ProcessState::Exited) => {
                 let at = self.process.ended_at.as_ref();
                 let code = self.process.exit_code.map(|code| format!(" with code {code}"));
                 let after = at.map(|at| {
@@ -103,7 +103,7 @@ impl Story {
                 });
                 format!("It exited{}{}.", code.unwrap_or_default(), after.unwrap_or_default())
             }
-            "replaced" => "It became another program by exec.".to_owned(),
+            Some(ProcessState::Replaced) => "It became another program by exec.".to_owned(),
             _ => self.sudden_end(last),
         }
     }
@@ -112,11 +112,11 @@ impl Story {
     /// event before it and the time when it was found dead are known.
     fn sudden_end(&self, last_ns: Option<u64>) -> String {
         let signal = self.process.end_signal.map(signal_name);
-        let mut text = match (self.process.state.as_str(), &signal) {
-            ("crashed", Some(signal)) => format!("It crashed with {signal}"),
-            ("crashed", None) => "It crashed".to_owned(),
-            ("killed", Some(signal)) => format!("It was killed by {signal}"),
-            ("killed", None) => "It was killed".to_owned(),
+        let mut text = match (self.process.known_state(), &signal) {
+            (Some(ProcessState::Crashed), Some(signal)) => format!("It crashed with {signal}"),
+            (Some(ProcessState::Crashed), None) => "It crashed".to_owned(),
+            (Some(ProcessState::Killed), Some(signal)) => format!("It was killed by {signal}"),
+            (Some(ProcessState::Killed), None) => "It was killed".to_owned(),
             _ => "It ended in an unknown way".to_owned(),
         };
         text.push_str(&match last_ns {
@@ -224,7 +224,7 @@ impl Story {
             .classes
             .iter()
             .flat_map(|class| &class.slow_allocations)
-            .filter(|it| it.reason == "out_of_memory")
+            .filter(|it| it.reason == AllocReason::OutOfMemory.name())
             .map(|it| it.count)
             .sum();
         if failed > 0 {

@@ -65,7 +65,6 @@ pub use error::{OpenError, SampleError};
 pub use events::{Event, EventBatch, EventCursor};
 pub use histogram::Histogram;
 pub use identity::Identity;
-pub use liveness::ProcessState;
 pub use sample::{BinSample, ProcessSample, Sample, SlotSample};
 pub use segment::{Limits, Segment};
 pub use text::{CleanText, clean_text};
@@ -73,5 +72,5 @@ pub use totals::{BinTotals, ClassTotals, ThreadTotals};
 
 pub use hakmem_segment::{
     AllocReason, BINS, BinInfo, BinRecord, Check, Class, EventKind, FreeReason, ListState,
-    ListWord, OnError, Outcome, Push, Routing, State, Telemetry,
+    ListWord, OnError, Outcome, ProcessState, Push, Routing, State, Telemetry,
 };

@@ -2,57 +2,12 @@
 
 use std::fs;
 
-use hakmem_segment::State;
+use hakmem_segment::{ProcessState, State};
 
 use crate::ending::{Ending, Witness, of_zombie};
 use crate::identity::Identity;
 use crate::proc_stat::ProcStat;
 use crate::sample::ProcessSample;
-
-/// The state of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ProcessState {
-    /// It runs.
-    Running,
-    /// It ended normally.
-    Exited,
-    /// A signal that was sent to it ended it.
-    Killed,
-    /// It ended by a fault of its own: SIGSEGV, SIGABRT and the like.
-    Crashed,
-    /// It replaced itself with another program, by `exec`.
-    Replaced,
-    /// It ended, and it is not known how.
-    Ended,
-}
-
-impl ProcessState {
-    /// Every state.
-    pub const ALL: [Self; 6] =
-        [Self::Running, Self::Exited, Self::Killed, Self::Crashed, Self::Replaced, Self::Ended];
-
-    /// The word used in JSON, metrics, protocol and on screen.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Exited => "exited",
-            Self::Killed => "killed",
-            Self::Crashed => "crashed",
-            Self::Replaced => "replaced",
-            Self::Ended => "ended",
-        }
-    }
-
-    /// Whether the process has ended, or at least has ended as this program.
-    pub const fn is_ended(self) -> bool {
-        !matches!(self, Self::Running)
-    }
-
-    /// Whether the process did not end of its own accord, as far as is known.
-    pub const fn is_abnormal_end(self) -> bool {
-        matches!(self, Self::Killed | Self::Crashed | Self::Ended)
-    }
-}
 
 impl From<Ending> for ProcessState {
     fn from(ending: Ending) -> Self {

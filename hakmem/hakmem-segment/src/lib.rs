@@ -54,7 +54,7 @@ pub use event::{Event, EventKind};
 pub use header::{BinInfo, SegmentHeader, State};
 pub use slot::{BinRecord, Slot, SlotHeader};
 pub use vocabulary::{
-    AllocReason, Check, Class, FreeReason, OnError, Outcome, Push, Routing, Telemetry,
+    AllocReason, Check, Class, FreeReason, OnError, Outcome, ProcessState, Push, Routing, Telemetry,
 };
 pub use word::{ListState, ListWord};
 

@@ -183,6 +183,37 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// The state of a process, as readers derive it. No segment holds it: a process that crashes
+    /// does not write that.
+    ProcessState {
+        /// It runs.
+        Running = 0, "running";
+        /// It ended normally.
+        Exited = 1, "exited";
+        /// A signal that was sent to it ended it.
+        Killed = 2, "killed";
+        /// It ended by a fault of its own: SIGSEGV, SIGABRT and the like.
+        Crashed = 3, "crashed";
+        /// It replaced itself with another program, by `exec`.
+        Replaced = 4, "replaced";
+        /// It ended, and it is not known how.
+        Ended = 5, "ended";
+    }
+}
+
+impl ProcessState {
+    /// Whether the process has ended, or at least has ended as this program.
+    pub const fn is_ended(self) -> bool {
+        !matches!(self, Self::Running)
+    }
+
+    /// Whether the process did not end of its own accord, as far as is known.
+    pub const fn is_abnormal_end(self) -> bool {
+        matches!(self, Self::Killed | Self::Crashed | Self::Ended)
+    }
+}
+
+vocabulary! {
     /// Whether the process publishes its telemetry. A setting; no segment holds it.
     Telemetry {
         /// It makes a segment that other programs can read.

@@ -98,7 +98,10 @@ fn starts_per_operation(evidence: &Evidence, side: usize) -> f64 {
     let starts: f64 = if reading.runs.iter().any(|run| run.has_threads) {
         reading.runs.iter().flat_map(|run| &run.threads).map(|thread| thread.starts).sum()
     } else {
-        evidence.strata().map(|it| sums.slow_where(it, |reason| reason == "first_use")).sum()
+        evidence
+            .strata()
+            .map(|it| sums.slow_where(it, |it| it == AllocReason::FirstUse.name()))
+            .sum()
     };
     let alive = |run: &Run| run.moments.iter().map(|it| it.threads[0]).fold(0.0, f64::max);
     let together: f64 = reading.runs.iter().map(alive).sum();

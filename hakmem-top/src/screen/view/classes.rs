@@ -6,7 +6,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
 use hakmem_proto::v1 as proto;
-use hakmem_segment::vocabulary::Class;
+use hakmem_segment::vocabulary::{AllocReason, Class};
 
 use super::bar::bar;
 use super::figure::{amount, fast_share};
@@ -243,7 +243,7 @@ fn reasons(flows: &[(&str, f64)], measure: Measure, width: usize, theme: &Theme)
             break;
         }
         left_out -= 1;
-        let style = if *reason == "out_of_memory" { theme.bad } else { theme.dim };
+        let style = if *reason == AllocReason::OutOfMemory.name() { theme.bad } else { theme.dim };
         line.push_span(Span::styled(format!("{gap}{reason} "), style));
         line.push_span(Span::styled(amount, theme.warn));
     }

@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::text::{Line, Span};
 
 use hakmem_proto::v1 as proto;
-use hakmem_segment::vocabulary::Class;
+use hakmem_segment::{Class, EventKind};
 
 use super::line::harmless;
 use super::table::{self, Column, Table};
@@ -76,9 +76,9 @@ fn missing(model: &Model, process: &Process, theme: &Theme) -> Line<'static> {
 
 fn cells(event: &proto::Event, now: f64, theme: &Theme) -> Vec<Line<'static>> {
     let ago = quantity::ago_seconds(now - event.at.as_ref().map_or(now, seconds));
-    let style = match event.kind.as_str() {
-        "anomaly" | "check_finding" | "out_of_memory" => theme.bad,
-        "slow_allocation" | "slow_free" => theme.text,
+    let style = match event.known_kind() {
+        Some(EventKind::Anomaly | EventKind::CheckFinding | EventKind::OutOfMemory) => theme.bad,
+        Some(EventKind::SlowAllocation | EventKind::SlowFree) => theme.text,
         _ => theme.accent_bar(),
     };
     let detail = match event.claimed_class.as_str() {
@@ -110,13 +110,19 @@ fn class(event: &proto::Event) -> &str {
 
 /// The value in the unit of the event's kind.
 fn value(event: &proto::Event) -> String {
-    match event.kind.as_str() {
-        "thread_start" | "thread_exit" | "routing_chosen" => String::new(),
+    match event.known_kind() {
+        Some(EventKind::ThreadStart | EventKind::ThreadExit | EventKind::RoutingChosen) => {
+            String::new()
+        }
         _ if explanation::is_of_header(&event.detail) => format!("{:#04x}", event.value as u8),
         _ if event.value == 0 => String::new(),
-        "out_of_memory" | "slab_mapped" | "large_mapped" | "large_unmapped" | "slab_returned" => {
-            quantity::bytes(i64::try_from(event.value).unwrap_or(i64::MAX))
-        }
+        Some(
+            EventKind::OutOfMemory
+            | EventKind::SlabMapped
+            | EventKind::LargeMapped
+            | EventKind::LargeUnmapped
+            | EventKind::SlabReturned,
+        ) => quantity::bytes(i64::try_from(event.value).unwrap_or(i64::MAX)),
         _ => quantity::count(event.value),
     }
 }

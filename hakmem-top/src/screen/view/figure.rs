@@ -3,6 +3,8 @@
 use ratatui::style::Style;
 use ratatui::text::Line;
 
+use hakmem_segment::vocabulary::ProcessState;
+
 use crate::model::{Measure, Process};
 use crate::screen::view_state::Theme;
 use crate::words::quantity;
@@ -29,10 +31,10 @@ pub(super) fn fast_share(fast: f64, all: f64, theme: &Theme) -> Line<'static> {
 
 /// The style of a process's state.
 pub(super) fn state_style(process: &Process, theme: &Theme) -> Style {
-    match process.state.as_str() {
-        "running" => theme.good,
-        "exited" | "replaced" => theme.dim,
-        "killed" | "ended" => theme.warn,
-        _ => theme.bad,
+    match ProcessState::from_name(&process.state) {
+        Some(ProcessState::Running) => theme.good,
+        Some(ProcessState::Exited | ProcessState::Replaced) => theme.dim,
+        Some(ProcessState::Killed | ProcessState::Ended) => theme.warn,
+        Some(ProcessState::Crashed) | None => theme.bad,
     }
 }

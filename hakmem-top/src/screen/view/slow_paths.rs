@@ -5,6 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use hakmem_segment::vocabulary::{AllocReason, FreeReason};
+
 use super::bar::bar;
 use super::figure::amount;
 use super::line::shortened;
@@ -12,6 +14,9 @@ use super::panel::{draw_rule, rows};
 use crate::model::{ClassName, Measure, Process};
 use crate::screen::view_state::{Theme, ViewState};
 use crate::words::{explanation, quantity};
+
+const OUT_OF_MEMORY: &str = AllocReason::OutOfMemory.name();
+const REJECTED: &str = FreeReason::Rejected.name();
 
 /// Rows of the full panel: title, two sums, the reasons, two lines of facts, and a blank one.
 pub(super) fn rows_wanted(process: &Process, class: &str) -> u16 {
@@ -105,7 +110,7 @@ fn reasons(
 ) -> Vec<Line<'static>> {
     let unit = if measure == Measure::Rate { "/s" } else { "" };
     let slow: f64 =
-        flows.iter().filter(|(reason, _)| reason != "out_of_memory").map(|(_, flow)| flow).sum();
+        flows.iter().filter(|(reason, _)| reason != OUT_OF_MEMORY).map(|(_, flow)| flow).sum();
     let of_all = if all > 0.0 {
         format!(" slow, {} % of {}{unit}", quantity::percent(slow, all), amount(all, measure))
     } else {
@@ -117,7 +122,7 @@ fn reasons(
         Span::styled(of_all, theme.dim),
     ])];
     for (reason, flow) in flows {
-        let bad = matches!(reason.as_str(), "out_of_memory" | "rejected");
+        let bad = [OUT_OF_MEMORY, REJECTED].contains(&reason.as_str());
         let style = match (bad, *flow > 0.0) {
             (true, _) => theme.bad,
             (false, true) => theme.text,

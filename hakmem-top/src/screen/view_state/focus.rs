@@ -1,6 +1,8 @@
 //! The process in focus. It stays the same, whatever other processes do, until the user chooses
 //! another one: also after its end, and when the agent has forgotten it.
 
+use hakmem_segment::vocabulary::ProcessState;
+
 use super::{Tab, ViewState};
 use crate::model::{Measure, Model, Process};
 
@@ -36,7 +38,7 @@ impl ViewState {
     pub fn settle_focus(&mut self, model: &Model) {
         if let Some(focus) = &self.focus
             && let Some(process) = model.processes.get(&focus.key)
-            && process.state == "replaced"
+            && process.state == ProcessState::Replaced.name()
             && let Some(successor) = model.successor(process)
         {
             self.focus = Some(Focus::on(successor, focus.chosen));

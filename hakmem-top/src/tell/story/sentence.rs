@@ -1,7 +1,7 @@
 //! One event in plain words.
 
 use hakmem_proto::v1 as proto;
-use hakmem_segment::vocabulary::{Class, Outcome, Routing};
+use hakmem_segment::{Class, EventKind, Outcome, Routing};
 
 use crate::words::{explanation, quantity};
 
@@ -17,12 +17,13 @@ pub struct Sentence {
 impl Sentence {
     /// Puts an event into words, under `routing`.
     pub fn new(event: &proto::Event, routing: &str) -> Self {
-        if matches!(event.kind.as_str(), "anomaly" | "check_finding") {
-            let (said, meaning) = finding(event, routing);
-            let by_check = if event.kind == "check_finding" { " (found by a check)" } else { "" };
-            return Self { said: format!("free({:#x}): {said}{by_check}", event.address), meaning };
-        }
-        Self { said: plain(event), meaning: String::new() }
+        let by_check = match event.known_kind() {
+            Some(EventKind::Anomaly) => "",
+            Some(EventKind::CheckFinding) => " (found by a check)",
+            _ => return Self { said: plain(event), meaning: String::new() },
+        };
+        let (said, meaning) = finding(event, routing);
+        Self { said: format!("free({:#x}): {said}{by_check}", event.address), meaning }
     }
 }
 
@@ -106,18 +107,29 @@ fn misreading(class: &str, claimed: &str, routing: &str) -> String {
 
 fn plain(event: &proto::Event) -> String {
     let bytes = quantity::bytes(i64::try_from(event.value).unwrap_or(i64::MAX));
-    match event.kind.as_str() {
-        "slow_allocation" => slow("an allocation", event, explanation::alloc_reason(&event.detail)),
-        "slow_free" => slow("a free", event, explanation::free_reason(&event.detail)),
-        "out_of_memory" => format!("a request of {bytes} failed: out of memory"),
-        "slab_mapped" => format!("{bytes} of address space were made usable for slabs"),
-        "large_mapped" => format!("a large span of {bytes} was mapped"),
-        "large_unmapped" => format!("a large span of {bytes} was given back to the system"),
-        "slab_returned" => format!("{bytes} of empty slabs were given back to the system"),
-        "routing_chosen" => format!("the routing {} took effect", event.detail),
-        "thread_start" => format!("thread {} began", event.value),
-        "thread_exit" => format!("thread {} ended", event.value),
-        kind => format!("{kind} {}", event.detail).trim_end().to_owned(),
+    match event.known_kind() {
+        Some(EventKind::SlowAllocation) => {
+            slow("an allocation", event, explanation::alloc_reason(&event.detail))
+        }
+        Some(EventKind::SlowFree) => slow("a free", event, explanation::free_reason(&event.detail)),
+        Some(EventKind::OutOfMemory) => format!("a request of {bytes} failed: out of memory"),
+        Some(EventKind::SlabMapped) => {
+            format!("{bytes} of address space were made usable for slabs")
+        }
+        Some(EventKind::LargeMapped) => format!("a large span of {bytes} was mapped"),
+        Some(EventKind::LargeUnmapped) => {
+            format!("a large span of {bytes} was given back to the system")
+        }
+        Some(EventKind::SlabReturned) => {
+            format!("{bytes} of empty slabs were given back to the system")
+        }
+        Some(EventKind::RoutingChosen) => format!("the routing {} took effect", event.detail),
+        Some(EventKind::ThreadStart) => format!("thread {} began", event.value),
+        Some(EventKind::ThreadExit) => format!("thread {} ended", event.value),
+        // `finding` tells of anomalies.
+        Some(EventKind::Anomaly | EventKind::CheckFinding) | None => {
+            format!("{} {}", event.kind, event.detail).trim_end().to_owned()
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::fmt::Write as _;
 
 use hakmem_proto::v1 as proto;
-use hakmem_segment::vocabulary::Class;
+use hakmem_segment::{Class, EventKind};
 
 use super::{Sentence, Story, clock_ns};
 use crate::model::labels;
@@ -253,7 +253,7 @@ impl Story {
 }
 
 fn is_slow(event: &proto::Event) -> bool {
-    matches!(event.kind.as_str(), "slow_allocation" | "slow_free")
+    matches!(event.known_kind(), Some(EventKind::SlowAllocation | EventKind::SlowFree))
 }
 
 /// The kind of an event; consecutive events of one kind are told on one line.
