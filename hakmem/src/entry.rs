@@ -33,7 +33,7 @@ use core::{hint, ptr};
 use hakmem_segment::ListWord;
 
 use crate::bins::{self, MID_MAX, SMALL_MAX};
-use crate::block::Block;
+use crate::block::{self, Block};
 use crate::check;
 use crate::gate;
 use crate::heap::fast_list::FastList;
@@ -79,6 +79,7 @@ fn pop(heap: *mut Heap, bin: usize) -> *mut u8 {
     if block.is_null() {
         return ptr::null_mut();
     }
+    block::prefetch(block);
     // Computed in a register, unlike the word: the next call waits for the top, and an addition in
     // memory forwards its result one or two cycles later.
     list.top().store(top.wrapping_sub(1), Ordering::Relaxed);

@@ -77,6 +77,18 @@ fn fast_paths_reach_lists_and_words_by_plain_addresses() {
     }
 }
 
+/// Lists are arrays of pointers, so a pop does not read the block, whose first line the program
+/// writes next. Without a hint, batches that exceed the first-level cache took up to 1.6 times as
+/// long.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn each_pop_has_the_line_of_its_block_fetched() {
+    for function in ["malloc", "calloc", "_Znwm", "aligned_alloc"] {
+        let code = ask("objdump", &["--no-show-raw-insn", &format!("--disassemble={function}")]);
+        assert!(code.contains("prefetcht0 ("), "{function}:\n{code}");
+    }
+}
+
 #[test]
 fn no_part_of_the_agent_is_inside() {
     let library = std::fs::read(hakmem_built::preload_library()).expect("readable");
