@@ -84,3 +84,16 @@ impl Options {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_live_comparison_is_surer_and_does_less_work() {
+        let (live, usual) = (Options::live(), Options::default());
+        assert!(live.confidence > usual.confidence);
+        assert!(live.leak_share_min > usual.leak_share_min);
+        assert!(live.intervals_max < usual.intervals_max && live.replicates < usual.replicates);
+    }
+}

@@ -106,3 +106,16 @@ fn quantile_ns(buckets: &BTreeMap<u64, f64>, share: f64) -> f64 {
     }
     f64::INFINITY
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_of_a_bucket_lies_between_its_start_and_the_next() {
+        for number in [3, 4, 5, 17, 30] {
+            let [start, next] = [number, number + 1].map(bucket_start_ns);
+            assert_eq!(middle_ns(start), ((start + next) / 2) as f64, "{start} to {next}");
+        }
+    }
+}

@@ -112,6 +112,21 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_is_described_by_what_its_kernel_says() {
+        let machine = this_machine();
+        let read = |path: &str| read_to_string(path).unwrap();
+        let cpuinfo = read("/proc/cpuinfo");
+        assert_eq!(machine.processor.is_empty(), !cpuinfo.to_lowercase().contains("model"));
+        assert!(cpuinfo.contains(&machine.processor));
+        let total = read("/proc/meminfo").lines().next().unwrap().to_owned();
+        assert!(total.contains(&format!(" {} kB", machine.memory_bytes / 1024)), "{total}");
+        assert_eq!(machine.host, read("/proc/sys/kernel/hostname").trim());
+        assert!(machine.kernel.ends_with(read("/proc/sys/kernel/osrelease").trim()));
+        assert_eq!(machine.architecture, std::env::consts::ARCH);
+        assert!(machine.processors > 0);
+    }
+
+    #[test]
     fn limits_are_told_and_secrets_are_not() {
         let text = "Limit                     Soft Limit           Hard Limit           Units\n\
                     Max address space         4096                 unlimited            bytes\n\

@@ -430,3 +430,6 @@ fn unused(process: &Process) -> Process {
 fn interval_seconds(interval_ms: u32) -> f64 {
     f64::from(interval_ms.max(1)) / 1000.0
 }
+
+#[cfg(test)]
+mod tests;

@@ -367,6 +367,16 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_fills_its_room_is_read_whole() {
+        let executable = "x".repeat(512);
+        let labels = format!("service={}", "y".repeat(512 - "service=".len()));
+        let full = FixtureProcess { labels, ..FixtureProcess::new(&executable) };
+        let identity = read(&full);
+        assert_eq!(identity.executable.as_str(), executable);
+        assert_eq!(identity.labels["service"].as_str().len(), 504);
+    }
+
+    #[test]
     fn the_time_of_an_event_follows_from_when_the_segment_was_made() {
         let identity = read(&FixtureProcess {
             created_unix_ns: 5_000,
@@ -395,6 +405,9 @@ mod tests {
     #[test]
     fn a_bin_means_what_the_writer_says_if_the_routing_uses_it() {
         let bins = read(&FixtureProcess::new("/bin/a")).bins;
+        for (bin, info) in bins.all().iter().enumerate().filter(|(bin, _)| *bin != BIN_LARGE) {
+            assert_eq!(info.stride_bytes, bins.stride_bytes(bin));
+        }
         let (tiny, mid, unused) = (bin_of(Class::C2), bin_of(Class::Mid), 40);
         let found = [BIN_NONE, tiny, mid, unused, BIN_LARGE]
             .map(|bin| (bins.is_used(bin), bins.class(bin), bins.stride_bytes(bin)));

@@ -221,6 +221,20 @@ fn a_reason_of_its_own() {
 }
 
 #[test]
+fn a_cause_counts_the_operations_of_its_class_and_direction_on_both_sides() {
+    let diagnosis = staged(|program| {
+        program.class("C3").allocations *= 2.0;
+        program.class("C3").slow_allocations.push(("aligned", 0.02));
+    });
+    let reason = Some("aligned");
+    let cause = diagnosis.causes.iter().find(|it| it.reason.as_deref() == reason).unwrap();
+    let expected = [40.0 * 40_000.0, 40.0 * 80_000.0];
+    for (counted, expected) in cause.operations.into_iter().zip(expected) {
+        assert!((counted as f64 / expected - 1.0).abs() < 0.15, "{counted} of {expected}");
+    }
+}
+
+#[test]
 fn slow_paths_that_take_four_times_as_long() {
     let runs = |seeds: std::ops::Range<u64>, times: u64, count: usize| {
         let run = |seed| {

@@ -115,6 +115,7 @@ fn a_process_that_started_meanwhile_had_counted_nothing() {
         process("before", -1.0, false),
         process("child", 7.0, true),
         process("new", 8.0, false),
+        process("now", 9.0, false),
     ];
     writer.push(update(9.0, processes)).unwrap();
     writer.finish(RecordingEnd::default()).unwrap();
@@ -123,9 +124,9 @@ fn a_process_that_started_meanwhile_had_counted_nothing() {
         let all = recording.series(window, |_| true).into_iter();
         all.map(|it| it.samples.iter().map(second_of).collect::<Vec<_>>()).collect::<Vec<_>>()
     };
-    assert_eq!(moments(Window::ALL), [vec![9], vec![9], vec![8, 9]]);
+    assert_eq!(moments(Window::ALL), [vec![9], vec![9], vec![8, 9], vec![9]]);
     let late = Window { from: Some(STARTED_AT as f64 + 8.5), to: None };
-    assert_eq!(moments(late), [[9], [9], [9]]);
+    assert_eq!(moments(late), [[9], [9], [9], [9]]);
     let first = &recording.series(Window::ALL, |it| it.executable.ends_with("new"))[0].samples[0];
     assert_eq!((first.totals, first.classes.len()), (Some(Default::default()), 0));
 }

@@ -15,6 +15,15 @@ fn a_wait_status_tells_code_or_signal() {
 }
 
 #[test]
+fn an_ending_has_a_code_or_a_signal() {
+    let check =
+        |ending: Ending, expected| assert_eq!((ending.exit_code(), ending.signal()), expected);
+    check(Ending::Exited(0), (Some(0), None));
+    check(Ending::Exited(3), (Some(3), None));
+    check(Ending::Signal(9), (None, Some(9)));
+}
+
+#[test]
 fn faults_are_told_from_signals_that_somebody_sent() {
     for fault in [4, 5, 6, 7, 8, 11, 31] {
         assert!(Ending::Signal(fault).is_fault(), "{fault}");

@@ -150,3 +150,26 @@ fn unknown_kinds_and_forged_numbers_are_survived() {
     case.writer.store(written, &1u64.to_le_bytes());
     assert_eq!(case.read(&mut cursor), (vec![], 0));
 }
+
+#[test]
+fn a_reader_whose_time_is_up_goes_on_with_the_slots_that_come_next() {
+    let mut case = case();
+    let slots = 4 * TIMED_SLOTS;
+    for thread in 0..slots {
+        let slot = case.writer.take_slot(10 + thread, "worker");
+        case.writer.slot(slot).event(event(thread.into()));
+    }
+    let mut cursor = EventCursor::from_beginning();
+    let mut values = Vec::new();
+    let mut calls = 0;
+    while calls == 0 || cursor.from_slot != 0 {
+        let batch =
+            case.segment.read_events_up_to(&mut cursor, usize::MAX, Duration::ZERO).unwrap();
+        values.extend(batch.events.iter().map(|event| event.value));
+        calls += 1;
+        assert!(calls <= slots, "every call reads some slots");
+    }
+    values.sort_unstable();
+    assert_eq!(values, (0..slots.into()).collect::<Vec<u64>>());
+    assert!(calls > 1, "the first call took more than no time");
+}

@@ -12,9 +12,9 @@ use hakmem_reader::text::is_unsafe;
 use hakmem_reader::{
     Class, EventCursor, EventKind, Limits, OpenError, SampleError, Segment, SlotSample,
 };
-use hakmem_segment::SegmentHeader;
 use hakmem_segment::header::HEADER_BYTES;
 use hakmem_segment::slot::SLOT_BYTES;
+use hakmem_segment::{LAYOUT_MINOR, SegmentHeader};
 
 struct Case {
     directory: tempfile::TempDir,
@@ -79,6 +79,25 @@ fn forged_headers_are_refused_with_the_field_that_is_wrong() {
     assert_eq!(opened(|writer| writer.store(bins + 8 + 4, &[77])), impossible("class of a bin"));
     let outcome = opened(|writer| writer.store(bins + 8 + 5, &[77]));
     assert_eq!(outcome, impossible("fast outcome of a bin"));
+}
+
+#[test]
+fn a_later_version_may_have_larger_headers_and_slots_in_whole_pages() {
+    let opened = |at: usize, bytes: u32| {
+        let minor = offset_of!(SegmentHeader, layout_minor);
+        opened(|writer| {
+            writer.store(minor, &(LAYOUT_MINOR + 1).to_le_bytes());
+            writer.store(at, &bytes.to_le_bytes());
+        })
+    };
+    for at in [offset_of!(SegmentHeader, header_bytes), offset_of!(SegmentHeader, slot_bytes)] {
+        for bytes in [40 << 10, 1 << 20] {
+            assert_eq!(opened(at, bytes), "ok", "{bytes} at {at}");
+        }
+        for bytes in [0, 4096, (40 << 10) + 8, (1 << 20) + 4096, u32::MAX] {
+            assert!(opened(at, bytes).contains("its size of "), "{bytes} at {at}");
+        }
+    }
 }
 
 const OWN: &str = "which reads layout 2; use the same version for program and reader";
