@@ -61,6 +61,22 @@ pub use slow::{exit_process, start};
 /// Largest request, as in glibc: the difference of two pointers must not overflow.
 const REQUEST_MAX: usize = isize::MAX as usize;
 
+/// Assembly without an instruction: a note, in the executable that it becomes part of, which says
+/// that hakmem is the executable's own allocator. A hakmem in a library, preloaded or loaded, then
+/// publishes no segment of its own. A program may have several of these notes.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! own_allocator_note {
+    () => {
+        ".pushsection .note.hakmem, \"a\", %note
+         .p2align 2
+         .long 7, 0, 1
+         .asciz \"hakmem\"
+         .byte 0
+         .popsection"
+    };
+}
+
 #[inline(always)]
 fn thread_heap() -> *mut Heap {
     thread_local::get().cast()

@@ -109,10 +109,23 @@ impl Hakmem {
 
     /// Allocates where the fast path could not. This may be the program's first call, which needs
     /// the settings.
+    ///
+    /// Generic, so that it is compiled with the program whose allocator this is, and the note with
+    /// it; a program that merely links the crate has no such note.
     #[cfg(not(all(miri, not(test))))]
     #[cold]
     #[inline(never)]
-    fn alloc_slow(&self, layout: Layout) -> *mut u8 {
+    fn alloc_slow<const IS_OWN: bool>(&self, layout: Layout) -> *mut u8 {
+        #[cfg(not(miri))]
+        if IS_OWN {
+            // SAFETY: no instruction.
+            unsafe {
+                core::arch::asm!(
+                    crate::own_allocator_note!(),
+                    options(nomem, nostack, preserves_flags)
+                );
+            }
+        }
         settings::give(&self.given);
         if layout.align() <= 8 {
             entry::malloc(layout.size())
@@ -179,7 +192,7 @@ unsafe impl GlobalAlloc for Hakmem {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let block = Self::alloc_fast(layout);
-        if block.is_null() { self.alloc_slow(layout) } else { block }
+        if block.is_null() { self.alloc_slow::<true>(layout) } else { block }
     }
 
     #[inline]

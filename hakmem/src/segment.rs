@@ -17,11 +17,11 @@
 //! replaces the value.
 #![allow(unsafe_code)]
 
-mod build_id;
 mod directory;
 mod identity;
 mod mapping;
 mod namespaces;
+mod notes;
 
 use core::ffi::CStr;
 use core::ptr::{self, NonNull, addr_of_mut};
@@ -33,7 +33,7 @@ use hakmem_segment::{BINS, READY, SegmentHeader, State, Telemetry};
 use crate::os::limits::{self, Limited};
 use crate::os::memory::PAGE;
 use crate::os::syscall::Errno;
-use crate::os::{clock, memory, message};
+use crate::os::{clock, loader, memory, message};
 use crate::settings::Settings;
 use crate::sync::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use directory::{Place, Problem};
@@ -208,7 +208,9 @@ fn say_that_telemetry_is_off(problem: &Problem<'_>) {
 /// Creates the file, takes its lock and maps its header; `None` if the settings turn telemetry off.
 #[inline(never)]
 fn publish(birth: Birth, settings: &Settings) -> Result<Option<Segment>, Problem<'_>> {
-    if settings.telemetry == Telemetry::Off {
+    // A process has one segment: that of its executable, if hakmem is the executable's allocator.
+    let is_second = !loader::is_in_executable() && notes::executable_has_own_allocator();
+    if settings.telemetry == Telemetry::Off || is_second {
         return Ok(None);
     }
     let place = Place::open_or_make(settings)?;

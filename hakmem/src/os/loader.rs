@@ -36,6 +36,11 @@ pub(crate) fn stay_loaded() {
     }
 }
 
+/// Whether this code is part of the executable, and not of a library.
+pub(crate) fn is_in_executable() -> bool {
+    cfg!(miri) || Headers::own().are_executables()
+}
+
 /// The ELF headers of the object that this code is part of.
 struct Headers {
     file: &'static libc::Elf64_Ehdr,

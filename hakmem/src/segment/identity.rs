@@ -3,7 +3,7 @@
 use hakmem_segment::header::{COMMAND_NAME_BYTES, SLOTS_MAX};
 use hakmem_segment::{LAYOUT_MAJOR, LAYOUT_MINOR, MAGIC, SegmentHeader};
 
-use super::{HEADER_STEP, Inherited, SLOT_STEP, build_id, namespaces};
+use super::{HEADER_STEP, Inherited, SLOT_STEP, namespaces, notes};
 use crate::os::{clock, file, process};
 use crate::routing::{Choice, Layout};
 use crate::settings::Settings;
@@ -59,7 +59,7 @@ pub(super) fn fill(
     let labels = settings.labels.as_bytes();
     header.labels[..labels.len()].copy_from_slice(labels);
     header.labels_bytes = labels.len() as u32;
-    header.build_id_bytes = build_id::copy(&mut header.build_id) as u32;
+    header.build_id_bytes = notes::copy_build_id(&mut header.build_id) as u32;
     let version = env!("CARGO_PKG_VERSION").as_bytes();
     header.package_version[..version.len()].copy_from_slice(version);
     header.bins = Layout::of(choice.routing).published();

@@ -70,6 +70,25 @@ fn global_alloc_under_top() {
 }
 
 #[test]
+fn a_program_with_hakmem_within_is_one_process_and_its_children_are_served() {
+    let directory = tempfile::tempdir().expect("a temporary folder");
+    let example = hakmem_built::release_example("linked");
+    let program = Program {
+        words: &[example.to_str().expect("a path in UTF-8"), "5000"],
+        directory: directory.path(),
+        environment: &[],
+        package: "cargo",
+    };
+    let processes = program.compare();
+    let mut names: Vec<&str> = processes.iter().map(summary::Process::name).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["linked", "ls"]);
+    let mid = summary::busiest(&processes, "linked").class("mid");
+    assert_eq!((mid.allocations, mid.frees), (5000, 5000), "by the program's own count");
+    assert!(summary::busiest(&processes, "ls").allocations() > 10);
+}
+
+#[test]
 fn preloaded_rust_program_with_64_threads() {
     let program = hakmem_built::benchmark("busy_threads");
     let program = program.to_str().expect("a path in UTF-8");

@@ -1,4 +1,5 @@
-//! Finds the executable's build-id in its notes in memory.
+//! Finds notes of the executable in memory: its build-id, and the mark of a program that has hakmem
+//! as its own allocator.
 //!
 //! An executable may be loaded at other addresses than its headers say; all addresses in them are
 //! then off by the same distance. `PT_PHDR` gives that distance. GNU's linker omits this header
@@ -23,50 +24,74 @@ const PF_R: u32 = 4;
 /// The smallest page size. Segments begin at multiples of it, in memory and in the file.
 const PAGE_MIN: usize = 4096;
 
+/// Owner and type of the note with the build-id.
+const BUILD_ID: Kind = Kind { owner: b"GNU\0", number: 3 };
+/// Owner and type of the note that [`own_allocator_note!`](crate::own_allocator_note) makes.
+const OWN_ALLOCATOR: Kind = Kind { owner: b"hakmem\0", number: 1 };
+
+/// A kind of note.
+#[derive(Clone, Copy)]
+struct Kind {
+    owner: &'static [u8],
+    number: u32,
+}
+
 /// Copies the GNU build-id of the executable to `id`; returns the number of bytes, 0 if it has
 /// none.
 #[inline(never)]
-pub(super) fn copy(id: &mut [u8]) -> usize {
+pub(super) fn copy_build_id(id: &mut [u8]) -> usize {
+    look_up(BUILD_ID, id).unwrap_or(0)
+}
+
+/// Whether the executable has hakmem within, as its own allocator.
+pub(super) fn executable_has_own_allocator() -> bool {
+    look_up(OWN_ALLOCATOR, &mut []).is_some()
+}
+
+/// Copies the content of the executable's note of this kind to `content`; returns the number of
+/// bytes copied, or `None` if it has no such note.
+#[inline(never)]
+fn look_up(kind: Kind, content: &mut [u8]) -> Option<usize> {
     let (address, size, count) = auxiliary_vector::program_headers();
     if address == 0 || size != size_of::<ProgramHeader>() {
-        return 0;
+        return None;
     }
     // SAFETY: the kernel reports the address and the number of the headers.
     let headers = unsafe { slice::from_raw_parts(address as *const ProgramHeader, count) };
     // SAFETY: these are the headers of the executable, which stays mapped.
-    unsafe { copy_of(headers, id) }
+    unsafe { look_up_in(headers, kind, content) }
 }
 
-/// Does the work of [`copy`] for the executable with the program headers `headers`.
+/// Does the work of [`look_up`] for the executable with the program headers `headers`.
 ///
 /// # Safety
 /// `headers` lie where the executable was loaded, and it is mapped as they say.
 #[inline(never)]
-unsafe fn copy_of(headers: &[ProgramHeader], id: &mut [u8]) -> usize {
+unsafe fn look_up_in(
+    headers: &[ProgramHeader],
+    kind: Kind,
+    content: &mut [u8],
+) -> Option<usize> {
     // SAFETY: the caller's duty.
-    let Some(distance) = (unsafe { distance(headers) }) else { return 0 };
-    for note in headers.iter().filter(|header| header.p_type == PT_NOTE) {
+    let distance = unsafe { distance(headers) }?;
+    headers.iter().filter(|header| header.p_type == PT_NOTE).find_map(|note| {
         let mut notes = [0_u8; 1024];
         let bytes = (note.p_memsz as usize).min(notes.len());
         if !is_loaded(headers, note.p_vaddr as usize, bytes) {
-            continue;
+            return None;
         }
         let start = distance.wrapping_add(note.p_vaddr as usize);
         // SAFETY: inside a readable segment.
         unsafe { process::copy_from(start, &mut notes, bytes) };
-        let found = find(&notes[..bytes], id);
-        if found > 0 {
-            return found;
-        }
-    }
-    0
+        find(&notes[..bytes], kind, content)
+    })
 }
 
 /// Distance by which the executable's addresses exceed those in its headers, wrapping; `None` if it
 /// cannot be determined.
 ///
 /// # Safety
-/// As for [`copy_of`].
+/// As for [`look_up_in`].
 unsafe fn distance(headers: &[ProgramHeader]) -> Option<usize> {
     let address = headers.as_ptr() as usize;
     if let Some(own) = headers.iter().find(|header| header.p_type == PT_PHDR) {
@@ -96,28 +121,28 @@ fn is_loaded(headers: &[ProgramHeader], from: usize, bytes: usize) -> bool {
     })
 }
 
-/// Searches notes for the build-id. A note consists of three words (name size, descriptor size,
-/// type), the name and the descriptor, each padded to 4 bytes.
-fn find(notes: &[u8], id: &mut [u8]) -> usize {
-    const NT_GNU_BUILD_ID: u32 = 3;
+/// Searches notes for one of this kind and copies its content. A note consists of three words (size
+/// of the owner's name, size of the content, type), the name and the content, each padded to 4
+/// bytes.
+fn find(notes: &[u8], kind: Kind, to: &mut [u8]) -> Option<usize> {
     let mut rest = notes;
     let word = |bytes: &[u8], at: usize| {
         bytes.get(at..at + 4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
     };
-    while let (Some(name), Some(length), Some(kind)) = (word(rest, 0), word(rest, 4), word(rest, 8))
+    while let (Some(name), Some(length), Some(number)) =
+        (word(rest, 0), word(rest, 4), word(rest, 8))
     {
         let padded = |size: u32| (size as usize).next_multiple_of(4);
         let content = 12 + padded(name);
-        if kind == NT_GNU_BUILD_ID && rest.get(12..16) == Some(b"GNU\0") {
-            let Some(found) = rest.get(content..content + length as usize) else { return 0 };
-            let length = found.len().min(id.len());
-            id[..length].copy_from_slice(&found[..length]);
-            return length;
+        if kind.number == number && rest.get(12..12 + name as usize) == Some(kind.owner) {
+            let found = rest.get(content..content + length as usize)?;
+            let length = found.len().min(to.len());
+            to[..length].copy_from_slice(&found[..length]);
+            return Some(length);
         }
-        let Some(next) = rest.get(content + padded(length)..) else { return 0 };
-        rest = next;
+        rest = rest.get(content + padded(length)..)?;
     }
-    0
+    None
 }
 
 #[cfg(test)]

@@ -60,8 +60,8 @@ fn image(first: ProgramHeader) -> Box<Image> {
 fn found(image: &Image) -> Vec<u8> {
     let mut id = [0; 32];
     // SAFETY: the image lies as its headers say.
-    let length = unsafe { copy_of(&image.program, &mut id) };
-    id[..length].to_vec()
+    let length = unsafe { look_up_in(&image.program, BUILD_ID, &mut id) };
+    id[..length.unwrap_or(0)].to_vec()
 }
 
 #[test]
@@ -97,20 +97,30 @@ fn nothing_is_read_where_nothing_is_loaded() {
 fn broken_notes_end_the_search() {
     let note = note();
     for length in 0..note.len() {
-        assert_eq!(find(&note[..length], &mut [0; 32]), 0, "cut at {length}");
+        assert_eq!(find(&note[..length], BUILD_ID, &mut [0; 32]), None, "cut at {length}");
     }
     for word in [0, 4, 20, 24] {
         let mut broken = note.clone();
         broken[word..word + 4].copy_from_slice(&u32::MAX.to_le_bytes());
-        let _ = find(&broken, &mut [0; 32]);
+        let _ = find(&broken, BUILD_ID, &mut [0; 32]);
     }
-    assert_eq!(find(&note, &mut [0; 4]), 4, "an id that is too long is cut");
+    assert_eq!(find(&note, BUILD_ID, &mut [0; 4]), Some(4), "an id that is too long is cut");
+}
+
+#[test]
+fn a_note_is_told_by_owner_and_type() {
+    let mut notes = note();
+    assert_eq!(find(&notes, OWN_ALLOCATOR, &mut []), None);
+    notes.extend([7_u32, 0, 1].map(u32::to_le_bytes).as_flattened());
+    notes.extend(b"hakmem\0\0");
+    assert_eq!(find(&notes, OWN_ALLOCATOR, &mut []), Some(0));
+    assert_eq!(find(&notes, Kind { number: 2, ..OWN_ALLOCATOR }, &mut []), None);
 }
 
 #[test]
 fn this_program_has_the_id_that_its_file_says() {
     let mut id = [0; 32];
-    let length = copy(&mut id);
+    let length = copy_build_id(&mut id);
     let file = std::fs::read(std::env::current_exe().expect("known")).expect("readable");
     let is_there = |id: &[u8]| file.windows(id.len()).any(|part| part == id);
     // Whether the program has a build-id is the linker's choice.
