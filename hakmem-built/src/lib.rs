@@ -26,6 +26,21 @@ pub fn preload_library_of_tests() -> PathBuf {
     existing(profile_directory().join("libhakmem_preload.so"))
 }
 
+/// The prefix into which `libhakmem` is installed for C programs.
+pub fn c_library() -> PathBuf {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    let prefix = INSTALLED.get_or_init(|| {
+        let prefix = target_directory().join("tmp/hakmem-c");
+        let mut install = Command::new(repository("hakmem/hakmem-c/install"));
+        install.arg(&prefix).env("CARGO_TARGET_DIR", target_directory()).env_remove("DESTDIR");
+        let output = install.output().expect("the script starts");
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "hakmem/hakmem-c/install failed:\n{message}");
+        prefix
+    });
+    prefix.clone()
+}
+
 /// A program of `hakmem-bench` or `hakmem-race`, by name.
 pub fn benchmark(name: &str) -> PathBuf {
     build(&["build", "--release", "-p", "hakmem-bench", "-p", "hakmem-race", "--bins"]);

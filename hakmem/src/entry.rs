@@ -49,14 +49,14 @@ pub use aligned::{
     aligned_alloc, allocate_aligned, allocate_aligned_zeroed, memalign, posix_memalign, pvalloc,
     valloc,
 };
-pub use cxx::{FailedNew, retry_cxx_new, retry_cxx_nothrow};
+pub use cxx::{CxxRuntime, FailedNew, retry_cxx_new, retry_cxx_nothrow};
 pub use report::{
     WaitingBlocks, live_block_bytes, print_stats, tell_of_hooks, trim, waiting_blocks,
 };
 #[cfg_attr(miri, allow(unused_imports))]
 pub(crate) use resize::resize_counted;
-pub use resize::{realloc, reallocarray};
-pub use slow::{exit_process, start};
+pub use resize::{realloc, realloc_counted, reallocarray};
+pub use slow::{exit_process, is_own, start};
 
 /// Largest request, as in glibc: the difference of two pointers must not overflow.
 const REQUEST_MAX: usize = isize::MAX as usize;

@@ -9,6 +9,7 @@
 //!
 //! - `__errno_location`: an address that belongs to the thread; takes no lock, and no library wraps
 //!   it.
+//! - `hakmem_settings`, at the first call: a variable that a C program may define.
 //! - `environ` and `getauxval`: data that libc keeps from the start of the process.
 //! - `pthread_key_create`, at the first call: the kernel has no way to report a thread exit.
 //! - `pthread_setspecific`, at a thread's first and last call, outside of locks: glibc allocates in
@@ -33,6 +34,7 @@ pub(crate) mod loader;
 pub(crate) mod memory;
 pub(crate) mod message;
 pub(crate) mod process;
+pub(crate) mod program_text;
 pub(crate) mod signal;
 pub(crate) mod syscall;
 pub(crate) mod thread_id;

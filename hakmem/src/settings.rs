@@ -19,7 +19,7 @@ use core::fmt::{self, Arguments, Display};
 
 use hakmem_segment::{Check, OnError, Push, Routing, Telemetry};
 
-use crate::os::{auxiliary_vector, message, process};
+use crate::os::{auxiliary_vector, message, process, program_text};
 use crate::sync::{AtomicBool, Ordering};
 
 /// Bytes reserved for the directory and for the labels; longer values are refused.
@@ -197,6 +197,7 @@ impl Settings {
             return;
         }
         self.take(&given());
+        self.take_text(program_text::settings(), message::print);
         if !auxiliary_vector::is_privileged() {
             let mut seen = Seen::default();
             process::for_each_variable(&mut |variable| {
@@ -214,6 +215,22 @@ impl Settings {
         self.check = given.check;
         self.on_error = given.on_error;
         self.list_bytes = given.list_bytes;
+    }
+
+    /// Takes the lines of the text that a C program gives itself.
+    fn take_text(&mut self, text: &[u8], say: impl Fn(Arguments<'_>)) {
+        let mut seen = Seen::default();
+        for line in text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii) {
+            let is_setting = line.starts_with(b"HAKMEM_") && line.contains(&b'=');
+            match () {
+                () if line.is_empty() => {}
+                () if is_setting => self.apply(line, &mut seen, &say),
+                () => say(format_args!(
+                    "hakmem_settings: `{}` is not HAKMEM_NAME=value; ignored",
+                    printable(line)
+                )),
+            }
+        }
     }
 
     /// Falls back to the default unless the routing that reproduces a bug was asked for twice. Like

@@ -8,6 +8,8 @@ use core::ffi::{c_int, c_void};
 
 use hakmem::entry;
 
+use crate::variant;
+
 crate::begin_at_cache_line!(
     "malloc" "free" "calloc" "realloc" "free_sized" "posix_memalign" "aligned_alloc" "memalign"
 );
@@ -39,7 +41,7 @@ pub extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
 #[unsafe(link_section = ".text.hakmem.realloc")]
 pub unsafe extern "C" fn realloc(pointer: *mut c_void, size: usize) -> *mut c_void {
     // SAFETY: the caller keeps the duties of `realloc`.
-    unsafe { entry::realloc(pointer.cast(), size) }.cast()
+    unsafe { variant::realloc(pointer.cast(), size) }.cast()
 }
 
 /// `reallocarray(3)`.
@@ -50,7 +52,7 @@ pub unsafe extern "C" fn reallocarray(
     size: usize,
 ) -> *mut c_void {
     // SAFETY: the caller keeps the duties of `reallocarray`.
-    unsafe { entry::reallocarray(pointer.cast(), count, size) }.cast()
+    unsafe { entry::reallocarray(pointer.cast(), count, size, variant::realloc) }.cast()
 }
 
 /// C23's `free_sized`.

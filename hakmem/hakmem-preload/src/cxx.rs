@@ -12,6 +12,8 @@ use core::ffi::{CStr, c_void};
 
 use hakmem::entry::{self, FailedNew};
 
+use crate::variant;
+
 crate::begin_at_cache_line!("_Znwm" "_Znam" "_ZdlPv" "_ZdaPv" "_ZdlPvm" "_ZdaPvm");
 
 /// An identifier as a C string.
@@ -19,6 +21,11 @@ macro_rules! name {
     ($name:ident) => {
         CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()).unwrap_or_default()
     };
+}
+
+/// Lets a C++ library handle a failed request.
+fn retry(failed: FailedNew<'_>) -> *mut u8 {
+    entry::retry_cxx_new(failed, variant::cxx_runtime())
 }
 
 macro_rules! operator_new {
@@ -35,7 +42,7 @@ macro_rules! operator_new {
                     return block.cast();
                 }
                 let name = name!($name);
-                entry::retry_cxx_new(FailedNew { name, plain: name, size, alignment: None }).cast()
+                retry(FailedNew { name, plain: name, size, alignment: None }).cast()
             }
             let block = entry::malloc_fast(size);
             if block.is_null() { slow(size) } else { block.cast() }
@@ -69,7 +76,7 @@ macro_rules! operator_new_aligned {
             }
             let (name, plain) = (name!($name), name!($plain));
             let alignment = Some(alignment);
-            entry::retry_cxx_new(FailedNew { name, plain, size, alignment }).cast()
+            retry(FailedNew { name, plain, size, alignment }).cast()
         }
         #[doc = "The same without exceptions."]
         #[unsafe(no_mangle)]

@@ -8,11 +8,11 @@ use core::ffi::c_int;
 
 use hakmem::entry;
 
-/// Registers the hooks for fork, exit and thread exit: libc is ready when constructors run. Then
-/// warns a program with malloc hooks that they are never called.
+use crate::variant;
+
+/// Registers the hooks for fork, exit and thread exit: libc is ready when constructors run.
 extern "C" fn construct() {
-    entry::start();
-    entry::tell_of_hooks();
+    variant::start();
 }
 
 #[used]

@@ -60,13 +60,43 @@ impl FailedNew<'_> {
     }
 }
 
+/// The parts of a C++ runtime that is linked with this allocator and has no form of `operator new`,
+/// because this allocator has them all: that of a static program.
+#[derive(Clone, Copy, Debug)]
+pub struct CxxRuntime {
+    /// `std::get_new_handler`, if it is linked.
+    pub new_handler: Option<extern "C" fn() -> Option<extern "C-unwind" fn()>>,
+    /// The function that throws `std::bad_alloc`.
+    pub throw: extern "C-unwind" fn() -> *mut u8,
+}
+
+impl CxxRuntime {
+    /// Does what C++ demands of `operator new`.
+    fn retry(self, failed: FailedNew<'_>) -> *mut u8 {
+        while let Some(handler) = self.new_handler.and_then(|handler| handler()) {
+            handler();
+            let block = match failed.alignment {
+                None => super::malloc(failed.size),
+                Some(alignment) => super::aligned_alloc(alignment, failed.size),
+            };
+            if !block.is_null() {
+                return block;
+            }
+        }
+        (self.throw)()
+    }
+}
+
 /// Lets the C++ library handle a failed request: it calls the new-handler as long as there is one,
-/// and throws. Aborts if there is no C++ library.
+/// and throws. Aborts if there is neither a C++ library nor a `linked` runtime.
 #[must_use]
-pub fn retry_cxx_new(failed: FailedNew<'_>) -> *mut u8 {
+pub fn retry_cxx_new(failed: FailedNew<'_>, linked: Option<CxxRuntime>) -> *mut u8 {
     let failed = failed.to_be_asked();
     let form = form(failed.name);
     if form.is_null() {
+        if let Some(runtime) = linked {
+            return runtime.retry(failed);
+        }
         message::print(format_args!(
             "out of memory in operator new, and no C++ library to throw std::bad_alloc"
         ));

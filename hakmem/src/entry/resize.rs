@@ -48,6 +48,23 @@ pub unsafe extern "C" fn realloc(pointer: *mut u8, size: usize) -> *mut u8 {
     unsafe { resize(pointer, size, 8) }
 }
 
+/// [`realloc`] for C programs that can read how many reallocations they made: it counts them.
+///
+/// # Safety
+/// As the module says.
+#[must_use]
+pub unsafe extern "C" fn realloc_counted(pointer: *mut u8, size: usize) -> *mut u8 {
+    if pointer.is_null() {
+        return malloc(size);
+    }
+    if size == 0 {
+        // SAFETY: the caller vouches for `pointer`.
+        return unsafe { free_to_null(pointer) };
+    }
+    // SAFETY: the caller vouches for `pointer`; no alignment was requested.
+    unsafe { resize_counted(pointer, size, 8) }
+}
+
 /// Frees `pointer` and returns null.
 ///
 /// # Safety
@@ -86,8 +103,8 @@ unsafe extern "C" fn resize(pointer: *mut u8, size: usize, alignment: usize) -> 
     unsafe { resize_as::<false>(pointer, size, alignment) }
 }
 
-/// [`resize`] for Rust programs, which can read how many reallocations they made: it counts them.
-/// The fast path of C's [`realloc`] does not, because that would cost it an instruction.
+/// [`resize`] for programs that can read how many reallocations they made: it counts them. The fast
+/// path of [`realloc`] does not, because that would cost it an instruction.
 ///
 /// # Safety
 /// As the module says; `pointer` is not null.
@@ -148,12 +165,18 @@ unsafe fn resize_as<const COUNTED: bool>(
     new
 }
 
-/// [`realloc`] to `count * size` bytes; null, with `ENOMEM`, if the product overflows.
+/// Calls `realloc`, one of the two functions above, for `count * size` bytes; null, with `ENOMEM`,
+/// if the product overflows.
 ///
 /// # Safety
 /// As the module says.
 #[must_use]
-pub unsafe fn reallocarray(pointer: *mut u8, count: usize, size: usize) -> *mut u8 {
+pub unsafe fn reallocarray(
+    pointer: *mut u8,
+    count: usize,
+    size: usize,
+    realloc: unsafe extern "C" fn(*mut u8, usize) -> *mut u8,
+) -> *mut u8 {
     match count.checked_mul(size) {
         // SAFETY: the caller vouches for `pointer`.
         Some(bytes) => unsafe { realloc(pointer, bytes) },

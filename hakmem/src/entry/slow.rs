@@ -17,7 +17,7 @@ use crate::arena::live;
 use crate::heap::{Heap, Stopwatch};
 use crate::large::{self, Allocated};
 use crate::os::memory::{PAGE, PAGE_MIN};
-use crate::os::{errno, process};
+use crate::os::{errno, loader, process};
 use crate::routing::Layout;
 use crate::threads::{self, Access};
 use crate::{bins, central, check, finding};
@@ -192,6 +192,11 @@ pub(super) extern "C" fn refuse(size: usize) -> *mut u8 {
 pub fn start() {
     threads::access(super::thread_heap());
     threads::hook();
+}
+
+/// Whether `function` lies in the same object, executable or library, as the allocator.
+pub fn is_own(function: usize) -> bool {
+    loader::is_in_own_object(function)
 }
 
 /// Ends the process as `_exit` does, after noting in the segment that it ended normally.

@@ -18,6 +18,26 @@ use super::errno::ErrnoGuard;
 #[cfg(test)]
 mod tests;
 
+/// Whether the program is statically linked, without a loader to ask. This library's code is part
+/// of it then.
+fn is_static() -> bool {
+    let own = Headers::own();
+    own.are_executables() && own.program.iter().all(|header| header.p_type != libc::PT_INTERP)
+}
+
+/// Whether `address` lies in the object that this code is part of. Asks no loader.
+pub(crate) fn is_in_own_object(address: usize) -> bool {
+    let own = Headers::own();
+    let parts = own.program.iter().filter(|header| header.p_type == libc::PT_LOAD);
+    let Some(first) = parts.clone().next() else { return false };
+    let start = (ptr::from_ref(own.file) as usize)
+        .wrapping_add(first.p_offset as usize)
+        .wrapping_sub(first.p_vaddr as usize);
+    parts.into_iter().any(|part| {
+        address.wrapping_sub(start.wrapping_add(part.p_vaddr as usize)) < part.p_memsz as usize
+    })
+}
+
 /// Keeps this code mapped for the rest of the process's life, because libc calls its hooks much
 /// later. If the code is part of the executable, or of a library that was linked so as to stay
 /// (`nodelete`), it stays mapped anyway, and no function is called.
@@ -144,6 +164,9 @@ pub(crate) fn symbol_for(
     name: &CStr,
     libraries: &[&CStr],
 ) -> Option<NonNull<c_void>> {
+    if is_static() {
+        return None;
+    }
     let near = code.and_then(object_of).and_then(|object| {
         // SAFETY: `dli_fname` is the loader's name of an object that stays loaded, since its code
         // runs.
@@ -162,6 +185,9 @@ const FIRST_VERSION: &CStr = c"GLIBC_2.17";
 /// Whether the executable has a copy of the C library's `variable`, as it does if it uses it.
 #[cfg(all(target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) fn executable_uses(variable: &CStr) -> bool {
+    if is_static() {
+        return false;
+    }
     let _errno = ErrnoGuard::new();
     let (name, version) = (variable.as_ptr(), FIRST_VERSION.as_ptr());
     // SAFETY: two C strings.

@@ -67,11 +67,7 @@ fn look_up(kind: Kind, content: &mut [u8]) -> Option<usize> {
 /// # Safety
 /// `headers` lie where the executable was loaded, and it is mapped as they say.
 #[inline(never)]
-unsafe fn look_up_in(
-    headers: &[ProgramHeader],
-    kind: Kind,
-    content: &mut [u8],
-) -> Option<usize> {
+unsafe fn look_up_in(headers: &[ProgramHeader], kind: Kind, content: &mut [u8]) -> Option<usize> {
     // SAFETY: the caller's duty.
     let distance = unsafe { distance(headers) }?;
     headers.iter().filter(|header| header.p_type == PT_NOTE).find_map(|note| {

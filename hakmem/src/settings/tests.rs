@@ -28,6 +28,21 @@ fn settings_are_taken_from_their_variables() {
 }
 
 #[test]
+fn a_c_program_gives_itself_lines_of_settings() {
+    let mut settings = Settings::DEFAULT;
+    let messages = std::cell::RefCell::new(Vec::new());
+    let say = |message: Arguments<'_>| messages.borrow_mut().push(message.to_string());
+    settings.take_text(b"HAKMEM_CHECK=full\n\n HAKMEM_LABELS=a=b,c=d \nlabels=x\nHAKMEM_Y=1", say);
+    assert_eq!(settings.check, Check::Full);
+    assert_eq!(settings.labels.as_bytes(), b"a=b,c=d");
+    let [no_setting, unknown] = &messages.take()[..] else { panic!("two messages") };
+    assert!(no_setting.contains("`labels=x` is not HAKMEM_NAME=value"), "{no_setting}");
+    assert!(unknown.contains("HAKMEM_Y is not a setting"), "{unknown}");
+    settings.apply(b"HAKMEM_CHECK=off", &mut Seen::default(), |_| ());
+    assert_eq!(settings.check, Check::Off, "the environment wins");
+}
+
+#[test]
 fn the_environment_wins_over_what_the_program_gives_itself() {
     let given = Given {
         labels: "service=api",

@@ -16,7 +16,7 @@ use crate::scratch;
 const SECONDS_MAX: &str = "30";
 
 /// Beginnings of commands that are not run, and why; `hakmem-top` stands for itself alone.
-const NOT_RUN: [(&str, &str); 20] = [
+const NOT_RUN: [(&str, &str); 21] = [
     ("hakmem-top demo", "needs a terminal"),
     ("hakmem-top", "needs a terminal and an agent"),
     ("env $(hakmem-top env) redis-server &", "starts a server; `programs.rs` runs it"),
@@ -25,6 +25,7 @@ const NOT_RUN: [(&str, &str); 20] = [
     ("git diff main", "needs a change of the repository"),
     ("sudo install", "installs"),
     ("install -D", "installs"),
+    ("hakmem/hakmem-c/install", "installs; `hakmem-c` tests it"),
     ("callgrind_annotate", "needs the file of the command before"),
     ("LD_PRELOAD=target/release/libhakmem_preload.so valgrind", "takes half a minute"),
     ("hakmem-top diff day.hakrec@", "needs a recording of these times of the day"),
@@ -43,7 +44,9 @@ const NOT_RUN: [(&str, &str); 20] = [
 const ANSWERS: [&str; 2] = ["hakmem-top diff monday.hakrec tuesday.hakrec", "hakmem-top check"];
 
 /// Programs that pages use as examples, with what they do here.
-const EXAMPLES: [(&str, &str); 4] = [
+const EXAMPLES: [(&str, &str); 6] = [
+    ("main.c", "#include <hakmem.h>\nint main(void) { return hakmem_version() == 0; }\n"),
+    ("main.cc", "#include <hakmem.h>\nint main() { delete new int; }\n"),
     ("script.py", "print(sum(len(str(i)) for i in range(10**5)))\n"),
     ("requests.py", "for i in range(3 * 10**5): bytearray(1000)\n"),
     ("benchmark", "#!/bin/sh\nexec target/release/bench_fixed_size 1000000 64 16\n"),
@@ -123,6 +126,7 @@ fn run_in(folder: &Folder, command: &str, place: &str) {
         .env("PATH", format!("{}:{programs}:{path}", folder.files.path().display()))
         .env("HAKMEM_LIBRARY", hakmem_built::preload_library())
         .env("HAKMEM_DIR", folder.segments.path())
+        .env("PKG_CONFIG_PATH", hakmem_built::c_library().join("lib/pkgconfig"))
         .output()
         .expect("timeout is a part of coreutils");
     let code = output.status.code();

@@ -1,5 +1,6 @@
 //! Real programs with and without hakmem: same output, same exit code, plausible counts.
 
+mod c_library;
 mod compilers;
 mod interpreters;
 mod redis;
