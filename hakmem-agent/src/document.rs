@@ -48,7 +48,7 @@ pub struct ProcessEntry {
     pub arguments: Vec<String>,
     /// GNU build-id in hex, or empty.
     pub build_id: String,
-    /// `HAKMEM_LABELS`.
+    /// `HAKMEM_LABELS`, and what the program set itself.
     pub labels: BTreeMap<String, String>,
     /// `running`, `exited`, `killed`, `crashed`, `replaced` or `ended`.
     pub state: String,

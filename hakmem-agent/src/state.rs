@@ -27,7 +27,8 @@ use labels::Labels;
 pub(crate) const ROUND_BOUNDS_SECONDS: [f64; 8] =
     [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5];
 
-/// The properties of a process that do not change while it lives.
+/// The properties of a process that do not change while it lives, except its labels: new ones make
+/// new facts.
 #[derive(Debug)]
 pub(crate) struct Facts {
     /// As the segment has them.
@@ -146,6 +147,12 @@ impl ProcessRecord {
         message::totals(self)
     }
 
+    /// Whether the process has the identity that it had; if not, it has set a label.
+    pub(crate) fn has_identity_of(&self, earlier: &Self) -> bool {
+        let (old, new) = (&earlier.facts, &self.facts);
+        Arc::ptr_eq(old, new) || old.raw.labels == new.raw.labels
+    }
+
     /// Whether nothing happened between two samples of a process. A `false` where nothing did costs
     /// only a message.
     pub(crate) fn is_same(&self, later: &Self) -> bool {
@@ -156,6 +163,7 @@ impl ProcessRecord {
             && old.slots.len() == new.slots.len()
             && old.slots.iter().zip(&new.slots).all(|(old, new)| is_same_slot(old, new))
             && old.process == new.process
+            && later.has_identity_of(self)
     }
 }
 

@@ -8,6 +8,7 @@
 // - `lock`: the lock; knows no memory layout.
 // - `region`: address space that grows in place; does not know its contents.
 // - `settings`: the environment, parsed once; makes no decision.
+// - `labels`: sets one label in the text of all; publishes nothing.
 // - `fuzz`: the body of the fuzz target, for tests.
 // - `bins`: sizes, bins and classes as data; touches no memory.
 // - `counts`: what calls add up to, as data; reads no slot.
@@ -73,6 +74,7 @@ mod gate;
 mod global;
 mod header;
 mod heap;
+mod labels;
 mod large;
 mod lock;
 mod measurement;
@@ -94,8 +96,9 @@ pub mod totals;
 pub use counts::{ClassCounts, Counts};
 pub use global::{Hakmem, Silent};
 pub use hakmem_segment::{AllocReason, Check, Class, FreeReason, OnError, Telemetry};
+pub use labels::LabelError;
 pub use measurement::{Measurement, measure, process_counts, thread_counts};
-pub use publication::{SegmentKey, mark_exit, segment_key};
+pub use publication::{SegmentKey, mark_exit, segment_key, set_label};
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use crate::counts::{Counts, Details};
 use crate::heap::Heap;
 use crate::heap::notes::Moment;
 use crate::os::thread_local;
+use crate::publication::IS_SYSTEMS;
 use crate::threads::{self, Access};
 
 /// Counts what the calling thread allocates and frees from [`Measurement::begin`] on.
@@ -44,9 +45,6 @@ struct Start {
     /// The counts are those of the thread.
     thread: PhantomData<*mut ()>,
 }
-
-/// Whether the system's allocator serves the program, which counts nothing.
-const IS_SYSTEMS: bool = cfg!(all(miri, not(test)));
 
 /// Counts of a heap that a measurement keeps itself.
 #[derive(Clone, Copy, Debug)]

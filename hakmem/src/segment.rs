@@ -19,6 +19,7 @@
 
 mod directory;
 mod identity;
+mod labels;
 mod mapping;
 mod namespaces;
 mod notes;

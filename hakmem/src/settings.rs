@@ -127,7 +127,7 @@ pub(crate) struct Text {
 }
 
 impl Text {
-    const EMPTY: Self = Self { bytes: [0; TEXT_MAX], length: 0 };
+    pub(crate) const EMPTY: Self = Self { bytes: [0; TEXT_MAX], length: 0 };
 
     /// The bytes.
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -139,16 +139,34 @@ impl Text {
         CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
     }
 
-    fn set(&mut self, name: impl Display, value: &[u8], say: impl FnOnce(Arguments<'_>)) {
-        // One byte is left for the null of a C string.
-        if value.len() >= TEXT_MAX || value.contains(&0) {
+    /// The bytes, followed by zeros.
+    pub(crate) fn padded(&self) -> &[u8; TEXT_MAX] {
+        &self.bytes
+    }
+
+    /// Adds `bytes`; false if there is no room for all of them. One byte is left for the null of a
+    /// C string.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> bool {
+        let end = self.length + bytes.len();
+        if end >= TEXT_MAX {
+            return false;
+        }
+        self.bytes[self.length..end].copy_from_slice(bytes);
+        self.length = end;
+        true
+    }
+
+    /// Replaces the text by `value`; false if that has no room, which `say` gets a message about.
+    fn set(&mut self, name: impl Display, value: &[u8], say: impl FnOnce(Arguments<'_>)) -> bool {
+        let mut text = Self::EMPTY;
+        let fits = !value.contains(&0) && text.push(value);
+        if fits {
+            *self = text;
+        } else {
             let kept = if self.length > 0 { "the program's own" } else { "its default" };
             say(format_args!("{name} is longer than {} bytes; using {kept}", TEXT_MAX - 1));
-            return;
         }
-        self.bytes = [0; TEXT_MAX];
-        self.bytes[..value.len()].copy_from_slice(value);
-        self.length = value.len();
+        fits
     }
 }
 
@@ -157,8 +175,10 @@ impl Text {
 pub(crate) struct Settings {
     /// `HAKMEM_DIR`; empty means the default.
     pub(crate) directory: Text,
-    /// `HAKMEM_LABELS`.
+    /// `HAKMEM_LABELS`, and what the program set itself.
     pub(crate) labels: Text,
+    /// Bytes at the start of `labels` that come from the environment.
+    pub(crate) labels_fixed: usize,
     /// `HAKMEM_TELEMETRY`.
     pub(crate) telemetry: Telemetry,
     /// `HAKMEM_ROUTING`.
@@ -180,6 +200,7 @@ impl Settings {
     pub(crate) const DEFAULT: Self = Self {
         directory: Text::EMPTY,
         labels: Text::EMPTY,
+        labels_fixed: 0,
         telemetry: Telemetry::On,
         routing: Routing::Direct,
         push: Push::Boxed,
@@ -270,8 +291,14 @@ impl Settings {
             return;
         }
         match setting {
-            Name::Dir => self.directory.set("HAKMEM_DIR", value, say),
-            Name::Labels => self.labels.set("HAKMEM_LABELS", value, say),
+            Name::Dir => {
+                self.directory.set("HAKMEM_DIR", value, say);
+            }
+            Name::Labels => {
+                if self.labels.set("HAKMEM_LABELS", value, say) {
+                    self.labels_fixed = value.len();
+                }
+            }
             Name::Telemetry => {
                 choose(&mut self.telemetry, name, value, Telemetry::ALL, Telemetry::name, say);
             }

@@ -44,7 +44,7 @@ use groups::Groups;
 #[cfg(test)]
 pub(crate) use housekeeping::for_each_slot;
 pub(crate) use housekeeping::{
-    details, housekeep, housekeep_if_due, live_block_bytes, segment_identity, trim,
+    details, housekeep, housekeep_if_due, live_block_bytes, segment_identity, set_label, trim,
 };
 use vacant::Vacant;
 

@@ -7,8 +7,9 @@ use std::fs;
 use std::mem::offset_of;
 use std::path::PathBuf;
 use std::process::{self, Command};
+use std::ptr;
 
-use hakmem::{Check, Hakmem, Telemetry};
+use hakmem::{Check, Hakmem, LabelError, Telemetry};
 use hakmem_segment::{SegmentHeader, State};
 
 #[global_allocator]
@@ -19,6 +20,21 @@ static GLOBAL: Hakmem =
 #[test]
 #[ignore = "a part of the tests below"]
 fn tell() {
+    assert_eq!(hakmem::set_label("service", "main"), Ok(()));
+    assert_eq!(hakmem::set_label("phase", "one"), Ok(()));
+    assert_eq!(hakmem::set_label("phase", "two"), Ok(()));
+    assert_eq!(hakmem::set_label("phase", "x,y"), Err(LabelError::Value));
+    if env::var_os("IN_CHILD").is_some() {
+        // SAFETY: the other threads of the harness wait, and the parent only waits for the child.
+        let child = unsafe { libc::fork() };
+        if child != 0 {
+            // SAFETY: waits for this process's child; nobody asks for its status.
+            unsafe { libc::waitpid(child, ptr::null_mut(), 0) };
+            // SAFETY: ends the process.
+            unsafe { libc::_exit(0) };
+        }
+        assert_eq!(hakmem::set_label("phase", "three"), Ok(()));
+    }
     match hakmem::segment_key() {
         Some(key) => println!("key: {key}."),
         None => println!("key: none."),
@@ -73,13 +89,28 @@ fn the_environment_wins_setting_by_setting() {
     let segment = segment.unwrap_or_else(|| panic!("there is no segment {key}"));
     let word = |at: usize| u32::from_le_bytes(segment[at..at + 4].try_into().expect("four bytes"));
     assert_eq!(segment[offset_of!(SegmentHeader, check)], Check::Full as u8);
-    let labels = &segment[offset_of!(SegmentHeader, labels)..];
-    assert!(labels.starts_with(b"service=api\0"));
     // Noted by `mark_exit`, for `_exit` runs no handlers.
     assert_eq!(word(offset_of!(SegmentHeader, state)), State::Exited as u32);
     assert_eq!(word(offset_of!(SegmentHeader, exit_code)), 7);
-    let variables = [("HAKMEM_TELEMETRY", "on"), ("HAKMEM_LABELS", "service=web")];
-    let (_, segment) = run("labels", &variables);
-    let labels = &segment.expect("a segment")[offset_of!(SegmentHeader, labels)..];
-    assert!(labels.starts_with(b"service=web\0"));
+}
+
+#[test]
+fn labels_set_in_the_program_count_and_those_of_the_environment_stay() {
+    let check = |name: &str, variables: &[(&str, &str)], expected: &str, changes: u64| {
+        let variables = [&[("HAKMEM_TELEMETRY", "on")], variables].concat();
+        let segment = run(name, &variables).1.expect("a segment");
+        let bytes = |at: usize, count: usize| &segment[at..at + count];
+        let length = bytes(offset_of!(SegmentHeader, labels_bytes), 4);
+        let length = u32::from_le_bytes(length.try_into().expect("four bytes")) as usize;
+        let labels = bytes(offset_of!(SegmentHeader, labels), length);
+        assert_eq!(str::from_utf8(labels), Ok(expected));
+        let sequence = bytes(offset_of!(SegmentHeader, labels_sequence), 8);
+        assert_eq!(sequence, (changes * 2).to_le_bytes());
+    };
+    check("labels", &[], "service=main,phase=two", 3);
+    let environment = [("HAKMEM_LABELS", "service=web")];
+    check("fixed", &environment, "service=web,phase=two", 3);
+    // The child began with its parent's labels, and changed one.
+    let in_child = [("HAKMEM_LABELS", "service=web"), ("IN_CHILD", "yes")];
+    check("child", &in_child, "service=web,phase=three", 1);
 }

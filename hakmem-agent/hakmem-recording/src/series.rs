@@ -16,7 +16,7 @@ const BYTES_MAX: usize = 64 << 20;
 /// The samples of one process in a window.
 #[derive(Clone, Debug, Default)]
 pub struct RecordedSeries {
-    /// The identity of the process.
+    /// The identity of the process, with its last labels.
     pub identity: Identity,
     /// Oldest first, each whole except for `identity`, with cumulative counters; `sampled_at`
     /// rises. A rest has only its first and its last moment. A very long series is thinned evenly
@@ -144,6 +144,9 @@ impl Audience for Collector {
             samples: Thinned::new(step),
             lost_samples: 0,
         });
+        if collected.identity.labels != sample.identity.labels {
+            collected.identity.labels.clone_from(&sample.identity.labels);
+        }
         let left_out = collected.samples.push(process);
         self.bytes -= left_out.map_or(0, |it| it.encoded_len());
         if self.bytes > self.bytes_max {

@@ -23,7 +23,7 @@ use super::place::Place;
 use super::program::{Habits, Program, shows_most};
 use crate::config::DetectionConfig;
 use crate::findings::{KeptSides, Known, Step};
-use crate::state::{FleetView, ProcessRecord};
+use crate::state::{Facts, FleetView, ProcessRecord};
 use crate::time::timestamp_of_unix_ns;
 use crate::turns::take_turns;
 
@@ -76,9 +76,9 @@ pub(super) struct Programs {
     programs: BTreeMap<Arc<ProgramKey>, Program>,
     /// For running programs, the operations so far, and a decaying measure of recent operations.
     busy: HashMap<Arc<ProgramKey>, (u64, f64)>,
-    /// Keys of the processes that were last seen; each is determined once, while the process
-    /// runs.
-    keys: HashMap<Arc<str>, Arc<ProgramKey>>,
+    /// Keys of the processes that were last seen; each is determined while the process runs, once
+    /// and whenever it has set a label.
+    keys: HashMap<Arc<str>, (Arc<ProgramKey>, Arc<Facts>)>,
     host: Host,
     next_id: u64,
 }
@@ -145,10 +145,14 @@ impl Programs {
         self.keys.retain(|key, _| view.processes.contains_key(key));
         let mut running: BTreeMap<Arc<ProgramKey>, Vec<&Arc<ProcessRecord>>> = BTreeMap::new();
         for record in view.processes.values() {
-            let key = self.keys.entry(Arc::clone(&record.key)).or_insert_with(|| {
+            let facts = || Arc::clone(&record.facts);
+            let (key, known) = self.keys.entry(Arc::clone(&record.key)).or_insert_with(|| {
                 let place = Place::of(&self.host, &record.facts.raw, record.has_ended());
-                Arc::new(ProgramKey::of(record, place))
+                (Arc::new(ProgramKey::of(record, place)), facts())
             });
+            if !Arc::ptr_eq(known, &record.facts) && known.raw.labels != record.facts.raw.labels {
+                (*key, *known) = (Arc::new(ProgramKey::of(record, key.place.clone())), facts());
+            }
             running.entry(Arc::clone(key)).or_default().push(record);
         }
         running.retain(|key, records| {
@@ -171,7 +175,10 @@ impl Programs {
                 self.programs.entry(key).or_insert_with(|| Program::new(records[0], habits));
             records.into_iter().for_each(|record| program.observe(record, habits, room));
         }
-        self.programs.values_mut().for_each(|program| program.retain_running(runs));
+        for (key, program) in &mut self.programs {
+            let is_of = |process: &str| self.keys.get(process).is_some_and(|(it, _)| it == key);
+            program.retain_running(|process| runs(process) && is_of(process));
+        }
         steps
     }
 

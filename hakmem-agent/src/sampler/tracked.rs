@@ -137,6 +137,10 @@ impl Tracked {
         self.waited = segment.waited();
         let Some(sample) = sampled? else { return Ok(Looked::Unfinished) };
         self.begun_alive = None;
+        // Nothing else of an identity changes while its process lives.
+        if segment.identity().labels != self.facts.raw.labels {
+            self.facts = Arc::new(Facts::new(segment.identity()));
+        }
         self.sample_bytes = sample.bytes();
         let slice = limits.slice.saturating_sub(meter.took());
         let (mut events, mut lost_events) = (Vec::new(), 0);

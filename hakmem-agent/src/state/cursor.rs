@@ -59,6 +59,10 @@ impl Cursor {
             match known {
                 None => news.push(whole(&record.message(), self.detail)),
                 Some(sent) if Arc::ptr_eq(sent, record) || sent.is_same(record) => {}
+                // Changes leave the identity out.
+                Some(sent) if !record.has_identity_of(sent) => {
+                    news.push(whole(&record.message(), self.detail));
+                }
                 Some(sent) => {
                     news.extend(changed(&sent.message(), &record.message(), self.detail));
                 }

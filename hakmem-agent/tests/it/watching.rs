@@ -45,6 +45,27 @@ async fn next_change(stream: &mut Streaming<WatchProcessesResponse>) -> Process 
 }
 
 #[tokio::test]
+async fn a_label_that_a_program_sets_reaches_those_who_watch_it_already() {
+    let fleet = Fleet::start().await;
+    let mut writer = program(fleet.path(), "labelled", 3);
+    let key = fleet.key_of("labelled").await;
+    let mut stream = fleet.watch(everything()).await;
+    assert!(next_change(&mut stream).await.identity.unwrap().labels.is_empty());
+
+    writer.set_labels("service=api");
+    let process = loop {
+        // An update may still hold a change from before.
+        let process = next_change(&mut stream).await;
+        if process.identity.is_some() {
+            break process;
+        }
+    };
+    assert_eq!(process.identity.as_ref().unwrap().labels["service"], "api");
+    assert_eq!(allocations(&process, "C7"), 3, "the process is whole");
+    assert_eq!(fleet.get(&key).await.identity, process.identity);
+}
+
+#[tokio::test]
 async fn the_first_update_is_full_and_the_next_hold_what_changed() {
     let fleet = Fleet::start().await;
     let mut writer = program(fleet.path(), "watched", 3);

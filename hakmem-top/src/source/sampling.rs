@@ -69,10 +69,9 @@ impl Sampling {
     pub fn take(&mut self, mut sample: proto::Process) {
         let Some(identity) = sample.identity.take() else { return };
         let at = sample.sampled_at.as_ref().map(seconds);
-        let series = self
-            .series
-            .entry(sample.key.clone())
-            .or_insert_with(|| Series { identity, ..Series::default() });
+        let series = self.series.entry(sample.key.clone()).or_default();
+        // The newest: a program may set labels at any time.
+        series.identity = identity;
         let last = series.samples.last();
         let newest = last.and_then(|it| it.sampled_at.as_ref()).map(seconds);
         // A process that has ended keeps the time of its last sample, but its new state counts.

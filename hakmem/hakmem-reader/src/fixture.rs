@@ -182,6 +182,7 @@ pub struct SegmentWriter {
     file: File,
     path: PathBuf,
     slots: Vec<SlotWriter>,
+    labels_sequence: u64,
 }
 
 impl SegmentWriter {
@@ -206,7 +207,7 @@ impl SegmentWriter {
         let file = file.expect("a segment can be made in the directory");
         flock(&file, FlockOperation::NonBlockingLockExclusive).expect("a new file is not locked");
         file.set_len(HEADER_BYTES as u64).expect("the file can grow");
-        let writer = Self { file, path, slots: Vec::new() };
+        let writer = Self { file, path, slots: Vec::new(), labels_sequence: 0 };
         writer.write_identity(process);
         writer
     }
@@ -258,6 +259,27 @@ impl SegmentWriter {
     pub fn set_inherited_blocks(&self, bin: usize, blocks: u64) {
         let at = offset_of!(SegmentHeader, inherited_blocks) + bin * 8;
         self.store(at, &blocks.to_le_bytes());
+    }
+
+    /// Replaces the labels as a program does that sets one: `text` is the text of all.
+    pub fn set_labels(&mut self, text: &str) {
+        self.begin_labels(text);
+        self.labels_sequence += 1;
+        self.store_labels_sequence();
+    }
+
+    /// Replaces the labels, as a program that is killed before it has finished.
+    pub fn begin_labels(&mut self, text: &str) {
+        self.labels_sequence |= 1;
+        self.store_labels_sequence();
+        let bytes = (text.len() as u32).to_le_bytes();
+        self.store(offset_of!(SegmentHeader, labels_bytes), &bytes);
+        self.store(offset_of!(SegmentHeader, labels), text.as_bytes());
+    }
+
+    fn store_labels_sequence(&self) {
+        let at = offset_of!(SegmentHeader, labels_sequence);
+        self.store(at, &self.labels_sequence.to_le_bytes());
     }
 
     /// Stores the numbers that belong to no thread.

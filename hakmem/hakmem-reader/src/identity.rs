@@ -1,4 +1,5 @@
-//! The identity of a process: the part of the header that never changes.
+//! The identity of a process: the part of the header that never changes, and the labels, which the
+//! program may set at any time.
 
 use std::collections::BTreeMap;
 use std::mem::offset_of;
@@ -44,7 +45,7 @@ pub struct Identity {
     pub command_name: CleanText,
     /// Arguments, truncated by the writer.
     pub arguments: Vec<CleanText>,
-    /// `HAKMEM_LABELS`; entries without `=` are left out.
+    /// `HAKMEM_LABELS`, and what the program set itself; entries without `=` are left out.
     pub labels: BTreeMap<CleanText, CleanText>,
     /// GNU build-id of the executable in hex, empty if it has none.
     pub build_id: String,
@@ -313,6 +314,30 @@ fn arguments(bytes: &[u8]) -> Vec<CleanText> {
         Vec::new()
     } else {
         bytes.split(|&byte| byte == 0).map(clean_bytes).collect()
+    }
+}
+
+/// The place of the labels in the header, with their length before them.
+#[derive(Debug)]
+pub(crate) struct LabelsField;
+
+impl LabelsField {
+    /// Offsets of the length and of the text, and the room for the text.
+    const LENGTH: usize = offset_of!(SegmentHeader, labels_bytes);
+    const TEXT: usize = offset_of!(SegmentHeader, labels);
+    const ROOM: usize = 512;
+    /// Bytes from the length to the end of the text.
+    pub(crate) const BYTES: usize = Self::TEXT + Self::ROOM - Self::LENGTH;
+    /// Offset of the length in the header.
+    pub(crate) const START: u64 = Self::LENGTH as u64;
+
+    /// Decodes labels from the bytes between [`Self::START`] and the end of the text; `None` if
+    /// their length exceeds the room.
+    pub(crate) fn decode(bytes: &[u8; Self::BYTES]) -> Option<BTreeMap<CleanText, CleanText>> {
+        let fields = Fields(bytes);
+        let length = fields.u32(0) as usize;
+        let fits = length <= Self::ROOM;
+        fits.then(|| labels(fields.bytes(Self::TEXT - Self::LENGTH, length)))
     }
 }
 

@@ -109,6 +109,9 @@ pub struct ProcessSample {
     /// Number of namespaces that the program made with `dlmopen`; 0 if the writer is older than
     /// layout 2.5.
     pub namespaces_total: u64,
+    /// Odd while the program changes its labels, and another even number after each change; 0 if
+    /// the writer is older than layout 2.7.
+    pub labels_sequence: u64,
 }
 
 impl ProcessSample {
@@ -150,6 +153,7 @@ impl ProcessSample {
             advice_refused_total: fields.u64(at!(advice_refused_total)),
             large_purged_bytes: fields.u64(at!(large_purged_bytes)),
             namespaces_total: fields.u64(at!(namespaces_total)),
+            labels_sequence: fields.u64(at!(labels_sequence)),
         }
     }
 }

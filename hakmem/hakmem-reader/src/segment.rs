@@ -1,17 +1,19 @@
 //! One segment: opened, sampled, followed.
 
+use std::mem::offset_of;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use hakmem_segment::SegmentHeader;
 use hakmem_segment::header::HEADER_BYTES;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::death_mark;
 use crate::error::{OpenError, SampleError};
 use crate::fields::Fields;
-use crate::identity::{self, BinTable, Geometry, Identity};
+use crate::identity::{self, BinTable, Geometry, Identity, LabelsField};
 use crate::sample::{ProcessSample, Sample, SlotSample};
 use crate::segment_file::{Buffer, ReadError, SegmentFile};
 use crate::segment_name::SegmentName;
@@ -63,6 +65,8 @@ pub struct Segment {
     pub(crate) file: SegmentFile,
     pub(crate) geometry: Geometry,
     identity: Identity,
+    /// The sequence of the labels in `identity`.
+    labels_sequence: u64,
     bins: Arc<BinTable>,
     slots: Vec<Arc<SlotSample>>,
     unfinished: Option<Unfinished>,
@@ -96,7 +100,15 @@ impl Segment {
         let (identity, geometry) = Self::read_header(&file)?;
         let bins = Arc::new(identity.bins.clone());
         let (slots, unfinished, waited) = (Vec::new(), None, Duration::ZERO);
-        Ok(Self { file, geometry, identity, bins, slots, unfinished, waited })
+        let labels_sequence = 0;
+        let mut segment =
+            Self { file, geometry, identity, labels_sequence, bins, slots, unfinished, waited };
+        // Labels that were set while the header was copied are read again. A file that cannot be
+        // read any more is found out by the first sample.
+        if let Ok(sequence) = segment.read_labels_sequence() {
+            let _ = segment.follow_labels(sequence);
+        }
+        Ok(segment)
     }
 
     fn read_header(file: &SegmentFile) -> Result<(Identity, Geometry), OpenError> {
@@ -109,7 +121,7 @@ impl Segment {
         identity::decode(Fields(&header.0), file.owner_user_id())
     }
 
-    /// The identity of the writer.
+    /// The identity of the writer, with its labels as of the newest sample.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
@@ -192,10 +204,11 @@ impl Segment {
     }
 
     /// Begins a sample, which has no slots yet.
-    fn begin_sample(&self) -> Result<Unfinished, SampleError> {
+    fn begin_sample(&mut self) -> Result<Unfinished, SampleError> {
         let unix_ns = now_ns(ClockId::Realtime);
         let monotonic_ns = now_ns(ClockId::Monotonic);
         let process = self.read_process()?;
+        self.follow_labels(process.labels_sequence)?;
         let slots = Vec::with_capacity(process.slots_used as usize);
         let sample = Sample { unix_ns, monotonic_ns, process, slots, bins: Arc::clone(&self.bins) };
         Ok(Unfinished { sample, bytes: 0, took: Duration::ZERO })
@@ -210,6 +223,27 @@ impl Segment {
     /// Copies only the part of the header that changes: state and memory, without the slots.
     pub fn sample_process(&self) -> Result<ProcessSample, SampleError> {
         self.read_process()
+    }
+
+    /// Reads the labels if they have changed since they were last read; `sequence` is the current
+    /// one. Labels that change meanwhile wait for the next sample, and so do those of a writer that
+    /// was stopped in the middle of a change.
+    fn follow_labels(&mut self, sequence: u64) -> Result<(), ReadError> {
+        if sequence == self.labels_sequence || !sequence.is_multiple_of(2) {
+            return Ok(());
+        }
+        let mut bytes = Buffer::<{ LabelsField::BYTES }>::new();
+        self.file.read(&mut bytes.0, LabelsField::START)?;
+        if self.read_labels_sequence()? == sequence
+            && let Some(labels) = LabelsField::decode(&bytes.0)
+        {
+            (self.identity.labels, self.labels_sequence) = (labels, sequence);
+        }
+        Ok(())
+    }
+
+    fn read_labels_sequence(&self) -> Result<u64, ReadError> {
+        self.file.read_u64(offset_of!(SegmentHeader, labels_sequence) as u64)
     }
 
     fn read_process(&self) -> Result<ProcessSample, SampleError> {

@@ -40,8 +40,8 @@ const _: () = assert!(size_of::<BinInfo>() == 8);
 
 /// The header.
 ///
-/// Fields up to `bins` are written once, before `ready`; those after it change at any time, each
-/// with one aligned store.
+/// Fields up to `bins` are written once, before `ready`, except `labels` and `labels_bytes`, which
+/// `labels_sequence` guards. Those after `bins` change at any time, each with one aligned store.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct SegmentHeader {
@@ -90,7 +90,7 @@ pub struct SegmentHeader {
     pub boot_id: [u8; 16],
     /// Bytes of `build_id` that count.
     pub build_id_bytes: u32,
-    /// Bytes of `labels` that count.
+    /// Bytes of `labels` that count; see `labels_sequence`.
     pub labels_bytes: u32,
     /// Bytes of `executable` that count.
     pub executable_bytes: u32,
@@ -104,7 +104,8 @@ pub struct SegmentHeader {
     pub executable: [u8; 512],
     /// Arguments separated by zero bytes, truncated.
     pub command_line: [u8; 1024],
-    /// `HAKMEM_LABELS` as given: `key=value,key=value`.
+    /// `key=value,key=value`: `HAKMEM_LABELS`, and what the program set itself; see
+    /// `labels_sequence`.
     pub labels: [u8; 512],
     /// Meaning of the bins.
     pub bins: [BinInfo; BINS],
@@ -170,13 +171,18 @@ pub struct SegmentHeader {
     /// Number of namespaces of the dynamic loader that the program made with `dlmopen`: another
     /// allocator serves the libraries in them. 0 in layouts before 2.5.
     pub namespaces_total: u64,
+    /// Made odd before the program changes its labels, and even again after it: labels that were
+    /// copied while it stayed even and unchanged are whole. 0 while they are those of the start,
+    /// and in layouts before 2.7, where labels never change.
+    pub labels_sequence: u64,
     /// Zero.
-    pub reserved: [u8; HEADER_BYTES - 3968],
+    pub reserved: [u8; HEADER_BYTES - 3976],
 }
 const _: () = {
     assert!(size_of::<SegmentHeader>() == HEADER_BYTES);
     assert!(core::mem::offset_of!(SegmentHeader, ready) == 24);
     assert!(core::mem::offset_of!(SegmentHeader, executable) == 168);
+    assert!(core::mem::offset_of!(SegmentHeader, labels) == 1704);
     assert!(core::mem::offset_of!(SegmentHeader, bins) == 2216);
     assert!(core::mem::offset_of!(SegmentHeader, state) == 2728);
 };

@@ -29,6 +29,12 @@
 //! the same number: fast frees count as [`Outcome::Sized`] ([`Slot::sized_frees_fast`] of them) or,
 //! all others, as the bin's [`BinInfo::fast_outcome`]; slow frees are in [`BinRecord::outcomes`].
 //!
+//! # Labels
+//!
+//! A program may replace its labels while it runs. [`SegmentHeader::labels_sequence`] is odd
+//! meanwhile, and another even number after it. A reader that knows only layouts before 2.7 shows
+//! the labels that it found when it opened the segment.
+//!
 //! # Layers, bottom to top
 //!
 //! A module may use those above it in this list (the lower ones) and none below it.
@@ -63,7 +69,7 @@ pub const MAGIC: [u8; 8] = *b"HAKMEMSG";
 /// A reader accepts any segment whose major version it knows.
 pub const LAYOUT_MAJOR: u16 = 2;
 /// Grows when a reserved field, or a further value of a field, gets a meaning.
-pub const LAYOUT_MINOR: u16 = 6;
+pub const LAYOUT_MINOR: u16 = 7;
 /// Stored last in [`SegmentHeader::ready`], when everything before it is in place.
 pub const READY: u64 = 0x5245_4144_5948_414b;
 /// Bins a segment has room for; bin 0 is [`BIN_NONE`], bin 63 is [`BIN_LARGE`].

@@ -4,6 +4,7 @@
 use super::{PROCESS, slot_of, vacant};
 use crate::counts::Details;
 use crate::heap::{Heap, Stopwatch, reallocations_of};
+use crate::labels::{self, LabelError};
 use crate::segment::Live;
 
 /// Publishes the figures that belong to no thread. Waits for no lock: a signal handler may have
@@ -38,6 +39,20 @@ pub(crate) fn segment_identity() -> Option<(u32, u64, u64)> {
     let process = PROCESS.lock();
     process.segment.as_ref().filter(|segment| segment.is_published())?;
     Live::current().map(|header| header.identity())
+}
+
+/// Sets a label, for the segment in force and for those of child processes.
+pub(crate) fn set_label(key: &str, value: &str) -> Result<(), LabelError> {
+    // So that the settings have been read, and a new child process has a segment of its own.
+    super::access(crate::os::thread_local::get().cast());
+    let mut process = PROCESS.lock();
+    let text = labels::with(&process.settings, key, value)?;
+    // A child that another thread forks right now may begin with a mixture of both texts.
+    process.settings.labels = text;
+    if let Some(header) = Live::current() {
+        header.labels(&text);
+    }
+    Ok(())
 }
 
 /// What the calls of all threads have added up to. Exact for threads that make no call meanwhile.

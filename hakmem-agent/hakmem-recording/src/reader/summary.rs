@@ -125,6 +125,9 @@ impl Audience for Tally {
             first_operations: operations,
             ..ProcessSummary::default()
         });
+        if summary.identity.labels != sample.identity.labels {
+            summary.identity.labels.clone_from(&sample.identity.labels);
+        }
         summary.to = at;
         summary.samples += u64::from(!sample.at_rest && !sample.is_origin());
         summary.operations = operations.saturating_sub(summary.first_operations);

@@ -55,3 +55,16 @@ fn no_more_samples_are_left_out_than_memory_requires() {
     let [series] = <[_; 1]>::try_from(collector.into_series()).unwrap();
     assert!((190..300).contains(&series.samples.len()), "{}", series.samples.len());
 }
+
+#[test]
+fn a_series_has_the_labels_that_its_process_had_last() {
+    let mut collector = Collector::new(1000);
+    for (second, service) in ["none", "first", "second"].into_iter().enumerate() {
+        let labels = [("service".to_owned(), service.to_owned())].into();
+        let identity = Identity { labels, ..Identity::default() };
+        let process = Process { key: "a".to_owned(), ..sample(second as f64) };
+        let at = process.sampled_at.unwrap();
+        collector.sample(Sample { identity: &identity, process: &process, at, at_rest: false });
+    }
+    assert_eq!(collector.into_series()[0].identity.labels["service"], "second");
+}

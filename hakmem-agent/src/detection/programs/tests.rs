@@ -8,6 +8,7 @@ use crate::config::AgentConfig;
 use crate::history::History;
 use crate::sampler::Sampler;
 use crate::state::interest::Interests;
+use crate::state::tests::{record, sampled};
 
 fn follows(programs: &Programs, executable: &str) -> bool {
     programs.programs.keys().any(|key| key.what.executable == executable)
@@ -61,4 +62,24 @@ async fn of_many_programs_the_busiest_are_followed() {
     programs.evaluate(now + REMEMBERED + 1.0);
     assert!(programs.programs.is_empty());
     sampler.stop();
+}
+
+#[test]
+fn a_process_that_sets_a_label_is_of_another_program_from_then_on() {
+    let (mut identity, sample) = sampled(1);
+    let mut view = FleetView::default();
+    let mut programs = Programs::new(Rules::new(&DetectionConfig::default(), 1.0));
+    let mut running = |identity: &hakmem_reader::Identity| {
+        view.put(record(identity.clone(), sample.clone()));
+        programs.observe(&view);
+        let running = programs.programs.iter().filter(|(_, program)| program.is_running());
+        let labels = running.map(|(key, _)| key.what.labels.clone()).collect::<Vec<_>>();
+        (labels, programs.programs.len())
+    };
+    assert_eq!(running(&identity), (vec![vec![]], 1));
+    let label = ["service", "api"].map(hakmem_reader::clean_text);
+    identity.labels = [label.into()].into();
+    let labels = vec![("service".to_owned(), "api".to_owned())];
+    assert_eq!(running(&identity), (vec![labels.clone()], 2));
+    assert_eq!(running(&identity), (vec![labels], 2));
 }

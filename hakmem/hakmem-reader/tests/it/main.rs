@@ -3,5 +3,6 @@
 mod concurrency;
 mod fuzz;
 mod hostile;
+mod labels;
 mod programs;
 mod throughput;
