@@ -252,6 +252,8 @@ impl Settings {
                 )),
             }
         }
+        // They are the program's own, which it may replace.
+        self.labels_fixed = 0;
     }
 
     /// Falls back to the default unless the routing that reproduces a bug was asked for twice. Like

@@ -66,6 +66,7 @@ int main(int count, char **arguments) {
         fprintf(stderr, "usage: counts [THREADS], at most %d\n", THREADS_MAX);
         return 2;
     }
+    demand(hakmem_set_label("threads", threads == 1 ? "one" : "many"));
     hakmem_counts before = HAKMEM_COUNTS_INIT, counts = HAKMEM_COUNTS_INIT;
     demand(hakmem_process_counts(&before));
     for (int i = 0; i < threads; i++)

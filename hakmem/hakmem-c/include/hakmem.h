@@ -36,7 +36,13 @@ enum hakmem_status {
     /* The size in the structure is wrong. */
     HAKMEM_WRONG_SIZE = 1,
     /* Another allocator serves the program's malloc. */
-    HAKMEM_NOT_SERVING = 2
+    HAKMEM_NOT_SERVING = 2,
+    /* A label's key or value is not UTF-8, contains a comma or a control character, or has a space
+     * at an end; or the key is empty or contains =. */
+    HAKMEM_BAD_KEY = 3,
+    HAKMEM_BAD_VALUE = 4,
+    /* All labels together would have more than 511 bytes. */
+    HAKMEM_LABELS_FULL = 5
 };
 
 /* Sizes of requests, in bytes. */
@@ -122,6 +128,10 @@ size_t hakmem_segment_key(char *buffer, size_t size);
 /* Notes that the process ends normally. Only a program that ends by a system call of its own needs
  * this: exit, _exit and a return from main are noted without it. */
 void hakmem_mark_exit(int code);
+
+/* Sets a label of the process, which readers show; replaces the one with this key, unless the user
+ * set that by HAKMEM_LABELS. */
+int hakmem_set_label(const char *key, const char *value);
 
 /* A status in words, without an end of line. */
 const char *hakmem_message(int status);

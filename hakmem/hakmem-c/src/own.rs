@@ -11,7 +11,7 @@ use core::ffi::{c_char, c_int};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::answers::{ANSWERS, Answers, Counts, OK, WRONG_SIZE};
+use crate::answers::{ANSWERS, Answers, BAD_KEY, BAD_VALUE, Counts, LABELS_FULL, OK, WRONG_SIZE};
 use crate::variant;
 
 /// Another allocator serves the program.
@@ -95,6 +95,16 @@ extern "C" fn hakmem_mark_exit(code: c_int) {
     }
 }
 
+/// `hakmem_set_label`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn hakmem_set_label(key: *const c_char, value: *const c_char) -> c_int {
+    match answers() {
+        // SAFETY: the caller's duty.
+        Some(answers) => unsafe { (answers.set_label)(key, value) },
+        None => NOT_SERVING,
+    }
+}
+
 /// `hakmem_message`.
 #[unsafe(no_mangle)]
 extern "C" fn hakmem_message(status: c_int) -> *const c_char {
@@ -104,6 +114,15 @@ extern "C" fn hakmem_message(status: c_int) -> *const c_char {
         NOT_SERVING => {
             c"another allocator serves the program's malloc; link -lhakmem first, preload nothing"
         }
+        BAD_KEY => {
+            c"a label's key must be UTF-8, not empty, without a comma, =, or control character, and \
+              without a space at an end"
+        }
+        BAD_VALUE => {
+            c"a label's value must be UTF-8, without a comma or control character, and without a \
+              space at an end"
+        }
+        LABELS_FULL => c"all labels together may have 511 bytes; shorten some",
         _ => c"not a status of hakmem",
     };
     text.as_ptr()

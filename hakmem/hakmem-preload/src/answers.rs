@@ -7,16 +7,22 @@
 //! Each function's duties are those that `hakmem.h` names.
 #![allow(unsafe_code)]
 
-use core::ffi::{c_char, c_int};
+use core::ffi::{CStr, c_char, c_int};
 use core::fmt::{self, Write};
 use core::ptr;
 
-use hakmem::{AllocReason, Class, FreeReason};
+use hakmem::{AllocReason, Class, FreeReason, LabelError};
 
 /// The question was answered.
 pub const OK: c_int = 0;
 /// The size in a structure is not that of any version.
 pub const WRONG_SIZE: c_int = 1;
+/// The key of a label is one that readers would not take as it is.
+pub const BAD_KEY: c_int = 3;
+/// The value of a label is one that readers would not take as it is.
+pub const BAD_VALUE: c_int = 4;
+/// There is no room for the label.
+pub const LABELS_FULL: c_int = 5;
 
 /// `hakmem_class_counts`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,11 +69,19 @@ pub struct Answers {
     pub segment_key: unsafe extern "C" fn(*mut c_char, usize) -> usize,
     /// Notes a normal end.
     pub mark_exit: extern "C" fn(c_int),
+    /// Sets a label.
+    pub set_label: unsafe extern "C" fn(*const c_char, *const c_char) -> c_int,
 }
 
 /// The functions of this library.
-pub static ANSWERS: Answers =
-    Answers { size: size_of::<Answers>(), thread_counts, process_counts, segment_key, mark_exit };
+pub static ANSWERS: Answers = Answers {
+    size: size_of::<Answers>(),
+    thread_counts,
+    process_counts,
+    segment_key,
+    mark_exit,
+    set_label,
+};
 
 unsafe extern "C" fn thread_counts(counts: *mut Counts) -> c_int {
     // SAFETY: the caller's duty.
@@ -171,6 +185,31 @@ impl Write for Text {
 
 extern "C" fn mark_exit(code: c_int) {
     hakmem::mark_exit(code);
+}
+
+unsafe extern "C" fn set_label(key: *const c_char, value: *const c_char) -> c_int {
+    // SAFETY: the caller's duty.
+    let Some(key) = (unsafe { text(key) }) else { return BAD_KEY };
+    // SAFETY: the caller's duty.
+    let Some(value) = (unsafe { text(value) }) else { return BAD_VALUE };
+    match hakmem::set_label(key, value) {
+        Ok(()) => OK,
+        Err(LabelError::Key) => BAD_KEY,
+        Err(LabelError::Value) => BAD_VALUE,
+        Err(LabelError::Full) => LABELS_FULL,
+    }
+}
+
+/// A C string as text; `None` if it is null or not UTF-8.
+///
+/// # Safety
+/// `string` is null or a C string that lives long enough.
+unsafe fn text<'a>(string: *const c_char) -> Option<&'a str> {
+    if string.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's duty.
+    unsafe { CStr::from_ptr(string) }.to_str().ok()
 }
 
 const _: () = assert!(size_of::<Counts>() >= COUNTS_MIN);

@@ -35,6 +35,7 @@ fn a_c_program_gives_itself_lines_of_settings() {
     settings.take_text(b"HAKMEM_CHECK=full\n\n HAKMEM_LABELS=a=b,c=d \nlabels=x\nHAKMEM_Y=1", say);
     assert_eq!(settings.check, Check::Full);
     assert_eq!(settings.labels.as_bytes(), b"a=b,c=d");
+    assert_eq!(settings.labels_fixed, 0, "the program may replace its labels");
     let [no_setting, unknown] = &messages.take()[..] else { panic!("two messages") };
     assert!(no_setting.contains("`labels=x` is not HAKMEM_NAME=value"), "{no_setting}");
     assert!(unknown.contains("HAKMEM_Y is not a setting"), "{unknown}");

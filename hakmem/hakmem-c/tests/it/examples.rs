@@ -85,7 +85,7 @@ fn the_environment_wins_over_the_programs_settings() {
     make.arg(format!("VPATH={}", sources().display())).arg("-f").arg(sources().join("Makefile"));
     run(&mut make, "make");
     let segments = tempfile::tempdir_in("/dev/shm").expect("/dev/shm takes a folder");
-    for (labels, expected) in [(None, "example=counts"), (Some("a=b"), "a=b")] {
+    for (labels, expected) in [(None, "example=counts"), (Some("a=b,threads=few"), "a=b")] {
         let mut command = Command::new(folder.path().join("counts"));
         command.env("HAKMEM_DIR", segments.path()).env_remove("HAKMEM_LABELS");
         let said = run(command.envs(labels.map(|labels| ("HAKMEM_LABELS", labels))), "gcc");
@@ -94,6 +94,7 @@ fn the_environment_wins_over_the_programs_settings() {
         let segment = hakmem_reader::Segment::open(&file).expect("the segment is valid");
         let labels: Vec<String> =
             segment.identity().labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        assert_eq!(labels, [expected]);
+        let threads = if expected == "a=b" { "threads=few" } else { "threads=one" };
+        assert_eq!(labels, [expected, threads]);
     }
 }

@@ -1,4 +1,4 @@
-/* sizes: structures of earlier and later versions, and wrong ones. */
+/* sizes: structures of earlier and later versions, and wrong ones; labels that are refused. */
 #include <hakmem.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +28,18 @@ int main(void) {
         CHECK(counts.frees == 0xeeeeeeeeeeeeeeee);
     }
     CHECK(strstr(hakmem_message(HAKMEM_WRONG_SIZE), "HAKMEM_COUNTS_INIT"));
+
+    CHECK(hakmem_set_label("phase", "serving") == HAKMEM_OK);
+    CHECK(hakmem_set_label("phase", "") == HAKMEM_OK);
+    CHECK(hakmem_set_label("", "x") == HAKMEM_BAD_KEY);
+    CHECK(hakmem_set_label("a=b", "x") == HAKMEM_BAD_KEY);
+    CHECK(hakmem_set_label(NULL, "x") == HAKMEM_BAD_KEY);
+    CHECK(hakmem_set_label("a", "x,y") == HAKMEM_BAD_VALUE);
+    CHECK(hakmem_set_label("a", "\xff") == HAKMEM_BAD_VALUE);
+    char longest[600];
+    memset(longest, 'x', sizeof longest);
+    longest[sizeof longest - 1] = 0;
+    CHECK(hakmem_set_label("a", longest) == HAKMEM_LABELS_FULL);
 
     char key[64], start[5];
     size_t length = hakmem_segment_key(key, sizeof key);
