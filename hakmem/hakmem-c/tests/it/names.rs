@@ -27,7 +27,7 @@ fn defined(options: &[&str], library: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn both_libraries_export_the_preload_librarys_names_and_those_of_the_header() {
+fn both_libraries_export_what_the_preload_library_does_and_what_the_header_declares() {
     let shared = defined(&["-D"], "libhakmem.so");
     let preload = hakmem_built::preload_library();
     let nm = ["-D", "--defined-only", "--format=posix"];
