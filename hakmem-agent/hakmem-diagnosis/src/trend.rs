@@ -201,7 +201,8 @@ fn score(points: &[(f64, f64)], rest: &[f64]) -> f64 {
         }
     }
     let variance = n * (n - 1.0) * (2.0 * n + 5.0) / 18.0 * inflation(rest);
-    per(sum - f64::signum(sum), variance.sqrt())
+    // The correction for continuity takes one off, towards 0.
+    per((sum.abs() - 1.0).max(0.0).copysign(sum), variance.sqrt())
 }
 
 /// The factor by which this autocorrelation inflates the variance of n independent values.

@@ -4,7 +4,7 @@ use std::mem::offset_of;
 use std::sync::Arc;
 
 use hakmem_segment::{
-    AllocReason, BIN_LARGE, BINS, BinRecord, Class, FreeReason, ListState, SegmentHeader, State,
+    AllocReason, BINS, BinRecord, Class, FreeReason, ListState, SegmentHeader, State,
 };
 
 use crate::fields::Fields;
@@ -287,11 +287,6 @@ impl BinSample {
             || fell(&self.record.alloc_reasons, &earlier.record.alloc_reasons)
             || fell(&self.record.free_reasons, &earlier.record.free_reasons)
             || fell(&self.record.outcomes, &earlier.record.outcomes)
-    }
-
-    /// Whether this is the bin of large blocks, whose bytes the slot counts separately.
-    pub fn is_large(&self) -> bool {
-        usize::from(self.bin) == BIN_LARGE
     }
 }
 

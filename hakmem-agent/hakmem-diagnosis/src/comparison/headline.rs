@@ -121,3 +121,17 @@ fn amount(change: f64, cost: f64) -> String {
         (true, false) => format!("{shown} ({:+.0} %)", share * 100.0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_says_more_or_less_and_compares_with_the_cost_before() {
+        assert_eq!(amount(2.0, 8.0), "2.00 ns more per operation (+25 %)");
+        assert_eq!(amount(-2.0, 8.0), "2.00 ns less per operation (-25 %)");
+        assert_eq!(amount(0.0, 8.0), format!("{} ns more per operation (+0 %)", number(0.0)));
+        assert_eq!(amount(32.0, 8.0), "32.0 ns more per operation (5 times as much in all)");
+        assert_eq!(amount(2.0, 0.0), "2.00 ns more per operation");
+    }
+}

@@ -87,6 +87,17 @@ fn capacity_lowered_by_a_setting() {
 }
 
 #[test]
+fn a_limit_of_lists_that_is_not_known_is_not_another_limit() {
+    let mut before = usual();
+    let mut after = Program { seed: 2, ..before.clone() };
+    before.identity.list_bytes_max = 0;
+    after.classes.iter_mut().for_each(|class| exchange_more(class, 4.0));
+    let diagnosis = diagnose(&before.side(), &after.side(), &Options::default());
+    assert_eq!(diagnosis.verdict, Verdict::Regressed);
+    assert!(diagnosis.causes.iter().all(|it| it.kind != CauseKind::Capacity), "{diagnosis:#?}");
+}
+
+#[test]
 fn capacity_lowered_without_a_word() {
     let diagnosis = staged(|program| {
         exchange_more(program.class("C5"), 4.0);
@@ -120,6 +131,21 @@ fn a_size_crossed_from_c7_to_mid() {
         program.class("mid").frees += moved;
     });
     check(&diagnosis, Verdict::Unchanged, Some((CauseKind::SizeCrossing, Some("mid"), None)));
+}
+
+#[test]
+fn two_crossings_at_once_are_other_sizes_and_no_crossing() {
+    let diagnosis = staged(|program| {
+        for (from, to) in [("C2", "C3"), ("C5", "C7")] {
+            for (name, change) in [(from, -8_000.0), (to, 8_000.0)] {
+                program.class(name).allocations += change;
+                program.class(name).frees += change;
+            }
+        }
+    });
+    let kinds: Vec<CauseKind> = diagnosis.causes.iter().map(|it| it.kind).collect();
+    assert!(!kinds.contains(&CauseKind::SizeCrossing), "{kinds:?}");
+    assert!(kinds.contains(&CauseKind::Mix), "{kinds:?}");
 }
 
 #[test]
@@ -218,6 +244,22 @@ fn a_reason_of_its_own() {
         program.class("C3").slow_allocations.push(("aligned", 0.02));
     });
     check(&diagnosis, Verdict::Regressed, Some((CauseKind::Reason, Some("C3"), Some("aligned"))));
+}
+
+#[test]
+fn a_reason_that_took_the_place_of_another_is_told_with_it() {
+    let text = |less: f64| {
+        let mut before = usual();
+        before.class("C3").slow_allocations[0].1 = 0.04;
+        let mut after = Program { seed: 2, ..before.clone() };
+        after.class("C3").slow_allocations[0].1 -= less;
+        after.class("C3").slow_allocations.push(("aligned", 0.04));
+        let diagnosis = diagnose(&before.side(), &after.side(), &Options::default());
+        let told = |it: &&crate::diagnosis::Cause| it.reason.as_deref() == Some("aligned");
+        diagnosis.causes.iter().find(told).expect("it is a cause").text.clone()
+    };
+    assert!(text(0.036).contains(" instead of `refill_central`"), "{}", text(0.036));
+    assert!(!text(0.015).contains(" instead of "), "{}", text(0.015));
 }
 
 #[test]

@@ -198,6 +198,27 @@ fn a_clock_that_is_set_back_loses_samples_and_says_so() {
 }
 
 #[test]
+fn updates_that_were_skipped_before_a_key_frame_are_lost_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.hakrec");
+    let mut writer = RecordingWriter::create(&path, start()).unwrap();
+    for (second, mut entry) in updates(1, 1, 4).into_iter().enumerate() {
+        if let Some(Entry::Update(update)) = &mut entry.entry {
+            // The number since the stream began.
+            update.skipped_updates = if second == 0 { 0 } else { 3 };
+        }
+        if second == 2 {
+            writer.hurry();
+        }
+        writer.push(entry).unwrap();
+        writer.flush_now();
+    }
+    writer.finish(RecordingEnd::default()).unwrap();
+    let recording = Recording::open(&path).unwrap();
+    assert_eq!(recording.series(Window::ALL, |_| true)[0].lost_samples, 3);
+}
+
+#[test]
 fn a_damaged_block_is_reported_and_the_next_key_frame_goes_on() {
     let mut bytes = recorded(3);
     // The block of second 5; the first block has only the start.

@@ -147,3 +147,13 @@ fn a_link_in_place_of_the_directory_is_not_followed() {
     assert!(remove_dead(&link, 0, HOUR).is_err());
     assert!(path.exists());
 }
+
+#[test]
+fn the_name_of_a_directory_counts_only_beside_those_of_all_users() {
+    let directory = tempfile::tempdir().unwrap();
+    let named = directory.path().join("hakmem-54321");
+    fs::create_dir(&named).unwrap();
+    let owner = rustix::process::geteuid().as_raw();
+    assert_eq!(files_of_directory(&named), files_of(None, owner));
+    assert_eq!(files_of_directory(&directory.path().join("absent")), None);
+}

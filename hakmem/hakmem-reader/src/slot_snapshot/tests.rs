@@ -125,3 +125,14 @@ fn fast_frees_go_on_when_the_word_has_no_room_for_more() {
     let record = before.slots[slot].bins.iter().find(|bin| usize::from(bin.bin) == BIN).unwrap();
     assert_eq!(record.record.freed_fast_carried, 1 << 46);
 }
+
+#[test]
+fn a_sample_takes_the_memory_of_its_slots() {
+    let Case { mut writer, mut segment, slot, _directory } = case();
+    writer.slot(slot).allocate(BIN, 1);
+    let one = segment.sample().unwrap().bytes();
+    let other = writer.take_slot(78, "other");
+    writer.slot(other).allocate(BIN, 1);
+    let two = segment.sample().unwrap().bytes();
+    assert!(one > size_of::<SlotSample>() && two > one + size_of::<SlotSample>(), "{one}, {two}");
+}
