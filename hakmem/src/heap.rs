@@ -136,12 +136,12 @@ pub(crate) struct Heap {
     seen_changes: Cell<u32>,
     /// One bit for each bin whose spare was needed since the last look.
     spares_needed: Cell<u64>,
-    /// One bit for each bin that was refilled from the central store since the last look, and
-    /// between the last look and the one before.
+    /// Bins that were refilled from the central store, one bit each: since the last look, and
+    /// between the last look and the one before it.
     refilled: Cell<u64>,
     refilled_before: Cell<u64>,
-    /// One bit for each bin that was flushed to the central store since the last look, and between
-    /// the last look and the one before.
+    /// Bins that were flushed to the central store, one bit each: since the last look, and between
+    /// the last look and the one before it.
     flushed: Cell<u64>,
     flushed_before: Cell<u64>,
     /// Number of requests to give up all lists that this heap has served.

@@ -278,7 +278,7 @@ extern "C" fn on_quick_exit(_: *mut c_void) {
 
 /// Runs when a slow path finds that `slot` reads as zeros.
 fn on_zeros(slot: *mut Slot) {
-    // The private memory in which a child's interrupted call counts has never been written.
+    // In a child, an interrupted call counts in private memory, which reads as zeros at first.
     if !fork::is_wiped() {
         truncation::look_at(slot);
     }

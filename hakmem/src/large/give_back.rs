@@ -216,9 +216,9 @@ impl Spans {
         Some(Job { node, span, before: found.kind, unmaps })
     }
 
-    /// Hides a range that is to be unmapped because the system refuses new address space. Only a
-    /// limited number of small ranges may be unmapped in all, as the holes that they leave make
-    /// mappings.
+    /// Hides a range that is to be unmapped because the system refuses new address space. The
+    /// number of small ranges that are ever unmapped is limited, because each hole splits a mapping
+    /// in two.
     fn job_for_room(&mut self) -> Option<Job> {
         let (node, found) =
             self.ranges.largest_clean().or_else(|| self.ranges.oldest_dirty(0, 0))?;

@@ -118,7 +118,7 @@ impl FreeRanges {
         })
     }
 
-    /// Takes the smallest range with memory that serves. If the rest is too small for other
+    /// Takes the smallest dirty range in which the span fits. If the rest is too small for other
     /// requests, and little beside the span, it becomes part of the span.
     pub(super) fn take_dirty(&mut self, bytes: usize, alignment: usize) -> Option<Taken> {
         let (node, at) = self.find(&self.dirty, bytes, alignment)?;

@@ -258,8 +258,8 @@ pub(crate) fn demand_known_pages() {
     }
 }
 
-/// Copies up to `length` bytes, at most the buffer's, from memory that the kernel or the linker
-/// laid out.
+/// Copies `length` bytes, or as many of them as fit into `buffer`, from memory that the kernel or
+/// the linker laid out.
 ///
 /// # Safety
 /// `address..address + length` is readable.

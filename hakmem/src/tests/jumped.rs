@@ -1,4 +1,4 @@
-//! A signal handler that jumps out of a change of magazines leaves lists that nobody may trust.
+//! A signal handler that jumps out of a change of magazines leaves lists that no thread may trust.
 #![allow(unsafe_code)]
 
 use std::collections::HashSet;

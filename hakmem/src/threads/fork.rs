@@ -174,7 +174,7 @@ pub(super) fn is_wiped() -> bool {
 
 /// Whether this is a child process in which [`enter_child`] has not run yet.
 fn is_unnoticed() -> bool {
-    // Takes no lock: in a child of a raw `fork` it may never be released.
+    // Takes no lock: the thread that held it may not exist in a child of a raw `fork`.
     let first = super::FIRST_HEAP.load(Ordering::Relaxed);
     // SAFETY: the process's own heap stays mapped.
     !IS_CHILD.load(Ordering::Relaxed) && !first.is_null() && !unsafe { Heap::is_alive(first) }
