@@ -7,10 +7,9 @@
 //! to [`MID_MAX`] is a stride: blocks of those bins are aligned to their size, because slabs are
 //! aligned to [`GRANULE`].
 
-use core::hint;
-
 use hakmem_segment::{BIN_LARGE, Class};
 
+use crate::hint::cold_path;
 use crate::settings;
 
 /// Unit of address space: slabs are runs of granules, and the class map has one byte for each
@@ -91,7 +90,7 @@ pub(crate) const fn of_size(size: usize) -> usize {
         return SMALL_BINS[size] as usize;
     }
     // A branch is predicted, and cheaper than looking up both tables.
-    hint::cold_path();
+    cold_path();
     if size > MID_MAX {
         return BIN_LARGE;
     }
@@ -169,7 +168,7 @@ impl Divider {
     pub(crate) const fn index(self, offset: u32) -> Option<usize> {
         let product = offset as u128 * self.reciprocal as u128;
         if product as u64 >= self.reciprocal {
-            hint::cold_path();
+            cold_path();
             return None;
         }
         Some((product >> 64) as usize)

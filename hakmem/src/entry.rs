@@ -28,7 +28,7 @@ mod routed;
 mod slow;
 mod slow_free;
 
-use core::{hint, ptr};
+use core::ptr;
 
 use hakmem_segment::ListWord;
 
@@ -38,6 +38,7 @@ use crate::check;
 use crate::gate;
 use crate::heap::fast_list::FastList;
 use crate::heap::{Heap, capacity_of, map_of, slot_of, small_bin_of};
+use crate::hint::cold_path;
 use crate::large;
 use crate::os::{memory::PAGE_MIN, thread_local};
 use crate::sync::{AtomicU64, Ordering};
@@ -163,7 +164,7 @@ fn push_unless_last(heap: *mut Heap, bin: usize, block: *mut u8) -> bool {
     let last = list.top().load(Ordering::Relaxed);
     // SAFETY: `last` points to the list's topmost entry, or to the null in front of its magazine.
     if unsafe { *last } == block.cast() {
-        hint::cold_path();
+        cold_path();
         return false;
     }
     put(list, last, block);
@@ -203,7 +204,7 @@ pub fn malloc_fast(size: usize) -> *mut u8 {
 fn pop_of_size(heap: *mut Heap, size: usize) -> *mut u8 {
     if size > SMALL_MAX {
         // Keeps the path of small sizes free of taken branches.
-        hint::cold_path();
+        cold_path();
         // The bin of large spans has no list to pop from.
         return if size > MID_MAX { ptr::null_mut() } else { pop(heap, bins::of_size(size)) };
     }
@@ -284,7 +285,7 @@ fn free_mapped_unless_last(heap: *mut Heap, pointer: *mut u8) -> bool {
 pub unsafe fn free_sized(pointer: *mut u8, size: usize) {
     let heap = thread_heap();
     if size > SMALL_MAX {
-        hint::cold_path();
+        cold_path();
         return free_in_bin(heap, bins::of_size(size), pointer);
     }
     let bin = small_bin(heap, size);
@@ -331,7 +332,7 @@ pub fn calloc(count: usize, size: usize) -> *mut u8 {
 pub fn allocate_zeroed(size: usize) -> *mut u8 {
     let block = malloc_fast(size);
     if block.is_null() {
-        hint::cold_path();
+        cold_path();
         return allocate_zeroed_slow(size);
     }
     zero(block, size)

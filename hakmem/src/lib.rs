@@ -2,6 +2,7 @@
 // Layers, bottom to top. A layer may use those above it in this list (the lower ones) and none
 // below it, which `hakmem-tidy` checks.
 //
+// - `hint`: tells the compiler which paths are cold; knows nothing.
 // - `sync`: atomics (loom's under test); knows no system.
 // - `steps`: marks points between two stores whose order matters; does nothing except in tests.
 // - `os`: system calls and libc; knows nothing of allocation.
@@ -74,6 +75,7 @@ mod gate;
 mod global;
 mod header;
 mod heap;
+mod hint;
 mod labels;
 mod large;
 mod lock;

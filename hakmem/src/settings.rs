@@ -313,8 +313,15 @@ impl Settings {
                 choose(&mut self.on_error, name, value, OnError::ALL, OnError::name, say);
             }
             Name::ListBytes => {
-                let range = format_args!("{LIST_BYTES_MIN} to {LIST_BYTES_MAX}");
-                set(&mut self.list_bytes, name, value, list_bytes, range, |bytes| bytes, say);
+                set(
+                    &mut self.list_bytes,
+                    name,
+                    value,
+                    list_bytes,
+                    format_args!("{LIST_BYTES_MIN} to {LIST_BYTES_MAX}"),
+                    |bytes| bytes,
+                    say,
+                );
             }
             Name::AllowUnsafe => {
                 choose(&mut self.allow_unsafe, name, value, &[true, false], one_or_zero, say);

@@ -38,10 +38,11 @@ mod idle_pages;
 mod take_back;
 
 use core::cell::Cell;
-use core::{hint, ptr, slice};
+use core::{ptr, slice};
 
 use crate::bins::{self, Divider};
 use crate::block::Block;
+use crate::hint::cold_path;
 use crate::routing::Layout;
 use crate::sync::{AtomicPtr, AtomicU8, Ordering};
 pub(crate) use take_back::Taken;
@@ -305,7 +306,7 @@ impl Slab {
         // comparison: no thread writes the field while the slab has a live block. Only a wrong free
         // reads it of a slab of another bin.
         if unsafe { *self.bin.as_ptr() } != divider.bin {
-            hint::cold_path();
+            cold_path();
             return None;
         }
         if SINGLE {

@@ -8,11 +8,11 @@
 //! Descriptors of granules below an arena's frontier are usable.
 #![allow(unsafe_code)]
 
-use core::hint;
 use core::ptr::NonNull;
 
 use super::descriptors::descriptor;
 use crate::bins::GRANULE_SHIFT;
+use crate::hint::cold_path;
 use crate::slab::Slab;
 use crate::sync::{AtomicUsize, Ordering};
 
@@ -81,7 +81,7 @@ impl<const SINGLE: bool> Finder<SINGLE> {
     pub(crate) fn slab_of(&self, address: usize) -> &'static Slab {
         let offset = address.wrapping_sub(self.base);
         if offset >= self.bytes {
-            hint::cold_path();
+            cold_path();
             // SAFETY: `run_of` returns a descriptor, and descriptors are never unmapped.
             return run_of(address).map_or(&NO_SLAB, |run| unsafe { run.as_ref() });
         }

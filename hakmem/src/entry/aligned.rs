@@ -5,12 +5,13 @@
 #![allow(unsafe_code)]
 
 use core::ffi::c_int;
-use core::{hint, ptr};
+use core::ptr;
 
 use hakmem_segment::BIN_LARGE;
 
 use super::{REQUEST_MAX, pop, slow, thread_heap, zero, zeroed_span};
 use crate::bins;
+use crate::hint::cold_path;
 use crate::os::errno::{self, ErrnoGuard};
 use crate::os::memory;
 use crate::routing::{Choice, Layout};
@@ -55,7 +56,7 @@ pub fn allocate_aligned_zeroed(alignment: usize, size: usize) -> *mut u8 {
     debug_assert!(alignment.is_power_of_two());
     let block = pop_aligned(alignment, size);
     if block.is_null() {
-        hint::cold_path();
+        cold_path();
         return allocate_aligned_zeroed_slow(alignment, size);
     }
     zero(block, size)
@@ -81,7 +82,7 @@ pub(crate) fn allocate_aligned_fast(alignment: usize, size: usize) -> *mut u8 {
 #[inline(always)]
 fn pop_aligned(alignment: usize, size: usize) -> *mut u8 {
     if !Choice::is_direct() {
-        hint::cold_path();
+        cold_path();
         return ptr::null_mut();
     }
     // The bin of large spans has no list to pop from.
@@ -101,7 +102,7 @@ pub unsafe fn posix_memalign(out: *mut *mut u8, alignment: usize, size: usize) -
     }
     let block = pop_aligned(alignment, size);
     if block.is_null() {
-        hint::cold_path();
+        cold_path();
         // SAFETY: the caller passes an `out` that can be written.
         return unsafe { posix_memalign_slow(out, alignment, size) };
     }
@@ -172,7 +173,7 @@ pub fn pvalloc(size: usize) -> *mut u8 {
 fn allocate_checked(alignment: usize, size: usize) -> *mut u8 {
     let block = pop_aligned(alignment, size);
     if block.is_null() {
-        hint::cold_path();
+        cold_path();
         return allocate_checked_slow(alignment, size);
     }
     block

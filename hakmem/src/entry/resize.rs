@@ -4,7 +4,7 @@
 //! The rules of `entry` apply.
 #![allow(unsafe_code)]
 
-use core::{hint, ptr};
+use core::ptr;
 
 use hakmem_segment::BIN_LARGE;
 
@@ -14,6 +14,7 @@ use crate::bins::{self, MID_MAX};
 use crate::check;
 use crate::gate;
 use crate::heap::Heap;
+use crate::hint::cold_path;
 use crate::os::memory::PAGE_MIN;
 use crate::threads;
 
@@ -29,7 +30,7 @@ pub unsafe extern "C" fn realloc(pointer: *mut u8, size: usize) -> *mut u8 {
         return malloc(size);
     }
     if size == 0 {
-        hint::cold_path();
+        cold_path();
         // SAFETY: the caller vouches for `pointer`.
         return unsafe { free_to_null(pointer) };
     }

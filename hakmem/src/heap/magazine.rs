@@ -26,14 +26,15 @@
 #![allow(unsafe_code)]
 
 use core::ptr::{self, NonNull};
+use core::slice;
 use core::sync::atomic::compiler_fence;
-use core::{hint, slice};
 
 use hakmem_segment::BINS;
 
 use super::{Heap, SLOT_DISTANCE};
 use crate::bins;
 use crate::block::Block;
+use crate::hint::cold_path;
 use crate::os::memory::{self, PAGE_MIN};
 use crate::segment::SLOT_STEP;
 use crate::sync::Ordering;
@@ -129,7 +130,7 @@ impl Heap {
     /// magazines: some blocks may be in two of them.
     pub(super) fn abandon_if_changing(&self) {
         if self.is_changing.get() {
-            hint::cold_path();
+            cold_path();
             self.abandon_lists();
         }
     }

@@ -24,6 +24,7 @@
 
 use super::syscall::call;
 use super::vdso::{self, ClockGettime};
+use crate::hint::cold_path;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
 /// The vDSO's function; null before [`start`], and for good if there is none.
@@ -113,7 +114,7 @@ fn rate(ns: u64, ticks: u64) -> Option<u64> {
 pub(crate) fn ticks_between(since: u64, now: u64) -> u64 {
     let passed = now.wrapping_sub(since);
     if passed.cast_signed() < 0 {
-        core::hint::cold_path();
+        cold_path();
         return 0;
     }
     passed

@@ -5,11 +5,11 @@
 #![allow(unsafe_code)]
 
 use core::cell::Cell;
-use core::hint;
 
 use super::Slab;
 use crate::bins::Divider;
 use crate::block::Block;
+use crate::hint::cold_path;
 use crate::steps;
 
 /// What became of a block that was given back.
@@ -48,13 +48,13 @@ impl Slab {
         let before = bits.get();
         let after = before | 1 << (index % 64);
         if after == before {
-            hint::cold_path();
+            cold_path();
             return self.refuse(divider, Some(index));
         }
         bits.set(after);
         self.until_look.set(self.until_look.get() - 1);
         if self.until_look.get() == 0 {
-            hint::cold_path();
+            cold_path();
             return self.look();
         }
         Taken::Other

@@ -73,8 +73,11 @@ impl Drop for Directory {
 #[test]
 fn the_oldest_of_the_dead_go_until_there_is_room_and_the_living_stay() {
     let directory = Directory::new("oldest");
-    let living = directory.segment("1", 8192, 1000);
-    living.try_lock().expect("nobody has it");
+    drop(directory.segment("1", 8192, 1000));
+    let path = format!("{}/1{FILE_SUFFIX}\0", directory.0.display());
+    let path = CStr::from_bytes_with_nul(path.as_bytes()).expect("no other zero");
+    let living = File::open_read(path).expect("own");
+    assert!(living.try_lock(), "nobody has it");
     for (name, age_s) in [("2", 500), ("3", 900), ("4", 5), ("5", 700)] {
         drop(directory.segment(name, 8192, age_s));
     }
