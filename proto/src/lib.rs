@@ -1,5 +1,6 @@
-//! The gRPC contract between agent and clients, generated from `hakmem/v1/hakmem.proto`, and the
-//! form that updates of processes have in it.
+//! The gRPC contract between agent and clients, `hakmem.v1`, generated from
+//! `hakmem/v1/hakmem.proto`, and the form that updates of processes have in it. Fields and calls
+//! are added to version 1, and none is removed or gets another meaning.
 //!
 //! # Layers, bottom to top
 //!

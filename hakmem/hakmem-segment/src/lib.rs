@@ -7,6 +7,9 @@
 //! thread exits, a later thread takes its slot over and the counters go on, so totals over all
 //! slots never fall.
 //!
+//! This is layout 2.7. `hakmem-reader` reads every layout 2.x: a later minor version only gives
+//! meanings to reserved fields and further values. `CHANGELOG.md` lists the versions.
+//!
 //! # The identity
 //!
 //! Fast allocations are not counted but derived. For every slot and bin
@@ -83,7 +86,16 @@ pub const FILE_SUFFIX: &str = ".hakmem";
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::*;
+
+    #[test]
+    fn the_documentation_and_the_changelog_name_the_layout() {
+        let layout = std::format!("ayout {LAYOUT_MAJOR}.{LAYOUT_MINOR}");
+        assert!(include_str!("lib.rs").contains(&std::format!("//! This is l{layout}.")));
+        assert!(include_str!("../CHANGELOG.md").contains(&std::format!("- L{layout}: ")));
+    }
 
     #[test]
     fn the_sizes_are_those_that_other_readers_know() {

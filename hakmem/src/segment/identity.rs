@@ -154,6 +154,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_front_page_names_the_layout_that_is_written() {
+        let page = include_str!("../../README.md");
+        assert!(page.contains(&std::format!("layout {LAYOUT_MAJOR}.{LAYOUT_MINOR} ")));
+    }
+
+    #[test]
     fn a_command_has_the_name_that_people_know() {
         let check = |kernels: &[u8], arguments: &[u8], expected: &[u8]| {
             let mut name = [0; COMMAND_NAME_BYTES];
