@@ -115,8 +115,8 @@ extern "C" fn hakmem_message(status: c_int) -> *const c_char {
             c"another allocator serves the program's malloc; link -lhakmem first, preload nothing"
         }
         BAD_KEY => {
-            c"a label's key must be UTF-8, not empty, without a comma, =, or control character, and \
-              without a space at an end"
+            c"a label's key must be UTF-8, not empty, without a comma, =, or control character, \
+              and without a space at an end"
         }
         BAD_VALUE => {
             c"a label's value must be UTF-8, without a comma or control character, and without a \

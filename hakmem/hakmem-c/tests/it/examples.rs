@@ -66,6 +66,24 @@ fn meson_finds_the_package() {
 }
 
 #[test]
+fn a_package_may_be_put_together_elsewhere_with_another_folder_for_libraries() {
+    let folder = folder();
+    let mut install = Command::new(Path::new(PACKAGE).join("install"));
+    install.arg("/usr").env("DESTDIR", folder.path()).env("LIBDIR", "lib/machine");
+    run(install.env("CARGO_TARGET_DIR", hakmem_built::target_directory()), "binutils");
+    let root = folder.path().join("usr");
+    let pkg = std::fs::read_to_string(root.join("lib/machine/pkgconfig/hakmem.pc")).expect("text");
+    assert!(pkg.contains("prefix=/usr\nlibdir=${prefix}/lib/machine\n"), "{pkg}");
+    let build = folder.path().join("build");
+    let mut cmake = Command::new("cmake");
+    cmake.args(["-G", "Ninja", "-B"]).arg(&build).arg("-S").arg(sources());
+    cmake.arg(format!("-Dhakmem_DIR={}", root.join("lib/machine/cmake/hakmem").display()));
+    run(&mut cmake, "cmake");
+    run(Command::new("cmake").arg("--build").arg(&build), "ninja-build");
+    check_counts(&build.join("counts"));
+}
+
+#[test]
 fn behind_another_allocator_counts_are_refused_and_not_wrong() {
     let folder = folder();
     let program = crate::installed::program(folder.path(), "children.c");
