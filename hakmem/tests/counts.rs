@@ -233,6 +233,31 @@ mod exact {
     }
 
     #[test]
+    fn each_of_64_threads_that_panic_inside_a_measure_counts_to_its_end() {
+        let _alone = alone();
+        let before = process_counts();
+        let threads: Vec<_> = (0..64)
+            .map(|turn| {
+                thread::spawn(move || {
+                    let _outer = Measurement::begin();
+                    measure(|| {
+                        black_box(Known::work(turn));
+                        let _blocks: [Block; 3] = std::array::from_fn(|_| Block::new(300_000, 1));
+                        panic::resume_unwind(Box::new(()));
+                    });
+                })
+            })
+            .collect();
+        for thread in threads {
+            assert!(thread.join().is_err(), "the thread has panicked");
+        }
+        let counts = process_counts() - before;
+        let known = Known::work(0).allocations[Class::Large as usize];
+        let large = counts.class(Class::Large);
+        assert_eq!((large.allocations, large.frees), (64 * (known + 3), 64 * (known + 3)));
+    }
+
+    #[test]
     fn threads_that_end_meanwhile_are_the_process_s_and_not_this_one_s() {
         let _alone = alone();
         thread_local! {
