@@ -260,7 +260,7 @@ macro_rules! assert_allocations {
         let bound: u64 = $bound;
         ::core::assert!(
             counts.requests() $comparison bound,
-            "{} allocations and reallocations, not {} {}: {}",
+            "allocations and reallocations: {}, not {} {} ({})",
             counts.requests(),
             ::core::stringify!($comparison),
             bound,

@@ -354,7 +354,7 @@ fn a_bound_that_is_exceeded_says_by_what() {
     });
     let payload = result.expect_err("the bound is exceeded");
     let message = payload.downcast_ref::<String>().expect("a message");
-    let expected = "3 allocations and reallocations, not <= 2: allocations 2, frees 2, \
+    let expected = "allocations and reallocations: 3, not <= 2 (allocations 2, frees 2, \
                     reallocations 0 in place and 1 moved";
     assert!(message.starts_with(expected), "{message}");
 }
