@@ -158,10 +158,12 @@ impl Text {
 
     /// Replaces the text by `value`; false if that has no room, which `say` gets a message about.
     fn set(&mut self, name: impl Display, value: &[u8], say: impl FnOnce(Arguments<'_>)) -> bool {
-        let mut text = Self::EMPTY;
-        let fits = !value.contains(&0) && text.push(value);
+        let fits = value.len() < TEXT_MAX && !value.contains(&0);
         if fits {
-            *self = text;
+            // In place: the first call of a process may come on a small stack.
+            self.bytes.fill(0);
+            self.length = 0;
+            self.push(value);
         } else {
             let kept = if self.length > 0 { "the program's own" } else { "its default" };
             say(format_args!("{name} is longer than {} bytes; using {kept}", TEXT_MAX - 1));

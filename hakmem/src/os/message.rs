@@ -25,6 +25,8 @@ impl Write for Line {
 }
 
 /// Prints `hakmem: ` and the message as one line, in one system call so that the line stays whole.
+#[cold]
+#[inline(never)]
 pub(crate) fn print(message: fmt::Arguments<'_>) {
     let mut line = Line { bytes: [0; 512], length: 0 };
     let _ = write!(line, "hakmem: {message}");
