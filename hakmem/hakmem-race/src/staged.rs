@@ -5,6 +5,7 @@
 //! frees them. Requests of a few hundred blocks fit into the threads' lists, so that nearly every
 //! call takes the fast path until something changes; requests of thousands do not.
 
+use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,9 @@ use hakmem_bench::xor_shift::XorShift;
 const BLOCKS_PER_SECOND: usize = 120_000;
 /// One request in this number is handled in the changed way, if that is expensive.
 const SPARSE: u64 = 4;
+/// New threads that share a request. They are more than the heaps of ended threads that hakmem
+/// keeps for new ones, so some of them begin with empty lists.
+const BURST: usize = 24;
 /// One block in this number is leaked.
 const LEAK_BLOCKS: usize = 300;
 /// A large buffer: its first size and its growth at a time in bytes, and how often it grows.
@@ -39,7 +43,7 @@ pub enum Changed {
     Handover,
     /// One block in 300 is never freed
     Leak,
-    /// One request in four is handled by a new thread
+    /// One request in four is handled by 24 new threads at once
     NewThreads,
     /// One request in four grows a large buffer step by step
     Resize,
@@ -100,11 +104,7 @@ impl Client {
         self.paced(|number, random| {
             let is_sparse = number.is_multiple_of(SPARSE);
             match self.load.changed {
-                Changed::NewThreads if is_sparse => thread::scope(|scope| {
-                    let request = || self.request(random, &mut held);
-                    let thread = named("short".to_owned(), scope, request);
-                    thread.join().expect("no request panics")
-                }),
+                Changed::NewThreads if is_sparse => self.burst(random),
                 Changed::Resize if is_sparse => {
                     grow_large()?;
                     self.request(random, &mut held)
@@ -128,6 +128,27 @@ impl Client {
             number += 1;
         }
         Ok(())
+    }
+
+    /// Handles a request in new threads that live at the same time, a part of it in each.
+    fn burst(self, random: &mut XorShift) -> Result<(), RunError> {
+        let blocks = self.load.blocks.div_ceil(BURST);
+        let part = Self { load: Staged { blocks, ..self.load }, ..self };
+        let together = Barrier::new(BURST);
+        thread::scope(|scope| {
+            let start = |mut random: XorShift| {
+                let together = &together;
+                named("short".to_owned(), scope, move || {
+                    let mut held = Vec::with_capacity(blocks);
+                    let allocated = part.allocate(&mut random, &mut held);
+                    together.wait();
+                    held.drain(..).for_each(Block::free);
+                    allocated
+                })
+            };
+            let threads: Vec<_> = (0..BURST).map(|_| start(XorShift::new(random.draw()))).collect();
+            threads.into_iter().try_for_each(|thread| thread.join().expect("no request panics"))
+        })
     }
 
     fn request(self, random: &mut XorShift, held: &mut Vec<Block>) -> Result<(), RunError> {
