@@ -4,6 +4,7 @@
 //
 // - `hint`: tells the compiler which paths are cold; knows nothing.
 // - `sync`: atomics (loom's under test); knows no system.
+// - `hook`: functions that a higher layer sets; knows none of them.
 // - `steps`: marks points between two stores whose order matters; does nothing except in tests.
 // - `os`: system calls and libc; knows nothing of allocation.
 // - `lock`: the lock; knows no memory layout.
@@ -76,6 +77,7 @@ mod global;
 mod header;
 mod heap;
 mod hint;
+mod hook;
 mod labels;
 mod large;
 mod lock;

@@ -12,19 +12,18 @@
 //!
 //! # Orderings
 //! [`Lock`]: taking it is an Acquire that pairs with the Release of giving it back, and publishes
-//! what the last holder wrote. `ON_STALL` is stored before the first thread is started.
+//! what the last holder wrote.
 //!
 //! # Safety
 //! [`Locked`] gives access to its value only through a guard that holds the lock.
 #![allow(unsafe_code)]
 
 use core::cell::UnsafeCell;
-use core::mem;
 use core::ops::{Deref, DerefMut};
-use core::ptr::{self, NonNull};
 
+use crate::hook::Hook;
 use crate::os::{clock, futex, message, process, thread_local};
-use crate::sync::{AtomicPtr, AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering};
 
 /// How long a thread waits for a lock that it seems to hold itself.
 const PATIENCE_NS: u64 = 1_000_000_000;
@@ -51,14 +50,13 @@ const SPINS: u32 = 100;
 /// Set in a lock's word if a thread sleeps until it is free.
 const SLEEPERS: u32 = 1;
 
-/// The function that a thread calls before it waits for a lock: a `fn()`, or null. In a child
-/// process that has not noticed yet that it is one, the function releases the locks of the parent's
-/// threads.
-static ON_STALL: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+/// The function that a thread calls before it waits for a lock. In a child process that has not
+/// noticed yet that it is one, the function releases the locks of the parent's threads.
+static ON_STALL: Hook<fn()> = Hook::none();
 
 /// Sets the function that a thread calls before it waits for a lock.
 pub(crate) fn on_stall(act: fn()) {
-    ON_STALL.store(act as *mut (), Ordering::Relaxed);
+    ON_STALL.set(act);
 }
 
 /// The calling thread's number, even and not 0: the page that its thread pointer points to. No two
@@ -99,9 +97,7 @@ impl Lock {
     fn take_slow(&self) {
         #[cfg(test)]
         tests::WAITS.fetch_add(1, Ordering::Relaxed);
-        if let Some(act) = NonNull::new(ON_STALL.load(Ordering::Relaxed)) {
-            // SAFETY: `on_stall` stored a `fn()`.
-            let act = unsafe { mem::transmute::<*mut (), fn()>(act.as_ptr()) };
+        if let Some(act) = ON_STALL.get() {
             act();
         }
         if self.is_mine() {

@@ -12,8 +12,7 @@
 //! thread writes.
 #![allow(unsafe_code)]
 
-use core::mem;
-use core::ptr::{self, NonNull, addr_of_mut};
+use core::ptr::addr_of_mut;
 
 use hakmem_segment::event::RING_EVENTS;
 use hakmem_segment::{
@@ -21,8 +20,9 @@ use hakmem_segment::{
 };
 
 use crate::bins;
+use crate::hook::Hook;
 use crate::os::{clock, process, thread_id};
-use crate::sync::{AtomicPtr, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
 /// The right to write a slot.
 #[derive(Clone, Copy)]
@@ -40,12 +40,12 @@ pub(crate) enum Owner {
     LaterThread,
 }
 
-/// The reaction to a slot that reads as if it had never been written: a `fn(*mut Slot)`, or null.
-static ON_ZEROS: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+/// The reaction to a slot that reads as if it had never been written.
+static ON_ZEROS: Hook<fn(*mut Slot)> = Hook::none();
 
 /// Sets the reaction to a slot that reads as if it had never been written.
 pub(crate) fn on_zeros(act: fn(*mut Slot)) {
-    ON_ZEROS.store(act as *mut (), Ordering::Relaxed);
+    ON_ZEROS.set(act);
 }
 
 /// A field of the slot as an atomic word.
@@ -120,9 +120,7 @@ impl SlotWriter {
     #[cold]
     #[inline(never)]
     fn begin_or_mend(self) -> u64 {
-        if let Some(act) = NonNull::new(ON_ZEROS.load(Ordering::Relaxed)) {
-            // SAFETY: `on_zeros` stored a function of this type.
-            let act = unsafe { mem::transmute::<*mut (), fn(*mut Slot)>(act.as_ptr()) };
+        if let Some(act) = ON_ZEROS.get() {
             act(self.0);
         }
         word!(self, header.sequence).load(Ordering::Relaxed)

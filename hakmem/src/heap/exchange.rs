@@ -1,7 +1,6 @@
 //! Moves blocks between a thread's lists and the central store, and serves the countdown to the
 //! next check, which ends in the same slow paths.
-use core::mem;
-use core::ptr::{self, NonNull};
+use core::ptr;
 
 use hakmem_segment::word::CHECK_PERIOD;
 use hakmem_segment::{AllocReason, FreeReason, ListWord, Outcome};
@@ -11,10 +10,11 @@ use crate::arena;
 use crate::bins;
 use crate::block::Block;
 use crate::central::{self, Flow, stray};
+use crate::hook::Hook;
 use crate::large;
 use crate::os::clock;
 use crate::slab::Taken;
-use crate::sync::{AtomicPtr, Ordering};
+use crate::sync::Ordering;
 
 /// Blocks that a refill fetches for a list that accepts no frees, such as the list of C7 where the
 /// routing sends frees of C7 to the slow path.
@@ -23,12 +23,12 @@ const CLOSED_REFILL: u32 = 16;
 /// this long.
 const VAIN_TICKS: u64 = 1 << 25;
 
-/// The function that gives back what lies on the lists of no thread: a `fn()`, or null.
-static ON_RECLAIM: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+/// The function that gives back what lies on the lists of no thread.
+static ON_RECLAIM: Hook<fn()> = Hook::none();
 
 /// Sets the function that gives back what lies on the lists of no thread.
 pub(crate) fn on_reclaim(act: fn()) {
-    ON_RECLAIM.store(act as *mut (), Ordering::Relaxed);
+    ON_RECLAIM.set(act);
 }
 
 /// The known facts about a free on the slow path.
@@ -145,9 +145,7 @@ impl Heap {
     #[cold]
     pub(crate) fn reclaim(&self) -> usize {
         self.flush_all();
-        if let Some(act) = NonNull::new(ON_RECLAIM.load(Ordering::Relaxed)) {
-            // SAFETY: `on_reclaim` stored a `fn()`.
-            let act = unsafe { mem::transmute::<*mut (), fn()>(act.as_ptr()) };
+        if let Some(act) = ON_RECLAIM.get() {
             act();
         }
         central::drain(self.now_ms.get());
